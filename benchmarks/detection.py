@@ -30,8 +30,9 @@ from conformance.gateway import campaign
 from conformance.gateway.settings import Settings
 from conformance.journal import read_journal
 from conformance.judging.verdicts import Conclusion, Verdict
+from conformance.mock.behaviour import BUILT_IN
 from conformance.mock.faults import faults as seeded
-from conformance.mock.variants import BUILT_IN, variants
+from conformance.mock.faults import variants
 from conformance.reports.files import write_reports
 from conformance.reports.result import Result
 

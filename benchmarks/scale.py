@@ -21,12 +21,12 @@ from pathlib import Path
 
 from benchmarks.campaigns import KEY, SECRET, callbacks_at, free_address, gateway
 from conformance.gateway import campaign
-from conformance.gateway.progress import Silent
 from conformance.gateway.settings import Settings
 from conformance.journal import read_journal
 from conformance.judging.verdicts import Conclusion
 from conformance.mock.behaviour import Behaviour
 from conformance.model.errors import SuiteError
+from conformance.model.progress import Silent
 from conformance.reports.files import write_reports
 from conformance.reports.result import Result
 

@@ -33,8 +33,7 @@ from meanings import (
 
 from conformance.certificate.issuing import CERTIFICATE
 from conformance.cli import COMMANDS, cli
-from conformance.cli.configuration import switches, variable
-from conformance.cli.configuration_schema import NAME, configuration_schema
+from conformance.cli.configuration import NAME, configuration_schema, switches, variable
 from conformance.contract.behaviours import ACTIONS, CHOICES
 from conformance.contract.contract import statum
 from conformance.contract.schema_set import BASE_URI, FORMATS
@@ -44,8 +43,9 @@ from conformance.judging.judgement import Reason
 from conformance.judging.verdicts import Conclusion, Verdict
 from conformance.mock.account import numbers
 from conformance.mock.faults import faults as faults_of
-from conformance.mock.variants import variants as variants_of
+from conformance.mock.faults import variants as variants_of
 from conformance.model.errors import EnvironmentFailure, SuiteError, UsageError
+from conformance.options import options_of
 from conformance.reports.files import REPORTS
 
 # ruff: noqa: INP001 - a script, not a module of a package
@@ -184,7 +184,7 @@ def variables() -> str:
     """Every variable of the environment that something is taken from."""
     commands: dict[str, list[str]] = {}
     for command in COMMANDS:
-        for switch in switches(command.params):
+        for switch in switches(options_of(command.name or "")):
             commands.setdefault(switch.name, []).append(f"`{command.name}`")
     of_options = ((f"`{variable(name)}`", f"`--{name}` of {', '.join(of)}") for name, of in commands.items())
     return table(
@@ -319,7 +319,7 @@ def regenerated(text: str) -> str:
 
 def schema_text() -> str:
     """The schema of the configuration file, as it is written."""
-    return json.dumps(configuration_schema(COMMANDS), ensure_ascii=False, indent=2) + "\n"
+    return json.dumps(configuration_schema(), ensure_ascii=False, indent=2) + "\n"
 
 
 def main() -> None:

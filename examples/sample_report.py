@@ -12,9 +12,8 @@ from conformance.gateway import campaign
 from conformance.gateway.settings import Settings
 from conformance.journal import read_journal
 from conformance.mock.account import Account
-from conformance.mock.behaviour import Behaviour
+from conformance.mock.behaviour import BUILT_IN, Behaviour
 from conformance.mock.faults import fault
-from conformance.mock.variants import BUILT_IN
 from conformance.reports.files import write_reports
 from conformance.reports.result import Result
 

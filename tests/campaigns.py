@@ -21,8 +21,7 @@ from conformance.gateway.settings import Settings
 from conformance.journal import read_journal
 from conformance.judging.verdicts import Judged, Verdict
 from conformance.mock.account import Account
-from conformance.mock.behaviour import Behaviour
-from conformance.mock.variants import BUILT_IN
+from conformance.mock.behaviour import BUILT_IN, Behaviour
 from conformance.reports.faces import judge
 from conformance.wire.address import Address
 

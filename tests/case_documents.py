@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from conformance.contract.contract import statum
-from conformance.gateway.casefiles import CaseFolder
+from conformance.gateway.case_files import CaseFolder
 
 SMS = '{"sender_id": "${sender_id}", "phone_number": "${phone_number}", "message": "Habari"}'
 AIRTIME = '{"phone_number": "${phone_number}", "amount": "10000"}'

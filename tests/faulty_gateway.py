@@ -11,7 +11,7 @@ from seeded import fault
 from conformance.contract.contract import statum
 from conformance.mock.account import Account
 from conformance.mock.behaviour import Behaviour
-from conformance.mock.gateway import Answer, Gateway
+from conformance.mock.gateway import Gateway, Reaction
 from conformance.model.traffic import Headers, Request
 
 CALLBACKS = {product: f"http://127.0.0.1:9/callbacks/{product}?token=t" for product in statum().products}
@@ -54,13 +54,13 @@ def faulty(*names: str) -> Gateway:
     return Gateway(ACCOUNT, behaviour, seed=1)
 
 
-def sent(gateway: Gateway, count: int) -> list[Answer]:
+def sent(gateway: Gateway, count: int) -> list[Reaction]:
     """The answers to that many different airtime requests."""
     requests = [asked("airtime", {**AIRTIME, "phone_number": f"2547110{n:05}"}) for n in range(count)]
     return [gateway.answer(request, float(n)) for n, request in enumerate(requests)]
 
 
-def envelope(answer: Answer) -> dict[str, Any]:
+def envelope(answer: Reaction) -> dict[str, Any]:
     """The content of an answer that is an object."""
     content: dict[str, Any] = answer.reply.content
     return content

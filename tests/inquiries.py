@@ -20,9 +20,8 @@ from conformance.diagnosis import search
 from conformance.gateway import campaign
 from conformance.journal import read_journal
 from conformance.judging.verdicts import Judged
-from conformance.mock.behaviour import Behaviour, Moment
+from conformance.mock.behaviour import BUILT_IN, Behaviour, Moment
 from conformance.mock.choosing import member
-from conformance.mock.variants import BUILT_IN
 from conformance.reports.result import Result
 from tests.campaigns import held
 

@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from conformance.model.traffic import Request
-from conformance.payloads.bodies import parsed_object
+from conformance.payloads.labels import members_of
 
 # Texts for people, and amounts: nobody looks for a number there.
 ELSEWHERE = frozenset({"message", "amount"})
@@ -78,7 +78,7 @@ def _looked_at(request: Request, base_url: str) -> Iterator[str]:
             yield from _in_json(decoded.lstrip("\ufeff"), hook, number)
         if "=" in decoded and "{" not in decoded:
             yield from (value for name, value in parse_qsl(decoded) if name not in ELSEWHERE)
-        elif parsed_object(request.body) is None:
+        elif members_of(request.body, len(request.body)) is None:
             # Cut short or with something behind it: the member is looked for.
             yield from (found[1] for found in _MEMBER.finditer(decoded))
 

@@ -15,7 +15,7 @@ import httpx
 from conformance.contract.contract import statum
 from conformance.mock.account import Account
 from conformance.mock.behaviour import Behaviour
-from conformance.mock.gateway import Answer
+from conformance.mock.gateway import Reaction
 from conformance.mock.serving import MockServer, serve_mock
 from conformance.model.traffic import Request
 
@@ -82,7 +82,7 @@ def eventually(holds: Callable[[], bool], within_s: float = 5.0) -> bool:
     return holds()
 
 
-def told(answer: Answer) -> int:
+def told(answer: Reaction) -> int:
     """The status_code of an answer, which its HTTP status has to agree with."""
     status = answer.reply.content["status_code"]
     assert status == answer.reply.status

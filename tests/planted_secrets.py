@@ -22,9 +22,8 @@ from campaigns import free_address
 
 from conformance.contract.contract import statum
 from conformance.mock.account import Account
-from conformance.mock.behaviour import Behaviour, Delivery, Moment, Reply
+from conformance.mock.behaviour import BUILT_IN, Behaviour, Callback, Moment, Reply
 from conformance.mock.serving import serve_mock
-from conformance.mock.variants import BUILT_IN
 from conformance.wire.address import Address
 
 KEY = "PlantedKey2be989"
@@ -76,7 +75,7 @@ def _said_back(reply: Reply, moment: Moment) -> Reply:
 _OF_HEADERS = {ord(character): "-" for character in "/?"}
 
 
-def _notified(deliveries: tuple[Delivery, ...], _: Moment) -> tuple[Delivery, ...]:
+def _notified(deliveries: tuple[Callback, ...], _: Moment) -> tuple[Callback, ...]:
     return tuple(
         replace(
             delivery,

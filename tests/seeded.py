@@ -13,11 +13,9 @@ from functools import reduce
 from conformance.contract.contract import statum
 from conformance.mock import faults as seeded_faults
 from conformance.mock.account import numbers
-from conformance.mock.behaviour import Behaviour, Moment, Reply
+from conformance.mock.behaviour import UNEXCUSED, Behaviour, Effect, Moment, Reply
 from conformance.mock.choosing import nth
-from conformance.mock.faults import Fault, faults
-from conformance.mock.variants import variants
-from conformance.mock.verbs import UNEXCUSED, Effect
+from conformance.mock.faults import Fault, faults, variants
 
 FAULTS = faults(statum())
 VARIANTS = variants(statum())

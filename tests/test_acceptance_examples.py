@@ -16,7 +16,7 @@ from conformance.journal import read_journal
 from conformance.judging.judgement import Reason
 from conformance.judging.verdicts import Conclusion, Judged, RequirementVerdict, Verdict
 from conformance.mock.behaviour import Behaviour, Moment, Reply
-from conformance.mock.refusals import TAGS
+from conformance.mock.rules import TAGS
 from conformance.reports.files import write_reports
 from conformance.reports.result import Result
 

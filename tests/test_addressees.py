@@ -19,11 +19,10 @@ from conformance.gateway.plan import Plan
 from conformance.gateway.settings import Settings
 from conformance.journal import Journal, Redaction, read_journal
 from conformance.judging.verdicts import Verdict
-from conformance.mock.variants import BUILT_IN
+from conformance.mock.behaviour import BUILT_IN
 from conformance.model.traffic import Case, Kind, Request
-from conformance.payloads import anatomy
-from conformance.payloads.addressees import GIVEN_BY, Addressees
-from conformance.payloads.payloads import Constraints
+from conformance.payloads import json_defects
+from conformance.payloads.addressees import GIVEN_BY, Addressees, Constraints
 from conformance.reports.faces import judge
 from conformance.wire import Allowance, Pace, Sender
 from conformance.wire.allowance import ACCEPTED
@@ -215,7 +214,7 @@ def test_what_is_left_out_leaves_no_way_of_being_no_json_untried() -> None:
     told = Settings("key", "secret-3P0R4q", BASE, phone_numbers=(NUMBER,), limits=UNLIMITED, seed=1)
     tried = {case.keyword for case in Plan.of(told, BASE).cases if case.kind in (Kind.MALFORMED, Kind.OPEN)}
 
-    assert {*anatomy.REFUSED, *anatomy.OPEN} <= tried
+    assert {*json_defects.REFUSED, *json_defects.OPEN} <= tried
 
 
 @pytest.mark.parametrize("name", ["accepts-any-form", "accepts-any-type", "accepts-empty-fields", "accepts-null"])

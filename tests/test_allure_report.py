@@ -21,7 +21,7 @@ from seeded import fault
 
 from conformance.journal import read_journal
 from conformance.judging.verdicts import Verdict
-from conformance.mock.variants import BUILT_IN
+from conformance.mock.behaviour import BUILT_IN
 from conformance.reports.files import write_reports
 from conformance.reports.result import Result
 

@@ -10,11 +10,11 @@ from campaigns import KEY, SECRET, settings
 
 from conformance.gateway import campaign, listening
 from conformance.gateway.plan import Plan
-from conformance.gateway.progress import Silent
 from conformance.gateway.settings import Settings
 from conformance.journal import read_journal
 from conformance.judging.verdicts import Conclusion
-from conformance.mock.variants import BUILT_IN
+from conformance.mock.behaviour import BUILT_IN
+from conformance.model.progress import Silent
 from conformance.model.traffic import Kind
 from conformance.reports.faces import judge
 from conformance.wire.sender import CONCURRENCY

@@ -15,7 +15,7 @@ from conformance.contract.contract import Contract, statum
 from conformance.mock.account import Account
 from conformance.mock.behaviour import Behaviour, Ending, Form, Reply
 from conformance.mock.changes import changed_by
-from conformance.mock.gateway import Answer, Gateway
+from conformance.mock.gateway import Gateway, Reaction
 from conformance.model.errors import UsageError
 
 ROW = '[[behaviour]]\nname = "own"\nsummary = "of its own"\n'
@@ -60,7 +60,7 @@ def test_what_is_wrong_with_a_row_is_told_in_a_line(tmp_path: Path, text: str, t
         Contract.load(folder)
 
 
-def answered(*changes: dict[str, Any], behaviour: Behaviour | None = None) -> Answer:
+def answered(*changes: dict[str, Any], behaviour: Behaviour | None = None) -> Reaction:
     """What a gateway with these changes answers to the documented sms."""
     change = changed_by([Change.from_entry(each) for each in changes])
     return Gateway(Account.sample(CALLBACKS), change(behaviour or Behaviour())).answer(request("sms"), 0.0)

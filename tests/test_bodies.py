@@ -16,10 +16,19 @@ from conformance.contract.command import Command
 from conformance.contract.contract import statum
 from conformance.model.errors import SuiteError
 from conformance.model.untrusted import parse_json
-from conformance.payloads import anatomy, bodies
-from conformance.payloads.anatomy import CUT, HUGE, OPEN, REFUSED
-from conformance.payloads.bodies import BodyProbe, OpenBody, malformed_bodies, open_bodies
-from conformance.payloads.payloads import Constraints, ValidPayload, fresh_payloads, valid_payloads
+from conformance.payloads import json_defects
+from conformance.payloads.addressees import Constraints
+from conformance.payloads.json_defects import (
+    CUT,
+    HUGE,
+    OPEN,
+    REFUSED,
+    BodyProbe,
+    OpenBody,
+    malformed_bodies,
+    open_bodies,
+)
+from conformance.payloads.valid import ValidPayload, fresh_payloads, valid_payloads
 
 COMMANDS = statum().commands
 
@@ -32,7 +41,7 @@ EACH_BODY = pytest.mark.parametrize("body", BODIES, ids=range(len(BODIES)))
 
 
 def malformed(body: bytes, aspect: str | None = None) -> list[BodyProbe]:
-    """The malformed bodies that are made when every valid one is `body`; those of one aspect, if it is given."""
+    """The malformed json_defects that are made when every valid one is `body`; those of one aspect, if it is given."""
     return [probe for probe in malformed_bodies(statum(), lambda: body) if aspect in (None, probe.aspect)]
 
 
@@ -43,7 +52,7 @@ def in_turn(payloads: list[ValidPayload]) -> Callable[[], ValidPayload]:
 
 
 def opened(command: Command, *, careful: bool = False) -> list[OpenBody]:
-    """The open bodies of a command, each of a payload of its own."""
+    """The open json_defects of a command, each of a payload of its own."""
     following = in_turn(PLAIN[command])
     return list(open_bodies(statum(), command, lambda: following().members, careful=careful))
 
@@ -72,7 +81,7 @@ def test_every_way_of_being_malformed_is_tried(command: Command) -> None:
     found = list(malformed_bodies(statum(), lambda: following().body))
 
     assert set(REFUSED) == {probe.breakage for probe in found}
-    assert [] == [probe for probe in found if probe.breakage not in anatomy.anatomy(probe.body)]
+    assert [] == [probe for probe in found if probe.breakage not in json_defects.defects_of(probe.body)]
 
 
 @EACH_POST
@@ -151,10 +160,10 @@ def test_malformed_bodies_are_made_from_an_object(body: bytes) -> None:
 
 @pytest.mark.parametrize("made", [lambda valid, _: valid, lambda _valid, _: b"<a/>"], ids=["whole", "otherwise broken"])
 def test_a_label_that_does_not_prove_true_is_an_error_of_the_suite(
-    monkeypatch: pytest.MonkeyPatch, made: bodies.Made
+    monkeypatch: pytest.MonkeyPatch, made: json_defects.Made
 ) -> None:
     """A body that is an object after all, or broken in another way, never goes out."""
-    monkeypatch.setattr(bodies, "MALFORMED", {"text": lambda _: made})
+    monkeypatch.setattr(json_defects, "MALFORMED", {"text": lambda _: made})
 
     with pytest.raises(SuiteError, match="'not-json' is not one with no JSON"):
         malformed(BODIES[0])
@@ -173,8 +182,8 @@ def test_any_object_of_texts_will_do(members: dict[str, str]) -> None:
 def test_every_way_of_being_open_is_tried(command: Command) -> None:
     """Each that can be told by the bytes; and it is told by those that are sent."""
     assert set(OPEN) == {each.breakage for each in opened(command)}
-    assert [] == [each for each in opened(command) if each.breakage not in anatomy.anatomy(each.body)]
-    assert [] == [each for each in opened(command) if set(REFUSED) & anatomy.anatomy(each.body)]
+    assert [] == [each for each in opened(command) if each.breakage not in json_defects.defects_of(each.body)]
+    assert [] == [each for each in opened(command) if set(REFUSED) & json_defects.defects_of(each.body)]
 
 
 @EACH_POST
@@ -226,7 +235,7 @@ def test_a_get_has_no_body_to_break() -> None:
 
 def test_an_open_body_that_is_not_what_it_says_is_an_error_of_the_suite(monkeypatch: pytest.MonkeyPatch) -> None:
     """The proof is made each time."""
-    monkeypatch.setitem(bodies.OPEN_BODIES, "byte order mark", (lambda valid: valid,))
+    monkeypatch.setitem(json_defects.OPEN_BODIES, "byte order mark", (lambda valid: valid,))
 
     with pytest.raises(SuiteError, match="not one with byte order mark"):
         opened(COMMANDS["airtime"])
@@ -242,7 +251,7 @@ def test_an_open_body_that_is_not_what_it_says_is_an_error_of_the_suite(monkeypa
 )
 def test_nothing_is_unusual_about_a_valid_body(payload: ValidPayload) -> None:
     """Whatever its characters are, and however they are written."""
-    assert frozenset() == anatomy.anatomy(payload.body)
+    assert frozenset() == json_defects.defects_of(payload.body)
 
 
 @pytest.mark.parametrize(
@@ -268,7 +277,7 @@ def test_nothing_is_unusual_about_a_valid_body(payload: ValidPayload) -> None:
 )
 def test_what_is_unusual_is_told(body: bytes, found: str) -> None:
     """By its name, and nothing else is."""
-    assert {found} == anatomy.anatomy(body)
+    assert {found} == json_defects.defects_of(body)
 
 
 @pytest.mark.parametrize(
@@ -276,13 +285,13 @@ def test_what_is_unusual_is_told(body: bytes, found: str) -> None:
 )
 def test_what_is_usual_is_not(body: bytes) -> None:
     """Zeros, words and pairs that look like something else."""
-    assert frozenset() == anatomy.anatomy(body)
+    assert frozenset() == json_defects.defects_of(body)
 
 
 @given(st.binary(max_size=60) | st.text(st.sampled_from("{}[]\",:\\'ab0e-N \n"), max_size=40).map(str.encode))
 def test_any_bytes_have_an_anatomy(body: bytes) -> None:
     """Nothing is raised, and every name is one of those that there are."""
-    assert anatomy.anatomy(body) <= {*REFUSED, *OPEN}
+    assert json_defects.defects_of(body) <= {*REFUSED, *OPEN}
 
 
 def test_the_names_are_apart() -> None:

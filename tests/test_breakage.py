@@ -15,14 +15,15 @@ from conformance.contract.contract import statum
 from conformance.judging.coverage import ASSERTIONS
 from conformance.model.errors import SuiteError
 from conformance.model.untrusted import parse_json
-from conformance.payloads import breakage
-from conformance.payloads.breakage import (
+from conformance.payloads import invalid
+from conformance.payloads.addressees import Constraints
+from conformance.payloads.invalid import (
     SYSTEMATIC,
     BrokenPayload,
     broken_payloads,
     open_payloads,
 )
-from conformance.payloads.payloads import Constraints, valid_payloads
+from conformance.payloads.valid import valid_payloads
 
 COMMANDS = statum().commands
 SCHEMAS = statum().schemas
@@ -224,7 +225,7 @@ def test_a_label_that_does_not_prove_true_is_an_error_of_the_suite(
 
 def test_running_out_of_random_ones_is_an_error_of_the_suite(monkeypatch: pytest.MonkeyPatch) -> None:
     """It does not look for ever."""
-    monkeypatch.setattr(breakage, "AT_RANDOM", {"other-types": lambda *_: True})
+    monkeypatch.setattr(invalid, "AT_RANDOM", {"other-types": lambda *_: True})
 
     with pytest.raises(SuiteError, match="no more random broken payloads"):
         broken_payloads(statum(), COMMANDS["sms"], base_of(COMMANDS["sms"]), 50, 1)
@@ -301,7 +302,7 @@ def test_careful_ones_cost_nothing_new(command: Command) -> None:
 
 def test_nothing_open_is_an_error_of_the_suite(monkeypatch: pytest.MonkeyPatch) -> None:
     """A schema that leaves nothing open would make a requirement that is never exercised."""
-    monkeypatch.setattr(breakage, "_is_open", lambda *_: False)
+    monkeypatch.setattr(invalid, "_is_open", lambda *_: False)
 
     with pytest.raises(SuiteError, match="nothing lies between"):
         open_payloads(statum(), COMMANDS["sms"], base_of(COMMANDS["sms"]))

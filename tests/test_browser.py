@@ -32,8 +32,7 @@ from conformance.client.settings import Settings as ClientSettings
 from conformance.gateway import campaign
 from conformance.journal import Record, read_journal
 from conformance.judging.verdicts import Verdict
-from conformance.mock.behaviour import Behaviour
-from conformance.mock.variants import BUILT_IN
+from conformance.mock.behaviour import BUILT_IN, Behaviour
 from conformance.model.traffic import Exchange, Response
 from conformance.reports.comparing import ReportComparison
 from conformance.reports.page.rendering import comparison_html, html

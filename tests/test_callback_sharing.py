@@ -14,8 +14,7 @@ from conformance.gateway import campaign
 from conformance.gateway.settings import Settings
 from conformance.journal import read_journal
 from conformance.judging.verdicts import Judged, Verdict
-from conformance.mock.behaviour import Behaviour
-from conformance.mock.variants import BUILT_IN
+from conformance.mock.behaviour import BUILT_IN, Behaviour
 from conformance.model.errors import UsageError
 from conformance.reports.faces import judge
 from conformance.reports.reproduce import repeat_command

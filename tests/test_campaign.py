@@ -26,15 +26,14 @@ from conformance.contract.contract import statum
 from conformance.contract.requirements import Level
 from conformance.gateway import campaign, listening
 from conformance.gateway.plan import Plan
-from conformance.gateway.progress import Silent
 from conformance.journal import Record, read_journal
 from conformance.judging.judgement import Reason
 from conformance.judging.verdicts import Conclusion, Verdict
 from conformance.mock.account import Account
-from conformance.mock.behaviour import Delivery, Moment, Reply
+from conformance.mock.behaviour import BUILT_IN, Callback, Moment, Reply
 from conformance.mock.serving import MockServer, serve_mock
-from conformance.mock.variants import BUILT_IN
 from conformance.model.errors import UsageError
+from conformance.model.progress import Silent
 from conformance.model.traffic import CLOSED_ON_REUSE
 from conformance.reports.faces import judge
 from conformance.reports.files import write_reports
@@ -193,7 +192,7 @@ def test_what_never_comes_is_waited_for_once(tmp_path: Path, monkeypatch: pytest
     """One deadline for all that is missing, which names how long was waited."""
     monkeypatch.setattr(listening, "LATE_S", 0.2)
 
-    def lost(_: tuple[Delivery, ...], __: Moment) -> tuple[Delivery, ...]:
+    def lost(_: tuple[Callback, ...], __: Moment) -> tuple[Callback, ...]:
         return ()
 
     record = read_journal(held(tmp_path, replace(BUILT_IN, deliveries=(lost,)), notify_within_s=0.2, **SMS))
@@ -423,7 +422,7 @@ def test_the_token_of_a_callback_url_is_in_no_artefact(tmp_path: Path) -> None:
     """It is a secret between integrator and gateway."""
     tokens: set[str] = set()
 
-    def kept(deliveries: tuple[Delivery, ...], _: Moment) -> tuple[Delivery, ...]:
+    def kept(deliveries: tuple[Callback, ...], _: Moment) -> tuple[Callback, ...]:
         tokens.update(delivery.url.partition("token=")[2] for delivery in deliveries)
         return deliveries
 

@@ -17,10 +17,9 @@ from made_result import SETTINGS
 
 from conformance.contract.contract import statum
 from conformance.contract.schema_set import FORMATS
-from conformance.gateway.casefiles import CaseFile, case_file, file_bytes
-from conformance.gateway.credentials import credential_label, credential_value, with_credential
-from conformance.gateway.keeping import as_file
+from conformance.gateway.case_files import CaseFile, as_file, case_file, file_bytes
 from conformance.gateway.plan import Plan
+from conformance.gateway.request_templates import credential_label, credential_value, with_credential
 from conformance.journal import Record
 from conformance.model.errors import UsageError
 from conformance.model.traffic import Case, Kind, header
@@ -167,7 +166,7 @@ def test_a_label_gives_back_every_wrong_credential() -> None:
 
     assert len(credential_probes(statum(), key, secret)) < len(cases)
     for case in cases:
-        value = credential_value(statum(), credential_label(case), key, secret)
+        value = credential_value(statum(), credential_label(statum(), case), key, secret)
         assert header(case.request.headers, "Authorization") == value, case.id
         assert case.request.headers == with_credential(statum(), case.request.headers, value)
 

@@ -13,9 +13,9 @@ from conformance.model import ecma
 from conformance.model.errors import SuiteError
 from conformance.payloads import classes
 from conformance.payloads.classes import ValueClass, Written, classes_of, classes_of_members, outside
-from conformance.payloads.draws import draw
+from conformance.payloads.hypothesis_backend import draw
 from conformance.payloads.patterns import Alternatives, matching, parsed, variants, written
-from conformance.payloads.segments import GSM_7, UCS_2, crosses, septets, units
+from conformance.payloads.sms_segments import GSM_7, UCS_2, crosses, septets, units
 from conformance.payloads.strategies import strategy_for
 
 SCHEMAS = statum().schemas

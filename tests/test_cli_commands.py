@@ -9,9 +9,9 @@ from command_line import call
 
 from conformance import __version__
 from conformance.cli import COMMANDS
+from conformance.client.rules import client_checks
 from conformance.contract.contract import statum
-from conformance.gateway.rules.making import checks_of
-from conformance.judging.client import client_checks
+from conformance.gateway.rules.checks import checks_of
 
 CHECKS = checks_of(statum())
 

@@ -31,10 +31,10 @@ from client_runs import (
 )
 
 from conformance.client import witness
+from conformance.client.rules import client_checks
+from conformance.client.rules.calls import AFTER, DRIPPING, NEVER, OUTLASTED, REUSED, STALLED, UNUSED
 from conformance.contract.contract import statum
 from conformance.contract.requirements import Actor
-from conformance.judging.client import client_checks
-from conformance.judging.client.evidence import AFTER, DRIPPING, NEVER, OUTLASTED, REUSED, STALLED, UNUSED
 from conformance.judging.judgement import Reason
 from conformance.judging.verdicts import Conclusion, Verdict
 from conformance.mock.behaviour import Ending

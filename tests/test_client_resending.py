@@ -17,8 +17,8 @@ from client_runs import (
     verdict,
 )
 
-from conformance.judging.client.evidence import NEVER, REUSED, UNUSED
-from conformance.judging.client.resending import NO_CONNECTION_KEPT
+from conformance.client.rules.calls import NEVER, REUSED, UNUSED
+from conformance.client.rules.resending import NO_CONNECTION_KEPT
 from conformance.judging.judgement import Reason
 from conformance.judging.verdicts import Verdict
 from conformance.mock.behaviour import Ending

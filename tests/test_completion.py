@@ -12,7 +12,7 @@ from campaigns import held
 from command_line import CHECKOUT, CONSOLE_SCRIPT, PATIENCE_S, call
 
 from conformance.cli import COMMANDS, PROGRAM, outcome
-from conformance.cli.completion import SHELLS, variable_of
+from conformance.cli.config import SHELLS, variable_of
 from conformance.cli.configuration import FILE
 from conformance.contract.contract import statum
 from conformance.journal import read_journal

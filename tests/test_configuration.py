@@ -9,14 +9,14 @@ from typing import Any
 import click
 import pytest
 
-from conformance.cli import COMMANDS
 from conformance.cli.configuration import FILE, PYPROJECT, Configured, configured, file_values, switches, variable
-from conformance.cli.options import settings_from
 from conformance.cli.run import run
+from conformance.cli.settings import settings_from
 from conformance.gateway.settings import Settings
 from conformance.model.errors import UsageError
+from conformance.options import options_of, table
 
-KNOWN = [switch.name for command in COMMANDS for switch in switches(command.params)]
+KNOWN = [switch.name for switch in switches(table())]
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def settings_of(*arguments: str) -> Settings:
 def from_file(text: str, directory: Path, environment: dict[str, str] | None = None) -> dict[str, Any]:
     """What is configured for `run` by a file of this text."""
     (directory / FILE).write_text(text, encoding="utf-8")
-    return values_of(configured(run.params, KNOWN, environment or {}, directory))
+    return values_of(configured(options_of("run"), environment or {}, directory))
 
 
 def values_of(found: Mapping[str, Configured]) -> dict[str, Any]:
@@ -153,7 +153,7 @@ def test_every_option_of_a_run_is_a_setting(here: Path) -> None:
     tried |= {"sign-key", "key-passphrase", "subject-name", "subject-digest", "valid-days"}  # test_cli_certificates.py
 
     assert here
-    assert tried == {switch.name for switch in switches(run.params)}
+    assert tried == {switch.name for switch in switches(options_of("run"))}
 
 
 def test_addresses_and_names_come_from_the_file_too(here: Path) -> None:
@@ -281,14 +281,14 @@ def test_options_of_other_commands_may_be_in_the_file(tmp_path: Path) -> None:
 def test_a_variable_of_the_wrong_type_is_named(tmp_path: Path, name: str, text: str, expected: str) -> None:
     """So that one finds it among all variables."""
     with pytest.raises(UsageError) as caught:
-        configured(run.params, KNOWN, {f"STATUM_CONFORMANCE_{name}": text}, tmp_path)
+        configured(options_of("run"), {f"STATUM_CONFORMANCE_{name}": text}, tmp_path)
 
     assert expected == str(caught.value)
 
 
 def test_an_empty_variable_counts_as_none(tmp_path: Path) -> None:
     """As CI systems set those that have no value."""
-    assert {} == configured(run.params, KNOWN, {"STATUM_CONFORMANCE_SEED": ""}, tmp_path)
+    assert {} == configured(options_of("run"), {"STATUM_CONFORMANCE_SEED": ""}, tmp_path)
 
 
 def test_a_secret_of_the_wrong_type_is_not_shown(tmp_path: Path) -> None:

@@ -6,9 +6,9 @@ import pytest
 
 from conformance.contract.contract import statum
 from conformance.contract.probes import MAKERS, Outcome, Probe, Probes
-from conformance.mock.refusals import TAGS, refusal_of
-from conformance.payloads.bodies import MALFORMED, OPEN_BODIES
-from conformance.payloads.breakage import OPEN, SYSTEMATIC
+from conformance.mock.rules import TAGS, refusal_of
+from conformance.payloads.invalid import OPEN, SYSTEMATIC
+from conformance.payloads.json_defects import MALFORMED, OPEN_BODIES
 
 # Makers of open bodies, and those that stand for no table of their own.
 OPEN_MAKERS = {"body", "unknown-member", "huge-text", "huge-beside", "careful-number"}

@@ -13,13 +13,13 @@ from command_line import CHECKOUT, call
 from seeded import fault
 
 from conformance.contract.contract import statum
-from conformance.gateway.casefiles import CaseFile, CaseFolder, file_bytes
-from conformance.gateway.credentials import credential_value
+from conformance.gateway.case_files import CaseFile, CaseFolder, file_bytes
 from conformance.gateway.plan import Plan
+from conformance.gateway.request_templates import credential_value
 from conformance.journal import read_journal
 from conformance.judging.verdicts import Conclusion, Verdict
+from conformance.mock.behaviour import BUILT_IN
 from conformance.mock.serving import serve_mock
-from conformance.mock.variants import BUILT_IN
 from conformance.model.traffic import Case, Kind, header
 from conformance.model.untrusted import parse_json
 

@@ -16,7 +16,7 @@ from conformance.journal import read_journal
 from conformance.judging.coverage import BROKEN, OPEN, VALID, Coverage, Covered
 from conformance.judging.reading import Answer
 from conformance.model.traffic import Case, Exchange, Kind, Request
-from conformance.payloads import anatomy
+from conformance.payloads import json_defects
 from conformance.reports.faces import judge
 from conformance.reports.remarks import coverage_lines
 from conformance.reports.report import PayloadClass
@@ -173,7 +173,7 @@ def test_a_run_that_sent_nothing_has_every_class_with_zeros() -> None:
     assert {"sms", "airtime", "mpesa/online", "mpesa-wallet"} == {one.command for one in found}
     assert {(0, 0)} == {(one.sent, one.accepted) for one in found}
     assert len(found) == len({(one.kind, one.command, one.member, one.name) for one in found})
-    for name in (*anatomy.REFUSED, *anatomy.OPEN):
+    for name in (*json_defects.REFUSED, *json_defects.OPEN):
         assert 4 == sum(one.name == name and one.member is None for one in found), name
 
 

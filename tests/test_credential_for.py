@@ -15,6 +15,7 @@ from conformance.cli import COMMANDS
 from conformance.cli.configuration import FILE, PYPROJECT, switches, variable
 from conformance.journal import Journal, Redaction, read_journal
 from conformance.model.traffic import Case
+from conformance.options import options_of
 from conformance.reports.reproduce import replay_command, resume_command
 
 SECRET, KEY = "s3cret-0f-th3-us3r", "users-key"
@@ -31,7 +32,7 @@ Capsys = pytest.CaptureFixture[str]
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The current directory, of which a stranger may have written each file; the user's credential is exported."""
     monkeypatch.chdir(tmp_path)
-    for name in {switch.name for command in COMMANDS for switch in switches(command.params)}:
+    for name in {switch.name for command in COMMANDS for switch in switches(options_of(command.name or ""))}:
         monkeypatch.delenv(variable(name), raising=False)
     monkeypatch.setenv(variable("consumer-key"), KEY)
     monkeypatch.setenv(variable("consumer-secret"), SECRET)

@@ -14,9 +14,8 @@ from mock_rig import CALLBACKS, request
 from conformance.contract.contract import Contract
 from conformance.mock.account import Account
 from conformance.mock.behaviour import Behaviour
-from conformance.mock.derived import derived
-from conformance.mock.faults import faults
-from conformance.mock.gateway import Answer, Gateway
+from conformance.mock.faults import derived, faults
+from conformance.mock.gateway import Gateway, Reaction
 from conformance.model.errors import SuiteError
 from conformance.model.traffic import Request
 
@@ -69,7 +68,7 @@ def judging(directory: Path, behaviours: str = "", **judges: str) -> Contract:
     return Contract.load(folder)
 
 
-def answer(contract: Contract, name: str, asked: Request = SMS) -> Answer:
+def answer(contract: Contract, name: str, asked: Request = SMS) -> Reaction:
     """What a gateway with the fault answers."""
     account = Account.sample(CALLBACKS, contract=contract)
     return Gateway(account, faults(contract)[name].change(Behaviour())).answer(asked, 0.0)

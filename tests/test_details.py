@@ -9,7 +9,7 @@ import pytest
 from runs import Run
 
 from conformance.contract.contract import statum
-from conformance.judging.details import AGREE, comparable
+from conformance.judging.transactions import AGREE, comparable
 from conformance.judging.verdicts import RequirementVerdict, Verdict
 from conformance.model.traffic import Kind
 from conformance.reports.faces import judge

@@ -18,9 +18,9 @@ from command_line import CHECKOUT, PATIENCE_S, finished, process
 from conformance.contract.contract import statum
 from conformance.journal import read_journal
 from conformance.mock.account import Account
-from conformance.mock.gateway import Answer, Gateway
+from conformance.mock.behaviour import BUILT_IN
+from conformance.mock.gateway import Gateway, Reaction
 from conformance.mock.serving import MockServer
-from conformance.mock.variants import BUILT_IN
 from conformance.model.traffic import Headers, Request
 
 SEED = "20261122"
@@ -31,7 +31,7 @@ SMS = ("--product", "sms", *QUICK)
 # Prints a digest of the plan in the order of sending: groups, ids, bytes, headers, everything.
 PLAN = """
 import hashlib, sys
-from conformance.cli.options import settings_from
+from conformance.cli.settings import settings_from
 from conformance.cli.run import run
 from conformance.gateway.plan import Plan
 with run.make_context("run", sys.argv[1:]) as context:
@@ -158,7 +158,7 @@ class Wire(Gateway):
         super().__init__(account, BUILT_IN)
         self.reached: list[Request] = []
 
-    def answer(self, request: Request, now: float) -> Answer:
+    def answer(self, request: Request, now: float) -> Reaction:
         """Answer, and keep the request."""
         headers = tuple(pair for pair in request.headers if pair[0].lower() != "host")
         self.reached.append(Request(request.method, request.url, headers, request.body))

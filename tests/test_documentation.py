@@ -27,9 +27,10 @@ from conformance.contract.schema_set import FORMATS
 from conformance.gateway import campaign
 from conformance.gateway.settings import Settings
 from conformance.journal import read_journal
-from conformance.judging.evidence import Answer
+from conformance.judging.reading import Answer
 from conformance.mock.account import Account
 from conformance.model.untrusted import parse_json
+from conformance.options import options_of
 
 
 def script(path: str) -> ModuleType:
@@ -252,7 +253,7 @@ def test_a_name_that_does_not_exist_is_noticed() -> None:
 
 def unknown_names(text: str) -> list[str]:
     """What `text` names as if it were part of the suite, and is not."""
-    options = [switch.name for command in COMMANDS for switch in switches(command.params)]
+    options = [switch.name for command in COMMANDS for switch in switches(options_of(command.name or ""))]
     flags = {name for command in COMMANDS for p in command.params for name in (*p.opts, *p.secondary_opts)}
     known = {
         r"statum-conformance [a-z]+": {f"statum-conformance {command.name}" for command in COMMANDS},

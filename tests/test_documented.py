@@ -37,6 +37,7 @@ from conformance.judging.verdicts import Conclusion, Verdict
 from conformance.model.errors import ConformanceError
 from conformance.model.traffic import Kind
 from conformance.model.untrusted import parse_json
+from conformance.options import options_of
 from conformance.reports.files import REPORTS
 
 DOCS = CHECKOUT / "docs"
@@ -81,7 +82,7 @@ def gitlab_variables() -> Iterator[str]:
 def variables() -> Iterator[str]:
     """Those of the options, and whatever else the code looks up in the environment."""
     for command in COMMANDS:
-        yield from (variable(switch.name) for switch in switches(command.params))
+        yield from (variable(switch.name) for switch in switches(options_of(command.name or "")))
     for module in modules():
         yield from looked_up(module)
 

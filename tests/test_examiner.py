@@ -24,16 +24,16 @@ from werkzeug import Request, Response
 
 from conformance.client import examination, examiner, preflight
 from conformance.client.certification import certify
+from conformance.client.rules.receiver_requests import What, what_is
 from conformance.client.settings import Settings
 from conformance.contract.contract import Contract, statum
 from conformance.contract.requirements import ByRule, Catalogue
 from conformance.journal import Record, read_journal
-from conformance.judging.client.kinds import What, what_is
 from conformance.judging.reading import Content
 from conformance.judging.verdicts import Conclusion, Verdict
 from conformance.model.errors import EnvironmentFailure, UsageError
 from conformance.model.traffic import Kind
-from conformance.payloads.request_ids import FORMS
+from conformance.payloads.notifications import FORMS
 from conformance.reports.faces import judge
 from conformance.reports.page.rendering import html
 from conformance.reports.result import Result

@@ -17,12 +17,13 @@ from runs import Run
 from conformance.contract.contract import statum
 from conformance.contract.schema_set import FORMATS
 from conformance.gateway.face import GatewayFace
-from conformance.gateway.rules.making import checks_of
+from conformance.gateway.rules.checks import checks_of
 from conformance.journal import Journal, Record, Redaction
 from conformance.judging.evidence import Evidence
-from conformance.judging.expectations import Expectation, Expectations, Staleness, read_expectations
-from conformance.judging.hearing import KEPT_FINDINGS
-from conformance.judging.judgement import Check, Finding, Judgement, Kept, Reason, Unobserved
+from conformance.judging.expectations import Expectation, Expectations, Staleness
+from conformance.judging.expectations_file import read_expectations
+from conformance.judging.judgement import Check, Finding, Inconclusive, Judgement, Passed, Reason
+from conformance.judging.single_pass import KEPT_FINDINGS
 from conformance.judging.verdicts import Conclusion, Judged, RequirementVerdict, Verdict, day_of, judge_as
 from conformance.reports.remarks import entries_to_paste
 from conformance.reports.result import Result
@@ -52,7 +53,10 @@ def saying(*judgements: Judgement) -> Check:
 
 def judged(*entries: Expectation, run: Run | None = None, **said: tuple[Judgement, ...]) -> Judged:
     """A run that is judged with these entries; of `RSP_03=(…)` the check says that, the others say that all is well."""
-    checks = {**dict.fromkeys(CHECKS, saying(Kept())), **{id_.replace("_", "-"): saying(*j) for id_, j in said.items()}}
+    checks = {
+        **dict.fromkeys(CHECKS, saying(Passed())),
+        **{id_.replace("_", "-"): saying(*j) for id_, j in said.items()},
+    }
     record = (run or Run()).record()
     return judge_as(GatewayFace(lambda _: checks), record, Expectations(entries, str(FILE), f"sha256:{0:064}"))
 
@@ -84,7 +88,7 @@ def test_without_a_file_nothing_is_expected() -> None:
 def test_a_listed_failure_is_known_and_does_not_fail_the_run() -> None:
     """The subject is not called conformant for it."""
     entry = listed(message="wrong by")
-    found = judged(entry, ENC_01=(Kept(), WRONG))
+    found = judged(entry, ENC_01=(Passed(), WRONG))
 
     assert (Verdict.KNOWN, (entry,)) == (of(found).verdict, of(found).expected)
     assert (Conclusion.NON_CONFORMANT, 0, True) == (found.conclusion, found.exit_code, found.as_expected)
@@ -130,7 +134,7 @@ def test_a_listed_warning_stays_a_warning() -> None:
 def test_what_is_listed_as_not_exercised_does_not_fail_the_run() -> None:
     """The subject is not called conformant for it."""
     entry = listed(verdict="INCONCLUSIVE", message="precondition")
-    found = judged(entry, ENC_01=(Unobserved(Reason.PRECONDITION, "no twin"),))
+    found = judged(entry, ENC_01=(Inconclusive(Reason.PRECONDITION, "no twin"),))
 
     assert (Verdict.INCONCLUSIVE, (entry,)) == (of(found).verdict, of(found).expected)
     assert (Conclusion.INCONCLUSIVE, 0, True) == (found.conclusion, found.exit_code, found.as_expected)
@@ -139,7 +143,7 @@ def test_what_is_listed_as_not_exercised_does_not_fail_the_run() -> None:
 @pytest.mark.parametrize("reason", [Reason.ENVIRONMENT, Reason.INTERRUPTED])
 def test_nobody_can_expect_what_the_surroundings_did(reason: Reason) -> None:
     """An unreachable gateway is inconclusive, whatever is listed."""
-    found = judged(listed(verdict="INCONCLUSIVE"), ENC_01=(Unobserved(reason, "away"),))
+    found = judged(listed(verdict="INCONCLUSIVE"), ENC_01=(Inconclusive(reason, "away"),))
 
     assert ((), 3) == (of(found).expected, found.exit_code)
 
@@ -161,8 +165,8 @@ def test_a_run_in_which_nothing_was_exercised_is_never_0() -> None:
 @pytest.mark.parametrize(
     ("entry", "run", "said", "why"),
     [
-        (listed(), Run(), (Kept(),), [(Staleness.PASSES, "it passes for sms")]),
-        (listed(verdict="INCONCLUSIVE"), Run(), (Kept(),), [(Staleness.PASSES, "it passes for sms")]),
+        (listed(), Run(), (Passed(),), [(Staleness.PASSES, "it passes for sms")]),
+        (listed(verdict="INCONCLUSIVE"), Run(), (Passed(),), [(Staleness.PASSES, "it passes for sms")]),
         (listed(NO_COMMAND), Run(), (WRONG,), [(Staleness.PASSES, "it passes")]),
         (
             listed(expires=date(2026, 11, 21)),
@@ -186,14 +190,14 @@ def test_a_run_in_which_nothing_was_exercised_is_never_0() -> None:
         (
             listed("ZZZ-99"),
             Run(),
-            (Kept(),),
+            (Passed(),),
             [(Staleness.MATCHES_NOTHING, "the catalogue has no such requirement any more")],
         ),
         (listed(), Run(), (WRONG,), []),
         (listed(), Run(), (), []),
-        (listed(command="airtime"), Run(), (Kept(),), []),
-        (listed(), Run(settled=False), (Kept(),), []),
-        (listed(), Run(obstacle="away"), (Kept(),), []),
+        (listed(command="airtime"), Run(), (Passed(),), []),
+        (listed(), Run(settled=False), (Passed(),), []),
+        (listed(), Run(obstacle="away"), (Passed(),), []),
     ],
     ids=[
         "passes",
@@ -225,8 +229,8 @@ def test_one_that_passes_for_one_of_its_commands_has_to_be_narrowed() -> None:
     """Else what is mended could break again unseen."""
     run = Run(commands=("sms", "airtime"))
     checks = {
-        **dict.fromkeys(CHECKS, saying(Kept())),
-        MUST: lambda _, command: iter([WRONG if command == "sms" else Kept()]),
+        **dict.fromkeys(CHECKS, saying(Passed())),
+        MUST: lambda _, command: iter([WRONG if command == "sms" else Passed()]),
     }
     listing = Expectations((listed(),), str(FILE), "sha256:")
     found = judge_as(GatewayFace(lambda _: checks), run.record(), listing)
@@ -243,7 +247,7 @@ def test_chosen_cases_prove_nothing_about_the_list() -> None:
     """That a failure did not show where only some cases were sent is no news."""
     record = Run().record()
     chosen = Record({**record.settings, "cases": "case.json"}, notes=record.notes)
-    checks = dict.fromkeys(CHECKS, saying(Kept()))
+    checks = dict.fromkeys(CHECKS, saying(Passed()))
 
     assert () == judge_as(GatewayFace(lambda _: checks), chosen, Expectations((listed(),), str(FILE), "sha256:")).stale
 
@@ -341,7 +345,7 @@ def test_what_was_printed_can_be_pasted_as_it_is(tmp_path: Path) -> None:
     said: dict[str, tuple[Judgement, ...]] = {
         "ENC_01": (Finding('status_code is "\\\n\x7f"'),),
         "AUT_11": (Finding("the 401 carries no WWW-Authenticate"),),
-        "CMD_01": (Unobserved(Reason.PRECONDITION, "no twin"),),
+        "CMD_01": (Inconclusive(Reason.PRECONDITION, "no twin"),),
         "NTF_13": (),
     }
     before = judged(run=run, **said)
@@ -360,7 +364,7 @@ def test_what_was_printed_can_be_pasted_as_it_is(tmp_path: Path) -> None:
 
 def test_what_the_surroundings_did_is_not_offered() -> None:
     """Nor anything where no file was given."""
-    cut_off = judged(ENC_01=(Unobserved(Reason.INTERRUPTED, "cut off"),))
+    cut_off = judged(ENC_01=(Inconclusive(Reason.INTERRUPTED, "cut off"),))
 
     assert [] == list(entries_to_paste(cut_off, TODAY))
     assert [] == list(entries_to_paste(replace(judged(ENC_01=(WRONG,)), expectations=Expectations()), TODAY))

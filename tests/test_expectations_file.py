@@ -12,8 +12,8 @@ from expectation_files import FILE, written
 
 from conformance.contract.contract import statum
 from conformance.contract.schema_set import FORMATS
-from conformance.judging.expectations import Expectation, Expectations, read_expectations
-from conformance.judging.expectations.reading import GUIDE
+from conformance.judging.expectations import Expectation, Expectations
+from conformance.judging.expectations_file import GUIDE, read_expectations
 from conformance.model.errors import UsageError
 
 CATALOGUE = statum().catalogue

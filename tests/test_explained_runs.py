@@ -12,7 +12,7 @@ import pytest
 from rich.console import Console
 from seeded import FAULTS, answers, together
 
-from conformance.mock.variants import BUILT_IN
+from conformance.mock.behaviour import BUILT_IN
 from conformance.reports.result import Result
 from conformance.reports.summary import summary
 from conformance.reports.terminal import show

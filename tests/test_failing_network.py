@@ -18,10 +18,10 @@ from conformance.gateway.anew import Anew, lost_of, windows_of
 from conformance.gateway.plan import Plan
 from conformance.gateway.settings import Settings
 from conformance.journal import read_journal
+from conformance.judging.absence import BY_CHANCE, chance_of_as_many
 from conformance.judging.judgement import Reason
-from conformance.judging.missing import BY_CHANCE, chance_of_as_many
 from conformance.judging.verdicts import Conclusion, Verdict
-from conformance.mock.variants import BUILT_IN
+from conformance.mock.behaviour import BUILT_IN
 from conformance.model.errors import UsageError
 from conformance.model.traffic import Case, Kind
 from conformance.reports.faces import judge

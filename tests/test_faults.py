@@ -34,11 +34,10 @@ from seeded import FAULTS, fault
 from conformance.contract.contract import statum
 from conformance.contract.requirements import Actor
 from conformance.mock.account import Account
-from conformance.mock.behaviour import Behaviour, Delivery, Moment, Reply
+from conformance.mock.behaviour import UNEXCUSED, Behaviour, Callback, Moment, Reply
 from conformance.mock.faults import Fault
 from conformance.mock.gateway import Gateway
-from conformance.mock.refusals import TAGS, refusal_of
-from conformance.mock.verbs import UNEXCUSED
+from conformance.mock.rules import TAGS, refusal_of
 from conformance.model.errors import UsageError
 from conformance.model.traffic import Request, header
 
@@ -100,7 +99,7 @@ def test_changes_the_behaviour_and_keeps_what_was_there(row: Fault) -> None:
     def kept(reply: Reply, _: Moment) -> Reply:
         return reply
 
-    def unaltered(deliveries: tuple[Delivery, ...], _: Moment) -> tuple[Delivery, ...]:
+    def unaltered(deliveries: tuple[Callback, ...], _: Moment) -> tuple[Callback, ...]:
         return deliveries
 
     before = Behaviour(waived=frozenset({"rate"}), reply=(kept,), deliveries=(unaltered,), validation_status=400)
@@ -299,7 +298,7 @@ def test_remembers_what_was_accepted(
 # --- Notifications
 
 
-def deliveries(name: str, count: int = 20) -> list[Delivery]:
+def deliveries(name: str, count: int = 20) -> list[Callback]:
     """What is delivered about that many airtime requests."""
     return [delivery for answer in sent(faulty(name), count) for delivery in answer.deliveries]
 
@@ -309,12 +308,12 @@ def returned(count: int = 20) -> list[str]:
     return [envelope(answer)["request_id"] for answer in sent(faulty(), count)]
 
 
-def of(member: str) -> Callable[[Delivery], object]:
+def of(member: str) -> Callable[[Callback], object]:
     """A member of the notification, or "absent"."""
     return lambda delivery: delivery.content.get(member, "absent")
 
 
-SEEN: list[tuple[str, Callable[[Delivery], object], list[object]]] = [
+SEEN: list[tuple[str, Callable[[Callback], object], list[object]]] = [
     ("notification-by-put", lambda d: d.method, ["PUT"] * 5),
     ("notifications-late", lambda d: d.after_s, [0.0, 0.0, 0.0, 0.0, 11.0]),
     ("notification-declared-as-text", lambda d: header(d.headers, "content-type"), ["text/plain"] * 5),
@@ -339,7 +338,7 @@ SEEN: list[tuple[str, Callable[[Delivery], object], list[object]]] = [
 
 
 @pytest.mark.parametrize(("name", "told", "expected"), SEEN, ids=[row[0] for row in SEEN])
-def test_reshapes_notifications(name: str, told: Callable[[Delivery], object], expected: list[object]) -> None:
+def test_reshapes_notifications(name: str, told: Callable[[Callback], object], expected: list[object]) -> None:
     """Each still leaves the answer alone, and there are as many as ever."""
     assert expected == [told(delivery) for delivery in deliveries(name, 5)]
     assert [a.reply for a in sent(faulty(), 5)] == [a.reply for a in sent(faulty(name), 5)]

@@ -13,7 +13,7 @@ from conformance.contract.contract import statum
 from conformance.contract.schema_set import FORMATS
 from conformance.diagnosis.follow_ups import is_follow_up, run_proper
 from conformance.gateway.campaign import JOURNAL
-from conformance.gateway.keeping import kept_files
+from conformance.gateway.case_files import failing_cases
 from conformance.gateway.replaying import judged_alone
 from conformance.journal import read_journal
 from conformance.judging.verdicts import Verdict
@@ -108,7 +108,7 @@ def test_the_simplest_case_is_what_a_corpus_keeps_and_a_replay_shows(result: Res
     """It is in the journal like any other case, and judged like one when it is sent again."""
     minimal = fell_short(result)["ACC-03", "sms"]["findings"][0]["minimal"]["case"]
 
-    (kept,) = kept_files(result.record, result.judged, statum())
+    (kept,) = failing_cases(result.record, result.judged, statum())
     alone = judged_alone(statum(), result.record, minimal)
 
     assert "👋" == json.loads(kept.step.body)["message"]

@@ -18,7 +18,7 @@ from conformance.contract.contract import Contract, statum
 from conformance.contract.places import Message, SchemaPlace, answer_to, notified_of, places_of, value_at
 from conformance.contract.requirements import ByPlace, ByRule, Catalogue, judge_of
 from conformance.contract.validation import compiled
-from conformance.gateway.rules.making import checks_of
+from conformance.gateway.rules.checks import checks_of
 from conformance.judging.form import answer_form, notice_form
 from conformance.judging.verdicts import Judged, Verdict
 from conformance.model.errors import SuiteError

@@ -17,7 +17,7 @@ from seeded import fault
 
 from conformance.judging.judgement import Finding
 from conformance.judging.verdicts import Verdict
-from conformance.mock.variants import BUILT_IN
+from conformance.mock.behaviour import BUILT_IN
 from conformance.reports.console import Unheard, print_line, results
 from conformance.reports.escaping import fenced, for_markdown, for_runner
 from conformance.reports.github import MOST_OF_A_KIND, workflow_commands

@@ -8,20 +8,22 @@ from random import Random
 import pytest
 
 from conformance.contract.contract import statum
-from conformance.diagnosis.grouping import Said, gathered, grouped
-from conformance.diagnosis.one_cause import Failing, one_causes
+from conformance.diagnosis.explanation import Failing, one_causes
+from conformance.diagnosis.grouping import AnswerSignature, gathered, grouped
 from conformance.diagnosis.traits import FORM
-from conformance.gateway.rules.making import is_of_form
+from conformance.gateway.rules.checks import is_of_form
 from conformance.judging.judgement import Finding, OneCause
 from conformance.model.traffic import Exchange, Request, Response
 
 JSON, HTML = (("Content-Type", "application/json"),), (("Content-Type", "text/html; charset=utf-8"),)
 
 
-def said(number: int, status: int, body: str, headers: tuple[tuple[str, str], ...] = JSON) -> Said:
+def said(number: int, status: int, body: str, headers: tuple[tuple[str, str], ...] = JSON) -> AnswerSignature:
     """What an exchange was answered."""
     request = Request("POST", "http://gateway/api/v2/sms")
-    return Said.of(Exchange(number, "c", 1, request, 0.0, 0.0, Response(status, headers, body.encode())), statum())
+    return AnswerSignature.of(
+        Exchange(number, "c", 1, request, 0.0, 0.0, Response(status, headers, body.encode())), statum()
+    )
 
 
 def counts(messages: Sequence[str], bodies: Sequence[tuple[int, str]], area: str = "") -> list[int]:

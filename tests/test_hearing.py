@@ -7,24 +7,26 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from conformance.contract.contract import statum
-from conformance.judging.evidence import Answer, Evidence, Notice
-from conformance.judging.hearing import KEPT_FINDINGS, Hearing, Tally
+from conformance.judging.evidence import Evidence
 from conformance.judging.judgement import (
     Check,
     Finding,
+    Inconclusive,
     Judgement,
-    Kept,
+    Passed,
     Reason,
-    Unobserved,
     answers_where,
     notices_where,
 )
+from conformance.judging.reading import Answer
+from conformance.judging.single_pass import KEPT_FINDINGS, SinglePass, Tally
+from conformance.judging.summaries import Notice
 from tests.runs import Run
 
 
 def heard(run: Run, *checks: Check) -> tuple[Tally, ...]:
     """The tallies of checks of sms."""
-    return Hearing.of(run.record(), statum(), [(check, "sms") for check in checks]).tallies
+    return SinglePass.of(run.record(), statum(), [(check, "sms") for check in checks]).tallies
 
 
 def answered(*statuses: int, command: str = "sms") -> Run:
@@ -102,16 +104,16 @@ def test_a_check_of_the_run_comes_when_all_is_known() -> None:
 
     def of_run(evidence: Evidence, command: str | None) -> Iterator[Judgement]:
         for outcome in evidence.of_command(command):
-            yield Kept(outcome.number) if evidence.arrivals_about(outcome) else Finding.in_answer(outcome, "unheard")
-        yield Unobserved(Reason.INTERRUPTED, "first")
-        yield Unobserved(Reason.PRECONDITION, "lighter")
-        yield Unobserved(Reason.INTERRUPTED, "later")
+            yield Passed(outcome.number) if evidence.arrivals_about(outcome) else Finding.in_answer(outcome, "unheard")
+        yield Inconclusive(Reason.INTERRUPTED, "first")
+        yield Inconclusive(Reason.PRECONDITION, "lighter")
+        yield Inconclusive(Reason.INTERRUPTED, "later")
 
     run = answered(200, 200)
     run.notify("id-1")
     (tally,) = heard(run, of_run)
     assert (1, 1, 3) == (tally.kept, tally.failed, tally.unobserved)
-    assert tally.weightiest == Unobserved(Reason.INTERRUPTED, "first")
+    assert tally.weightiest == Inconclusive(Reason.INTERRUPTED, "first")
 
 
 def test_witnesses_are_shown_every_answer() -> None:
@@ -119,5 +121,5 @@ def test_witnesses_are_shown_every_answer() -> None:
     run = answered(200, 400)
     run.invoke("other", command="airtime")
     seen: list[int] = []
-    Hearing.of(run.record(), statum(), [], witnesses=[lambda answer: seen.append(answer.number)])
+    SinglePass.of(run.record(), statum(), [], witnesses=[lambda answer: seen.append(answer.number)])
     assert [1, 2, 3] == seen

@@ -20,9 +20,8 @@ from conformance.client.protocol import SHOWN, Breach, understood
 from conformance.contract.contract import statum
 from conformance.journal.redaction import tokens_of
 from conformance.mock.account import Account
-from conformance.mock.behaviour import Moment, Reply
+from conformance.mock.behaviour import BUILT_IN, Moment, Reply
 from conformance.mock.serving import serve_mock
-from conformance.mock.variants import BUILT_IN
 from conformance.model.traffic import has_userinfo, shown_url
 from conformance.wire.address import Address
 

@@ -12,11 +12,10 @@ from case_documents import document
 from seeded import fault
 
 from conformance.contract.contract import statum
-from conformance.gateway.casefiles import CaseFolder, file_bytes
-from conformance.gateway.keeping import keep, kept_files
+from conformance.gateway.case_files import CaseFolder, failing_cases, file_bytes, save_failing
 from conformance.journal import Record, read_journal
 from conformance.judging.verdicts import Conclusion, Judged
-from conformance.mock.variants import BUILT_IN
+from conformance.mock.behaviour import BUILT_IN
 from conformance.model.traffic import Kind
 from conformance.reports.faces import judge
 
@@ -30,7 +29,7 @@ def failing(directory: Path, name: str, **changes: Any) -> tuple[Record, Judged]
 def test_a_failing_case_is_kept_as_the_smallest_one(tmp_path: Path) -> None:
     """With what it found; its bytes are those of the run, but for what belongs to the account."""
     record, judgement = failing(tmp_path, "refuses-emoji")
-    (file,) = kept_files(record, judgement, statum())
+    (file,) = failing_cases(record, judgement, statum())
     (find,) = file.found
 
     assert ("sms", Kind.VALID, "unicode", "ACC-03") == (
@@ -47,7 +46,7 @@ def test_a_failing_case_is_kept_as_the_smallest_one(tmp_path: Path) -> None:
 def test_a_kept_case_finds_the_fault_again_and_passes_without_it(tmp_path: Path) -> None:
     """That is what it is kept for."""
     record, judgement = failing(tmp_path / "first", "refuses-emoji")
-    kept = keep(record, judgement, tmp_path / "corpus", statum())
+    kept = save_failing(record, judgement, tmp_path / "corpus", statum())
     cases = CaseFolder.read(tmp_path / "corpus", statum())
 
     again = judged(tmp_path / "again", fault("refuses-emoji").change(BUILT_IN), cases=cases)
@@ -65,7 +64,7 @@ def test_a_kept_case_finds_the_fault_again_and_passes_without_it(tmp_path: Path)
 def test_each_kind_of_case_can_be_kept(tmp_path: Path, name: str) -> None:
     """Wrong credentials, bytes that are no text, broken payloads, methods, repeats: each finds its fault again."""
     record, judgement = failing(tmp_path / "first", name)
-    keep(record, judgement, tmp_path / "corpus", statum())
+    save_failing(record, judgement, tmp_path / "corpus", statum())
 
     again = judged(
         tmp_path / "again",
@@ -80,12 +79,12 @@ def test_each_kind_of_case_can_be_kept(tmp_path: Path, name: str) -> None:
 def test_nothing_is_kept_twice_or_overwritten(tmp_path: Path) -> None:
     """A second run with the same finding adds nothing, and a file of the same name stays."""
     record, judgement = failing(tmp_path / "first", "refuses-emoji")
-    (path,) = keep(record, judgement, tmp_path / "corpus", statum())
+    (path,) = save_failing(record, judgement, tmp_path / "corpus", statum())
     before = path.read_bytes()
 
-    assert [] == keep(record, judgement, tmp_path / "corpus", statum())
+    assert [] == save_failing(record, judgement, tmp_path / "corpus", statum())
     path.write_text(json.dumps(document()), encoding="utf-8")
-    (beside,) = keep(record, judgement, tmp_path / "corpus", statum())
+    (beside,) = save_failing(record, judgement, tmp_path / "corpus", statum())
 
     assert path != beside
     assert document() == json.loads(path.read_bytes())
@@ -95,7 +94,7 @@ def test_nothing_is_kept_twice_or_overwritten(tmp_path: Path) -> None:
 def test_an_airtime_case_is_kept_with_a_number_that_varies(tmp_path: Path) -> None:
     """Its range is kept, its end is not: the same bytes would be refused lawfully for five minutes."""
     record, judgement = failing(tmp_path, "refuses-both-ends", products=("airtime",))
-    bodies = [file.step.body for file in kept_files(record, judgement, statum())]
+    bodies = [file.step.body for file in failing_cases(record, judgement, statum())]
 
     assert all(b"${phone_number 254" in body for body in bodies)
     assert [1, 1] == [sum(b'"amount": "%s"' % amount in body for body in bodies) for amount in (b"5", b"10000")]
@@ -104,7 +103,7 @@ def test_an_airtime_case_is_kept_with_a_number_that_varies(tmp_path: Path) -> No
 def test_a_kept_case_holds_no_secret(tmp_path: Path) -> None:
     """Neither the secret nor any Authorization: a wrong credential is named by its aspect."""
     record, judgement = failing(tmp_path, "accepts-another-case")
-    kept = b"".join(map(file_bytes, kept_files(record, judgement, statum())))
+    kept = b"".join(map(file_bytes, failing_cases(record, judgement, statum())))
 
     assert b'"credential": "other-case/' in kept
     assert SECRET.encode() not in kept

@@ -21,8 +21,7 @@ from conformance.gateway.plan import Plan
 from conformance.gateway.settings import Settings
 from conformance.journal import read_journal
 from conformance.judging.verdicts import Conclusion, Judged, Verdict
-from conformance.mock.behaviour import Behaviour, Delivery, Moment
-from conformance.mock.variants import BUILT_IN
+from conformance.mock.behaviour import BUILT_IN, Behaviour, Callback, Moment
 from conformance.model.traffic import Case
 from conformance.reports.faces import judge
 
@@ -35,7 +34,7 @@ NOWHERE = "http://gateway.invalid/api/v2"
 NOTIFY_WITHIN_S = 2.0
 
 
-def sooner(sent: tuple[Delivery, ...], _: Moment) -> tuple[Delivery, ...]:
+def sooner(sent: tuple[Callback, ...], _: Moment) -> tuple[Callback, ...]:
     """What is late is so by the time that is allowed here: later, and heard all the same."""
     return tuple(replace(delivery, after_s=min(delivery.after_s, NOTIFY_WITHIN_S + 1.0)) for delivery in sent)
 

@@ -22,10 +22,10 @@ from werkzeug import Response as Given
 
 from conformance.mock import delivering
 from conformance.mock.account import Account
-from conformance.mock.behaviour import Behaviour, Delivery, Moment
+from conformance.mock.behaviour import Behaviour, Callback, Moment
 
 
-class Callback:
+class CallbackSite:
     """A callback on a pytest-httpserver: what arrives, in order, and the answer that it gets."""
 
     def __init__(self, httpserver: HTTPServer) -> None:
@@ -44,12 +44,12 @@ class Callback:
 
 
 @pytest.fixture
-def callback(httpserver: HTTPServer) -> Callback:
+def callback(httpserver: HTTPServer) -> CallbackSite:
     """A callback that takes what comes."""
-    return Callback(httpserver)
+    return CallbackSite(httpserver)
 
 
-def test_a_notification_arrives_at_the_registered_url(callback: Callback) -> None:
+def test_a_notification_arrives_at_the_registered_url(callback: CallbackSite) -> None:
     """POST, JSON, path and query as registered, and the id of the invocation."""
     with served(sms=callback.url) as (server, client):
         answer = sms(client).json()
@@ -61,10 +61,10 @@ def test_a_notification_arrives_at_the_registered_url(callback: Callback) -> Non
     assert {"result_code": "200", "result_desc": "Success", "request_id": answer["request_id"]} == arrived.json
 
 
-def test_an_early_notification_has_arrived_before_the_answer(callback: Callback) -> None:
+def test_an_early_notification_has_arrived_before_the_answer(callback: CallbackSite) -> None:
     """It does not have to be waited for any more."""
 
-    def early(deliveries: tuple[Delivery, ...], _: Moment) -> tuple[Delivery, ...]:
+    def early(deliveries: tuple[Callback, ...], _: Moment) -> tuple[Callback, ...]:
         return tuple(replace(delivery, before_answer=True) for delivery in deliveries)
 
     with served(Behaviour(deliveries=(early,)), sms=callback.url) as (server, client):
@@ -73,7 +73,7 @@ def test_an_early_notification_has_arrived_before_the_answer(callback: Callback)
         assert answer["request_id"] == callback.arrived.get_nowait().json["request_id"]
 
 
-def test_a_late_notification_takes_its_time(callback: Callback) -> None:
+def test_a_late_notification_takes_its_time(callback: CallbackSite) -> None:
     """Counted from the answer, and pending until then."""
     with served(Behaviour(notify_after_s=0.2), sms=callback.url) as (server, client):
         sms(client)
@@ -84,10 +84,10 @@ def test_a_late_notification_takes_its_time(callback: Callback) -> None:
         assert eventually(lambda: server.pending == 0)
 
 
-def test_raw_bytes_and_other_methods_go_out_as_they_are(callback: Callback) -> None:
+def test_raw_bytes_and_other_methods_go_out_as_they_are(callback: CallbackSite) -> None:
     """What a fault makes of a delivery reaches the callback."""
 
-    def odd(deliveries: tuple[Delivery, ...], _: Moment) -> tuple[Delivery, ...]:
+    def odd(deliveries: tuple[Callback, ...], _: Moment) -> tuple[Callback, ...]:
         return tuple(replace(each, method="PUT", raw=b"\xff{", headers=(("X-Odd", "é"),)) for each in deliveries)
 
     with served(Behaviour(deliveries=(odd,)), sms=callback.url) as (_, client):
@@ -103,7 +103,9 @@ FAILING: list[tuple[Given, str]] = [
 
 
 @pytest.mark.parametrize(("given", "reason"), FAILING, ids=["5xx", "redirect"])
-def test_what_a_callback_refuses_is_counted_and_not_sent_again(callback: Callback, given: Given, reason: str) -> None:
+def test_what_a_callback_refuses_is_counted_and_not_sent_again(
+    callback: CallbackSite, given: Given, reason: str
+) -> None:
     """Redirects are not followed either."""
     callback.answer = given
     with served(sms=callback.url) as (server, client):
@@ -235,7 +237,7 @@ def test_odd_answers_of_a_callback(name: str) -> None:
         assert (taken, not taken) == (bool(server.delivered), bool(server.failed)), server.failures
 
 
-def test_a_callback_over_tls_has_to_speak_it(callback: Callback) -> None:
+def test_a_callback_over_tls_has_to_speak_it(callback: CallbackSite) -> None:
     """A notification for an https URL is not sent in the clear."""
     with served(sms=callback.url.replace("http:", "https:")) as (server, client):
         sms(client)
@@ -252,7 +254,7 @@ def test_stopping_drops_what_is_pending_at_once() -> None:
         over.wait(10)
         connection.close()
 
-    def also_late(deliveries: tuple[Delivery, ...], _: Moment) -> tuple[Delivery, ...]:
+    def also_late(deliveries: tuple[Callback, ...], _: Moment) -> tuple[Callback, ...]:
         return (*deliveries, *(replace(delivery, after_s=3600) for delivery in deliveries))
 
     with listening(hang) as url:
@@ -265,7 +267,7 @@ def test_stopping_drops_what_is_pending_at_once() -> None:
         over.set()
 
 
-def test_transactions_carry_the_present_time(callback: Callback) -> None:
+def test_transactions_carry_the_present_time(callback: CallbackSite) -> None:
     """To the second, and in UTC, for no time zone is documented."""
     with served(**{"mpesa-online": callback.url}) as (_, client):
         client.post("mpesa/online", content=json.dumps(VALID["mpesa/online"]))

@@ -14,10 +14,9 @@ from mock_rig import ACCOUNT, CALLBACKS, RIGHT, VALID, basic, headers, request, 
 
 from conformance.contract.contract import statum
 from conformance.mock.account import Account
-from conformance.mock.behaviour import Behaviour, Delivery, Moment, Reply
+from conformance.mock.behaviour import Behaviour, Callback, Moment, Reply
 from conformance.mock.gateway import STEPS, Gateway
-from conformance.mock.members import LONGEST_MESSAGE
-from conformance.mock.refusals import TAGS, refusal_of
+from conformance.mock.rules import LONGEST_MESSAGE, TAGS, refusal_of
 from conformance.model.errors import SuiteError
 from conformance.model.traffic import Request, header
 
@@ -370,8 +369,8 @@ def test_reply_and_delivery_functions_are_applied_in_order_to_every_request() ->
     def marks(reply: Reply) -> str:
         return str(reply.content.get("marks", ""))
 
-    def add(deliveries: tuple[Delivery, ...], moment: Moment) -> tuple[Delivery, ...]:
-        return (*deliveries, Delivery("airtime", moment.callbacks["airtime"], moment.request_id))
+    def add(deliveries: tuple[Callback, ...], moment: Moment) -> tuple[Callback, ...]:
+        return (*deliveries, Callback("airtime", moment.callbacks["airtime"], moment.request_id))
 
     behaviour = Behaviour(reply=(stamp("a"), stamp("b")), deliveries=(add, add))
     gateway = Gateway(replace(ACCOUNT, callbacks=CALLBACKS), behaviour)

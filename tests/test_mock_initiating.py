@@ -16,10 +16,9 @@ from werkzeug import Request as Received
 from werkzeug import Response as Given
 
 from conformance.contract.contract import statum
-from conformance.mock import initiating
+from conformance.mock import serving
 from conformance.mock.account import Account
-from conformance.mock.initiating import Initiated
-from conformance.mock.serving import MockServer, serve_mock
+from conformance.mock.serving import Initiated, MockServer, serve_mock
 from conformance.model.errors import UsageError
 
 TELLING, ASKING = "/c2b", "/c2b/validation"
@@ -107,7 +106,7 @@ def test_an_inquiry_is_not_waited_for_longer_than_the_contract_says(
     receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Then the payment does not go through."""
-    make = initiating.unprompted
+    make = serving.unprompted
 
     def impatient(*given: object) -> object:
         delivery = make(*given)  # type: ignore[arg-type] # whatever it takes
@@ -116,7 +115,7 @@ def test_an_inquiry_is_not_waited_for_longer_than_the_contract_says(
         assert 8.0 == delivery.inquiry.within_s
         return replace(delivery, inquiry=replace(delivery.inquiry, within_s=0.05))
 
-    monkeypatch.setattr(initiating, "unprompted", impatient)
+    monkeypatch.setattr(serving, "unprompted", impatient)
     receiver.waits_s = 0.5
     with started(receiver) as server:
         initiated = paid(server)

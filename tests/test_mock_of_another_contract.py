@@ -12,7 +12,7 @@ import pytest
 from contract_edits import copy_of_statum
 
 from conformance.contract.contract import Contract, statum
-from conformance.mock.forms import Shape, masked, retold, shape_of_ids, spelled
+from conformance.mock.transactions import TextShape, masked, retold, shape_of_ids, spelled
 from conformance.model.errors import UsageError
 
 SAMPLES = ("9V7NcW1QMvWkQcceMnn3MKfmczdBeE1a", "2f1c7a0e9d3b4c5f8a6e0d1b2c3f4a5e", "Rm20180307054639H4adfKDJDKQ7H")
@@ -103,5 +103,5 @@ def test_times_are_spelled_as_the_example_is(example: str) -> None:
 
 def test_a_shape_keeps_what_is_no_letter_and_no_digit() -> None:
     """Hyphens stay in their places."""
-    shown = Shape.of("00aa-11bb").draw(Random(3))
+    shown = TextShape.of("00aa-11bb").draw(Random(3))
     assert (9, "-") == (len(shown), shown[4])

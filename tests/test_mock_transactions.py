@@ -14,7 +14,7 @@ from conformance.contract.contract import statum
 from conformance.mock.account import Account
 from conformance.mock.behaviour import Behaviour, Ending
 from conformance.mock.gateway import Gateway
-from conformance.mock.refusals import refusal_of
+from conformance.mock.rules import refusal_of
 from conformance.model.traffic import Request, header
 
 SCHEMAS = statum().schemas

@@ -12,15 +12,23 @@ import pytest
 from command_line import call
 
 from conformance.cli import COMMANDS
-from conformance.cli.configuration import FILE, PYPROJECT, SECRETS, configured, switches, variable
-from conformance.cli.configuration_schema import NAME, configuration_schema
-from conformance.cli.options import settings_from
+from conformance.cli.configuration import (
+    FILE,
+    NAME,
+    PYPROJECT,
+    configuration_schema,
+    configured,
+    switches,
+    variable,
+)
 from conformance.cli.run import run
+from conformance.cli.settings import settings_from
 from conformance.contract.schema_set import FORMATS
 from conformance.gateway.settings import Settings
 from conformance.model.errors import UsageError
+from conformance.options import options_of, table
 
-KNOWN = [switch.name for command in COMMANDS for switch in switches(command.params)]
+KNOWN = [switch.name for switch in switches(table())]
 LOCAL = "http://127.0.0.1:9000/api/v2"
 
 TEXT = """
@@ -224,7 +232,7 @@ def test_a_command_that_does_not_exist_is_told(here: Path, capsys: pytest.Captur
 
 def test_the_schema_is_that_of_the_options() -> None:
     """Mend with: python docs/regenerate.py."""
-    assert configuration_schema(COMMANDS) == FORMATS.schema(NAME)
+    assert configuration_schema() == FORMATS.schema(NAME)
 
 
 @pytest.mark.parametrize(
@@ -253,16 +261,11 @@ def test_the_schema_takes_what_the_suite_takes(tmp_path: Path, text: str) -> Non
     refused = False
     for env in document["env"] if isinstance(document.get("env"), dict) else [None]:
         try:
-            configured(run.params, KNOWN, {}, tmp_path, env)
+            configured(options_of("run"), {}, tmp_path, env)
         except UsageError:
             refused = True
 
     assert refused == bool(FORMATS.violations(NAME, document))
-
-
-def test_secrets_are_options() -> None:
-    """A name that is mistyped there would mask nothing."""
-    assert set() == SECRETS - set(KNOWN)
 
 
 def test_local_addresses_are_what_they_are_taken_for(here: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from conformance.client.subject import Known, Subject
 from conformance.contract.contract import statum
-from conformance.payloads.request_ids import FORMS, NEAR, USUAL
+from conformance.payloads.notifications import FORMS, NEAR, USUAL
 
 COMMANDS = statum().commands
 

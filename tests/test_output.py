@@ -17,7 +17,7 @@ from seeded import fault
 from conformance.cli.configuration import FILE, PREFIX
 from conformance.contract.schema_set import FORMATS
 from conformance.mock.account import Account
-from conformance.mock.variants import BUILT_IN
+from conformance.mock.behaviour import BUILT_IN
 from conformance.reports.console import print_json
 
 Capsys = pytest.CaptureFixture[str]

@@ -15,9 +15,8 @@ from conformance.gateway import campaign
 from conformance.gateway.settings import Settings
 from conformance.journal import read_journal
 from conformance.judging.verdicts import Judged, Verdict
-from conformance.mock.behaviour import Behaviour
-from conformance.mock.faults import faults
-from conformance.mock.variants import BUILT_IN, variants
+from conformance.mock.behaviour import BUILT_IN, Behaviour
+from conformance.mock.faults import faults, variants
 from conformance.reports.faces import judge
 
 KEY, SECRET = "SampleKey", "SampleSecret"

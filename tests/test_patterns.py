@@ -18,12 +18,12 @@ from conformance.diagnosis.follow_ups import (
     is_follow_up,
     run_proper,
 )
+from conformance.diagnosis.observations import Observation, ObservedCheck, observe
 from conformance.diagnosis.patterns import ordinal, period, told_by_journal, told_by_numbers, turning_point
-from conformance.diagnosis.watching import Observation, Watched, watch
-from conformance.gateway.rules.making import checks_of
+from conformance.gateway.rules.checks import checks_of
 from conformance.journal import Note
-from conformance.judging.hearing import Hearing
 from conformance.judging.judgement import Dependence, Pattern
+from conformance.judging.single_pass import SinglePass
 from conformance.judging.verdicts import RequirementVerdict, Verdict
 from conformance.model.traffic import Kind
 from conformance.reports.faces import judge
@@ -166,8 +166,8 @@ def notified_but_for(lost: set[int], count: int = 6) -> Run:
 
 def test_what_a_check_saw_is_told_exchange_by_exchange() -> None:
     """Also for NTF-01, which tells of what is missing when it has seen everything."""
-    watched = Watched(checks_of(statum())["NTF-01"], "sms")
-    watch(notified_but_for({2, 3}).record(), statum(), [watched])
+    watched = ObservedCheck(checks_of(statum())["NTF-01"], "sms")
+    observe(notified_but_for({2, 3}).record(), statum(), [watched])
 
     assert [False, True, True, False, False, False] == [o.fell_short for o in watched.observations]
     assert [f"case-{n}" for n in range(1, 7)] == [o.case_id for o in watched.observations]
@@ -180,9 +180,9 @@ def test_watching_a_check_does_not_change_what_it_says(requirement: str) -> None
     run.invoke("z" * 32, 500)
     run.invoke(raw=b"no JSON")
     run.notify("z" * 32, result_code="x")
-    watched = Watched(checks_of(statum())[requirement], "sms")
+    watched = ObservedCheck(checks_of(statum())[requirement], "sms")
     alone, together = (
-        Hearing.of(run.record(), statum(), [(check, "sms")]).tallies[0]
+        SinglePass.of(run.record(), statum(), [(check, "sms")]).tallies[0]
         for check in (checks_of(statum())[requirement], watched.check)
     )
 

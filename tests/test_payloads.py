@@ -1,4 +1,4 @@
-"""Valid payloads: valid to two validators, apart from each other, and of every kind that a schema calls for."""
+"""Valid valid: valid to two validators, apart from each other, and of every kind that a schema calls for."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ from conformance.contract.contract import statum
 from conformance.contract.schema_set import BASE_URI, SchemaSet
 from conformance.model.errors import SuiteError, UsageError
 from conformance.model.untrusted import parse_json
-from conformance.payloads import payloads, segments
+from conformance.payloads import sms_segments, valid
+from conformance.payloads.addressees import Constraints
 from conformance.payloads.classes import Written, classes_of_members
-from conformance.payloads.payloads import Constraints, ValidPayload, documented_range, fresh_payloads, valid_payloads
+from conformance.payloads.valid import ValidPayload, documented_range, fresh_payloads, valid_payloads
 
 COMMANDS = statum().commands
 SCHEMAS = statum().schemas
@@ -32,12 +33,12 @@ EACH_POST = pytest.mark.parametrize("command", POSTS, ids=lambda command: comman
 
 @cache
 def made(command: Command, count: int = 60, seed: int = 1) -> list[ValidPayload]:
-    """The payloads of a command for which anything goes."""
+    """The valid of a command for which anything goes."""
     return valid_payloads(statum(), command, Constraints(), count, seed)
 
 
 def values(found: list[ValidPayload], aspect: str, member: str) -> list[Any]:
-    """What `member` is in the payloads of one aspect."""
+    """What `member` is in the valid of one aspect."""
     return [payload.members[member] for payload in found if payload.aspect == aspect]
 
 
@@ -172,14 +173,14 @@ def test_messages_in_every_script() -> None:
 
 
 def test_long_messages() -> None:
-    """459 characters outside of the BMP; and among the others the limits of three segments."""
+    """459 characters outside of the BMP; and among the others the limits of three sms_segments."""
     (message,) = values(made(SMS), "long", "message")
     others = values(made(SMS), "class", "message")
 
     assert 459 == len(message)
     assert all(character > "\uffff" for character in message)
-    assert {160, 161, 306, 307, 459} <= {segments.septets(message) for message in others}
-    assert {201, 202, 402, 403} <= {segments.units(message) for message in others}
+    assert {160, 161, 306, 307, 459} <= {sms_segments.septets(message) for message in others}
+    assert {201, 202, 402, 403} <= {sms_segments.units(message) for message in others}
 
 
 EACH_SEED = pytest.mark.parametrize("seed", range(8))
@@ -308,7 +309,7 @@ def test_fresh_ones_have_nothing_unusual(command: Command) -> None:
 
 
 def test_a_command_of_a_new_product_needs_no_code(tmp_path: Path) -> None:
-    """Which payloads there are follows from the schema, whatever the command and its members are called."""
+    """Which valid there are follows from the schema, whatever the command and its members are called."""
     data = Command("data/bundle", "POST", "data-bundle", "docs")
     schema = {
         "type": "object",
@@ -335,7 +336,7 @@ def test_a_command_of_a_new_product_needs_no_code(tmp_path: Path) -> None:
         payload.aspect for payload in found
     }
     assert [200] == [len(note) for note in values(found, "long", "note")]
-    assert {160, 161} <= {segments.septets(note) for note in values(found, "class", "note")}
+    assert {160, 161} <= {sms_segments.septets(note) for note in values(found, "class", "note")}
     assert ["1", "2", "8", "9"] == values(found, "boundary", "size")
 
 
@@ -384,7 +385,7 @@ def test_what_does_not_concern_a_command_is_not_looked_at() -> None:
 
 def test_too_few_different_payloads(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where all are alike it is said so, after a few rounds of looking."""
-    monkeypatch.setattr(payloads._Planner, "likeness", lambda *_: "alike")  # noqa: SLF001 — nothing real is so narrow
+    monkeypatch.setattr(valid._Planner, "likeness", lambda *_: "alike")  # noqa: SLF001 — nothing real is so narrow
 
     with pytest.raises(UsageError, match="only 1 were found"):
         fresh_payloads(statum(), SMS, Constraints(), 2, 1, [])
@@ -392,7 +393,7 @@ def test_too_few_different_payloads(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_label_that_does_not_prove_true_is_an_error_of_the_suite(monkeypatch: pytest.MonkeyPatch) -> None:
     """A payload that its schema does not take never goes out as a valid one."""
-    monkeypatch.setattr(payloads, "WITH_LINE_BREAKS", ("\x00",))
+    monkeypatch.setattr(valid, "WITH_LINE_BREAKS", ("\x00",))
 
     with pytest.raises(SuiteError, match="line-breaks payload"):
         valid_payloads(statum(), SMS, Constraints(), 0, 1)

@@ -17,13 +17,13 @@ from campaigns import KEY, SECRET, settings
 from command_line import CHECKOUT, PATIENCE_S
 
 from conformance.contract.contract import statum
-from conformance.gateway.corpus import Group
+from conformance.gateway.command_plan import Group
 from conformance.gateway.limits import Limits
 from conformance.gateway.plan import GROUP_SIZE, Plan
 from conformance.model.errors import UsageError
 from conformance.model.traffic import Case, Kind, header
 from conformance.model.untrusted import parse_json
-from conformance.payloads.anatomy import anatomy
+from conformance.payloads.json_defects import defects_of
 
 COMMANDS = statum().commands
 PRODUCTS = statum().products
@@ -43,7 +43,7 @@ import contextlib, hashlib
 with contextlib.suppress(ImportError):
     import local
 from conformance.gateway.plan import GROUP_SIZE, Plan
-from conformance.payloads.anatomy import anatomy
+from conformance.payloads.json_defects import defects_of
 from conformance.gateway.settings import Settings
 plan = Plan.of(Settings("key", "secret", seed=7, max_examples=3), "http://gateway.example/api/v2")
 print(hashlib.sha256(repr(plan).encode()).hexdigest())
@@ -279,7 +279,7 @@ def test_what_is_broken_about_a_body_is_told() -> None:
     for case in planned().cases:
         if case.kind is Kind.MALFORMED:
             assert (case.keyword is None) == case.aspect.endswith("content-type"), case.id
-            assert case.keyword is None or case.keyword in anatomy(case.request.body), case.id
+            assert case.keyword is None or case.keyword in defects_of(case.request.body), case.id
 
 
 @pytest.mark.parametrize("numbers", [GIVEN, GIVEN[:1]])

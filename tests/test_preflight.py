@@ -29,8 +29,8 @@ from conformance.journal import read_journal
 from conformance.judging.judgement import Reason
 from conformance.judging.verdicts import Conclusion, Judged, RequirementVerdict, Verdict
 from conformance.mock.account import Account
+from conformance.mock.behaviour import BUILT_IN
 from conformance.mock.serving import serve_mock
-from conformance.mock.variants import BUILT_IN
 from conformance.model.traffic import Request, Response, header
 from conformance.reports.faces import judge
 from conformance.wire.address import Address

@@ -17,15 +17,13 @@ from campaigns import registered
 from command_line import CHECKOUT, PATIENCE_S, Called
 from seeded import fault
 
-from conformance.cli.certificates import SECTION
-from conformance.cli.output import OUTPUT
-from conformance.cli.run import PLAN, run
+from conformance.cli.run import run
 from conformance.contract.contract import statum
 from conformance.contract.requirements import Actor
 from conformance.mock.account import Account
 from conformance.mock.behaviour import Behaviour
 from conformance.mock.serving import MockServer, serve_mock
-from conformance.pytest.plugin import OPTIONS
+from conformance.pytest.plugin import LEFT_OUT, options
 from conformance.reports.files import REPORTS
 
 PRODUCTS = statum().products
@@ -94,12 +92,12 @@ def test_the_options_are_those_of_the_run_command() -> None:
     expected = {
         name: (option.multiple, option.is_flag)
         for option in run.params
-        if isinstance(option, click.Option) and getattr(option, "section", None) not in (SECTION, PLAN, OUTPUT)
+        if isinstance(option, click.Option) and getattr(option, "section", None) not in LEFT_OUT
         for name in (*option.opts, *option.secondary_opts)
         if name.startswith("--")
     }
 
-    assert expected == {option.name: (option.several, option.metavar is None) for option in OPTIONS}
+    assert expected == {f"--{name}": (option.repeatable, option.is_flag) for name, option in options()}
 
 
 def test_an_ordinary_session_knows_nothing_of_them(pytester: pytest.Pytester) -> None:

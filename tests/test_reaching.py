@@ -21,9 +21,8 @@ from conformance.gateway.reaching import ASKED_TO_WAIT, Probe, reached
 from conformance.journal import read_journal
 from conformance.judging.verdicts import Conclusion
 from conformance.mock.account import Account
-from conformance.mock.behaviour import Moment, Reply
+from conformance.mock.behaviour import BUILT_IN, Moment, Reply
 from conformance.mock.serving import serve_mock
-from conformance.mock.variants import BUILT_IN
 from conformance.model.errors import EnvironmentFailure
 from conformance.model.progress import Silent
 from conformance.reports.faces import judge

@@ -8,8 +8,7 @@ import pytest
 from client_runs import JSON_TYPE
 from receiver_runs import Examined, notification
 
-from conformance.judging.client.kinds import HUGE
-from conformance.judging.client.notices import CROWD, THRONG
+from conformance.client.rules.receiver_requests import CROWD, HUGE, THRONG
 from conformance.judging.verdicts import Conclusion, RequirementVerdict, Verdict
 from conformance.reports.faces import judge
 

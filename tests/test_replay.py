@@ -18,15 +18,13 @@ from seeded import fault
 from conformance.cli import outcome
 from conformance.cli.configuration import PREFIX
 from conformance.contract.contract import statum
-from conformance.gateway.recorded import history
-from conformance.gateway.replaying import judged_alone
+from conformance.gateway.replaying import history, judged_alone
 from conformance.journal import Record, read_journal
 from conformance.judging.verdicts import Verdict
 from conformance.mock.account import Account
-from conformance.mock.behaviour import Behaviour
-from conformance.mock.gateway import Answer, Gateway
+from conformance.mock.behaviour import BUILT_IN, Behaviour
+from conformance.mock.gateway import Gateway, Reaction
 from conformance.mock.serving import MockServer
-from conformance.mock.variants import BUILT_IN
 from conformance.model.errors import EnvironmentFailure
 from conformance.model.traffic import Case, Kind, Request
 from conformance.reports.live import PlainProgress
@@ -57,7 +55,7 @@ class Remembering(Gateway):
         super().__init__(account, behaviour)
         self.reached: list[Request] = []
 
-    def answer(self, request: Request, now: float) -> Answer:
+    def answer(self, request: Request, now: float) -> Reaction:
         """Answer, and keep the request."""
         self.reached.append(request)
         return super().answer(request, now)

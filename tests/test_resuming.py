@@ -24,17 +24,16 @@ from runs import Run
 from seeded import fault
 
 from conformance.gateway import campaign, listening
-from conformance.gateway.progress import Silent
 from conformance.gateway.staying import stay
 from conformance.journal import LISTENED, RESUMED, Journal, Note, Record, Redaction, read_journal
 from conformance.journal import writer as writing
 from conformance.judging.judgement import Reason
 from conformance.judging.verdicts import Conclusion, Judged, RequirementVerdict, Verdict
 from conformance.mock.account import Account
-from conformance.mock.behaviour import Moment, Reply
+from conformance.mock.behaviour import BUILT_IN, Moment, Reply
 from conformance.mock.serving import MockServer, serve_mock
-from conformance.mock.variants import BUILT_IN
 from conformance.model.errors import EnvironmentFailure, UsageError
+from conformance.model.progress import Silent
 from conformance.model.traffic import Request
 from conformance.reports.faces import judge
 

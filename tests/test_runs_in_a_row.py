@@ -13,8 +13,8 @@ from seeded import VARIANTS, fault
 from conformance.judging.judgement import Reason
 from conformance.judging.verdicts import Conclusion, Verdict
 from conformance.mock.account import Account
+from conformance.mock.behaviour import BUILT_IN
 from conformance.mock.serving import MockServer, serve_mock
-from conformance.mock.variants import BUILT_IN
 
 
 @pytest.fixture

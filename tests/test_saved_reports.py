@@ -21,7 +21,7 @@ from conformance.gateway.campaign import JOURNAL
 from conformance.journal import read_journal
 from conformance.judging.expectations import Expectations, Stale, Staleness
 from conformance.judging.judgement import Reason
-from conformance.mock.variants import BUILT_IN
+from conformance.mock.behaviour import BUILT_IN
 from conformance.model.errors import UsageError
 from conformance.reports.files import (
     ALLURE_RESULTS,

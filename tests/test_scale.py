@@ -18,13 +18,13 @@ import pytest
 from conformance.contract.contract import statum
 from conformance.gateway.face import GatewayFace
 from conformance.gateway.plan import Plan
-from conformance.gateway.rules.making import checks_of
+from conformance.gateway.rules.checks import checks_of
 from conformance.gateway.settings import Settings
 from conformance.journal import Journal, Record, Redaction, read_journal
 from conformance.journal.record import Attempt
 from conformance.judging.evidence import Evidence
 from conformance.judging.judgement import Check, SubjectCheck
-from conformance.judging.remembered import Outcome
+from conformance.judging.summaries import ResponseSummary
 from conformance.judging.verdicts import Verdict, judge_as
 from conformance.model.traffic import Case, Exchange, Headers, Kind, Notification, Request, Response
 from conformance.reports.faces import judge
@@ -246,15 +246,15 @@ class Steps:
 @pytest.fixture
 def steps(monkeypatch: pytest.MonkeyPatch) -> type[Steps]:
     """The count of what checks go through, also of what they ask the evidence for."""
-    of_command, heard = Evidence.of_command, Outcome.heard
+    of_command, heard = Evidence.of_command, ResponseSummary.heard
 
-    def counted_heard(outcome: Outcome) -> Any:
+    def counted_heard(outcome: ResponseSummary) -> Any:
         arrivals = heard(outcome)
         Steps.taken += 1 + len(arrivals)
         return arrivals
 
     monkeypatch.setattr(Evidence, "of_command", lambda *given: Steps.through(iter(of_command(*given))))
-    monkeypatch.setattr(Outcome, "heard", counted_heard)
+    monkeypatch.setattr(ResponseSummary, "heard", counted_heard)
     return Steps
 
 

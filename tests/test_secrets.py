@@ -30,7 +30,7 @@ from seeded import fault
 
 from conformance.gateway import campaign
 from conformance.journal import read_journal
-from conformance.mock.variants import BUILT_IN
+from conformance.mock.behaviour import BUILT_IN
 from conformance.reports.files import REPORTS
 
 Capsys = pytest.CaptureFixture[str]

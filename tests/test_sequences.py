@@ -14,17 +14,17 @@ from campaigns import settings
 from conformance.contract.contract import statum
 from conformance.contract.history import History, Rule
 from conformance.contract.probes import Outcome
-from conformance.gateway.corpus import Group
+from conformance.gateway.command_plan import CommandPlan, Group
 from conformance.gateway.limits import Limits
 from conformance.gateway.pieces import has_to_be_refused
-from conformance.gateway.plan import CommandPlan, Plan, repeats
-from conformance.gateway.rules.request_ids import EQUAL
+from conformance.gateway.plan import Plan, repeats
+from conformance.gateway.rules.answers import EQUAL
 from conformance.gateway.sequences import UNAFFORDABLE, across, asked, balance
 from conformance.gateway.sequences import sequences as sequences_of
 from conformance.judging.evidence import BALANCE
 from conformance.mock.account import Account
+from conformance.mock.behaviour import BUILT_IN
 from conformance.mock.gateway import Gateway
-from conformance.mock.variants import BUILT_IN
 from conformance.model.traffic import Case, Kind
 from conformance.model.untrusted import parse_json
 

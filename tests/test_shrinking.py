@@ -18,16 +18,14 @@ from conformance.diagnosis import search
 from conformance.diagnosis.follow_ups import BEGINNING, SEARCH, is_follow_up, run_proper
 from conformance.diagnosis.search import is_called_for
 from conformance.gateway import campaign
-from conformance.gateway.keeping import kept_files
+from conformance.gateway.case_files import failing_cases
 from conformance.gateway.limits import Limits
 from conformance.gateway.settings import DEFAULT_SHRINK_REQUESTS
 from conformance.journal import Record
 from conformance.judging.expectations import Expectations
 from conformance.judging.verdicts import Face
-from conformance.mock.behaviour import Behaviour, Delivery, Moment, Reply
+from conformance.mock.behaviour import BUILT_IN, UNEXCUSED, Behaviour, Callback, Moment, Reply
 from conformance.mock.choosing import member
-from conformance.mock.variants import BUILT_IN
-from conformance.mock.verbs import UNEXCUSED
 from conformance.model.traffic import Exchange, Kind
 from conformance.payloads.labels import Label, members_of
 from conformance.reports.faces import judge
@@ -170,14 +168,14 @@ def test_two_causes_in_one_requirement_are_two_findings(tmp_path: Path) -> None:
     differs = [finding["minimal"]["differs"] for finding in entry["findings"] if finding["minimal"]]
     assert {"phone_number": "254100000000"} in differs
     assert {"message": "👋"} in differs
-    kept = [json.loads(file.step.body) for file in kept_files(result.record, result.judged, statum())]
+    kept = [json.loads(file.step.body) for file in failing_cases(result.record, result.judged, statum())]
     assert all(any(payload | each == payload for payload in kept) for each in differs)
 
 
 def test_a_lost_notification_is_waited_for(tmp_path: Path) -> None:
     """All candidates of a round share one wait, so a dozen lost notifications cost a few seconds."""
 
-    def lose(sent: tuple[Delivery, ...], moment: Moment) -> tuple[Delivery, ...]:
+    def lose(sent: tuple[Callback, ...], moment: Moment) -> tuple[Callback, ...]:
         return () if any(ord(character) >= 0x1F300 for character in member(moment, "message")) else sent
 
     result = looked_into(tmp_path, replace(BUILT_IN, deliveries=(lose,)), **SMS)

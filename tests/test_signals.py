@@ -25,11 +25,10 @@ from conformance.gateway import campaign
 from conformance.gateway.plan import Plan
 from conformance.gateway.settings import Settings
 from conformance.journal import Journal, Redaction, read_journal
-from conformance.mock.behaviour import Moment, Reply
-from conformance.mock.variants import BUILT_IN
+from conformance.mock.behaviour import BUILT_IN, Moment, Reply
 from conformance.model import interruption
 from conformance.model.interruption import Closing, heeded, held_back, wished
-from conformance.pytest.sharing import Holder
+from conformance.pytest.session import Holder
 from conformance.wire import Pace, Sender
 from conformance.wire.connection import Answer, Connection, KeepAlive, Unanswered
 from conformance.wire.http1 import close_all

@@ -12,10 +12,10 @@ from conformance.contract.contract import statum
 from conformance.gateway.plan import Plan
 from conformance.gateway.settings import Settings
 from conformance.model.traffic import Case, Kind, Request
-from conformance.payloads.apart import Apart
+from conformance.payloads.addressees import Constraints
 from conformance.payloads.labels import Label, members_of
-from conformance.payloads.payloads import Constraints
 from conformance.payloads.simpler import Simpler, plain_members, without
+from conformance.payloads.uniqueness import UniquePayloads
 
 COMMANDS = statum().commands
 SCHEMAS = statum().schemas
@@ -265,12 +265,12 @@ def test_other_members_without_what_ails_another_payload() -> None:
     assert {"phone_number": "254712345678", "amount": "4999", "bill_ref_number": "Q"} == without(members, ill, good)
 
 
-# --- Apart
+# --- UniquePayloads
 
 
 def test_without_a_window_the_same_is_sent_twice_only_where_nothing_may_be_changed() -> None:
     """Digits within the number are changed first, then the letter of a plain message."""
-    apart = Apart(statum(), SMS, GIVEN, [])
+    apart = UniquePayloads(statum(), SMS, GIVEN, [])
     all_of_it = list(sms("a"))
 
     assert [sms("a"), sms("a", "254712345688")] == [apart.placed(sms("a"), ["message"]) for _ in range(2)]
@@ -281,7 +281,7 @@ def test_without_a_window_the_same_is_sent_twice_only_where_nothing_may_be_chang
 def test_within_a_window_no_pair_is_used_twice() -> None:
     """What is kept is not changed; pairs that the run used are taken, too."""
     members = {"phone_number": "254712345678", "amount": "50"}
-    apart = Apart(statum(), AIRTIME, GIVEN, [json.dumps(members).encode(), b"[]", b"no JSON"], 0)
+    apart = UniquePayloads(statum(), AIRTIME, GIVEN, [json.dumps(members).encode(), b"[]", b"no JSON"], 0)
 
     placed = [apart.placed(members, kept) for kept in (["amount"], ["amount"], ["phone_number"], []) for _ in range(5)]
 
@@ -297,7 +297,7 @@ def test_within_a_window_no_pair_is_used_twice() -> None:
 def test_given_phone_numbers_are_kept_to_within_a_window() -> None:
     """The amount is what moves."""
     numbers = ("254711000001", "254722000002")
-    apart = Apart(statum(), AIRTIME, Constraints(phone_numbers=numbers), [], 12)
+    apart = UniquePayloads(statum(), AIRTIME, Constraints(phone_numbers=numbers), [], 12)
 
     placed = [apart.placed({"phone_number": numbers[0], "amount": "9999"}, []) for _ in range(40)]
 
@@ -307,7 +307,7 @@ def test_given_phone_numbers_are_kept_to_within_a_window() -> None:
 
 def test_when_there_is_no_room_left_nothing_is_placed() -> None:
     """One number, and its amount may not be changed."""
-    apart = Apart(statum(), AIRTIME, Constraints(phone_numbers=("254711000001",)), [], 0)
+    apart = UniquePayloads(statum(), AIRTIME, Constraints(phone_numbers=("254711000001",)), [], 0)
     members = {"phone_number": "254711000001", "amount": "50"}
 
     assert [members, None] == [apart.placed(members, ["amount"]) for _ in range(2)]

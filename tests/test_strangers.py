@@ -33,9 +33,8 @@ from conformance.journal import Note, Record, read_journal
 from conformance.judging.terms import REFUSED_HERE, Terms
 from conformance.judging.verdicts import Conclusion, Verdict
 from conformance.mock.account import Account
-from conformance.mock.behaviour import Behaviour, Delivery, Moment
+from conformance.mock.behaviour import BUILT_IN, Behaviour, Callback, Moment
 from conformance.mock.serving import serve_mock
-from conformance.mock.variants import BUILT_IN
 from conformance.model.errors import EnvironmentFailure
 from conformance.model.traffic import Request
 from conformance.reports.faces import judge
@@ -351,7 +350,7 @@ def run_beside(directory: Path, meanwhile: Callable[[Address], object], behaviou
     servers = []
     address: list[Address] = []
 
-    def beside(deliveries: tuple[Delivery, ...], _: Moment) -> tuple[Delivery, ...]:
+    def beside(deliveries: tuple[Callback, ...], _: Moment) -> tuple[Callback, ...]:
         if address:
             meanwhile(address.pop())
         return deliveries
@@ -416,7 +415,7 @@ def test_what_comes_to_the_callbacks_of_the_built_in_gateway_without_its_token_i
     """Its address has one that nobody was told."""
     junk = [b"junk", b"{}", b"[]"]
 
-    def beside(deliveries: tuple[Delivery, ...], _: Moment) -> tuple[Delivery, ...]:
+    def beside(deliveries: tuple[Callback, ...], _: Moment) -> tuple[Callback, ...]:
         for each in deliveries[:1] if junk else ():
             httpx.post(each.url.partition("?")[0], content=junk.pop())
         return deliveries

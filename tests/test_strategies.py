@@ -17,7 +17,7 @@ from conformance.model.characters import is_assigned, is_blank
 from conformance.model.ecma import compiled
 from conformance.model.errors import SuiteError, UnknownKeyword
 from conformance.payloads.alphabets import ALPHABETS, LINE_BREAKS, PLAIN, SCRIPTS, UNIT, UNSEEN, Speller, spell
-from conformance.payloads.draws import draw
+from conformance.payloads.hypothesis_backend import draw
 from conformance.payloads.patterns import matching, parsed
 from conformance.payloads.strategies import BUILDERS, strategy_for, text
 

@@ -20,11 +20,11 @@ from conformance.contract.contract import statum
 from conformance.contract.requirements import Level
 from conformance.gateway import campaign
 from conformance.gateway.face import GatewayFace
-from conformance.gateway.rules.making import checks_of
+from conformance.gateway.rules.checks import checks_of
 from conformance.journal import Record, read_journal
 from conformance.judging.evidence import Evidence
 from conformance.judging.expectations import Expectation, Expectations
-from conformance.judging.judgement import Check, Finding, Judgement, Kept, Reason, Unobserved
+from conformance.judging.judgement import Check, Finding, Inconclusive, Judgement, Passed, Reason
 from conformance.judging.verdicts import Conclusion, Judged, RequirementVerdict, Verdict, day_of, judge_as
 from conformance.mock.account import Account
 from conformance.mock.behaviour import Behaviour
@@ -55,7 +55,7 @@ def saying(*judgements: Judgement) -> Check:
 
 def judged(*said: Judgement, strict: bool | None = True, listed: tuple[Expectation, ...] = ()) -> Judged:
     """A run in which all is well, but for what is said of the SHOULD."""
-    checks = {**dict.fromkeys(checks_of(statum()), saying(Kept())), SHOULD: saying(*said)}
+    checks = {**dict.fromkeys(checks_of(statum()), saying(Passed())), SHOULD: saying(*said)}
     return judge_as(
         GatewayFace(lambda _: checks), Run().record(), Expectations(listed, "known.toml", "sha256:"), strict=strict
     )
@@ -76,7 +76,7 @@ def listed(verdict: str) -> Expectation:
 
 def test_a_broken_should_fails_a_strict_run() -> None:
     """Its level stays what it is; any other run is conformant with a warning."""
-    strict, usual = judged(Kept(), WRONG), judged(Kept(), WRONG, strict=None)
+    strict, usual = judged(Passed(), WRONG), judged(Passed(), WRONG, strict=None)
 
     assert (Verdict.FAIL, Level.SHOULD) == (of(strict).verdict, of(strict).level)
     assert (Conclusion.NON_CONFORMANT, 1) == (strict.conclusion, strict.exit_code)
@@ -87,7 +87,7 @@ def test_a_broken_should_fails_a_strict_run() -> None:
 @pytest.mark.parametrize("reason", list(Reason))
 def test_a_should_that_was_not_exercised_never_hinders(reason: Reason) -> None:
     """For whatever reason, in a strict run, too."""
-    found = judged(Unobserved(reason, "not seen"))
+    found = judged(Inconclusive(reason, "not seen"))
 
     assert Verdict.INCONCLUSIVE is of(found).verdict
     assert (Conclusion.CONFORMANT, 0) == (found.conclusion, found.exit_code)
@@ -117,7 +117,7 @@ def test_a_list_explains_a_broken_should_of_a_strict_run(verdict: str) -> None:
 
 def test_an_entry_that_holds_no_more_is_told_as_it_was_written() -> None:
     """The file says WARN, and so does the line about it."""
-    found = judged(Kept(), listed=(listed("WARN"),))
+    found = judged(Passed(), listed=(listed("WARN"),))
 
     (stale,) = found.stale
     assert ("WARN", 1) == (stale.expectation.verdict, found.exit_code)

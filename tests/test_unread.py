@@ -23,8 +23,7 @@ from conformance.gateway.rig import Intake
 from conformance.journal import UNREADABLE, Journal, Redaction, read_journal
 from conformance.judging.verdicts import Verdict
 from conformance.mock.account import Account
-from conformance.mock.behaviour import Delivery, Moment
-from conformance.mock.variants import BUILT_IN
+from conformance.mock.behaviour import BUILT_IN, Callback, Moment
 from conformance.model.traffic import Request
 from conformance.reports.faces import judge
 from conformance.wire.address import Address
@@ -51,7 +50,7 @@ def test_a_run_tells_of_notifications_by_https_to_a_plain_port(tmp_path: Path, m
     """In the finding on the first that is missing; and that the URL was not registered is not suspected."""
     monkeypatch.setattr(listening, "LATE_S", 0.2)
 
-    def by_https(deliveries: tuple[Delivery, ...], _: Moment) -> tuple[Delivery, ...]:
+    def by_https(deliveries: tuple[Callback, ...], _: Moment) -> tuple[Callback, ...]:
         return tuple(replace(each, url=each.url.replace("http://", "https://")) for each in deliveries)
 
     path = held(tmp_path, replace(BUILT_IN, deliveries=(by_https,)), notify_within_s=0.5, products=("sms",))

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from client_runs import ACCEPTED, PARAMS, UNREACHED, UNSUPPORTED, Certification, Sent
 
-from conformance.judging.client.evidence import ASKED_AGAIN, IN_PLACE
+from conformance.client.rules.calls import ASKED_AGAIN, IN_PLACE
 from conformance.judging.judgement import Finding, Reason
 from conformance.judging.verdicts import Conclusion, RequirementVerdict, Verdict
 from conformance.model.traffic import Case

@@ -13,7 +13,7 @@ from conformance.gateway.settings import Settings
 from conformance.journal import read_journal
 from conformance.judging.terms import Terms
 from conformance.judging.verdicts import Judged, Verdict
-from conformance.mock.variants import BUILT_IN
+from conformance.mock.behaviour import BUILT_IN
 from conformance.reports.faces import judge
 
 

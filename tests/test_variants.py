@@ -17,11 +17,10 @@ from mock_rig import ACCOUNT, CALLBACKS, VALID, eventually, headers, request, wi
 from seeded import VARIANTS
 
 from conformance.contract.contract import statum
-from conformance.mock.behaviour import Behaviour, Form
-from conformance.mock.gateway import Answer, Gateway
-from conformance.mock.rendering import rendered
+from conformance.mock.answering import rendered
+from conformance.mock.behaviour import BUILT_IN, Behaviour, Form
+from conformance.mock.gateway import Gateway, Reaction
 from conformance.mock.serving import serve_mock
-from conformance.mock.variants import BUILT_IN
 from conformance.model.traffic import Request, header, normalized
 from conformance.wire.address import Address
 from conformance.wire.asgi_thread import AsgiThread, Receive, Send
@@ -82,13 +81,13 @@ def gateway(name: str, behaviour: Behaviour | None = None) -> Gateway:
     return Gateway(replace(ACCOUNT, callbacks=CALLBACKS), VARIANTS[name].change(behaviour or Behaviour()))
 
 
-def answers(name: str, *asked: Request) -> list[Answer]:
+def answers(name: str, *asked: Request) -> list[Reaction]:
     """What one gateway of the variant answers, one after the other."""
     one = gateway(name)
     return [one.answer(each, 0.0) for each in asked]
 
 
-def text(answer: Answer, name: str) -> str:
+def text(answer: Reaction, name: str) -> str:
     """The body of the answer as it goes over the wire."""
     _, body = rendered(answer.reply, VARIANTS[name].change(Behaviour()).wire, None)
     return body.decode()

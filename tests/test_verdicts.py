@@ -12,13 +12,13 @@ from runs import Run
 from conformance.contract.contract import statum
 from conformance.contract.requirements import Actor, Level
 from conformance.gateway.face import GatewayFace
-from conformance.gateway.rules.making import checks_of
+from conformance.gateway.rules.checks import checks_of
 from conformance.journal import Record, read_journal
 from conformance.judging.evidence import Evidence
-from conformance.judging.hearing import KEPT_FINDINGS
-from conformance.judging.judgement import Check, Finding, Judgement, Kept, Reason, Unobserved
+from conformance.judging.judgement import Check, Finding, Inconclusive, Judgement, Passed, Reason
+from conformance.judging.single_pass import KEPT_FINDINGS
 from conformance.judging.verdicts import Conclusion, RequirementVerdict, Verdict, conclude, judge_as
-from conformance.mock.variants import BUILT_IN
+from conformance.mock.behaviour import BUILT_IN
 from conformance.reports.faces import judge
 
 CHECKS = checks_of(statum())
@@ -95,13 +95,13 @@ def test_a_requirement_without_a_check_is_an_error() -> None:
 @pytest.mark.parametrize(
     ("requirement", "judgements", "expected"),
     [
-        (MUST, (Kept(),), Verdict.PASS),
-        (MUST, (Kept(), Finding("wrong")), Verdict.FAIL),
-        (SHOULD, (Kept(), Finding("wrong")), Verdict.WARN),
-        (MUST, (Finding("wrong"), Unobserved(Reason.INTERRUPTED, "cut off")), Verdict.FAIL),
-        (MUST, (Kept(), Unobserved(Reason.INTERRUPTED, "cut off")), Verdict.PASS),
-        (MUST, (Unobserved(Reason.PRECONDITION, "no twin"),), Verdict.INCONCLUSIVE),
-        (SHOULD, (Unobserved(Reason.PRECONDITION, "no twin"),), Verdict.INCONCLUSIVE),
+        (MUST, (Passed(),), Verdict.PASS),
+        (MUST, (Passed(), Finding("wrong")), Verdict.FAIL),
+        (SHOULD, (Passed(), Finding("wrong")), Verdict.WARN),
+        (MUST, (Finding("wrong"), Inconclusive(Reason.INTERRUPTED, "cut off")), Verdict.FAIL),
+        (MUST, (Passed(), Inconclusive(Reason.INTERRUPTED, "cut off")), Verdict.PASS),
+        (MUST, (Inconclusive(Reason.PRECONDITION, "no twin"),), Verdict.INCONCLUSIVE),
+        (SHOULD, (Inconclusive(Reason.PRECONDITION, "no twin"),), Verdict.INCONCLUSIVE),
         (MUST, (), Verdict.INCONCLUSIVE),
         (SHOULD, (), Verdict.INCONCLUSIVE),
     ],
@@ -114,7 +114,7 @@ def test_judgements_make_a_verdict(requirement: str, judgements: tuple[Judgement
 def test_findings_are_gathered_and_counted() -> None:
     """Those that differ in numbers alone are one; how many there are is not lost."""
     findings = [Finding(f"wrong {number}") for number in range(3 * KEPT_FINDINGS)]
-    found = judged_by(MUST, Kept(), *findings, Unobserved(Reason.ENVIRONMENT, "lost"), Kept())
+    found = judged_by(MUST, Passed(), *findings, Inconclusive(Reason.ENVIRONMENT, "lost"), Passed())
 
     assert (len(findings) + 2, len(findings), 1) == (found.observations, found.failed, found.unobserved)
     assert [("wrong 0", len(findings))] == [(each.message, each.count) for each in found.findings]
@@ -138,7 +138,7 @@ def test_findings_are_capped() -> None:
 )
 def test_the_weightiest_reason_is_told(reasons: tuple[Reason, ...]) -> None:
     """In whatever order they came; with the words of the first of its kind."""
-    found = judged_by(MUST, *(Unobserved(reason, f"because of {reason}") for reason in reasons))
+    found = judged_by(MUST, *(Inconclusive(reason, f"because of {reason}") for reason in reasons))
 
     assert (Reason.INTERRUPTED, "because of interrupted") == (found.reason, found.detail)
 
@@ -152,10 +152,10 @@ def test_the_weightiest_reason_is_told(reasons: tuple[Reason, ...]) -> None:
         (
             Run(settled=False, obstacle="no way in"),
             MUST,
-            (Unobserved(Reason.PRECONDITION, "no twin"),),
+            (Inconclusive(Reason.PRECONDITION, "no twin"),),
             (Reason.ENVIRONMENT, "no way in"),
         ),
-        (Run(), MUST, (Unobserved(Reason.PRECONDITION, "no twin"),), (Reason.PRECONDITION, "no twin")),
+        (Run(), MUST, (Inconclusive(Reason.PRECONDITION, "no twin"),), (Reason.PRECONDITION, "no twin")),
     ],
     ids=["nothing", "cut off", "obstacle", "obstacle before all", "judgement"],
 )
@@ -170,7 +170,7 @@ def test_an_inconclusive_verdict_says_why(
 
 def test_a_verdict_that_was_come_to_has_no_reason() -> None:
     """Reasons are for what could not be told."""
-    for judgement in (Kept(), Finding("wrong")):
+    for judgement in (Passed(), Finding("wrong")):
         found = judged_by(MUST, judgement, run=Run(obstacle="no way in"))
         assert (None, None) == (found.reason, found.detail)
 

@@ -15,12 +15,12 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
+from conformance.client.rules.calls import OUTLASTED, REUSED, STRAY, UNUSED
 from conformance.client.scenarios import SENDING, Setting, played
 from conformance.client.witness import Stage, Witness
 from conformance.contract.behaviours import ScenarioRow
 from conformance.contract.contract import statum
 from conformance.journal import Journal, Record, Redaction, read_journal
-from conformance.judging.client.evidence import OUTLASTED, REUSED, STRAY, UNUSED
 from conformance.mock.account import Account
 from conformance.mock.behaviour import Ending
 from conformance.mock.gateway import Gateway

@@ -19,13 +19,12 @@ from failing_network import FailingNetwork, Weather
 from conformance.contract.contract import statum
 from conformance.gateway import campaign
 from conformance.gateway.limits import Limits
-from conformance.gateway.progress import Silent
 from conformance.gateway.settings import Settings
 from conformance.judging.verdicts import Judged, Verdict
 from conformance.mock.account import Account
-from conformance.mock.behaviour import Behaviour
+from conformance.mock.behaviour import BUILT_IN, Behaviour
 from conformance.mock.serving import serve_mock
-from conformance.mock.variants import BUILT_IN
+from conformance.model.progress import Silent
 from conformance.wire.address import Address
 
 FAIR = Weather()

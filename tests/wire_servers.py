@@ -14,10 +14,10 @@ from pathlib import Path
 
 from mock_rig import ACCOUNT
 
+from conformance.client.rules.calls import STRAY
 from conformance.client.witness import Stage, Witness
 from conformance.contract.contract import statum
 from conformance.journal import UNREADABLE, Journal, Redaction, read_journal
-from conformance.judging.client.evidence import STRAY
 from conformance.mock.account import Account
 from conformance.mock.behaviour import Behaviour, Moment, Reply
 from conformance.mock.gateway import Gateway

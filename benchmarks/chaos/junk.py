@@ -20,8 +20,8 @@ from conformance.gateway import campaign
 from conformance.journal import read_journal
 from conformance.judging.verdicts import Conclusion
 from conformance.mock.account import Account
+from conformance.mock.behaviour import BUILT_IN
 from conformance.mock.serving import MockServer, serve_mock
-from conformance.mock.variants import BUILT_IN
 from conformance.reports.faces import judge
 from conformance.wire.address import Address
 

@@ -26,9 +26,8 @@ from conformance.gateway import campaign
 from conformance.journal import read_journal
 from conformance.judging.verdicts import Conclusion, Verdict
 from conformance.mock.account import Account
-from conformance.mock.behaviour import Moment, Reply
+from conformance.mock.behaviour import BUILT_IN, Moment, Reply
 from conformance.mock.serving import MockServer, serve_mock
-from conformance.mock.variants import BUILT_IN
 from conformance.model.errors import UsageError
 from conformance.model.traffic import Kind, Request, header
 from conformance.reports.faces import judge

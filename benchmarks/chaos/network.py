@@ -27,12 +27,11 @@ from conformance.gateway.limits import Limits
 from conformance.gateway.settings import Settings
 from conformance.journal import Record, read_journal
 from conformance.judging.judgement import Reason
-from conformance.judging.outages import HEARTBEAT
+from conformance.judging.terms import HEARTBEAT
 from conformance.judging.verdicts import Judged, Verdict
 from conformance.mock.account import Account
-from conformance.mock.behaviour import Behaviour, Moment, Reply
+from conformance.mock.behaviour import BUILT_IN, Behaviour, Moment, Reply
 from conformance.mock.faults import fault
-from conformance.mock.variants import BUILT_IN
 from conformance.model.traffic import header
 from conformance.reports.faces import judge
 from conformance.reports.files import write_reports

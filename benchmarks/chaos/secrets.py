@@ -19,8 +19,8 @@ from benchmarks.chaos.figures import Figures
 from conformance.contract.contract import statum
 from conformance.gateway.campaign import JOURNAL
 from conformance.journal import Redaction, read_journal
+from conformance.mock.behaviour import BUILT_IN
 from conformance.mock.faults import fault
-from conformance.mock.variants import BUILT_IN
 from conformance.model.errors import UsageError
 
 FAULTS = ("status-code-as-string", "result-code-as-number", "notification-contradicted")

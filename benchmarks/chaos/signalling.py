@@ -30,9 +30,8 @@ from benchmarks.chaos.figures import Figures
 from conformance.gateway.campaign import JOURNAL
 from conformance.journal import read_journal
 from conformance.mock.account import Account
-from conformance.mock.behaviour import Moment, Reply
+from conformance.mock.behaviour import BUILT_IN, Moment, Reply
 from conformance.mock.serving import MockServer, serve_mock
-from conformance.mock.variants import BUILT_IN
 from conformance.model.errors import UsageError
 from conformance.model.interruption import EXIT_CODE, GRACE_S, SAME_WISH_S
 

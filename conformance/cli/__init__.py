@@ -1,17 +1,12 @@
 """The command line: a thin face over everything else.
 
-    outcome     arguments → exit code, as `conformance.__main__` calls it
+outcome                     arguments → exit code, as `conformance.__main__` calls it
 
-Results go to standard output; progress, warnings and errors to standard error, an error as exactly one line.
-
-    command, configuration, options     options, from command line, environment or file
-    run, certify, mock, judge, doctor,
-    replay, requirements, openapi,
-    verify, sign, badge, keygen,
-    config, completion                  one command each
-    verdict, output                     the end of those that judge; how much they tell, and where
-    certificates                        the options that ask for a certificate
-    complaints                          errors as lines
+command, values             commands, whose options are those of `conformance/options.toml`, and values of options
+configuration               options from environment and file
+settings, credentials       options → settings of a run
+messages, verdict           what is said, and how; the end of those that judge
+run, certify, mock, …       one command each, or two or three that belong together
 """
 
 from __future__ import annotations
@@ -22,25 +17,19 @@ from collections.abc import Sequence
 import click
 
 from conformance import __version__
-from conformance.cli.badge import badge
+from conformance.cli.certificates import keygen, sign
 from conformance.cli.certify import certify
 from conformance.cli.command import ConformanceCommand, ConformanceGroup
-from conformance.cli.complaints import Complaints, in_words
-from conformance.cli.completion import completion
-from conformance.cli.config import config
+from conformance.cli.config import completion, config
 from conformance.cli.configuration import variable
+from conformance.cli.contract import openapi, requirements
 from conformance.cli.doctor import doctor
-from conformance.cli.judge import judge
-from conformance.cli.keygen import keygen
-from conformance.cli.listen import listen
+from conformance.cli.messages import Messages, in_words
 from conformance.cli.mock import mock
-from conformance.cli.openapi import openapi
-from conformance.cli.replay import replay
+from conformance.cli.replay import judge, listen, replay
 from conformance.cli.report import compare, report
-from conformance.cli.requirements import requirements
 from conformance.cli.run import run
-from conformance.cli.sign import sign
-from conformance.cli.verify import verify
+from conformance.cli.verify import badge, verify
 from conformance.model.errors import ConformanceError, EnvironmentFailure, SuiteError, UsageError
 from conformance.model.interruption import Closing, heeded, obeyed, wished
 from conformance.wire.http1 import close_all
@@ -81,28 +70,27 @@ COMMANDS: tuple[ConformanceCommand, ...] = (
 )
 
 for command in COMMANDS:
-    command.kin = COMMANDS
     cli.add_command(command)
 
 
 def outcome(arguments: Sequence[str] | None = None) -> int:
     """Do what the `arguments` say (those of the process, if None); the exit code."""
-    complaints = Complaints(debug=bool(os.environ.get(variable("debug"))))
+    messages = Messages(debug=bool(os.environ.get(variable("debug"))))
     with heeded(), Closing(close_all):
         try:
             with obeyed():
                 code = cli.main(
                     args=None if arguments is None else list(arguments),
                     prog_name=PROGRAM,
-                    obj=complaints,
+                    obj=messages,
                     standalone_mode=False,
                 )
         except SystemExit as ended:  # click's way to say whether it has completed a command line
             return UsageError.exit_code if ended.code else 0
         except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - a bug of the suite's ends in one line as well
-            return complaints.error(_interrupted(error) if wished() else in_words(error))
+            return messages.error(_interrupted(error) if wished() else in_words(error))
         if not code and wished():
-            return complaints.error(EnvironmentFailure("interrupted at its end; whatever is written by now is whole"))
+            return messages.error(EnvironmentFailure("interrupted at its end; whatever is written by now is whole"))
     return int(code or 0)
 
 

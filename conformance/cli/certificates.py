@@ -1,91 +1,49 @@
-"""The options that ask for a certificate, what they mean, and the end of a run that asks for one.
+"""Certificates: making the keys, asking a run for one, and adding a signature.
 
-signing_options             --sign-key and what goes with it, for whatever judges
-certification_from          these options → Certification; None where none is asked for
-passphrase_option           for commands that sign without judging
-Notary                      a judged run → certificate.json in the report directory, or why there is none
-certificate_bytes           a certificate's file, read
-write_file                  any file, written in one step
+certification_from      the options of a run → what kind of certificate is asked for; None where none is
+Notary                  a judged run → certificate.json in the report directory, or why there is none
+keygen, sign            the commands
+trust_of                whose signatures are asked for
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
-from click.core import ParameterSource
 
+from conformance.certificate.borne_out import MEMBERS, Provenance
 from conformance.certificate.digests import Digest, JournalFile
-from conformance.certificate.envelope import LONGEST_CERTIFICATE
-from conformance.certificate.issuing import (
-    CERTIFICATE,
-    DEFAULT_VALID_DAYS,
-    Certification,
-    issue,
+from conformance.certificate.envelope import LONGEST_CERTIFICATE, Rejected
+from conformance.certificate.issuing import CERTIFICATE, Certification, countersign, issue
+from conformance.certificate.keys import (
+    is_open_to_others,
+    make_key_pair,
+    public_path,
+    read_private_key,
+    read_public_key,
 )
-from conformance.certificate.keys import is_open_to_others, read_private_key
-from conformance.cli.command import option
-from conformance.cli.complaints import Complaints
+from conformance.certificate.verification import Trust, VerifiedCertificate, proved
+from conformance.cli.command import ConformanceCommand, on_command_line
 from conformance.cli.configuration import variable
-from conformance.model.errors import ConformanceError, EnvironmentFailure, UsageError
+from conformance.cli.messages import Messages
+from conformance.model.errors import ConformanceError, EnvironmentFailure, UsageError, did_you_mean
 from conformance.model.untrusted import TooLong, given_bytes
-from conformance.reports.console import print_line, remarks
+from conformance.reports.console import print_line, remarks, results
 from conformance.reports.files import replace_file
 from conformance.reports.result import Result
 
 if TYPE_CHECKING:
     from conformance.certificate.ed25519 import PrivateKey
 
-F = TypeVar("F", bound=Callable[..., Any])
-
-SECTION = "Certificate"
-
-key_option = option(
-    SECTION,
-    "--sign-key",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Private key (Ed25519, PEM) to sign a certificate with; `statum-conformance keygen` makes one.",
-)
-
-passphrase_option = option(
-    SECTION,
-    "--key-passphrase",
-    metavar="PASSPHRASE",
-    help=f"Passphrase of the private key; rather give it as {variable('key-passphrase')}.",
-)
-
-_ABOUT_THE_SUBJECT = (
-    option(SECTION, "--subject-name", metavar="NAME", help="What the certificate calls the subject."),
-    option(
-        SECTION,
-        "--subject-digest",
-        metavar="ALGORITHM:HEX",
-        help="Digest (sha256, sha512 or gitCommit) of what was judged. Default: measured where that is possible.",
-    ),
-    option(
-        SECTION,
-        "--valid-days",
-        type=int,
-        metavar="N",
-        default=DEFAULT_VALID_DAYS,
-        show_default=True,
-        help="For how long the certificate is valid.",
-    ),
-)
+DEFAULT_KEY_FILE = Path("signing.key")
 
 
-def signing_options(function: F) -> F:
-    """--sign-key and what goes with it."""
-    for decorate in reversed((key_option, passphrase_option, *_ABOUT_THE_SUBJECT)):
-        function = decorate(function)
-    return function
-
-
-def certification_from(options: dict[str, Any], measured: tuple[Path, ...] = ()) -> Certification | None:
+def certification_from(options: Mapping[str, Any], measured: tuple[Path, ...] = ()) -> Certification | None:
     """What the options ask for; None without --sign-key. `measured` are files that the subject consists of.
 
     To be called before anything is sent: raises UsageError for a key that cannot be used, and a digest that is none.
@@ -93,7 +51,7 @@ def certification_from(options: dict[str, Any], measured: tuple[Path, ...] = ())
     key, digest = options["sign_key"], options["subject_digest"]
     if key is None:
         for name in ("subject_name", "subject_digest", "valid_days"):
-            if click.get_current_context().get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            if on_command_line(name):
                 raise UsageError(f"--{name.replace('_', '-')} is for a certificate, and --sign-key is missing")
         return None
     return Certification(
@@ -107,15 +65,14 @@ def certification_from(options: dict[str, Any], measured: tuple[Path, ...] = ())
 
 def signing_key(path: Path, passphrase: str | None) -> PrivateKey:
     """The private key in the file; a warning if others can read it. Raises UsageError for whatever else it is."""
-    context = click.get_current_context()
-    complaints = context.find_object(Complaints) or Complaints()
-    if context.get_parameter_source("key_passphrase") is ParameterSource.COMMANDLINE:
-        complaints.warn(
+    messages = Messages.of()
+    if on_command_line("key_passphrase"):
+        messages.warn(
             f"--key-passphrase is visible to other processes of this machine; prefer {variable('key-passphrase')}"
         )
     key = read_private_key(path, passphrase)
     if is_open_to_others(path):
-        complaints.warn(f"{path} can be read by others; a private key should have mode 600")
+        messages.warn(f"{path} can be read by others; a private key should have mode 600")
     return key
 
 
@@ -175,3 +132,68 @@ def certificate_bytes(path: Path, most: int = LONGEST_CERTIFICATE) -> bytes:
         raise UsageError(f"{path} is too long for a certificate; expected at most {most:,} bytes") from error
     except OSError as error:
         raise UsageError(f"certificate {path} cannot be read: {error.strerror or error}") from error
+
+
+def trust_of(keys: tuple[Path, ...], threshold: int | None) -> Trust:
+    """Whose signatures are asked for. Raises UsageError for files that are no public keys."""
+    return Trust.of([read_public_key(path) for path in keys], threshold)
+
+
+@click.command("keygen", cls=ConformanceCommand, short_help="Make a key pair to sign certificates with.")
+@click.argument("file", type=click.Path(path_type=Path), default=DEFAULT_KEY_FILE)
+def keygen(file: Path, key_passphrase: str | None) -> int:
+    """Make a key pair: the private key FILE (signing.key), which nobody else may read, and the public key FILE.pub.
+
+    Nothing is overwritten. With a passphrase the private key is encrypted.
+    """
+    public = make_key_pair(file, key_passphrase)
+    for line in (f"private key {file}", f"public key  {public_path(file)}", f"key id      {public.keyid}"):
+        print_line(results(), line)
+    return 0
+
+
+@click.command("sign", cls=ConformanceCommand, short_help="Add a signature to a certificate.")
+@click.argument("certificate", type=click.Path(path_type=Path))
+def sign(certificate: Path, output: Path | None, **options: Any) -> int:
+    """Add a signature to a CERTIFICATE, as a certifier does to a vendor's.
+
+    It is verified first, as by `verify`: what would be refused is not signed, nor what nobody known has signed. What
+    the evidence does not bear out is signed only if you vouch for it yourself; a certificate's own dates are its
+    issuer's.
+
+    Exit code: 0 signed, 1 not signed, with the reason, 2 wrong usage, 3 inconclusive: nobody said whose signature
+    counts.
+    """
+    signer = signing_key(options["sign_key"], options["key_passphrase"])
+    trust = trust_of(options["key"], options["threshold"])
+    vouched = frozenset(name.strip() for each in options["vouch_for"] for name in each.split(","))
+    data = certificate_bytes(certificate)
+    for step in proved(data, options["contract"], trust, options["evidence"]):
+        if isinstance(step, VerifiedCertificate):
+            signed = countersign(step.envelope, signer)
+            trust.check_known(step.envelope.signatures)
+            _check_vouched(step.unsupported, vouched)
+            path = output or certificate
+            write_file(path, signed.to_bytes())
+            count = len(signed.signatures)
+            print_line(results(), f"signed by {signer.public.keyid} · {count} signatures · {path}")
+    return 0
+
+
+def _check_vouched(missing: Sequence[str] | None, vouched: AbstractSet[str]) -> None:
+    """Raises Rejected unless the signer knows otherwise what the evidence does not bear out; UsageError for none."""
+    if missing is None:
+        raise UsageError(
+            "--evidence is missing; what is signed for is derived from the journal first",
+            hint="the certified run left it as journal.sqlite beside the certificate",
+        )
+    asked = [name for name in missing if MEMBERS.get(name) is not Provenance.TERMS]
+    if left := [name for name in asked if name not in vouched]:
+        raise Rejected(
+            f"not signed: the evidence does not bear out {', '.join(left)}",
+            hint=f"--vouch-for {','.join(left)} if you know better",
+        )
+    if unasked := sorted(vouched - {*asked}):
+        raise UsageError(
+            f"--vouch-for names {unasked[0]!r}, for which nobody has to vouch", did_you_mean(unasked[0], asked)
+        )

@@ -1,45 +1,42 @@
-"""What every command of the suite has: configuration from outside, options in sections, and names that are looked up.
+"""What every command of the suite has: options out of the table, configured from outside, and a contract.
 
-ConformanceCommand      a click command whose options are also configured by environment and file
+ConformanceCommand      a click command whose options are those that the table gives to its name
 ConformanceGroup        the group, which says what a mistyped command may have meant
-option                  an option that belongs to a section of the help
-contract_option         --contract, whose value is a Contract; `contract_in` a context is the one that was chosen
-Named, Listen, …        types of values: one of a table of names; an address; and others
+default_of              what an option is worth to a command where nobody gives it
+on_command_line         whether it was given there
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import MISSING, fields
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
-from click.shell_completion import CompletionItem
+from click.core import ParameterSource
 
-from conformance.cli.complaints import Complaints, in_words
-from conformance.cli.configuration import (
-    CONTRACT,
-    ENV,
-    FILE,
-    SECRETS,
-    Configured,
-    configured,
-    environment_names,
-    switches,
-)
+from conformance.certificate.issuing import DEFAULT_VALID_DAYS
+from conformance.cli.configuration import ENV, Configured, configured, environment_names
+from conformance.cli.messages import Messages, in_words
+from conformance.cli.values import CONTRACT, beginning, contract_in, help_of, value_of
+from conformance.client.rules import RULES as CLIENT_RULES
+from conformance.client.settings import Settings as CertificationSettings
 from conformance.contract.checking import Engine
-from conformance.contract.contract import Contract, contract_at, statum
-from conformance.gateway.rules.making import RULES
-from conformance.judging.client import RULES as CLIENT_RULES
-from conformance.judging.expectations import Expectations, read_expectations
+from conformance.contract.contract import Contract, contract_at
+from conformance.gateway.limits import Limits
+from conformance.gateway.rules.checks import RULES
+from conformance.gateway.settings import Settings
+from conformance.mock.account import OPENING_BALANCE, numbers
+from conformance.mock.behaviour import BUILT_IN
+from conformance.mock.faults import faults, variants
 from conformance.model.errors import ConformanceError, UsageError, did_you_mean
+from conformance.options import Option, options_of
 from conformance.payloads.strategies import strategy_for
-from conformance.wire.address import Address
-
-F = TypeVar("F", bound=Callable[..., Any])
+from conformance.reports.console import print_line, results
 
 
 def _made(make: Callable[..., object], parameters: Mapping[str, Any]) -> object:
@@ -58,31 +55,76 @@ ENGINE = Engine(
 # Under which name the context of a command has what is configured for its options, and where that stands.
 CONFIGURED = "configured"
 
+# Defaults that are neither in the table nor those of settings.
+DEFAULTS: Mapping[str, Any] = {
+    "balance": OPENING_BALANCE,
+    "failure-rate": BUILT_IN.failure_rate,
+    "valid-days": DEFAULT_VALID_DAYS,
+}
+
+# Options that list the rows of a table of the contract and end.
+LISTINGS: Mapping[str, Callable[[Contract], Mapping[str, Any]]] = {
+    "list-faults": faults,
+    "list-variants": variants,
+    "list-scenarios": numbers,
+}
+
 
 class SectionedOption(click.Option):
-    """An option that stands under the heading `section` in the help."""
+    """An option of the table, which stands under the heading `section` in the help of a command."""
 
-    def __init__(self, *arguments: Any, section: str, **attributes: Any) -> None:
-        super().__init__(*arguments, **attributes)
-        self.section = section
+    def __init__(self, option: Option, command: str) -> None:
+        default = default_of(option, command)
+        eager = option.type in (CONTRACT, "environment", "listing") or not option.is_configurable
+        attributes: dict[str, Any] = {"is_flag": True} if option.is_flag else {}
+        if option.type == "place":
+            attributes = {"is_flag": False, "flag_value": ""}  # without a value: in the usual place
+        if option.type == CONTRACT:
+            attributes["callback"] = lambda ctx, _, __: contract_in(ctx)
+        if option.type == "environment":
+            attributes["shell_complete"] = lambda _, __, incomplete: beginning(incomplete, _environments())
+        if option.type == "listing":
+            attributes["callback"] = partial(_list, LISTINGS[option.name])
+        if default is not None or option.is_flag:
+            attributes["default"] = default
+        super().__init__(
+            [
+                *([f"-{option.short}"] if option.short else []),
+                f"--{option.name}" + (f"/--{option.opposite}" if option.opposite else ""),
+            ],
+            type=value_of(option),
+            metavar=option.metavar,
+            multiple=option.repeatable,
+            required=option.required,
+            is_eager=eager,
+            expose_value=option.type not in ("environment", "listing"),
+            show_default=default is not None and not option.is_flag and "Default" not in option.help,
+            help=help_of(option),
+            **attributes,
+        )
+        self.section = option.section
 
 
-def option(section: str, *names: str, **attributes: Any) -> Callable[[F], F]:
-    """`click.option`, under the heading `section` of the help."""
-    return click.option(*names, cls=SectionedOption, section=section, **attributes)
+def default_of(option: Option, command: str) -> Any:
+    """Its default: of the table, else of the settings that it makes; None if it has none."""
+    if option.default is not None or option.name in DEFAULTS:
+        return DEFAULTS.get(option.name, option.default)
+    settings = (CertificationSettings,) if command == "certify" else (Settings, Limits)
+    name = option.setting or option.recorded
+    for field in (field for kind in settings for field in fields(kind) if field.name == name):
+        return None if field.default in (MISSING, ()) else field.default
+    return False if option.is_flag else None
 
 
-def _env_option() -> click.Option:
-    """`--env`: it cannot be configured in the file, whose tables it chooses from, so it is eager."""
-    return SectionedOption(
-        [f"--{ENV}"],
-        section="Configuration",
-        metavar="NAME",
-        is_eager=True,
-        expose_value=False,
-        help=f"Take what {FILE} has in [{ENV}.NAME], before what it has for all.",
-        shell_complete=lambda _, __, incomplete: beginning(incomplete, _environments()),
-    )
+def _list(
+    rows_of: Callable[[Contract], Mapping[str, Any]], ctx: click.Context, _: click.Parameter, wanted: object
+) -> None:
+    if wanted and not ctx.resilient_parsing:
+        table = rows_of(contract_in(ctx))
+        width = max(map(len, table), default=0)
+        for name, row in table.items():
+            print_line(results(), f"{name:{width}}  {row.summary}")
+        ctx.exit()
 
 
 def _environments() -> list[str]:
@@ -93,40 +135,12 @@ def _environments() -> list[str]:
         return []
 
 
-def contract_in(ctx: click.Context | None) -> Contract:
-    """The contract that was chosen for a command; that of Statum where none was, or no command is under way."""
-    chosen = None if ctx is None else ctx.meta.get(CONTRACT)
-    return chosen if isinstance(chosen, Contract) else statum()
-
-
-contract_option = option(
-    "Contract",
-    f"--{CONTRACT}",
-    type=click.Path(path_type=Path),
-    metavar="DIR",
-    is_eager=True,
-    callback=lambda ctx, _, __: contract_in(ctx),
-    help="Folder of the contract that counts. Default: that of the Statum gateway, which comes with the suite.",
-)
-"""Of every command that knows commands, products or requirements by name; ConformanceCommand reads the folder."""
-
-
 class ConformanceCommand(click.Command):
-    """A command whose options may stand on the command line, in the environment or in a file, the former first.
-
-    `kin`: the commands that share the file with it, whose options it leaves alone there.
-    """
-
-    kin: Sequence[click.Command] = ()
+    """A command whose options may stand on the command line, in the environment or in a file, the former first."""
 
     def __init__(self, *arguments: Any, **attributes: Any) -> None:
         super().__init__(*arguments, **attributes)
-        self.params.append(_env_option())
-
-    @property
-    def known(self) -> list[str]:
-        """The names that the file may have."""
-        return [switch.name for command in (self, *self.kin) for switch in switches(command.params)]
+        self.params += [SectionedOption(option, self.name or "") for option in options_of(self.name or "")]
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse, with what is configured as defaults; where only help is asked for, configuration does not matter."""
@@ -139,12 +153,14 @@ class ConformanceCommand(click.Command):
     def _configure(self, ctx: click.Context, args: Sequence[str]) -> None:
         given = self._given_among(ctx, args)
         ctx.meta[ENV] = given.get(ENV)
-        found = configured(self.params, self.known, os.environ, Path.cwd(), ctx.meta[ENV])
-        complaints = ctx.find_object(Complaints) or Complaints()
-        complaints.protect("", "", *_secrets_in(found))  # an argument that cannot be used may be one, misplaced
-        folder = given.get(CONTRACT) or (found[CONTRACT].value if CONTRACT in found else None)
-        if any(parameter.name == CONTRACT for parameter in self.params):
-            ctx.meta[CONTRACT] = complaints.contract = contract_at(Path(folder) if folder else None, ENGINE)
+        options = options_of(self.name or "")
+        found = configured(options, os.environ, Path.cwd(), ctx.meta[ENV])
+        messages = Messages.of(ctx)
+        # An argument that cannot be used may be a secret, misplaced.
+        messages.protect("", "", *(text for option in options if option.secret for text in texts(found, option.name)))
+        if any(option.name == CONTRACT for option in options):
+            folder = given.get(CONTRACT) or (found[CONTRACT].value if CONTRACT in found else None)
+            ctx.meta[CONTRACT] = messages.contract = contract_at(Path(folder) if folder else None, ENGINE)
         if not ctx.resilient_parsing:
             ctx.meta[CONFIGURED] = found
             ctx.default_map = {name: each.value for name, each in found.items()}
@@ -155,10 +171,10 @@ class ConformanceCommand(click.Command):
             given, _, _ = self.make_parser(ctx).parse_args(list(args))
         except click.UsageError:
             return {}  # is told when the arguments are parsed in earnest
-        return given
+        return {name: value for name, value in given.items() if isinstance(value, str)}  # click marks what is missing
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Each section of options under its heading, in the order in which the sections first appear."""
+        """Each section of options under its heading, in the order of the table."""
         sections: dict[str, list[tuple[str, str]]] = {}
         for parameter in self.get_params(ctx):
             record = parameter.get_help_record(ctx)
@@ -167,14 +183,6 @@ class ConformanceCommand(click.Command):
         for heading, records in sections.items():
             with formatter.section(heading):
                 formatter.write_dl(records)
-
-
-def _secrets_in(found: Mapping[str, Configured]) -> Iterator[str]:
-    """What of the configured values must not be seen."""
-    for name in SECRETS:
-        each = found.get(name.replace("-", "_"))
-        if each is not None:
-            yield from map(str, each.value if isinstance(each.value, tuple) else (each.value,))
 
 
 class ConformanceGroup(click.Group):
@@ -218,117 +226,14 @@ def _in_own_words() -> Iterator[None]:
         raise in_words(error) from error
 
 
-class Named(click.ParamType):  # type: ignore[type-arg] # generic from click 8.4 on
-    """One of the `names`; `what` they are names of. Raises UsageError, with what may have been meant as its hint.
-
-    Names that are the contract's are a function of it: they are those of the contract that was chosen.
-    """
-
-    def __init__(
-        self, what: str, names: Iterable[str] | Callable[[Contract], Iterable[str]], listed_by: str | None = None
-    ) -> None:
-        self.name = what
-        self.of_contract = callable(names)
-        self._names: Callable[[Contract], Iterable[str]] = names if callable(names) else _constantly(tuple(names))
-        self._listed_by = listed_by
-
-    def names_in(self, ctx: click.Context | None) -> tuple[str, ...]:
-        """The names that there are."""
-        return tuple(self._names(contract_in(ctx)))
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:  # noqa: ARG002 - click's signature
-        """The name itself, if it is one."""
-        names = self.names_in(ctx)
-        if value in names:
-            return str(value)
-        expected = f"one of {', '.join(names)}" if self._listed_by is None else f"a name that {self._listed_by} shows"
-        contract = contract_in(ctx)
-        of_it = f" in the contract {contract.name!r}" if self.of_contract and contract.folder is not None else ""
-        elsewhere = (
-            f"--contract {contract.folder} has other names" if of_it and value in self._names(statum()) else None
-        )
-        raise UsageError(
-            f"there is no {self.name} {value!r}{of_it}; expected {expected}",
-            hint=did_you_mean(str(value), names) or elsewhere or self._unasked(str(value), contract),
-        )
-
-    def _unasked(self, name: str, contract: Contract) -> str | None:
-        """What to do about a callback that is given for a product, where products have commands."""
-        if not self.of_contract or contract.unsolicited_at(name) is None:
-            return None
-        return f"no request precedes {name}: a run judges it whenever it comes"
-
-    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG002 - click's signature
-        """The names that begin so."""
-        return beginning(incomplete, self.names_in(ctx))
+def on_command_line(name: str) -> bool:
+    """Whether the option was given there, and not by environment or file."""
+    return click.get_current_context().get_parameter_source(name) is ParameterSource.COMMANDLINE
 
 
-def _constantly(names: tuple[str, ...]) -> Callable[[Contract], Iterable[str]]:
-    return lambda _: names
-
-
-class Listen(click.ParamType):  # type: ignore[type-arg] # generic from click 8.4 on
-    """`HOST:PORT`. Raises UsageError for anything else."""
-
-    name = "address"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Address:  # noqa: ARG002 - click's signature
-        """The address."""
-        return value if isinstance(value, Address) else Address.parse(str(value))
-
-
-class ExpectationsFile(click.ParamType):  # type: ignore[type-arg] # generic from click 8.4 on
-    """The path of an expectations file. Raises UsageError for one that cannot be used, whatever is wrong in it."""
-
-    name = "file"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Expectations:  # noqa: ARG002 - click's signature
-        """What is listed in it."""
-        if isinstance(value, Expectations):
-            return value
-        return read_expectations(Path(str(value)), contract_in(ctx).catalogue)
-
-    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG002 - click's signature
-        """Any file."""
-        return [CompletionItem(incomplete, type="file")]
-
-
-def products_of(contract: Contract) -> Iterable[str]:
-    """The products of a contract."""
-    return contract.products
-
-
-class Registration(click.ParamType):  # type: ignore[type-arg] # generic from click 8.4 on
-    """`PRODUCT=URL`, of a callback of the contract. Raises UsageError for anything else."""
-
-    name = "registration"
-
-    def __init__(self) -> None:
-        self._product = Named("product", lambda contract: contract.callbacks)
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:
-        """Product and callback URL."""
-        if isinstance(value, tuple):
-            return value
-        product, equals, url = str(value).partition("=")
-        example = next(iter(self._product.names_in(ctx)), "PRODUCT")
-        if not equals or not url.startswith(("http://", "https://")):
-            raise UsageError(
-                f"callback {value!r} is not PRODUCT=URL with an http or https URL",
-                hint=f"for example {example}=http://127.0.0.1:8080/callbacks/{example}",
-            )
-        return self._product.convert(product, param, ctx), url
-
-    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG002 - click's signature
-        """The products that begin so; the URL is anybody's guess."""
-        return beginning(incomplete, [f"{name}=" for name in self._product.names_in(ctx)])
-
-
-def beginning(incomplete: str, names: Iterable[str]) -> list[CompletionItem]:
-    """What a shell may complete `incomplete` to."""
-    return [CompletionItem(name) for name in names if name.startswith(incomplete)]
-
-
-def rows(table: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Name and summary of each row of a table of faults or variants."""
-    return [(name, row.summary) for name, row in table.items()]
+def texts(found: Mapping[str, Configured], name: str) -> list[str]:
+    """The values that an option is configured to have: none, one, or several."""
+    each = found.get(name.replace("-", "_"))
+    if each is None:
+        return []
+    return [str(value) for value in each.value] if isinstance(each.value, tuple) else [str(each.value)]

@@ -1,4 +1,4 @@
-"""`config`: what is configured, and where it stands."""
+"""`config`, which shows what is configured and where it stands, and `completion`, for shells."""
 
 from __future__ import annotations
 
@@ -9,31 +9,26 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.shell_completion import get_completion_class
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
-from conformance.cli.command import ConformanceCommand, Named, beginning, option
-from conformance.cli.configuration import (
-    ENV,
-    FILE,
-    SECRETS,
-    Configured,
-    configured,
-    environment_names,
-    file_values,
-    switches,
-    variable,
-)
+from conformance.cli.command import ConformanceCommand, default_of, on_command_line, texts
+from conformance.cli.configuration import ENV, FILE, Configured, configured, environment_names, file_values, variable
+from conformance.cli.values import CONTRACT, VALUES, Named, beginning
 from conformance.client.heard import secrets_of
-from conformance.contract.contract import statum
+from conformance.contract.contract import Contract
 from conformance.journal import Redaction
 from conformance.journal.redaction import tokens_of
+from conformance.model.errors import SuiteError, UsageError
+from conformance.options import Option, options_of
 from conformance.reports.console import print_json, print_line, results
 from conformance.reports.escaping import for_terminal
 
 DEFAULT = "default"
 MASK = "********"
+SHELLS = ("bash", "zsh", "fish")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +41,7 @@ class Effective:
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class Configuration:
     """What is shown: the file that there is, its environments, the chosen one, and the options of a command."""
 
     command: str
@@ -56,7 +51,7 @@ class Shown:
     options: tuple[Effective, ...]
 
 
-def _as_json(shown: Shown) -> None:
+def _as_json(shown: Configuration) -> None:
     document = {
         "command": shown.command,
         "file": shown.file,
@@ -67,7 +62,7 @@ def _as_json(shown: Shown) -> None:
     print_json(document)
 
 
-def _as_table(shown: Shown) -> None:
+def _as_table(shown: Configuration) -> None:
     console = results()
     environments = ", ".join(shown.environments) or "none"
     print_line(console, f"file: {shown.file or 'none'} · environments: {environments} · chosen: {shown.env or 'none'}")
@@ -77,19 +72,25 @@ def _as_table(shown: Shown) -> None:
     table.add_column("from", overflow="fold")
     for each in shown.options:
         style = "dim" if each.origin == DEFAULT else ""
-        table.add_row(*(Text(for_terminal(text), style) for text in (each.name, _told(each.value), each.origin)))
+        table.add_row(*(Text(for_terminal(text), style) for text in (each.name, _in_words(each.value), each.origin)))
     console.print(table)
 
 
-def _told(value: Any) -> str:
+def _in_words(value: Any) -> str:
     if isinstance(value, list):
-        return ", ".join(map(_told, value)) or "–"
+        return ", ".join(map(_in_words, value)) or "–"
     if isinstance(value, bool):
         return "true" if value else "false"
     return "–" if value is None else str(value)
 
 
-FORMATS: Mapping[str, Callable[[Shown], None]] = {"table": _as_table, "json": _as_json}
+FORMATS: Mapping[str, Callable[[Configuration], None]] = {"table": _as_table, "json": _as_json}
+
+
+def _others(ctx: click.Context) -> list[str]:
+    """The names of the other commands."""
+    group = ctx.find_root().command
+    return [name for name in group.list_commands(ctx) if name != "config"] if isinstance(group, click.Group) else []
 
 
 @click.command("config", cls=ConformanceCommand, short_help="Show what is configured, and where it stands.")
@@ -97,93 +98,94 @@ FORMATS: Mapping[str, Callable[[Shown], None]] = {"table": _as_table, "json": _a
     "command",
     metavar="[COMMAND]",
     default="run",
-    shell_complete=lambda _, __, incomplete: beginning(incomplete, _others()),
-)
-# Eager, so that it is no option that is configured itself.
-@option(
-    "Output",
-    "--format",
-    "form",
-    type=click.Choice(tuple(FORMATS)),
-    default="table",
-    show_default=True,
-    is_eager=True,
-    help="How to show it.",
+    shell_complete=lambda ctx, _, incomplete: beginning(incomplete, _others(ctx)),
 )
 @click.pass_context
-def config(ctx: click.Context, command: str, form: str) -> int:
+def config(ctx: click.Context, /, **options: Any) -> int:
     """Show the values that the options of COMMAND (default: run) have here, and where each comes from.
 
-    An option on the command line would still beat them. Secrets are masked.
+    An option on the command line would still beat them. Secrets are masked. The folder of the contract is read, and a
+    name that it does not have is an error.
     """
-    name = Named("command", _others())(command)
-    chosen = next(each for each in config.kin if each.name == name)
-    env = _chosen_env(ctx)
-    found = configured(chosen.params, config.known, os.environ, Path.cwd(), env)
+    name, contract = Named("command", _others(ctx))(options["command"]), options["contract"]
+    env = ctx.meta.get(ENV) or os.environ.get(variable(ENV)) or None
+    found = configured(options_of(name), os.environ, Path.cwd(), env)
+    if on_command_line(CONTRACT):
+        found[CONTRACT] = Configured(contract.folder, "command line")
     given, where = file_values(Path.cwd())
-    FORMATS[form](
-        Shown(
-            chosen.name or "",
+    FORMATS[options["format"]](
+        Configuration(
+            name,
             where if given or (Path.cwd() / FILE).exists() else None,
             tuple(environment_names(Path.cwd())),
             env,
-            tuple(_effective(chosen, found)),
+            tuple(_effective(ctx, name, contract, found)),
         )
     )
     return 0
 
 
-def _others() -> list[str]:
-    """The names of the other commands."""
-    return [each.name or "" for each in config.kin if each is not config]
-
-
-def _chosen_env(ctx: click.Context) -> str | None:
-    return ctx.meta.get(ENV) or os.environ.get(variable(ENV)) or None
-
-
-def _effective(command: click.Command, found: Mapping[str, Configured]) -> Iterator[Effective]:
-    """Each option once, by its first name."""
-    context = click.Context(command, info_name=command.name)
-    redaction = _redaction(found)
-    seen: set[str] = set()
-    for switch in switches(command.params):
-        name = switch.option.name or ""
-        if switch.inverted or name in seen:
+def _effective(
+    ctx: click.Context, command: str, contract: Contract, found: Mapping[str, Configured]
+) -> Iterator[Effective]:
+    """Each option by its name. Raises UsageError for a name that is configured and that there is not."""
+    redaction = _redaction(contract, found)
+    for option in options_of(command):
+        if not option.is_configurable:
             continue
-        seen.add(name)
-        each = found.get(name) or Configured(_default(switch.option, context), DEFAULT)
-        yield Effective(switch.name, _as_value(switch.name, each.value, redaction), each.origin)
+        each = found.get(option.key)
+        if each is None:
+            default = default_of(option, command)
+            each = Configured((() if option.repeatable else default) if default is None else default, DEFAULT)
+        else:
+            _check_names(ctx, option, each)
+        yield Effective(option.name, _as_value(option, each.value, redaction), each.origin)
 
 
-def _default(option: click.Option, context: click.Context) -> Any:
-    """The value of an option that is given nowhere; None, or an empty list, if it has none."""
-    value = option.get_default(context)
-    # What click has for "none" is another object in each of its versions, but none of these.
-    known = isinstance(value, str | int | float | Path | tuple | list)
-    return value if known else () if option.multiple else None
+def _check_names(ctx: click.Context, option: Option, configured: Configured) -> None:
+    kind = VALUES.get(option.type)
+    if isinstance(kind, Named):
+        for value in configured.value if option.repeatable else (configured.value,):
+            try:
+                kind.convert(value, None, ctx)
+            except UsageError as error:
+                raise UsageError(f"{option.name} in {configured.origin}: {error.message}", error.hint) from error
 
 
-def _redaction(found: Mapping[str, Configured]) -> Redaction:
+def _redaction(contract: Contract, found: Mapping[str, Configured]) -> Redaction:
     """What is masked wherever it stands: each secret, the tokens of the callback URL and of a driver's URLs."""
-    secret, key, url = ("".join(_texts(found, name)) for name in ("consumer-secret", "consumer-key", "callback-url"))
-    others = (text for name in SECRETS for text in _texts(found, name))
-    return Redaction.of(secret, key, *others, *tokens_of(url), *secrets_of(statum(), " ".join(_texts(found, "driver"))))
+    secret, key, url = ("".join(texts(found, name)) for name in ("consumer-secret", "consumer-key", "callback-url"))
+    others = (text for option in options_of("run") if option.secret for text in texts(found, option.name))
+    return Redaction.of(secret, key, *others, *tokens_of(url), *secrets_of(contract, " ".join(texts(found, "driver"))))
 
 
-def _texts(found: Mapping[str, Configured], name: str) -> list[str]:
-    """The values of an option: none, one, or several."""
-    each = found.get(name.replace("-", "_"))
-    if each is None:
-        return []
-    return [str(value) for value in each.value] if isinstance(each.value, tuple) else [str(each.value)]
-
-
-def _as_value(name: str, value: Any, redaction: Redaction) -> Any:
+def _as_value(option: Option, value: Any, redaction: Redaction) -> Any:
     if isinstance(value, list | tuple):
-        return [_as_value(name, each, redaction) for each in value]
-    if name in SECRETS and value is not None:
+        return [_as_value(option, each, redaction) for each in value]
+    if option.secret and value is not None:
         return MASK
     if value is None or isinstance(value, bool | int | float):
         return value
     return redaction.text(str(value))
+
+
+@click.command("completion", cls=ConformanceCommand, short_help="Print what makes a shell complete.")
+@click.argument("shell", type=Named("shell", SHELLS), metavar=f"[{'|'.join(SHELLS)}]")
+@click.pass_context
+def completion(ctx: click.Context, shell: str) -> int:
+    """Print the script that makes a SHELL complete commands, options, and the names that these take.
+
+    To be loaded when the shell starts, as by `eval "$(statum-conformance completion bash)"` in ~/.bashrc.
+    """
+    root = ctx.find_root()
+    made = get_completion_class(shell)
+    if made is None:
+        raise SuiteError(f"click knows no completion for {shell}")
+    program = root.info_name or ""
+    click.echo(made(root.command, {}, program, variable_of(program)).source(), nl=False)
+    return 0
+
+
+def variable_of(program: str) -> str:
+    """The variable by which a shell asks the program to complete; it is click's."""
+    return f"_{program.replace('-', '_').upper()}_COMPLETE"

@@ -1,9 +1,9 @@
 """Options that are not on the command line: from the environment, else from a file of the current directory.
 
-    configured      the values for one command's options, and where each comes from
-    layers          what the file has for all, and what for the environment that was chosen
-    file_values     what `statum-conformance.toml`, or `[tool.statum-conformance]` in `pyproject.toml`, holds
-    variable        the environment variable of an option
+    configured              the values for one command's options, and where each comes from
+    file_values             what `statum-conformance.toml`, or `[tool.statum-conformance]` in `pyproject.toml`, holds
+    variable                the environment variable of an option
+    configuration_schema    what the file may hold, for editors: `schemas/formats/configuration.json`
 
 Of the two files the first that there is counts, as with pytest. In it, `[env.NAME]` holds what counts only where that
 environment is chosen, by `--env NAME` or its variable. A list gives a repeatable option several times; in the
@@ -13,14 +13,16 @@ environment its values are separated by commas. An empty variable counts as none
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import click
-
+from conformance.cli.values import VALUES, Named, help_of
+from conformance.contract.contract import statum
+from conformance.contract.schema_set import BASE_URI
 from conformance.model.errors import UsageError, did_you_mean
+from conformance.options import Option, table
 
 PREFIX = "STATUM_CONFORMANCE_"
 FILE = "statum-conformance.toml"
@@ -28,14 +30,19 @@ PYPROJECT = "pyproject.toml"
 TABLE = "statum-conformance"
 # The option that chooses a named environment, and the table that holds them.
 ENV = "env"
-# The option that chooses a contract: it is read before the others, whose names may be the contract's.
-CONTRACT = "contract"
+# The schema of the file; `python docs/regenerate.py` writes it.
+NAME = "configuration"
 
 TRUE = frozenset({"1", "true", "yes", "on"})
 FALSE = frozenset({"0", "false", "no", "off"})
 
-# Of these a value is never shown, not even one that cannot be used.
-SECRETS = frozenset({"consumer-secret", "callback-token", "key-passphrase", "redact"})
+# Type of an option → what its value is in Python, in JSON Schema and in words.
+KINDS: Mapping[str, tuple[type, str, str]] = {
+    "flag": (bool, "boolean", "true or false"),
+    "whole": (int, "integer", "a whole number"),
+    "number": (float, "number", "a number"),
+}
+TEXT = (str, "string", "a text")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,17 +50,13 @@ class Switch:
     """One long name of an option, without its dashes; `inverted`: the name of a flag's opposite."""
 
     name: str
-    option: click.Option
+    option: Option
     inverted: bool = False
 
     @property
     def expected(self) -> str:
         """What its value is, in words."""
-        if self.option.is_flag:
-            return "true or false"
-        if isinstance(self.option.type, click.types.IntParamType):
-            return "a whole number"
-        return "a number" if isinstance(self.option.type, click.types.FloatParamType) else "a text"
+        return KINDS.get(self.option.type, TEXT)[2]
 
 
 def variable(name: str) -> str:
@@ -61,13 +64,13 @@ def variable(name: str) -> str:
     return PREFIX + name.upper().replace("-", "_")
 
 
-def switches(options: Sequence[click.Parameter]) -> Iterator[Switch]:
-    """The long names of the options that can be configured: not those that only show something and end."""
+def switches(options: Iterable[Option]) -> Iterator[Switch]:
+    """The long names of the options that can be configured."""
     for option in options:
-        if not isinstance(option, click.Option) or (option.is_eager and option.name != CONTRACT):
-            continue
-        yield from (Switch(name[2:], option) for name in option.opts if name.startswith("--"))
-        yield from (Switch(name[2:], option, inverted=True) for name in option.secondary_opts)
+        if option.is_configurable:
+            yield Switch(option.name, option)
+            if option.opposite:
+                yield Switch(option.opposite, option, inverted=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,37 +91,40 @@ class Layer:
 
 
 def configured(
-    options: Sequence[click.Parameter],
-    known: Sequence[str],
-    environment: Mapping[str, str],
-    directory: Path,
-    env: str | None = None,
+    options: Iterable[Option], environment: Mapping[str, str], directory: Path, env: str | None = None
 ) -> dict[str, Configured]:
-    """What is configured for `options`, by the options' own names; `env`: the named environment that was chosen.
+    """What is configured for `options`, by their keys; `env`: the named environment that was chosen.
 
-    `known` are the long names of all commands' options; what the file gives for another command is left alone. Raises
-    UsageError for a file that cannot be read, a key that is none of `known` (also in an environment that was not
-    chosen), a value of the wrong type, and an environment that the file does not have.
+    What the file gives for another command is left alone. Raises UsageError for a file that cannot be read, a key that
+    is no option of any command (also in an environment that was not chosen), a value of the wrong type, and an
+    environment that the file does not have.
     """
     values: dict[str, Configured] = {}
-    for layer in layers(directory, known, env or environment.get(variable(ENV))):
-        for switch in switches(options):
+    own = list(switches(options))
+    for layer in _layers(directory, env or environment.get(variable(ENV))):
+        for switch in own:
             if switch.name in layer.given:
                 value = _from_file(switch, layer.given[switch.name], layer.where)
-                values[switch.option.name or ""] = Configured(value, layer.where, in_file=True)
-    for switch in switches(options):
+                values[switch.option.key] = Configured(value, layer.where, in_file=True)
+    for switch in own:
         if text := environment.get(variable(switch.name)):
-            values[switch.option.name or ""] = Configured(_from_environment(switch, text), variable(switch.name))
+            values[switch.option.key] = Configured(_from_environment(switch, text), variable(switch.name))
     return values
 
 
-def layers(directory: Path, known: Sequence[str], env: str | None = None) -> list[Layer]:
-    """The tables of the file that count, the stronger last. Raises UsageError as `configured` does."""
+def _layers(directory: Path, env: str | None = None) -> list[Layer]:
+    """The tables of the file that count, the stronger last."""
     given, where = file_values(directory)
-    environments = {name: Layer(table, _place(name, where)) for name, table in _environments(given, where).items()}
+    environments = {name: Layer(own, _place(name, where)) for name, own in _environments(given, where).items()}
     everywhere = Layer({key: value for key, value in given.items() if key != ENV}, where)
+    known = [switch.name for switch in switches(table())]
     for layer in (everywhere, *environments.values()):
-        _check_keys(layer, known)
+        for key in layer.given:
+            if key not in known:
+                raise UsageError(
+                    f"{key!r} in {layer.where} is no option; expected the long name of one, as in --help",
+                    hint=did_you_mean(key.replace("_", "-"), known),
+                )
     if not env:
         return [everywhere]
     if env not in environments:
@@ -138,10 +144,10 @@ def _environments(given: Mapping[str, Any], where: str) -> Mapping[str, Mapping[
     tables = given.get(ENV, {})
     if not isinstance(tables, dict):
         raise UsageError(f"{ENV} in {where} is {_named(tables)}; expected tables", hint=f"such as [{ENV}.sandbox]")
-    for name, table in tables.items():
-        if not isinstance(table, dict):
+    for name, own in tables.items():
+        if not isinstance(own, dict):
             raise UsageError(
-                f"{ENV}.{name} in {where} is {_named(table)}; expected a table of options",
+                f"{ENV}.{name} in {where} is {_named(own)}; expected a table of options",
                 hint=f"put the options of an environment under [{ENV}.NAME]",
             )
     return tables
@@ -150,15 +156,6 @@ def _environments(given: Mapping[str, Any], where: str) -> Mapping[str, Mapping[
 def _place(name: str, where: str) -> str:
     """How to call the table of an environment."""
     return f"[{ENV}.{name}] of {FILE}" if where == FILE else f"[tool.{TABLE}.{ENV}.{name}] of {PYPROJECT}"
-
-
-def _check_keys(layer: Layer, known: Sequence[str]) -> None:
-    for key in layer.given:
-        if key not in known:
-            raise UsageError(
-                f"{key!r} in {layer.where} is no option; expected the long name of one, as in --help",
-                hint=did_you_mean(key.replace("_", "-"), known),
-            )
 
 
 def file_values(directory: Path) -> tuple[Mapping[str, Any], str]:
@@ -190,33 +187,27 @@ def _parsed(path: Path) -> dict[str, Any]:
 
 
 def _from_file(switch: Switch, value: Any, where: str) -> Any:
-    values = value if switch.option.multiple and isinstance(value, list) else [value]
+    option = switch.option
+    values = value if option.repeatable and isinstance(value, list) else [value]
     for each in values:
-        if not _fits(switch, each):
-            shown = "" if switch.name in SECRETS else f" ({each!r})"
-            expected = switch.expected + (", or a list of them" if switch.option.multiple else "")
+        if not _fits(option, each):
+            # A number may be a text of digits that lacks its quotes, such as a phone number.
+            lacks_quotes = switch.expected == TEXT[2] and isinstance(each, int) and not option.secret
             raise UsageError(
-                f"{switch.name} in {where} is {_named(each)}{shown}; expected {expected}",
-                hint=f'write {switch.name} = "{each}"' if _lacks_quotes(switch, each) else None,
+                f"{switch.name} in {where} is {_named(each)}{'' if option.secret else f' ({each!r})'}; expected "
+                f"{switch.expected}{', or a list of them' if option.repeatable else ''}",
+                hint=f'write {switch.name} = "{each}"' if lacks_quotes else None,
             )
-    if switch.option.multiple:
+    if option.repeatable:
         return tuple(values)
-    return value is not switch.inverted if switch.option.is_flag else value
+    return value is not switch.inverted if option.is_flag else value
 
 
-def _fits(switch: Switch, value: Any) -> bool:
-    if isinstance(value, bool) or switch.option.is_flag:
-        return isinstance(value, bool) and switch.option.is_flag
-    if isinstance(switch.option.type, click.types.IntParamType):
-        return isinstance(value, int)
-    if isinstance(switch.option.type, click.types.FloatParamType):
-        return isinstance(value, int | float)
-    return isinstance(value, str)
-
-
-def _lacks_quotes(switch: Switch, value: Any) -> bool:
-    """Whether the value is a number where a text of digits is meant, such as a phone number."""
-    return switch.expected == "a text" and isinstance(value, int) and switch.name not in SECRETS
+def _fits(option: Option, value: Any) -> bool:
+    kind = KINDS.get(option.type, TEXT)[0]
+    if isinstance(value, bool):  # which is an integer to Python
+        return kind is bool
+    return isinstance(value, int | float if kind is float else kind)
 
 
 # A boolean is an integer to Python, so it comes first.
@@ -231,21 +222,78 @@ def _named(value: Any) -> str:
 
 
 def _from_environment(switch: Switch, text: str) -> Any:
-    if switch.option.multiple:
+    if switch.option.repeatable:
         return tuple(part.strip() for part in text.split(",") if part.strip())
+    kind = KINDS.get(switch.option.type, TEXT)[0]
     try:
-        if switch.option.is_flag:
-            return _truth(text) is not switch.inverted
-        if isinstance(switch.option.type, click.types.IntParamType):
-            return int(text)
-        if isinstance(switch.option.type, click.types.FloatParamType):
-            return float(text)
+        return _truth(text) is not switch.inverted if kind is bool else kind(text)
     except ValueError:
         raise UsageError(f"{variable(switch.name)} is {text!r}; expected {switch.expected}") from None
-    return text
 
 
 def _truth(text: str) -> bool:
     if text.lower() in TRUE | FALSE:
         return text.lower() in TRUE
     raise ValueError(text)
+
+
+def configuration_schema() -> dict[str, Any]:
+    """The schema, with a property for each option of the table; the file itself is judged by `configured`."""
+    options: dict[str, dict[str, Any]] = {}
+    for switch in switches(table()):
+        options[switch.name] = _either(options.get(switch.name), _property(switch))
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": f"{BASE_URI}formats/{NAME}.json",
+        "title": "Configuration",
+        "description": f"{FILE}, or the table [tool.{TABLE}] of pyproject.toml: options of the commands, and tables of "
+        "them for named environments.",
+        "examples": [
+            {
+                "product": ["sms"],
+                ENV: {"sandbox": {"gateway": "https://sandbox.example/api/v2", "phone-number": "254712345678"}},
+            }
+        ],
+        "type": "object",
+        "properties": {
+            **{name: {"$ref": f"#/$defs/{name}"} for name in options},
+            ENV: {
+                "title": "Environments",
+                "description": "What counts only where the environment of that name is chosen with --env.",
+                "type": "object",
+                "additionalProperties": {
+                    "type": "object",
+                    "properties": {name: {"$ref": f"#/$defs/{name}"} for name in options},
+                    "additionalProperties": False,
+                },
+            },
+        },
+        "additionalProperties": False,
+        "$defs": options,
+    }
+
+
+def _either(first: dict[str, Any] | None, second: dict[str, Any]) -> dict[str, Any]:
+    """Commands may have options of one name that are not alike: what one of them takes is lawful."""
+    if first is None or first == second:
+        return second
+    told = {word: first[word] for word in ("title", "description")}
+    rules = [{word: rule for word, rule in each.items() if word not in told} for each in (first, second)]
+    return first if rules[0] == rules[1] else {**told, "anyOf": rules}
+
+
+def _property(switch: Switch) -> dict[str, Any]:
+    told = {"title": switch.name.replace("-", " ").capitalize(), "description": help_of(switch.option)}
+    value = _value(switch.option)
+    return {**told, "anyOf": [value, {"type": "array", "items": value}]} if switch.option.repeatable else told | value
+
+
+def _value(option: Option) -> dict[str, Any]:
+    value: dict[str, Any] = {"type": KINDS.get(option.type, TEXT)[1]}
+    kind = VALUES.get(option.type)
+    if option.choices:
+        value["enum"] = list(option.choices)
+    if isinstance(kind, Named):
+        # What names there are depends on the contract; an editor may propose those of the one that is built in.
+        value["examples" if kind.of_contract else "enum"] = list(kind.names_in(statum()))
+    return value

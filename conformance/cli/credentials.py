@@ -1,10 +1,19 @@
-"""Where consumer key and secret come from: options, a file that holds the secret, a file of the form of `.netrc`.
+"""Consumer key and secret: where they come from, and for which gateway they are.
 
-    Given               what was given, and where
-    credential_of       key and secret, as far as they were given
-    is_found_by_host    whether a `.netrc` has the secret for the gateway's host
+    credential_from     the options of a command → key and secret, kept out of whatever is printed from there on
+    credential_of       key and secret as far as they were given: by option, file or `.netrc`
+    check_meant_for     refuses to send a credential to a gateway that its owner has not named
 
 What stands in an option or in the environment beats the files; the file with the secret beats the `.netrc`.
+
+A configuration file may be a stranger's, that was cloned, and so may a journal. Either names a gateway, and the
+environment holds a credential, for every folder. So a gateway counts as named
+
+- on the command line, in the environment, and by --credential-for there, for every credential;
+- by a configuration file for a credential that stands in it, too;
+- by a `.netrc` that has its host, if it is reached by https.
+
+A gateway on this machine needs no name: what listens here is no stranger's.
 """
 
 from __future__ import annotations
@@ -12,19 +21,66 @@ from __future__ import annotations
 import netrc
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import click
+from click.core import ParameterSource
 
-from conformance.cli.command import contract_in
-from conformance.cli.complaints import Complaints
+from conformance.cli.command import CONFIGURED, on_command_line
+from conformance.cli.configuration import Configured, variable
+from conformance.cli.messages import Messages
+from conformance.cli.values import contract_in
+from conformance.gateway.limits import is_loopback
+from conformance.gateway.settings import check_gateway_url
 from conformance.journal.redactable import is_own_word
+from conformance.journal.redaction import tokens_of
+from conformance.mock.account import Account
 from conformance.model.errors import UsageError
 
 OTHERS = stat.S_IRGRP | stat.S_IROTH
+FOR = "credential-for"
+DEFAULT_PORTS = {"http": 80, "https": 443}
+
+Origin = tuple[str, str, int | None]
+
+
+def credential_from(options: Mapping[str, Any], *, is_sent: bool = True) -> tuple[str, str]:
+    """Consumer key and secret: as given, or those of the built-in mock gateway where no other is named.
+
+    Raises UsageError if one of them is missing, and if it `is_sent` and not known to be meant for the gateway.
+    """
+    gateway = options.get("gateway")
+    given = Given(
+        options["consumer_key"],
+        options["consumer_secret"],
+        options.get("consumer_secret_file"),
+        options.get("netrc"),
+        gateway,
+    )
+    messages = Messages.of()
+    tokens = (options.get("callback_token") or "", *tokens_of(options.get("callback_url") or "", gateway or ""))
+    messages.protect(given.secret or "", given.key or "", *options.get("redact", ()), *tokens)
+    key, secret = credential_of(given)
+    messages.protect(secret or "", key or "", *options.get("redact", ()), *tokens)
+    for path in given.readable_by_others():
+        messages.warn(f"{path} holds the secret and can be read by others of this machine; chmod 600 {path}")
+    if on_command_line("consumer_secret"):
+        messages.warn(
+            f"--consumer-secret is visible to other processes of this machine; prefer {variable('consumer-secret')}"
+        )
+    if gateway is not None:
+        check_gateway_url(gateway)  # before the credential is asked for: a typo is the likelier mistake
+        for name, value in (("--consumer-key", key), ("--consumer-secret", secret)):
+            if not value:
+                raise UsageError(f"{name} is missing; --gateway needs a credential", f"set {variable(name[2:])}")
+        if is_sent:
+            check_meant_for(gateway, given)
+    sample = Account.sample()
+    return key or sample.consumer_key, secret or sample.consumer_secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +135,7 @@ def _warn_of_common(secret: str) -> None:
     """A word of the suite's own cannot be taken out of its reports; whoever guesses secrets begins with such a word."""
     contract = contract_in(click.get_current_context(silent=True))
     if is_own_word(secret, contract) or is_own_word(secret[:-1], contract):
-        complaints = click.get_current_context().find_object(Complaints) or Complaints()
-        complaints.warn("--consumer-secret is a common word or a part of one, so it is not redacted in texts")
+        Messages.of().warn("--consumer-secret is a common word or a part of one, so it is not redacted in texts")
 
 
 def _secret_in(path: Path) -> str:
@@ -120,3 +175,80 @@ def _read(path: Path, option: str) -> str:
         raise UsageError(f"{option} {path} cannot be read: {error.strerror}") from error
     except UnicodeDecodeError:
         raise UsageError(f"{option} {path} is no text in UTF-8") from None
+
+
+def origin_of(url: str) -> Origin:
+    """Scheme, host and port, of which each has to be the same; UsageError for what is no URL."""
+    check_gateway_url(url)
+    parts = urlsplit(url)
+    return parts.scheme, (parts.hostname or "").rstrip("."), parts.port or DEFAULT_PORTS.get(parts.scheme)
+
+
+def check_meant_for(gateway: str, given: Given) -> None:
+    """UsageError unless the credential that is given is meant for this gateway."""
+    context = click.get_current_context()
+    where = _Where(context, context.meta.get(CONFIGURED, {}))
+    bound = where.configured.get(FOR.replace("-", "_"))
+    if bound is not None and bound.in_file:
+        raise UsageError(
+            f"{FOR} stands in {bound.origin}, which may be anybody's; expected it where the credential stands",
+            hint=f"set {variable(FOR)}",
+        )
+    if is_loopback(gateway):
+        return
+    wanted = origin_of(gateway)
+    if wanted in set(map(origin_of, where.named())) or (wanted[0] == "https" and is_found_by_host(given)):
+        return
+    if where.stands_in_file("gateway") and where.is_of_file(given):
+        return
+    scheme, host, port = wanted
+    host = f"[{host}]" if ":" in host else host
+    shown = f"{scheme}://{host}" if port == DEFAULT_PORTS.get(scheme) else f"{scheme}://{host}:{port}"
+    raise UsageError(
+        f"{where.told('gateway')} names the gateway {gateway}, and the credential stands elsewhere, so it is not sent",
+        hint=f"if it is meant for it, say --gateway {gateway}, or set {variable(FOR)}={shown}",
+    )
+
+
+class _Where:
+    """Where the options of the command at hand stand."""
+
+    def __init__(self, context: click.Context, configured: Mapping[str, Configured]) -> None:
+        self._context = context
+        self.configured = configured
+
+    def named(self) -> Iterator[str]:
+        """The gateways that are named on the command line and in the environment."""
+        if self._on_command_line("gateway"):
+            yield self._context.params["gateway"]
+        found = self.configured.get("gateway")
+        if found is not None and not found.in_file:
+            yield found.value
+        yield from self._context.params.get(FOR.replace("-", "_"), ())
+
+    def stands_in_file(self, name: str) -> bool:
+        """Whether an option has its value from the configuration file."""
+        found = self.configured.get(name)
+        return found is not None and found.in_file and not self._on_command_line(name)
+
+    def is_of_file(self, given: Given) -> bool:
+        """Whether all that is given of the credential is the configuration file's own.
+
+        A file with the secret that lies elsewhere is the user's, whoever names it.
+        """
+        options = {
+            "consumer_key": given.key,
+            "consumer_secret": given.secret,
+            "consumer_secret_file": given.secret_file,
+            "netrc": given.netrc_file,
+        }
+        of_file = all(self.stands_in_file(name) for name, value in options.items() if value)
+        files = (path.resolve() for path in (given.secret_file, given.netrc_file) if path is not None)
+        return of_file and all(path.is_relative_to(Path.cwd().resolve()) for path in files)
+
+    def told(self, name: str) -> str:
+        """Where an option has its value from, in words."""
+        return self.configured[name].origin if self.stands_in_file(name) else "the journal"
+
+    def _on_command_line(self, name: str) -> bool:
+        return self._context.get_parameter_source(name) is ParameterSource.COMMANDLINE

@@ -7,19 +7,10 @@ from typing import Any
 
 import click
 
-from conformance.cli.command import ConformanceCommand, contract_option, option
-from conformance.cli.complaints import Complaints
-from conformance.cli.options import (
-    NOTIFICATIONS,
-    driver_options,
-    gateway_options,
-    product_options,
-    receiver_options,
-    settings_from,
-)
-from conformance.cli.output import Output, form_option, quiet_option
+from conformance.cli.command import ConformanceCommand
+from conformance.cli.messages import Messages, Output
+from conformance.cli.settings import settings_from
 from conformance.client.preflight import examine_driver
-from conformance.contract.contract import statum
 from conformance.gateway.preflight import examine, to_register
 from conformance.gateway.reaching import Probe
 from conformance.gateway.rig import rigged
@@ -32,19 +23,6 @@ FAILED = "failed"
 
 
 @click.command("doctor", cls=ConformanceCommand, short_help="Check that the set-up works.")
-@gateway_options
-@driver_options
-@receiver_options
-@contract_option
-@product_options
-@option(
-    NOTIFICATIONS,
-    "--show-callback-token",
-    is_flag=True,
-    help="Show callback URLs with the values in their query, as they are to be registered.",
-)
-@quiet_option("the last line")
-@form_option("a list of the checks")
 def doctor(**options: Any) -> int:
     """Check the set-up: gateway reached, credential accepted, each callback path leading back here.
 
@@ -55,7 +33,7 @@ def doctor(**options: Any) -> int:
     told = _Told(Output.of(options))
     with told:
         if options["driver"] is not None:
-            for name, detail in examine_driver(options["driver"], options.get("contract") or statum()):
+            for name, detail in examine_driver(options["driver"], options["contract"]):
                 told.check(Probe(name, ok=True, detail=detail))
         else:
             _examine(settings_from(options, looks_only=True), told, whole=options["show_callback_token"])
@@ -81,7 +59,7 @@ class _Told:
 
     def __init__(self, output: Output) -> None:
         self._output = output
-        self._complaints = click.get_current_context().find_object(Complaints) or Complaints()
+        self._redacted = Messages.of().redacted
         self._checks: list[dict[str, str | None]] = []
 
     def __enter__(self) -> None:
@@ -110,7 +88,7 @@ class _Told:
         self.line(f"{verdict:<7} {probe.name}: {for_terminal(probe.detail)}")
 
     def _note(self, name: str, verdict: str, detail: str, hint: str | None) -> None:
-        shown = self._complaints.redacted
+        shown = self._redacted
         self._checks.append(
             {"check": name, "verdict": verdict, "detail": shown(detail), "hint": None if hint is None else shown(hint)}
         )

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -13,139 +15,20 @@ from typing import Any
 import click
 from rich.console import Console
 
-from conformance.cli.command import (
-    ConformanceCommand,
-    Listen,
-    Named,
-    Registration,
-    contract_in,
-    contract_option,
-    option,
-    rows,
-)
-from conformance.cli.options import account_options, credential_from, credential_options
-from conformance.cli.pace import Pace, check_paces, keep_pace
-from conformance.contract.contract import Contract
+from conformance.cli.command import ConformanceCommand
+from conformance.cli.credentials import credential_from
 from conformance.gateway.settings import fresh_seed
-from conformance.mock.account import OPENING_BALANCE, Account, numbers
-from conformance.mock.behaviour import Behaviour, Moment, Reply
-from conformance.mock.faults import faults
+from conformance.mock.account import Account
+from conformance.mock.behaviour import BUILT_IN, Behaviour, Moment, Reply
+from conformance.mock.faults import faults, variants
 from conformance.mock.serving import MockServer, serve_mock
-from conformance.mock.variants import BUILT_IN, variants
 from conformance.model.errors import UsageError
 from conformance.model.interruption import to_be_heeded
 from conformance.model.traffic import has_userinfo, shown_url
 from conformance.reports.console import print_line, results
 
-SERVING, MISBEHAVIOUR = "Serving", "Behaviour"
-
-
-def _listing(of: Callable[[Contract], Mapping[str, Any]]) -> Callable[[click.Context, click.Parameter, bool], None]:
-    """A callback of an option that lists the rows of a table of the contract and ends."""
-
-    def show(context: click.Context, _: click.Parameter, wanted: bool) -> None:  # noqa: FBT001 - click's signature
-        if wanted and not context.resilient_parsing:
-            table = of(contract_in(context))
-            width = max(map(len, table), default=0)
-            for name, summary in rows(table):
-                print_line(results(), f"{name:{width}}  {summary}")
-            context.exit()
-
-    return show
-
 
 @click.command("mock", cls=ConformanceCommand, short_help="Serve the mock gateway.")
-@option(
-    SERVING,
-    "--listen",
-    type=Listen(),
-    metavar="HOST:PORT",
-    default="127.0.0.1:9000",
-    show_default=True,
-    help="Where to serve; port 0 means any free one.",
-)
-@option(
-    SERVING,
-    "--callback",
-    type=Registration(),
-    multiple=True,
-    metavar="PRODUCT=URL",
-    help="Where a product's notifications go. Repeatable; a product without one gets none.",
-)
-@contract_option
-@option(
-    SERVING,
-    "--unsolicited",
-    type=Pace(),
-    multiple=True,
-    metavar="PRODUCT=SECONDS",
-    help="Start what no request precedes, such as a payment of a customer, each so many seconds. Repeatable.",
-)
-@credential_options
-@account_options
-@option(
-    "Account",
-    "--balance",
-    type=int,
-    metavar="AMOUNT",
-    default=OPENING_BALANCE,
-    show_default=True,
-    help="Opening balance in whole units of money.",
-)
-@option(
-    MISBEHAVIOUR,
-    "--failure-rate",
-    type=float,
-    metavar="SHARE",
-    default=BUILT_IN.failure_rate,
-    show_default=True,
-    help="Share of transactions that the operator fails, from 0 to 1.",
-)
-@option(
-    MISBEHAVIOUR,
-    "--fault",
-    type=Named("fault", faults, listed_by="--list-faults"),
-    multiple=True,
-    metavar="NAME",
-    help="A way to break the contract. Repeatable.",
-)
-@option(
-    MISBEHAVIOUR,
-    "--variant",
-    type=Named("variant", variants, listed_by="--list-variants"),
-    multiple=True,
-    metavar="NAME",
-    help="A lawful way to be different. Repeatable.",
-)
-@option(MISBEHAVIOUR, "--seed", type=int, metavar="N", help="The same seed gives the same ids. Default: a new one.")
-@option(
-    "Output",
-    "--list-faults",
-    is_flag=True,
-    is_eager=True,
-    expose_value=False,
-    callback=_listing(faults),
-    help="List the faults and end.",
-)
-@option(
-    "Output",
-    "--list-variants",
-    is_flag=True,
-    is_eager=True,
-    expose_value=False,
-    callback=_listing(variants),
-    help="List the variants and end.",
-)
-@option(
-    "Output",
-    "--list-scenarios",
-    is_flag=True,
-    is_eager=True,
-    expose_value=False,
-    callback=_listing(numbers),
-    help="List the endings of phone numbers that have a known outcome, and end.",
-)
-@option("Output", "-v", "--verbose", is_flag=True, help="A line for each request.")
 def mock(**options: Any) -> int:
     """Serve the mock gateway, until Ctrl-C.
 
@@ -156,7 +39,12 @@ def mock(**options: Any) -> int:
     """
     account = _account(options)
     paces = dict(options["unsolicited"])
-    check_paces(paces, account.callbacks)
+    for product in paces:
+        if product not in account.callbacks:
+            raise UsageError(
+                f"--unsolicited names {product}, which has no callback",
+                hint=f"register one with --callback {product}=URL",
+            )
     console = results()
     behaviour = _behaviour(options)
     if options["verbose"]:
@@ -164,7 +52,7 @@ def mock(**options: Any) -> int:
     seed = fresh_seed() if options["seed"] is None else options["seed"]
     with serve_mock(account, behaviour, options["listen"], seed, controlled=True) as server, _told_to_stop() as told:
         _introduce(server, options, console)
-        keep_pace(server, paces, told, partial(print_line, console) if options["verbose"] else lambda _: None)
+        _keep_pace(server, paces, told, partial(print_line, console) if options["verbose"] else lambda _: None)
         told.wait()
         _sum_up(server, console)
     return 0
@@ -262,3 +150,24 @@ def _told_to_stop() -> Iterator[threading.Event]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _keep_pace(
+    server: MockServer, paces: Mapping[str, float], told: threading.Event, tell: Callable[[str], None]
+) -> None:
+    """Start one of each product every so many seconds, in threads of their own, until `told`; `tell` how each ended.
+
+    What a receiver takes long to answer delays the next of its product alone.
+    """
+
+    def start(product: str, every_s: float) -> None:
+        due = time.monotonic() + every_s
+        while not told.wait(max(0.0, due - time.monotonic())):
+            due = max(due + every_s, time.monotonic())
+            try:
+                tell(f"{product} {server.initiate(product).in_words}")
+            except (RuntimeError, CancelledError):  # the server has stopped
+                return
+
+    for product, every_s in paces.items():
+        threading.Thread(target=start, args=(product, every_s), name=f"unsolicited-{product}", daemon=True).start()

@@ -1,4 +1,4 @@
-"""`replay`: send one recorded case again and judge it."""
+"""`judge`, `listen` and `replay`: what can be done with the journal of a run."""
 
 from __future__ import annotations
 
@@ -10,42 +10,84 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
-from conformance.cli.as_recorded import as_recorded
-from conformance.cli.command import ConformanceCommand, beginning, contract_option, option
-from conformance.cli.complaints import Complaints
-from conformance.cli.limits import limit_options
-from conformance.cli.options import (
-    DEFAULT_REPORT_DIR,
-    REPORTS,
-    gateway_options,
-    phone_options,
-    receiver_options,
-    report_options,
-    waiting_options,
-)
-from conformance.cli.output import Output, form_option, quiet_option
-from conformance.cli.verdict import obstacle_in
+from conformance.cli.command import ConformanceCommand, on_command_line
+from conformance.cli.messages import Messages, Output
+from conformance.cli.settings import as_recorded
+from conformance.cli.values import beginning
+from conformance.cli.verdict import JudgedRun, obstacle_in
 from conformance.gateway import campaign
 from conformance.gateway.plan import Plan
-from conformance.gateway.recorded import history, sent_again
-from conformance.gateway.replaying import judged_alone, window_of
+from conformance.gateway.replaying import history, judged_alone, window_of
+from conformance.gateway.request_templates import sent_again
 from conformance.gateway.settings import Settings
+from conformance.gateway.staying import stay
 from conformance.journal import Record, read_evidence, read_journal
 from conformance.judging.verdicts import Conclusion
 from conformance.model.errors import UsageError, did_you_mean
 from conformance.model.traffic import Case
 from conformance.payloads.addressees import GIVEN_BY, Addressees
-from conformance.reports.console import print_json
+from conformance.reports.console import print_json, print_line, results
 from conformance.reports.faces import is_client
 from conformance.reports.replayed import Replayed, show_conclusion, show_replayed
+
+# Who wants to listen for longer leaves the option out.
+MOST_LISTENED_S = 365 * 86_400.0
 
 # Beside the journal that is replayed from: that one is evidence, and stays as it is.
 FOLDER = "replay"
 
 
+@click.command("judge", cls=ConformanceCommand, short_help="Judge a saved journal again, offline.")
+@click.argument("journal", type=click.Path(path_type=Path))
+def judge(journal: Path, **options: Any) -> int:
+    """Judge the JOURNAL of a run again, offline: same verdicts, same reports, same exit code.
+
+    It is judged by what the run was told to expect, or by --expectations where that stands on the command line. A run
+    that was judged strictly is judged strictly again; --strict judges any run so.
+
+    A journal of a run that was killed is judged as far as it goes; what was not exercised is inconclusive.
+    """
+    output = Output.of(options)
+    judged = JudgedRun.of(
+        journal,
+        options["report_dir"],
+        options["contract"],
+        expectations=options["expectations"] if on_command_line("expectations") else None,
+        show_phone_numbers=options["show_phone_numbers"] or None,
+        strict=options["strict"] or None,
+    )
+    return judged.tell(output)
+
+
+@click.command("listen", cls=ConformanceCommand, short_help="Take notifications that come after a run.")
+def listen(journal: Path, **options: Any) -> int:
+    """Keep taking notifications for a run that has ended, at the address where it did; `judge` then takes them in.
+
+    A late notification breaks another requirement (NTF-02) than one that never comes (NTF-01).
+
+    Exit code: 0 when told to stop, 2 wrong usage, 3 if the address is taken or another run writes to the journal.
+    """
+    output = Output.of(options)
+    for_s: float | None = options.pop("for")
+    if for_s is not None and not for_s > 0:
+        raise UsageError(f"--for is {for_s:g}; expected more than 0 seconds")
+    if for_s is not None and for_s > MOST_LISTENED_S:
+        raise UsageError(f"--for is {for_s:g}; expected at most {MOST_LISTENED_S:g} seconds, a year")
+    record = read_evidence(journal, options["contract"])
+    if is_client(record):
+        raise UsageError(f"{journal} is the journal of a certification, for which nothing comes late")
+    settings = as_recorded(record, options, journal.parent, is_sent=False)
+    del record  # or its file would stay open for reading while it is written to
+    with output.progress() as progress:
+        stayed = stay(journal, settings, progress, for_s)
+    line = f"{stayed.arrived:,} came; of {stayed.missing:,} accepted requests the notification is missing"
+    print_line(results(), f"{line}; `statum-conformance judge {journal}` takes them in")
+    return 0
+
+
 def _recorded_cases(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """The cases of the journal that the command line names so far; none where there is no journal."""
-    folder = ctx.params.get("report_dir") or DEFAULT_REPORT_DIR
+    folder = ctx.params.get("report_dir") or "reports"
     try:
         record = read_journal(ctx.params.get("journal") or Path(folder) / campaign.JOURNAL)
     except UsageError:
@@ -55,22 +97,6 @@ def _recorded_cases(ctx: click.Context, _: click.Parameter, incomplete: str) -> 
 
 @click.command("replay", cls=ConformanceCommand, short_help="Send one recorded case again.")
 @click.argument("case_id", metavar="CASE", shell_complete=_recorded_cases)
-@option(
-    REPORTS,
-    "--journal",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Journal of the run that the case is of. Default: journal.sqlite in the report directory.",
-)
-@contract_option
-@report_options
-@gateway_options
-@phone_options
-@receiver_options
-@waiting_options
-@limit_options
-@quiet_option("the verdict line")
-@form_option("exchanges, notifications and verdicts of the case")
 def replay(case_id: str, **options: Any) -> int:
     """Send the recorded CASE again, byte for byte, and judge it by itself.
 
@@ -103,9 +129,9 @@ def replay(case_id: str, **options: Any) -> int:
     window = None
     if settings.gateway is not None:
         window = window_of(settings.contract, case, cases, _records(record, again))
-    complaints = click.get_current_context().find_object(Complaints) or Complaints()
+    messages = Messages.of()
     if window is not None and window.ago_s is not None:
-        complaints.warn(window.told)
+        messages.warn(window.told)
     with output.progress() as progress:
         campaign.run(settings, progress, planned=lambda its, base_url: _plan(cases, record, its, base_url))
         progress.phase("judge")
@@ -114,7 +140,7 @@ def replay(case_id: str, **options: Any) -> int:
     alone = judged_alone(contract, now, case.id, window), judged_alone(contract, record, case.id)
     replayed = Replayed(case.id, now, *alone, journal=again, contract=contract)
     if (obstacle := obstacle_in(now)) is not None:
-        code = complaints.error(obstacle)
+        code = messages.error(obstacle)
         if replayed.conclusion is not Conclusion.NON_CONFORMANT:
             return code
     if output.as_json:

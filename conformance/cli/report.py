@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 from rich.console import Console
 
 from conformance.certificate.badge import Badge
-from conformance.cli.command import ConformanceCommand, contract_option, option
-from conformance.cli.options import REPORTS as REPORTING
-from conformance.cli.output import Output, form_option
+from conformance.cli.command import ConformanceCommand
+from conformance.cli.messages import Output
 from conformance.contract.contract import Contract
 from conformance.gateway.campaign import JOURNAL
 from conformance.model.errors import EnvironmentFailure, UsageError
@@ -43,8 +42,6 @@ from conformance.reports.page.rendering import comparison_html
 from conformance.reports.result import Reportable
 from conformance.reports.terminal import STYLES
 
-F = TypeVar("F", bound=Callable[..., Any])
-
 # The only one that no run writes: a certificate has a better one.
 BADGE_SVG = "badge.svg"
 
@@ -63,46 +60,15 @@ MARKDOWN = "markdown"
 USUAL = ""
 
 
-def _format_option(name: str, what: str, metavar: str = "[FILE]") -> Callable[[F], F]:
-    """`--name`, which asks for a report; its value says where, none is the usual place."""
-    told = f"{what}. Default place: {FILES[name]} in the report directory."
-    path = click.Path()  # text, so that nothing is told from the current directory
-    return option(REPORTING, f"--{name}", type=path, is_flag=False, flag_value=USUAL, metavar=metavar, help=told)
-
-
 @click.command("report", cls=ConformanceCommand, short_help="Render a saved result anew.")
-@option(
-    REPORTING,
-    "--from",
-    "directory",
-    type=click.Path(path_type=Path),
-    metavar="DIR",
-    default=Path("reports"),
-    show_default=True,
-    help="Report directory of the run: its report.json, and its journal if that is still there.",
-)
-@option(
-    REPORTING,
-    "--journal",
-    type=click.Path(path_type=Path),
-    metavar="JOURNAL",
-    help=f"Journal of the run, if it is elsewhere. Default: {JOURNAL} in the report directory.",
-)
-@contract_option
-@option(REPORTING, "--all", "everything", is_flag=True, help="All that a run writes.")
-@_format_option("html", "The page; it is made if nothing else is asked for")
-@_format_option("junit", "JUnit's XML")
-@_format_option("sarif", "SARIF 2.1.0")
-@_format_option("summary", "Markdown")
-@_format_option("allure", "A folder of results for Allure", "[DIR]")
-@_format_option("har", "The HTTP traffic as HAR 1.2; needs the journal")
-@_format_option("badge", "A badge of the verdict, as SVG")
-def report(directory: Path, journal: Path | None, contract: Contract, *, everything: bool, **asked: str | None) -> int:
+def report(journal: Path | None, contract: Contract, **asked: Any) -> int:
     """Make the reports of a saved result anew, with the verdicts that it had: the same files as its run wrote.
 
     They go into the report directory, or where you say. Without the journal the page and Allure's results show no
     messages. `judge` judges a journal anew.
     """
+    directory: Path = asked.pop("from")
+    everything: bool = asked.pop("all")
     home = directory.parent if directory.is_file() else directory
     saved = read_saved(directory, journal or home / JOURNAL, contract, required=journal is not None)
     wanted = _wanted(home, asked, everything=everything)
@@ -152,21 +118,13 @@ def _content(file: str, saved: Reportable) -> Content | Folder:
 @click.command("compare", cls=ConformanceCommand, short_help="Compare two saved results.")
 @click.argument("before", type=click.Path(path_type=Path))
 @click.argument("after", type=click.Path(path_type=Path))
-@option(
-    REPORTING,
-    "--html",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Write the comparison as a page, too.",
-)
-@contract_option
-@form_option("the comparison", MARKDOWN)
-def compare(before: Path, after: Path, html: Path | None, contract: Contract, form: str) -> int:
+def compare(before: Path, after: Path, html: Path | None, contract: Contract, **options: Any) -> int:
     """Compare two results, each a report.json or the directory that it is in: what is broken, fixed, muted, slower.
 
     Exit code: 0 if nothing is worse than before, 1 if something is, 2 wrong usage. Worse is what is broken, tightened,
     unmuted or newly warned, what fails and was newly exercised, and what passed and is no longer exercised.
     """
+    form = options["format"]
     reports = read_report(before, contract), read_report(after, contract)
     with as_a_run_writes_it(before, after):
         comparison = ReportComparison.of(*reports)

@@ -1,11 +1,11 @@
-"""The end of every command that judges: reports, what fell short, one line of verdict, the exit code.
+"""The end of every command that judges: reports, failures, one line of verdict, the exit code.
 
-strict_option       --strict, which makes a broken SHOULD count
-Ending              a run that is judged and reported
+As a step of a workflow on GitHub a run also leaves annotations for its runner, and its page in the summary of the job.
 """
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -14,32 +14,26 @@ import click
 
 from conformance.certificate.issuing import Certification
 from conformance.cli.certificates import Notary
-from conformance.cli.command import option
-from conformance.cli.complaints import Complaints
-from conformance.cli.github import tell_github
-from conformance.cli.options import REPORTS
-from conformance.cli.output import Output
+from conformance.cli.messages import Messages, Output
 from conformance.contract.contract import Contract
-from conformance.gateway.keeping import keep
+from conformance.gateway.case_files import save_failing
 from conformance.journal import Record, read_evidence
 from conformance.judging.expectations import Expectations
 from conformance.judging.verdicts import Conclusion
 from conformance.model.errors import EnvironmentFailure
-from conformance.reports.console import print_document, print_line, remarks
+from conformance.reports.console import on_github, print_document, print_line, remarks
 from conformance.reports.files import REPORT_HTML, REPORT_JSON, json_report, write_reports
+from conformance.reports.github import workflow_commands
 from conformance.reports.result import Result
+from conformance.reports.summary import summary
 from conformance.reports.terminal import show, show_observed, show_verdict, show_verdict_alone
 
-strict_option = option(
-    REPORTS,
-    "--strict",
-    is_flag=True,
-    help="A broken SHOULD counts as a failure. One that was not exercised never hinders.",
-)
+# Where a step leaves what its job's summary shall show; GitHub gives the name of the file.
+SUMMARY = "GITHUB_STEP_SUMMARY"
 
 
 @dataclass(frozen=True, slots=True)
-class Ending:
+class JudgedRun:
     """A run that is judged and reported, and not yet told of; `report` is the one for people to read."""
 
     result: Result
@@ -84,18 +78,18 @@ class Ending:
         Failing cases go into the folder `save_corpus`, if there is one. Raises EnvironmentFailure if the certificate or
         the corpus cannot be written.
         """
-        complaints = click.get_current_context().find_object(Complaints) or Complaints()
+        messages = Messages.of()
         if output.as_json:
             print_document(json_report(self.result))
         obstacle = obstacle_in(self.result.record)
         self._show(output, hindered=obstacle is not None)
         if obstacle is not None:
-            complaints.error(obstacle)
-        tell_github(self.result, complaints)
+            messages.error(obstacle)
+        _tell_github(self.result, messages)
         if self.notary is not None:
             self.notary.certify(self.result, self.directory, quiet=output.quiet)
         if save_corpus is not None:
-            for path in keep(self.result.record, self.result.judged, save_corpus, self.result.contract):
+            for path in save_failing(self.result.record, self.result.judged, save_corpus, self.result.contract):
                 if not output.quiet:
                     print_line(remarks(), f"kept {path}")
         return self.result.exit_code
@@ -121,3 +115,19 @@ def obstacle_in(record: Record) -> EnvironmentFailure | None:
     """What kept the campaign from being held, if anything did."""
     details = [note.detail for note in record.latest_notes if note.kind == "obstacle"]
     return EnvironmentFailure(details[-1]["message"], details[-1].get("hint")) if details else None
+
+
+def _tell_github(result: Result, messages: Messages) -> None:
+    """Print annotations, on standard error, and append the summary to that of the job; elsewhere nothing.
+
+    A summary that cannot be written is warned of: the verdict does not depend on it.
+    """
+    if on_github():
+        for line in workflow_commands(result.report):
+            click.echo(line, err=True)
+    if path := os.environ.get(SUMMARY):
+        try:
+            with Path(path).open("ab") as file:
+                file.write(summary(result))
+        except OSError as error:
+            messages.warn(f"{path} (${SUMMARY}) cannot be written: {error.strerror or error}")

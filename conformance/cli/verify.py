@@ -1,4 +1,4 @@
-"""`verify`: is a certificate to be relied on?"""
+"""`verify` and `badge`: whether a certificate is to be relied on, and a picture of what it says."""
 
 from __future__ import annotations
 
@@ -8,58 +8,30 @@ from typing import Any
 
 import click
 
-from conformance.certificate.coverage import NOTIFICATIONS, Policy
+from conformance.certificate.badge import Badge
+from conformance.certificate.coverage import Policy
 from conformance.certificate.envelope import Rejected, UnknownSigner
-from conformance.certificate.keys import read_public_key
-from conformance.certificate.verification import Trust, VerifiedCertificate, proved
-from conformance.cli.certificates import SECTION, certificate_bytes
-from conformance.cli.command import ConformanceCommand, contract_option, option
+from conformance.certificate.verification import VerifiedCertificate, proved
+from conformance.cli.certificates import certificate_bytes, trust_of, write_file
+from conformance.cli.command import ConformanceCommand, on_command_line
+from conformance.cli.messages import Messages
+from conformance.contract.contract import Contract
+from conformance.contract.schema_set import FORMATS
+from conformance.model.errors import UsageError
+from conformance.model.untrusted import parse_json
 from conformance.reports.console import print_line, results
+from conformance.reports.files import LONGEST_REPORT
 from conformance.reports.remarks import in_ranges
+from conformance.reports.report import Report
 
 UNKNOWN = "unknown"
 
 # Of the members that the evidence does not bear out: all that a certificate of the suite can have.
 MOST_NAMED, LONGEST_NAME = 40, 60
 
-trusted_keys = option(
-    SECTION,
-    "--key",
-    type=click.Path(path_type=Path),
-    multiple=True,
-    metavar="PUB",
-    help="Public key (Ed25519, PEM) that has to have signed. Repeatable; without one no signature counts.",
-)
-threshold_option = option(
-    SECTION,
-    "--threshold",
-    type=int,
-    metavar="N",
-    help="How many of the keys have to have signed. Default: all of them.",
-)
-
 
 @click.command("verify", cls=ConformanceCommand, short_help="Verify a certificate, offline.")
 @click.argument("certificate", type=click.Path(path_type=Path))
-@trusted_keys
-@threshold_option
-@option(
-    SECTION,
-    "--evidence",
-    type=click.Path(path_type=Path),
-    metavar="JOURNAL",
-    help="Journal of the certified run: its digest is compared, and it is judged again.",
-)
-@option(
-    SECTION,
-    "--require",
-    multiple=True,
-    metavar="COMMAND",
-    help=f"Command that has to have been exercised, or {NOTIFICATIONS}: then also those of these commands. Repeatable, "
-    "or several with commas between them.",
-)
-@contract_option
-@option(SECTION, "--strict", is_flag=True, help="No SHOULD may be broken.")
 def verify(certificate: Path, **options: Any) -> int:
     """Verify a CERTIFICATE, offline: signatures, expiry, policy and, where it is given, the evidence.
 
@@ -93,11 +65,6 @@ def verify(certificate: Path, **options: Any) -> int:
         print_line(console, f"inconclusive: {unknown}", "bold yellow")
         return unknown.exit_code
     return 0
-
-
-def trust_of(keys: tuple[Path, ...], threshold: int | None) -> Trust:
-    """Whose signatures are asked for. Raises UsageError for files that are no public keys."""
-    return Trust.of([read_public_key(path) for path in keys], threshold)
 
 
 def _told(certificate: VerifiedCertificate) -> Iterator[str]:
@@ -170,3 +137,42 @@ def supported(missing: Sequence[str] | None) -> str:
         return "borne out by the evidence"
     more = f" and {len(missing) - MOST_NAMED} more" if len(missing) > MOST_NAMED else ""
     return f"not borne out by the evidence: {', '.join(name[:LONGEST_NAME] for name in missing[:MOST_NAMED])}{more}"
+
+
+@click.command("badge", cls=ConformanceCommand, short_help="Make a badge of a certificate or a report.")
+@click.argument("source", type=click.Path(path_type=Path))
+def badge(source: Path, output: Path | None, contract: Contract, **options: Any) -> int:
+    """Make a badge of SOURCE: a certificate, which is verified first, or a report.json.
+
+    The same source gives the same badge. Of a certificate that is refused none is made (exit code 1). One that nobody
+    known has signed (--key) is not certified: its badge says so.
+    """
+    trust = trust_of(options["key"], options["threshold"])
+    data = certificate_bytes(source, LONGEST_REPORT)
+    report = _report(data)
+    if report is None:
+        found = next(step for step in proved(data, contract, trust) if isinstance(step, VerifiedCertificate))
+        if not trust.keys:
+            Messages.of().warn("without --key nobody knows who signed it, and the badge says no more than that")
+        made = Badge.of_certificate(found, known=bool(trust.keys))
+    elif on_command_line("key"):
+        raise UsageError(f"{source} is a report, which nobody signs; --key is for a certificate")
+    else:
+        contract.check_recorded(report.settings, f"the report {source}")
+        made = Badge.of_report(report, contract)
+    content = made.endpoint() if options["endpoint"] else made.svg()
+    if output is None:
+        click.echo(content, nl=False)
+    else:
+        write_file(output, content)
+    return 0
+
+
+def _report(data: bytes) -> Report | None:
+    """The report that it is; None if it is something else, which a certificate may be."""
+    try:
+        document = parse_json(data)
+    except ValueError:
+        return None
+    is_report = isinstance(document, dict) and FORMATS.violation("report", document) is None
+    return Report.read(document) if is_report else None

@@ -13,5 +13,5 @@
     observing       a client that is run by hand, watched at an address that is shown
     preflight       does the driver answer at all (`doctor --driver`)
 
-Verdicts rest on what arrived at the witness; what the driver says is compared with it (`conformance.judging.client`).
+Verdicts rest on what arrived at the witness; what the driver says is compared with it (`conformance.client.rules`).
 """

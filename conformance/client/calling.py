@@ -19,9 +19,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from conformance.client.plan import Call, again, calls_of, spread
+from conformance.client.rules.calls import ASKED_AGAIN, EXTRA, IN_PLACE, PROBE
 from conformance.client.scenarios import SENDING
 from conformance.contract.behaviours import ScenarioRow
-from conformance.judging.client.evidence import ASKED_AGAIN, EXTRA, IN_PLACE, PROBE
 
 if TYPE_CHECKING:
     from conformance.client.certification import Bench

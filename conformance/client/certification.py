@@ -27,14 +27,14 @@ from conformance.client.patience import OutOfTime, Patience
 from conformance.client.plan import Call, Cases, Credential
 from conformance.client.preflight import proxies_in, reachable
 from conformance.client.protocol import Hello
+from conformance.client.rules.calls import STRAY
 from conformance.client.scenarios import Setting, played
 from conformance.client.settings import Settings, program_of
 from conformance.client.witness import Stage, Witness, wait_for_resends
 from conformance.contract.contract import Contract
 from conformance.journal import Journal, Redaction
-from conformance.judging.client.evidence import STRAY
 from conformance.mock.account import Account
-from conformance.mock.gateway import Answer, Gateway
+from conformance.mock.gateway import Gateway, Reaction
 from conformance.model.errors import EnvironmentFailure, SuiteError, UsageError, lack_of
 from conformance.model.interruption import Closing, held_back, let_through, wished
 from conformance.model.progress import Progress, Silent
@@ -121,7 +121,7 @@ class Bench:
         self.planned += len(cases)
         self.journal.plan(cases)
 
-    def invoke(self, call: Call, before_answer: Callable[[Answer], None] | None = None) -> dict[str, Any] | None:
+    def invoke(self, call: Call, before_answer: Callable[[Reaction], None] | None = None) -> dict[str, Any] | None:
         """Have the client make a call; what it said, None if its driver died over it.
 
         `before_answer` is called in a thread before each answer of the witness goes out. Raises GivenUp and OutOfTime.

@@ -23,7 +23,7 @@ from conformance.client.posting import PLAIN, Form
 from conformance.client.subject import JSON_HEADERS, Outgoing, Subject, with_headers
 from conformance.model.traffic import Case, Headers
 from conformance.payloads.alphabets import ALPHABETS
-from conformance.payloads.draws import draw
+from conformance.payloads.hypothesis_backend import draw
 from conformance.payloads.notifications import incomplete, unreadable
 from conformance.payloads.strategies import text
 

@@ -24,13 +24,14 @@ import httpx
 
 from conformance.client.driver import Death
 from conformance.client.posting import Posting, Reset, listening
+from conformance.client.rules.receiver_requests import CROWD
+from conformance.client.rules.receiving import QUICKLY_S, waited_s
 from conformance.client.scenarios import answered_with
 from conformance.client.subject import Known, Outgoing, Subject
-from conformance.judging.client.notices import CROWD
-from conformance.judging.client.receiving import QUICKLY_S, waited_s
-from conformance.mock.gateway import Answer
+from conformance.mock.gateway import Reaction
 from conformance.model.traffic import Case, Response
-from conformance.payloads.payloads import Constraints, fresh_payloads
+from conformance.payloads.addressees import Constraints
+from conformance.payloads.valid import fresh_payloads
 from conformance.wire.connection import Connection, KeepAlive, Unanswered
 from conformance.wire.proxies import proxy_for
 
@@ -383,7 +384,7 @@ class Examination:
         subject: Subject,
         request_id: str,
         params: dict[str, str] | None = None,
-        before_answer: Callable[[Answer], None] | None = None,
+        before_answer: Callable[[Reaction], None] | None = None,
     ) -> bool:
         """Have the client make a call that is answered with this id; whether it says that it was accepted under it.
 

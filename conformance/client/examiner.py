@@ -39,12 +39,12 @@ from conformance.client.examination import (
 )
 from conformance.client.inquiring import inquired
 from conformance.client.preflight import reachable
+from conformance.client.rules.receiver_requests import CROWD, FEW, THRONG
+from conformance.client.rules.receiving import QUICKLY_S
 from conformance.client.subject import Outgoing, Subject
-from conformance.judging.client.notices import CROWD, FEW, THRONG
-from conformance.judging.client.receiving import QUICKLY_S
-from conformance.mock.gateway import Answer
+from conformance.mock.gateway import Reaction
 from conformance.model.traffic import Case
-from conformance.payloads.request_ids import FORMS, NEAR
+from conformance.payloads.notifications import FORMS, NEAR
 from conformance.wire.trust import trusting
 
 if TYPE_CHECKING:
@@ -284,10 +284,10 @@ def before_the_answer(examination: Examination, subject: Subject) -> None:
 
 def _telling_first(
     examination: Examination, subject: Subject, request_id: str, worker: ThreadPoolExecutor, early: list[Case]
-) -> Callable[[Answer], None]:
+) -> Callable[[Reaction], None]:
     wait_s = min(EARLY_WAIT_S, examination.bench.settings.timeout_s / 2)
 
-    def before(answer: Answer) -> None:
+    def before(answer: Reaction) -> None:
         if early or answer.reply.status != subject.contract.answer.success:
             return
         early.append(subject.posted("before the answer", subject.success(request_id)))

@@ -5,19 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from itertools import chain
 
+from conformance.client.rules import client_checks
+from conformance.client.rules.evidence import ClientEvidence, ClientTerms
+from conformance.client.rules.unsent import coverage_of_calls, why_no_traffic
 from conformance.contract.contract import Contract
 from conformance.contract.requirements import Actor, ByRule, Requirement
-from conformance.diagnosis.explaining import Explained, explain_client
+from conformance.diagnosis.explanation import Explained, explain_client
 from conformance.journal import Record
-from conformance.judging.client import client_checks
-from conformance.judging.client.evidence import ClientEvidence
-from conformance.judging.client.terms import ClientTerms
-from conformance.judging.client.unsent import coverage_of_calls, why_no_traffic
-from conformance.judging.hearing import Tally
 from conformance.judging.judgement import Finding, Reason
+from conformance.judging.single_pass import Tally
 from conformance.judging.terms import Terms
 from conformance.judging.verdicts import (
-    Heard,
+    Evaluation,
     Listed,
     RequirementVerdict,
     Standard,
@@ -34,7 +33,7 @@ DRIVER_LIVES = ByRule("driver-answers-once")
 class ClientFace:
     """A client that is driven or watched, and its receiver of notifications."""
 
-    def hear(self, record: Record, contract: Contract, standard: Standard, *, measured: bool) -> Heard:  # noqa: ARG002 - as faces do
+    def evaluate(self, record: Record, contract: Contract, standard: Standard, *, measured: bool) -> Evaluation:  # noqa: ARG002 - as faces do
         """Judge the certification of a client: what it does not offer is not applicable to it."""
         evidence = ClientEvidence.of(record, contract)
         terms = _as_terms(evidence.terms, contract)
@@ -61,11 +60,11 @@ class ClientFace:
         def explain(verdicts: Verdicts, listed: Listed) -> Explained:
             return explain_client(verdicts, listed, record, contract, found)
 
-        accepted = sum(any(seen.agreed == contract.answer.success for seen in call.seen) for call in evidence.calls)
+        accepted = sum(any(sent.agreed == contract.answer.success for sent in call.sent) for call in evidence.calls)
         # A driver that cannot be kept alive has shown too little of its client to call it conformant.
         gave_up = evidence.terms.gave_up is not None
         coverage = coverage_of_calls(evidence)
-        return Heard(terms, tuple(verdicts), tuple(tallies), accepted, explain, coverage, gave_up)
+        return Evaluation(terms, tuple(verdicts), tuple(tallies), accepted, explain, coverage, gave_up)
 
 
 CLIENT = ClientFace()

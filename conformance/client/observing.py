@@ -21,14 +21,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
+from conformance.client.rules.calls import STRAY
+from conformance.client.rules.sending import as_text
 from conformance.client.settings import Settings
 from conformance.client.witness import Visit, Witness, wait_for_resends
 from conformance.contract.command import Command
 from conformance.contract.contract import Contract
 from conformance.journal import Journal, Redaction
 from conformance.journal.redaction import without_credentials
-from conformance.judging.client.evidence import STRAY
-from conformance.judging.client.sending import as_text
 from conformance.judging.reading import Content
 from conformance.mock.account import Account, number_row
 from conformance.mock.answering import Channel, put, received

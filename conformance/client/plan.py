@@ -30,7 +30,8 @@ from conformance.mock.behaviour import Reply
 from conformance.mock.gateway import Gateway
 from conformance.model.errors import SuiteError
 from conformance.model.traffic import Case, Kind, Request
-from conformance.payloads.payloads import Constraints, ValidPayload, fresh_payloads, valid_payloads
+from conformance.payloads.addressees import Constraints
+from conformance.payloads.valid import ValidPayload, fresh_payloads, valid_payloads
 
 FIRST, AGAIN = "first", "first again"
 """Aspects of the first call of a certification, and of its repetition at the end."""

@@ -20,10 +20,9 @@ from email.utils import formatdate
 
 from conformance.contract.behaviours import ScenarioRow
 from conformance.contract.contract import Contract
-from conformance.mock.behaviour import Behaviour, Ending, Moment, Reply
+from conformance.mock.behaviour import Behaviour, Ending, Moment, Reply, ReplyChange
 from conformance.mock.changes import changed_by
-from conformance.mock.refusals import TAGS
-from conformance.mock.verbs import ReplyChange
+from conformance.mock.rules import TAGS
 from conformance.model.traffic import header
 
 SENDING = ScenarioRow("accepted", "accepted")

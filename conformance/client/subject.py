@@ -25,12 +25,11 @@ from conformance.client.posting import PLAIN, Form
 from conformance.contract.command import Command, Inquiry, Notified
 from conformance.contract.contract import Contract
 from conformance.contract.schema_set import Violation
-from conformance.mock.account import OPENING_BALANCE, Outcome, failures
-from conformance.mock.forms import shape_of_ids, success_reason
-from conformance.mock.transactions import Transaction, price, result
+from conformance.mock.account import OPENING_BALANCE, TransactionOutcome, failures
+from conformance.mock.transactions import Transaction, price, result, shape_of_ids, success_reason
 from conformance.model.errors import SuiteError
 from conformance.model.traffic import Case, Headers, Kind, Request
-from conformance.payloads.request_ids import ALPHANUMERIC
+from conformance.payloads.notifications import ALPHANUMERIC
 
 JSON_HEADERS: Headers = (("Content-Type", "application/json"),)
 
@@ -168,7 +167,7 @@ class Subject:
         sample = command.request_schema if isinstance(command, Command) else command.notification_schema
         payload = about or next(iter(schemas.schema(sample)["examples"]), {})
         charge, at = price(self.command, payload), BEGINNING + timedelta(seconds=self.count)
-        success = Outcome.success(self.contract)
+        success = TransactionOutcome.success(self.contract)
         transaction = Transaction(self.command, payload, "", success, charge, OPENING_BALANCE - charge, at)
         return result(self.contract, transaction, self.chance)
 

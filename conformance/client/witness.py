@@ -21,17 +21,15 @@ from dataclasses import asdict, dataclass
 from types import TracebackType
 from typing import Any, Self
 
+from conformance.client.rules.calls import OUTLASTED, REUSED, STRAY, UNUSED, speaks_of_a_call
 from conformance.client.scenarios import says_accepted
 from conformance.contract.contract import Contract
 from conformance.journal import Journal
-from conformance.judging.client.belonging import speaks_of_a_call
-from conformance.judging.client.evidence import OUTLASTED, REUSED, STRAY, UNUSED
 from conformance.judging.terms import REFUSED_HERE
 from conformance.mock.account import Account
-from conformance.mock.answering import AnswerProtocol, Channel, put, received, was_used
+from conformance.mock.answering import AnswerProtocol, Channel, json_bytes, put, received, was_used
 from conformance.mock.behaviour import Ending, Reply, Wire
-from conformance.mock.gateway import JSON_HEADER, Answer, Gateway
-from conformance.mock.rendering import json_bytes
+from conformance.mock.gateway import JSON_HEADER, Gateway, Reaction
 from conformance.model.progress import Progress
 from conformance.model.traffic import Request, Response
 from conformance.wire.accepting import Refused
@@ -62,7 +60,7 @@ class Stage:
 
     case_id: str
     gateway: Gateway
-    before_answer: Callable[[Answer], None] | None = None
+    before_answer: Callable[[Reaction], None] | None = None
     watch_s: float = 0.0
     hold_s: float | None = None
 
@@ -218,7 +216,7 @@ class Witness:
             await self._reply(Visit(self._arrived(stage.case_id, whole), request, channel), reply, Wire())
 
     async def _turn_away(self, whole: Request, request: Request, channel: Channel, reply: Reply) -> None:
-        """Answer what belongs to no stage; what is not evidently the client's is kept within bounds."""
+        """Reaction what belongs to no stage; what is not evidently the client's is kept within bounds."""
         account = self._account
         kept: Request | None = whole
         credential = None if account is None else (account.consumer_key, account.consumer_secret)

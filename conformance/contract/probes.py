@@ -6,8 +6,8 @@
     MAKERS      the vocabulary of makings
 
 The rows choose makers and give their parameters. The makers themselves are code: those of credentials, headers, methods
-and paths in `conformance.payloads.probes`, of bodies in `conformance.payloads.bodies`, of members in
-`conformance.payloads.breakage`.
+and paths in `conformance.payloads.probes`, of bodies in `conformance.payloads.json_defects`, of members in
+`conformance.payloads.invalid`.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ class Making:
 
     @property
     def shows(self) -> str:
-        """How a body is broken as JSON: a name of `conformance.payloads.anatomy`."""
+        """How a body is broken as JSON: a name of `conformance.payloads.json_defects`."""
         return self.text("shows")
 
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from conformance.contract.contract import Contract
-from conformance.diagnosis.chance import ERROR_RATE, ERROR_RATE_OF_A_ROW, above, split
+from conformance.diagnosis.traits import ERROR_RATE, ERROR_RATE_OF_A_ROW, above, split
 from conformance.model.traffic import Case, Kind
 from conformance.payloads.labels import Label, Members, members_of
 from conformance.payloads.simpler import without

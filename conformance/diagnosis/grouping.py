@@ -1,6 +1,6 @@
 """Findings gathered by what was answered: status, shape of the body and message, so that two crashes are two.
 
-    Said            what an exchange was answered, as far as findings are told apart by it
+    AnswerSignature            what an exchange was answered, as far as findings are told apart by it
     said_by         that of the exchanges with these numbers
     alike           whether two answers are of one kind
     grouped         findings in groups of those that are alike
@@ -40,7 +40,7 @@ Key = tuple[Any, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class AnswerSignature:
     """What was answered: HTTP status, what kind of body and what stands in it. `strange`: members of no envelope."""
 
     status: int | None
@@ -50,7 +50,7 @@ class Said:
     strange: tuple[str, ...]
 
     @classmethod
-    def of(cls, exchange: Exchange, contract: Contract) -> Said:
+    def of(cls, exchange: Exchange, contract: Contract) -> AnswerSignature:
         """By an exchange."""
         response = exchange.response
         if response is None:
@@ -72,12 +72,12 @@ def _documented(contract: Contract) -> frozenset[str]:
     return frozenset().union(*(answer.get("properties", {}) for answer in answers))
 
 
-def said_by(record: Record, numbers: Collection[int], contract: Contract) -> dict[int, Said]:
+def said_by(record: Record, numbers: Collection[int], contract: Contract) -> dict[int, AnswerSignature]:
     """What the exchanges with these numbers were answered."""
-    return {exchange.number: Said.of(exchange, contract) for _, exchange in exchanges_of(record, numbers)}
+    return {exchange.number: AnswerSignature.of(exchange, contract) for _, exchange in exchanges_of(record, numbers)}
 
 
-def grouped(findings: Sequence[Finding], said: Mapping[int, Said], area: str) -> list[list[Finding]]:
+def grouped(findings: Sequence[Finding], said: Mapping[int, AnswerSignature], area: str) -> list[list[Finding]]:
     """The findings of one requirement × command that are alike, in the order in which the first of each was made.
 
     Where the form of a message is judged (`area` FORM), its status and description are not what
@@ -90,7 +90,7 @@ def grouped(findings: Sequence[Finding], said: Mapping[int, Said], area: str) ->
     return sorted(groups, key=lambda group: order[id(group[0])])
 
 
-def alike(one: Said | None, other: Said | None) -> bool:
+def alike(one: AnswerSignature | None, other: AnswerSignature | None) -> bool:
     """Whether two answers are of one kind, as far as both are known."""
     if one is None or other is None:
         return True
@@ -111,10 +111,12 @@ def without_particulars(text: str) -> str:
     return _PARTICULARS.sub("…", _QUOTED.sub("…", text))
 
 
-_Keyed = Callable[[Finding, Mapping[int, Said], str], Key]
+_Keyed = Callable[[Finding, Mapping[int, AnswerSignature], str], Key]
 
 
-def _parted(group: Sequence[Finding], key: _Keyed, said: Mapping[int, Said], area: str) -> list[list[Finding]]:
+def _parted(
+    group: Sequence[Finding], key: _Keyed, said: Mapping[int, AnswerSignature], area: str
+) -> list[list[Finding]]:
     parts: dict[Key, list[Finding]] = {}
     for finding in group:
         parts.setdefault(key(finding, said, area), []).append(finding)
@@ -126,7 +128,7 @@ def _parted(group: Sequence[Finding], key: _Keyed, said: Mapping[int, Said], are
     return [*again, once] if once and len(again) < MOST_KINDS else [list(group)]
 
 
-def _coarse(finding: Finding, said: Mapping[int, Said], area: str) -> Key:
+def _coarse(finding: Finding, said: Mapping[int, AnswerSignature], area: str) -> Key:
     answer = said.get(finding.exchange or 0)
     if answer is None or finding.notification is not None:
         return (finding.pointer,)
@@ -135,16 +137,16 @@ def _coarse(finding: Finding, said: Mapping[int, Said], area: str) -> Key:
     return (finding.pointer, answer.strange) if answer.is_object else (finding.pointer, answer.shape)
 
 
-def _texts(finding: Finding, said: Mapping[int, Said], area: str) -> Iterable[str]:
+def _texts(finding: Finding, said: Mapping[int, AnswerSignature], area: str) -> Iterable[str]:
     answer = said.get(finding.exchange or 0)
     yield finding.message
     if answer is not None and finding.notification is None and (area != FORM or not answer.is_object):
         yield answer.text
 
 
-def _without_quotes(finding: Finding, said: Mapping[int, Said], area: str) -> Key:
+def _without_quotes(finding: Finding, said: Mapping[int, AnswerSignature], area: str) -> Key:
     return tuple(map(without_particulars, _texts(finding, said, area)))
 
 
-def _as_it_is(finding: Finding, said: Mapping[int, Said], area: str) -> Key:
+def _as_it_is(finding: Finding, said: Mapping[int, AnswerSignature], area: str) -> Key:
     return tuple(_PARTICULARS.sub("…", text) for text in _texts(finding, said, area))

@@ -18,16 +18,15 @@ from conformance.contract.command import Command
 from conformance.contract.contract import Contract
 from conformance.diagnosis.attribution import Attribution, Comparison, FailureCount, Found, Outcomes, Specimen, mended
 from conformance.diagnosis.follow_ups import Cause, follow_up_id
+from conformance.diagnosis.observations import Observation
 from conformance.diagnosis.patterns import ENOUGH, ordinal, period, turning_point
-from conformance.diagnosis.watching import Observation
 from conformance.judging.judgement import Check, Dependence
 from conformance.model.traffic import Case, Kind
-from conformance.payloads.addressees import Addressees
-from conformance.payloads.apart import Apart
+from conformance.payloads.addressees import Addressees, Constraints
 from conformance.payloads.labels import Label, Members, members_of
-from conformance.payloads.neighbours import recipient_of
-from conformance.payloads.payloads import Constraints, encoded
 from conformance.payloads.simpler import Simpler, as_plain_as, plain_members
+from conformance.payloads.uniqueness import UniquePayloads, recipient_of
+from conformance.payloads.valid import encoded
 
 # A failing payload (F) and a plain one (P): neither stands at places that "every nth" would fit.
 ORDER = "FPPFFP"
@@ -79,7 +78,7 @@ class Investigation:
     observations: tuple[Observation, ...]
     constraints: Constraints
     addressees: Addressees
-    apart: Apart
+    apart: UniquePayloads
     learned: Learned
     needs_notifications: bool = False
     _count: int = field(default=0)

@@ -4,7 +4,7 @@
     told_by_journal     what the journal of a run alone says about it
     period              every nth, from requests sent one after the other
 
-A statement carries its numbers (k of n), and none is made that chance would explain (`conformance.diagnosis.chance`): a
+A statement carries its numbers (k of n), and none is made that chance would explain (`conformance.diagnosis.traits`): a
 failure that nothing sets apart is intermittent.
 """
 
@@ -14,10 +14,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
-from conformance.diagnosis.chance import ERROR_RATE, ERROR_RATE_OF_A_ROW, regular
 from conformance.diagnosis.follow_ups import Cause
-from conformance.diagnosis.traits import OUTCOME, Claim, Classes, set_apart
-from conformance.diagnosis.watching import Observation
+from conformance.diagnosis.observations import Observation
+from conformance.diagnosis.traits import ERROR_RATE, ERROR_RATE_OF_A_ROW, OUTCOME, Claim, Classes, regular, set_apart
 from conformance.judging.excuses import UNUSUAL
 from conformance.judging.judgement import Dependence, Finding, Pattern
 from conformance.model.traffic import Kind
@@ -38,7 +37,7 @@ MOST_COMPARED = 3_000
 
 
 @dataclass(frozen=True, slots=True)
-class Ground:
+class PatternContext:
     """What is known beside the observations: the requirement's area, the place that fell short, classes of payloads.
 
     `outcome`: the member of a notification that tells it.
@@ -50,7 +49,7 @@ class Ground:
     outcome: str = OUTCOME
 
 
-NOTHING_MORE = Ground()
+NOTHING_MORE = PatternContext()
 
 
 def told(
@@ -58,12 +57,12 @@ def told(
     observations: Sequence[Observation],
     failed: int,
     of: int,
-    ground: Ground = NOTHING_MORE,
+    context: PatternContext = NOTHING_MORE,
 ) -> Pattern:
     """What is known of a requirement that fell short in `failed` of so many observations, of which some are given."""
     if not any(observation.fell_short for observation in observations):
         return told_by_numbers(failed, of)
-    journal = told_by_journal(observations, failed, of, ground)
+    journal = told_by_journal(observations, failed, of, context)
     known = [cause for cause in causes if cause.kind != Dependence.UNTOLD]
     words = list(dict.fromkeys(cause.pattern for cause in known or causes))
     if not known:
@@ -82,7 +81,7 @@ def told_by_numbers(failed: int, of: int) -> Pattern:
 
 
 def told_by_journal(
-    observations: Sequence[Observation], failed: int, of: int, ground: Ground = NOTHING_MORE
+    observations: Sequence[Observation], failed: int, of: int, context: PatternContext = NOTHING_MORE
 ) -> Pattern:
     """What a run alone says: requests of all kinds, sent side by side."""
     count = f"{failed} of {of}"
@@ -93,7 +92,7 @@ def told_by_journal(
             return Pattern(Dependence.ALWAYS, f"always: {count}")
         return Pattern(Dependence.UNTOLD, f"{count}, all with such payloads", open=True)
     told_by_place = _told_by_position(observations, count)
-    claim = None if told_by_place else _set_apart(observations, ground, ground.pointer)
+    claim = None if told_by_place else _set_apart(observations, context, context.pointer)
     if claim is not None:
         return _claimed(claim)
     untold = Pattern(Dependence.UNTOLD, f"intermittent, as far as the run tells: {count}", open=True)
@@ -109,21 +108,21 @@ def _told_by_position(observations: Sequence[Observation], count: str) -> Patter
 
 
 def depends_alone(
-    group: Sequence[Finding], observations: Sequence[Observation], groups: int, ground: Ground
+    group: Sequence[Finding], observations: Sequence[Observation], groups: int, context: PatternContext
 ) -> str | None:
     """On what one of several groups of findings depends, the others taken for well; None if that cannot be told."""
     if groups < 2 or len(observations) > MOST_COMPARED:
         return None
     numbers = {finding.exchange for finding in group}
     alone = [replace(o, fell_short=o.fell_short and o.number in numbers) for o in observations]
-    claim = _set_apart(alone, ground, group[0].pointer, tried=groups)
+    claim = _set_apart(alone, context, group[0].pointer, tried=groups)
     return claim.text if claim else None
 
 
 def _set_apart(
-    observations: Sequence[Observation], ground: Ground, pointer: str | None, tried: int = 1
+    observations: Sequence[Observation], context: PatternContext, pointer: str | None, tried: int = 1
 ) -> Claim | None:
-    return set_apart(observations, ground.classes, ground.area, tried=tried, pointer=pointer, outcome=ground.outcome)
+    return set_apart(observations, context.classes, context.area, tried=tried, pointer=pointer, outcome=context.outcome)
 
 
 def _claimed(claim: Claim) -> Pattern:

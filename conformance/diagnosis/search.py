@@ -22,7 +22,7 @@ from conformance.contract.requirements import Requirement
 from conformance.diagnosis.attribution import Outcomes
 from conformance.diagnosis.follow_ups import BEGINNING, CAUSE, SEARCH, Cause, held_by, is_follow_up
 from conformance.diagnosis.inquiry import Batch, Investigation, Learned
-from conformance.diagnosis.watching import Observation, Watched, watch
+from conformance.diagnosis.observations import Observation, ObservedCheck, observe
 from conformance.journal import Held, Note, Record
 from conformance.judging.evidence import Evidence
 from conformance.judging.expectations import Expectations
@@ -30,10 +30,9 @@ from conformance.judging.judgement import Check
 from conformance.judging.verdicts import Face, RequirementVerdict, judge_as
 from conformance.model.errors import EnvironmentFailure
 from conformance.model.traffic import Case, Kind
-from conformance.payloads.addressees import Addressees
-from conformance.payloads.apart import Apart
+from conformance.payloads.addressees import Addressees, Constraints
 from conformance.payloads.labels import Label
-from conformance.payloads.payloads import Constraints
+from conformance.payloads.uniqueness import UniquePayloads
 
 # Some twenty rounds that wait for notifications, each as long as such a wait usually is; a run that failed is not to
 # keep people waiting for much more than a run that did not.
@@ -119,10 +118,10 @@ class Search:
         """The inquiries that the record of a run calls for."""
         face, contract, within, late_s = terms.face, terms.contract, terms.notify_within_s, terms.late_s
         wanting = _wanting(face, contract, terms.expectations, record)
-        watched = [Watched(face.checks(contract)[verdict.requirement.id], verdict.command) for verdict in wanting]
+        watched = [ObservedCheck(face.checks(contract)[verdict.requirement.id], verdict.command) for verdict in wanting]
         if not watched:
             return cls(face, contract, (), budget, within, within, late_s, held_by(record), {})
-        evidence = watch(record, contract, watched)
+        evidence = observe(record, contract, watched)
         ground = _Ground.of(terms, record, list(map(_Compared.of, wanting, watched, repeat(evidence))))
         inquiries = tuple(filter(None, map(ground.inquiry, ground.compared)))
         numbers = {o.case_id: o.number for seen in watched for o in seen.observations if o.fell_short}
@@ -198,14 +197,14 @@ class Search:
         record, settled_at = ask(groups, listen_s)
         self.rounds += 1
         self.spent = sum(is_follow_up(exchange.case_id) for exchange in record.exchanges)
-        watched = [Watched(inquiry.check, inquiry.command, among=is_follow_up) for inquiry, _, _ in chosen]
-        watch(self._on_these_terms(record, settled_at, listen_s), self.contract, watched)
+        watched = [ObservedCheck(inquiry.check, inquiry.command, among=is_follow_up) for inquiry, _, _ in chosen]
+        observe(self._on_these_terms(record, settled_at, listen_s), self.contract, watched)
         # What limits of the run have withheld was not sent.
         went_out = {exchange.case_id for exchange in record.exchanges}
         sent = ([case for case in each if case.id in went_out] for each in affordable)
         return [self._outcomes(*each) for each in zip(sent, watched, strict=True)]
 
-    def _outcomes(self, sent: Sequence[Case], watched: Watched) -> Outcomes:
+    def _outcomes(self, sent: Sequence[Case], watched: ObservedCheck) -> Outcomes:
         self.numbers.update((o.case_id, o.number) for o in watched.observations)
         fell_short = {o.case_id: o.fell_short for o in watched.observations}
         return {case.id: fell_short.get(case.id) for case in sent}
@@ -286,7 +285,7 @@ class _Compared:
     well: tuple[str, ...]
 
     @classmethod
-    def of(cls, verdict: RequirementVerdict, watched: Watched, evidence: Evidence) -> _Compared:
+    def of(cls, verdict: RequirementVerdict, watched: ObservedCheck, evidence: Evidence) -> _Compared:
         observations = watched.observations
         ill = dict.fromkeys(o.case_id for o in observations if o.fell_short)
         kept = (o.case_id for o in observations if not o.fell_short)
@@ -305,14 +304,14 @@ class _Ground:
     cases: Mapping[str, Case]
     constraints: Constraints
     addressees: Addressees
-    rooms: Mapping[str, Apart]
+    rooms: Mapping[str, UniquePayloads]
     learned: Learned
 
     @classmethod
     def of(cls, terms: SearchTerms, record: Record, compared: Sequence[_Compared]) -> _Ground:
         contract = terms.contract
         rooms = {
-            command: Apart(
+            command: UniquePayloads(
                 contract,
                 contract.commands[command],
                 terms.constraints,

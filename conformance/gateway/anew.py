@@ -18,7 +18,8 @@ from dataclasses import dataclass, replace
 
 from conformance.contract.command import Key
 from conformance.contract.contract import Contract
-from conformance.gateway.corpus import CASES, CORPUS, Group, in_order
+from conformance.gateway.case_files import FROM_FILES
+from conformance.gateway.command_plan import Group, in_order
 from conformance.gateway.plan import Plan
 from conformance.gateway.sequences import asked
 from conformance.judging.evidence import BALANCE
@@ -102,7 +103,7 @@ class _Choice:
         self._twins = {name for name in answered if name in before and before[name].kind is Kind.VALID}
         self._like: dict[_Purpose, list[Case]] = defaultdict(list)
         for case in reversed(plan.cases):
-            if not case.id.startswith((f"{CORPUS}/", f"{CASES}/")):
+            if not case.id.startswith(FROM_FILES):
                 self._like[_purpose(case)].append(case)
 
     def made(self, lost: Sequence[Case]) -> Anew:

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 
 from conformance.contract.contract import Contract
 from conformance.contract.requirements import Actor
-from conformance.diagnosis.explaining import Explained, explain_gateway
+from conformance.diagnosis.explanation import Explained, explain_gateway
 from conformance.diagnosis.follow_ups import run_proper
-from conformance.gateway.rules.making import checks_of, is_about_lateness, is_about_notifications, is_of_form
+from conformance.gateway.rules.checks import checks_of, is_about_lateness, is_about_notifications, is_of_form
 from conformance.journal import Record
 from conformance.judging.coverage import Coverage
-from conformance.judging.hearing import Hearing, Tally
 from conformance.judging.judgement import Check
+from conformance.judging.single_pass import SinglePass, Tally
 from conformance.judging.terms import Terms
-from conformance.judging.verdicts import Heard, Listed, Standard, Verdicts, verdict_on
+from conformance.judging.verdicts import Evaluation, Listed, Standard, Verdicts, verdict_on
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class GatewayFace:
     checks: Callable[[Contract], Mapping[str, Check]] = checks_of
     scope: Callable[[Record, Contract], Record] = run_proper
 
-    def hear(self, record: Record, contract: Contract, standard: Standard, *, measured: bool) -> Heard:
+    def evaluate(self, record: Record, contract: Contract, standard: Standard, *, measured: bool) -> Evaluation:
         """Judge the run of a gateway in one pass."""
         part, checks = self.scope(record, contract), self.checks(contract)
         terms = Terms.of(part, contract)
@@ -34,7 +34,7 @@ class GatewayFace:
         judged = [contract.notified(name) for name in (*terms.commands, *contract.unsolicited)]
         pairs = contract.catalogue.judged(Actor.GATEWAY, judged)
         coverage = Coverage(contract)
-        hearing = Hearing.of(
+        hearing = SinglePass.of(
             part,
             contract,
             [(checks[r.id], command) for r, command in pairs],
@@ -46,7 +46,7 @@ class GatewayFace:
         def explain(verdicts: Verdicts, listed: Listed) -> Explained:
             return explain_gateway(verdicts, listed, record, part, contract, checks, is_of_form)
 
-        return Heard(
+        return Evaluation(
             terms,
             tuple(verdict_on(*pair, terms, tally, standard) for pair, tally in zip(pairs, tallies, strict=True)),
             tallies,

@@ -19,7 +19,7 @@ from conformance.gateway.preflight import TAKEN, Canaries, send_canary
 from conformance.gateway.rig import Rig
 from conformance.gateway.settings import Settings
 from conformance.journal import Journal
-from conformance.judging.outages import HEARTBEAT
+from conformance.judging.terms import HEARTBEAT
 from conformance.model.errors import ConformanceError, SuiteError
 from conformance.wire.connection import Connection, Unanswered
 from conformance.wire.ledger import Ledger

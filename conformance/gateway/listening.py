@@ -8,14 +8,13 @@ from __future__ import annotations
 import threading
 
 from conformance.contract.contract import Contract
-from conformance.gateway.progress import Progress
 from conformance.gateway.settings import Settings
 from conformance.gateway.successes import Successes
 from conformance.journal import Journal
-from conformance.judging.evidence import Answer
-from conformance.judging.missing import NETWORK_HOLDS_S
-from conformance.judging.reading import as_over_a_network, told_id
+from conformance.judging.absence import NETWORK_HOLDS_S
+from conformance.judging.reading import Answer, as_over_a_network, told_id
 from conformance.model.errors import EnvironmentFailure
+from conformance.model.progress import Progress
 from conformance.model.traffic import CLOSED_ON_REUSE, Case, Exchange, Request
 from conformance.wire.ledger import Ledger, request_id_of
 from conformance.wire.sender import in_words

@@ -15,9 +15,10 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 
 from conformance.contract.contract import Contract
-from conformance.gateway.corpus import CASES, CORPUS, NEGATIVE, Group
-from conformance.gateway.rules.making import requirements_of_probe
-from conformance.gateway.rules.request_ids import EQUAL
+from conformance.gateway.case_files import FROM_FILES
+from conformance.gateway.command_plan import NEGATIVE, Group
+from conformance.gateway.rules.answers import EQUAL
+from conformance.gateway.rules.checks import requirements_of_probe
 from conformance.judging.evidence import BALANCE
 from conformance.model.traffic import Case, Kind
 from conformance.wire.allowance import amount_of
@@ -66,7 +67,7 @@ def areas_of(contract: Contract, case: Case) -> Iterator[Area]:
     """What the case exercises, by command: requirements, and for what has to be refused its kind and aspect."""
     if not has_to_be_refused(case):
         yield FIRST_ACCEPTED, case.command
-    if case.id.startswith((f"{CORPUS}/", f"{CASES}/")):
+    if case.id.startswith(FROM_FILES):
         yield CASE_FILE, case.id
     if case.kind in NEGATIVE:
         yield f"{case.kind}/{case.aspect}", case.command

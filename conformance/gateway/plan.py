@@ -1,7 +1,7 @@
 """What a run will send, all of it, before anything is sent.
 
-    Plan            the groups of cases, made from one seed; those of case files go first
-    CommandPlan     the cases of one command, area by area: `AREAS` is the table of them
+    Plan        the groups of cases, made from one seed; those of case files go first
+    AREAS       the groups of each command, area by area
 
 The same settings give the same bytes. Each negative area begins with its positive twin: the same kind of request, as it
 should be. Where a command has an idempotency window, every request that should be judged on its own has a payload of
@@ -10,32 +10,26 @@ its own, so that no refusal is mistaken for another.
 
 from __future__ import annotations
 
-import hashlib
-from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, zip_longest
-from typing import Any
 
-from conformance import __version__
 from conformance.contract.command import Command, Key
 from conformance.contract.contract import Contract
-from conformance.gateway.corpus import CASES, CORPUS, Ground, Group, in_order, placed
+from conformance.gateway.case_files import CASES, CORPUS
+from conformance.gateway.command_plan import CommandPlan, Group, in_order
+from conformance.gateway.corpus import placed
 from conformance.gateway.selection import GROUP_SIZE, selected
 from conformance.gateway.sequences import across, balance, sequences
 from conformance.gateway.settings import Settings
 from conformance.model.errors import UsageError
-from conformance.model.traffic import Case, Headers, Kind, Request
+from conformance.model.traffic import Case, Headers, Kind
 from conformance.payloads.addressees import GIVEN_BY, Addressees
-from conformance.payloads.bodies import malformed_bodies, open_bodies
-from conformance.payloads.breakage import broken_payloads, open_payloads
+from conformance.payloads.invalid import broken_payloads, open_payloads
+from conformance.payloads.json_defects import malformed_bodies, open_bodies
 from conformance.payloads.labels import PLAIN, aspect_of
-from conformance.payloads.neighbours import amount_of, cheap_amounts, recipient_of
-from conformance.payloads.payloads import ValidPayload, encoded, fresh_payloads, valid_payloads
 from conformance.payloads.probes import credential_probes, header_probes, method_probes, unknown_commands
-
-JSON = "application/json"
-USER_AGENT = f"statum-conformance/{__version__}"
+from conformance.payloads.valid import ValidPayload
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,19 +62,21 @@ class Plan:
         commands = map(settings.contract.commands.__getitem__, settings.commands)
         plans = [CommandPlan(command, settings, base_url, headers, taken) for command in commands]
         if settings.cases is not None:
-            only = placed(settings.cases.files, CASES, _ground(settings, plans), ())
+            only = placed(settings.cases.files, CASES, plans, ())
             if not only.groups:
                 why = next((f"{name}: {reason}" for name, reason in only.left_out.items()), "none is for its products")
                 raise UsageError(f"--cases {settings.cases.path} holds no case that this run can send ({why})")
             # In which words a gateway refuses a repeat tells a lawful refusal of these cases, sent again too soon.
-            windowed = [p for p in plans if p.command.window_s is not None and _has_valid(only.groups, p.command)]
-            return cls._within(settings, addressees, (), (*only.groups, *map(repeated, windowed)), only.left_out)
+            windowed = [p for p in plans if p.command.window is not None and _has_valid(only.groups, p.command)]
+            return cls._within(
+                settings, addressees, (), (*only.groups, *chain.from_iterable(map(repeats, windowed))), only.left_out
+            )
         generated = cls._generated(plans)
         # On an account that others use as well, a balance says nothing.
         alone = tuple(balance(plans)) if settings.exclusive_account or settings.gateway is None else ()
         # Drawn last, sent first: what is generated is the same with a corpus and without.
         corpus = settings.corpus.files if settings.corpus is not None else ()
-        first = placed(corpus, CORPUS, _ground(settings, plans), chain.from_iterable((*alone, *generated)))
+        first = placed(corpus, CORPUS, plans, chain.from_iterable((*alone, *generated)))
         return cls._within(settings, addressees, alone, (*first.groups, *generated), first.left_out)
 
     @classmethod
@@ -100,8 +96,8 @@ class Plan:
 
     @staticmethod
     def _generated(plans: Sequence[CommandPlan]) -> tuple[Group, ...]:
-        areas = [plan.groups() for plan in plans]
-        areas.append(plans[0].unknown_commands())
+        areas = [list(chain.from_iterable(area(plan) for area in AREAS)) for plan in plans]
+        areas.append([unknown_paths(plans[0])])
         areas.append(list(across(plans)))
         # A group of each command in turn, so that all are under way from the start.
         in_turn = chain.from_iterable(zip_longest(*areas, fillvalue=()))
@@ -113,187 +109,8 @@ class Plan:
         return tuple(chain.from_iterable((*self.alone, *self.groups, *self.last)))
 
 
-def _ground(settings: Settings, plans: Sequence[CommandPlan]) -> Ground:
-    """What case files are placed on: requests of the run's own come from the commands' plans."""
-    by_command = {plan.command.name: plan for plan in plans}
-    return Ground(
-        settings.contract,
-        settings.constraints,
-        plans[0].addressees,
-        settings.consumer_key,
-        settings.consumer_secret,
-        plans[0].base_url,
-        settings.seed,
-        settings.commands,
-        plans[0].headers(),
-        lambda command: by_command.get(command or "", plans[0]).twin(),
-    )
-
-
 def _has_valid(groups: Iterable[Group], command: Command) -> bool:
     return any(case.command == command.name and case.kind is Kind.VALID for group in groups for case in group)
-
-
-def ordinary_headers(contract: Contract, credential: str) -> Headers:
-    """The headers of a request with nothing unusual in it."""
-    return (
-        (contract.authentication.header, credential),
-        ("Content-Type", JSON),
-        ("Accept", JSON),
-        ("Accept-Encoding", "gzip"),
-        ("User-Agent", USER_AGENT),
-    )
-
-
-def seed_for(seed: int, *purpose: str) -> int:
-    """A seed of its own for each purpose, so that more of one kind does not change the others."""
-    digest = hashlib.sha256("/".join((str(seed), *purpose)).encode()).digest()
-    return int.from_bytes(digest[:8])
-
-
-class CommandPlan:
-    """Plans the cases of one command; `headers` are those that the plan has so far, each once; `taken` as in `Plan`."""
-
-    def __init__(
-        self,
-        command: Command,
-        settings: Settings,
-        base_url: str,
-        headers: dict[Headers, Headers],
-        taken: Collection[Key] = (),
-    ) -> None:
-        self.contract = settings.contract
-        self.command = command
-        self.settings = settings
-        self.url = f"{base_url.rstrip('/')}/{command.name}"
-        self.base_url = base_url.rstrip("/")
-        self._right = self.contract.authentication.value(settings.consumer_key, settings.consumer_secret)
-        self._numbers: Counter[str] = Counter()
-        self._headers = headers
-        self.addressees = Addressees.of(self.contract, settings.constraints, base_url)
-        self.rules: Mapping[str, Any] = self.contract.schemas.resolved(command.request_schema).get("properties", {})
-        self.recipient = recipient_of(self.contract, command)
-        self.amount = amount_of(self.contract, command)
-        self._cheap = 0
-        self.valid = valid_payloads(
-            self.contract, command, settings.constraints, settings.max_examples, self.seed("valid")
-        )
-        self._stock = self._restocked()
-        self._keys = {*taken, *(self._key(payload.members) for payload in self.valid)}
-        self.valid = [self._cheaper(payload) if payload.aspect == PLAIN else payload for payload in self.valid]
-        # The first request that is a positive twin, for those that have none of their own.
-        self.reference: str | None = None
-
-    def groups(self) -> list[Group]:
-        """All groups of the command, area after area."""
-        return list(chain.from_iterable(area(self) for area in AREAS))
-
-    def seed(self, purpose: str) -> int:
-        """The seed for one purpose of this command."""
-        return seed_for(self.settings.seed, self.command.folder, purpose)
-
-    def _restocked(self) -> Iterator[ValidPayload]:
-        """Payloads that nobody has had yet, as many as are asked for."""
-        taken = list(self.valid)
-        # A run of another extent must send some that this one does not; see `Settings.extent`.
-        purpose = "stock" if self.command.window_s is None else f"stock for {self.settings.extent}"
-        for batch in range(1_000):
-            fresh = fresh_payloads(
-                self.contract,
-                self.command,
-                self.settings.constraints,
-                50,
-                self.seed(f"{purpose}-{batch}"),
-                tuple(taken),
-            )
-            taken += fresh
-            yield from fresh
-
-    @property
-    def told_apart_by(self) -> str | None:
-        """The last member that a window looks at and that may be any: not whose a request is, nor the account's."""
-        asked_for = self.command.window.members[1:] if self.command.window else ()
-        free = [name for name in asked_for if name not in self.contract.members.registered]
-        return free[-1] if free else None
-
-    def fresh(self) -> ValidPayload:
-        """A valid payload that no other case of the run has, with nothing unusual in it.
-
-        What is judged by something else than its payload shall not fail for its payload.
-        """
-        harmless = (payload for payload in self._stock if self.addressees.harms_nobody(payload.body))
-        return next(map(self._cheaper, (payload for payload in harmless if self.claim(payload.members))))
-
-    def _cheaper(self, payload: ValidPayload) -> ValidPayload:
-        """The payload with next to nothing for an amount, where it was said how much may be spent."""
-        if self.settings.limits.max_spend is None or self.amount is None or self.amount not in payload.members:
-            return payload
-        amounts = cheap_amounts(self.contract)
-        for step in range(self._cheap, self._cheap + len(amounts)):
-            members = {**payload.members, self.amount: str(amounts[step % len(amounts)])}
-            if self.claim(members):
-                # In turn, so that what is told of one transaction is not told of all others as well.
-                self._cheap = step + 1 if self.command.window_s is None else 0
-                return ValidPayload(payload.aspect, encoded(members, ascii_only=True), members)
-        return payload
-
-    def claim(self, members: Mapping[str, Any]) -> bool:
-        """Take a payload made from others for a case of its own; False if a window may have it meet another one."""
-        if self.command.window is None:
-            return True
-        key = self._key(members)
-        free = key not in self._keys
-        self._keys.add(key)
-        return free
-
-    def _key(self, members: Mapping[str, Any]) -> Key | None:
-        """What a window goes by."""
-        return None if self.command.window is None else self.command.window.key(members)
-
-    def headers(self, changes: Mapping[str, str | None] | None = None) -> Headers:
-        """The headers of an ordinary request, changed or left out (None) by name."""
-        ordinary: dict[str, str | None] = dict(ordinary_headers(self.contract, self._right))
-        ordinary |= changes or {}
-        headers = tuple((name, value) for name, value in ordinary.items() if value is not None)
-        return self._headers.setdefault(headers, headers)
-
-    def case(self, kind: Kind, aspect: str, body: bytes = b"", *, headers: Headers | None = None, **known: Any) -> Case:
-        """A case of this command; `known` are further fields of `Case`, and `method` and `url` of its request."""
-        label = aspect.replace(":", "-").lower()
-        name = f"{self.command.folder}/{kind}/{label}"
-        self._numbers[name] += 1
-        request = Request(
-            known.pop("method", self.command.method),
-            known.pop("url", self.url),
-            self.headers() if headers is None else headers,
-            body,
-        )
-        command = known.pop("command", self.command.name)
-        case_id = f"{name}/{self._numbers[name]}"
-        return Case(case_id, command, kind, aspect, case_id, request, **known)
-
-    def twin(self) -> Case:
-        """A request as it should be, for the negative cases that it stands beside."""
-        twin = self.case(Kind.VALID, PLAIN, self.fresh().body)
-        self.reference = self.reference or twin.id
-        return twin
-
-    def unknown_commands(self) -> list[Group]:
-        """Requests for what is no command; the positive twin is a request for this one."""
-        twin = self.twin()
-        cases = [
-            self.case(
-                Kind.UNKNOWN_COMMAND,
-                probe.aspect,
-                self.fresh().body if probe.method == "POST" else b"",
-                method=probe.method,
-                url=f"{self.base_url}/{probe.path}",
-                command=None,
-                twin=twin.id,
-            )
-            for probe in unknown_commands(self.contract)
-        ]
-        return [in_order(twin, *cases)]
 
 
 def _in_parts(*cases: Case) -> Iterator[Group]:
@@ -323,15 +140,10 @@ def lawful_headers(plan: CommandPlan) -> Iterator[Group]:
 
 
 def repeats(plan: CommandPlan) -> Iterator[Group]:
-    """The same request again."""
-    yield repeated(plan)
-
-
-def repeated(plan: CommandPlan) -> Group:
     """A request and the same once more."""
     first = plan.twin()
-    aspect = "equal" if plan.command.window_s is None else "window"
-    return in_order(first, plan.case(Kind.REPEAT, aspect, first.request.body, earlier=first.id))
+    aspect = "equal" if plan.command.window is None else "window"
+    yield in_order(first, plan.case(Kind.REPEAT, aspect, first.request.body, earlier=first.id))
 
 
 def wrong_credentials(plan: CommandPlan) -> Iterator[Group]:
@@ -413,6 +225,24 @@ def wrong_methods(plan: CommandPlan) -> Iterator[Group]:
         body = (plan.fresh().body or b"{}") if method in ("POST", "PUT") else b""
         cases.append(plan.case(Kind.METHOD, aspect, body, method=method, twin=twin.id))
     yield in_order(twin, *cases)
+
+
+def unknown_paths(plan: CommandPlan) -> Group:
+    """Requests for what is no command; the positive twin is a request for this one."""
+    twin = plan.twin()
+    cases = [
+        plan.case(
+            Kind.UNKNOWN_COMMAND,
+            probe.aspect,
+            plan.fresh().body if probe.method == "POST" else b"",
+            method=probe.method,
+            url=f"{plan.base_url}/{probe.path}",
+            command=None,
+            twin=twin.id,
+        )
+        for probe in unknown_commands(plan.contract)
+    ]
+    return in_order(twin, *cases)
 
 
 AREAS: Sequence[Callable[[CommandPlan], Iterator[Group]]] = (

@@ -25,7 +25,7 @@ from urllib.parse import urljoin, urlsplit
 
 from conformance.contract.command import Command
 from conformance.contract.contract import Contract
-from conformance.gateway.rules.envelope import media_type_of
+from conformance.gateway.rules.answers import media_type_of
 from conformance.gateway.settings import Settings
 from conformance.judging.reading import ANSWERED_BETWEEN, UNAUTHORIZED, Content, is_number
 from conformance.model.errors import SuiteError

@@ -1,5 +1,6 @@
 """One case of a journal, sent again and judged by itself.
 
+history             the cases that have to go before it for it to mean the same
 judged_alone        the verdicts on one case of a record, apart from whatever else is in it
 Window, window_of   whether a command's window lets the same bytes be refused lawfully, and until when
 """
@@ -16,22 +17,47 @@ from conformance.contract.command import Window as RepeatWindow
 from conformance.contract.contract import Contract
 from conformance.diagnosis.follow_ups import is_follow_up, run_proper
 from conformance.gateway.face import GatewayFace
-from conformance.gateway.rules.making import asks_for_acceptance, checks_of
+from conformance.gateway.request_templates import json_object
+from conformance.gateway.rules.checks import asks_for_acceptance, checks_of
 from conformance.journal import Record
-from conformance.judging.evidence import ABSENT, Answer, Evidence, Notice, Outcome
+from conformance.judging.evidence import Evidence
 from conformance.judging.judgement import (
     AnswerCheck,
     Check,
     Finding,
+    Inconclusive,
     Judgement,
     NoticeCheck,
     Reason,
     SubjectCheck,
-    Unobserved,
 )
+from conformance.judging.reading import Answer
+from conformance.judging.summaries import ABSENT, Notice, ResponseSummary
 from conformance.judging.verdicts import RequirementVerdict, judge_as
 from conformance.model.traffic import Case, Kind
-from conformance.model.untrusted import parse_json
+
+
+def history(record: Record, case: Case) -> tuple[Case, ...]:
+    """The cases to send, in the order of the plan; `case` is the last that matters, and the last of them."""
+    by_id = {each.id: each for each in record.cases}
+    needed: set[str] = set()
+    asked = [case]
+    while asked:
+        one = asked.pop()
+        if one.id not in needed:
+            needed.add(one.id)
+            asked += [by_id[name] for name in (one.twin, one.earlier) if name in by_id]
+            asked += _before_in_group(record, one)
+    return (*(each for each in record.cases if each.id in needed and each.id != case.id), case)
+
+
+def _before_in_group(record: Record, case: Case) -> Iterator[Case]:
+    """The cases of its group before it; of a burst, which goes out at once, all."""
+    for each in record.cases:
+        if each.id == case.id and case.kind is not Kind.BURST:
+            return
+        if each.group == case.group and each.id != case.id:
+            yield each
 
 
 def judged_alone(
@@ -82,7 +108,7 @@ def _excused(check: Check, window: Window) -> Check:
         for judgement in check(evidence, command):
             answer = final.get(judgement.exchange or 0) if isinstance(judgement, Finding) else None
             if answer is not None and window.excuses(answer):
-                yield Unobserved(Reason.PRECONDITION, window.told, answer.number)
+                yield Inconclusive(Reason.PRECONDITION, window.told, answer.number)
             else:
                 yield judgement
 
@@ -117,7 +143,7 @@ class Window:
             f"{self.window.seconds:g} s a gateway refuses them lawfully; wait, or run with another seed"
         )
 
-    def excuses(self, answer: Outcome) -> bool:
+    def excuses(self, answer: ResponseSummary) -> bool:
         """Whether the answer is a refusal that the window explains."""
         if not answer.rejected or answer.command != self.command:
             return False
@@ -160,8 +186,5 @@ def _answers(record: Record, command: str, contract: Contract) -> Iterator[Answe
 
 
 def _key(case: Case, window: RepeatWindow) -> Key | None:
-    try:
-        members = parse_json(case.request.body)
-    except ValueError:
-        return None
-    return window.key(members) if isinstance(members, dict) else None
+    members = json_object(case.request.body)
+    return None if members is None else window.key(members)

@@ -15,14 +15,13 @@ from dataclasses import dataclass
 from itertools import chain
 
 from conformance.gateway.anew import builds_on_its_group
-from conformance.gateway.corpus import Group
+from conformance.gateway.command_plan import Group
 from conformance.gateway.plan import Plan
-from conformance.gateway.recorded import sent_again
+from conformance.gateway.request_templates import sent_again
 from conformance.gateway.settings import Settings
 from conformance.gateway.successes import Successes
 from conformance.journal import Record
-from conformance.judging.evidence import TOO_MANY_REQUESTS
-from conformance.judging.reading import asks_for_a_wait
+from conformance.judging.reading import TOO_MANY_REQUESTS, asks_for_a_wait
 from conformance.model.errors import UsageError
 from conformance.model.traffic import CLOSED_ON_REUSE, Case, Exchange, Request
 from conformance.wire import Allowance

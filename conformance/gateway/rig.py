@@ -18,9 +18,8 @@ from conformance.gateway.settings import Settings
 from conformance.journal import Journal
 from conformance.judging.terms import REFUSED_HERE
 from conformance.mock.account import Account
-from conformance.mock.behaviour import Behaviour
+from conformance.mock.behaviour import BUILT_IN, Behaviour
 from conformance.mock.serving import serve_mock
-from conformance.mock.variants import BUILT_IN
 from conformance.model.errors import SuiteError
 from conformance.model.traffic import Request, header
 from conformance.wire.accepting import OnRefused, Refused

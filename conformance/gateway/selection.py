@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from itertools import chain, zip_longest
 
 from conformance.contract.contract import Contract
-from conformance.gateway.corpus import Group, in_order
+from conformance.gateway.command_plan import Group, in_order
 from conformance.gateway.limits import Limits
 from conformance.gateway.pieces import WEIGHTS, Area, Piece, Pieces, areas_of, has_to_be_refused
 from conformance.model.traffic import Case, Kind

@@ -12,10 +12,10 @@ from dataclasses import replace
 from typing import Any
 
 from conformance.gateway.anew import MOST_LOST, ROUNDS, Anew, lost_of, windows_of
-from conformance.gateway.corpus import Group
+from conformance.gateway.command_plan import Group, seed_for
 from conformance.gateway.limits import Limits
 from conformance.gateway.listening import Listening
-from conformance.gateway.plan import Plan, seed_for
+from conformance.gateway.plan import Plan
 from conformance.gateway.settings import Settings
 from conformance.gateway.successes import Successes
 from conformance.journal import Journal

@@ -16,20 +16,17 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from conformance.contract.command import Flow
 from conformance.contract.contract import Contract
 from conformance.contract.history import Asked, Forecast, History, Rule
 from conformance.contract.probes import Outcome
-from conformance.gateway.corpus import NEGATIVE, Group, in_order
-from conformance.gateway.rules.request_ids import EQUAL
+from conformance.gateway.command_plan import NEGATIVE, CommandPlan, Group, in_order
+from conformance.gateway.rules.answers import EQUAL
 from conformance.judging.evidence import BALANCE
 from conformance.model.traffic import Case, Kind
-from conformance.payloads.neighbours import cheap_amounts, near
-
-if TYPE_CHECKING:
-    from conformance.gateway.plan import CommandPlan
+from conformance.payloads.uniqueness import cheap_amounts, near
 
 Members = Mapping[str, Any]
 
@@ -59,14 +56,14 @@ def sequences(plan: CommandPlan) -> Iterator[Group]:
     """The groups of one command; none for one without a payload."""
     if plan.command.product is None:
         return
-    if plan.command.window_s is not None:
+    if plan.command.window is not None:
         yield _similar(plan)
         yield _walk(plan, WINDOW_STEPS, _pairs(plan), Random(plan.seed("walk")))
     elif plan.command.repeatable:
         first, second = plan.fresh().members, plan.fresh().members
         yield _walk(plan, REPEATABLE_STEPS, [first, second], Random(plan.seed("walk")))
     yield _burst("same-product", [(plan, members) for members in _at_once(plan)])
-    if plan.command.window_s is not None:
+    if plan.command.window is not None:
         limited = plan.settings.bounds.any
         for _ in range(1 if limited else EQUAL_BURSTS):
             yield _equal_burst(plan, AT_ONCE if limited else EQUAL_AT_ONCE)
@@ -176,7 +173,7 @@ class _Steps:
         if forecast.rule is Rule.UNLAWFUL:
             return _spoilt(plan, body, twin or plan.reference)
         # Where no request of this run shows that none of an earlier run stands in the way, nothing can be concluded.
-        unproven = plan.command.window_s is not None and twin is None
+        unproven = plan.command.window is not None and twin is None
         if forecast.because is None or unproven:
             return plan.case(Kind.VALID, "random", body)
         return plan.case(Kind.REPEAT, forecast.rule.value, body, twin=twin, earlier=forecast.because.name)
@@ -224,7 +221,7 @@ def _walk(plan: CommandPlan, length: int, pool: Sequence[Members], chance: Rando
     steps = _Steps(plan.contract)
     steps.ask(plan, pool[0])
     for members in between:
-        spoilt = plan.command.window_s is not None and chance.randrange(SPOILT_IN) == 0
+        spoilt = plan.command.window is not None and chance.randrange(SPOILT_IN) == 0
         steps.ask(plan, members, spoilt=spoilt)
     steps.ask(plan, pool[0])
     return steps.group
@@ -239,7 +236,7 @@ def across(plans: Sequence[CommandPlan]) -> Iterator[Group]:
     if not posting[1:]:
         return
     chance = Random(plans[0].seed("across"))
-    windowed = [plan for plan in posting if plan.command.window_s is not None]
+    windowed = [plan for plan in posting if plan.command.window is not None]
     others = [plan for plan in posting if plan.command.window is None]
     for plan in windowed:
         alike = [other for other in others if _may_be_taken_for(plan, other)]
@@ -269,7 +266,7 @@ def _with_other_products(plan: CommandPlan, others: Sequence[CommandPlan]) -> Gr
 def _walk_across(plans: Sequence[CommandPlan], chance: Random) -> Group:
     """Some of the products in an order of their own, then any of them: to two recipients, of two amounts."""
     steps = _Steps(plans[0].contract)
-    windowed = next((plan for plan in plans if plan.command.window_s is not None), None)
+    windowed = next((plan for plan in plans if plan.command.window is not None), None)
     lead = windowed or plans[0]
     pairs = [_cheap(lead), _cheap(lead)] if windowed else [_recipient(lead), _recipient(lead)]
     pool = {plan.command.name: [_like(_cheap(plan), pair, lead) for pair in pairs] for plan in plans}

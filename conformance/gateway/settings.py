@@ -12,13 +12,13 @@ from urllib.parse import urlsplit
 
 from conformance.contract.command import check_callback_paths
 from conformance.contract.contract import Contract, statum
-from conformance.gateway.casefiles import CaseFolder
+from conformance.gateway.case_files import CaseFolder
 from conformance.gateway.limits import Limits, is_loopback
 from conformance.journal.redactable import check_readable, check_redactable, check_uncommon, is_own_word
 from conformance.judging.expectations import Expectations
 from conformance.model.errors import UsageError
 from conformance.model.traffic import has_userinfo, shown_url
-from conformance.payloads.payloads import Constraints
+from conformance.payloads.addressees import Constraints
 from conformance.wire.address import Address
 from conformance.wire.asgi_thread import Tls
 

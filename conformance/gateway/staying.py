@@ -14,7 +14,6 @@ from pathlib import Path
 from conformance.contract.contract import Contract
 from conformance.gateway.campaign import redaction_of
 from conformance.gateway.listening import id_at_a_glance
-from conformance.gateway.progress import Progress
 from conformance.gateway.resuming import check_targets, last_sign
 from conformance.gateway.rig import rigged
 from conformance.gateway.settings import Settings
@@ -22,6 +21,7 @@ from conformance.journal import LISTENED, Journal, Record, read_journal
 from conformance.judging.evidence import Evidence
 from conformance.model.errors import UsageError
 from conformance.model.interruption import granted, held_back, let_through
+from conformance.model.progress import Progress
 from conformance.model.traffic import Request
 from conformance.wire.ledger import request_id_of
 from conformance.wire.strays import Strays, Taken

@@ -38,10 +38,6 @@ _OF_EXCHANGE = 15
 REMEMBERED_HEADERS = 1024
 """Sets of headers whose redacted JSON is kept: a run has few different ones, and they are most of the work of a row."""
 
-LARGE, REMEMBERED_BODIES = 16 * 1024, 16
-"""Bytes of a request from which on its redacted body is kept, for so many. A run plans some of a MiB, and records each
-where it is planned and where it is sent; to look for secrets in one takes as long as in all others together."""
-
 UNREADABLE = "unreadable"
 """The kind of the notes that tell of what reached the suite and is no request."""
 
@@ -73,7 +69,8 @@ class Rows:
     def __init__(self, redaction: Redaction) -> None:
         self._redact = redaction
         self._headers: Callable[[Headers], str] = lru_cache(REMEMBERED_HEADERS)(self._headers_as_json)
-        self._large: Callable[[bytes], bytes] = lru_cache(REMEMBERED_BODIES)(redaction.data)
+        # The bodies of planned cases → redacted, until they are sent: looking for secrets is most of the work of a row.
+        self._planned: dict[bytes, bytes] = {}
 
     def protecting(self, *values: str) -> Rows:
         """Rows without these values, either."""
@@ -87,13 +84,16 @@ class Rows:
         """A planned case, `number` being its place in the plan."""
         described = (case.id, case.command, case.kind.value, case.aspect, case.group)
         shows = (case.member, case.keyword, case.twin, case.earlier)
-        return "cases", (number, *described, *self._request(case.request), *shows)
+        body = self._planned[case.request.body] = self._redact.data(case.request.body)
+        return "cases", (number, *described, *self._head(case.request), body, *shows)
 
     def sent(  # noqa: PLR0913, PLR0917 - the columns of the row
         self, number: int, case_id: str, attempt: int, request: Request, at: float, wall: float
     ) -> Row:
         """An exchange as it begins."""
-        return "sent", (number, case_id, attempt, *self._request(request), at, wall)
+        body = self._planned.pop(request.body, None)
+        body = self._redact.data(request.body) if body is None else body
+        return "sent", (number, case_id, attempt, *self._head(request), body, at, wall)
 
     def answered(self, number: int, response: Response, at: float) -> Row:
         """The end of an exchange that was answered."""
@@ -106,7 +106,7 @@ class Rows:
 
     def notified(self, number: int, product: str | None, request: Request, at: float, wall: float) -> Row:
         """A request that reached the receiver."""
-        return "notifications", (number, product, *self._request(request), at, wall)
+        return "notifications", (number, product, *self._head(request), self._redact.data(request.body), at, wall)
 
     def note(self, number: int, kind: str, detail: Any, at: float, wall: float) -> Row:
         """Something else; TypeError or ValueError if JSON cannot say `detail`."""
@@ -124,14 +124,8 @@ class Rows:
         text = self._text(line)
         return "messages", (number, case_id, direction.value, f"{text[:-CUT_AGAIN]}…" if cut else text, at, wall)
 
-    def _request(self, request: Request) -> tuple[str, str, str, bytes]:
-        redacted = self._large if len(request.body) >= LARGE else self._redact.data
-        return (
-            self._text(request.method),
-            self._text(request.url),
-            self._headers(request.headers),
-            redacted(request.body),
-        )
+    def _head(self, request: Request) -> tuple[str, str, str]:
+        return self._text(request.method), self._text(request.url), self._headers(request.headers)
 
     def _text(self, text: str) -> str:
         """What SQLite can store as text: a lone surrogate, which UTF-8 cannot say, is written out as its escape."""

@@ -43,6 +43,7 @@ FEWEST = 4
 
 
 _OF_A_QUERY = frozenset({Escapes.ENTITY, Escapes.QUOTED_PRINTABLE})
+_SIGNS = tuple((kind, kind.value.encode()) for kind in Escapes)
 
 
 # By these no escape begins, and no compressed stream.
@@ -56,6 +57,7 @@ _NO_ASCII = bytes(range(0x80, 0x100))
 
 # A gzip member (RFC 1952), and a zlib stream (RFC 1950) where a body begins.
 _GZIP = b"\x1f\x8b\x08"
+_GZIP_BEGINS = re.compile(_GZIP)
 _ZLIB = re.compile(rb"\x78[\x01\x5e\x9c\xda]")
 _TEXT_BEGINS_WITH = frozenset(_PRINTABLE) | frozenset(range(0xC2, 0xF5))
 _BY_GZIP, _BY_ZLIB, _BY_DEFLATE = 31, 15, -15
@@ -278,10 +280,13 @@ _OF_GAPS = {kind: pattern_of(frozenset({kind})) for kind in Gaps}
 
 
 def _undone(reading: Reading, sought: Sought, gaps: Collection[Gaps]) -> Iterator[Reading]:
-    begun = frozenset(kind for kind in Escapes if kind.value.encode() in reading.data)
-    for kinds in dict.fromkeys(kinds & begun for kinds in sought.escapes):
-        if kinds and (undone := _without(reading, pattern_of(kinds))) is not None:
-            yield undone
+    data = reading.data
+    if Gaps.SPACE not in gaps and not data.translate(None, _OF_PLAIN_TEXT):
+        return
+    if begun := frozenset(kind for kind, sign in _SIGNS if sign in data):
+        for kinds in dict.fromkeys(kinds & begun for kinds in sought.escapes):
+            if kinds and (undone := _without(reading, pattern_of(kinds))) is not None:
+                yield undone
     for others in (PAIR, *(_OF_GAPS[gap] for gap in gaps)):
         if (undone := _without(reading, others)) is not None:
             yield undone
@@ -317,7 +322,7 @@ def _decoded(reading: Reading, sought: Sought) -> Iterator[Reading]:
         if (decoded := decode(reading, sought)) is not None:
             yield decoded
     data = reading.data
-    streams = [(found.start(), _BY_GZIP) for found in islice(re.finditer(_GZIP, data), MOST_STREAMS)]
+    streams = [(found.start(), _BY_GZIP) for found in islice(_GZIP_BEGINS.finditer(data), MOST_STREAMS)]
     if _ZLIB.match(data):
         streams.append((0, _BY_ZLIB))
     elif data and not streams and data[0] not in _TEXT_BEGINS_WITH:
@@ -330,15 +335,18 @@ def _decoded(reading: Reading, sought: Sought) -> Iterator[Reading]:
 
 
 def _from_base64(reading: Reading, sought: Sought) -> Reading | None:
-    """Each run at each place in a group of four, for what stands before it may look like a part of it."""
+    """Each run at each place in a group of four, for what stands before it may look like a part of it.
+
+    First all runs of a text are decoded at once: nearly always nothing in them may hold what is looked for.
+    """
     pieces: list[tuple[int, int, int, bytes]] = []
-    for found in sought.base64.all_in(reading.data):
-        run = found[0].translate(_USUAL_ALPHABET)
-        for fill in range(4):
-            piece = a2b_base64(b"AAA"[:fill] + run + b"AAA"[: -(fill + len(run)) % 4])
-            if sought.may_be_in(piece):
-                pieces.append((*found.span(), fill, piece))
-    return _joined(reading, pieces, 6)
+    runs = list(sought.base64.all_in(reading.data.translate(_USUAL_ALPHABET)))
+    for fill in range(4) if runs else ():
+        groups = [b"AAA"[:fill] + run[0] + b"AAA"[: -(fill + len(run[0])) % 4] for run in runs]
+        if sought.may_be_in(a2b_base64(b"".join(groups))):
+            decoded = ((run, a2b_base64(group)) for run, group in zip(runs, groups, strict=True))
+            pieces += ((*run.span(), fill, piece) for run, piece in decoded if sought.may_be_in(piece))
+    return _joined(reading, sorted(pieces), 6)
 
 
 def _from_hexadecimal(reading: Reading, sought: Sought) -> Reading | None:

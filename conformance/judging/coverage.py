@@ -22,9 +22,8 @@ from conformance.contract.contract import Contract
 from conformance.judging.reading import Answer
 from conformance.model.traffic import Kind
 from conformance.model.untrusted import parse_json
-from conformance.payloads import anatomy
-from conformance.payloads.classes import Written, classes_of_members, outside
-from conformance.payloads.text_classes import WRITINGS
+from conformance.payloads import json_defects
+from conformance.payloads.classes import WRITINGS, Written, classes_of_members, outside
 
 VALID, BROKEN, OPEN = "valid", "broken", "open"
 LEFT_OUT, UNKNOWN = "left out", "unknown member"
@@ -136,9 +135,9 @@ def _labels(folder: str, contract: Contract) -> tuple[Label, ...]:
     return (
         *_valid_labels(folder, contract),
         *_broken_labels(folder, contract),
-        *((BROKEN, None, name) for name in anatomy.REFUSED),
+        *((BROKEN, None, name) for name in json_defects.REFUSED),
         *_open_labels(folder, contract),
-        *((OPEN, None, name) for name in (UNKNOWN, *anatomy.OPEN)),
+        *((OPEN, None, name) for name in (UNKNOWN, *json_defects.OPEN)),
     )
 
 
@@ -213,12 +212,12 @@ def _broken(command: Command, body: bytes, contract: Contract) -> Iterator[Label
 
 
 def _malformed(_command: Command, body: bytes, _: Contract) -> Iterator[Label]:
-    yield from ((BROKEN, None, name) for name in anatomy.anatomy(body) if name in anatomy.REFUSED)
+    yield from ((BROKEN, None, name) for name in json_defects.defects_of(body) if name in json_defects.REFUSED)
 
 
 def _open(command: Command, body: bytes, contract: Contract) -> Iterator[Label]:
-    yield from ((OPEN, None, name) for name in anatomy.anatomy(body))
-    members = _members(body) if len(body) < anatomy.HUGE else None
+    yield from ((OPEN, None, name) for name in json_defects.defects_of(body))
+    members = _members(body) if len(body) < json_defects.HUGE else None
     if members is None:
         return
     for violation in contract.schemas.violations(f"{command.folder}/request", members):

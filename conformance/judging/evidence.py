@@ -23,21 +23,35 @@ from typing import Any, Self
 from conformance.contract.command import Flow
 from conformance.contract.contract import Contract
 from conformance.journal import Record
-from conformance.judging.altered_ids import AlteredIds
-from conformance.judging.details import Details, Echo, comparable, contradiction, details_of, telling_of
-from conformance.judging.notice import Notice
-from conformance.judging.payers import Asked, Payer
 from conformance.judging.reading import (
     TOO_MANY_REQUESTS,
-    UNAUTHORIZED,
     Answer,
     Content,
     as_over_a_network,
     carried_id,
-    is_number,
 )
-from conformance.judging.remembered import ABSENT, SOONEST, Arrival, Contradiction, Outcome, Purpose, Shared
+from conformance.judging.summaries import (
+    ABSENT,
+    SOONEST,
+    AlteredIds,
+    Contradiction,
+    Notice,
+    NotificationSummary,
+    Purpose,
+    ResponseSummary,
+    SharedId,
+)
 from conformance.judging.terms import Terms
+from conformance.judging.transactions import (
+    AccountUse,
+    Details,
+    Echo,
+    Payer,
+    comparable,
+    contradiction,
+    details_of,
+    telling_of,
+)
 from conformance.model.traffic import Kind, Notification, Request
 
 # Bytes of the digest that stands for a request: two different ones in a run never have the same.
@@ -67,10 +81,10 @@ class Evidence:
         """Nothing is known yet: see `of`, and `answers` and `notices`, which are gone through in this order."""
         self.terms = terms
         self.contract = terms.contract
-        self.outcomes: list[Outcome] = []
-        self.arrivals: list[Arrival] = []
-        self.final: dict[str, Outcome] = {}
-        self.by_request_id: dict[str, Outcome] = {}
+        self.outcomes: list[ResponseSummary] = []
+        self.arrivals: list[NotificationSummary] = []
+        self.final: dict[str, ResponseSummary] = {}
+        self.by_request_id: dict[str, ResponseSummary] = {}
         self.unreadable_answers: Counter[str | None] = Counter()
         self.unreadable_notices: Counter[str | None] = Counter()
         self.without_content: Counter[str | None] = Counter()
@@ -79,10 +93,10 @@ class Evidence:
         self.contradictions: dict[str, Contradiction] = {}
         self.payers: dict[str | None, Payer] = {}
         self.paid_in = False
-        self._by_command: dict[str | None, list[Outcome]] = defaultdict(list)
-        self._by_kind: dict[tuple[str | None, Kind], list[Outcome]] = defaultdict(list)
+        self._by_command: dict[str | None, list[ResponseSummary]] = defaultdict(list)
+        self._by_kind: dict[tuple[str | None, Kind], list[ResponseSummary]] = defaultdict(list)
         # The attempts at each case that was sent more than once.
-        self._attempts: dict[str, list[Outcome]] = {}
+        self._attempts: dict[str, list[ResponseSummary]] = {}
         self._alike: dict[Any, Any] = {}
 
     @classmethod
@@ -173,7 +187,7 @@ class Evidence:
                 missing[product] -= 1
                 yield self._noticed(notification, content, None, None)
 
-    def _is_missing(self, answer: Outcome) -> bool:
+    def _is_missing(self, answer: ResponseSummary) -> bool:
         """Whether its notification was listened for until its time was over, and did not come."""
         since, settled = answer.answered_at, self.terms.settled_at
         if since is None or settled is None or self.first_about(answer) is not None:
@@ -222,7 +236,7 @@ class Evidence:
     def _remember(self, answer: Answer) -> None:
         case, response, members = answer.case, answer.response, answer.content.members or {}
         roles = self.contract.answer
-        outcome = Outcome(
+        outcome = ResponseSummary(
             case.id,
             self._once(
                 Purpose(
@@ -261,16 +275,16 @@ class Evidence:
         if answer.request_id is not None:
             first = self.by_request_id.setdefault(answer.request_id, outcome)
             if first is not outcome:
-                first.shared = first.shared or Shared(first, {first.product})
+                first.shared = first.shared or SharedId(first, {first.product})
                 first.shared.add(outcome)
         elif answer.accepted or answer.status is None or answer.content.members is None:
             self.unreadable_answers[answer.product] += 1
 
-    def _account(self, answer: Answer) -> Asked | None:
+    def _account(self, answer: Answer) -> AccountUse | None:
         """What a request asked of the account, where its answer may speak of it; what was accepted is counted."""
         if not answer.accepted and answer.status not in OF_THE_ACCOUNT:
             return None
-        asked = Asked.by(answer.command, Content.of(answer.exchange.request.body).members, self.contract)
+        asked = AccountUse.by(answer.command, Content.of(answer.exchange.request.body).members, self.contract)
         if not answer.accepted:
             return asked
         self.payers.setdefault(answer.command, Payer()).add(asked, answer.exchange.sent_at)
@@ -283,14 +297,14 @@ class Evidence:
         notification: Notification,
         content: Content,
         request_id: str | None,
-        answer: Outcome | None,
+        answer: ResponseSummary | None,
         *,
         altered: bool = False,
     ) -> Notice:
         notification = self._at_its_own(notification, answer)
         code = (content.members or {}).get(self.contract.notification.outcome)
         outcome = None if code is None else self._once(str(code))
-        arrival = Arrival(
+        arrival = NotificationSummary(
             notification.number,
             self._once(notification.product),
             request_id if answer is None or altered else answer.request_id,
@@ -312,7 +326,7 @@ class Evidence:
         altered = altered and answer is not None
         return Notice(notification, content, request_id, outcome, answer, altered, self.contract)
 
-    def _at_its_own(self, notification: Notification, answer: Outcome | None) -> Notification:
+    def _at_its_own(self, notification: Notification, answer: ResponseSummary | None) -> Notification:
         """The notification, as come to the callback of its own product where that is registered at another's."""
         if not self.terms.callback_paths or answer is None:
             return notification
@@ -325,42 +339,42 @@ class Evidence:
         """The value, or an equal one that was remembered before, so that it is there once for all that have it."""
         return self._alike.setdefault(value, value) if type(value) in _REMEMBERED_ONCE else value
 
-    def _untold(self) -> Iterator[Outcome]:
+    def _untold(self) -> Iterator[ResponseSummary]:
         """The accepted answers whose request_id no notification carries."""
         return (outcome for outcome in self.final.values() if outcome.accepted and not outcome.first.arrivals)
 
     # --- Asking
 
-    def of_command(self, command: str | None, *kinds: Kind) -> Iterable[Outcome]:
+    def of_command(self, command: str | None, *kinds: Kind) -> Iterable[ResponseSummary]:
         """All outcomes of a command's requests, in the order in which they were sent; only of these kinds, if named."""
         if not kinds:
             return self._by_command.get(command, ())
         one, *more = (self._by_kind.get((command, kind), []) for kind in kinds)
         return merge(one, *more, key=attrgetter("number")) if more else one
 
-    def final_of(self, command: str | None, *kinds: Kind) -> Iterator[Outcome]:
+    def final_of(self, command: str | None, *kinds: Kind) -> Iterator[ResponseSummary]:
         """The outcomes that count, one a case."""
         return (outcome for outcome in self.of_command(command, *kinds) if outcome.final)
 
-    def arrivals_about(self, outcome: Outcome) -> Sequence[Arrival]:
+    def arrivals_about(self, outcome: ResponseSummary) -> Sequence[NotificationSummary]:
         """The notifications that belong to a case, whichever attempt's request_id they carry, as they came."""
         attempts = self._attempts.get(outcome.case_id)
         if attempts is None:
             return outcome.heard()
         return sorted((arrival for attempt in attempts for arrival in attempt.heard()), key=attrgetter("number"))
 
-    def first_about(self, outcome: Outcome) -> Arrival | None:
+    def first_about(self, outcome: ResponseSummary) -> NotificationSummary | None:
         """The first of these that arrived; None if there is none."""
         attempts = self._attempts.get(outcome.case_id)
         if attempts is None:
             return outcome.earliest()
         return min(filter(None, (attempt.earliest() for attempt in attempts)), key=SOONEST, default=None)
 
-    def shares_id(self, outcome: Outcome) -> bool:
+    def shares_id(self, outcome: ResponseSummary) -> bool:
         """Whether the gateway gave the answer's request_id to another case, too."""
         return outcome.shared is not None and outcome.shared.several
 
-    def twin_of(self, outcome: Outcome) -> Outcome | None:
+    def twin_of(self, outcome: ResponseSummary) -> ResponseSummary | None:
         """The outcome of the case's positive twin; where its answer got lost, that of one that was sent in its stead.
 
         Not for a repeat: what has to be accepted beside it belongs to the same sequence.
@@ -376,16 +390,16 @@ class Evidence:
         for stand_in in self.terms.stand_ins.get(case_id, ()):
             yield from self._stand_ins(stand_in)
 
-    def earlier_of(self, outcome: Outcome) -> Outcome | None:
+    def earlier_of(self, outcome: ResponseSummary) -> ResponseSummary | None:
         """The outcome of the case that this one repeats or follows."""
         return self.final.get(outcome.purpose.earlier or "")
 
-    def sent_between(self, one: Outcome, other: Outcome) -> Iterator[Outcome]:
+    def sent_between(self, one: ResponseSummary, other: ResponseSummary) -> Iterator[ResponseSummary]:
         """The outcomes of what was sent after the one and before the other, of all commands."""
         start = bisect_right(self.outcomes, one.number, key=attrgetter("number"))
         return takewhile(lambda outcome: outcome.number < other.number, islice(self.outcomes, start, None))
 
-    def owed(self, command: str | None) -> Iterator[Outcome]:
+    def owed(self, command: str | None) -> Iterator[ResponseSummary]:
         """The accepted requests of a command that a notification with a known id must follow."""
         return (outcome for outcome in self.final_of(command) if outcome.owes_notification)
 
@@ -401,20 +415,20 @@ def _details(answer: Answer) -> Details | None:
     return details_of(answer.command, Content.of(answer.exchange.request.body).members, answer.contract)
 
 
-def _echo(answer: Outcome | None, content: Content, contract: Contract) -> Echo | None:
+def _echo(answer: ResponseSummary | None, content: Content, contract: Contract) -> Echo | None:
     """What a notification tells of the transaction that it is about."""
     if answer is None or answer.details is None or content.members is None:
         return None
     return Echo.of(answer.command, answer.details, content.members, contract)
 
 
-def _telling(answer: Outcome | None, content: Content, contract: Contract) -> int | None:
+def _telling(answer: ResponseSummary | None, content: Content, contract: Contract) -> int | None:
     """The same for notifications that tell the same of their transaction; None if they tell nothing."""
     tells = telling_of(content.members, contract) if answer is not None and content.members else {}
     return hash(repr(sorted(tells.items()))) if tells else None
 
 
-def _answered(outcome: Outcome | None) -> bool:
+def _answered(outcome: ResponseSummary | None) -> bool:
     return outcome is not None and outcome.status not in (None, TOO_MANY_REQUESTS)
 
 
@@ -425,19 +439,3 @@ def _identity(command: str | None, request: Request) -> bytes:
 @lru_cache
 def _addressed(command: str | None, method: str, url: str) -> bytes:
     return repr((command, method, url)).encode()
-
-
-__all__ = [
-    "ABSENT",
-    "BALANCE",
-    "TOO_MANY_REQUESTS",
-    "UNAUTHORIZED",
-    "Answer",
-    "Arrival",
-    "Content",
-    "Evidence",
-    "Notice",
-    "Outcome",
-    "Terms",
-    "is_number",
-]

@@ -20,9 +20,11 @@ from functools import cached_property
 from typing import Any
 
 from conformance.contract.requirements import ANY, ByProbe, ByRule, Expected, Judge
-from conformance.judging.evidence import TOO_MANY_REQUESTS, UNAUTHORIZED, Evidence, Outcome
-from conformance.judging.judgement import Reason, Unobserved
-from conformance.judging.payers import sample_numbers
+from conformance.judging.evidence import Evidence
+from conformance.judging.judgement import Inconclusive, Reason
+from conformance.judging.reading import TOO_MANY_REQUESTS, UNAUTHORIZED
+from conformance.judging.summaries import ResponseSummary
+from conformance.judging.transactions import sample_numbers
 from conformance.model.traffic import Kind
 
 INSUFFICIENT_FUNDS = 402
@@ -63,11 +65,11 @@ class Excuses:
         self._members = evidence.contract.members
         self._recipient = evidence.contract.members.recipient or ""
 
-    def of(self, answer: Outcome) -> Unobserved | None:
+    def of(self, answer: ResponseSummary) -> Inconclusive | None:
         """Why an answer says nothing about the request; None if nothing in the run excuses a refusal."""
         return self.of_account(answer) or self._earlier_run(answer)
 
-    def of_account(self, answer: Outcome) -> Unobserved | None:
+    def of_account(self, answer: ResponseSummary) -> Inconclusive | None:
         """The same, where no earlier run can be the reason."""
         if answer.status == TOO_MANY_REQUESTS and self._is_met_by_its_kind_alone(answer):
             return None
@@ -81,7 +83,7 @@ class Excuses:
             return self._access(answer)
         return None
 
-    def as_ordinary_ones(self, answer: Outcome, *, crashes: bool = False) -> Unobserved | None:
+    def as_ordinary_ones(self, answer: ResponseSummary, *, crashes: bool = False) -> Inconclusive | None:
         """For what is there to show something else: it was refused as ordinary requests are, which is judged there.
 
         With `crashes` also what was answered with a 5xx, as they are: where what is to be shown is no crash.
@@ -110,7 +112,7 @@ class Excuses:
             for one in self._evidence.final_of(self._command, *kinds)
         )
 
-    def _is_met_by_its_kind_alone(self, answer: Outcome) -> bool:
+    def _is_met_by_its_kind_alone(self, answer: ResponseSummary) -> bool:
         """Whether the status is given to one unusual kind of payloads, not once by chance, and to no plain one."""
         given, status = self._statuses, answer.status
         plain_ones_pass = (status, PLAIN) not in given and self._payer is not None
@@ -118,7 +120,7 @@ class Excuses:
 
     # --- 402: funds
 
-    def _funds(self, answer: Outcome) -> Unobserved | None:
+    def _funds(self, answer: ResponseSummary) -> Inconclusive | None:
         """What an account has to spend grows again only if somebody pays in, or if a transaction fails."""
         price, since = answer.account.price if answer.account else None, answer.answered_at or 0.0
         if self._payer is None or price is None or not self._payer.paid_as_much_since(since, price):
@@ -132,7 +134,7 @@ class Excuses:
 
     # --- 403: access
 
-    def _access(self, answer: Outcome) -> Unobserved | None:
+    def _access(self, answer: ResponseSummary) -> Inconclusive | None:
         if self._payer is None:
             names = [*(f"the {_in_words(member)}" for member in self._members.registered), "the product"]
             told = f"are {', '.join(names[:-1])}{' and ' if names[:-1] else ''}{names[-1]} registered for the account?"
@@ -149,7 +151,7 @@ class Excuses:
             return None
         return self._number(answer, number)
 
-    def _number(self, answer: Outcome, number: str) -> Unobserved | None:
+    def _number(self, answer: ResponseSummary, number: str) -> Inconclusive | None:
         """A number that was never accepted: by itself where it was given, else with its range, or with nearly all.
 
         For one that was drawn at random is on nobody's list. Of a range it stays open whether it is the account that
@@ -192,7 +194,7 @@ class Excuses:
 
     # --- A text: the past
 
-    def _earlier_run(self, answer: Outcome) -> Unobserved | None:
+    def _earlier_run(self, answer: ResponseSummary) -> Inconclusive | None:
         """An earlier run with the same seed, within the window, sent the same request, and had it accepted.
 
         No run can have come before a gateway that was started for this one. The text of a refusal tells of the past
@@ -248,21 +250,21 @@ def _in_words(member: str) -> str:
     return member.replace("_", " ")
 
 
-def _words(answer: Outcome) -> Words:
+def _words(answer: ResponseSummary) -> Words:
     return answer.status, answer.said
 
 
-def _unobserved(answer: Outcome, detail: str, *, unsettled: bool = False) -> Unobserved:
-    return Unobserved(Reason.PRECONDITION, detail, answer.number, unsettled=unsettled)
+def _unobserved(answer: ResponseSummary, detail: str, *, unsettled: bool = False) -> Inconclusive:
+    return Inconclusive(Reason.PRECONDITION, detail, answer.number, unsettled=unsettled)
 
 
-def unjudgeable(answer: Outcome) -> Unobserved | None:
+def unjudgeable(answer: ResponseSummary) -> Inconclusive | None:
     """Why an answer says nothing about the request: there is none, or the gateway only asked to slow down."""
     if answer.status is None:
         if answer.failure is None:
-            return Unobserved(Reason.INTERRUPTED, "the run ended before the answer came", answer.number)
-        return Unobserved(Reason.ENVIRONMENT, answer.failure, answer.number)
+            return Inconclusive(Reason.INTERRUPTED, "the run ended before the answer came", answer.number)
+        return Inconclusive(Reason.ENVIRONMENT, answer.failure, answer.number)
     if answer.status == TOO_MANY_REQUESTS:
         said = "429 (too many requests)" if answer.http_status == TOO_MANY_REQUESTS else f"{answer.http_status}, later,"
-        return Unobserved(Reason.ENVIRONMENT, f"the gateway answered {said} to the last attempt", answer.number)
+        return Inconclusive(Reason.ENVIRONMENT, f"the gateway answered {said} to the last attempt", answer.number)
     return None

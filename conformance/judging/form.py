@@ -72,12 +72,13 @@ class _Rulebook:
         shape = _shape(message, MOST_PARTS)
         if shape is None:
             return FormResult(self._occasions(message))
-        key = (shape, *(each.met_by(message) for each in self._conditions))
-        if key not in self._shapes:
+        key = (shape, *(each.met_by(message) for each in self._conditions)) if self._conditions else shape
+        known = self._shapes.get(key)
+        if known is None:
             if len(self._shapes) >= MOST_SHAPES:
                 self._shapes.clear()
-            self._shapes[key] = FormResult(self._occasions(message))
-        return self._shapes[key]
+            known = self._shapes[key] = FormResult(self._occasions(message))
+        return known
 
     def _occasions(self, message: Any) -> frozenset[str]:
         of = self._of.items()

@@ -2,9 +2,9 @@
 
 A check says of each observation one of
 
-    Kept          the requirement held
+    Passed          the requirement held
     Finding       it did not; the finding shows where and how
-    Unobserved    it could not be told, and why
+    Inconclusive    it could not be told, and why
 
 and has one of three shapes, by what it needs to see:
 
@@ -12,8 +12,8 @@ and has one of three shapes, by what it needs to see:
     NoticeCheck   one notification at a time, in full, and whose it is
     RunCheck      the whole run, as it is remembered: a function of the evidence and a command
 
-So a run is gone through once, however many checks there are (`conformance.judging.hearing`). The rule of the first two
-is a generator over one answer or notice; yielding nothing means that the requirement was kept.
+So a run is gone through once, however many checks there are (`conformance.judging.single_pass`). The rule of the first
+two is a generator over one answer or notice; yielding nothing means that the requirement was kept.
 """
 
 from __future__ import annotations
@@ -24,8 +24,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Generic, TypeVar
 
-from conformance.judging.evidence import Answer, Evidence, Notice, Terms
-from conformance.judging.remembered import Arrival, Outcome
+from conformance.judging.evidence import Evidence
+from conformance.judging.reading import Answer
+from conformance.judging.summaries import Notice, NotificationSummary, ResponseSummary
+from conformance.judging.terms import Terms
 
 # How much of an offending value a finding shows; more would drown the message, the journal has it whole.
 SHOWN = 120
@@ -43,15 +45,15 @@ class Reason(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class Passed:
     """The requirement held in one observation; `exchange` is the number in the journal of the one it was made on."""
 
     exchange: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Unobserved:
-    """One observation that says nothing, for this reason; `exchange` as in `Kept`.
+class Inconclusive:
+    """One observation that says nothing, for this reason; `exchange` as in `Passed`.
 
     `unsettled`: it may be the gateway's fault, so that others that were kept do not make up for it.
     """
@@ -132,7 +134,7 @@ class Finding:
 
     @classmethod
     def in_answer(
-        cls, answer: Answer | Outcome, message: str, *, pointer: str | None = None, value: Any = None
+        cls, answer: Answer | ResponseSummary, message: str, *, pointer: str | None = None, value: Any = None
     ) -> Finding:
         """A finding about an answer, at `pointer` of its body."""
         return cls(
@@ -146,7 +148,7 @@ class Finding:
 
     @classmethod
     def in_notice(
-        cls, notice: Notice | Arrival, message: str, *, pointer: str | None = None, value: Any = None
+        cls, notice: Notice | NotificationSummary, message: str, *, pointer: str | None = None, value: Any = None
     ) -> Finding:
         """A finding about a notification, at `pointer` of its body."""
         answer = notice.answer
@@ -165,14 +167,14 @@ def _shortened(request_id: str | None) -> str | None:
     return request_id if request_id is None or len(request_id) <= SHOWN_ID else f"{request_id[:SHOWN_ID]}…"
 
 
-Judgement = Kept | Finding | Unobserved
-KEPT = Kept()
+Judgement = Passed | Finding | Inconclusive
+PASSED = Passed()
 
 Subject = TypeVar("Subject", Answer, Notice)
 # What a rule says of one subject: nothing if the requirement was kept.
-Rule = Callable[[Subject], Iterator[Finding | Unobserved]]
-AnswerRule = Callable[[Answer], Iterator[Finding | Unobserved]]
-NoticeRule = Callable[[Notice], Iterator[Finding | Unobserved]]
+Rule = Callable[[Subject], Iterator[Finding | Inconclusive]]
+AnswerRule = Callable[[Answer], Iterator[Finding | Inconclusive]]
+NoticeRule = Callable[[Notice], Iterator[Finding | Inconclusive]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +205,7 @@ class NoticeCheck(SubjectCheck[Notice]):
 class AnswerFormCheck(AnswerCheck):
     """Of the form of each answer that meets the conditions.
 
-    What it says follows from `Answer.form` for all requirements at once, so `Hearing` asks each answer once.
+    What it says follows from `Answer.form` for all requirements at once, so `SinglePass` asks each answer once.
     """
 
     requirement: str
@@ -239,11 +241,11 @@ def shown(value: Any) -> str:
     return text if len(text) <= SHOWN else f"{text[: SHOWN - 1]}…"
 
 
-def verdict_of(answer: Outcome, findings: Iterable[Finding]) -> Iterator[Judgement]:
-    """The findings on one answer, or Kept if there are none."""
+def verdict_of(answer: ResponseSummary, findings: Iterable[Finding]) -> Iterator[Judgement]:
+    """The findings on one answer, or Passed if there are none."""
     found = False
     for finding in findings:
         found = True
         yield finding
     if not found:
-        yield Kept(answer.number)
+        yield Passed(answer.number)

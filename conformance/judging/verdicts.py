@@ -25,10 +25,10 @@ from conformance.contract.contract import Contract, statum
 from conformance.contract.requirements import Level, Requirement
 from conformance.journal import Record
 from conformance.judging.coverage import Covered
-from conformance.judging.evidence import Terms
 from conformance.judging.expectations import Expectation, Expectations, Seen, Stale, known, stale
-from conformance.judging.hearing import Tally
-from conformance.judging.judgement import Finding, OneCause, Pattern, Reason, Unobserved
+from conformance.judging.judgement import Finding, Inconclusive, OneCause, Pattern, Reason
+from conformance.judging.single_pass import Tally
+from conformance.judging.terms import Terms
 
 
 class Verdict(StrEnum):
@@ -175,7 +175,7 @@ Listed = Collection[tuple[str, str | None]]
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class Evaluation:
     """What the checks said of a run, before it is compared with what is expected.
 
     `explain`: the same verdicts with what their failures depend on, and the causes that break several requirements.
@@ -194,7 +194,7 @@ class Heard:
 class Face(Protocol):
     """A gateway or a client: whose requirements are judged, by which checks, and how failures are explained."""
 
-    def hear(self, record: Record, contract: Contract, standard: Standard, *, measured: bool) -> Heard:
+    def evaluate(self, record: Record, contract: Contract, standard: Standard, *, measured: bool) -> Evaluation:
         """Put a record to the checks; what it exercised is counted only if it is to be `measured`."""
 
 
@@ -219,29 +219,29 @@ def judge_as(  # noqa: PLR0913 - a record is judged by all of them
     listed_as_written = expectations or Expectations()
     expectations = listed_as_written.read_strictly() if strict else listed_as_written
     day = day_of(record) if expectations.entries else date.min
-    heard = face.hear(record, contract, Standard(expectations, day, strict), measured=measured)
-    verdicts = heard.verdicts
+    evaluation = face.evaluate(record, contract, Standard(expectations, day, strict), measured=measured)
+    verdicts = evaluation.verdicts
     chosen = bool(record.settings.get("cases"))
     if chosen:
         verdicts = tuple(replace(verdict, asked_for=verdict.reason is not Reason.NO_TRAFFIC) for verdict in verdicts)
-    seen = [_seen(*each, expectations) for each in zip(verdicts, heard.tallies, strict=True)]
+    seen = [_seen(*each, expectations) for each in zip(verdicts, evaluation.tallies, strict=True)]
     verdicts = tuple(_as_known(*each, expectations, day) for each in zip(verdicts, seen, strict=True))
     listed = {(v.requirement.id, v.command) for v in verdicts if expectations.on(v.requirement.id, v.command, day)}
-    verdicts, one_causes = heard.explain(verdicts, listed)
-    whole = heard.terms.settled_at is not None and heard.terms.obstacle is None and not chosen
+    verdicts, one_causes = evaluation.explain(verdicts, listed)
+    whole = evaluation.terms.settled_at is not None and evaluation.terms.obstacle is None and not chosen
     as_written = {entry.number: entry for entry in listed_as_written.entries}
     outdated = stale(expectations.entries, seen, day, contract.catalogue, whole=whole)
     return Judged(
         verdicts,
-        conclude(verdicts, gave_up=heard.gave_up),
-        heard.accepted,
-        heard.coverage,
+        conclude(verdicts, gave_up=evaluation.gave_up),
+        evaluation.accepted,
+        evaluation.coverage,
         listed_as_written,
         tuple(replace(each, expectation=as_written[each.expectation.number]) for each in outdated),
-        heard.gave_up,
+        evaluation.gave_up,
         strict,
         one_causes,
-        heard.of_anybody,
+        evaluation.of_anybody,
     )
 
 
@@ -287,7 +287,7 @@ def verdict_on(
     )
 
 
-def _why(requirement: Requirement, weightiest: Unobserved | None, terms: Terms) -> tuple[Reason, str]:
+def _why(requirement: Requirement, weightiest: Inconclusive | None, terms: Terms) -> tuple[Reason, str]:
     if terms.obstacle is not None:
         return Reason.ENVIRONMENT, terms.obstacle
     if weightiest is not None:

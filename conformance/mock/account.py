@@ -1,7 +1,7 @@
 """The account that the mock gateway serves, and the recipients whose numbers stand for a known outcome.
 
     Account     credential, registered names, opening balance, callback URLs, and the contract of it all
-    Outcome     how a transaction ends; `failures` are the ways in which it may fail
+    TransactionOutcome     how a transaction ends; `failures` are the ways in which it may fail
     numbers     ending → what becomes of a request to such a number; `number_row` of one number
 
 Nothing here is contract: another gateway has other accounts, and the operators decide on outcomes.
@@ -104,7 +104,7 @@ def _account_example(contract: Contract) -> dict[str, Any]:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class TransactionOutcome:
     """How a transaction ended: `code` as it is in the notification, and for a failure the operator's `reason`."""
 
     code: str
@@ -112,20 +112,22 @@ class Outcome:
     succeeded: bool = False
 
     @classmethod
-    def success(cls, contract: Contract) -> Outcome:
+    def success(cls, contract: Contract) -> TransactionOutcome:
         """The transaction took effect."""
         return cls(contract.notification.success, succeeded=True)
 
 
 @cache
-def failures(contract: Contract, command: Command) -> tuple[Outcome, ...]:
+def failures(contract: Contract, command: Command) -> tuple[TransactionOutcome, ...]:
     """How a transaction of `command` may fail: as the contract lists, or as the examples of its notifications do."""
     listed = contract.behaviours.failures
     if listed:
-        return tuple(Outcome(failure.outcome, failure.reason) for failure in listed)
+        return tuple(TransactionOutcome(failure.outcome, failure.reason) for failure in listed)
     roles = contract.notification
     examples = contract.schemas.schema(f"{command.folder}/notification").get("examples", ())
-    return tuple(Outcome(e[roles.outcome], e[roles.reason]) for e in examples if e[roles.outcome] != roles.success)
+    return tuple(
+        TransactionOutcome(e[roles.outcome], e[roles.reason]) for e in examples if e[roles.outcome] != roles.success
+    )
 
 
 @cache

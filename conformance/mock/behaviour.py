@@ -1,14 +1,14 @@
 """How the mock gateway behaves: the lawful way, and the places where a fault or a variant may change it.
 
-A fault or a variant is a function from a `Behaviour` to a changed `Behaviour`; the state machine
-(`conformance.mock.gateway`) only ever reads one. Whatever it needs to know about the request at hand is in the
-`Moment`, so that each misbehaviour is one small pure function.
+An `Effect` is a function from a `Behaviour` to a changed one; the state machine (`conformance.mock.gateway`) only ever
+reads one. Whatever it needs to know about the request at hand is in the `Moment`, so that each misbehaviour is one
+small pure function. The functions at the end make effects: `remembering`, `renaming`, `notifying`, `anew`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from random import Random
 from typing import Any
@@ -24,7 +24,7 @@ class Moment:
 
     `count` numbers the requests since the start, from 1; `accepted` numbers the accepted ones (this one included if it
     is), from 1; `refusal` is the tag of the rule that the request breaks (None: accepted), see
-    `conformance.mock.refusals.TAGS`; `payload` is the body as an object, None if it is none. `callbacks`
+    `conformance.mock.rules.TAGS`; `payload` is the body as an object, None if it is none. `callbacks`
     are the account's callback URLs by product, also where this request leads to no notification.
     """
 
@@ -97,7 +97,7 @@ class Form(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Delivery:
+class Callback:
     """A notification on its way: to `url`, `after_s` seconds after the answer (or before it is written).
 
     `inquiry`: is sent first, and only if it is answered with a 2xx there is anything to notify of. `within_s`: how long
@@ -113,7 +113,7 @@ class Delivery:
     after_s: float = 0.0
     before_answer: bool = False
     form: Form = Form.USUAL
-    inquiry: Delivery | None = None
+    inquiry: Callback | None = None
     within_s: float | None = None
 
 
@@ -160,5 +160,78 @@ class Behaviour:
     answer_after_s: float = 0.0
     notify_after_s: float = 0.0
     reply: tuple[Callable[[Reply, Moment], Reply], ...] = ()
-    deliveries: tuple[Callable[[tuple[Delivery, ...], Moment], tuple[Delivery, ...]], ...] = ()
+    deliveries: tuple[Callable[[tuple[Callback, ...], Moment], tuple[Callback, ...]], ...] = ()
     wire: Wire = field(default_factory=Wire)
+
+
+BUILT_IN = Behaviour(failure_rate=0.1, unlimited_payments=True)
+"""Some transactions fail, so that what is required of a failure's notification is seen too; and a payment of more than
+the account holds is refused for lack of funds, not for its amount, so that it is seen what that costs."""
+
+
+Effect = Callable[[Behaviour], Behaviour]
+ReplyChange = Callable[[Reply, Moment], Reply]
+DeliveriesChange = Callable[[tuple[Callback, ...], Moment], tuple[Callback, ...]]
+ChoiceOfId = Callable[[Moment], str]
+
+# What a lawful request is refused as: a 400, which no check excuses. A 401, 402 or 403 would blame the account, and
+# the words of a window the past; those are not held against a gateway.
+UNEXCUSED = "malformed.not-json"
+
+
+def anew(make: Callable[[], Effect]) -> Effect:
+    """A change with a memory of its own for each behaviour that it is applied to."""
+
+    def effect(behaviour: Behaviour) -> Behaviour:
+        begun = make()
+        return begun(behaviour)
+
+    return effect
+
+
+def remembering(refuses: Callable[[Moment], bool], remember: Callable[[Moment], None], tag: str) -> Effect:
+    """Lawful requests of which `refuses` says so are refused; every request is shown to `remember` afterwards."""
+
+    def remembered(reply: Reply, moment: Moment) -> Reply:
+        remember(moment)
+        return reply
+
+    def effect(behaviour: Behaviour) -> Behaviour:
+        refusing = (*behaviour.additional_refusals, lambda moment: tag if refuses(moment) else None)
+        return replace(behaviour, additional_refusals=refusing, reply=(*behaviour.reply, remembered))
+
+    return effect
+
+
+def notifying(fresh: Callable[[], DeliveriesChange]) -> Effect:
+    """The notifications of each request go through a function that `fresh` makes."""
+    return lambda behaviour: replace(behaviour, deliveries=(*behaviour.deliveries, fresh()))
+
+
+def renaming(fresh: Callable[[], ChoiceOfId]) -> Effect:
+    """Each request gets the id that a function made by `fresh` chooses; its notifications carry the same."""
+
+    def effect(behaviour: Behaviour) -> Behaviour:
+        choose = fresh()
+        chosen: dict[int, str] = {}
+
+        def of(moment: Moment) -> str:
+            if moment.count not in chosen:
+                chosen.clear()  # an answer and its notifications are made in one go: the last choice is enough
+                chosen[moment.count] = choose(moment)
+            return chosen[moment.count]
+
+        def answered(reply: Reply, moment: Moment) -> Reply:
+            if reply.raw is not None or not isinstance(reply.content, dict):
+                return reply
+            return replace(reply, content={**reply.content, moment.contract.answer.id: of(moment)})
+
+        def notified(sent: tuple[Callback, ...], moment: Moment) -> tuple[Callback, ...]:
+            role = moment.contract.notification.id
+            return tuple(
+                replace(d, content={**d.content, role: of(moment)}) if isinstance(d.content, dict) else d for d in sent
+            )
+
+        return replace(behaviour, reply=(*behaviour.reply, answered), deliveries=(*behaviour.deliveries, notified))
+
+    return effect

@@ -1,8 +1,9 @@
-"""Which messages a change is about: the words of `contract.behaviours.Which`, asked of the request at hand.
+"""Which messages a change is about, and which member of them: by the words of `contract.behaviours`.
 
     choice          makes a predicate of a `Which`, with a count of its own
     member          a member of the request that is text
-    beyond_contract     whether a request is longer than every gateway has to accept
+    path_of         a member by role or JSON pointer, as the steps from the content down to it
+    edited          the content with a member changed, set or left out
 
 The suite labels a valid request by what it shows, and judges it by the requirement of that label. A gateway sees no
 labels; what is chosen here is chosen by the request alone.
@@ -15,17 +16,17 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from itertools import count
-from typing import Any
+from typing import Any, Final
 
 from conformance.contract.behaviours import Which
 from conformance.contract.command import Command
 from conformance.contract.contract import Contract
-from conformance.mock.behaviour import Delivery, Moment, Reply
-from conformance.mock.pointing import found
-from conformance.mock.refusals import METHOD, UNKNOWN_COMMAND
+from conformance.mock.behaviour import Callback, Moment, Reply
+from conformance.mock.rules import METHOD, UNKNOWN_COMMAND
+from conformance.model.errors import SuiteError
 from conformance.model.traffic import header
 
-Chooses = Callable[[Moment, Reply | Delivery | None], bool]
+Chooses = Callable[[Moment, Reply | Callback | None], bool]
 
 # Requests for no command, or by another method, are judged as a whole: a fault of the form would break two of them.
 PATH = frozenset({UNKNOWN_COMMAND, METHOD})
@@ -132,19 +133,19 @@ def _of_message(which: Which) -> Iterator[Chooses]:
         yield lambda moment, message: message is not None and message.raw is None and found(message, moment, has)
 
 
-def _is_unsolicited(moment: Moment, message: Reply | Delivery | None) -> bool:
-    return isinstance(message, Delivery) and message.product in moment.contract.unsolicited
+def _is_unsolicited(moment: Moment, message: Reply | Callback | None) -> bool:
+    return isinstance(message, Callback) and message.product in moment.contract.unsolicited
 
 
 def _telling_of(*, succeeded: bool) -> Chooses:
-    def tells(moment: Moment, message: Reply | Delivery | None) -> bool:
+    def tells(moment: Moment, message: Reply | Callback | None) -> bool:
         outcome = _outcome(moment, message)
         return outcome is not None and succeeded == (outcome == moment.contract.notification.success)
 
     return tells
 
 
-def _outcome(moment: Moment, message: Reply | Delivery | None) -> str | None:
+def _outcome(moment: Moment, message: Reply | Callback | None) -> str | None:
     content = message.content if message is not None else None
     told = content.get(moment.contract.notification.outcome) if isinstance(content, Mapping) else None
     return told if isinstance(told, str) else None
@@ -184,3 +185,65 @@ def _lacking(name: str) -> Chooses:
 
 def _with_header(name: str, value: str | None) -> Chooses:
     return lambda moment, _: header(moment.request.headers, name) == value
+
+
+ABSENT: Final = object()
+"""Stands for a member that is not there."""
+
+EACH = "*"
+
+
+@cache
+def path_of(contract: Contract, name: str, *, notified: bool) -> tuple[str, ...]:
+    """The steps to a member: those of a JSON pointer, or the one of a role that answers or notifications have.
+
+    Raises SuiteError for a role that the contract has no member for.
+    """
+    if not name or name.startswith("/"):
+        return tuple(step.replace("~1", "/").replace("~0", "~") for step in name.split("/")[1:])
+    roles = contract.notification if notified else contract.answer
+    stated = getattr(roles, name, None)
+    if not isinstance(stated, str):
+        kind = "notification" if notified else "answer"
+        raise SuiteError(f"a behaviour of {contract.source} names {name!r}, which no {kind} has a member for")
+    return (stated,)
+
+
+def of_message(message: Reply | Callback, moment: Moment, name: str) -> tuple[str, ...]:
+    """The steps to a member of `message`."""
+    return path_of(moment.contract, name, notified=isinstance(message, Callback))
+
+
+def found(message: Reply | Callback, moment: Moment, name: str) -> bool:
+    """Whether a message has the member."""
+    return holds(message.content, of_message(message, moment, name))
+
+
+def holds(content: Any, path: tuple[str, ...]) -> bool:
+    """Whether there is something at `path`; where a step is `*`, below any item or member."""
+    if not path:
+        return True
+    step, rest = path[0], path[1:]
+    if step == EACH:
+        below = content if isinstance(content, list) else content.values() if isinstance(content, Mapping) else ()
+        return any(holds(each, rest) for each in below)
+    return isinstance(content, Mapping) and step in content and holds(content[step], rest)
+
+
+def edited(content: Any, path: tuple[str, ...], edit: Callable[[Any], Any]) -> Any:
+    """The content with `edit` of the member at `path` in its place; `edit` is given ABSENT, or gives it, for none.
+
+    A step `*` is each item or member. What has no place for the member stays as it is.
+    """
+    if not path:
+        return edit(content)
+    step, rest = path[0], path[1:]
+    if step == EACH and isinstance(content, list):
+        return [edited(item, rest, edit) for item in content]
+    if step == EACH and isinstance(content, Mapping):
+        return {name: edited(value, rest, edit) for name, value in content.items()}
+    if not isinstance(content, Mapping) or (rest and step not in content):
+        return content
+    value = edited(content.get(step, ABSENT), rest, edit)
+    others = {name: held for name, held in content.items() if name != step or value is not ABSENT}
+    return others if value is ABSENT else {**others, step: value}

@@ -23,8 +23,8 @@ from typing import Final, cast
 import httptools
 import httpx
 
-from conformance.mock.behaviour import Delivery, Form
-from conformance.mock.rendering import json_bytes
+from conformance.mock.answering import json_bytes
+from conformance.mock.behaviour import Callback, Form
 
 # A callback owes a quick 2xx; one that takes longer than this is not waited for.
 ANSWER_WITHIN_S = 5.0
@@ -264,7 +264,7 @@ class Courier:
         """How many deliveries are on their way or waiting for their time."""
         return len(self._tasks) + len(self._timers)
 
-    def dispatch(self, deliveries: Iterable[Delivery]) -> None:
+    def dispatch(self, deliveries: Iterable[Callback]) -> None:
         """Sends each of `deliveries` when its time has come; returns at once."""
         for delivery in deliveries:
             if delivery.after_s > 0:
@@ -272,7 +272,7 @@ class Courier:
             else:
                 self._send(delivery)
 
-    async def deliver(self, deliveries: Iterable[Delivery]) -> None:
+    async def deliver(self, deliveries: Iterable[Callback]) -> None:
         """Sends all of `deliveries` side by side, now, and returns when each has been taken or has failed."""
         await asyncio.gather(*(self._deliver(delivery) for delivery in deliveries))
 
@@ -289,12 +289,12 @@ class Courier:
         for pool in self._pools.values():
             pool.close()
 
-    def _send(self, delivery: Delivery) -> None:
+    def _send(self, delivery: Callback) -> None:
         task = asyncio.get_running_loop().create_task(self._deliver(delivery))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def _send_later(self, delivery: Delivery) -> None:
+    def _send_later(self, delivery: Callback) -> None:
         if self._closed:
             return
         timer: asyncio.TimerHandle
@@ -306,7 +306,7 @@ class Courier:
         timer = asyncio.get_running_loop().call_later(delivery.after_s, due)
         self._timers.add(timer)
 
-    async def tell(self, delivery: Delivery) -> Told:
+    async def tell(self, delivery: Callback) -> Told:
         """Sends `delivery` now, its inquiry first, and returns what became of both."""
         asked, sent = delivery.inquiry, None
         answer = None if asked is None else await self._post(asked)
@@ -317,11 +317,11 @@ class Courier:
             self._count(delivery, sent)
         return Told(answer, sent)
 
-    async def _deliver(self, delivery: Delivery) -> None:
+    async def _deliver(self, delivery: Callback) -> None:
         if not self._closed:
             await self.tell(delivery)
 
-    async def _post(self, delivery: Delivery) -> Received:
+    async def _post(self, delivery: Callback) -> Received:
         within_s = ANSWER_WITHIN_S if delivery.within_s is None else delivery.within_s
         begun = asyncio.get_running_loop().time()
         status, reason = None, None
@@ -334,7 +334,7 @@ class Courier:
             reason = str(error)
         return Received(status, reason, round(asyncio.get_running_loop().time() - begun, 3))
 
-    def _count(self, delivery: Delivery, received: Received) -> None:
+    def _count(self, delivery: Callback, received: Received) -> None:
         if received.taken:
             self.delivered += 1
         else:
@@ -356,7 +356,7 @@ _OFFER: Final = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-S
 _MORE: Final = {Form.UPGRADE: _OFFER, Form.EXPECT: b"Expect: 100-continue\r\n"}
 
 
-def _request(delivery: Delivery, target: _Target) -> bytes:
+def _request(delivery: Callback, target: _Target) -> bytes:
     """The whole request, to be written at once: headers and body apart would cost a delayed ACK."""
     body = delivery.raw if delivery.raw is not None else json_bytes(delivery.content)
     headers = "".join(_LINE.format(name, value) for name, value in delivery.headers)

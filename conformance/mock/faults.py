@@ -1,25 +1,47 @@
-"""The seeded faults of a contract: each a named single misbehaviour, with the requirements that it breaks.
+"""The named behaviours of a contract: seeded faults, which break requirements, and lawful variants, which break none.
 
-Fault       one of them
-faults      name → Fault, the rows of a contract's `behaviours.toml` that are not lawful
-fault       the one with a name, or a UsageError that says which may have been meant
+    faults      name → Fault: the rows of `behaviours.toml` that are not lawful, and what can be derived beside them
+    fault       the one with a name, or a UsageError that says which may have been meant
+    variants    name → Variant: the lawful rows
+    derived     for a requirement, the changes that break it and nothing else; none where that takes code
+
+A requirement that is judged by the schemas is broken by a message that breaks them at its places: of what could be done
+to the members there, the first that breaks this requirement and no other in the examples of the contract. One that is
+judged by a probe is broken by a gateway that does not enforce what the probe tries; one that asks for no more than that
+the gateway survive the probe, by one that does not.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
 from types import MappingProxyType
+from typing import Any
 
-from conformance.contract.behaviours import BehaviourRow
+from conformance.contract.behaviours import BehaviourRow, Change
 from conformance.contract.contract import Contract
-from conformance.contract.requirements import Actor
+from conformance.contract.places import Message, answer_to, notified_of, places_of
+from conformance.contract.requirements import (
+    ACCEPTED,
+    ANSWER,
+    FAILED,
+    SUCCEEDED,
+    Actor,
+    ByPlace,
+    ByProbe,
+    Expected,
+    Requirement,
+)
+from conformance.mock.behaviour import Callback, Effect, Moment, Reply
 from conformance.mock.changes import changed_by
-from conformance.mock.derived import derived
-from conformance.mock.verbs import Effect
+from conformance.mock.choosing import holds, path_of
+from conformance.mock.message_changes import reshaping
+from conformance.mock.rules import TAGS
 from conformance.model.errors import SuiteError, UsageError
+from conformance.model.traffic import Request
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,3 +94,188 @@ def fault(name: str, contract: Contract) -> Fault:
     near = get_close_matches(name, known, n=3)
     hint = f"did you mean {' or '.join(near)}?" if near else "--list-faults shows them all"
     raise UsageError(f"there is no fault {name!r}; expected is the name of a fault", hint)
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """A way to keep the contract: its `name`, what it does in one line, and the change that it makes."""
+
+    name: str
+    summary: str
+    change: Effect
+
+
+@cache
+def variants(contract: Contract) -> Mapping[str, Variant]:
+    """The lawful variants of a contract by their names, in the order of its file."""
+    rows = (row for row in contract.behaviours.rows if row.lawful)
+    return MappingProxyType({row.name: Variant(row.name, row.summary, changed_by(row.changes)) for row in rows})
+
+
+_WAIVED = frozenset({Expected.UNAUTHORIZED, Expected.REFUSED, Expected.REFUSED_AS_INVALID, Expected.NOT_ACCEPTED})
+
+# What is hardly ever taken: for one keyword or another, one of these is out of bounds.
+_VALUES: tuple[Any, ...] = ("", "~", 0, -1, 0.5, 10**9, [], {}, "~" * 10_000)
+
+Actions = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Example:
+    """A message that keeps the contract; `kind`: what judges it."""
+
+    kind: Message
+    content: Mapping[str, Any]
+
+    def broken_by(self, contract: Contract, actions: Actions) -> frozenset[str]:
+        """The requirements that fall with it when it is changed so."""
+        moment = Moment(1, 1, _NO_REQUEST, self.kind.command, None, None, "", 0.0, contract=contract)
+        reshape, kind = reshaping(actions), self.kind
+        if ANSWER in kind.groups:
+            changed = reshape(Reply(200, (), self.content), moment).content
+        else:
+            changed = reshape(Callback("", "", self.content), moment).content
+            kind = _notification(contract, kind, changed)
+        found = contract.schemas.violations(kind.schema, changed)
+        # A value of the wrong type breaks nothing else by what it is.
+        mistyped = {each.pointer for each in found if each.keyword == "type"}
+        return frozenset(
+            owner
+            for each in found
+            if each.keyword == "type" or each.pointer not in mistyped
+            for owner in kind.owners(contract.catalogue, each.pointer, each.keyword)
+        )
+
+
+def _notification(contract: Contract, kind: Message, content: Any) -> Message:
+    """The kind of message that a notification is by the outcome that it tells."""
+    told = content.get(contract.notification.outcome) if isinstance(content, Mapping) else None
+    succeeded = told == contract.notification.success if isinstance(told, str) else None
+    product = kind.schema.rpartition("/")[0]
+    return notified_of(kind.command or "", product, contract.schemas, succeeded=succeeded) or kind
+
+
+_NO_REQUEST = Request("POST", "", (), b"")
+
+
+@cache
+def derived(contract: Contract, requirement: Requirement) -> tuple[Change, ...]:
+    """The changes that break a requirement and nothing else; empty where none follow from how it is judged."""
+    judge = requirement.judge
+    if isinstance(judge, ByProbe):
+        return tuple(_failing(judge))
+    if isinstance(judge, ByPlace):
+        return tuple(_breaking(contract, requirement, judge))
+    return ()
+
+
+def _failing(judge: ByProbe) -> Iterator[Change]:
+    probes = [probe for probe in judge.probes if probe in TAGS]
+    if not probes:
+        return
+    if judge.expect in _WAIVED:
+        yield Change.from_entry({"waive": probes})
+    elif judge.expect is Expected.NO_CRASH:
+        yield Change.from_entry({"crash": probes})
+    elif judge.expect is Expected.IN_ENVELOPE:
+        yield Change.from_entry({"refused": probes, "page": True})
+
+
+def _breaking(contract: Contract, requirement: Requirement, judge: ByPlace) -> Iterator[Change]:
+    for group in judge.messages:
+        kinds = [each for each in _kinds(contract) if each.command in requirement.commands]
+        examples = [
+            example for each in kinds if group in (*each.groups, each.schema) for example in _examples(contract, each)
+        ]
+        # Messages of one kind with the same members are as good as one.
+        unlike = list({(each.kind, tuple(each.content)): each for each in examples}.values())
+        actions = next((each for each in _tries(contract, requirement, unlike) if each), None)
+        if actions is not None:
+            yield Change.from_entry({**_choosing(contract, requirement, group), **actions})
+
+
+def _tries(contract: Contract, requirement: Requirement, examples: list[_Example]) -> Iterator[Actions | None]:
+    """What breaks the requirement and no other, the mildest first; None for what breaks none, or another one."""
+    tried: set[str] = set()
+    for pointer, keyword in (place for each in examples for place in _owned(contract, each.kind, requirement.id)):
+        everywhere = all(holds(each.content, path_of(contract, pointer, notified=False)) for each in examples)
+        for actions in _against(pointer, keyword, everywhere=everywhere):
+            if (named := json.dumps(actions)) in tried:
+                continue
+            tried.add(named)
+            yield actions if _breaks_alone(contract, requirement, examples, actions) else None
+
+
+def _breaks_alone(contract: Contract, requirement: Requirement, examples: Iterable[_Example], actions: Actions) -> bool:
+    at_all = False
+    for each in examples:
+        if broken := each.broken_by(contract, actions):
+            at_all = True
+            if broken != {requirement.id}:
+                return False
+    return at_all
+
+
+@cache
+def _kinds(contract: Contract) -> tuple[Message, ...]:
+    found: list[Message | None] = []
+    for command in contract.commands.values():
+        found += [answer_to(command, contract.schemas, accepted=accepted) for accepted in (True, False)]
+        if command.product is not None:
+            found += [
+                notified_of(command.name, command.product, contract.schemas, succeeded=succeeded)
+                for succeeded in (True, False)
+            ]
+    return tuple(filter(None, found))
+
+
+def _examples(contract: Contract, kind: Message) -> Iterator[_Example]:
+    """The examples of a kind of message that keep the contract."""
+    roles = contract.notification
+    for content in contract.schemas.schema(kind.schema).get("examples", ()):
+        succeeded = content.get(roles.outcome) == roles.success
+        if (SUCCEEDED in kind.groups and not succeeded) or (FAILED in kind.groups and succeeded):
+            continue
+        example = _Example(kind, content)
+        if not example.broken_by(contract, {}):
+            yield example
+
+
+@cache
+def _owned(contract: Contract, kind: Message, requirement: str) -> tuple[tuple[str, str], ...]:
+    """The places of a message that this requirement judges, and no other."""
+    places = places_of(contract.schemas.resolved(kind.schema))
+    return tuple(
+        (each.pointer, each.keyword)
+        for each in places
+        if kind.owners(contract.catalogue, each.pointer, each.keyword) == (requirement,)
+    )
+
+
+def _choosing(contract: Contract, requirement: Requirement, message: str) -> dict[str, Any]:
+    """What chooses the messages of a group, or of a schema, of the commands that the requirement is about."""
+    folder, _, kind = message.rpartition("/")
+    if folder:
+        command = next(command.name for command in contract.commands.values() if command.folder == folder)
+        return {"to": ACCEPTED if kind == ANSWER else kind, "command": [command]}
+    all_of_them = [each.command for each in _kinds(contract) if message in each.groups]
+    about = [name for name in dict.fromkeys(all_of_them) if name in requirement.commands]
+    return {"to": message, **({"command": about} if len(about) < len(set(all_of_them)) else {})}
+
+
+def _against(pointer: str, keyword: str, *, everywhere: bool) -> Iterator[Actions]:
+    """What could be done to a member so that it breaks a keyword; one that is not `everywhere` is put there."""
+    if keyword == "required":
+        yield {"remove": pointer}
+        return
+    if not pointer:
+        yield {"wrap": True}
+        return
+    if keyword == "type" and not everywhere:
+        yield from ({"set": json.dumps({pointer: value})} for value in _VALUES)
+    elif keyword == "type":
+        yield from ({"retype": {pointer: kind}} for kind in ("string", "number", "array", "object"))
+    if keyword == "type":
+        return
+    yield from ({"respell": {pointer: word}} for word in ("zero", "padded", "cut"))
+    yield from ({"set": json.dumps({pointer: value})} for value in _VALUES)

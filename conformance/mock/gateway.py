@@ -1,58 +1,58 @@
 """The contract as a state machine without I/O: a request and the time go in, the answer and its notifications come out.
 
     Gateway     the state (balance, window of similar requests, rate) and the rules, one step each, in `STEPS`
-    Answer      a reply, and the notifications that follow it
+    Reaction    a reply, and the notifications that follow it
 
-The rules themselves are in `credential`, `bodies` and `members`, what they are answered with is in `refusals`, and what
-an accepted request sets going is in `transactions`. A refused request changes nothing but the count of requests.
+What the rules are is in `rules`, and what an accepted request sets going in `transactions`. A refused request changes
+nothing but the count of requests.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
 
 from conformance.contract.command import Command
-from conformance.mock.account import Account, Outcome, failures, number_row
-from conformance.mock.applying import on_number
-from conformance.mock.behaviour import Behaviour, Delivery, Moment, Reply
-from conformance.mock.bodies import content_type_breach, read_body
-from conformance.mock.credential import credential_breaches
-from conformance.mock.forms import shape_of_ids, success_reason
-from conformance.mock.limits import Rate, Window
-from conformance.mock.members import member_breaches, taken
-from conformance.mock.refusals import (
+from conformance.mock.account import Account, TransactionOutcome, failures, number_row
+from conformance.mock.behaviour import Behaviour, Callback, Moment, Reply
+from conformance.mock.changes import on_number
+from conformance.mock.rules import (
     CRASH,
     METHOD,
     TAGS,
     UNAUTHORIZED,
     UNKNOWN_COMMAND,
     VALIDATION_STATUS,
-    Breach,
-    Refusal,
+    BrokenRule,
+    RefusalAnswer,
     challenge,
+    content_type_breach,
+    credential_breaches,
+    member_breaches,
+    read_body,
     refusal_of,
+    taken,
 )
-from conformance.mock.transactions import Transaction, price, result
+from conformance.mock.transactions import Transaction, price, result, shape_of_ids, success_reason
 from conformance.model.traffic import Request
 
-__all__ = ["STEPS", "Answer", "Gateway"]
+__all__ = ["STEPS", "Gateway", "Reaction"]
 
-CHOSEN = Refusal(400, "This recipient is refused")
+CHOSEN = RefusalAnswer(400, "This recipient is refused")
 """The answer to a recipient that is refused by no rule of the contract, before its row changes it."""
 
 JSON_HEADER = ("Content-Type", "application/json")
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Reaction:
     """What becomes of a request: the reply, and the notifications that it leads to."""
 
     reply: Reply
-    deliveries: tuple[Delivery, ...] = ()
+    deliveries: tuple[Callback, ...] = ()
 
 
 @dataclass(slots=True)
@@ -101,10 +101,10 @@ class Gateway:
         self._id_random = Random(f"{seed}/ids")
         self._result_random = Random(f"{seed}/results")
         self._rate = Rate(self.behaviour.rate_per_s) if self.behaviour.rate_per_s else None
-        self._window = Window()
+        self._window = RecentRequests()
         self._slowed: set[str] = set()
 
-    def answer(self, request: Request, now: float) -> Answer:
+    def answer(self, request: Request, now: float) -> Reaction:
         """The answer to `request`, whose `url` is the target with its query, at `now` (seconds of a monotonic clock).
 
         No request makes it raise. SuiteError if the behaviour refuses with a tag that there is none of.
@@ -127,53 +127,53 @@ class Gateway:
             reply = change(reply, moment)
         for alter in self.behaviour.deliveries:
             deliveries = alter(deliveries, moment)
-        return Answer(reply, deliveries)
+        return Reaction(reply, deliveries)
 
     # --- The steps, in the order of STEPS: each yields the rules that the request breaks
 
-    def rate(self, visit: Visit) -> Iterator[Breach]:
+    def rate(self, visit: Visit) -> Iterator[BrokenRule]:
         """No more requests than `behaviour.rate_per_s`."""
         if self._rate and not self._rate.take(visit.now):
-            yield Breach("rate")
+            yield BrokenRule("rate")
 
-    def known_command(self, visit: Visit) -> Iterator[Breach]:
+    def known_command(self, visit: Visit) -> Iterator[BrokenRule]:
         """The path is that of a command."""
         path = visit.request.url.partition("?")[0]
         if path.startswith(self._base):
             visit.command = self.contract.commands.get(path[len(self._base) :])
         if visit.command is None:
-            yield Breach(UNKNOWN_COMMAND)
+            yield BrokenRule(UNKNOWN_COMMAND)
 
-    def method(self, visit: Visit) -> Iterator[Breach]:
+    def method(self, visit: Visit) -> Iterator[BrokenRule]:
         """The method is the command's."""
         if visit.command and visit.request.method != visit.command.method:
-            yield Breach(METHOD)
+            yield BrokenRule(METHOD)
             visit.excused = True
 
-    def credential(self, visit: Visit) -> Iterator[Breach]:
+    def credential(self, visit: Visit) -> Iterator[BrokenRule]:
         """The credential is the account's."""
         for tag in credential_breaches(visit.request.headers, self.account):
-            yield Breach(tag)
+            yield BrokenRule(tag)
 
-    def content_type(self, visit: Visit) -> Iterator[Breach]:
+    def content_type(self, visit: Visit) -> Iterator[BrokenRule]:
         """A body is declared as JSON."""
         if not _has_body(visit):
             return
         tag = content_type_breach(visit.request.headers, visit.request.body)
         if tag and not visit.excused:
-            yield Breach(tag)
+            yield BrokenRule(tag)
 
-    def body(self, visit: Visit) -> Iterator[Breach]:
+    def body(self, visit: Visit) -> Iterator[BrokenRule]:
         """The body is a JSON object."""
         if not _has_body(visit):
             return
         body = read_body(visit.request.body)
         if body.breach and not visit.excused:
-            yield Breach(body.breach)
+            yield BrokenRule(body.breach)
             visit.excused = True
         visit.payload = taken(body.payload, self.behaviour)
 
-    def members(self, visit: Visit) -> Iterator[Breach]:
+    def members(self, visit: Visit) -> Iterator[BrokenRule]:
         """The members are the command's, each of its form."""
         if visit.excused or not visit.command or not _has_body(visit):
             return
@@ -186,40 +186,40 @@ class Gateway:
                 first = first or found.tag
                 errors.setdefault(found.member, []).append(found.message)
         if first:
-            yield Breach(first, errors)
+            yield BrokenRule(first, errors)
 
-    def window(self, visit: Visit) -> Iterator[Breach]:
+    def window(self, visit: Visit) -> Iterator[BrokenRule]:
         """No similar request was accepted within the command's window."""
         similar = self._similarity(visit)
         if similar and self._window.holds(similar.key, visit.now, similar.window_s):
-            yield Breach("window")
+            yield BrokenRule("window")
 
-    def names(self, visit: Visit) -> Iterator[Breach]:
+    def names(self, visit: Visit) -> Iterator[BrokenRule]:
         """What has to be registered to the account is."""
         if visit.excused:
             return
         for member, value in visit.members.items():
             registered = self.account.registered.get(member)
             if registered is not None and member not in visit.excused_members and value not in registered:
-                yield Breach("unregistered")
+                yield BrokenRule("unregistered")
 
-    def chosen_number(self, visit: Visit) -> Iterator[Breach]:
+    def chosen_number(self, visit: Visit) -> Iterator[BrokenRule]:
         """The recipient's number does not ask for a refusal (`[[number]]` of the contract)."""
         number = self._recipient(visit)
         row = number_row(self.contract, number)
         if row and row.refuse and number not in self._slowed:
             if row.once:
                 self._slowed.add(str(number))
-            yield Breach(row.refuse, refusal=None if row.refuse in TAGS else CHOSEN)
+            yield BrokenRule(row.refuse, refusal=None if row.refuse in TAGS else CHOSEN)
 
-    def funds(self, visit: Visit) -> Iterator[Breach]:
+    def funds(self, visit: Visit) -> Iterator[BrokenRule]:
         """The balance covers the price."""
         if visit.command and price(visit.command, visit.members) > self.balance:
-            yield Breach("funds")
+            yield BrokenRule("funds")
 
     # --- Deciding
 
-    def _first_breach(self, visit: Visit) -> Breach | None:
+    def _first_breach(self, visit: Visit) -> BrokenRule | None:
         """The first rule broken that is not waived. Steps go on behind a breach, so they are drawn one by one."""
         for step in STEPS:
             for breach in step(self, visit):
@@ -227,12 +227,12 @@ class Gateway:
                     return breach
         return None
 
-    def _additional_breach(self, visit: Visit) -> Breach | None:
+    def _additional_breach(self, visit: Visit) -> BrokenRule | None:
         if not self.behaviour.additional_refusals:
             return None
         moment = replace(self._moment(visit, None), accepted=self.accepted + 1)
         tags = (refuses(moment) for refuses in self.behaviour.additional_refusals)
-        return next((Breach(tag) for tag in tags if tag is not None), None)
+        return next((BrokenRule(tag) for tag in tags if tag is not None), None)
 
     def _moment(self, visit: Visit, refusal: str | None) -> Moment:
         return Moment(
@@ -250,7 +250,7 @@ class Gateway:
 
     # --- Answering
 
-    def _refuse(self, breach: Breach, moment: Moment) -> Reply:
+    def _refuse(self, breach: BrokenRule, moment: Moment) -> Reply:
         crashes = breach.tag in self.behaviour.crashes
         refusal = CRASH if crashes else breach.refusal or refusal_of(self.contract, breach.tag)
         status = self.behaviour.validation_status if refusal.status == VALIDATION_STATUS else refusal.status
@@ -264,7 +264,7 @@ class Gateway:
             content[self.contract.answer.errors] = dict(breach.errors)
         return Reply(status, headers, content)
 
-    def _accept(self, visit: Visit, moment: Moment) -> tuple[Reply, tuple[Delivery, ...]]:
+    def _accept(self, visit: Visit, moment: Moment) -> tuple[Reply, tuple[Callback, ...]]:
         command = visit.command
         success = self.contract.answer.success
         content = self._envelope(success, success_reason(self.contract), moment.request_id)
@@ -279,7 +279,7 @@ class Gateway:
             return reply, ()
         notification = result(self.contract, transaction, self._result_random)
         method, after_s = self.contract.notification.method, self.behaviour.notify_after_s
-        return reply, (Delivery(command.product, url, notification, method, after_s=after_s),)
+        return reply, (Callback(command.product, url, notification, method, after_s=after_s),)
 
     def _settle(self, command: Command, visit: Visit, moment: Moment) -> Transaction:
         """Carries the transaction out: the window opens, and if it succeeds the account pays or is paid."""
@@ -292,8 +292,8 @@ class Gateway:
         at = self._epoch + timedelta(seconds=visit.now)
         return Transaction(command, visit.members, moment.request_id, outcome, charge, self.balance, at)
 
-    def _outcome(self, command: Command, visit: Visit) -> Outcome:
-        success, ways = Outcome.success(self.contract), failures(self.contract, command)
+    def _outcome(self, command: Command, visit: Visit) -> TransactionOutcome:
+        success, ways = TransactionOutcome.success(self.contract), failures(self.contract, command)
         row = number_row(self.contract, self._recipient(visit))
         if row:
             return next((failure for failure in ways if failure.code == row.outcome), success)
@@ -330,7 +330,7 @@ class Gateway:
         return _Similarity((command.name, *plain), command.window.seconds)
 
 
-Step = Callable[[Gateway, Visit], Iterator[Breach]]
+Step = Callable[[Gateway, Visit], Iterator[BrokenRule]]
 
 STEPS: tuple[Step, ...] = (
     Gateway.rate,
@@ -359,3 +359,43 @@ class _Similarity:
 
     key: tuple[str, ...]
     window_s: float
+
+
+class Rate:
+    """A second's worth of requests at once, and `per_s` per second after that."""
+
+    def __init__(self, per_s: float) -> None:
+        self._per_s = per_s
+        self._most = max(1.0, per_s)
+        self._tokens = self._most
+        self._filled_at: float | None = None
+
+    def take(self, now: float) -> bool:
+        """Whether a request at `now` is within the rate; it is counted only if so."""
+        since = 0.0 if self._filled_at is None else max(0.0, now - self._filled_at)
+        self._tokens = min(self._most, self._tokens + since * self._per_s)
+        self._filled_at = now
+        if self._tokens < 1.0:
+            return False
+        self._tokens -= 1.0
+        return True
+
+
+class RecentRequests:
+    """The requests that were accepted lately, each known by what makes two of them similar."""
+
+    def __init__(self) -> None:
+        self._accepted_at: dict[Hashable, float] = {}
+
+    def holds(self, similar: Hashable, now: float, length_s: float) -> bool:
+        """Whether a similar request was accepted less than `length_s` before `now`."""
+        at = self._accepted_at.get(similar)
+        return at is not None and now - at < length_s
+
+    def add(self, similar: Hashable, now: float, length_s: float) -> None:
+        """A request was accepted at `now`; those that were accepted `length_s` before are forgotten."""
+        self._accepted_at.pop(similar, None)
+        self._accepted_at[similar] = now
+        # In order of acceptance, so what has run out is at the front: served for days, it keeps five minutes.
+        while now - self._accepted_at[oldest := next(iter(self._accepted_at))] >= length_s:
+            del self._accepted_at[oldest]

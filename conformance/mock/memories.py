@@ -12,13 +12,27 @@ import itertools
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from random import Random
 
 from conformance.contract.behaviours import Which
-from conformance.mock.behaviour import Behaviour, Moment, Reply
-from conformance.mock.choosing import choice, member, nth, to_the_sample_recipient
-from conformance.mock.forms import shape_of_ids
-from conformance.mock.pointing import ABSENT, edited, path_of
-from conformance.mock.verbs import UNEXCUSED, ChoiceOfId, Effect, ReplyChange, anew, remembering, renaming
+from conformance.mock.behaviour import (
+    UNEXCUSED,
+    Behaviour,
+    Callback,
+    ChoiceOfId,
+    DeliveriesChange,
+    Effect,
+    Moment,
+    Reply,
+    ReplyChange,
+    anew,
+    notifying,
+    remembering,
+    renaming,
+)
+from conformance.mock.choosing import ABSENT, choice, edited, member, nth, path_of, to_the_sample_recipient
+from conformance.mock.transactions import shape_of_ids, unprompted
 
 # How many accepted requests back the repeated id was given: not the last one, which would be the easiest to notice.
 BACK = 5
@@ -187,3 +201,25 @@ MEMORIES: Mapping[str, Callable[..., Effect]] = {
     "refuses-known": _refuses_known,
     "spends": _spends,
 }
+
+
+# When the first of them happened; the day is nobody's business.
+EPOCH = datetime(2024, 1, 1, 9, tzinfo=UTC)
+
+
+def unasked_for(every: int) -> Effect:
+    """Each `every`-th accepted request something else happens, of every product that has a callback for it."""
+
+    def fresh() -> DeliveriesChange:
+        due = nth(every)
+
+        def change(sent: tuple[Callback, ...], moment: Moment) -> tuple[Callback, ...]:
+            if moment.refusal is not None or not due():
+                return sent
+            random, at = Random(moment.request_id), EPOCH + timedelta(seconds=moment.accepted)
+            rows = [row for product, row in moment.contract.unsolicited.items() if product in moment.callbacks]
+            return (*sent, *(unprompted(moment.contract, row, moment.callbacks, random, {}, at) for row in rows))
+
+        return change
+
+    return notifying(fresh)

@@ -15,18 +15,21 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from conformance.contract.command import Flow
-from conformance.mock.behaviour import Behaviour, Delivery, Moment, Reply
-from conformance.mock.choosing import member, nth, to_the_sample_recipient
-from conformance.mock.verbs import (
+from conformance.mock.behaviour import (
     UNEXCUSED,
+    Behaviour,
+    Callback,
     ChoiceOfId,
     DeliveriesChange,
     Effect,
+    Moment,
+    Reply,
     anew,
     notifying,
     remembering,
     renaming,
 )
+from conformance.mock.choosing import member, nth, to_the_sample_recipient
 
 # A burst is there within milliseconds; on a busy machine it may take longer, and nothing else comes to its recipient.
 INSTANT_S = 2.0
@@ -284,7 +287,7 @@ def _swapped() -> DeliveriesChange:
     """Two payments to one recipient at the same instant: each is notified of under the other's id."""
     instants = Instants(_is_payment)
 
-    def change(sent: tuple[Delivery, ...], moment: Moment) -> tuple[Delivery, ...]:
+    def change(sent: tuple[Callback, ...], moment: Moment) -> tuple[Callback, ...]:
         if not sent or not instants.concerns(moment):
             return sent
         # Held back and not written yet, so the id can still be exchanged in it.
@@ -308,12 +311,12 @@ def _of_the_payment_before(every: int) -> Effect:
         due = nth(every)
         last: dict[str, Any] = {}
 
-        def change(sent: tuple[Delivery, ...], moment: Moment) -> tuple[Delivery, ...]:
+        def change(sent: tuple[Callback, ...], moment: Moment) -> tuple[Callback, ...]:
             if not _is_payment(moment) or moment.refusal is not None:
                 return sent
             return tuple(mistaken(delivery, moment) for delivery in sent)
 
-        def mistaken(delivery: Delivery, moment: Moment) -> Delivery:
+        def mistaken(delivery: Callback, moment: Moment) -> Callback:
             role = moment.contract.notification.id
             before, last[delivery.product] = last.get(delivery.product), delivery.content
             if not due() or before is None:
@@ -329,7 +332,7 @@ def _to_the_product_before() -> DeliveriesChange:
     """A notification goes to the product that its recipient was last asked for, an instant ago."""
     last: dict[str, tuple[float, str]] = {}
 
-    def change(sent: tuple[Delivery, ...], moment: Moment) -> tuple[Delivery, ...]:
+    def change(sent: tuple[Callback, ...], moment: Moment) -> tuple[Callback, ...]:
         recipient = member(moment, moment.contract.members.recipient or "")
         if not sent or not recipient:
             return sent

@@ -1,6 +1,7 @@
 """Who may be reached by a request: nobody but the phone numbers that a run was given.
 
-    Addressees      .of(constraints, base_url); .stranger_in(request): digits in which somebody else might be found
+    Constraints     the values that belong to the account at hand, phone numbers among them
+    Addressees      finds digits in a request by which somebody else might be reached
     GIVEN_BY        the option by which the numbers are given
 
 A gateway may read a number in ways that the contract does not speak of: the last nine digits, the first twelve, digits
@@ -20,7 +21,7 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from functools import cache
 from typing import Any, Self
@@ -28,7 +29,6 @@ from urllib.parse import unquote_plus
 
 from conformance.contract.contract import Contract
 from conformance.model.traffic import Case, Request
-from conformance.payloads.payloads import Constraints
 
 GIVEN_BY = "--phone-number"
 # How much of a text has to be digits for somebody to be reached: all of it together, and each part that is taken alone.
@@ -57,6 +57,23 @@ _ESCAPE = re.compile(r"\\u([0-9a-fA-F]{4})")
 # In what is no JSON: a text in quotes, closed or not, and what separates one value from the next elsewhere.
 _QUOTED = re.compile(r""""((?:[^"\\]|\\.)*)"?|'((?:[^'\\]|\\.)*)'?""", re.DOTALL)
 _BETWEEN = re.compile(r"[{}\[\]<>=:&\r\n]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Constraints:
+    """The values that may be used, where not any valid one will do (empty: any).
+
+    `registered`: by member, those that belong to the account. `phone_numbers`: of those who may be reached.
+    """
+
+    registered: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
+    phone_numbers: tuple[str, ...] = ()
+
+    def values(self, contract: Contract) -> dict[str, tuple[str, ...]]:
+        """The given values by member."""
+        recipient = contract.members.recipient
+        given = {**self.registered, **({recipient: self.phone_numbers} if recipient else {})}
+        return {member: values for member, values in given.items() if values}
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,9 +19,10 @@ from typing import Any
 
 from conformance.contract.command import Command
 from conformance.contract.contract import Contract
+from conformance.payloads.addressees import Constraints
 from conformance.payloads.labels import Label, Members
-from conformance.payloads.payloads import Constraints, encoded
 from conformance.payloads.simpler_values import ABSENT, Measure, cost, simplest_text, to_the_good_side, values
+from conformance.payloads.valid import encoded
 
 # Nearest to this among those that every gateway takes.
 PLAIN_AMOUNT = 10

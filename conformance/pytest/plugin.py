@@ -12,11 +12,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from conformance.options import Option, options_of
 
 if TYPE_CHECKING:
     from conformance.wire.callback_server import CallbackServer
@@ -27,72 +28,23 @@ HERE = Path(__file__).resolve().parent
 GROUP = "statum-conformance"
 
 
-@dataclass(frozen=True, slots=True)
-class Option:
-    """An option of `run`, as pytest takes it: a value, several of them, or a flag.
-
-    `of_pytest`: pytest has a flag of that name itself, which then means both.
-    """
-
-    name: str
-    metavar: str | None
-    several: bool = False
-    of_pytest: bool = False
-
-    @property
-    def dest(self) -> str:
-        """Under which name pytest keeps its value; no other plugin's."""
-        if self.of_pytest:
-            return self.name.lstrip("-")
-        return "statum_" + self.name.lstrip("-").replace("-", "_")
+# Of the options of `run` not those about a certificate or a plan, which are of a whole run: in a session of pytest
+# anything may be left out. How much is told, and as what, is for pytest to say.
+LEFT_OUT = frozenset({"Certificate", "Plan", "Output"})
+# A flag of pytest itself, which then means both.
+OF_PYTEST = frozenset({"strict"})
 
 
-# Those of `statum-conformance run`, which tells what each means; a test compares the two. But for those about a
-# certificate, which is of a whole run: in a session of pytest anything may be left out.
-OPTIONS = (
-    Option("--gateway", "URL"),
-    Option("--over-network", None),
-    Option("--no-network", None),
-    Option("--consumer-key", "KEY"),
-    Option("--consumer-secret", "SECRET"),
-    Option("--consumer-secret-file", "FILE"),
-    Option("--ca-file", "FILE"),
-    Option("--netrc", "FILE"),
-    Option("--credential-for", "URL", several=True),
-    Option("--redact", "VALUE", several=True),
-    Option("--contract", "DIR"),
-    Option("--sender-id", "ID", several=True),
-    Option("--short-code", "CODE", several=True),
-    Option("--phone-number", "NUMBER", several=True),
-    Option("--exclusive-account", None),
-    Option("--shared-account", None),
-    Option("--callback-listen", "HOST:PORT"),
-    Option("--callback-url", "URL"),
-    Option("--callback-token", "TOKEN"),
-    Option("--callback-tls-cert", "FILE"),
-    Option("--callback-tls-key", "FILE"),
-    Option("--callback-path", "PRODUCT=PRODUCT", several=True),
-    Option("--notify-within", "SECONDS"),
-    Option("--product", "NAME", several=True),
-    Option("--max-examples", "N"),
-    Option("--seed", "N"),
-    Option("--shrink-requests", "N"),
-    Option("--max-accepted", "N"),
-    Option("--max-spend", "AMOUNT"),
-    Option("--rate", "N"),
-    Option("--concurrency", "N"),
-    Option("--connect-timeout", "SECONDS"),
-    Option("--read-timeout", "SECONDS"),
-    Option("--corpus", "DIR"),
-    Option("--cases", "FILE"),
-    Option("--save-corpus", "DIR"),
-    Option("--expectations", "FILE"),
-    Option("--strict", None, of_pytest=True),
-    Option("--report-dir", "DIR"),
-    Option("--env", "NAME"),
-    Option("--show-phone-numbers", None),
-    Option("--catalogue-url", "URL"),
-)
+def options() -> Iterator[tuple[str, Option]]:
+    """The long names of the suite's options, and the rows of the table that they are of."""
+    for option in options_of("run"):
+        if option.section not in LEFT_OUT:
+            yield from ((name, option) for name in (option.name, option.opposite) if name)
+
+
+def destination(name: str) -> str:
+    """Under which name pytest keeps the value of an option; no other plugin's."""
+    return name if name in OF_PYTEST else "statum_" + name.replace("-", "_")
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -100,27 +52,25 @@ def add_options(parser: pytest.Parser) -> None:
     group = parser.getgroup(GROUP, "conformance of a Statum-style gateway (see: statum-conformance run --help)")
     if group.options:
         return
-    for option in OPTIONS:
-        if option.of_pytest:
+    for name, option in options():
+        if name in OF_PYTEST:
             continue
-        if option.metavar is None:
-            group.addoption(option.name, dest=option.dest, action="store_true", default=False, help="as for `run`")
-        else:
-            action = "append" if option.several else "store"
-            group.addoption(
-                option.name, dest=option.dest, action=action, metavar=option.metavar, default=None, help="as for `run`"
-            )
+        attributes: dict[str, Any] = {"action": "store_true", "default": False}
+        if not option.is_flag:
+            metavar = option.metavar or "VALUE"
+            attributes = {"action": "append" if option.repeatable else "store", "metavar": metavar, "default": None}
+        group.addoption(f"--{name}", dest=destination(name), help="as for `run`", **attributes)
 
 
 def arguments(config: pytest.Config) -> list[str]:
     """The suite's options as they were given to pytest, as arguments for `run`."""
     given: list[str] = []
-    for option in OPTIONS:
-        value: Any = config.getoption(option.dest, default=None)
-        if option.metavar is None:
-            given += [option.name] if value else []
+    for name, option in options():
+        value: Any = config.getoption(destination(name), default=None)
+        if option.is_flag:
+            given += [f"--{name}"] if value else []
         elif value is not None:
-            given += [f"{option.name}={each}" for each in (value if option.several else [value])]
+            given += [f"--{name}={each}" for each in (value if option.repeatable else [value])]
     return given
 
 

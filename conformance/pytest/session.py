@@ -1,8 +1,22 @@
 """A pytest plugin that holds the campaign once for all items of the suite, and writes the reports beside pytest's own.
 
-`conformance.pytest.plugin` loads it where the suite is asked for. Under pytest-xdist (`-n 4`) all workers share one
-campaign, one receiver and one journal, which `conformance.pytest.sharing` explains; other tests of the same run begin
-after the campaign. Nothing is sent where no item wants it (`--collect-only`, `-k` without a match, `--setup-plan`).
+    Holder      holds the campaign and writes the reports: pytest in one process, or the controller of pytest-xdist
+    Reader      judges the journal of a campaign that another process holds: a worker of pytest-xdist
+    Handover    what passes between them: that the campaign is wanted, and what became of it
+
+`conformance.pytest.plugin` loads it where the suite is asked for. Nothing is sent where no item wants it
+(`--collect-only`, `-k` without a match, `--setup-plan`).
+
+Under pytest-xdist (`-n 4`) all workers share one campaign, one receiver and one journal; other tests of the same run
+begin after the campaign. It costs money and must be held once, while a worker can be killed, replaced, or be one of
+several that run everything (`--dist each`). So the controller holds it. Nobody waits and nobody polls, for pytest-xdist
+does one thing after the other:
+
+    worker          has collected, and says in the handover if an item of it wants the campaign
+    controller      is told by pytest-xdist that a worker has collected; if the campaign is wanted, holds it there and
+                    then, in its main thread, where Ctrl-C arrives, and says in the handover what became of it
+    pytest-xdist    only then hands out items
+    worker          knows from the handover where the journal is, or why there is none
 
 Workers do not make the suite faster, for the campaign is what takes time, and judging its journal takes 0.1 s. Default
 run against the built-in mock gateway on 2 busy cores: 2.9 s in one process, 5 to 9 s with `-n 4` (starting a worker
@@ -11,32 +25,151 @@ costs 1.1 s of processor time). They are for the other tests that the suite is r
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import click
 import pytest
 
-from conformance.cli.complaints import Complaints, in_one_line
-from conformance.cli.options import settings_from
+from conformance.cli.messages import Messages, in_one_line
 from conformance.cli.run import run
+from conformance.cli.settings import settings_from
 from conformance.contract.command import Notified
+from conformance.contract.contract import Contract, contract_at
 from conformance.contract.requirements import Actor
+from conformance.gateway import campaign
+from conformance.gateway.case_files import save_failing
 from conformance.gateway.settings import Settings
-from conformance.model.errors import ConformanceError
+from conformance.journal import read_journal
+from conformance.model.errors import ConformanceError, EnvironmentFailure
+from conformance.model.interruption import Closing, heeded, held_back
 from conformance.pytest.plugin import arguments
-from conformance.pytest.sharing import Handover, Holder, Reader, SharedCampaign
-from conformance.reports.files import REPORT_HTML
+from conformance.reports.files import REPORT_HTML, write_reports
 from conformance.reports.result import Result
+from conformance.wire.http1 import close_all
 
-CAMPAIGN = pytest.StashKey[SharedCampaign]()
-HANDOVER = pytest.StashKey[Handover]()
-
-EXPECTATIONS_TEST = Path(__file__).with_name("test_expectations.py")
+EXPECTATIONS_TEST = "test_expectations"
 
 # Under which name a worker finds what it is told, among what other plugins tell it.
 HANDED = "statum_conformance"
+
+
+class Holder:
+    """Holds the campaign when it is asked for its result; `held` is the result, once there is one."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.products = settings.products
+        self.expecting = settings.expectations is not None
+        self.contract = settings.contract
+        self.held: Result | None = None
+
+    def result(self) -> Result:
+        """The campaign, judged; the reports are written, and failing cases kept where the settings say so.
+
+        Raises UsageError and EnvironmentFailure for what keeps it from beginning, and KeyboardInterrupt if it was
+        interrupted: the reports tell how far it went, and pytest ends as it does elsewhere.
+        """
+        # A second signal closes connections; pytest, which may have other tests to tell of, is not ended by it.
+        with heeded(hard=False), held_back(), Closing(close_all):
+            journal = read_journal(campaign.run(self.settings))
+            self.held = Result.of(journal, contract=self.settings.contract)
+            write_reports(self.held, self.settings.report_dir)
+            if self.settings.save_corpus is not None:
+                save_failing(self.held.record, self.held.judged, self.settings.save_corpus, self.settings.contract)
+        if any(note.kind == "interrupted" for note in self.held.record.notes):
+            raise KeyboardInterrupt
+        return self.held
+
+
+@dataclass(frozen=True, slots=True)
+class Handover:
+    """A directory that the controller makes and the workers are told of."""
+
+    directory: Path
+
+    @property
+    def wanted(self) -> bool:
+        """Whether a worker has an item that needs the campaign."""
+        return self._wish.exists()
+
+    @property
+    def settled(self) -> bool:
+        """Whether it has been said what became of the campaign."""
+        return self._outcome.exists()
+
+    def want(self) -> None:
+        """Say that an item needs the campaign."""
+        self._wish.touch()
+
+    def hold(self, holder: Holder) -> None:
+        """Hold the campaign, and say what became of it."""
+        outcome: dict[str, str | None]
+        try:
+            holder.result()
+        except ConformanceError as error:
+            outcome = {"error": error.message, "hint": error.hint}
+        else:
+            outcome = {"journal": str((holder.settings.report_dir / campaign.JOURNAL).absolute())}
+        self._outcome.write_text(json.dumps(outcome), encoding="utf-8")
+
+    def journal(self) -> Path:
+        """Where the journal is. Raises EnvironmentFailure, with what kept the campaign from being held."""
+        try:
+            outcome = json.loads(self._outcome.read_text(encoding="utf-8"))
+        except FileNotFoundError as error:
+            raise EnvironmentFailure(
+                "no campaign was held for this worker of pytest-xdist",
+                "name the fixture among a test's arguments; workers have to be on this machine",
+            ) from error
+        if "error" in outcome:
+            raise EnvironmentFailure(outcome["error"], outcome["hint"])
+        return Path(outcome["journal"])
+
+    @property
+    def _wish(self) -> Path:
+        return self.directory / "wanted"
+
+    @property
+    def _outcome(self) -> Path:
+        return self.directory / "outcome.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Reads what another process holds. It is told neither the credential nor what else it does not need."""
+
+    handover: Handover
+    products: tuple[str, ...]
+    expecting: bool
+    contract: Contract
+
+    @classmethod
+    def of(cls, handed: Mapping[str, Any]) -> Self:
+        """From what `handed` made."""
+        contract = contract_at(Path(handed["contract"]) if handed["contract"] else None)
+        return cls(Handover(Path(handed["directory"])), tuple(handed["products"]), handed["expecting"], contract)
+
+    def handed(self) -> dict[str, Any]:
+        """Itself, in the values that pytest-xdist can send to a worker."""
+        return {
+            "directory": str(self.handover.directory),
+            "products": list(self.products),
+            "expecting": self.expecting,
+            "contract": None if self.contract.folder is None else str(self.contract.folder.resolve()),
+        }
+
+    def result(self) -> Result:
+        """The campaign, judged here. Raises EnvironmentFailure if there is none."""
+        return Result.of(read_journal(self.handover.journal()), contract=self.contract)
+
+
+CAMPAIGN = pytest.StashKey[Holder | Reader]()
+HANDOVER = pytest.StashKey[Handover]()
 
 
 class Node(Protocol):
@@ -56,7 +189,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def _settings(config: pytest.Config) -> Settings:
-    complaints = Complaints()
+    complaints = Messages()
     try:
         with run.make_context("run", arguments(config), obj=complaints) as context:
             return settings_from(context.params)
@@ -66,9 +199,11 @@ def _settings(config: pytest.Config) -> Settings:
         raise pytest.UsageError(complaints.redacted(str(in_one_line(error)))) from error
 
 
-def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out the test of the expectations where none are listed."""
-    return True if collection_path == EXPECTATIONS_TEST and not config.stash[CAMPAIGN].expecting else None
+    if not config.stash[CAMPAIGN].expecting:
+        here = Path(__file__).parent
+        items[:] = [item for item in items if item.name != EXPECTATIONS_TEST or item.path.parent != here]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -1,4 +1,4 @@
-"""Each requirement of the catalogue × each command that it applies to, as one test."""
+"""Each requirement of the catalogue × each command that it applies to, as one test; and one of the expectations."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import pytest
 
 from conformance.contract.requirements import Requirement
 from conformance.judging.verdicts import RequirementVerdict, Verdict
+from conformance.reports.remarks import stale_lines
 from conformance.reports.report import ReportEntry
 from conformance.reports.result import Result
 from conformance.reports.view import alike, rests_on
@@ -35,10 +36,16 @@ def test_requirement(requirement: Requirement, command: str | None, gateway_resu
         warnings.warn(ConformanceWarning(told(verdict, gateway_result)), stacklevel=1)
 
 
+def test_expectations(gateway_result: Result) -> None:
+    """What is listed as known falls short as listed, and has not expired."""
+    if gateway_result.judged.stale:
+        pytest.fail("\n".join(stale_lines(gateway_result.report)), pytrace=False)
+
+
 def told(verdict: RequirementVerdict, result: Result) -> str:
     """The verdict in words: what is required, what that rests on, what was seen, how to reproduce it."""
     requirement = verdict.requirement
-    entry = next(e for e in result.report.requirements if e.id == requirement.id and e.command == verdict.command)
+    entry = _entry(verdict, result)
     title = f"{verdict.verdict} {requirement.id} ({verdict.level}) {requirement.title}"
     lines = [title, f"  {rests_on(entry, result.contract)}"]
     if verdict.reason:

@@ -17,11 +17,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, timedelta
 from itertools import groupby
 
+from conformance.client.rules.resending import NO_CONNECTION_KEPT
 from conformance.contract.contract import Contract
 from conformance.contract.requirements import Level
-from conformance.judging.client.resending import NO_CONNECTION_KEPT
-from conformance.judging.expectations.entries import Expectation
-from conformance.judging.expectations.reading import TABLE
+from conformance.judging.expectations import Expectation
+from conformance.judging.expectations_file import TABLE
 from conformance.judging.judgement import Reason
 from conformance.judging.verdicts import Judged, RequirementVerdict, Verdict
 from conformance.reports.escaping import for_terminal

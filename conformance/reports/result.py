@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from conformance import __version__
+from conformance.client.rules.calls import REUSED, UNUSED
 from conformance.contract.contract import Contract, statum
 from conformance.diagnosis.follow_ups import SEARCH, run_proper
 from conformance.journal import Record
-from conformance.judging.client.evidence import REUSED, UNUSED
 from conformance.judging.expectations import Expectations, Stale
 from conformance.judging.judgement import Finding, Minimal
 from conformance.judging.terms import REFUSED_HERE

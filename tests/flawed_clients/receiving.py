@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import threading
 import time
 from dataclasses import replace
 from typing import Any
@@ -14,11 +15,12 @@ from flawed_clients.inbox import Inbox, Posted, Told
 # Longer than the 30 seconds that a receiver has, and than the 5 that it should take.
 TOO_LONG_S = 30.2
 LONG_S = 5.3
-# So long that what comes at the same moment is in between.
-A_MOMENT_S = 0.05
-WHEN_BUSY_S = 1.0
-# Fewer than come at once: more than those of the smaller crowd, and not so many.
-MANY, FEW = 50, 10
+# Requests at once are counted: those since the last time that none was open. Unknown ones, as most of a crowd are, and
+# those beside more than a few others are held until the crowd is there, at most for so long.
+A_FEW = 4
+GATHERS_WITHIN_S = 0.4
+# Fewer than come at once: more than the smaller crowd of 20, and more than the eight repeats of one moment.
+MANY, FEW = 25, 10
 
 
 class RefusesNotifications(Receiving):
@@ -243,22 +245,24 @@ class TurnsCrowdsAway(Receiving):
         places = FEW
 
         def __init__(self) -> None:
-            self.inside = 0
+            self.open = self.arrived = 0
             super().__init__()
+            self.crowd = threading.Condition(self.lock)
 
         def take(self, content: Told) -> int:
-            with self.lock:
-                if self.inside == self.places:
-                    return self.full(content)
-                self.inside += 1
-                busy = self.inside > self.places / 2
-            # Longer when it is half full: then it fills up on a machine that is slow to deliver the rest, too.
-            time.sleep(WHEN_BUSY_S if busy else A_MOMENT_S)
+            with self.crowd:
+                self.open += 1
+                self.arrived += 1
+                self.crowd.notify_all()
+                held = self.arrived > A_FEW or content["request_id"] not in self.known
+                crowded = self.crowd.wait_for(lambda: self.arrived > self.places, GATHERS_WITHIN_S if held else 0.0)
             try:
-                return super().take(content)
+                return self.full(content) if crowded else super().take(content)
             finally:
-                with self.lock:
-                    self.inside -= 1
+                with self.crowd:
+                    self.open -= 1
+                    if not self.open:
+                        self.arrived = 0
 
         def full(self, content: Told) -> int:
             """Where there is no place."""

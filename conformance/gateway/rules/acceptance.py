@@ -1,27 +1,40 @@
-"""What must be accepted is accepted, and a similar request within a command's window is not."""
+"""What must be accepted is accepted: alone, after what went before it, and at the same time; and repeats are not.
+
+The cases of sequences are planned so that the contract says what each must lead to if those before it went as planned
+(`conformance.contract.history`). So each rule looks first at what it rests on: the earlier request was accepted, or
+rejected; nothing was accepted between two looks at the balance. Where that did not come about, nothing is concluded.
+"""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from decimal import Decimal
 
-from conformance.gateway.rules.request_ids import EQUAL, burst_of
-from conformance.judging.evidence import ABSENT, Evidence, Outcome
-from conformance.judging.excuses import Excuses, unjudgeable
+from conformance.contract.contract import Contract
+from conformance.contract.places import value_at
+from conformance.gateway.rules.answers import EQUAL, burst_of
+from conformance.gateway.rules.refusals import twin_obstacle
+from conformance.judging.evidence import BALANCE, Evidence
+from conformance.judging.excuses import INSUFFICIENT_FUNDS, Excuses, unjudgeable
 from conformance.judging.judgement import (
     Check,
     Finding,
+    Inconclusive,
     Judgement,
+    Passed,
     Reason,
     RunCheck,
-    Unobserved,
     shown,
     verdict_of,
 )
+from conformance.judging.reading import is_number
+from conformance.judging.summaries import ABSENT, NotificationSummary, ResponseSummary
+from conformance.judging.transactions import amount_asked, amount_told, comparable, compared
 from conformance.model.traffic import Kind
 
 
-def accepted(answer: Outcome) -> Iterator[Finding]:
+def accepted(answer: ResponseSummary) -> Iterator[Finding]:
     """The gateway took the request on."""
     if not answer.accepted:
         said = f": {shown(answer.said)}" if answer.said is not None else ""
@@ -35,8 +48,8 @@ def accepted(answer: Outcome) -> Iterator[Finding]:
 
 def must_be_accepted(
     kind: Kind,
-    select: Callable[[Outcome], bool],
-    further: Callable[[Evidence, Outcome], Unobserved | None] = lambda *_: None,
+    select: Callable[[ResponseSummary], bool],
+    further: Callable[[Evidence, ResponseSummary], Inconclusive | None] = lambda *_: None,
 ) -> RunCheck:
     """A check that the selected cases of a kind are accepted, but for what has an excuse, be it a `further` one."""
 
@@ -62,7 +75,7 @@ def repeat_in_window_is_refused(evidence: Evidence, command: str | None) -> Iter
         first = evidence.earlier_of(answer)
         before = () if first is None else bursts.get(first.case_id, (first,))
         if not any(one.accepted for one in before):
-            yield Unobserved(Reason.PRECONDITION, "the request that it repeats was not accepted", answer.number)
+            yield Inconclusive(Reason.PRECONDITION, "the request that it repeats was not accepted", answer.number)
         elif (obstacle := unjudgeable(answer)) is not None:
             yield obstacle
         else:
@@ -71,20 +84,20 @@ def repeat_in_window_is_refused(evidence: Evidence, command: str | None) -> Iter
         yield from _one_is_accepted_at_most(burst)
 
 
-def equal_bursts(evidence: Evidence, command: str | None) -> Mapping[str, Sequence[Outcome]]:
+def equal_bursts(evidence: Evidence, command: str | None) -> Mapping[str, Sequence[ResponseSummary]]:
     """The equal requests that were made at the same moment, by the id of the first of each burst."""
-    bursts: dict[str, list[Outcome]] = defaultdict(list)
+    bursts: dict[str, list[ResponseSummary]] = defaultdict(list)
     for answer in evidence.final_of(command, Kind.BURST):
         if answer.aspect == EQUAL:
             bursts[burst_of(answer)].append(answer)
     return bursts
 
 
-def _one_is_accepted_at_most(burst: Sequence[Outcome]) -> Iterator[Judgement]:
+def _one_is_accepted_at_most(burst: Sequence[ResponseSummary]) -> Iterator[Judgement]:
     """All but the one that is accepted are refused; which one that is, is the gateway's affair."""
     accepted_ones = [answer for answer in burst if answer.accepted]
     if not accepted_ones:
-        yield Unobserved(Reason.PRECONDITION, "none of the equal requests was accepted", burst[0].number)
+        yield Inconclusive(Reason.PRECONDITION, "none of the equal requests was accepted", burst[0].number)
         return
     for answer in burst:
         if answer is accepted_ones[0]:
@@ -98,7 +111,7 @@ def _one_is_accepted_at_most(burst: Sequence[Outcome]) -> Iterator[Judgement]:
             yield from verdict_of(answer, _refused_as_repeat(answer))
 
 
-def _refused_as_repeat(answer: Outcome) -> Iterator[Finding]:
+def _refused_as_repeat(answer: ResponseSummary) -> Iterator[Finding]:
     if not answer.rejected:
         seconds = answer.contract.commands[answer.command or ""].window_s or 0.0
         told = f"a similar request within {seconds:g} s of an accepted one was answered {answer.status}"
@@ -113,14 +126,212 @@ def similar_in_part_is_accepted(evidence: Evidence, command: str | None) -> Iter
             continue
         first = evidence.earlier_of(answer)
         if first is None or not first.accepted:
-            yield Unobserved(Reason.PRECONDITION, "the request that it is similar to was not accepted", answer.number)
+            yield Inconclusive(Reason.PRECONDITION, "the request that it is similar to was not accepted", answer.number)
         elif obstacle := excuses.of_account(answer):
             yield obstacle
         else:
             yield from verdict_of(answer, accepted(answer))
 
 
+# Requests that are put beside a notification that tells of another one than its own. Those that ask for the same amount
+# are few, unless a run has nothing but that; and then it tells nothing.
+MOST_COMPARED = 100
+# So many members that are another request's are no chance, and no fee.
+BEYOND_CHANCE = 2
+
+
+def after_rejection_is_accepted(evidence: Evidence, command: str | None) -> Iterator[Judgement]:
+    """Where the earlier request was rejected, and a request of the same group shows that no other run was."""
+    unmet = "the similar request before it was not rejected"
+    return _accepted_after(evidence, command, "after-rejection", lambda earlier: earlier.rejected, unmet)
+
+
+def other_product_is_accepted(evidence: Evidence, command: str | None) -> Iterator[Judgement]:
+    """Where the request of the other product was accepted."""
+    unmet = "the other product's request was not accepted"
+    return _accepted_after(evidence, command, "other-product", lambda earlier: earlier.accepted, unmet)
+
+
+def _accepted_after(
+    evidence: Evidence, command: str | None, aspect: str, met: Callable[[ResponseSummary], bool], unmet: str
+) -> Iterator[Judgement]:
+    """Steps of that aspect are accepted, where what went before them went as it should; else it is `unmet`."""
+    excuses = Excuses(evidence, command)
+    for answer in evidence.final_of(command, Kind.REPEAT):
+        if answer.aspect != aspect:
+            continue
+        earlier = evidence.earlier_of(answer)
+        if earlier is None or not met(earlier):
+            yield Inconclusive(Reason.PRECONDITION, unmet, answer.number)
+        elif obstacle := unjudgeable(answer) or twin_obstacle(evidence, answer) or excuses.of_account(answer):
+            yield obstacle
+        else:
+            yield from verdict_of(answer, accepted(answer))
+
+
+# --- What the account shows
+
+
+def refusals_spend_nothing(*, for_funds: bool = False) -> RunCheck:
+    """The balance before and after requests of which none was accepted; `for_funds`: one of them for lack of funds."""
+
+    def check(evidence: Evidence, command: str | None) -> Iterator[Judgement]:
+        for after in evidence.final_of(command, Kind.VALID):
+            before = evidence.earlier_of(after) if after.aspect == BALANCE else None
+            if before is None:
+                continue
+            between = list(evidence.sent_between(before, after))
+            if between and for_funds == any(one.status == INSUFFICIENT_FUNDS for one in between):
+                yield from _compared(evidence, before, after, between)
+
+    return check
+
+
+def _compared(
+    evidence: Evidence, before: ResponseSummary, after: ResponseSummary, between: Sequence[ResponseSummary]
+) -> Iterator[Judgement]:
+    had, has = _balance(before), _balance(after)
+    taken = next((one for one in between if not one.rejected), None)
+    if not evidence.terms.alone:
+        yield Inconclusive(Reason.NO_TRAFFIC, "others use the account, too; see --exclusive-account", after.number)
+    elif taken is not None:
+        yield Inconclusive(Reason.PRECONDITION, f"{taken.case_id} was not refused between two balances", after.number)
+    elif had is None or has is None:
+        yield Inconclusive(Reason.PRECONDITION, f"{after.command} shows no balance", after.number)
+    elif has < had:  # more than before is no spending: somebody may have paid in
+        names = ", ".join(one.case_id for one in between)
+        yield Finding.in_answer(
+            after,
+            f"the balance went from {had} to {has} while nothing was accepted, only refused: {names}",
+            pointer=_balance_pointer(evidence.contract),
+            value=has,
+        )
+    else:
+        yield Passed(after.number)
+
+
+def _balance(answer: ResponseSummary) -> float | None:
+    pointer = _balance_pointer(answer.contract)
+    if pointer is None or answer.whole is None or not answer.accepted:
+        return None
+    try:
+        balance = value_at(answer.whole.content.value, pointer)
+    except (KeyError, IndexError, TypeError, ValueError):
+        return None
+    return balance if is_number(balance) else None
+
+
+def _balance_pointer(contract: Contract) -> str | None:
+    return contract.account.balance if contract.account else None
+
+
+# --- At once
+
+
+def _nothing_to_do_with_the_burst(evidence: Evidence, answer: ResponseSummary) -> Inconclusive | None:
+    """The excuse of a refusal that ordinary requests meet as well, where no other one of the burst was accepted.
+
+    All of a burst go to one phone number: then it may be that number that is refused, by whomever it is asked for.
+    """
+    burst = (o for o in evidence.final_of(answer.command, Kind.BURST) if burst_of(o) == burst_of(answer))
+    if answer.accepted or any(other.accepted for other in burst):
+        return None
+    return Excuses(evidence, answer.command).as_ordinary_ones(answer)
+
+
+DIFFERENT_AT_ONCE = must_be_accepted(Kind.BURST, lambda answer: answer.aspect != EQUAL, _nothing_to_do_with_the_burst)
+
+
+def accepted_at_once(evidence: Evidence, command: str | None) -> Iterator[Judgement]:
+    """Of different requests at the same moment all, of equal ones within a window one."""
+    yield from DIFFERENT_AT_ONCE(evidence, command)
+    excuses = Excuses(evidence, command)
+    for burst in equal_bursts(evidence, command).values():
+        taken = next((answer for answer in burst if answer.accepted), None)
+        excused = (excuses.of_account(answer) or excuses.as_ordinary_ones(answer) for answer in burst)
+        if taken is not None:
+            yield Passed(taken.number)
+        elif (obstacle := next(filter(None, excused), None)) is not None:
+            yield obstacle
+        else:
+            told = f"none of {len(burst)} equal requests at the same moment was accepted"
+            yield Finding.in_answer(burst[-1], told, pointer=burst[-1].code_pointer, value=burst[-1].status)
+
+
+# --- Whose notification it is
+
+
+def tells_of_its_own_request(evidence: Evidence, command: str | None) -> Iterator[Judgement]:
+    """What a notification tells is not what another request asked for.
+
+    That it tells something else than was asked for is no fault by itself, for the form of its members is open: an
+    amount may be told less a fee. So another request has to fit in its stead; and either more than one member speaks
+    for that one, or most of the other notifications do tell what was asked for.
+    """
+    arrivals = [
+        arrival
+        for arrival in evidence.arrivals
+        if arrival.echo and arrival.answer and arrival.answer.command == command and not arrival.answer.shared
+        if arrival.answer.case_id not in evidence.contradictions  # which is another fault
+    ]
+    contradicting = [arrival for arrival in arrivals if arrival.echo and arrival.echo.contradicting]
+    faithful = len(arrivals) - len(contradicting)
+    others = _by_amount(evidence, command) if contradicting else {}
+    for arrival in arrivals:
+        if arrival.echo is None or arrival.answer is None:
+            continue
+        if not arrival.echo.contradicting:
+            yield Passed(arrival.answer.number)
+            continue
+        other = _meant(arrival, command, others, evidence.contract)
+        if other and (arrival.echo.contradicting >= BEYOND_CHANCE or faithful > len(contradicting)):
+            yield _told_of(arrival, other, comparable(command, evidence.contract))
+
+
+def _by_amount(evidence: Evidence, command: str | None) -> Mapping[Decimal, list[ResponseSummary]]:
+    """The accepted requests of a command by the amount that they asked for."""
+    found: dict[Decimal, list[ResponseSummary]] = defaultdict(list)
+    for answer in evidence.owed(command):
+        amount = amount_asked(command, answer.details, evidence.contract) if answer.details is not None else None
+        if amount is not None and len(found[amount]) < MOST_COMPARED:
+            found[amount].append(answer)
+    return found
+
+
+def _meant(
+    arrival: NotificationSummary,
+    command: str | None,
+    by_amount: Mapping[Decimal, list[ResponseSummary]],
+    contract: Contract,
+) -> ResponseSummary | None:
+    """Another request that asked for all that the notification tells; None if there is none."""
+    told = arrival.echo.told if arrival.echo else ()
+    amount = amount_told(command, told, contract)
+    for other in by_amount.get(amount, ()) if amount is not None else ():
+        if other is not arrival.answer and other.details is not None:
+            agreeing, contradicting = compared(command, told, other.details, contract)
+            if agreeing and not contradicting:
+                return other
+    return None
+
+
+def _told_of(arrival: NotificationSummary, other: ResponseSummary, names: Sequence[str]) -> Finding:
+    told = arrival.echo.told if arrival.echo else ()
+    shows = {name: value for name, value in zip(names, told, strict=True) if value is not None}
+    return Finding.in_notice(
+        arrival, f"the notification tells what {other.case_id} asked for, not its own request", pointer="", value=shows
+    )
+
+
 RULES: Mapping[str, Callable[..., Check]] = {
     "repeat-within-the-window-is-refused": lambda: repeat_in_window_is_refused,
     "similar-in-part-is-accepted": lambda: similar_in_part_is_accepted,
+    "accepted-after-a-rejection": lambda: after_rejection_is_accepted,
+    "accepted-beside-another-product": lambda: other_product_is_accepted,
+    "accepted-at-once": lambda: accepted_at_once,
+    "refusals-spend-nothing": refusals_spend_nothing,
+    "tells-of-its-own-request": lambda: tells_of_its_own_request,
 }
+
+# The rules that are broken by the refusal of what should be accepted, or that judge that alone.
+OF_ACCEPTANCE = frozenset({"repeat-within-the-window-is-refused", "similar-in-part-is-accepted"})

@@ -15,23 +15,8 @@ from dataclasses import replace
 from conformance.contract.contract import Contract
 from conformance.contract.places import notified_of
 from conformance.contract.requirements import ByRule
-from conformance.gateway.rules.envelope import JSON_MEDIA_TYPE
-from conformance.judging.evidence import Arrival, Evidence, Notice, Outcome, Terms
-from conformance.judging.judgement import (
-    KEPT,
-    Check,
-    Finding,
-    Judgement,
-    Kept,
-    NoticeCheck,
-    NoticeRule,
-    Reason,
-    Unobserved,
-    notices_where,
-    shown,
-    verdict_of,
-)
-from conformance.judging.missing import (
+from conformance.gateway.rules.answers import JSON_MEDIA_TYPE
+from conformance.judging.absence import (
     CUT_OFF,
     NETWORK_HOLDS_S,
     held_up,
@@ -41,6 +26,23 @@ from conformance.judging.missing import (
     sent_once_more,
     what_came_instead,
 )
+from conformance.judging.evidence import Evidence
+from conformance.judging.judgement import (
+    PASSED,
+    Check,
+    Finding,
+    Inconclusive,
+    Judgement,
+    NoticeCheck,
+    NoticeRule,
+    Passed,
+    Reason,
+    notices_where,
+    shown,
+    verdict_of,
+)
+from conformance.judging.summaries import Notice, NotificationSummary, ResponseSummary
+from conformance.judging.terms import Terms
 from conformance.model.traffic import Kind, header, normalized
 from conformance.wire.receiver import MAX_BODY
 
@@ -55,8 +57,8 @@ def follows_each_accepted_request(evidence: Evidence, command: str | None) -> It
     Nor can one whose callback path was lost on the way, or for a while: there, what is missing may have been sent.
     """
     product = evidence.contract.product_of(command)
-    missing: list[Outcome] = []
-    kept: list[Outcome] = []
+    missing: list[ResponseSummary] = []
+    kept: list[ResponseSummary] = []
     for answer in evidence.owed(command):
         if evidence.terms.settled_at is None:
             yield replace(CUT_OFF, exchange=answer.number)
@@ -70,7 +72,7 @@ def follows_each_accepted_request(evidence: Evidence, command: str | None) -> It
 
 
 def _of_missing(
-    evidence: Evidence, product: str, missing: Sequence[Outcome], kept: Sequence[Outcome]
+    evidence: Evidence, product: str, missing: Sequence[ResponseSummary], kept: Sequence[ResponseSummary]
 ) -> Iterator[Judgement]:
     """What those say whose notification was waited for in vain, beside those that were `kept`."""
     terms, callback = evidence.terms, evidence.terms.callback_of(product)
@@ -82,11 +84,11 @@ def _of_missing(
     left = [answer for answer in missing if answer.number not in of_outages]
     gone = max(0, len(left) - explained)
     if gone and (lost := lost_on_its_way(terms, product, gone, gone + _outside_of_outages(terms, kept))) is not None:
-        yield from (Unobserved(Reason.ENVIRONMENT, lost, answer.number) for answer in missing)
+        yield from (Inconclusive(Reason.ENVIRONMENT, lost, answer.number) for answer in missing)
         return
     yield from meanwhile
     if gone or not meanwhile:
-        yield from (Kept(answer.number) for answer in kept)
+        yield from (Passed(answer.number) for answer in kept)
     if gone:
         # Which of them the unreadable ones belong to is unknown; that more are missing than that is certain.
         said = f"no notification within {terms.notify_within_s:g} s of the accepted request"
@@ -95,7 +97,7 @@ def _of_missing(
             yield Finding.in_answer(answer, said)
     see = ", ".join(_of_what_cannot_be_attributed(evidence, product)) if explained else ""
     for answer in left[:explained]:
-        yield Unobserved(
+        yield Inconclusive(
             Reason.PRECONDITION,
             f"a notification came that cannot be attributed; see {see}",
             answer.number,
@@ -112,7 +114,7 @@ def _of_what_cannot_be_attributed(evidence: Evidence, product: str) -> Iterator[
         yield from message.owners(contract.catalogue, f"/{contract.notification.id}", "required")
 
 
-def _outside_of_outages(terms: Terms, answers: Sequence[Outcome]) -> int:
+def _outside_of_outages(terms: Terms, answers: Sequence[ResponseSummary]) -> int:
     return sum(in_an_outage(terms, answer) is None for answer in answers) if terms.watch.outages else len(answers)
 
 
@@ -123,7 +125,7 @@ def comes_in_time(evidence: Evidence, command: str | None) -> Iterator[Judgement
     a gateway that sent it once more is not late.
     """
     within = evidence.terms.notify_within_s
-    late: list[tuple[Outcome, Arrival, float]] = []
+    late: list[tuple[ResponseSummary, NotificationSummary, float]] = []
     in_time = 0
     for answer in evidence.owed(command):
         first = evidence.first_about(answer)
@@ -132,19 +134,19 @@ def comes_in_time(evidence: Evidence, command: str | None) -> Iterator[Judgement
         took = first.received_at - answer.answered_at
         if took <= within + LATENESS_GRACE_S:
             in_time += 1
-            yield Kept(answer.number)
+            yield Passed(answer.number)
         elif (obstacle := held_up(evidence, answer)) is not None:
             yield obstacle
         elif evidence.terms.network_back and took <= within + NETWORK_HOLDS_S:
             detail = f"a notification came {took:.2f} s after the answer, allowed are {within:g} s; networks hold up"
-            yield Unobserved(Reason.ENVIRONMENT, detail, answer.number)
+            yield Inconclusive(Reason.ENVIRONMENT, detail, answer.number)
         else:
             late.append((answer, first, took))
     product = evidence.contract.product_of(command)
     lost = sent_once_more(evidence.terms, product or "", len(late), in_time + len(late)) if late else None
     for answer, first, took in late:
         if lost is not None:
-            yield Unobserved(Reason.ENVIRONMENT, lost, answer.number)
+            yield Inconclusive(Reason.ENVIRONMENT, lost, answer.number)
         else:
             yield Finding.in_notice(
                 first, f"the notification came {took:.2f} s after the answer, allowed are {within:g} s"
@@ -158,11 +160,11 @@ def is_by_the_method(notice: Notice) -> Iterator[Finding]:
         yield Finding.in_notice(notice, f"the notification is a {method}, not a {expected}")
 
 
-def is_json(notice: Notice) -> Iterator[Finding | Unobserved]:
+def is_json(notice: Notice) -> Iterator[Finding | Inconclusive]:
     """Of what is longer than the receiver reads the rest may be as JSON has it."""
     if notice.content.error is not None and len(notice.notification.request.body) >= MAX_BODY:
         words = f"it is longer than {MAX_BODY:,} bytes, of which the receiver reads no more"
-        yield Unobserved(Reason.ENVIRONMENT, words, notice.answer.number if notice.answer else None)
+        yield Inconclusive(Reason.ENVIRONMENT, words, notice.answer.number if notice.answer else None)
     elif notice.content.error is not None:
         yield Finding.in_notice(
             notice,
@@ -242,10 +244,10 @@ def outcomes_do_not_contradict(evidence: Evidence, command: str | None) -> Itera
         if (found := _another_outcome(told, evidence.contract) or _another_transaction(evidence, answer)) is not None:
             yield found
         elif told:
-            yield Kept(answer.number)
+            yield Passed(answer.number)
 
 
-def _another_outcome(told: Sequence[Arrival], contract: Contract) -> Finding | None:
+def _another_outcome(told: Sequence[NotificationSummary], contract: Contract) -> Finding | None:
     later = next((arrival for arrival in told if arrival.outcome != told[0].outcome), None)
     if later is None:
         return None
@@ -258,7 +260,7 @@ def _another_outcome(told: Sequence[Arrival], contract: Contract) -> Finding | N
     )
 
 
-def _another_transaction(evidence: Evidence, answer: Outcome) -> Finding | None:
+def _another_transaction(evidence: Evidence, answer: ResponseSummary) -> Finding | None:
     found = evidence.contradictions.get(answer.case_id)
     if found is None:
         return None
@@ -304,7 +306,7 @@ def none_that_nobody_asked_for(evidence: Evidence, _: str | None) -> Iterator[Ju
             )
     attributed = any(arrival.answer is not None for arrival in evidence.arrivals)
     if attributed:
-        yield KEPT
+        yield PASSED
 
 
 def _ours(notice: Notice) -> bool:

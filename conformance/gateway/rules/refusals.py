@@ -10,20 +10,22 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from conformance.contract.requirements import Expected
-from conformance.judging.evidence import ABSENT, UNAUTHORIZED, Answer, Evidence, Outcome
+from conformance.judging.evidence import Evidence
 from conformance.judging.excuses import Excuses, unjudgeable
 from conformance.judging.form import envelope_problems
 from conformance.judging.judgement import (
     Check,
     Finding,
+    Inconclusive,
     Judgement,
     Reason,
     RunCheck,
-    Unobserved,
     answers_where,
     shown,
     verdict_of,
 )
+from conformance.judging.reading import UNAUTHORIZED, Answer
+from conformance.judging.summaries import ABSENT, ResponseSummary
 from conformance.model.traffic import Kind, header
 
 # Codes that blame something else than the input: credential, funds, access, path, rate (contract: "Responses").
@@ -31,10 +33,10 @@ BLAMES_SOMETHING_ELSE = frozenset({401, 402, 403, 404, 429})
 ACCESS_DENIED = 403
 UNPROCESSABLE = 422
 
-Rule = Callable[[Outcome], Iterator[Finding]]
+Rule = Callable[[ResponseSummary], Iterator[Finding]]
 
 
-def beside_twin(kind: Kind, select: Callable[[Outcome], bool], rule: Rule) -> RunCheck:
+def beside_twin(kind: Kind, select: Callable[[ResponseSummary], bool], rule: Rule) -> RunCheck:
     """A check of `rule` on the selected cases of a kind whose twin, if they have one, was seen to be accepted."""
 
     def check(evidence: Evidence, command: str | None) -> Iterator[Judgement]:
@@ -50,15 +52,15 @@ def beside_twin(kind: Kind, select: Callable[[Outcome], bool], rule: Rule) -> Ru
     return check
 
 
-def twin_obstacle(evidence: Evidence, answer: Outcome) -> Unobserved | None:
+def twin_obstacle(evidence: Evidence, answer: ResponseSummary) -> Inconclusive | None:
     """Why an answer says nothing: the request that has to be accepted beside it was not."""
     if answer.purpose.twin is None:
         return None
     twin = evidence.twin_of(answer)
     if twin is None:
-        return Unobserved(Reason.PRECONDITION, "its positive twin was not sent", answer.number)
+        return Inconclusive(Reason.PRECONDITION, "its positive twin was not sent", answer.number)
     if not twin.accepted:
-        return Unobserved(
+        return Inconclusive(
             Reason.PRECONDITION,
             f"its positive twin {answer.purpose.twin} was not accepted ({_told(twin)}), so a refusal tells nothing",
             answer.number,
@@ -66,12 +68,12 @@ def twin_obstacle(evidence: Evidence, answer: Outcome) -> Unobserved | None:
     return None
 
 
-def _told(answer: Outcome) -> str:
+def _told(answer: ResponseSummary) -> str:
     said = f": {shown(answer.said)}" if answer.said is not None else ""
     return f"answered {answer.status}{said}" if answer.status is not None else "no answer"
 
 
-def refused_with_401(answer: Outcome) -> Iterator[Finding]:
+def refused_with_401(answer: ResponseSummary) -> Iterator[Finding]:
     """A wrong credential is 401, nothing else."""
     if answer.status != UNAUTHORIZED:
         yield Finding.in_answer(
@@ -79,7 +81,7 @@ def refused_with_401(answer: Outcome) -> Iterator[Finding]:
         )
 
 
-def refused(answer: Outcome) -> Iterator[Finding]:
+def refused(answer: ResponseSummary) -> Iterator[Finding]:
     """Any 4xx will do: whether the right credential is refused is another requirement's affair."""
     if not answer.rejected:
         yield Finding.in_answer(
@@ -90,13 +92,13 @@ def refused(answer: Outcome) -> Iterator[Finding]:
         )
 
 
-def not_accepted(answer: Outcome) -> Iterator[Finding]:
+def not_accepted(answer: ResponseSummary) -> Iterator[Finding]:
     """The request was not taken on, whatever else became of it: a 5xx is another requirement's affair."""
     if not answer.rejected and not _crashed(answer):
         yield from refused(answer)
 
 
-def no_5xx(answer: Outcome) -> Iterator[Finding]:
+def no_5xx(answer: ResponseSummary) -> Iterator[Finding]:
     """The gateway did not fall over."""
     if _crashed(answer):
         yield Finding.in_answer(
@@ -104,11 +106,11 @@ def no_5xx(answer: Outcome) -> Iterator[Finding]:
         )
 
 
-def _crashed(answer: Outcome) -> bool:
+def _crashed(answer: ResponseSummary) -> bool:
     return answer.status is not None and answer.status >= 500
 
 
-def refused_as_invalid(answer: Outcome) -> Iterator[Finding]:
+def refused_as_invalid(answer: ResponseSummary) -> Iterator[Finding]:
     """A 4xx that blames the input (contract: "any 4xx other than 401/402/403/404/429")."""
     # A name that breaks its pattern is by that also not registered to the account, which is what a 403 says.
     registered = answer.purpose.member in answer.contract.members.registered
@@ -124,7 +126,7 @@ def refused_as_invalid(answer: Outcome) -> Iterator[Finding]:
         )
 
 
-def _what(answer: Outcome) -> str:
+def _what(answer: ResponseSummary) -> str:
     shows = answer.purpose
     if shows.kind is Kind.OPEN:
         return f"a payload that the contract leaves open ({shows.keyword or shows.aspect})"
@@ -133,11 +135,11 @@ def _what(answer: Outcome) -> str:
     return shows.aspect.replace("-", " ") + (f" ({shows.keyword})" if shows.keyword else "")
 
 
-def _code(answer: Outcome) -> Any:
+def _code(answer: ResponseSummary) -> Any:
     return answer.http_status if answer.code is ABSENT else answer.code
 
 
-def in_envelope(answer: Outcome) -> Iterator[Finding]:
+def in_envelope(answer: ResponseSummary) -> Iterator[Finding]:
     """The answer has the form that its schema gives it, whatever it says."""
     whole = answer.whole
     if whole is None:
@@ -177,7 +179,7 @@ def refused_credential_has_no_effect(evidence: Evidence, command: str | None) ->
             if obstacle:
                 yield obstacle
             elif probe is None or probe.status != UNAUTHORIZED:
-                yield Unobserved(
+                yield Inconclusive(
                     Reason.PRECONDITION, "the credential probe before it was not refused with 401", answer.number
                 )
             elif obstacle := excuses.of_account(answer) or excuses.as_ordinary_ones(answer, crashes=True):
@@ -186,14 +188,14 @@ def refused_credential_has_no_effect(evidence: Evidence, command: str | None) ->
                 yield from verdict_of(answer, _accepted_after(answer))
 
 
-def _without_effect(evidence: Evidence, answer: Outcome) -> Iterator[Finding]:
+def _without_effect(evidence: Evidence, answer: ResponseSummary) -> Iterator[Finding]:
     for arrival in () if evidence.shares_id(answer) else evidence.arrivals_about(answer):
         yield Finding.in_notice(
             arrival, f"a request refused for its credential ({answer.aspect}) was followed by a notification"
         )
 
 
-def _accepted_after(answer: Outcome) -> Iterator[Finding]:
+def _accepted_after(answer: ResponseSummary) -> Iterator[Finding]:
     if not answer.accepted:
         yield Finding.in_answer(
             answer,

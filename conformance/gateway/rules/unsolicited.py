@@ -11,22 +11,22 @@ from typing import Any
 
 from conformance.contract.command import Unsolicited
 from conformance.contract.schema_set import Violation
-from conformance.judging.details import contradiction, telling_of
-from conformance.judging.judgement import Check, Finding, NoticeCheck, NoticeRule, Reason, Unobserved
-from conformance.judging.notice import Notice
+from conformance.judging.judgement import Check, Finding, Inconclusive, NoticeCheck, NoticeRule, Reason
+from conformance.judging.summaries import Notice
 from conformance.judging.terms import Terms
+from conformance.judging.transactions import contradiction, telling_of
 from conformance.wire.receiver import MAX_BODY
 
 
 def has_what_all_have(terms: Terms) -> NoticeRule:
     """By the method of notifications, a JSON object, with the members of every notification."""
 
-    def rule(notice: Notice) -> Iterator[Finding | Unobserved]:
+    def rule(notice: Notice) -> Iterator[Finding | Inconclusive]:
         roles, request, content = notice.contract.notification, notice.notification.request, notice.content
         if request.method != roles.method:
             yield Finding.in_notice(notice, f"the notification is a {request.method}, not a {roles.method}")
         elif content.error is not None and len(request.body) >= MAX_BODY:
-            yield Unobserved(Reason.ENVIRONMENT, f"it is longer than {MAX_BODY:,} bytes; the receiver reads no more")
+            yield Inconclusive(Reason.ENVIRONMENT, f"it is longer than {MAX_BODY:,} bytes; the receiver reads no more")
         elif content.error is not None:
             yield Finding.in_notice(notice, f"the body is unreadable: {content.error}", pointer="", value=request.body)
         elif content.members is None:
@@ -42,9 +42,9 @@ def has_what_all_have(terms: Terms) -> NoticeRule:
 def has_what_is_documented(terms: Terms) -> NoticeRule:
     """The members that it is documented to have, of their types."""
 
-    def rule(notice: Notice) -> Iterator[Finding | Unobserved]:
+    def rule(notice: Notice) -> Iterator[Finding | Inconclusive]:
         if notice.content.members is None:
-            yield Unobserved(Reason.PRECONDITION, "a notification came that is no JSON object")
+            yield Inconclusive(Reason.PRECONDITION, "a notification came that is no JSON object")
             return
         for violation in _violations(notice):
             if not _is_of_all(notice, violation):
@@ -57,10 +57,10 @@ def does_not_contradict(terms: Terms) -> NoticeRule:
     """Of each id what was told first is remembered, for the length of one run."""
     before: dict[str, tuple[str | None, Mapping[str, Any]]] = {}
 
-    def rule(notice: Notice) -> Iterator[Finding | Unobserved]:
+    def rule(notice: Notice) -> Iterator[Finding | Inconclusive]:
         roles, members = notice.contract.notification, notice.content.members
         if notice.request_id is None or members is None:
-            yield Unobserved(Reason.PRECONDITION, "a notification came whose id cannot be read")
+            yield Inconclusive(Reason.PRECONDITION, "a notification came whose id cannot be read")
             return
         tells = telling_of(members, notice.contract)
         outcome, told = before.get(notice.request_id, (notice.outcome, {}))
@@ -79,13 +79,13 @@ def does_not_contradict(terms: Terms) -> NoticeRule:
 def _known_to(terms: Terms, rule: NoticeRule) -> NoticeRule:
     """The rule, of what was sent by whoever was told the address."""
 
-    def told(notice: Notice) -> Iterator[Finding | Unobserved]:
+    def told(notice: Notice) -> Iterator[Finding | Inconclusive]:
         target = notice.notification.request.url
         if terms.alone or terms.is_known_only_to_the_gateway(notice.product or "", target):
             yield from rule(notice)
         else:
             words = "anybody may have sent it: nothing in the callback URL is known to the gateway alone"
-            yield Unobserved(Reason.NO_TRAFFIC, words)
+            yield Inconclusive(Reason.NO_TRAFFIC, words)
 
     return told
 

@@ -1,0 +1,163 @@
+"""What a command says: results on standard output, all else on standard error, an error as exactly one line.
+
+    Output          how much is told, and where
+    Messages        errors and warnings, without the secret once that is known
+    in_words        any exception as an error of the suite's own
+    in_one_line     an error of click's, in the words of the suite
+
+Below an error stands what another program has said of it: the last lines of a driver that died.
+"""
+
+from __future__ import annotations
+
+import traceback
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import click
+from click.core import ParameterSource
+from rich.console import Console
+
+import conformance
+from conformance.contract.contract import statum
+from conformance.contract.schema_set import built_in
+from conformance.journal import Redaction
+from conformance.journal.redactable import is_own_word
+from conformance.journal.redaction import credential_text
+from conformance.model.errors import ConformanceError, EnvironmentFailure, SuiteError, UsageError, did_you_mean, lack_of
+from conformance.reports.console import print_line, print_prose, remarks, results
+from conformance.reports.live import QuietProgress, ShownProgress, progress_on
+
+
+class Messages:
+    """Errors and warnings, a line each, on standard error; one for each call of the command.
+
+    Whoever learns of the secret tells it; the words of the `contract` are none.
+    """
+
+    def __init__(self, *, debug: bool = False) -> None:
+        self._redaction = Redaction.none()
+        self._debug = debug
+        self.contract = statum()
+        self._quiet = False
+
+    @classmethod
+    def of(cls, ctx: click.Context | None = None) -> Self:
+        """Those of the command that is under way."""
+        return (ctx or click.get_current_context()).find_object(cls) or cls()
+
+    def protect(self, secret: str, consumer_key: str, *more: str) -> None:
+        """From here on the secret is not printed, nor are the values in `more`.
+
+        But for what is a word of the suite's own, by which all that is said would be taken apart.
+        """
+        credential = credential_text(consumer_key, secret)
+        values = (value for value in (secret, secret[:-1], *more) if not is_own_word(value, self.contract))
+        self._redaction = Redaction(values, credential)
+
+    def quieten(self) -> None:
+        """From here on errors alone are told."""
+        self._quiet = True
+
+    def warn(self, message: str) -> None:
+        """Say what is amiss although it can be used."""
+        if not self._quiet:
+            self._say(f"warning: {message}", "yellow")
+
+    def error(self, error: ConformanceError) -> int:
+        """Say why it ends here; the exit code to end with."""
+        if self._debug:
+            remarks().print(self._redaction.text("".join(traceback.format_exception(error))))
+        self._say(f"error: {error}", "red")
+        for line in error.lines:
+            print_line(remarks(), f"  | {self.redacted(line)}")
+        return error.exit_code
+
+    def redacted(self, text: str) -> str:
+        """`text` without the secret."""
+        return self._redaction.text(text)
+
+    def _say(self, line: str, style: str) -> None:
+        print_prose(remarks(), self.redacted(line), style)
+
+
+INSTALLED = (str(Path(conformance.__file__).parent), str(built_in("")))
+
+
+def in_words(error: BaseException) -> ConformanceError:
+    """What an exception that ended a command comes to: what the user gave, what the machine lacks, or a bug."""
+    if isinstance(error, ConformanceError):
+        return error
+    if isinstance(error, KeyboardInterrupt):
+        told: ConformanceError = EnvironmentFailure("interrupted before anything could be judged")
+    elif isinstance(error, click.ClickException):
+        told = in_one_line(error)
+    elif _is_of_installation(error):
+        told = SuiteError(
+            f"the installation is broken: {error}",
+            "install it anew, from where you have it: pip install --force-reinstall SOURCE",
+        )
+    else:
+        told = lack_of(error) or SuiteError(
+            " ".join(f"the suite failed: {type(error).__name__}: {error}; please report it".split()),
+            "STATUM_CONFORMANCE_DEBUG=1 shows where",
+        )
+    told.__cause__ = error
+    return told
+
+
+def _is_of_installation(error: BaseException) -> bool:
+    """Whether a module or a file that belongs to the suite is missing or cannot be read."""
+    if isinstance(error, OSError) and error.filename is not None:
+        return str(error.filename).startswith(INSTALLED)
+    return isinstance(error, ImportError)
+
+
+def in_one_line(error: click.ClickException) -> UsageError:
+    """What click complains of, with a hint."""
+    context = getattr(error, "ctx", None)
+    helped = f"{context.command_path} --help" if context else None
+    if isinstance(error, click.NoSuchOption):
+        known = [name for parameter in context.command.params for name in parameter.opts] if context else []
+        return UsageError(f"there is no option {error.option_name}", did_you_mean(error.option_name, known) or helped)
+    if isinstance(error, click.UsageError) and isinstance(context and context.command, click.Group):
+        names = context.command.list_commands(context) if context else []
+        return UsageError(f"no command is given; expected {', '.join(names)}", helped)
+    message = error.format_message().rstrip(".")
+    return UsageError(message[:1].lower() + message[1:], helped)
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """How much is told. `as_json`: standard output is a script's, and people read standard error."""
+
+    quiet: bool = False
+    verbose: bool = False
+    as_json: bool = False
+
+    @classmethod
+    def of(cls, options: dict[str, Any]) -> Output:
+        """What the options say, which are taken out of `options`; from here on warnings are told, or not.
+
+        Raises UsageError for -q with -v; of these one on the command line beats one that is configured elsewhere.
+        """
+        quiet, verbose = bool(options.pop("quiet", False)), bool(options.pop("verbose", False))
+        if quiet and verbose:
+            source = click.get_current_context().get_parameter_source
+            here = [source(name) is ParameterSource.COMMANDLINE for name in ("quiet", "verbose")]
+            if here[0] == here[1]:
+                raise UsageError("-q (--quiet) and -v (--verbose) are both given; expected one of the two")
+            quiet, verbose = here
+        if quiet:
+            Messages.of().quieten()
+        return cls(quiet, verbose, options.pop("format", None) == "json")
+
+    @property
+    def console(self) -> Console:
+        """Where people read the result."""
+        return remarks() if self.as_json else results()
+
+    def progress(self) -> ShownProgress:
+        """How a run goes on, as it is shown."""
+        return QuietProgress() if self.quiet else progress_on(remarks(), verbose=self.verbose)

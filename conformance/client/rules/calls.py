@@ -1,0 +1,278 @@
+"""What a certification recorded, by call of the client and by case of the receiver.
+
+    SentRequest         a request that reached the witness, and its answer
+    ClientReport        what the client told its caller
+    Call                a call that the driver was asked for: the requests that it led to, and the client's report
+    ReceiverCase        a case that was sent to a receiver, with what the driver answered about it afterwards
+    speaks_of_a_call    whether a request to an unknown address comes from the client
+
+Verdicts come from the traffic: no rule asks for the name of a scenario.
+"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+from urllib.parse import quote, unquote, urlsplit
+
+from conformance.contract.contract import AnswerRoles, Contract
+from conformance.judging.judgement import shown
+from conformance.judging.reading import Answer, Content, is_number
+from conformance.model.traffic import Case, Exchange, Request, header
+
+STRAY = "stray"
+"""The case of requests that reached the witness under none of its base URLs."""
+
+EXTRA = "extra-call"
+"""The kind of the notes on calls that were made because of another one: `case`, `of` which call, and `why`."""
+
+IN_PLACE, ASKED_AGAIN, PROBE = "in place", "asked again", "probe"
+"""Why: with parameters that the client has sent before; the same call once more; to see whether it sends anything."""
+
+UNREADABLE = "unreadable"
+"""The kind of the notes on bytes that arrived and are not HTTP: where, the error, and their beginning."""
+
+AFTER = "the connection was closed after the answer's body, before the mark of its end"
+NEVER = "the request was never answered"
+STALLED = "the answer stopped in the middle of its body, and the connection stayed open"
+DRIPPING = "the answer came a byte at a time, without an end"
+"""The failure in the journal of an exchange that the witness left without an answer, or without its end."""
+
+OUTLASTED = ", and the client was still waiting when the suite closed the connection"
+"""Follows there if the client did not give up."""
+
+REUSED = ", on a connection that had carried an answer before"
+UNUSED = ", on a new connection, though one was kept open at the base URL"
+"""Follow there if the client used a connection again, and if it did not, although it could."""
+
+# Shorter values are part of anything.
+SHORTEST_TRACE = 6
+
+# Every base URL begins with this and a nonce, which nobody guesses.
+_BASE_URL = "/n/"
+
+
+@dataclass(frozen=True, slots=True)
+class ClientReport:
+    """What the client told its caller, as its driver passes it on; `at`: when (monotonic seconds)."""
+
+    outcome: str | None
+    error: str | None
+    status_code: int | None
+    description: str | None
+    request_id: str | float | None
+    at: float
+
+    @classmethod
+    def of(cls, answer: Mapping[str, Any], at: float) -> Self:
+        """Read a valid answer of the driver."""
+        code, description = answer.get("status_code"), answer.get("description")
+        return cls(answer.get("outcome"), answer.get("error"), code, description, answer.get("request_id"), at)
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the caller was told that the request was accepted."""
+        return self.outcome == "accepted"
+
+    @property
+    def in_words(self) -> str:
+        """As a finding shows it."""
+        if self.accepted:
+            return "accepted"
+        return f"an error ({self.error}{'' if self.status_code is None else f', {self.status_code}'})"
+
+    @property
+    def in_its_words(self) -> str:
+        """The same with the description that the client gave."""
+        return self.in_words if not self.description else f"{self.in_words}: {shown(self.description)}"
+
+
+@dataclass(frozen=True, slots=True)
+class SentRequest:
+    """A request that reached the witness. `elsewhere`: at the other host, which a redirect leads to."""
+
+    exchange: Exchange
+    answer: Answer
+    elsewhere: bool
+
+    @property
+    def number(self) -> int:
+        """Its number in the journal."""
+        return self.exchange.number
+
+    @property
+    def http_status(self) -> int | None:
+        """The status of the answer, if there was one."""
+        return self.exchange.response.status if self.exchange.response else None
+
+    @property
+    def members(self) -> Mapping[str, Any]:
+        """The members of the answer's envelope."""
+        return self.answer.content.members or {}
+
+    @property
+    def contract(self) -> Contract:
+        """The contract that the answer is read by."""
+        return self.answer.contract
+
+    @property
+    def roles(self) -> AnswerRoles:
+        """The names of an answer's members by role."""
+        return self.answer.contract.answer
+
+    @property
+    def code(self) -> Any:
+        """The code in the envelope; None if it has none."""
+        return self.members.get(self.roles.code)
+
+    @property
+    def accepts(self) -> bool:
+        """Whether the envelope says that the request was accepted."""
+        return self.agreed == self.roles.success
+
+    @property
+    def agreed(self) -> int | None:
+        """The status that status line and envelope agree on; None for a lost answer, or one without an envelope."""
+        code, response = self.code, self.exchange.response
+        if response is None or not is_number(code) or code != response.status or not is_json(self.exchange):
+            return None
+        if not isinstance(self.members.get(self.roles.reason), str) or self.answer.request_id is None:
+            return None
+        return response.status
+
+    @property
+    def usable(self) -> bool:
+        """Whether the answer is an envelope with a code, whatever media type it declares."""
+        return self.exchange.response is not None and is_number(self.code)
+
+    @property
+    def says(self) -> int | float | None:
+        """The code of an envelope that is declared as JSON; None for any other answer."""
+        return self.code if self.usable and is_json(self.exchange) else None
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether the HTTP status is a success, whatever the body says."""
+        return self.http_status is not None and 200 <= self.http_status <= 299
+
+    @property
+    def in_doubt(self) -> bool:
+        """Whether the client cannot know if the gateway took the request: the answer is lost, or unreadable."""
+        return self.lost or (self.succeeded and self.says is None)
+
+    @property
+    def lost(self) -> bool:
+        """Whether the answer was lost on purpose."""
+        return self.exchange.response is None and self.exchange.failure is not None
+
+    @property
+    def unanswered(self) -> bool:
+        """Whether the witness did not answer, or not to the end, and left the connection open."""
+        return self.lost and (self.exchange.failure or "").startswith((NEVER, STALLED, DRIPPING))
+
+    @property
+    def outlasted(self) -> bool:
+        """Whether the client waited until the witness closed the connection, which is longer than it should."""
+        return (self.exchange.failure or "").endswith(OUTLASTED)
+
+    @property
+    def reused(self) -> bool | None:
+        """Whether it came on a used connection; None for a new one where there was none to use."""
+        failure = self.exchange.failure or ""
+        return failure.endswith(REUSED) if failure.endswith((REUSED, UNUSED)) else None
+
+    @property
+    def whole_body(self) -> bool:
+        """Whether the whole body was sent before the answer was lost: some clients can tell."""
+        return self.lost and (self.exchange.failure or "").startswith(AFTER)
+
+    @property
+    def redirects(self) -> bool:
+        """Whether the answer sends the client to another address."""
+        response = self.exchange.response
+        return response is not None and 300 <= response.status <= 399 and bool(header(response.headers, "location"))
+
+
+def is_json(exchange: Exchange) -> bool:
+    """Whether the answer is declared as JSON."""
+    value = header(exchange.response.headers, "content-type") if exchange.response else None
+    return value is not None and value.partition(";")[0].strip().lower() == "application/json"
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call that the driver was asked for.
+
+    `sent`: the requests that it led to, in order. `report`: None where the driver did not answer, or has no such call
+    (`unsupported`). `deaths`: the notes on how the driver failed instead. `asked_at`: monotonic seconds. `timeout_s`:
+    the time-out that the client was given. `extra`: why the call was made because of another one, `of` that one.
+    """
+
+    case: Case
+    sent: tuple[SentRequest, ...] = ()
+    report: ClientReport | None = None
+    unsupported: bool = False
+    deaths: tuple[Mapping[str, Any], ...] = ()
+    asked_at: float | None = None
+    timeout_s: float | None = None
+    extra: str | None = None
+    of: str | None = None
+
+    @property
+    def here(self) -> tuple[SentRequest, ...]:
+        """The requests at the base URL that the client was given."""
+        return tuple(sent for sent in self.sent if not sent.elsewhere)
+
+    @property
+    def last(self) -> SentRequest | None:
+        """The request whose answer the client reports; None if there was none, or it went elsewhere.
+
+        Requests after the report do not count.
+        """
+        before = [sent for sent in self.sent if self.report is None or sent.exchange.sent_at <= self.report.at]
+        return before[-1] if before and not before[-1].elsewhere else None
+
+    @property
+    def params(self) -> Mapping[str, Any]:
+        """The parameters that the driver was given."""
+        return Content.of(self.case.request.body).members or {}
+
+    @property
+    def target(self) -> str:
+        """The path that a request has to go to."""
+        return urlsplit(self.case.request.url).path
+
+
+@dataclass(frozen=True, slots=True)
+class ResultAnswer:
+    """What a driver answered when asked about a request, at that time (monotonic seconds)."""
+
+    request_id: str
+    answer: Mapping[str, Any]
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiverCase:
+    """A case that was sent to a receiver, and its answers; `results`: what the driver answered afterwards."""
+
+    case: Case
+    exchanges: tuple[Exchange, ...] = ()
+    results: tuple[ResultAnswer, ...] = ()
+
+
+def speaks_of_a_call(request: Request, contract: Contract, key: str, secret: str, params: Iterable[str] = ()) -> bool:
+    """Whether a request holds the credential or a value of the call, or names a command or a base URL.
+
+    Anybody may send to an open port, but a scanner asks for none of these.
+    """
+    path = unquote(request.url.partition("?")[0]).rstrip("/").lower()
+    if _BASE_URL in path or any(path.endswith(f"/{name.lower()}") for name in contract.commands):
+        return True
+    pair = b64encode(f"{key}:{secret}".encode()).decode().rstrip("=")
+    traces = {each for each in (key, secret, pair, *params) if len(each) >= SHORTEST_TRACE}
+    traces |= {quote(each, safe="") for each in traces}
+    headers = "\n".join(value for _, value in request.headers)
+    return any(each in request.url or each in headers or each.encode() in request.body for each in traces)

@@ -1,0 +1,312 @@
+"""A recorded certification, correlated once for all rules on clients and receivers.
+
+ClientTerms     the settings of the certification, and what the client offers
+ClientEvidence  its calls, and the cases that were sent to its receivers
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from conformance.client.rules.calls import (
+    EXTRA,
+    STRAY,
+    UNREADABLE,
+    Call,
+    ClientReport,
+    ReceiverCase,
+    ResultAnswer,
+    SentRequest,
+    speaks_of_a_call,
+)
+from conformance.contract.contract import Contract, statum
+from conformance.contract.requirements import Offer
+from conformance.contract.schema_set import FORMATS
+from conformance.journal import Note, Record
+from conformance.judging.reading import Answer, Content, is_number
+from conformance.model.traffic import Case, Direction, DriverLine, Exchange, Kind
+
+# A client that is only observed has neither, whatever it may be capable of.
+_NOT_OBSERVED = frozenset({Offer.DRIVER, Offer.CALLBACK})
+
+_LACKING_WITHOUT_DRIVER = {
+    Offer.INVOCATIONS: "there is no driver that could have calls made",
+    Offer.CALLBACK: "no callback URL is given",
+    Offer.RESULTS: "there is no driver to ask what became of a request",
+    Offer.APPLIED: "there is no driver to ask what became of a request",
+}
+
+_LACKING = {
+    Offer.DRIVER: "there is no driver to judge",
+    Offer.INVOCATIONS: "the client declares no command",
+    Offer.CALLBACK: "the client does not declare the feature callback",
+    Offer.RESULTS: "the client does not declare the feature results",
+    Offer.APPLIED: "the client does not declare the feature results",
+    Offer.ERROR_DETAILS: "the client's API does not expose the details of an error",
+    Offer.REQUEST_ID: "the client's API does not expose the id of a request",
+}
+
+_OF_RESULTS = frozenset({Offer.RESULTS, Offer.APPLIED})
+
+
+@dataclass(frozen=True, slots=True)
+class ClientTerms:
+    """What verdicts depend on besides the traffic.
+
+    `key`, `secret`: the credential that the client was given. `offered`: what the client declares, by `Offer`;
+    `callbacks`: the commands whose notifications it receives, and `unsolicited`, what it gets without an invocation.
+    `settled_at`: until when the witness watched, None when the run was cut off. `gave_up`: why the driver was not
+    started again. `obstacle`: why the run was not held. `observed`: the client was watched, not driven. `greeted`: a
+    driver said hello. `lacks`: what its API does not expose. `proxies`: variables of its environment that name one.
+    `out_of_time`: why the plan was not completed.
+    """
+
+    commands: tuple[str, ...] = ()
+    declared: frozenset[str] = frozenset()
+    callbacks: frozenset[str] = frozenset()
+    offered: frozenset[Offer] = frozenset()
+    key: str = ""
+    secret: str = ""
+    timeout_s: float = 0.0
+    resend_window_s: float = 0.0
+    advised_delay_s: float = 0.0
+    settled_at: float | None = None
+    gave_up: str | None = None
+    obstacle: str | None = None
+    observed: bool = False
+    greeted: bool = False
+    lacks: frozenset[str] = frozenset()
+    proxies: tuple[str, ...] = ()
+    out_of_time: str | None = None
+    contract: Contract = field(default_factory=statum)
+    unsolicited: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, record: Record, contract: Contract) -> Self:
+        """Those of a recorded run, judged by `contract`."""
+        settings = record.settings
+        notes = {note.kind: note.detail for note in record.notes}
+        hello = notes.get("hello", {})
+        credential = settings.get("credential", {})
+        own = settings["products"] if settings.get("callback_url") else ()
+        products = {*hello.get("callback_urls", {}), *own}
+        unsolicited = tuple(each.name for each in contract.unsolicited_among(settings["products"], products))
+        return cls(
+            commands=tuple(settings["commands"]),
+            unsolicited=unsolicited,
+            declared=frozenset(hello.get("commands", ())),
+            callbacks=frozenset((*(c.name for c in contract.commands_of(products) if c.product), *unsolicited)),
+            offered=_offered(settings, hello),
+            key=credential.get("key", ""),
+            secret=credential.get("secret", ""),
+            timeout_s=float(settings.get("timeout_s", 0.0)),
+            resend_window_s=float(settings.get("resend_window_s", 0.0)),
+            advised_delay_s=float(settings.get("advised_delay_s", 0.0)),
+            settled_at=notes.get("settled", {}).get("at"),
+            gave_up=notes.get("gave-up", {}).get("detail"),
+            obstacle=notes.get("obstacle", {}).get("message"),
+            greeted="hello" in notes,
+            observed=bool(settings.get("observe")),
+            lacks=frozenset(hello.get("lacks", ())),
+            proxies=tuple(notes.get("environment", {}).get("proxies", ())),
+            out_of_time=notes.get("out-of-time", {}).get("detail"),
+            contract=contract,
+        )
+
+    def lacking(self, offer: Offer, command: str | None) -> str | None:
+        """Why an offer that a requirement needs is missing for `command`, in words; None if it is there."""
+        if self.observed and offer not in _NOT_OBSERVED:
+            return None  # inconclusive rather than missing
+        if offer not in self.offered and Offer.DRIVER not in self.offered:
+            return _LACKING_WITHOUT_DRIVER.get(offer, _LACKING[offer])
+        if offer is Offer.INVOCATIONS and command is not None and command not in self.declared:
+            return f"the client does not declare {command}"
+        if offer is Offer.CALLBACK and command is not None and command not in self.callbacks:
+            return f"the client declares no callback for {command}"
+        return None if offer in self.offered else _LACKING[offer]
+
+
+def _offered(settings: Mapping[str, Any], hello: Mapping[str, Any]) -> frozenset[Offer]:
+    features, lacks = hello.get("features", ()), hello.get("lacks", ())
+    offers = {
+        Offer.DRIVER: bool(settings.get("driver")),
+        Offer.INVOCATIONS: bool(hello.get("commands")),
+        Offer.CALLBACK: bool(hello.get("callback_urls") or settings.get("callback_url")),
+        Offer.RESULTS: "results" in features,
+        Offer.APPLIED: "results" in features,
+        Offer.ERROR_DETAILS: "error-details" not in lacks,
+        Offer.REQUEST_ID: "request-id" not in lacks,
+    }
+    return frozenset(offer for offer, there in offers.items() if there)
+
+
+@dataclass(slots=True)
+class ClientEvidence:
+    """A certification, correlated. `calls` in the order of the plan; `strays` with the call that each belongs to.
+
+    `malformed`: by call, what arrived during it and could not be read. `memo`: results that rules keep for each other.
+    """
+
+    terms: ClientTerms
+    calls: list[Call] = field(default_factory=list)
+    receiver_cases: list[ReceiverCase] = field(default_factory=list)
+    strays: list[tuple[SentRequest, Call | None]] = field(default_factory=list)
+    notes: tuple[Note, ...] = ()
+    malformed: Mapping[str, list[Mapping[str, Any]]] = field(default_factory=dict)
+    memo: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    @classmethod
+    def of(cls, record: Record, contract: Contract) -> Self:
+        """Correlate a recorded run, to be judged by `contract`."""
+        terms = ClientTerms.of(record, contract)
+        sent: dict[str, list[SentRequest]] = defaultdict(list)
+        cases: dict[str, Case] = {case.id: case for case in record.cases}
+        sharing: dict[str, list[Case]] = defaultdict(list)
+        for case in cases.values():
+            if case.kind is Kind.INVOKE:
+                sharing[case.request.url].append(case)
+        for case, exchange, final in record.attempts():
+            answer = Answer.of(case, exchange, contract, final=final)
+            owner = _owner(case, exchange, sharing[case.request.url])
+            sent[owner.id].append(SentRequest(exchange, answer, exchange.request.url.startswith("http")))
+        talk = _Talk.of(record)
+        evidence = cls(terms, notes=record.notes, malformed=talk.malformed(record.notes))
+        for case in cases.values():
+            if case.kind is Kind.INVOKE and case.id != STRAY:
+                evidence.calls.append(talk.call(case, tuple(sent[case.id])))
+            elif case.kind is Kind.DELIVER:
+                exchanges = tuple(each.exchange for each in sent[case.id])
+                evidence.receiver_cases.append(ReceiverCase(case, exchanges, tuple(talk.results[case.id])))
+        by_id = {call.case.id: call for call in evidence.calls}
+        for stray in sent[STRAY]:
+            call = by_id.get(talk.current(stray.exchange.sent_at) or "")
+            evidence.strays.append((stray, call if call is not None and _is_of(call, stray, terms) else None))
+        return evidence
+
+    @property
+    def deaths_of_no_call(self) -> Iterator[Mapping[str, Any]]:
+        """The notes on deaths of the driver that belong to no call: on `stop`, or asked for a result."""
+        calls = {call.case.id for call in self.calls}
+        return (n.detail for n in self.notes if n.kind == "death" and n.detail["case"] not in calls)
+
+    def lacking(self, offer: Offer, command: str | None) -> str | None:
+        """Why an offer that a requirement needs is missing for `command`, in words; None if it is there."""
+        if offer is Offer.INVOCATIONS and command is not None and self.unsupported(command):
+            return f"the client says that it does not support {command}"
+        results = [result.answer for each in self.cases_of(command) for result in each.results]
+        if offer is Offer.APPLIED and results and all(answer.get("applied") is None for answer in results):
+            return "the client does not tell how often a result was applied"
+        if offer in _OF_RESULTS and command in self.terms.unsolicited and self._knows_of_none(command or ""):
+            return "the client, asked for what it was notified of without having made a request, knew of nothing"
+        return self.terms.lacking(offer, command)
+
+    def _knows_of_none(self, name: str) -> bool:
+        """Whether the client never knew of what reached it without a request of its own."""
+        product = self.terms.contract.notified(name).product
+        states = [result.answer.get("state") for each in self.cases_of(product) for result in each.results]
+        return bool(states) and all(state in {"pending", "unknown"} for state in states)
+
+    def unsupported(self, command: str) -> bool:
+        """Whether the client declares the command and then says of each call that it does not support it."""
+        calls = list(self.of_command(command))
+        return any(call.unsupported for call in calls) and not any(call.report for call in calls)
+
+    def of_command(self, command: str | None) -> Iterator[Call]:
+        """The calls of a command; None: all."""
+        return (call for call in self.calls if command is None or call.case.command == command)
+
+    def cases_of(self, command: str | None) -> Iterator[ReceiverCase]:
+        """The cases that were sent to the receiver of a command's notifications."""
+        return (each for each in self.receiver_cases if each.case.command == command)
+
+
+def _is_of(call: Call, stray: SentRequest, terms: ClientTerms) -> bool:
+    """Whether a request to no base URL belongs to the call that was under way."""
+    values = map(str, call.params.values())
+    return speaks_of_a_call(stray.exchange.request, terms.contract, terms.key, terms.secret, values)
+
+
+def _owner(case: Case, exchange: Exchange, sharing: Sequence[Case]) -> Case:
+    """The call that a request belongs to: of several at one base URL the one whose parameters it holds."""
+    members = Content.of(exchange.request.body).members if len(sharing) > 1 else None
+    if members is None or members == Content.of(case.request.body).members:
+        return case
+    return next((each for each in sharing if Content.of(each.request.body).members == members), case)
+
+
+@dataclass(slots=True)
+class _Talk:
+    """The messages between suite and driver, by case."""
+
+    answers: dict[str, tuple[dict[str, Any], float]] = field(default_factory=dict)
+    asked: dict[str, float] = field(default_factory=dict)
+    timeouts: dict[str, float] = field(default_factory=dict)
+    extras: dict[str, tuple[str, str | None]] = field(default_factory=dict)
+    results: dict[str, list[ResultAnswer]] = field(default_factory=lambda: defaultdict(list))
+    deaths: dict[str | None, list[Mapping[str, Any]]] = field(default_factory=lambda: defaultdict(list))
+
+    @classmethod
+    def of(cls, record: Record) -> Self:
+        """Put each answer to the case of its question; invalid answers are left out."""
+        talk = cls()
+        questions: dict[str, DriverLine] = {}
+        for message in record.messages:
+            members = Content.of(message.line.encode()).members or {}
+            name = members.get("id")
+            if message.direction is Direction.TO and isinstance(name, str):
+                questions[name] = message
+                if members.get("cmd") == "invoke" and message.case_id is not None:
+                    talk.asked[message.case_id] = message.at
+                    if is_number(members.get("timeout_s")):
+                        talk.timeouts[message.case_id] = members["timeout_s"]
+            elif message.direction is Direction.FROM and isinstance(name, str) and name in questions:
+                talk._take(questions.pop(name), members, message.at)
+        for note in record.notes:
+            if note.kind == "death":
+                talk.deaths[note.detail["case"]].append(note.detail)
+            elif note.kind == EXTRA:
+                talk.extras[note.detail["case"]] = (note.detail["why"], note.detail["of"])
+        return talk
+
+    def _take(self, question: DriverLine, members: Mapping[str, Any], at: float) -> None:
+        asked = Content.of(question.line.encode()).members or {}
+        cmd = asked.get("cmd")
+        if question.case_id is None or FORMATS.violation(f"driver/{cmd}.answer", dict(members)):
+            return
+        if cmd == "invoke":
+            self.answers[question.case_id] = (dict(members), at)
+        elif cmd == "result":
+            self.results[question.case_id].append(ResultAnswer(str(asked["request_id"]), dict(members), question.at))
+
+    def call(self, case: Case, sent: tuple[SentRequest, ...]) -> Call:
+        """A call with all that belongs to it."""
+        answer, at = self.answers.get(case.id, ({}, 0.0))
+        unsupported = answer.get("unsupported") is True
+        extra, of = self.extras.get(case.id, (None, None))
+        return Call(
+            case,
+            sent,
+            ClientReport.of(answer, at) if answer and not unsupported else None,
+            unsupported,
+            tuple(self.deaths[case.id]),
+            self.asked.get(case.id),
+            self.timeouts.get(case.id),
+            extra,
+            of,
+        )
+
+    def malformed(self, notes: Iterable[Note]) -> dict[str, list[Mapping[str, Any]]]:
+        """What arrived and could not be read, by the call that was under way."""
+        found: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
+        for note in notes:
+            if note.kind == UNREADABLE and (case_id := self.current(note.noted_at)) is not None:
+                found[case_id].append(note.detail)
+        return found
+
+    def current(self, at: float) -> str | None:
+        """The case that the client was last asked for at that time."""
+        before = [(asked, case_id) for case_id, asked in self.asked.items() if asked <= at]
+        return max(before)[1] if before else None

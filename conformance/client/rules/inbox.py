@@ -1,0 +1,328 @@
+"""All requests that were sent to one receiver, and what its client reported of them: the evidence of RCV.
+
+StateReport     the client's answer when it was asked about a request_id
+Fate            all notifications of one request_id, and all reports on it
+Inbox           the fates of one command's requests, and the other requests to its receiver
+check_of        makes a rule on an inbox a check of a client
+kept, broken, untold    judgements on one request
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from conformance.client.rules.calls import Call, ReceiverCase, ResultAnswer
+from conformance.client.rules.evidence import ClientEvidence
+from conformance.client.rules.receiver_requests import ReceiverRequest, What
+from conformance.client.rules.rule import ClientCheck, ClientRule
+from conformance.contract.contract import NotificationRoles
+from conformance.judging.judgement import Finding, Inconclusive, Judgement, Passed, Reason
+
+NONE_TAKEN = "no usual notification was answered with a 2xx"
+GONE = "the receiver was no longer there: another request had it end"
+
+# For journals that do not say why.
+LEFT_ALONE = "the receiver was slow to answer its first notifications, so it was left alone"
+
+
+@dataclass(frozen=True, slots=True)
+class StateReport:
+    """What the client said of a request: `text` None where it gave no result_desc, `applied` where it does not count.
+
+    `owner`: the fate that its text was notified for, None for a text that was never sent.
+    """
+
+    answered: ResultAnswer
+    state: str
+    text: str | None
+    applied: int | None
+    owner: Fate | None
+
+    @classmethod
+    def of(cls, answered: ResultAnswer, owners: Mapping[str, Fate]) -> StateReport:
+        """Read an answer of the driver; `owners`: the fates by the texts that they were notified with."""
+        text = answered.answer.get("result_desc")
+        owner = owners.get(text) if text else None
+        return cls(answered, str(answered.answer.get("state")), text, answered.answer.get("applied"), owner)
+
+    @property
+    def at(self) -> float:
+        """When the client was asked."""
+        return self.answered.at
+
+    @property
+    def open(self) -> bool:
+        """Whether the client knows of no result."""
+        return self.state in {"pending", "unknown"}
+
+
+@dataclass(eq=False, slots=True)
+class Fate:
+    """All that happened to one request_id. `notifications` in the order in which they were sent.
+
+    `call`: the accepted call whose request_id it is; None for an id that the client cannot know. `answered_at`: when
+    the gateway had answered it. `stored`: its client makes no calls, keeps any results, and took the notification.
+    """
+
+    request_id: str
+    command: str | None
+    call: Call | None = None
+    answered_at: float | None = None
+    stored: bool = False
+    notifications: list[ReceiverRequest] = field(default_factory=list)
+    reports: list[StateReport] = field(default_factory=list)
+
+    @property
+    def known(self) -> bool:
+        """Whether the client was given that request_id."""
+        return self.call is not None
+
+    @property
+    def answerable(self) -> bool:
+        """Whether the client can be expected to know of it."""
+        return self.known or self.stored
+
+    @property
+    def first(self) -> ReceiverRequest:
+        """The first notification of it."""
+        return self.notifications[0]
+
+    @property
+    def early(self) -> bool:
+        """Whether the first one was sent before the request was answered."""
+        return self.answered_at is not None and self.first.sent_at < self.answered_at
+
+    @property
+    def alone(self) -> bool:
+        """Whether the first one came without another of this request at the same moment, and without a crowd."""
+        return not self.first.in_crowd and not any(n.sent_at == self.first.sent_at for n in self.notifications[1:])
+
+    def until(self, at: float) -> list[ReceiverRequest]:
+        """The notifications that were sent before that time."""
+        return [each for each in self.notifications if each.sent_at < at]
+
+    def owns(self, report: StateReport) -> bool:
+        """Whether a report is on this request: its text, or one that was never sent."""
+        return report.owner is None or report.owner is self
+
+
+@dataclass(slots=True)
+class Inbox:
+    """What was sent to the receiver of one command: `fates` of request ids in the order of their first notification.
+
+    `junk`: the requests that are no notifications, in order. `junk_at`: when the first of them was sent. `deaths`: when
+    the driver failed, for its client forgets what it knew by then. `died_at`: when the receiver was found to be gone.
+    `left_alone`: why nothing more was sent to it. `forgets`: the client makes no calls, and never knew of a result.
+    `asked`: by case, the request that it was asked about. `unsolicited`: its notifications follow no request.
+    """
+
+    command: str | None
+    roles: NotificationRoles
+    fates: list[Fate] = field(default_factory=list)
+    junk: list[ReceiverRequest] = field(default_factory=list)
+    junk_at: float | None = None
+    deaths: tuple[float, ...] = ()
+    died_at: tuple[float, ...] = ()
+    left_alone: str | None = None
+    forgets: bool = False
+    asked: dict[str, Fate] = field(default_factory=dict)
+    unsolicited: bool = False
+
+    def after_junk(self, request: ReceiverRequest) -> bool:
+        """Whether junk was sent before it."""
+        return self.junk_at is not None and request.sent_at > self.junk_at
+
+    def gone_numbers(self) -> frozenset[int]:
+        """The numbers of the requests that no receiver was there to take: it had died of another one.
+
+        Requests that were under way when it died are not told apart from the one that killed it.
+        """
+        requests = [*self.junk, *(each for fate in self.fates for each in fate.notifications)]
+        unreached = (each for each in requests if each.unreached and not each.fatal)
+        return frozenset(each.number for each in unreached if any(each.sent_at < died for died in self.died_at))
+
+    def died_since_junk(self, request: ReceiverRequest) -> bool:
+        """Whether another process may have taken it than the one that got the junk."""
+        return self.junk_at is not None and any(self.junk_at < died < request.sent_at for died in self.died_at)
+
+    def takes_unknown(self) -> bool:
+        """Whether the receiver took a request_id that its client cannot know: then it has to take each valid form.
+
+        So it does where no request precedes its notifications.
+        """
+        return self.unsolicited or any(first.usual and first.taken and not fate.known for fate, first in self.firsts())
+
+    def firsts(self) -> Iterator[tuple[Fate, ReceiverRequest]]:
+        """Each first notification that came by itself, before any junk, and after the answer."""
+        for fate in self.fates:
+            if fate.notifications and fate.alone and not fate.early and not self.after_junk(fate.first):
+                yield fate, fate.first
+
+    def countable(self, fate: Fate) -> bool:
+        """Whether the answer to its notification counts: the client knows the id, or there are none to know.
+
+        A client that was started again since its call has forgotten it.
+        """
+        if fate.call is None:
+            return not any(known.known for known in self.fates)
+        called_at = fate.call.asked_at or 0.0
+        return not any(called_at < died < fate.first.sent_at for died in self.deaths)
+
+    def fate_of_call(self, case_id: str | None) -> Fate | None:
+        """The fate of the request that was called for under that case."""
+        return next((f for f in self.fates if f.call is not None and f.call.case.id == case_id), None)
+
+    def understands(self) -> bool:
+        """Whether a usual notification was taken, which RCV-01 is about."""
+        return any(first.usual and first.taken for _, first in self.firsts())
+
+    def remembers(self, fate: Fate, report: StateReport) -> bool:
+        """Whether the client that was asked is still the one that was notified."""
+        notified_at = fate.first.sent_at if fate.notifications else report.at
+        since = fate.call.asked_at if fate.call and fate.call.asked_at is not None else notified_at
+        return not any(since < died < report.at for died in self.deaths)
+
+    def reports(self) -> Iterator[tuple[Fate, StateReport, list[ReceiverRequest]]]:
+        """The reports on each known request after it was notified of, with the notifications until then."""
+        for fate in self.fates:
+            for report in fate.reports:
+                notifications = fate.until(report.at)
+                if fate.answerable and notifications and self.remembers(fate, report):
+                    yield fate, report, notifications
+
+
+def inbox_of(evidence: ClientEvidence, command: str | None) -> Inbox:
+    """The inbox of a command, worked out once."""
+    if "inboxes" not in evidence.memo:
+        evidence.memo["inboxes"] = _inboxes(evidence)
+    inboxes: dict[str | None, Inbox] = evidence.memo["inboxes"]
+    return inboxes.get(command) or Inbox(command, evidence.terms.contract.notification)
+
+
+def _inboxes(evidence: ClientEvidence) -> dict[str | None, Inbox]:
+    fates, contract = _known(evidence), evidence.terms.contract
+    died = [note for note in evidence.notes if note.kind == "receiver-died"]
+    fatal = {note.detail["case"] for note in died}
+    deaths = tuple(note.noted_at for note in evidence.notes if note.kind in {"death", "receiver-died"})
+    given_up = [note.detail for note in evidence.notes if note.kind == "left-alone"]
+    left_alone = {detail["command"]: detail.get("why", LEFT_ALONE) for detail in given_up}
+    cases = [each for each in evidence.receiver_cases if each.case.command not in contract.inquiries]
+    inboxes: dict[str | None, Inbox] = {
+        command: Inbox(
+            command,
+            contract.notification,
+            deaths=deaths,
+            died_at=tuple(note.noted_at for note in died if command in note.detail["commands"]),
+            left_alone=left_alone.get(command or ""),
+            unsolicited=command in contract.unsolicited,
+        )
+        for command in dict.fromkeys([*left_alone, *(each.case.command for each in cases)])
+    }
+    moments = Counter(exchange.sent_at for each in evidence.receiver_cases for exchange in each.exchanges[:1])
+    for each in cases:
+        for exchange in each.exchanges[-1:]:  # before it the connection may have been closed
+            beside = moments[each.exchanges[0].sent_at]
+            request = ReceiverRequest.of(each.case, exchange, contract, beside, fatal=each.case.id in fatal)
+            _sort_in(request, inboxes[each.case.command], fates)
+    without_calls = inboxes.keys() - evidence.terms.declared
+    _add_reports(cases, inboxes, without_calls, fates)
+    for fate in fates.values():
+        fate.notifications.sort(key=lambda each: (each.sent_at, each.number))
+        if fate.command in inboxes:
+            inboxes[fate.command].fates.append(fate)
+    for name in without_calls:
+        _mark_stored(inboxes[name])
+    return inboxes
+
+
+def _known(evidence: ClientEvidence) -> dict[str, Fate]:
+    """The fates of all requests that the client knows to be accepted."""
+    fates: dict[str, Fate] = {}
+    for call in evidence.calls:
+        last = call.last
+        if last is None or not last.accepts or call.report is None or not call.report.accepted:
+            continue
+        request_id = last.answer.request_id
+        if request_id is not None and call.report.request_id in {None, request_id}:
+            fates[request_id] = Fate(request_id, call.case.command, call, last.exchange.answered_at)
+    return fates
+
+
+def _sort_in(request: ReceiverRequest, inbox: Inbox, fates: dict[str, Fate]) -> None:
+    if request.what is What.VALID:
+        fate = fates.setdefault(request.request_id, Fate(request.request_id, inbox.command))
+        fate.notifications.append(request)
+    elif request.what is not What.OPEN:
+        inbox.junk.append(request)
+        inbox.junk_at = min(request.sent_at, inbox.junk_at or request.sent_at)
+
+
+def _add_reports(
+    cases: Iterable[ReceiverCase],
+    inboxes: Mapping[str | None, Inbox],
+    without_calls: set[str | None],
+    fates: dict[str, Fate],
+) -> None:
+    """Add the client's reports on each request; a client `without_calls` is asked about any."""
+    owners = {each.text: fate for fate in fates.values() for each in fate.notifications}
+    for each in cases:
+        name = each.case.command
+        for answered in each.results:
+            if name in without_calls:
+                fates.setdefault(answered.request_id, Fate(answered.request_id, name))
+                inboxes[name].asked[each.case.id] = fates[answered.request_id]
+            asked_again = any(o.request_id == answered.request_id and o.at > answered.at for o in each.results)
+            report = StateReport.of(answered, owners)
+            # It was asked again because it was open: a receiver may deal with a notification after it has answered.
+            if (fate := fates.get(answered.request_id)) is not None and not (report.open and asked_again):
+                fate.reports.append(report)
+
+
+def _mark_stored(inbox: Inbox) -> None:
+    """Judge a client that makes no calls by the requests that it was notified of, if it keeps any result."""
+    reports = [report for fate in inbox.fates if fate.notifications for report in fate.reports]
+    inbox.forgets = bool(reports) and all(report.open for report in reports)
+    for fate in inbox.fates if reports and not inbox.forgets else ():
+        fate.stored = not fate.notifications or any(each.taken for each in fate.notifications)
+
+
+InboxCheck = Callable[[Inbox], Iterator[Judgement]]
+
+
+def of_inbox(rule: InboxCheck) -> ClientRule:
+    """`rule` as a written rule without parameters."""
+    return ClientRule.plain(check_of(rule))
+
+
+def check_of(rule: InboxCheck) -> ClientCheck:
+    """A check of `rule` on the inbox of a command; a receiver that has died is not blamed for silence."""
+
+    def check(evidence: ClientEvidence, command: str | None) -> Iterator[Judgement]:
+        inbox = inbox_of(evidence, command)
+        gone = inbox.gone_numbers()
+        judgements = list(rule(inbox))
+        for each in judgements:
+            blamed = isinstance(each, Finding) and each.exchange in gone
+            yield Inconclusive(Reason.PRECONDITION, GONE, each.exchange) if blamed else each
+        if not judgements and inbox.left_alone is not None:
+            yield Inconclusive(Reason.PRECONDITION, inbox.left_alone)
+
+    return check
+
+
+def kept(request: ReceiverRequest) -> Passed:
+    """The requirement held for this request."""
+    return Passed(request.number)
+
+
+def broken(request: ReceiverRequest, message: str) -> Finding:
+    """The requirement did not hold for this request."""
+    request_id = request.request_id if request.what is What.VALID else None
+    return Finding(message, case=request.case.id, exchange=request.number, request_id=request_id)
+
+
+def untold(request: ReceiverRequest, why: str) -> Inconclusive:
+    """The request does not show whether the requirement holds."""
+    return Inconclusive(Reason.PRECONDITION, why, request.number)

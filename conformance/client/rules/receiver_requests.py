@@ -1,0 +1,191 @@
+"""A request that was sent to a receiver, read off its bytes: a notification, or one of the things that are none.
+
+What                its kind
+ReceiverRequest     one such request, with its answer
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cache, partial
+from typing import Any, Self
+
+from conformance.contract.command import Notified
+from conformance.contract.contract import Contract, NotificationRoles
+from conformance.judging.reading import Content
+from conformance.model.traffic import Case, Exchange, Request, header
+from conformance.payloads.notifications import documented, is_complete
+
+# No notification is a hundredth of this.
+HUGE = 1 << 19
+
+# How long a receiver takes is measured where no more than so many are sent at the same moment.
+FEW = 4
+
+# So many at the same moment are a crowd, which every receiver takes; ten times as many may be too many for it.
+CROWD = 20
+THRONG = 200
+
+# A text that any system takes: printable ASCII, no longer than an SMS.
+USUAL_TEXT = 160
+
+SERVER_ERROR = 500
+
+# How the failures begin for which there was no connection (`conformance.wire.failures`).
+UNREACHED = ("connection refused", "no connection", "host name not found", "no TLS connection", "the proxy did not")
+
+
+class What(StrEnum):
+    """The kinds of requests to a receiver; the first that applies."""
+
+    METHOD = "another method"
+    EMPTY = "an empty body"
+    HUGE = "a body of a mebibyte"
+    NO_JSON = "no JSON"
+    INCOMPLETE = "JSON that is no notification"
+    OTHER_CODE = "a notification with an outcome that no gateway gives"
+    OPEN = "something that the contract says nothing of"
+    VALID = "a notification"
+
+
+def what_is(request: Request, content: Content, command: Notified, contract: Contract) -> What:
+    """The kind of a request, by its bytes."""
+    declared = (header(request.headers, "content-type") or "").partition(";")[0].strip().lower()
+    wrong = cache(partial(contract.schemas.violations, command.notification_schema, content.value))
+    signs: tuple[tuple[What, Callable[[], bool]], ...] = (
+        (What.METHOD, lambda: request.method != contract.notification.method),
+        (What.EMPTY, lambda: not request.body.strip()),
+        (What.HUGE, lambda: len(request.body) >= HUGE),
+        (What.OPEN, lambda: declared != "application/json"),
+        (What.NO_JSON, lambda: content.error is not None),
+        (What.INCOMPLETE, lambda: not is_complete(contract, command, wrong())),
+        (What.OTHER_CODE, lambda: f"/{contract.notification.outcome}" in {violation.pointer for violation in wrong()}),
+        (What.OPEN, lambda: bool(wrong())),
+    )
+    return next((what for what, shows in signs if shows()), What.VALID)
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiverRequest:
+    """A request to a receiver with its answer.
+
+    `usual`: it has documented members only, and a text that any system takes. `beside`: how many requests were sent at
+    that moment, including this one. `fatal`: the receiver was gone after it.
+    """
+
+    case: Case
+    exchange: Exchange
+    what: What
+    members: Mapping[str, Any]
+    usual: bool
+    beside: int
+    roles: NotificationRoles
+    fatal: bool = False
+
+    @classmethod
+    def of(cls, case: Case, exchange: Exchange, contract: Contract, beside: int, *, fatal: bool = False) -> Self:
+        """Read it."""
+        command, roles = contract.notified(case.command or ""), contract.notification
+        content = Content.of(exchange.request.body)
+        what = what_is(exchange.request, content, command, contract)
+        members = content.members if what is What.VALID and content.members else {}
+        text = str(members.get(roles.reason, ""))
+        plain = text.isascii() and text.isprintable() and len(text) <= USUAL_TEXT
+        usual = plain and members.keys() <= documented(contract, command)
+        return cls(case, exchange, what, members, usual, beside, roles, fatal)
+
+    @property
+    def number(self) -> int:
+        """Its number in the journal."""
+        return self.exchange.number
+
+    @property
+    def sent_at(self) -> float:
+        """When it was sent (monotonic seconds); the same number for all requests of one round."""
+        return self.exchange.sent_at
+
+    @property
+    def request_id(self) -> str:
+        """The request_id of a notification."""
+        return str(self.members[self.roles.id])
+
+    @property
+    def text(self) -> str:
+        """Its reason, or text of success."""
+        return str(self.members[self.roles.reason])
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether it reports success."""
+        return bool(self.members[self.roles.outcome] == self.roles.success)
+
+    @property
+    def state(self) -> str:
+        """The state that the client has to report after it."""
+        return "succeeded" if self.succeeded else "failed"
+
+    @property
+    def status(self) -> int | None:
+        """The status of the answer, None if there was none."""
+        return self.exchange.response.status if self.exchange.response else None
+
+    @property
+    def taken(self) -> bool:
+        """Whether it was answered with a 2xx."""
+        return self.status is not None and 200 <= self.status <= 299
+
+    @property
+    def refused(self) -> bool:
+        """Whether it was answered with a 4xx."""
+        return self.status is not None and 400 <= self.status <= 499
+
+    @property
+    def timed_out(self) -> bool:
+        """Whether the answer did not come in time; other failures have other words."""
+        return self.status is None and "within" in (self.exchange.failure or "")
+
+    @property
+    def unreached(self) -> bool:
+        """Whether there was no connection."""
+        return self.status is None and (self.exchange.failure or "").startswith(UNREACHED)
+
+    @property
+    def fails(self) -> bool:
+        """Whether it was answered with a 5xx, or with the end of the connection."""
+        return self.status >= SERVER_ERROR if self.status is not None else not self.timed_out
+
+    @property
+    def offers_upgrade(self) -> bool:
+        """Whether it offers to go on in another protocol."""
+        return header(self.exchange.request.headers, "upgrade") is not None
+
+    @property
+    def took_s(self) -> float:
+        """Seconds until it was answered or given up; 0 where the run was cut off before."""
+        ended = self.exchange.answered_at
+        return 0.0 if ended is None else ended - self.sent_at
+
+    @property
+    def answer_in_words(self) -> str:
+        """As a finding shows it."""
+        if self.status is not None:
+            return f"answered {self.status}"
+        died = ", and the receiver was no longer there afterwards" if self.fatal else ""
+        return f"not answered: {self.exchange.failure}{died}"
+
+    @property
+    def special(self) -> str:
+        """What is special about it, in brackets, behind a noun."""
+        return f" ({self.case.keyword})" if self.case.keyword else ""
+
+    @property
+    def in_crowd(self) -> bool:
+        """Whether it came with many others."""
+        return self.beside >= CROWD
+
+    @property
+    def in_throng(self) -> bool:
+        """Whether it came with very many others."""
+        return self.beside >= THRONG

@@ -1,0 +1,378 @@
+"""RCV: what became of notifications, by the client's reports, and of requests that are no notifications.
+
+A rule is judged only where those before it hold: a client that knows of no result breaks RCV-10 and no rule about what
+a result says.
+
+Each kind of junk has two rules. That it is refused with a 4xx is a SHOULD: many receivers accept everything, to have
+nothing sent again. That it is not answered with a 5xx and kills nobody is a MUST. Only the request that killed the
+receiver is blamed for that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+
+from conformance.client.rules.inbox import (
+    NONE_TAKEN,
+    Fate,
+    Inbox,
+    InboxCheck,
+    StateReport,
+    broken,
+    check_of,
+    kept,
+    of_inbox,
+    untold,
+)
+from conformance.client.rules.receiver_requests import ReceiverRequest, What
+from conformance.client.rules.rule import ClientCheck, ClientRule, one_of
+from conformance.judging.judgement import Finding, Inconclusive, Judgement, Reason, shown
+
+NONE_KEPT = "the client makes no calls, and of what it was notified of it knew no result when it was asked"
+
+NOT_IMPLEMENTED = 501
+"""A server that does not know a method, such as Python's http.server, answers this by itself: no failure."""
+
+CUT_OFF = "the connection was closed before the body was read, as a server may"
+
+_WIDER = {What.EMPTY: What.NO_JSON, What.HUGE: What.INCOMPLETE}
+"""An empty body is no JSON either, and the large one lacks the members of a notification."""
+
+_KINDS: Mapping[str, What] = {
+    "no-json": What.NO_JSON,
+    "incomplete": What.INCOMPLETE,
+    "empty": What.EMPTY,
+    "huge": What.HUGE,
+}
+
+
+def understood(inbox: Inbox) -> frozenset[str]:
+    """The states that usual notifications, the first of known requests, have always rightly led to."""
+    right, wrong = set[str](), set[str]()
+    for fate, first in inbox.firsts():
+        for report in simple(inbox, fate) if first.usual else ():
+            if not report.open and fate.owns(report):
+                (right if report.state == first.state else wrong).add(first.state)
+    return frozenset(right - wrong)
+
+
+def simple(inbox: Inbox, fate: Fate) -> list[StateReport]:
+    """The reports on a request after its first notification and before any other."""
+    return [
+        report
+        for report in fate.reports
+        if fate.answerable and fate.until(report.at) == [fate.first] and inbox.remembers(fate, report)
+    ]
+
+
+def only_success_is_success(inbox: Inbox) -> Iterator[Judgement]:
+    """RCV-04."""
+    for fate, first in inbox.firsts():
+        if not first.usual:
+            continue  # RCV-03
+        for report in simple(inbox, fate):
+            code = first.members[inbox.roles.outcome]
+            if report.open or not fate.owns(report):
+                yield untold(first, "the client does not know of the result")  # RCV-10
+            elif report.state == first.state:
+                yield kept(first)
+            else:
+                yield broken(first, f"{inbox.roles.outcome} is {shown(code)}, and the client says {report.state}")
+    yield from (each for each in _claims(inbox, {What.OTHER_CODE}) if isinstance(each, Finding))
+
+
+def failures_have_reasons(inbox: Inbox) -> Iterator[Judgement]:
+    """RCV-05."""
+    for fate, first in inbox.firsts():
+        if first.succeeded or not first.usual:
+            continue
+        for report in simple(inbox, fate):
+            if report.state != "failed" or not fate.owns(report):
+                yield untold(first, "the client does not know of the failure")  # RCV-04, RCV-10
+            elif report.text == first.text:
+                yield kept(first)
+            else:
+                yield broken(first, f"the reason is {shown(first.text)}, the client tells {shown(report.text)}")
+
+
+def repeats_are_applied_once(inbox: Inbox) -> Iterator[Judgement]:
+    """RCV-07: of those that come one after the other."""
+    for fate, report, notifications in inbox.reports():
+        one_by_one = len({each.sent_at for each in notifications}) == len(notifications) > 1
+        if one_by_one and len(alike(notifications)) == 1 and not fate.early and not fate.first.in_crowd:
+            yield _applied_once(fate, report, notifications)
+
+
+def moments_are_applied_once(inbox: Inbox) -> Iterator[Judgement]:
+    """RCV-08: where those that come one after the other are."""
+    one_by_one = not any(isinstance(each, Finding) for each in repeats_are_applied_once(inbox))
+    for fate, report, notifications in inbox.reports():
+        at_once = len({each.sent_at for each in notifications}) == 1 < len(notifications)
+        if not at_once or len(alike(notifications)) > 1:
+            continue
+        if one_by_one:
+            yield _applied_once(fate, report, notifications)
+        else:
+            yield untold(fate.first, "what comes again is applied again also at another moment")
+
+
+def _applied_once(fate: Fate, report: StateReport, notifications: list[ReceiverRequest]) -> Judgement:
+    if report.applied is None:
+        return untold(fate.first, "the client does not tell how often a result was applied")
+    if report.open or not fate.owns(report):
+        return untold(fate.first, "the client does not know of the result")
+    if report.applied == 1:
+        return kept(notifications[-1])
+    return broken(notifications[-1], f"{len(notifications)} equal notifications were applied {report.applied} times")
+
+
+def first_one_stands(inbox: Inbox) -> Iterator[Judgement]:
+    """RCV-09: of a client that tells success from failure at all, and one request from the other (RCV-10)."""
+    mixes_up = any(isinstance(judgement, Finding) for judgement in each_to_its_own(inbox))
+    tells_apart = {"succeeded", "failed"} <= understood(inbox) and not mixes_up
+    for fate, report, notifications in inbox.reports():
+        first, last = notifications[0], notifications[-1]
+        if len(notifications) != 2 or first.succeeded == last.succeeded or first.sent_at == last.sent_at:
+            continue
+        if report.open or not fate.owns(report) or not tells_apart:
+            yield untold(last, "the client does not know of the results, or does not tell them apart")
+        elif report.state == first.state:
+            yield kept(last)
+        else:
+            yield broken(last, f"the first notification told of {first.state}, and a later one changed that")
+
+
+def each_to_its_own(inbox: Inbox) -> Iterator[Judgement]:
+    """RCV-10: a result at another request, or at none; kept where the order was another than that of the calls."""
+    for fate, report, notifications in inbox.reports():
+        first, owner = notifications[0], report.owner
+        if owner is not None and owner is not fate:
+            if owner.answerable:
+                words = f"the client says {shown(report.text)} of it, which is the result of {owner.request_id}"
+                yield broken(first, words)
+        elif report.open:
+            if fate.first.taken and fate.first.usual and not fate.early and not fate.first.in_crowd:
+                words = f"the client was notified of {fate.first.state}, and says {report.state}"
+                yield untold(first, words) if inbox.after_junk(fate.first) else broken(first, words)
+        elif _overtook(inbox, fate) or (fate.stored and _among_others(inbox, fate, report)):
+            yield kept(first)
+
+
+def _overtook(inbox: Inbox, fate: Fate) -> bool:
+    """Whether a request that was called for later was notified of sooner."""
+    return any(
+        other.call is not None
+        and fate.call is not None
+        and (other.call.asked_at or 0.0) > (fate.call.asked_at or 0.0)
+        and other.first.sent_at < fate.first.sent_at
+        for other in inbox.fates
+        if other.known and other.notifications
+    )
+
+
+def _among_others(inbox: Inbox, fate: Fate, report: StateReport) -> bool:
+    """Whether the client had been notified of something else after this, when it was asked."""
+    return any(
+        other is not fate and other.notifications and fate.first.number < other.first.number and other.until(report.at)
+        for other in inbox.fates
+    )
+
+
+def early_are_not_lost(inbox: Inbox) -> Iterator[Judgement]:
+    """RCV-11."""
+    states = understood(inbox)
+    for fate, report, notifications in inbox.reports():
+        if not fate.early or len(notifications) > 1:
+            continue
+        first = notifications[0]
+        if not states or is_mixed_up(inbox, report):
+            yield untold(first, "no result that came after the answer is known to the client")
+        elif report.open:
+            words = f"a result came before the answer was read (it was {first.answer_in_words})"
+            yield broken(first, f"{words}, and the client says {report.state}")
+        elif not fate.owns(report):
+            yield untold(first, "the client says something else of it")
+        else:
+            yield kept(first)
+
+
+def unknown_are_nobodys(inbox: Inbox) -> Iterator[Judgement]:
+    """RCV-13: kept where a request that was open then is still open, or has got its own result.
+
+    A client that makes no calls is asked this of requests that it was not notified of; the others are for RCV-10.
+    """
+    unknown = [fate.first for fate in inbox.fates if not fate.known and fate.notifications]
+    for fate in inbox.fates:
+        for report in fate.reports:
+            before = [each for each in unknown if each.sent_at < report.at]
+            if not fate.answerable or not before or (fate.stored and fate.notifications):
+                continue
+            if fate.notifications and fate.first.sent_at < before[0].sent_at:
+                continue
+            owner = report.owner
+            if owner is not None and not owner.known:
+                words = f"the client says {shown(report.text)} of {fate.request_id}, which it was notified of for "
+                yield broken(owner.first, f"{words}the unknown {owner.request_id}")
+            elif report.open or owner is fate:
+                yield kept(before[-1])
+
+
+def malformed_are_not_applied(inbox: Inbox) -> Iterator[Judgement]:
+    """RCV-25: after nothing but malformed requests about it, the client does not report a success.
+
+    A client that reports a failure has applied something, too; but any other result_code is a failure by the contract,
+    so that is not held against it.
+    """
+    yield from _claims(inbox, {What.NO_JSON, What.INCOMPLETE})
+
+
+def _claims(inbox: Inbox, kinds: Collection[What]) -> Iterator[Judgement]:
+    """The reports on requests that only junk of these kinds has named."""
+    for request in inbox.junk:
+        if request.what not in kinds:
+            continue
+        fate = inbox.fate_of_call(request.case.earlier) or inbox.asked.get(request.case.id)
+        if fate is None or fate.notifications or not fate.answerable:
+            continue
+        for report in fate.reports:
+            if report.at < request.sent_at or not inbox.remembers(fate, report):
+                continue
+            if report.open:
+                yield kept(request)
+            elif report.state == "succeeded" and fate.owns(report):
+                yield broken(request, f"{_in_words(request)}, and the client says succeeded")
+            else:
+                yield untold(request, "the client takes the request for failed")
+
+
+def is_mixed_up(inbox: Inbox, report: StateReport) -> bool:
+    """Whether a missing result may have gone to another request, which RCV-10 and RCV-13 are about."""
+    return report.open and any(
+        each.owner is not None and each.owner is not fate for fate in inbox.fates for each in fate.reports
+    )
+
+
+def alike(notifications: list[ReceiverRequest]) -> list[list[ReceiverRequest]]:
+    """The notifications of a request, those with the same content together."""
+    groups: dict[bytes, list[ReceiverRequest]] = {}
+    for each in notifications:
+        groups.setdefault(each.exchange.request.body, []).append(each)
+    return list(groups.values())
+
+
+# --- Junk
+
+
+def junk_is_refused(*, kinds: Collection[str]) -> ClientCheck:
+    """Junk of these kinds is answered with a 4xx."""
+    chosen = {one_of(_KINDS, "kinds", kind) for kind in kinds}
+
+    def rule(inbox: Inbox) -> Iterator[Judgement]:
+        for request in inbox.junk:
+            if request.what not in chosen:
+                continue
+            if not inbox.understands():
+                yield untold(request, NONE_TAKEN)
+            elif request.refused:
+                yield kept(request)
+            elif request.fails:
+                yield untold(request, f"{_in_words(request)}, which breaks another requirement")
+            else:
+                yield broken(request, f"{_in_words(request)}, not with a 4xx")
+
+    return check_of(rule)
+
+
+def junk_is_survived(*, kinds: Collection[str]) -> ClientCheck:
+    """Junk of these kinds is not answered with a 5xx, and the receiver does not die of it."""
+    chosen = {one_of(_KINDS, "kinds", kind) for kind in kinds}
+
+    def rule(inbox: Inbox) -> Iterator[Judgement]:
+        failing = {request.what for request in inbox.junk if request.fails and not _is_cut_off(request)}
+        for request in inbox.junk:
+            if request.what not in chosen:
+                continue
+            wider = _WIDER.get(request.what)
+            if not inbox.understands():
+                yield untold(request, NONE_TAKEN)
+            elif request.fails and wider in failing:
+                yield untold(request, f"{_in_words(request)}, and so was {wider}, which breaks another requirement")
+            elif _is_cut_off(request):
+                yield untold(request, CUT_OFF)
+            else:
+                yield _survived(request)
+
+    return check_of(rule)
+
+
+def _survived(request: ReceiverRequest) -> Judgement:
+    if request.fails:
+        return broken(request, _in_words(request))
+    return kept(request) if request.status is not None else untold(request, _in_words(request))  # it took too long
+
+
+def other_methods_do_nothing(inbox: Inbox) -> Iterator[Judgement]:
+    """RCV-17, by the answer and, where the client can be asked, by its report."""
+    for request in inbox.junk:
+        if request.what is not What.METHOD:
+            continue
+        if not inbox.understands():
+            yield untold(request, NONE_TAKEN)
+        else:
+            yield kept(request) if request.status == NOT_IMPLEMENTED else _survived(request)
+    yield from _claims(inbox, {What.METHOD})
+
+
+def alive_after_junk(inbox: Inbox) -> Iterator[Judgement]:
+    """RCV-18: compared with the answers before the junk."""
+    before = {fate.known for fate, first in inbox.firsts() if first.usual and first.taken}
+    for fate in inbox.fates:
+        if not fate.notifications or fate.first.in_crowd or not fate.first.usual or not inbox.after_junk(fate.first):
+            continue
+        if fate.known not in before:
+            if inbox.countable(fate):
+                yield untold(fate.first, NONE_TAKEN)
+        elif inbox.died_since_junk(fate.first):
+            yield untold(fate.first, "the receiver had died of what is no notification, and was started again")
+        elif fate.first.taken:
+            yield kept(fate.first)
+        else:
+            yield broken(fate.first, f"after what is no notification, a valid one was {fate.first.answer_in_words}")
+
+
+def _in_words(request: ReceiverRequest) -> str:
+    return f"{request.what}{request.special} was {request.answer_in_words}"
+
+
+def _is_cut_off(request: ReceiverRequest) -> bool:
+    """Whether a body so large was not read: a server need not read what it is going to refuse."""
+    return request.what is What.HUGE and request.status is None and not request.timed_out and not request.fatal
+
+
+def _if_it_keeps_any(rule: InboxCheck) -> InboxCheck:
+    """The rule, of a client that knows of results at all."""
+
+    def of_kept(inbox: Inbox) -> Iterator[Judgement]:
+        if inbox.forgets:
+            yield Inconclusive(Reason.PRECONDITION, NONE_KEPT)
+        else:
+            yield from rule(inbox)
+
+    return of_kept
+
+
+RULES: Mapping[str, ClientRule] = {
+    "only-success-is-success": of_inbox(_if_it_keeps_any(only_success_is_success)),
+    "failures-have-reasons": of_inbox(_if_it_keeps_any(failures_have_reasons)),
+    "repeats-are-applied-once": of_inbox(_if_it_keeps_any(repeats_are_applied_once)),
+    "moments-are-applied-once": of_inbox(_if_it_keeps_any(moments_are_applied_once)),
+    "first-one-stands": of_inbox(_if_it_keeps_any(first_one_stands)),
+    "each-to-its-own": of_inbox(_if_it_keeps_any(each_to_its_own)),
+    "early-are-not-lost": of_inbox(_if_it_keeps_any(early_are_not_lost)),
+    "unknown-are-nobodys": of_inbox(_if_it_keeps_any(unknown_are_nobodys)),
+    "malformed-are-not-applied": of_inbox(_if_it_keeps_any(malformed_are_not_applied)),
+    "junk-is-refused": ClientRule(junk_is_refused),
+    "junk-is-survived": ClientRule(junk_is_survived),
+    "other-methods-do-nothing": of_inbox(other_methods_do_nothing),
+    "alive-after-junk": of_inbox(alive_after_junk),
+}

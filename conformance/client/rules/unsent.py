@@ -1,0 +1,324 @@
+"""SND-13, SND-14, RDG-12: each call is valid, so each becomes a request; or the client reports that it sent none.
+
+    coverage_of_calls   the classes of payloads that the calls exercised, and which of them arrived
+    refusals            the calls of a command that the client refuses, grouped by their parameters
+    why_no_traffic      what happened instead of the traffic that a requirement needs
+    instead             what happened where no request of a command arrived at all
+
+A call counts as refused only beside a call that was sent at the same time: a client that sends nothing at all for a
+while (an open circuit breaker, an unreachable suite) has not refused the parameters of the call.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+
+from conformance.client.rules.calls import ASKED_AGAIN, Call
+from conformance.client.rules.classes import ONE_SMS, ParamClass, classes_for
+from conformance.client.rules.evidence import ClientEvidence
+from conformance.client.rules.rule import UNHEARD, ClientCheck, ClientRule, broken, kept
+from conformance.contract.contract import Contract
+from conformance.judging.coverage import CallCoverage, Covered, Label, classes_of_call
+from conformance.judging.judgement import Finding, Inconclusive, Judgement, Passed, Reason, shown
+
+REJECTED = "rejected-locally"
+
+NO_CLASS = "calls that have nothing in common"
+EVERY_CALL = "every call"
+
+# Classes are claims. One that is drawn from the calls themselves needs several of them. Where it takes many classes to
+# describe the refused calls, or they describe less than half of them, the parameters are not the reason.
+LEAST_DRAWN = 3
+MOST_CLASSES = 4
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedCalls:
+    """Calls that never became a request, and what they have in common; `total`: how many calls have that."""
+
+    name: str
+    calls: tuple[Call, ...]
+    total: int
+
+    def is_long(self, contract: Contract) -> bool:
+        """Whether all of them are of texts that do not go into one SMS."""
+        return all(is_long(call, contract) for call in self.calls)
+
+
+@dataclass(slots=True)
+class _Fates:
+    """The calls of a command that were `sent`, `refused`, or are `open`, with the reason.
+
+    A call that there was no time for is in none of these if others have exercised all its classes.
+    """
+
+    sent: list[Call] = field(default_factory=list)
+    refused: list[Call] = field(default_factory=list)
+    open: list[tuple[Call, Reason, str]] = field(default_factory=list)
+
+
+def coverage_of_calls(evidence: ClientEvidence) -> tuple[Covered, ...]:
+    """The classes that the calls exercised, and which of them arrived."""
+    terms = evidence.terms
+    commands = [name for name in terms.commands if name in terms.declared and not evidence.unsupported(name)]
+    coverage = CallCoverage(terms.contract, terms.lacks)
+    for name in commands:
+        for call in evidence.of_command(name):
+            if call.asked_at is not None and call.extra is None:
+                coverage.see(name, call.case.request.body, arrived=reached(evidence, call))
+    return coverage.of(commands)
+
+
+def refusals(evidence: ClientEvidence, command: str) -> list[RefusedCalls]:
+    """The calls that the client refuses, in as few classes as possible; no call of such a class was sent."""
+    fates, contract = _fates(evidence, command), evidence.terms.contract
+    if fates.refused and not fates.sent:
+        return [RefusedCalls(EVERY_CALL, tuple(fates.refused), len(fates.refused))]
+    classes = classes_for(contract.commands[command], contract, [call.params for call in (*fates.refused, *fates.sent)])
+    left, groups = list(fates.refused), []
+    sent = [call.params for call in fates.sent]
+    for refusal in _by_class([each for each in classes if not any(map(each.holds, sent))], fates.refused):
+        groups.append(refusal)
+        left = [call for call in left if call not in refusal.calls]
+    if len(groups) > MOST_CLASSES or len(left) > len(fates.refused) / 2:
+        groups, left = [], fates.refused
+    unlike = [RefusedCalls(NO_CLASS, tuple(left), len(left) + len(fates.sent))] if left else []
+    return [*groups, *unlike]
+
+
+def _by_class(classes: Sequence[ParamClass], calls: Sequence[Call]) -> Iterator[RefusedCalls]:
+    """The calls by the class that most of them are in, then the rest likewise."""
+    left = list(calls)
+    while left:
+        found = [(each, [call for call in left if each.holds(call.params)]) for each in classes]
+        found = [(each, having) for each, having in found if len(having) >= (LEAST_DRAWN if each.drawn else 1)]
+        if not found:
+            return
+        best, having = max(found, key=lambda pair: len(pair[1]))
+        yield RefusedCalls(best.name, tuple(having), len(having))
+        left = [call for call in left if call not in having]
+
+
+def is_long(call: Call, contract: Contract) -> bool:
+    """Whether a text of the call does not go into one SMS."""
+    texts = map(call.params.get, _texts(call.case.command or "", contract))
+    return any(isinstance(text, str) and len(text) > ONE_SMS for text in texts)
+
+
+@cache
+def _texts(command: str, contract: Contract) -> tuple[str, ...]:
+    """The members of a command's request that may hold any text."""
+    rules = contract.schemas.resolved(contract.commands[command].request_schema).get("properties", {})
+    return tuple(member for member, rule in rules.items() if "x-characters" in rule)
+
+
+def instead(evidence: ClientEvidence, command: str | None) -> tuple[Reason, str] | None:
+    """What happened where none of the calls of a command became a request; None where one did.
+
+    Where nothing at all has arrived, that is said of all commands together: the suite may be unreachable.
+    """
+    if command is not None and (nothing := instead(evidence, None)) is not None:
+        return nothing
+    calls = [call for call in evidence.of_command(command) if call.asked_at is not None]
+    if not calls or any(reached(evidence, call) for call in calls):
+        return None
+    of_command = f" of {command}" if command else ""
+    answered = [call for call in calls if call.report is not None or call.unsupported]
+    said = f"; {_words(answered)}" if answered else ""
+    reason = Reason.ENVIRONMENT if command is None and _unreachable(evidence, answered) else Reason.NO_TRAFFIC
+    return reason, f"none of {len(calls)} calls{of_command} became a request{said}{_astray(evidence, calls)}"
+
+
+def why_no_traffic(evidence: ClientEvidence, command: str | None) -> tuple[Reason, str] | None:
+    """What happened instead of the traffic that a requirement of a command needs; None if that is not known."""
+    if evidence.terms.observed:
+        return None
+    late = evidence.terms.out_of_time
+    return instead(evidence, command) or left_open(evidence, command) or (late and (Reason.INTERRUPTED, late)) or None
+
+
+def left_open(evidence: ClientEvidence, command: str | None) -> tuple[Reason, str] | None:
+    """Why some calls of a command were not sent that the client has not refused either; None if there are none."""
+    if command is None:
+        return None
+    open_ones = _fates(evidence, command).open
+    return next(((reason, detail) for call, reason, detail in open_ones if call.report is not None), None)
+
+
+def _unreachable(evidence: ClientEvidence, answered: Sequence[Call]) -> bool:
+    """Whether, where nothing has arrived, a report or a proxy blames the network rather than the calls."""
+    if evidence.terms.proxies:
+        return True
+    own = {REJECTED, None}
+    return any(
+        call.report is not None and not call.report.accepted and call.report.error not in own for call in answered
+    )
+
+
+def _astray(evidence: ClientEvidence, calls: Sequence[Call]) -> str:
+    """Where the requests may have gone: they were unreadable, or went to a proxy."""
+    malformed = next((each for call in calls for each in evidence.malformed.get(call.case.id, ())), None)
+    if malformed is not None:
+        return f"; what arrived could not be read ({malformed.get('error')}): {shown(malformed.get('head'))}"
+    if evidence.terms.proxies and not any(call.sent for call in evidence.calls):
+        names = ", ".join(evidence.terms.proxies)
+        return f"; its environment names a proxy ({names}), and NO_PROXY does not name 127.0.0.1"
+    return ""
+
+
+def _words(calls: Sequence[Call]) -> str:
+    """The commonest report on these calls, and how often it was made if there are others."""
+    said = Counter("it does not support this" if call.report is None else call.report.in_its_words for call in calls)
+    words, number = said.most_common(1)[0]
+    return f"the client says {words}" + (f" ({number} of {len(calls)} times)" if number < len(calls) else "")
+
+
+# --- What became of each call
+
+
+def reached(evidence: ClientEvidence, call: Call) -> bool:
+    """Whether a request came of the call, be it at another address."""
+    return bool(call.sent) or call.case.id in _strays(evidence)
+
+
+def _strays(evidence: ClientEvidence) -> frozenset[str]:
+    found: frozenset[str] | None = evidence.memo.get("strays")
+    if found is None:
+        found = frozenset(call.case.id for _, call in evidence.strays if call is not None)
+        evidence.memo["strays"] = found
+    return found
+
+
+def _fates(evidence: ClientEvidence, command: str) -> _Fates:
+    memo: dict[str, _Fates] = evidence.memo.setdefault("fates", {})
+    if command not in memo:
+        memo[command] = _told_apart(evidence, command)
+    return memo[command]
+
+
+def _told_apart(evidence: ClientEvidence, command: str) -> _Fates:
+    fates = _Fates()
+    calls = list(evidence.of_command(command))
+    extras: dict[str, list[Call]] = defaultdict(list)
+    for call in calls:
+        if call.of is not None:
+            extras[call.of].append(call)
+    for call in calls:
+        if call.extra is not None or call.case.earlier is not None:
+            continue
+        tries = [call, *(each for each in extras[call.case.id] if each.extra == ASKED_AGAIN)]
+        others = [each for each in extras[call.case.id] if each.extra != ASKED_AGAIN]
+        if any(reached(evidence, each) for each in tries):
+            fates.sent.append(call)
+        elif (unheard := _unheard(evidence, call)) is not None:
+            fates.open.append((call, *unheard))
+        elif call.report is not None and call.report.accepted:
+            pass  # SND-01
+        elif any(reached(evidence, each) for each in others) or _sends_nothing_of(evidence, command, call):
+            fates.refused.append(call)
+        else:
+            fates.open.append((call, *_why_open(evidence, call)))
+    contract = evidence.terms.contract
+    exercised = {label for call in fates.sent for label in _classes(call, contract)}
+    fates.open = [
+        each for each in fates.open if each[0].asked_at is not None or not _classes(each[0], contract) <= exercised
+    ]
+    return fates
+
+
+def _classes(call: Call, contract: Contract) -> set[Label]:
+    return classes_of_call(contract.commands[call.case.command or ""], call.case.request.body, contract)
+
+
+def _unheard(evidence: ClientEvidence, call: Call) -> tuple[Reason, str] | None:
+    """Why the client has not said what became of a call, if it has not."""
+    if call.asked_at is None:
+        return Reason.INTERRUPTED, evidence.terms.out_of_time or "the run was cut off before every call was made"
+    if call.deaths:
+        return Reason.PRECONDITION, "the driver failed over a call before anything was sent"
+    if call.report is None and not call.unsupported:
+        return Reason.INTERRUPTED, "the run ended before the client said what became of a call"
+    return None
+
+
+def _sends_nothing_of(evidence: ClientEvidence, command: str, call: Call) -> bool:
+    """Whether the client is to blame for a call that cannot be compared with another one.
+
+    It is where its requests cannot be read, where it has sent calls of other commands and never one of this, and where
+    it says itself that it has sent nothing, although the suite can be reached.
+    """
+    if evidence.malformed.get(call.case.id):
+        return True
+    if any(reached(evidence, each) for each in evidence.of_command(command)):
+        return False
+    since = call.asked_at or 0.0
+    if any(each.asked_at is not None and each.asked_at > since and reached(evidence, each) for each in evidence.calls):
+        return True
+    rejected = call.report is not None and call.report.error == REJECTED
+    return (rejected or call.unsupported) and not evidence.terms.proxies
+
+
+def _why_open(evidence: ClientEvidence, call: Call) -> tuple[Reason, str]:
+    nothing = instead(evidence, None)
+    if nothing is not None:
+        return nothing
+    return Reason.PRECONDITION, f"for a while the client sent no call at all; {_words([call])}"
+
+
+# --- The checks
+
+
+def becomes_a_request(*, long: bool | None = None) -> ClientCheck:
+    """Every call is sent; `long`: only those with a text that does not go into one SMS, or only the others."""
+    chosen = {True, False} if long is None else {long}
+
+    def check(evidence: ClientEvidence, command: str | None) -> Iterator[Judgement]:
+        if command is None:
+            return
+        contract, fates = evidence.terms.contract, _fates(evidence, command)
+        found = [refusal for refusal in refusals(evidence, command) if refusal.is_long(contract) in chosen]
+        unknown = [each for each in fates.open if is_long(each[0], contract) in chosen]
+        yield from (finding for refusal in found for finding in _findings(evidence, refusal))
+        yield from (Inconclusive(reason, detail) for _, reason, detail in unknown)
+        if found or not unknown:  # what is not known of some calls is not made good by others
+            yield from (Passed() for call in fates.sent if is_long(call, contract) in chosen)
+
+    return check
+
+
+def _findings(evidence: ClientEvidence, refusal: RefusedCalls) -> Iterator[Finding]:
+    """One for each call, in the same words."""
+    message = f"{refusal.name}: never became a request ({len(refusal.calls)} of {refusal.total} calls)"
+    member, _, how = refusal.name.partition(" ")
+    lacking = said_to_be_lacking(refusal.calls[0], member, evidence.terms.contract) if how == "given" else ""
+    message += f"; {_words(refusal.calls)}{lacking}{_astray(evidence, refusal.calls)}"
+    yield from (broken(call, message) for call in refusal.calls)
+
+
+def said_to_be_lacking(call: Call, member: str, contract: Contract) -> str:
+    """How a client declares that it does not offer an optional member, in words; nothing for any other member."""
+    request = contract.commands[call.case.command or ""].request_schema
+    if member in contract.schemas.resolved(request)["required"]:
+        return ""
+    return f'; a client that does not offer {member} says so in its hello: "lacks": ["{member}"]'
+
+
+def rejected_only_if_unsent(evidence: ClientEvidence, command: str | None) -> Iterator[Judgement]:
+    """RDG-12. Whether an accepted request is reported as one is for RDG-01."""
+    for call in evidence.of_command(command):
+        last = call.last
+        if call.report is None or last is None:
+            continue
+        if call.report.error != REJECTED:
+            yield kept(last)
+        elif not last.accepts:
+            yield broken(call, f"a request arrived, and the client says {call.report.in_its_words}", last)
+
+
+RULES: Mapping[str, ClientRule] = {
+    "becomes-a-request": ClientRule(becomes_a_request, "how many calls were made is not known without a driver"),
+    "rejected-only-if-unsent": ClientRule.plain(rejected_only_if_unsent, UNHEARD),
+}

@@ -1,0 +1,162 @@
+"""The cases of one command, made one by one: each with an id, a payload and headers of its own.
+
+CommandPlan     makes cases; which ones is for `conformance.gateway.plan` and `conformance.gateway.sequences` to say
+Group           cases that are sent in order; in_order makes one
+NEGATIVE        kinds of cases that count as refused only beside a request that was accepted
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from conformance.contract.command import Command, Key
+from conformance.gateway.request_templates import ordinary_headers
+from conformance.gateway.settings import Settings
+from conformance.model.traffic import Case, Headers, Kind, Request
+from conformance.payloads.addressees import Addressees
+from conformance.payloads.labels import PLAIN
+from conformance.payloads.uniqueness import amount_of, cheap_amounts, recipient_of
+from conformance.payloads.valid import ValidPayload, encoded, fresh_payloads, valid_payloads
+
+Group = tuple[Case, ...]
+
+NEGATIVE = frozenset({Kind.BROKEN, Kind.MALFORMED, Kind.CREDENTIAL, Kind.METHOD, Kind.UNKNOWN_COMMAND})
+
+
+def in_order(*cases: Case) -> Group:
+    """One group of cases, named after its first."""
+    return tuple(replace(case, group=cases[0].id) for case in cases)
+
+
+def seed_for(seed: int, *purpose: str) -> int:
+    """A seed of its own for each purpose, so that more of one kind does not change the others."""
+    digest = hashlib.sha256("/".join((str(seed), *purpose)).encode()).digest()
+    return int.from_bytes(digest[:8])
+
+
+class CommandPlan:
+    """Makes the cases of one command; `headers` are those that the plan has so far, each once; `taken` as in `Plan`."""
+
+    def __init__(
+        self,
+        command: Command,
+        settings: Settings,
+        base_url: str,
+        headers: dict[Headers, Headers],
+        taken: Collection[Key] = (),
+    ) -> None:
+        self.contract = settings.contract
+        self.command = command
+        self.settings = settings
+        self.url = f"{base_url.rstrip('/')}/{command.name}"
+        self.base_url = base_url.rstrip("/")
+        self._right = self.contract.authentication.value(settings.consumer_key, settings.consumer_secret)
+        self._numbers: Counter[str] = Counter()
+        self._headers = headers
+        self.addressees = Addressees.of(self.contract, settings.constraints, base_url)
+        self.rules: Mapping[str, Any] = self.contract.schemas.resolved(command.request_schema).get("properties", {})
+        self.recipient = recipient_of(self.contract, command)
+        self.amount = amount_of(self.contract, command)
+        self._cheap = 0
+        self.valid = valid_payloads(
+            self.contract, command, settings.constraints, settings.max_examples, self.seed("valid")
+        )
+        self._stock = self._restocked()
+        self._keys = {*taken, *(self._key(payload.members) for payload in self.valid)}
+        self.valid = [self._cheaper(payload) if payload.aspect == PLAIN else payload for payload in self.valid]
+        # The first request that is a positive twin, for those that have none of their own.
+        self.reference: str | None = None
+
+    def seed(self, purpose: str) -> int:
+        """The seed for one purpose of this command."""
+        return seed_for(self.settings.seed, self.command.folder, purpose)
+
+    def _restocked(self) -> Iterator[ValidPayload]:
+        """Payloads that nobody has had yet, as many as are asked for."""
+        taken = list(self.valid)
+        # A run of another extent must send some that this one does not; see `Settings.extent`.
+        purpose = "stock" if self.command.window is None else f"stock for {self.settings.extent}"
+        for batch in range(1_000):
+            fresh = fresh_payloads(
+                self.contract,
+                self.command,
+                self.settings.constraints,
+                50,
+                self.seed(f"{purpose}-{batch}"),
+                tuple(taken),
+            )
+            taken += fresh
+            yield from fresh
+
+    @property
+    def told_apart_by(self) -> str | None:
+        """The last member that a window looks at and that may be any: not whose a request is, nor the account's."""
+        asked_for = self.command.window.members[1:] if self.command.window else ()
+        free = [name for name in asked_for if name not in self.contract.members.registered]
+        return free[-1] if free else None
+
+    def fresh(self) -> ValidPayload:
+        """A valid payload that no other case of the run has, with nothing unusual in it.
+
+        What is judged by something else than its payload shall not fail for its payload.
+        """
+        harmless = (payload for payload in self._stock if self.addressees.harms_nobody(payload.body))
+        return next(map(self._cheaper, (payload for payload in harmless if self.claim(payload.members))))
+
+    def _cheaper(self, payload: ValidPayload) -> ValidPayload:
+        """The payload with next to nothing for an amount, where it was said how much may be spent."""
+        if self.settings.limits.max_spend is None or self.amount is None or self.amount not in payload.members:
+            return payload
+        amounts = cheap_amounts(self.contract)
+        for step in range(self._cheap, self._cheap + len(amounts)):
+            members = {**payload.members, self.amount: str(amounts[step % len(amounts)])}
+            if self.claim(members):
+                # In turn, so that what is told of one transaction is not told of all others as well.
+                self._cheap = step + 1 if self.command.window is None else 0
+                return ValidPayload(payload.aspect, encoded(members, ascii_only=True), members)
+        return payload
+
+    def claim(self, members: Mapping[str, Any]) -> bool:
+        """Take a payload made from others for a case of its own; False if a window may have it meet another one."""
+        if self.command.window is None:
+            return True
+        key = self._key(members)
+        free = key not in self._keys
+        self._keys.add(key)
+        return free
+
+    def _key(self, members: Mapping[str, Any]) -> Key | None:
+        """What a window goes by."""
+        return None if self.command.window is None else self.command.window.key(members)
+
+    def headers(self, changes: Mapping[str, str | None] | None = None) -> Headers:
+        """The headers of an ordinary request, changed or left out (None) by name."""
+        ordinary: dict[str, str | None] = dict(ordinary_headers(self.contract, self._right))
+        ordinary |= changes or {}
+        headers = tuple((name, value) for name, value in ordinary.items() if value is not None)
+        return self._headers.setdefault(headers, headers)
+
+    def case(self, kind: Kind, aspect: str, body: bytes = b"", *, headers: Headers | None = None, **known: Any) -> Case:
+        """A case of this command; `known` are further fields of `Case`, and `method` and `url` of its request."""
+        label = aspect.replace(":", "-").lower()
+        name = f"{self.command.folder}/{kind}/{label}"
+        self._numbers[name] += 1
+        request = Request(
+            known.pop("method", self.command.method),
+            known.pop("url", self.url),
+            self.headers() if headers is None else headers,
+            body,
+        )
+        command = known.pop("command", self.command.name)
+        case_id = f"{name}/{self._numbers[name]}"
+        return Case(case_id, command, kind, aspect, case_id, request, **known)
+
+    def twin(self) -> Case:
+        """A request as it should be, for the negative cases that it stands beside."""
+        twin = self.case(Kind.VALID, PLAIN, self.fresh().body)
+        self.reference = self.reference or twin.id
+        return twin

@@ -1,0 +1,233 @@
+"""The checks of a catalogue: each requirement of a gateway is judged as its `judge = …` says.
+
+checks_of               id → check, made once for a contract
+requirements_of_probe   the ids of the requirements that a probe is there for
+asks_for_acceptance     whether a requirement is broken by refusals
+is_about_notifications  whether nothing but notifications can break it; is_about_lateness: by when they come
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
+
+from conformance.contract.contract import Contract
+from conformance.contract.requirements import (
+    ANY,
+    FAILED,
+    NOTIFICATION,
+    SUCCEEDED,
+    Actor,
+    ByPlace,
+    ByProbe,
+    ByRule,
+    Expected,
+    Requirement,
+)
+from conformance.gateway.rules import acceptance, answers, notifications, refusals, unsolicited
+from conformance.gateway.rules.acceptance import must_be_accepted
+from conformance.gateway.rules.answers import any_answer
+from conformance.gateway.rules.notifications import attributed, to_a_product
+from conformance.gateway.rules.refusals import EXPECTED, beside_twin
+from conformance.judging.evidence import Evidence
+from conformance.judging.judgement import (
+    AnswerFormCheck,
+    Check,
+    Finding,
+    Judgement,
+    NoticeFormCheck,
+    RunCheck,
+    answers_where,
+    notices_where,
+)
+from conformance.judging.reading import Answer
+from conformance.judging.summaries import Notice, ResponseSummary
+from conformance.model.errors import SuiteError
+from conformance.model.traffic import Kind
+
+RULES: Mapping[str, Callable[..., Check]] = {
+    **answers.RULES,
+    **refusals.RULES,
+    **acceptance.RULES,
+    **notifications.RULES,
+    **unsolicited.RULES,
+}
+"""The written rules by their names in catalogues, each made with the parameters that stand beside it there."""
+
+
+@cache
+def checks_of(contract: Contract) -> Mapping[str, Check]:
+    """The check of each requirement that a gateway is judged by.
+
+    Raises SuiteError for one that says not how it is judged, or names a rule or parameters that there are not.
+    """
+    return {
+        requirement.id: _check(requirement, contract)
+        for requirement in contract.catalogue.requirements
+        if requirement.actor is Actor.GATEWAY and requirement.excluded is None
+    }
+
+
+def _check(requirement: Requirement, contract: Contract) -> Check:
+    match requirement.judge:
+        case ByPlace() as judge:
+            return _by_place(requirement.id, judge, contract)
+        case ByProbe() as judge:
+            return _by_probe(requirement, judge, contract)
+        case ByRule() as judge:
+            return _by_rule(requirement.id, judge)
+        case None:
+            raise SuiteError(f"requirement {requirement.id} does not say how it is judged; expected judge = …")
+
+
+def _by_rule(requirement: str, judge: ByRule) -> Check:
+    make = RULES.get(judge.rule)
+    if make is None:
+        known = ", ".join(RULES)
+        raise SuiteError(f"requirement {requirement} is judged by the rule {judge.rule!r}, which is none of {known}")
+    try:
+        return make(**judge.parameters)
+    except (TypeError, KeyError) as error:
+        raise SuiteError(f"requirement {requirement}: the rule {judge.rule!r} does not take this: {error}") from error
+
+
+# --- By place
+
+
+def _by_place(requirement: str, judge: ByPlace, contract: Contract) -> Check:
+    if all(_is_of_notifications(message) for message in judge.messages):
+        said = in_notice(requirement)
+        if judge.names("", "type") or judge.names(f"/{contract.notification.id}", "required"):
+            # Without these nobody can tell whose it is, so they are owed whoever sent it.
+            return notices_where(to_a_product, _notice_had_occasion(requirement), rule=said)
+        return NoticeFormCheck((attributed, _notice_had_occasion(requirement)), lambda _: said, requirement)
+    told = in_answer(requirement)
+    if judge.kinds:
+        return answers_where(any_answer, _of_kinds(judge.kinds), _had_occasion(requirement), rule=told)
+    return AnswerFormCheck((any_answer, _had_occasion(requirement)), lambda _: told, requirement)
+
+
+def _is_of_notifications(message: str) -> bool:
+    return message in (NOTIFICATION, SUCCEEDED, FAILED) or message.endswith(f"/{NOTIFICATION}")
+
+
+@cache
+def _of_kinds(kinds: tuple[str, ...]) -> Callable[[Answer], bool]:
+    wanted = frozenset(map(Kind, kinds))
+    return lambda answer: answer.final and answer.kind in wanted
+
+
+def _had_occasion(requirement: str) -> Callable[[Answer], bool]:
+    return lambda answer: requirement in answer.form.occasions
+
+
+def _notice_had_occasion(requirement: str) -> Callable[[Notice], bool]:
+    return lambda notice: requirement in notice.form.occasions
+
+
+def in_answer(requirement: str) -> Callable[[Answer], Iterator[Finding]]:
+    """The rule that finds what of the answer breaks the requirement."""
+
+    def broken_places(answer: Answer) -> Iterator[Finding]:
+        for breach in answer.form.broken.get(requirement, ()):
+            yield Finding.in_answer(answer, breach.words, pointer=breach.pointer, value=breach.value)
+
+    return broken_places
+
+
+def in_notice(requirement: str) -> Callable[[Notice], Iterator[Finding]]:
+    """The same of a notification."""
+
+    def broken_places(notice: Notice) -> Iterator[Finding]:
+        for breach in notice.form.broken.get(requirement, ()):
+            yield Finding.in_notice(notice, breach.words, pointer=breach.pointer, value=breach.value)
+
+    return broken_places
+
+
+# --- By probe
+
+
+def _by_probe(requirement: Requirement, judge: ByProbe, contract: Contract) -> Check:
+    aspects: dict[str, set[str]] = {}
+    for probe in judge.probes:
+        kind, _, aspect = probe.partition(".")
+        aspects.setdefault(kind, set()).add(aspect)
+    checks = [_of_kind(Kind(kind), frozenset(named), requirement, judge, contract) for kind, named in aspects.items()]
+    if len(checks) == 1:
+        return checks[0]
+
+    def check(evidence: Evidence, command: str | None) -> Iterator[Judgement]:
+        for each in checks:
+            yield from each(evidence, command)
+
+    return check
+
+
+def _of_kind(
+    kind: Kind, named: frozenset[str], requirement: Requirement, judge: ByProbe, contract: Contract
+) -> RunCheck:
+    def select(answer: ResponseSummary) -> bool:
+        return answer.aspect in named or (
+            ANY in named and requirement.id in requirements_of_probe(contract, kind, answer.aspect, answer.command)
+        )
+
+    if judge.expect is Expected.ACCEPTED:
+        return must_be_accepted(kind, select)
+    return beside_twin(kind, select, EXPECTED[judge.expect])
+
+
+@cache
+def requirements_of_probe(contract: Contract, kind: Kind, aspect: str, command: str | None) -> tuple[str, ...]:
+    """The ids of the requirements that judge what becomes of a probe, in the order of the catalogue.
+
+    Of those that expect the same of it, one that names its aspect comes before one that takes any.
+    """
+    judges = [
+        (requirement.id, judge)
+        for requirement in contract.catalogue.requirements
+        if isinstance(judge := requirement.judge, ByProbe) and command in requirement.commands
+    ]
+    naming = [(id_, judge.expect) for id_, judge in judges if f"{kind}.{aspect}" in judge.probes]
+    expected = {expect for _, expect in naming}
+    taking_any = [id_ for id_, judge in judges if f"{kind}.{ANY}" in judge.probes and judge.expect not in expected]
+    found = {*(id_ for id_, _ in naming), *taking_any}
+    return tuple(id_ for id_, _ in judges if id_ in found)
+
+
+# --- What a requirement is about
+
+
+def asks_for_acceptance(requirement: Requirement) -> bool:
+    """Whether it is broken by the refusal of what should be accepted."""
+    judge = requirement.judge
+    if isinstance(judge, ByProbe):
+        return judge.expect is Expected.ACCEPTED
+    return isinstance(judge, ByRule) and judge.rule in acceptance.OF_ACCEPTANCE
+
+
+def is_about_notifications(requirement: Requirement) -> bool:
+    """Whether nothing is known of it until notifications have come."""
+    judge = requirement.judge
+    if isinstance(judge, ByPlace):
+        return all(map(_is_of_notifications, judge.messages))
+    return isinstance(judge, ByRule) and judge.rule in {*notifications.RULES, *ALSO_ABOUT_NOTIFICATIONS}
+
+
+def is_of_form(requirement: Requirement) -> bool:
+    """Whether it judges the form of what a gateway says, its ids or notifications, whatever became of the request."""
+    if requirement.actor is not Actor.GATEWAY:
+        return False
+    judge = requirement.judge
+    return judge.rule in OF_FORM if isinstance(judge, ByRule) else isinstance(judge, ByPlace)
+
+
+def is_about_lateness(requirement: Requirement) -> bool:
+    """Whether a notification breaks it by when it comes."""
+    return isinstance(requirement.judge, ByRule) and requirement.judge.rule == LATENESS
+
+
+# Rules of others that wait for notifications, too; and the one that is about when they come.
+ALSO_ABOUT_NOTIFICATIONS = frozenset({"refused-credential-has-no-effect"})
+LATENESS = "notified-in-time"
+OF_FORM = {*answers.RULES, *notifications.RULES, "tells-of-its-own-request"} - {"every-request-is-answered"}

@@ -1,0 +1,170 @@
+"""Why a notification that did not come may have been sent all the same.
+
+lost_on_its_way     the network between may have lost as many as are missing
+sent_once_more      the network may have lost the first of as many as came late
+in_an_outage        the way back was cut
+in_a_gap            nobody listened
+refused_here        the suite's own receiver did not take it, or did not keep it
+not_listened_out    nobody listened for long enough
+
+obstacle_to, held_up    any of these that came between, for what did not come and for what came late
+
+what_came_instead   what is known of a callback to which something did not come
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from math import comb
+
+from conformance.judging.evidence import Evidence
+from conformance.judging.judgement import Inconclusive, Reason
+from conformance.judging.summaries import ResponseSummary
+from conformance.judging.terms import Terms
+
+# So long a network may hold a notification, or the answer before it: what is lost twice is sent again after 1 s and
+# then after 2 s more, and tunnels queue for a while.
+NETWORK_HOLDS_S = 5.0
+# A chance of one in a million counts as none.
+BY_CHANCE = 1e-6
+
+
+CUT_OFF = Inconclusive(Reason.INTERRUPTED, "the run ended before it had listened for notifications")
+
+
+def lost_on_its_way(terms: Terms, product: str, missing: int, owed: int) -> str | None:
+    """In words, that the way back may have lost what is missing; None if only the gateway can have.
+
+    Where a network lies between, canaries tell how often it loses something: the gateway is to blame if so many missing
+    notifications would else be a chance of one in a million, at most.
+    """
+    if not terms.network_back:
+        way_lost = terms.ways_lost.get(product)
+        return None if way_lost is None else f"{missing} notifications are missing, and {way_lost}"
+    sent, lost = terms.canaries.get(product, (0, 0))
+    if chance_of_as_many(missing, owed, lost, sent) <= BY_CHANCE:
+        return None
+    return (
+        f"{missing} of {owed} notifications are missing, and of {sent} canaries on the same way {lost}: it may have "
+        "been the network"
+    )
+
+
+def sent_once_more(terms: Terms, product: str, late: int, owed: int) -> str | None:
+    """In words, that the first tries of what came late may have been lost on the way; None if that were no chance."""
+    sent, lost = terms.canaries.get(product, (0, 0))
+    sent, lost = sent + terms.watch.sent, lost + terms.watch.lost
+    if not terms.network_back or chance_of_as_many(late, owed, lost, sent) <= BY_CHANCE:
+        return None
+    return (
+        f"{late} of {owed} notifications came late, and of {sent} canaries on the same way {lost} were lost: each may "
+        "have been a second try"
+    )
+
+
+def chance_of_as_many(missing: int, owed: int, lost: int, sent: int) -> float:
+    """How likely `missing` of `owed` or more are, if these and `sent`, of which `lost` are, get lost at the same rate.
+
+    Fisher's exact test, one-sided: of all that got lost, how many would be notifications.
+    """
+    gone, most = missing + lost, min(owed, missing + lost)
+    ways = sum(comb(owed, k) * comb(sent, gone - k) for k in range(missing, most + 1))
+    return ways / comb(owed + sent, gone)
+
+
+def in_an_outage(terms: Terms, answer: ResponseSummary) -> Inconclusive | None:
+    """Why its notification may have been lost while the way back was cut; None if it was open all the time.
+
+    Networks hold things up: the notification may have been sent a while before the answer was read, and may have been
+    on its way for a while after it was due.
+    """
+    since = answer.answered_at
+    if since is None:
+        return None
+    due = since + terms.notify_within_s
+    outage = terms.watch.outage_between(since - NETWORK_HOLDS_S, due + NETWORK_HOLDS_S)
+    if outage is None:
+        return None
+    lost = "a canary" if outage.lost == 1 else f"{outage.lost} canaries in a row"
+    detail = f"the way back was cut while a notification was due: {lost} got lost on it"
+    return Inconclusive(Reason.ENVIRONMENT, detail, answer.number)
+
+
+def in_a_gap(evidence: Evidence, answer: ResponseSummary) -> Inconclusive | None:
+    """Why a notification may have come while nobody was there to take it; None if it cannot have."""
+    since = answer.answered_at
+    if since is None or evidence.terms.listened_between(since, since + evidence.terms.notify_within_s):
+        return None
+    return Inconclusive(
+        Reason.INTERRUPTED, "the run was cut off before it went on; meanwhile nobody took notifications", answer.number
+    )
+
+
+def refused_here(evidence: Evidence, answer: ResponseSummary) -> Inconclusive | None:
+    """Why its notification may have been refused by the suite; None if everything was taken while it was due.
+
+    It may have been sent a while before the answer was read.
+    """
+    terms, since = evidence.terms, answer.answered_at
+    if terms.left_out_with_id:
+        detail = f"{terms.left_out_with_id:,} requests with ids that nobody had given yet were too many to be kept"
+        return Inconclusive(Reason.ENVIRONMENT, detail, answer.number)
+    if since is None:
+        return None
+    refusal = terms.refusal(since - NETWORK_HOLDS_S, since + terms.notify_within_s + NETWORK_HOLDS_S)
+    if refusal is None:
+        return None
+    detail = f"the suite's own receiver did not take everything while a notification was due: {refusal.why}"
+    return Inconclusive(Reason.ENVIRONMENT, detail, answer.number)
+
+
+def not_listened_out(evidence: Evidence, answer: ResponseSummary) -> Inconclusive | None:
+    """Why it may still have come; None if its time was over."""
+    settled, since = evidence.terms.settled_at, answer.answered_at
+    if settled is not None and since is not None and settled < since + evidence.terms.notify_within_s:
+        return Inconclusive(
+            Reason.INTERRUPTED, "the run stopped listening before the time for the notification was over", answer.number
+        )
+    return None
+
+
+def obstacle_to(evidence: Evidence, answer: ResponseSummary) -> Inconclusive | None:
+    """Why nobody can tell whether its notification was sent, wherever the fault lies; but for what networks lose."""
+    return not_listened_out(evidence, answer) or in_a_gap(evidence, answer) or refused_here(evidence, answer)
+
+
+def held_up(evidence: Evidence, answer: ResponseSummary) -> Inconclusive | None:
+    """Why a notification that was late may have been sent in time; but for what networks hold up by chance."""
+    terms = evidence.terms
+    return in_a_gap(evidence, answer) or in_an_outage(terms, answer) or refused_here(evidence, answer)
+
+
+def what_came_instead(evidence: Evidence, product: str) -> str:
+    """What else is known of the callback: whether anything came there, and what is no notification."""
+    if (refused := _refused_on_arrival(evidence.terms, product)) is not None:
+        return f"; {refused}"
+    others, of_anybody = evidence.without_content[product], evidence.of_anybody[product]
+    told = f"; {others} requests without a body came to its callback, which are no notifications" if others else ""
+    if of_anybody:
+        told += f"; {of_anybody} came there that carry no id and may be anybody's, for its address has no token"
+    elif not others and not any(arrival.product == product for arrival in evidence.arrivals):
+        told = f"; none at all came to the callback of {product}: is it registered?"
+    return told
+
+
+# Of the different reasons for which the receiver read nothing so many are told: usually there is one.
+MOST_REASONS = 3
+
+
+def _refused_on_arrival(terms: Terms, product: str) -> str | None:
+    """In words, what came to the receiver and could not be read, for this product or for any; None if nothing did."""
+    reasons = Counter(error for meant_for, error in terms.unread if meant_for in (product, None))
+    if not reasons:
+        return None
+    count = reasons.total()
+    told = ", ".join(
+        error if len(reasons) == 1 else f"{error} ({times})" for error, times in reasons.most_common(MOST_REASONS)
+    )
+    more = f", and {len(reasons) - MOST_REASONS} other reasons" if len(reasons) > MOST_REASONS else ""
+    what = "1 request to the callback receiver" if count == 1 else f"{count} requests to the callback receiver"
+    return f"{what} could not be read: {told}{more}"

@@ -1,0 +1,229 @@
+"""Judging a recorded run in one pass: each answer and notification is read once, and every check says what it has to.
+
+    Tally       what one check said of one command, counted
+    SinglePass     a run that was heard: its evidence, and a tally for each check
+
+The cost of an answer does not grow with the run, and what checks have in common is paid once: those of one subject are
+put into a tree of their conditions, each of which is tried once on the way.
+"""
+
+from __future__ import annotations
+
+from bisect import insort
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import chain, repeat
+from operator import itemgetter
+from typing import Generic, Self
+
+from conformance.contract.contract import Contract
+from conformance.journal import Record
+from conformance.judging.evidence import Evidence
+from conformance.judging.judgement import (
+    AnswerCheck,
+    AnswerFormCheck,
+    Check,
+    Finding,
+    Inconclusive,
+    Judgement,
+    NoticeCheck,
+    NoticeFormCheck,
+    Passed,
+    Reason,
+    Rule,
+    Subject,
+    SubjectCheck,
+)
+from conformance.judging.reading import Answer
+from conformance.judging.terms import Terms
+
+# How many findings of one verdict are kept whole; the number of all is in `failed`, the evidence in the journal.
+KEPT_FINDINGS = 10
+
+_WEIGHTS = {reason: weight for weight, reason in enumerate(Reason)}
+
+
+@dataclass(slots=True)
+class Tally:
+    """How many observations were `kept`, how many fell short, and how many could not be told.
+
+    `weightiest`: the first of the unobserved ones with the weightiest reason; `unsettled`: the first of those that
+    nothing that was kept makes up for. `listed` are beginnings of messages that are expected: `beginnings` are those of
+    them that were seen, `others` counts the findings that begin with none.
+    """
+
+    listed: tuple[str, ...] = ()
+    kept: int = 0
+    failed: int = 0
+    unobserved: int = 0
+    weightiest: Inconclusive | None = None
+    unsettled: Inconclusive | None = None
+    beginnings: set[str] = field(default_factory=set)
+    others: int = 0
+    _findings: list[tuple[tuple[bool, int], Finding]] = field(default_factory=list)
+
+    @property
+    def observations(self) -> int:
+        """How many observations could be judged."""
+        return self.kept + self.failed
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """The first KEPT_FINDINGS; those that are not listed come first."""
+        return tuple(finding for _, finding in self._findings)
+
+    def add(self, judgement: Judgement, place: int = 0) -> None:
+        """One judgement more, at its place; among those of one place in the order in which they are added."""
+        if isinstance(judgement, Finding):
+            self.failed += 1
+            insort(self._findings, ((self._is_listed(judgement), place), judgement), key=itemgetter(0))
+            del self._findings[KEPT_FINDINGS:]
+        elif isinstance(judgement, Inconclusive):
+            self.unobserved += 1
+            if judgement.unsettled and self.unsettled is None:
+                self.unsettled = judgement
+            if self.weightiest is None or _WEIGHTS[judgement.reason] > _WEIGHTS[self.weightiest.reason]:
+                self.weightiest = judgement
+        else:
+            self.kept += 1
+
+    def _is_listed(self, finding: Finding) -> bool:
+        seen = [beginning for beginning in self.listed if finding.message.startswith(beginning)]
+        self.beginnings.update(seen)
+        self.others += not seen
+        return bool(seen)
+
+    def add_all(self, judgements: Iterable[Judgement]) -> None:
+        """All of a check, in their order."""
+        for judgement in judgements:
+            if type(judgement) is Passed:  # nearly all
+                self.kept += 1
+            else:
+                self.add(judgement)
+
+
+def _always(_: object) -> bool:
+    return True
+
+
+@dataclass(slots=True)
+class _Branch(Generic[Subject]):
+    """The rules for a subject that met all conditions so far, and what further conditions lead to."""
+
+    rules: list[tuple[Rule[Subject], Tally]] = field(default_factory=list)
+    branches: dict[Callable[[Subject], bool], _Branch[Subject]] = field(default_factory=dict)
+
+    def grow(self, check: SubjectCheck[Subject], terms: Terms, tally: Tally) -> None:
+        """Put a check where its conditions lead."""
+        branch = self
+        for condition in check.conditions or (_always,):
+            branch = branch.branches.setdefault(condition, _Branch())
+        branch.rules.append((check.rule_under(terms), tally))
+
+    def steps(self, start: int = 0) -> Iterator[_Step[Subject]]:
+        """The tree as a list: a condition that is not met leads past all that hangs on it."""
+        for condition, branch in self.branches.items():
+            beneath = list(branch.steps(start + 1))
+            start += 1 + len(beneath)
+            yield condition, branch.rules, start
+            yield from beneath
+
+
+# A condition, the rules for a subject that meets it, and the number of the step that follows if it does not.
+_Step = tuple[Callable[[Subject], bool], list[tuple[Rule[Subject], Tally]], int]
+
+
+class _Bench(Generic[Subject]):
+    """Judges one kind of subject by the checks for its command."""
+
+    def __init__(self, checks: Iterable[tuple[SubjectCheck[Subject], str | None, Tally]], terms: Terms) -> None:
+        trees: dict[str | None, _Branch[Subject]] = defaultdict(_Branch)
+        # By command and requirement: what is said of the form of messages, and when a message is judged by its form.
+        self._of_form: dict[str | None, dict[str, tuple[Rule[Subject], Tally]]] = defaultdict(dict)
+        self._has_form: Callable[[Subject], bool] = _always
+        for check, command, tally in checks:
+            if isinstance(check, AnswerFormCheck | NoticeFormCheck):
+                self._of_form[command][check.requirement] = (check.rule_under(terms), tally)
+                self._has_form = check.conditions[0]
+            else:
+                trees[command].grow(check, terms, tally)
+        self._steps: dict[str | None, list[_Step[Subject]]] = {
+            command: list(tree.steps()) for command, tree in trees.items()
+        }
+
+    def judge(self, subject: Subject) -> None:
+        """Have every rule judge the subject whose conditions it meets."""
+        of_form = self._of_form.get(subject.command)
+        if of_form and self._has_form(subject):
+            self._judge_form(subject, of_form)
+        steps = self._steps.get(subject.command, ())
+        at = 0
+        while at < len(steps):
+            condition, rules, otherwise = steps[at]
+            if not condition(subject):
+                at = otherwise
+                continue
+            at += 1
+            for rule, tally in rules:
+                judgements = rule(subject)
+                first = next(judgements, None)
+                if first is None:
+                    tally.kept += 1
+                    continue
+                for judgement in chain((first,), judgements):
+                    tally.add(judgement, subject.number)
+
+    @staticmethod
+    def _judge_form(subject: Subject, of_form: Mapping[str, tuple[Rule[Subject], Tally]]) -> None:
+        """Have the requirements judge it that it had occasion to break."""
+        form = subject.form
+        for requirement in form.occasions:
+            if requirement not in of_form:
+                continue
+            rule, tally = of_form[requirement]
+            if requirement not in form.broken:
+                tally.kept += 1
+                continue
+            for judgement in rule(subject):
+                tally.add(judgement, subject.number)
+
+
+@dataclass(frozen=True, slots=True)
+class SinglePass:
+    """A run that was heard. `tallies` are in the order in which the checks were given."""
+
+    evidence: Evidence
+    tallies: tuple[Tally, ...]
+
+    @classmethod
+    def of(
+        cls,
+        record: Record,
+        contract: Contract,
+        checks: Iterable[tuple[Check, str | None]],
+        witnesses: Sequence[Callable[[Answer], None]] = (),
+        listed: Sequence[tuple[str, ...]] = (),
+    ) -> Self:
+        """Go through a record and put what was seen to each check, for the command that is named beside it.
+
+        Each of the `witnesses` is shown every answer in full, too. `listed`: for each check, in their order, beginnings
+        of messages that are expected of it; none at all if left out.
+        """
+        evidence = Evidence(Terms.of(record, contract))
+        beginnings = chain(listed, repeat(()))
+        asked = [
+            (check, command, Tally(expected)) for (check, command), expected in zip(checks, beginnings, strict=False)
+        ]
+        of_answers = _Bench([(c, m, t) for c, m, t in asked if isinstance(c, AnswerCheck)], evidence.terms)
+        for answer in evidence.answers(record):
+            of_answers.judge(answer)
+            for witness in witnesses:
+                witness(answer)
+        of_notices = _Bench([(c, m, t) for c, m, t in asked if isinstance(c, NoticeCheck)], evidence.terms)
+        for notice in evidence.notices(record):
+            of_notices.judge(notice)
+        for check, command, tally in asked:
+            if not isinstance(check, SubjectCheck):
+                tally.add_all(check(evidence, command))
+        return cls(evidence, tuple(tally for _, _, tally in asked))

@@ -1,0 +1,112 @@
+"""The table of options, `options.toml`, which says how each of its rows is written.
+
+    options_of      the rows of a command, in the order of the table
+    arguments       recorded settings → the arguments that repeat them
+    resumed         recorded settings → the values of the options that they came from
+
+Command line, help, environment, configuration file and its schema, the options of pytest, the line to repeat a run with
+and resuming are all made from it. It needs nothing but Python itself: the pytest plugin, which is always loaded, reads
+it as well.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+TABLE = Path(__file__).with_name("options.toml")
+EVERY = "every"
+
+# What is given by a file, and may have changed since, is not taken from a journal.
+FILES = frozenset({"path", "contract", "expectations"})
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """A row of the table; `section` is the heading that it stands below."""
+
+    section: str
+    name: str
+    commands: str
+    help: str
+    type: str = "text"
+    metavar: str | None = None
+    opposite: str | None = None
+    short: str | None = None
+    choices: tuple[str, ...] = ()
+    default: str | None = None
+    repeatable: bool = False
+    required: bool = False
+    secret: bool = False
+    recorded: str | None = None
+    setting: str | None = None
+    on_resume: bool = False
+
+    @property
+    def key(self) -> str:
+        """Its name as Python has it."""
+        return self.name.replace("-", "_")
+
+    @property
+    def is_flag(self) -> bool:
+        """Whether it takes no value."""
+        return self.type in ("flag", "listing")
+
+    @property
+    def is_configurable(self) -> bool:
+        """Whether environment and file may give it: not what chooses among them, or only lists something and ends."""
+        return self.type not in ("environment", "listing") and self.commands != "config"
+
+    def is_of(self, command: str) -> bool:
+        """Whether the command has it."""
+        return self.commands == EVERY or command in self.commands.split()
+
+
+@cache
+def table() -> tuple[Option, ...]:
+    """All rows."""
+    sections = tomllib.loads(TABLE.read_text(encoding="utf-8"))
+    return tuple(
+        Option(section, **{**row, "choices": tuple(row.get("choices", ()))})
+        for section, rows in sections.items()
+        for row in rows
+    )
+
+
+@cache
+def options_of(command: str) -> tuple[Option, ...]:
+    """The rows of a command."""
+    return tuple(option for option in table() if option.is_of(command))
+
+
+def arguments(command: str, recorded: Mapping[str, Any], defaults: Mapping[str, Any]) -> Iterator[str]:
+    """The arguments by which the command does again what the `recorded` settings had it do, the seed last.
+
+    `defaults`: of each setting that is named only where it differs from one.
+    """
+    for option in sorted(options_of(command), key=lambda option: option.name == "seed"):
+        value = recorded.get(option.recorded or "")
+        if value in (None, "") or value == defaults.get(option.recorded or ""):
+            continue
+        if option.is_flag:
+            if name := option.name if value else option.opposite:
+                yield f"--{name}"
+            continue
+        values = [f"{name}={each}" for name, each in value.items()] if isinstance(value, Mapping) else value
+        for each in values if isinstance(values, list) else [values]:
+            yield from (f"--{option.name}", f"{each:g}" if isinstance(each, float) else str(each))
+
+
+def resumed(command: str, recorded: Mapping[str, Any]) -> dict[str, Any]:
+    """What the command's options were given, by their keys; texts where they are to be read again, files left out."""
+    given: dict[str, Any] = {}
+    for option in options_of(command):
+        if option.recorded and option.recorded in recorded and option.type not in FILES:
+            value = recorded[option.recorded]
+            pairs = list(value.items()) if isinstance(value, Mapping) else value
+            given[option.key] = tuple(pairs) if isinstance(pairs, list) else value
+    return given

@@ -1,0 +1,440 @@
+"""JSON defects: the ways in which a body is broken as JSON, read off its bytes, and bodies that have them.
+
+    defects_of          the names of the defects of a body; none for JSON with nothing unusual about it
+    malformed_bodies    no JSON object to any reader: to be refused with a 4xx
+    open_bodies         taken by one reader and not by another: either answer will do, but no 5xx
+    REFUSED, OPEN       the names of the defects of either; CUT: those of a body that was cut
+
+Defects are read off the bytes alone, so that coverage is measured and not taken on trust.
+
+Where the line is drawn. RFC 8259 lets a reader take more than the grammar says (§9: "A JSON parser MAY accept non-JSON
+forms or extensions"), so what widespread readers take and give a meaning that harms nobody is open:
+
+- duplicate members: §4 says SHOULD be unique, and that readers differ;
+- a byte order mark, which §8.1 allows a reader to ignore; UTF-16, against §8.1, but found out by readers that were
+  written when RFC 4627 had them do so (Python's `json.loads` to this day). Without its mark, for with it the bytes are
+  no UTF-8, which is refused;
+- numbers beyond a double, nesting ten thousand deep, a mebibyte (§9: a reader MAY set limits to all of them), unpaired
+  surrogates as escapes (§8.2: unpredictable), a line break that is not escaped in a string;
+- NaN and the infinities in a member that the command does not have: Python's `json.loads` reads them unless it is told
+  not to, and what becomes of such a member is not contract either.
+
+NaN for every member is refused: whoever reads it has no phone number. Each body is made from a payload of its own, so
+that a gateway that takes one does not meet the next within its window of similar requests.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import accumulate, chain
+from typing import Any, NamedTuple
+from urllib.parse import urlencode
+
+from conformance.contract.command import Command
+from conformance.contract.contract import Contract
+from conformance.contract.probes import Making
+from conformance.model.errors import SuiteError
+from conformance.payloads.labels import Members, members_of
+
+# A mebibyte: more than any payload of the contract comes near, and where servers begin to have limits.
+HUGE = 1 << 20
+# No payload of the contract nests at all; readers begin to have limits at 64.
+DEEP = 64
+
+CUT = frozenset(
+    {
+        "cut behind the opening brace",
+        "cut behind a name",
+        "cut behind a colon",
+        "cut behind a value",
+        "cut behind a comma",
+        "cut within a text",
+    }
+)
+REFUSED: tuple[str, ...] = (
+    "no JSON",
+    "XML",
+    "quotes of the wrong kind",
+    "comma behind the last member",
+    "something behind the end",
+    "second object behind the end",
+    "NaN for a value",
+    "Infinity for a value",
+    "-Infinity for a value",
+    *sorted(CUT),
+    "nothing",
+    "white space alone",
+    "array",
+    "scalar",
+    "form",
+    "bytes that are no UTF-8",
+)
+OPEN: tuple[str, ...] = (
+    "duplicate members",
+    "byte order mark",
+    "UTF-16",
+    "NaN or infinity in an unknown member",
+    "number beyond a double",
+    "deep nesting",
+    "unpaired surrogate",
+    "line break that is not escaped",
+    "mebibyte",
+)
+
+# It matches a string that does not end, too. Possessive: a mebibyte is looked at once.
+_STRING = re.compile(r'"(?:[^"\\]++|\\.)*+("?)', re.DOTALL)
+_CONTROL = re.compile(r"[\x00-\x1f]")
+_WRONG_QUOTES = re.compile(r"\{\s*'")
+_NONZERO = re.compile(r"-?[0.]*[1-9]")
+_BRACKETS = re.compile(r"[\[\]{}]")
+_STEPS = {"[": 1, "{": 1, "]": -1, "}": -1}
+_FORM = re.compile(r"""[^\s{}\[\]"=&<]+=[^\s{}\[\]"]*""")
+_TRAILING_COMMA = re.compile(r",\s*[}\]]\Z")
+_LONE_SURROGATE = re.compile(r"[\ud800-\udfff]")
+# Behind what a body ends that is an object of texts as far as it goes; the first that matches.
+_ENDS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
+    (name, re.compile(expression, re.DOTALL))
+    for name, expression in (
+        ("cut behind the opening brace", r"\{\s*\Z"),
+        ("cut behind a colon", r":\s*\Z"),
+        ("cut behind a comma", r",\s*\Z"),
+        ("cut behind a value", r':\s*(?:""|[^\s"{}\[\]]+)\s*\Z'),
+        ("cut behind a name", r'[{,]\s*""\s*\Z'),
+    )
+)
+
+
+def defects_of(body: bytes) -> frozenset[str]:
+    """The ways in which `body` is broken as JSON, by their names in REFUSED and OPEN. Raises nothing."""
+    return frozenset(_found(body))
+
+
+def _found(body: bytes) -> Iterator[str]:
+    if len(body) >= HUGE:
+        yield "mebibyte"  # whatever it holds, it is there for its size
+        return
+    if not body.strip(b" \t\r\n"):
+        yield "white space alone" if body else "nothing"
+        return
+    if body.startswith(b"\xef\xbb\xbf"):
+        yield "byte order mark"
+        body = body[3:]
+    for encoding, zero in (("utf-16-be", 0), ("utf-16-le", 1)):
+        # No character of JSON's own syntax has a high byte.
+        if body[zero : zero + 1] == b"\0":
+            yield "UTF-16"
+            body = body.decode(encoding, "replace").encode("utf-8", "replace")
+            break
+    try:
+        text = body.decode("utf-8").strip(" \t\r\n")
+    except UnicodeDecodeError:
+        yield "bytes that are no UTF-8"
+        return
+    yield from _of_text(text)
+
+
+def _of_text(text: str) -> Iterator[str]:
+    skeleton = _STRING.sub(lambda string: '""' if string[1] else '"', text)
+    if _is_deep(skeleton):
+        yield "deep nesting"  # closed or not: a reader that sets a limit to depth does not come to the end
+        return
+    reading = _Reading()
+    try:
+        value, end = reading.decoder().raw_decode(text)
+    except ValueError:
+        yield from _unreadable(text, skeleton)
+        return
+    if rest := text[end:].strip():
+        yield "second object behind the end" if rest.startswith("{") else "something behind the end"
+    elif not isinstance(value, dict):
+        yield "array" if isinstance(value, list) else "scalar"
+    else:
+        if any(_CONTROL.search(string[0]) for string in _STRING.finditer(text)):
+            yield "line break that is not escaped"
+        yield from reading.told(value)
+
+
+def _is_deep(skeleton: str) -> bool:
+    """Whether brackets are nested more than DEEP levels; nearly no body has so many at all."""
+    if skeleton.count("[") + skeleton.count("{") <= DEEP:
+        return False
+    return max(accumulate(map(_STEPS.__getitem__, _BRACKETS.findall(skeleton)))) > DEEP
+
+
+def _is_left_open(skeleton: str) -> bool:
+    """Whether more brackets are opened than closed."""
+    return sum(_STEPS[bracket] * skeleton.count(bracket) for bracket in _STEPS) > 0
+
+
+def _unreadable(text: str, skeleton: str) -> Iterator[str]:
+    if text.startswith("<"):
+        yield "XML"
+    elif _FORM.fullmatch(text):
+        yield "form"
+    elif not text.startswith("{"):
+        yield "no JSON"
+    elif _WRONG_QUOTES.match(text):
+        yield "quotes of the wrong kind"
+    elif skeleton.count('"') % 2:
+        yield "cut within a text"
+    elif _is_left_open(skeleton):
+        yield next((name for name, end in _ENDS if end.search(skeleton)), "no JSON")
+    elif _TRAILING_COMMA.search(skeleton):
+        yield "comma behind the last member"
+    else:
+        yield "no JSON"
+
+
+@dataclass(slots=True)
+class _Reading:
+    """A lenient reading of a body, and what it had to be lenient about."""
+
+    constants: list[str] = field(default_factory=list)
+    duplicates: bool = False
+    beyond: bool = False
+
+    def decoder(self) -> json.JSONDecoder:
+        return json.JSONDecoder(
+            object_pairs_hook=self._members,
+            parse_constant=self._constant,
+            parse_float=self._number,
+            parse_int=self._number,
+            strict=False,
+        )
+
+    def told(self, value: dict[str, Any]) -> Iterator[str]:
+        """What is unusual about the object that was read."""
+        if self.duplicates:
+            yield "duplicate members"
+        if self.constants and all(isinstance(member, str) and member in self.constants for member in value.values()):
+            yield from (f"{name} for a value" for name in set(self.constants))
+        elif self.constants:
+            yield "NaN or infinity in an unknown member"
+        if self.beyond:
+            yield "number beyond a double"
+        if _LONE_SURROGATE.search(json.dumps(value, ensure_ascii=False)):
+            yield "unpaired surrogate"
+
+    def _members(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        members = dict(pairs)
+        self.duplicates = self.duplicates or len(members) != len(pairs)
+        return members
+
+    def _constant(self, name: str) -> str:
+        self.constants.append(name)
+        return name
+
+    def _number(self, digits: str) -> float:
+        value = float(digits)
+        self.beyond = self.beyond or math.isinf(value) or (value == 0 and _NONZERO.match(digits) is not None)
+        return value
+
+
+JSON_MEDIA_TYPE = "application/json"
+FORM_MEDIA_TYPE = "application/x-www-form-urlencoded"
+
+# Ten times what readers that count allow by default (Python 1,000, .NET 64, PHP 512), and only some kilobytes.
+NESTED = 10_000
+# More digits than Python converts (4,300), so far beyond a double that there is no rounding.
+DIGITS = 5_000
+
+UNKNOWN_MEMBER = "x_unknown"
+
+
+class BodyProbe(NamedTuple):
+    """A body that is to be refused, the Content-Type that it is sent with, and in which way it is broken."""
+
+    aspect: str
+    content_type: str
+    body: bytes
+    breakage: str
+
+
+class OpenBody(NamedTuple):
+    """A body that may be taken; `aspect` is `open`, or `over-long` for a message of that size."""
+
+    aspect: str
+    body: bytes
+    breakage: str
+
+
+# --- Refused
+
+
+def malformed_bodies(contract: Contract, next_body: Callable[[], bytes]) -> Iterator[BodyProbe]:
+    """Bodies that are no JSON object, each made from another valid one that `next_body` gives (all of one command).
+
+    Raises SuiteError if a valid one is no JSON object with a text in it, and if a body is not broken in the way that it
+    says.
+    """
+    like = next_body().strip()
+    makings = (making for probe in contract.probes.of("malformed") for making in probe.made)
+    for making, breakage, made in chain.from_iterable(_malformed(making, like) for making in makings):
+        valid = next_body()
+        members = members_of(valid)
+        if not members or not any(isinstance(value, str) for value in members.values()):
+            raise SuiteError(f"malformed bodies are made from a JSON object with texts in it, got {valid[:80]!r}")
+        body = made(valid.strip(), members)
+        if members_of(body) is not None or breakage not in defects_of(body):
+            raise SuiteError(f"the malformed body {making.aspect!r} is not one with {breakage}: {body[:80]!r}")
+        media_type = FORM_MEDIA_TYPE if making.by == "form" else JSON_MEDIA_TYPE
+        yield BodyProbe(making.aspect, media_type, body, breakage)
+
+
+def _malformed(making: Making, like: bytes) -> Iterator[tuple[Making, str, Made]]:
+    """What a row makes of a body: nothing where it changes headers alone, and each cut of a body `like` this one."""
+    if making.by == "cut":
+        yield from ((making, breakage, made) for breakage, made in _cuts(like))
+    elif making.by in MALFORMED:
+        yield making, making.shows, MALFORMED[making.by](making)
+
+
+Made = Callable[[bytes, Members], bytes]
+
+
+def _each_value(text: bytes) -> Made:
+    """Every member with that text for a value."""
+    return lambda _, members: b"{" + b", ".join(json.dumps(name).encode() + b": " + text for name in members) + b"}"
+
+
+def _tagged(_valid: bytes, members: Members) -> bytes:
+    return b"<request>" + b"".join(f"<{name}/>".encode() for name in members) + b"</request>"
+
+
+def _with_stray(stray: bytes, _valid: bytes, members: Members) -> bytes:
+    """Appended to the longest text, the member with the fewest rules of its own: the bytes shall be what is refused."""
+    texts = {name: value for name, value in members.items() if isinstance(value, str)}
+    longest = max(texts, key=lambda name: len(texts[name]))
+    # A private-use character marks the place: no valid text has one.
+    marked = json.dumps({**members, longest: texts[longest] + "\ue000"}).encode("ascii")
+    return marked.replace(rb"\ue000", stray)
+
+
+MALFORMED: Mapping[str, Callable[[Making], Made]] = {
+    "text": lambda making: lambda _valid, _members: making.text("text").encode(),
+    "behind": lambda making: lambda valid, _: valid + making.text("text").encode(),
+    "around": lambda making: lambda valid, _: making.text("before").encode() + valid + making.text("after").encode(),
+    "every-value": lambda making: _each_value(making.text("text").encode()),
+    "tags": lambda _: _tagged,
+    "single-quotes": lambda _: lambda valid, _members: valid.replace(b'"', b"'"),
+    "last-comma": lambda _: lambda valid, _members: valid[:-1] + b",}",
+    "twice": lambda _: lambda valid, _members: valid + b"\n" + valid,
+    "form": lambda _: lambda _valid, members: urlencode(members).encode("ascii"),
+    "stray-bytes": lambda making: partial(_with_stray, bytes.fromhex(making.text("bytes"))),
+}
+"""How each maker of malformed bodies makes one of a valid body, by the parameters of a row."""
+
+_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|[{}:,]|[^\s{}:,"]+')
+
+
+def _cuts(like: bytes) -> Iterator[tuple[str, Made]]:
+    """A cut behind each token but the last, within the first name and within the last value."""
+    for index, place in enumerate(_places(like)):
+        (breakage,) = defects_of(like[:place]) & CUT
+        yield breakage, partial(_cut, index)
+
+
+def _cut(index: int, valid: bytes, _members: Members) -> bytes:
+    return valid[: _places(valid)[index]]
+
+
+def _places(body: bytes) -> list[int]:
+    tokens = [found.span() for found in _TOKEN.finditer(body)]
+    texts = [(start, end) for start, end in tokens if body[start:end].startswith(b'"')]
+    within = {(start + end) // 2 for start, end in (*texts[:1], *texts[-1:])}
+    return sorted({end for _, end in tokens[:-1]} | within)
+
+
+# --- Open
+
+
+def open_bodies(
+    contract: Contract, command: Command, next_members: Callable[[], Members], *, careful: bool = False
+) -> Iterator[OpenBody]:
+    """Bodies that a lenient reader takes, each made from another valid payload that `next_members` gives.
+
+    The mebibyte is a message where there is one; `careful` has it in an unknown member, for on a real account it might
+    be sent and paid for by the segment, and has bodies beside those that such an account may have to go without. A GET
+    has none. Raises SuiteError if a body is not broken in the way that it
+    says.
+    """
+    if command.method == "GET":
+        return
+    members = contract.schemas.resolved(command.request_schema)["properties"]
+    texts = [name for name, rule in members.items() if "x-characters" in rule]
+    for probe in contract.probes.of("open"):
+        for making in probe.made:
+            for breakage, made in _open(making, texts, careful=careful):
+                body = made(json.dumps(dict(next_members())).encode("ascii"))
+                if breakage not in defects_of(body):
+                    raise SuiteError(f"the open body of {command.name} is not one with {breakage}: {body[:80]!r}")
+                yield OpenBody(making.aspect, body, breakage)
+
+
+MadeOpen = Callable[[bytes], bytes]
+
+
+def _beside(value: bytes) -> MadeOpen:
+    """A further member with that value, which the command does not have."""
+    return lambda valid: valid[:-1] + b', "' + UNKNOWN_MEMBER.encode() + b'": ' + value + b"}"
+
+
+def _twice(valid: bytes) -> bytes:
+    return valid[:-1] + b", " + valid[1:]
+
+
+def _nulls(valid: bytes) -> bytes:
+    return b", ".join(json.dumps(name).encode("ascii") + b": null" for name in json.loads(valid))
+
+
+def _null_first(valid: bytes) -> bytes:
+    """Each member null, then as it should be: the last one counts to most readers."""
+    return b"{" + _nulls(valid) + b", " + valid[1:]
+
+
+def _null_last(valid: bytes) -> bytes:
+    return valid[:-1] + b", " + _nulls(valid) + b"}"
+
+
+def _filled(valid: bytes) -> bytes:
+    return _beside(b'"' + b"a" * (HUGE - len(_beside(b'""')(valid))) + b'"')(valid)
+
+
+def _huge_text(member: str, valid: bytes) -> bytes:
+    rest = json.dumps({**json.loads(valid), member: ""}).encode("ascii")
+    return json.dumps({**json.loads(valid), member: "a" * (HUGE - len(rest))}).encode("ascii")
+
+
+def _recoded(encoding: str, valid: bytes) -> bytes:
+    return valid.decode().encode(encoding)
+
+
+OPEN_BODIES: Mapping[str, tuple[MadeOpen, ...]] = {
+    "duplicate members": (_twice, _null_first, _null_last),
+    "byte order mark": (lambda valid: b"\xef\xbb\xbf" + valid,),
+    "UTF-16": tuple(partial(_recoded, encoding) for encoding in ("utf-16-be", "utf-16-le")),
+    "NaN or infinity in an unknown member": (_beside(b"[NaN, Infinity, -Infinity]"),),
+    "number beyond a double": (_beside(b"[1e400, -1e400, 1e-400]"), _beside(b"1" + b"0" * DIGITS)),
+    "deep nesting": (_beside(b"[" * NESTED + b"]" * NESTED), _beside(b'{"a":' * NESTED + b"1" + b"}" * NESTED)),
+    "unpaired surrogate": (_beside(rb'["\ud83d", "\udc4b", "\udc4b\ud83d"]'),),
+    "line break that is not escaped": (_beside(b'"one line\nand another"'),),
+}
+"""The breakage as `conformance.payloads.json_defects` finds it, and how it is made of a valid body in ASCII."""
+
+
+def _open(making: Making, texts: Sequence[str], *, careful: bool) -> Iterator[tuple[str, MadeOpen]]:
+    """What a row makes of a body; nothing where it changes a member."""
+    if making.by == "body":
+        yield from ((making.shows, made) for made in OPEN_BODIES[making.shows])
+    elif making.by == "huge-text" and not careful:
+        yield from (("mebibyte", partial(_huge_text, name)) for name in texts)
+    elif making.by == "huge-beside" and (careful or not texts):
+        yield "mebibyte", _filled
+    elif making.by == "careful-number" and careful:
+        # Where no more than a few digits may stand together, lest somebody takes them for a phone number.
+        yield "number beyond a double", _beside(b"1e400")

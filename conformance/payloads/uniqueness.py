@@ -1,0 +1,180 @@
+"""Uniqueness: no payload is sent twice, and none that counts as similar within a command's window.
+
+UniquePayloads  changes a payload where that does not matter, until no earlier one is like it
+respelled       other texts of the same form, counted on from the end of one
+near            the values next to one
+recipient_of    the member of a command's requests that names a person
+amount_of       the member that tells how much money they move
+cheap_amounts   amounts that are next to nothing
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from functools import cache
+from itertools import islice
+from string import ascii_lowercase, ascii_uppercase, digits
+from typing import Any
+
+from conformance.contract.command import Command
+from conformance.contract.contract import Contract
+from conformance.model import ecma
+from conformance.payloads.addressees import Constraints
+from conformance.payloads.labels import Members, members_of
+
+# Digits of a phone number that are changed: room for all that a run can send. Those before tell the operator, and the
+# last one is what a gateway would pick numbers by, if it did.
+MIDDLE = slice(-5, -1)
+ROOM = 10**4
+# Amounts are moved by so much at most, so that they stay nearly the same.
+NEAR = 1_000
+
+
+class UniquePayloads:
+    """What was sent for one command. Within its window, what that looks at may not be used twice.
+
+    `used`: the bodies that were sent before, in whatever kind of case. `start`: where the changed phone numbers begin,
+    so that runs in a row do not use the same ones.
+    """
+
+    def __init__(
+        self, contract: Contract, command: Command, constraints: Constraints, used: Iterable[bytes], start: int = 0
+    ) -> None:
+        self._window = command.window
+        self._numbers = constraints.phone_numbers
+        self._start = start if self._window else 0
+        rules = contract.schemas.resolved(command.request_schema).get("properties", {})
+        # Within a window, changing what it does not look at tells nothing apart.
+        movable = tuple(self._window.members if self._window else rules)
+        recipient, amount = recipient_of(contract, command), amount_of(contract, command)
+        self._recipient = recipient if recipient in movable else None
+        self._amount = amount if amount in movable else None
+        fixed = {recipient, amount, *contract.members.registered}
+        self._spelled = {name: rules[name] for name in movable if name not in fixed} if self._window else {}
+        self._bounds = rules[self._amount]["x-integer"] if self._amount else None
+        self._texts = [name for name, rule in rules.items() if "x-characters" in rule]
+        self._used = {self._likeness(known) for known in map(members_of, used) if known is not None}
+
+    def placed(self, members: Members, kept: Collection[str]) -> Members | None:
+        """The payload, changed so that there is none like it; members in `kept` are not changed.
+
+        If that cannot be: None within a window, elsewhere the payload as it is.
+        """
+        for moved in self._moves(members, kept):
+            likeness = self._likeness(moved)
+            if likeness not in self._used:
+                self._used.add(likeness)
+                return moved
+        return None if self._window else members
+
+    def _likeness(self, members: Members) -> int:
+        # A run may have sent a hundred thousand of them.
+        alike = {name: members.get(name) for name in self._window.members} if self._window else members
+        return hash(json.dumps(alike, sort_keys=True))
+
+    def _moves(self, members: Members, kept: Collection[str]) -> Iterator[Members]:
+        phone, amount = self._recipient, self._amount
+        if phone in kept:
+            phone = None
+        if not self._start or phone is None:
+            yield members
+        if phone is not None:
+            yield from ({**members, phone: number} for number in self._phones(members.get(phone)))
+        if amount is not None and amount not in kept:
+            to_others: list[Members] = [{**members, phone: number} for number in self._numbers] if phone else []
+            for placed in to_others or [members]:
+                yield from ({**placed, amount: near} for near in self._amounts(members.get(amount)))
+        for name, rule in self._spelled.items():
+            if name not in kept and isinstance(text := members.get(name), str):
+                yield from ({**members, name: other} for other in respelled(rule, text))
+        for name in self._texts:
+            if name not in kept and members.get(name) in set(ascii_lowercase):
+                yield from ({**members, name: letter} for letter in ascii_lowercase)
+
+    def _phones(self, number: Any) -> Iterator[str]:
+        if self._numbers:
+            yield from self._numbers
+        elif isinstance(number, str) and number[MIDDLE].isdecimal():
+            first = int(number[MIDDLE]) + self._start
+            digits = (f"{(first + step) % ROOM:0{len(number[MIDDLE])}}" for step in range(ROOM))
+            yield from (number[: MIDDLE.start] + changed + number[MIDDLE.stop :] for changed in digits)
+
+    def _amounts(self, amount: Any) -> Iterator[str]:
+        if self._bounds is None or not isinstance(amount, str) or not amount.isdecimal():
+            return
+        for step in range(NEAR):
+            for near in (int(amount) + step, int(amount) - step):
+                if self._bounds["minimum"] <= near <= self._bounds["maximum"]:
+                    yield str(near)
+
+
+# What a text is counted on with: each of its last characters among those of its kind.
+KINDS = (digits, ascii_uppercase, ascii_lowercase)
+COUNTED, MOST = 4, 10_000
+
+# So many different amounts tell requests apart.
+AMOUNTS = 400
+
+
+def respelled(rule: Mapping[str, Any], text: str) -> Iterator[str]:
+    """Other texts that `rule`, the schema of a string, allows: `ORDER4711` is followed by `ORDER4712`.
+
+    At most MOST, none twice; nothing for a text that has no letter or digit among its last characters.
+    """
+    pattern = ecma.compiled(rule.get("pattern", ""))
+    begin = max(0, len(text) - COUNTED)
+    kinds = [next((kind for kind in KINDS if c in kind), c) for c in text[begin:]]
+    room = 1
+    for kind in kinds:
+        room *= len(kind)
+    for step in range(1, min(room, MOST)):
+        other = text[:begin] + _counted(text[begin:], kinds, step)
+        if pattern.search(other):
+            yield other
+
+
+def _counted(text: str, kinds: list[str], step: int) -> str:
+    """The text as a number whose digits are of these kinds, and so many more."""
+    made = ""
+    for character, kind in zip(reversed(text), reversed(kinds), strict=True):
+        step, place = divmod(kind.index(character) + step, len(kind))
+        made = kind[place] + made
+    return made
+
+
+def near(rule: Mapping[str, Any], text: str) -> Iterator[str]:
+    """The values next to one: a number more and less, or the next texts of its form."""
+    if "x-integer" in rule:
+        yield from (str(int(text) + 1), str(int(text) - 1))
+    else:
+        yield from islice(respelled(rule, text), 2)
+
+
+def recipient_of(contract: Contract, command: Command) -> str | None:
+    """The member of a command's requests that names a person; None where none does."""
+    recipient = contract.members.recipient
+    return recipient if recipient in _rules(contract, command) else None
+
+
+def amount_of(contract: Contract, command: Command) -> str | None:
+    """The member that tells how much money a request moves, if that is a whole number; None for a command without."""
+    amount = command.money.member if command.money else None
+    return amount if "x-integer" in _rules(contract, command).get(amount or "", {}) else None
+
+
+@cache
+def cheap_amounts(contract: Contract) -> range:
+    """Amounts that are next to nothing, and that each command which moves money takes.
+
+    Those at the ends of what one takes are left out: they are tried by themselves.
+    """
+    amounts = ((command, amount_of(contract, command)) for command in contract.commands.values())
+    bounds = [_rules(contract, command)[amount]["x-integer"] for command, amount in amounts if amount]
+    least = max((each["minimum"] for each in bounds), default=0) + 2
+    return range(least, min((each["maximum"] - 1 for each in bounds), default=least + AMOUNTS))[:AMOUNTS]
+
+
+def _rules(contract: Contract, command: Command) -> Mapping[str, Any]:
+    rules: Mapping[str, Any] = contract.schemas.resolved(command.request_schema).get("properties", {})
+    return rules
