@@ -32,9 +32,9 @@ from conformance.model.errors import SuiteError
 from conformance.model.traffic import Request
 from conformance.reports.files import write_reports
 from conformance.reports.result import Result
-from conformance.wire.address import Address
 from conformance.wire.asgi import AsgiReceiver
 from conformance.wire.ledger import request_id_of
+from conformance.wire.listening import Address
 
 PRODUCTS = statum().products
 

@@ -18,9 +18,9 @@ from contextlib import ExitStack
 from itertools import count
 
 from conformance.model.traffic import Request
-from conformance.wire.address import Address
 from conformance.wire.asgi import AsgiReceiver
-from conformance.wire.httpserver import HttpServerReceiver
+from conformance.wire.callback_server import HttpServerReceiver
+from conformance.wire.listening import Address
 from conformance.wire.receiver import OnArrival
 
 ENGINES = (AsgiReceiver, HttpServerReceiver)

@@ -38,7 +38,7 @@ from conformance.contract.behaviours import ACTIONS, CHOICES
 from conformance.contract.contract import statum
 from conformance.contract.schema_set import BASE_URI, FORMATS
 from conformance.gateway.campaign import JOURNAL
-from conformance.journal.tables import CREATE
+from conformance.journal.rows import CREATE
 from conformance.judging.judgement import Reason
 from conformance.judging.verdicts import Conclusion, Verdict
 from conformance.mock.account import numbers

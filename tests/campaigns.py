@@ -23,7 +23,7 @@ from conformance.judging.verdicts import Judged, Verdict
 from conformance.mock.account import Account
 from conformance.mock.behaviour import BUILT_IN, Behaviour
 from conformance.reports.faces import judge
-from conformance.wire.address import Address
+from conformance.wire.listening import Address
 
 # Letters of both cases and other characters, so that each spelling of it can be looked for.
 KEY, SECRET = "Key2be989703d6", "S3cret/3P0R4q+ünicode"

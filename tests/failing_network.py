@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
-from conformance.wire.address import Address
+from conformance.wire.listening import Address
 
 PATIENCE_S = 30.0
 LENGTH = re.compile(rb"\r\ncontent-length: *([0-9]+)", re.IGNORECASE)

@@ -24,7 +24,7 @@ from conformance.contract.contract import statum
 from conformance.mock.account import Account
 from conformance.mock.behaviour import BUILT_IN, Behaviour, Callback, Moment, Reply
 from conformance.mock.serving import serve_mock
-from conformance.wire.address import Address
+from conformance.wire.listening import Address
 
 KEY = "PlantedKey2be989"
 SECRET = "pl4nted/S3cret+9Q?xZ"  # noqa: S105 - a canary

@@ -12,7 +12,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from conformance.wire.address import Address
+from conformance.wire.listening import Address
 
 # What is waited for comes in milliseconds; the limit is for a machine on which much else runs.
 PATIENCE_S = 20.0

@@ -17,7 +17,7 @@ from command_line import PATIENCE_S, call
 
 from conformance.mock.account import Account
 from conformance.mock.serving import serve_mock
-from conformance.wire.address import Address
+from conformance.wire.listening import Address
 
 # A name that is nobody's (RFC 6761): only the proxy knows the way.
 HOST = "gateway.test"

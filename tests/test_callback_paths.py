@@ -8,7 +8,7 @@ import pytest
 
 from conformance.contract.contract import statum
 from conformance.model.errors import EnvironmentFailure, UsageError
-from conformance.wire.address import Address, listening_socket
+from conformance.wire.listening import Address, listening_socket
 from conformance.wire.receiver import CallbackPaths
 
 PRODUCTS = statum().products

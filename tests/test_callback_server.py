@@ -12,9 +12,9 @@ import pytest
 from raw_http import PATIENCE_S, connection, post
 
 from conformance.model.errors import SuiteError
-from conformance.wire.address import Address
-from conformance.wire.asgi_thread import AsgiThread
+from conformance.wire.asgi import AsgiThread
 from conformance.wire.callback_server import CallbackServer
+from conformance.wire.listening import Address
 
 ANY = Address("127.0.0.1", 0)
 

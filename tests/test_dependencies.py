@@ -107,7 +107,7 @@ UNSEEN = {
     "h11": Unpromised(
         "minor",
         {
-            "wire/failures.py: peer closed connection": "a body cut short and broken HTTP are one error",
+            "wire/answers.py: peer closed connection": "a body cut short and broken HTTP are one error",
             "wire/request_reader.py: : bytearray": "its words quote what was received, which may be a credential",
         },
     ),

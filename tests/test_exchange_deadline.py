@@ -16,9 +16,9 @@ from recording_server import OK
 from conformance.client.posting import Posting
 from conformance.model.errors import EnvironmentFailure
 from conformance.model.traffic import Request
-from conformance.wire import http1
+from conformance.wire import streams
 from conformance.wire.connection import MAX_HEAD, Answer, Connection, KeepAlive, Unanswered
-from conformance.wire.trust import trusting
+from conformance.wire.streams import client_tls
 
 TIMEOUT_S = 0.3
 # What a busy machine may add; a hostile peer would hold an exchange for ever.
@@ -101,7 +101,7 @@ def test_a_handshake_that_drips_is_given_up() -> None:
         drip(connection)
 
     with serving(handle) as port:
-        assert "no connection within 0.3 s" == why_unanswered(f"https://127.0.0.1:{port}/", tls=trusting())
+        assert "no connection within 0.3 s" == why_unanswered(f"https://127.0.0.1:{port}/", tls=client_tls())
 
 
 def through(monkeypatch: pytest.MonkeyPatch, scheme: str, port: int) -> None:
@@ -125,7 +125,7 @@ def test_a_proxy_that_drips_is_given_up(scheme: str, begins: bytes, monkeypatch:
 
     with serving(handle) as port:
         through(monkeypatch, scheme, port)
-        assert "no connection within 0.3 s" == why_unanswered("https://gateway.test/", tls=trusting())
+        assert "no connection within 0.3 s" == why_unanswered("https://gateway.test/", tls=client_tls())
 
 
 def test_a_name_that_nobody_resolves_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -199,19 +199,19 @@ def test_closing_all_ends_what_any_thread_waits_for() -> None:
     with serving(handle) as port:
         threading.Thread(target=ask, daemon=True).start()
         assert reached.wait(PATIENCE_S)
-        http1.close_all()
+        streams.close_all()
         assert ended.wait(PATIENCE_S)
     assert ["connection closed without an answer"] == why
 
 
 def test_a_connection_that_was_closed_is_not_kept_in_mind() -> None:
     """Or a long run would remember each of them."""
-    before = set(http1._open)  # noqa: SLF001 - nobody else knows
+    before = set(streams._open)  # noqa: SLF001 - nobody else knows
     with serving(lambda connection: connection.sendall(OK)) as port:
         asked(f"http://127.0.0.1:{port}/")
         with suppress(Unanswered):
             asked("http://127.0.0.1:9/")
-    assert set() == {each for each in http1._open if each.fileno() == -1} - before  # noqa: SLF001
+    assert set() == {each for each in streams._open if each.fileno() == -1} - before  # noqa: SLF001
 
 
 def test_what_this_machine_refuses_is_not_the_gateways_fault(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -181,11 +181,6 @@ EXCUSED: Mapping[str, Mapping[str, str]] = {
     "judging/form.py": {"\\S": "the pattern that asks for a character that is no white space, told as “is empty”"},
     "certificate/badge.py": {"statum": "the label of badges, by which they are known"},
     "cli/": {
-        "phone_number": "the option --phone-number, fixed in interfaces.md",
-        "sender_id": "the option --sender-id, fixed in interfaces.md",
-        "short_code": "the option --short-code, fixed in interfaces.md",
-        "https://api.statum.co.ke/api/v2": "an example in a help text",
-        "Statum": "which contract is the default, in a help text",
         "sms": "an example of a configuration",
         "254712345678": "an example of a configuration",
     },
@@ -199,9 +194,9 @@ EXCUSED: Mapping[str, Mapping[str, str]] = {
     },
     "client/rules/evidence.py": {"request_id": "a word of the driver protocol, fixed in interfaces.md"},
     "client/rules/inbox.py": {"result_desc": "a word of the driver protocol, fixed in interfaces.md"},
-    "client/certification.py": {"request_id": "a word of the driver protocol, fixed in interfaces.md"},
+    "client/bench.py": {"request_id": "a word of the driver protocol, fixed in interfaces.md"},
     "client/examination.py": {"request_id": "a word of the driver protocol, fixed in interfaces.md"},
-    "journal/redactable.py": {"statum": "a word of the suite's own reports"},
+    "journal/redaction.py": {"statum": "a word of the suite's own reports"},
     "pytest/plugin.py": {"Statum": "the heading of the options"},
     "reports/": {
         "request_id": "a member of the findings of report.json",

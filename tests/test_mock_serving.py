@@ -17,7 +17,7 @@ from conformance.mock.answering import MOST_BODY
 from conformance.mock.behaviour import Behaviour, Ending, Moment, Reply, Wire
 from conformance.mock.serving import MockServer, serve_mock
 from conformance.model.errors import EnvironmentFailure
-from conformance.wire.address import Address
+from conformance.wire.listening import Address
 
 ENVELOPE = {"status_code", "description", "request_id"}
 

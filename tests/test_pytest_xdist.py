@@ -28,7 +28,7 @@ from conformance.journal import read_journal
 from conformance.mock.account import Account
 from conformance.mock.behaviour import Behaviour
 from conformance.mock.serving import MockServer, serve_mock
-from conformance.wire.address import Address
+from conformance.wire.listening import Address
 
 pytest.importorskip("xdist")
 

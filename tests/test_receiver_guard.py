@@ -18,12 +18,12 @@ from raw_http import PATIENCE_S, connection, post, status
 
 from conformance.contract.contract import statum
 from conformance.model.traffic import Request
-from conformance.wire import strays as strays_module
-from conformance.wire.address import Address
+from conformance.wire import ledger as strays_module
 from conformance.wire.asgi import AsgiReceiver
-from conformance.wire.guarding import Limits
+from conformance.wire.ledger import KEPT_BODY, MOST_BYTES_WITHOUT_ID, MOST_WITHOUT_ID, Strays, Taken
+from conformance.wire.listening import Address
+from conformance.wire.protocol import Limits
 from conformance.wire.receiver import CallbackPaths
-from conformance.wire.strays import KEPT_BODY, MOST_BYTES_WITHOUT_ID, MOST_WITHOUT_ID, Strays, Taken
 
 PRODUCTS = statum().products
 

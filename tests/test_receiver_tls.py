@@ -16,11 +16,10 @@ from raw_http import connection
 from conformance.contract.contract import statum
 from conformance.model.errors import UsageError
 from conformance.model.traffic import Request
-from conformance.wire import accepting
-from conformance.wire.address import Address
-from conformance.wire.asgi import AsgiReceiver
-from conformance.wire.asgi_thread import Tls
-from conformance.wire.trust import trusting
+from conformance.wire import listening
+from conformance.wire.asgi import AsgiReceiver, Tls
+from conformance.wire.listening import Address
+from conformance.wire.streams import client_tls
 
 PRODUCTS = statum().products
 
@@ -47,9 +46,9 @@ def test_it_is_reached_by_https_by_who_trusts_its_authority(tmp_path: Path) -> N
     with AsgiReceiver(Address("127.0.0.1", 0), PRODUCTS, ignored, tls=tls) as receiver:
         url = receiver.urls["sms"]
         assert url.startswith("https://127.0.0.1:")
-        assert 200 == httpx.post(url, content=b"{}", verify=trusting(ca_file)).status_code
+        assert 200 == httpx.post(url, content=b"{}", verify=client_tls(ca_file)).status_code
         with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
-            httpx.post(url, content=b"{}", verify=trusting())
+            httpx.post(url, content=b"{}", verify=client_tls())
 
 
 def test_what_fails_before_it_is_http_is_told(tmp_path: Path) -> None:
@@ -61,7 +60,7 @@ def test_what_fails_before_it_is_http_is_told(tmp_path: Path) -> None:
     ) as receiver:
         for url in (receiver.urls["sms"], receiver.urls["sms"].replace("https", "http")):
             with pytest.raises(httpx.TransportError):
-                httpx.post(url, verify=trusting())
+                httpx.post(url, verify=client_tls())
         assert eventually(lambda: len(unread) == 2)
     assert "plain HTTP was spoken to its TLS port" in unread
     assert [] != [words for words in unread if re.fullmatch("its TLS handshake failed: .* alert unknown ca", words)]
@@ -71,9 +70,9 @@ def test_trusting_a_file_does_not_turn_verification_off(tmp_path: Path) -> None:
     """It adds to the usual authorities."""
     authority = trustme.CA()
     authority.cert_pem.write_to_path(tmp_path / "ca.pem")
-    context = trusting(tmp_path / "ca.pem")
+    context = client_tls(tmp_path / "ca.pem")
     assert (ssl.CERT_REQUIRED, True) == (context.verify_mode, context.check_hostname)
-    assert len(context.get_ca_certs()) == len(trusting().get_ca_certs()) + 1
+    assert len(context.get_ca_certs()) == len(client_tls().get_ca_certs()) + 1
 
 
 @pytest.mark.parametrize(
@@ -85,7 +84,7 @@ def test_a_ca_file_that_is_none_is_told(content: str | None, expected: str, tmp_
     if content is not None:
         path.write_text(content, encoding="utf-8")
     with pytest.raises(UsageError, match=expected):
-        trusting(path)
+        client_tls(path)
 
 
 def test_a_key_of_another_certificate_is_told(tmp_path: Path) -> None:
@@ -106,13 +105,13 @@ def test_a_certificate_that_is_not_there_is_told(tmp_path: Path) -> None:
 
 def test_a_crowd_that_does_not_shake_hands_keeps_nobody_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of connections on which TLS is still to be agreed on, the oldest go."""
-    monkeypatch.setattr(accepting, "MOST_OPENING", 4)
+    monkeypatch.setattr(listening, "MOST_OPENING", 4)
     authority = trustme.CA()
     ca_file = tmp_path / "ca.pem"
     authority.cert_pem.write_to_path(ca_file)
     tls = Tls.of(*files(tmp_path, authority))
     with AsgiReceiver(Address("127.0.0.1", 0), PRODUCTS, ignored, tls=tls) as receiver, ExitStack() as until:
         silent = [until.enter_context(connection(receiver.address)) for _ in range(20)]
-        assert 200 == httpx.post(receiver.urls["sms"], content=b"{}", verify=trusting(ca_file)).status_code
+        assert 200 == httpx.post(receiver.urls["sms"], content=b"{}", verify=client_tls(ca_file)).status_code
         with suppress(ConnectionError):
             assert b"" == silent[0].recv(1)

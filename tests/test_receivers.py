@@ -22,9 +22,9 @@ from raw_http import PATIENCE_S, connection, post, status
 from conformance.contract.contract import statum
 from conformance.model.errors import EnvironmentFailure
 from conformance.model.traffic import Request, header
-from conformance.wire.address import Address
 from conformance.wire.asgi import AsgiReceiver
-from conformance.wire.httpserver import HttpServerReceiver
+from conformance.wire.callback_server import HttpServerReceiver
+from conformance.wire.listening import Address
 from conformance.wire.receiver import MAX_BODY, Arrival, Receiver
 
 PRODUCTS = statum().products

@@ -31,8 +31,7 @@ from conformance.model.interruption import Closing, heeded, held_back, wished
 from conformance.pytest.session import Holder
 from conformance.wire import Pace, Sender
 from conformance.wire.connection import Answer, Connection, KeepAlive, Unanswered
-from conformance.wire.http1 import close_all
-from conformance.wire.trust import trusting
+from conformance.wire.streams import client_tls, close_all
 
 
 def swallowed(number: signal.Signals = signal.SIGINT) -> None:
@@ -69,7 +68,7 @@ def test_a_signal_that_planning_swallows_is_obeyed(tmp_path: Path, number: signa
 def test_a_signal_while_a_connection_is_made_keeps_its_request_back(tmp_path: Path) -> None:
     """It stands, and not a byte goes out; what would have been sent surely never left."""
     with heeded(), held_back(), RawServer(lambda *_: OK) as server:
-        with Connection(5.0, KeepAlive(), trusting(None)) as connection:
+        with Connection(5.0, KeepAlive(), client_tls(None)) as connection:
             case = a_case("a", f"{server.url}/")
             with pytest.raises(Unanswered) as refused:
                 connection.ask(case.request, swallowed)

@@ -28,7 +28,7 @@ from runs import Run
 from conformance.contract.contract import statum
 from conformance.gateway import campaign
 from conformance.gateway.listening import id_at_a_glance
-from conformance.gateway.rig import MOST_REFUSALS, Intake
+from conformance.gateway.rig import MOST_REFUSALS, RunIntake
 from conformance.journal import Note, Record, read_journal
 from conformance.judging.terms import REFUSED_HERE, Terms
 from conformance.judging.verdicts import Conclusion, Verdict
@@ -38,13 +38,11 @@ from conformance.mock.serving import serve_mock
 from conformance.model.errors import EnvironmentFailure
 from conformance.model.traffic import Request
 from conformance.reports.faces import judge
-from conformance.wire import asgi, httpserver
-from conformance.wire.accepting import Refused
-from conformance.wire.address import Address
+from conformance.wire import asgi, callback_server
 from conformance.wire.asgi import AsgiReceiver
-from conformance.wire.guarding import Limits
-from conformance.wire.httpserver import HttpServerReceiver
-from conformance.wire.uvicorn_protocol import check_has, unusable
+from conformance.wire.callback_server import HttpServerReceiver
+from conformance.wire.listening import Address, Refused
+from conformance.wire.protocol import Limits, check_has, unusable
 
 PRODUCTS = statum().products
 
@@ -62,7 +60,7 @@ def ignored(*_: object) -> None:
 FEW_FILES = """
 import resource, sys
 resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
-from conformance.wire.address import Address
+from conformance.wire.listening import Address
 from conformance.wire.asgi import AsgiReceiver
 taken = []
 with AsgiReceiver(Address("127.0.0.1", 0), ["sms"], lambda *a: taken.append(a), on_refused=lambda r: None) as receiver:
@@ -180,7 +178,7 @@ def test_a_receiver_that_has_died_is_told_and_refuses_whoever_comes(monkeypatch:
             await asyncio.sleep(0.01)
         raise MemoryError
 
-    monkeypatch.setattr("conformance.wire.asgi_thread._Server.main_loop", ends)
+    monkeypatch.setattr("conformance.wire.asgi._Server.main_loop", ends)
     refused: list[Refused] = []
     receiver = AsgiReceiver(ANY, PRODUCTS, ignored, on_refused=refused.append)
     receiver.start()
@@ -196,7 +194,7 @@ def test_a_receiver_that_has_died_is_told_and_refuses_whoever_comes(monkeypatch:
 @pytest.mark.parametrize("begun", [b"", b"POST /call", post(NOTIFICATION)[:-5]], ids=["nothing", "head", "body"])
 def test_the_receiver_of_peoples_tests_has_a_deadline_too(begun: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each connection has a thread there."""
-    monkeypatch.setattr(httpserver, "REQUEST_WITHIN_S", 0.2)
+    monkeypatch.setattr(callback_server, "REQUEST_WITHIN_S", 0.2)
     with HttpServerReceiver(ANY, PRODUCTS, ignored) as receiver, connection(receiver.address) as client:
         client.sendall(begun)
         with suppress(ConnectionError):
@@ -250,7 +248,7 @@ def test_what_is_missing_at_another_time_is_held_against_it() -> None:
 
 def test_of_many_refusals_so_many_are_told() -> None:
     """One a second; that it is for good is always told."""
-    intake, told = Intake(), list[Refused]()
+    intake, told = RunIntake(), list[Refused]()
     intake.on_refused(Refused("early"))
     intake.note_refused(told.append)
     for _ in range(2 * MOST_REFUSALS):

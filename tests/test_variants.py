@@ -22,8 +22,8 @@ from conformance.mock.behaviour import BUILT_IN, Behaviour, Form
 from conformance.mock.gateway import Gateway, Reaction
 from conformance.mock.serving import serve_mock
 from conformance.model.traffic import Request, header, normalized
-from conformance.wire.address import Address
-from conformance.wire.asgi_thread import AsgiThread, Receive, Send
+from conformance.wire.asgi import AsgiThread, Receive, Send
+from conformance.wire.listening import Address
 
 COMMANDS = statum().commands
 SCHEMAS = statum().schemas

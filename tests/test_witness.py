@@ -15,8 +15,8 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
+from conformance.client.plan import SENDING, Setting, played
 from conformance.client.rules.calls import OUTLASTED, REUSED, STRAY, UNUSED
-from conformance.client.scenarios import SENDING, Setting, played
 from conformance.client.witness import Stage, Witness
 from conformance.contract.behaviours import ScenarioRow
 from conformance.contract.contract import statum
@@ -111,7 +111,7 @@ def test_the_scenario_is_played_whatever_is_sent(watched: Watched, method: str, 
 
 def test_of_what_is_nobodys_call_so_much_is_kept(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
     """And the rest counted; what evidently is of the client is kept, and counted apart."""
-    monkeypatch.setattr("conformance.wire.strays.KEPT_BODY", 100)
+    monkeypatch.setattr("conformance.wire.ledger.KEPT_BODY", 100)
     watched.stage()
     watched.witness._strays._without_id.requests = 3  # noqa: SLF001 - as after nearly a thousand
 

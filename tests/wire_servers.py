@@ -23,9 +23,9 @@ from conformance.mock.behaviour import Behaviour, Moment, Reply
 from conformance.mock.gateway import Gateway
 from conformance.mock.serving import serve_mock
 from conformance.model.traffic import Case, Kind, Request
-from conformance.wire.address import Address
 from conformance.wire.asgi import AsgiReceiver
-from conformance.wire.httpserver import HttpServerReceiver
+from conformance.wire.callback_server import HttpServerReceiver
+from conformance.wire.listening import Address
 from conformance.wire.receiver import Unread
 
 ANY = Address("127.0.0.1", 0)

@@ -31,7 +31,7 @@ from conformance.gateway.campaign import JOURNAL
 from conformance.journal import read_journal
 from conformance.judging.verdicts import Verdict
 from conformance.reports.faces import judge
-from conformance.wire.address import Address
+from conformance.wire.listening import Address
 
 # The set-up goes through unharmed, else there is nothing to judge.
 UNHARMED, EVERY = 12, 5

@@ -23,7 +23,7 @@ from conformance.mock.account import Account
 from conformance.mock.behaviour import BUILT_IN
 from conformance.mock.serving import MockServer, serve_mock
 from conformance.reports.faces import judge
-from conformance.wire.address import Address
+from conformance.wire.listening import Address
 
 KINDS = (
     post(b"x" * 2000, "/wp-login.php"),

@@ -35,7 +35,7 @@ from conformance.mock.account import Account
 from conformance.mock.behaviour import BUILT_IN
 from conformance.mock.serving import MockServer, serve_mock
 from conformance.reports.faces import judge
-from conformance.wire.address import Address
+from conformance.wire.listening import Address
 
 FILES = 256
 CROWD = 1_000

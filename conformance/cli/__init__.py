@@ -32,7 +32,7 @@ from conformance.cli.run import run
 from conformance.cli.verify import badge, verify
 from conformance.model.errors import ConformanceError, EnvironmentFailure, SuiteError, UsageError
 from conformance.model.interruption import Closing, heeded, obeyed, wished
-from conformance.wire.http1 import close_all
+from conformance.wire.streams import close_all
 
 PROGRAM = "statum-conformance"
 

@@ -19,15 +19,14 @@ from conformance.cli.command import on_command_line
 from conformance.cli.credentials import credential_from
 from conformance.contract.contract import Contract
 from conformance.gateway.case_files import CaseFolder
-from conformance.gateway.limits import Limits
-from conformance.gateway.settings import DEFAULT_CORPUS, Settings
+from conformance.gateway.settings import DEFAULT_CORPUS, RunLimits, Settings
 from conformance.journal import Record
 from conformance.journal.redaction import MARKS
 from conformance.model.errors import UsageError
 from conformance.options import options_of, resumed
-from conformance.wire.address import Address
-from conformance.wire.asgi_thread import Tls
-from conformance.wire.trust import trusting
+from conformance.wire.asgi import Tls
+from conformance.wire.listening import Address
+from conformance.wire.streams import client_tls
 
 
 def given_settings(kind: type, command: str, options: Mapping[str, Any]) -> dict[str, Any]:
@@ -55,7 +54,7 @@ def settings_from(options: Mapping[str, Any], *, looks_only: bool = False, is_se
         "registered": {member: tuple(options[member]) for member in contract.members.registered if options.get(member)},
         "callback_tls": _tls(options.get("callback_tls_cert"), options.get("callback_tls_key")),
         "ca_file": trusted(options.get("ca_file")),
-        "limits": Limits(**given_settings(Limits, "run", options)),
+        "limits": RunLimits(**given_settings(RunLimits, "run", options)),
         "looks_only": looks_only,
         "corpus": None,
         "cases": None,
@@ -86,7 +85,7 @@ def _cases(corpus: Path | None, cases: Path | None, saved: Path | None, contract
 def trusted(ca_file: Path | None) -> Path | None:
     """The file, which was seen to hold certificates. Raises UsageError if it does not."""
     if ca_file is not None:
-        trusting(ca_file)
+        client_tls(ca_file)
     return ca_file
 
 

@@ -1,15 +1,12 @@
 """The one place where evidence lives: an append-only SQLite file, written as a run goes and read by whatever judges it.
 
-    redaction   keeps secrets out, by value
-    tables      the file: tables, and what marks it as ours
-    rows        traffic as rows and back
-    lock        one run at a time
-    writer      Journal: told by many threads, written by one
+    redaction   keeps secrets out, by value; `spellings` and `escapes` know how a value may be written
+    rows        the file: its tables, and traffic as rows and back
     record      Record: what a journal holds, gone through from front to back
-    opening     the file opened, if it has the structure of a journal
-    shapes      what rows, settings and notes may hold
     reader      read_journal: the Record of a file, whose rows stay in it; read_evidence: of a file that anybody may
                 have made; Held: how much it held at some moment
+    shapes      what rows, settings and notes may hold
+    writer      Journal: told by many threads, written by one; one run at a time
 
 The rows as JSON would have them are described by `schemas/formats/journal.json`.
 """

@@ -6,6 +6,7 @@
     .value              the same for anything that JSON can say
     .head               the same for the first bytes of a request that cannot be read as one
     tokens_of           what may be secret in a URL
+    check_redactable, check_uncommon, check_readable    UsageError for a value without which no record can be read
 
 Values are looked for in every reading that `conformance.journal.spellings` has of a text, in either case, and what the
 value was read from is replaced. So no escape of JSON, URLs, HTML, quoted-printable, base64 or gzip hides one, nor do
@@ -18,11 +19,12 @@ from __future__ import annotations
 import base64
 import re
 import threading
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from functools import lru_cache
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from functools import cache, lru_cache
 from typing import Any
-from urllib.parse import unquote, unquote_plus
+from urllib.parse import unquote, unquote_plus, urlsplit
 
+from conformance.contract.contract import Contract, is_of_contract
 from conformance.journal.escapes import Gaps
 from conformance.journal.spellings import (
     FEWEST,
@@ -33,6 +35,7 @@ from conformance.journal.spellings import (
     says_more,
     unescaped,
 )
+from conformance.model.errors import UsageError
 from conformance.model.traffic import Headers
 
 MINIMUM_LENGTH = 4
@@ -321,3 +324,96 @@ def _replaced(data: bytes, spans: Iterable[Span], mark: bytes) -> bytes:
             pieces += (data[at:begin], mark)
         at = max(at, end)
     return b"".join((*pieces, data[at:]))
+
+
+LEAVE_OUT = "leave it out: it tells nobody anything"
+
+# What the suite's own records and messages are made of.
+_OF_SUITE = """
+accept-encoding address allowance alone answer answered arrived body broken burst callback callbacks chunked client
+code command commands conformance conformant connected connection consumer content-length credential death deaths
+deliver detail driver duration_s environment error exchange exchanges expected failed failure false finding finished
+gateway gave-up given header headers heartbeat hello hidden hint host inconclusive interrupted invalid invoke
+journal keep-alive last left-out left_out localhost malformed message messages method mock network no-traffic none
+not_applicable notification null number numbers observe observed obstacle open passed password phone planned
+precondition preflight probe product products reachable reached receiver redact redacted refused remark repeat
+report reports request requirement response resumed sample samples secret seed sender sent_at settled short
+silent_since stands_for statum strays subject suite timeout token transfer-encoding true undecodable unknown
+unreadable until user-agent valid waited_s warning where witness
+"""
+
+# What takes one value for another, or a number for a text, before anything is sent.
+_READ_LATER = ("products", "commands", "callback_listen", "observe")
+
+
+@cache
+def _own_words() -> frozenset[str]:
+    return frozenset(re.findall(r"\S+", _OF_SUITE))
+
+
+def is_own_word(value: str, contract: Contract) -> bool:
+    """Whether `value`, in whatever case, is a word of the contract or of the suite, or a part of one."""
+    return is_of_contract(value, contract) or any(value.casefold() in word for word in _own_words())
+
+
+def check_redactable(
+    values: Sequence[str], contract: Contract, option: str = "--redact", hint: str = LEAVE_OUT
+) -> None:
+    """UsageError if one of the `values` of an `option` stands in every answer; it is not shown."""
+    if any(len(value) >= MINIMUM_LENGTH and is_of_contract(value, contract) for value in values):
+        raise UsageError(
+            f"{option} is a word of the contract or a part of one, which stands in every answer; it cannot be redacted",
+            hint=hint,
+        )
+    if option == "--redact" and (short := [value for value in values if len(value) < MINIMUM_LENGTH]):
+        raise UsageError(
+            f"--redact is given a value of {len(short[0])} characters; expected {MINIMUM_LENGTH} or more",
+            hint="shorter ones stand in every text by chance",
+        )
+
+
+def check_uncommon(values: Sequence[str], contract: Contract, option: str = "--redact", hint: str = LEAVE_OUT) -> None:
+    """UsageError if one of the `values` of an `option` stands in the suite's own records and messages."""
+    if any(len(value) >= MINIMUM_LENGTH and is_own_word(value, contract) for value in values):
+        raise UsageError(
+            f"{option} is a common word or a part of one, which stands in the suite's own reports; it cannot be "
+            "redacted",
+            hint=hint,
+        )
+
+
+def check_readable(
+    values: Sequence[str], recorded: Mapping[str, Any], *urls: str | None, option: str = "--redact"
+) -> None:
+    """UsageError if without the `values` of an `option` the `recorded` settings or the hosts of `urls` are not read.
+
+    Names of members, numbers and addresses are what the records of a run are found by.
+    """
+    redaction = Redaction.of_values(*values)
+    hosts = [_address_of(url) for url in urls if url]
+    if any(redaction.text(host) != host for host in hosts):
+        raise UsageError(
+            f"{option} is a part of the host of the gateway or of a callback URL, without which no record is read",
+            hint="leave it out, or give a value that stands behind the host",
+        )
+    read_later = {name: recorded.get(name) for name in _READ_LATER}
+    if redaction.value(read_later) != read_later or _skeleton(redaction.value(recorded)) != _skeleton(recorded):
+        raise UsageError(
+            f"{option} is a part of the settings without which a run cannot be read: a name, a number, an address",
+            hint=LEAVE_OUT,
+        )
+
+
+def _address_of(url: str) -> str:
+    """Scheme, host and port, without a password."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+
+
+def _skeleton(value: Any) -> Any:
+    """`value` without its texts, of which any may be redacted."""
+    if isinstance(value, Mapping):
+        return {name: _skeleton(member) for name, member in value.items()}
+    if isinstance(value, list | tuple):
+        return [_skeleton(element) for element in value]
+    return None if isinstance(value, str) else value

@@ -5,6 +5,7 @@
     .plan .sent .answered .failed .notified .said .note .unreadable    what happened, in the order in which it is told
     .protect            from here on, without these values either
     .flush .close       wait until it is in the file
+    JournalLock         one run at a time writes a journal
 
 A row is handed over before the caller goes on (`sent`: before the request's bytes go out) and committed within
 milliseconds, many rows at a time. A process that is killed loses what was not committed by then, nothing else.
@@ -12,7 +13,9 @@ milliseconds, many rows at a time. A process that is killed loses what was not c
 
 from __future__ import annotations
 
+import fcntl
 import itertools
+import os
 import queue
 import sqlite3
 import threading
@@ -24,15 +27,87 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from conformance.journal.earlier import take_away_results
-from conformance.journal.lock import JournalLock
 from conformance.journal.reader import read_journal
 from conformance.journal.record import BEYOND, UNDECODABLE, UNSENT
 from conformance.journal.redaction import Redaction
-from conformance.journal.rows import Row, Rows
-from conformance.journal.tables import CREATE, INSERT, VERSION
+from conformance.journal.rows import CREATE, INSERT, VERSION, Row, Rows
 from conformance.model.errors import ConformanceError, EnvironmentFailure, SuiteError, UsageError
 from conformance.model.traffic import Case, Direction, Notification, Request, Response
+
+
+class JournalLock:
+    """An advisory lock on the file `<journal>-lock`, which the operating system drops when its holder dies.
+
+    A file of its own, because closing any descriptor of a database file would drop the locks that SQLite holds on it.
+    """
+
+    def __init__(self, journal: Path) -> None:
+        """Takes the lock, in a directory that is made if need be.
+
+        EnvironmentFailure if another run holds it or the directory cannot be made or written to.
+        """
+        self._path = journal.with_name(journal.name + "-lock")
+        try:
+            journal.parent.mkdir(parents=True, exist_ok=True)
+            self._descriptor = self._locked(journal)
+        except OSError as error:
+            raise EnvironmentFailure(
+                f"the report directory {journal.parent} cannot be written to: {error.strerror}",
+                "name another one with --report-dir",
+            ) from error
+
+    def _locked(self, journal: Path) -> int:
+        while True:
+            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o666)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if self._is_current(descriptor):
+                    return descriptor
+            except BlockingIOError as error:
+                os.close(descriptor)
+                raise EnvironmentFailure(
+                    f"another run is writing to {journal}", "wait for it, or name another directory with --report-dir"
+                ) from error
+            except OSError:
+                os.close(descriptor)
+                raise
+            os.close(descriptor)
+
+    def _is_current(self, descriptor: int) -> bool:
+        """Whether the locked file is still the one by that name: a holder that ends takes its file away."""
+        try:
+            return os.path.samestat(self._path.stat(), os.fstat(descriptor))
+        except FileNotFoundError:
+            return False
+
+    def release(self) -> None:
+        """Gives the lock up and removes its file."""
+        self._path.unlink(missing_ok=True)
+        os.close(self._descriptor)
+
+
+# By name, as whoever is to read them expects them; `conformance.reports.files` has what makes them.
+RESULTS = (
+    "report.json",
+    "junit.xml",
+    "report.sarif",
+    "summary.md",
+    "traffic.har",
+    "report.html",
+    "certificate.json",
+)
+# A folder that may hold what others have left for Allure, and how the names of our own files begin.
+ALLURE_RESULTS = "allure-results"
+ALLURE_PREFIX = "statum-conformance-"
+
+
+def take_away_results(directory: Path) -> None:
+    """Remove what runs have left in `directory`, but for the journal. Raises OSError for what cannot be removed."""
+    for name in RESULTS:
+        (directory / name).unlink(missing_ok=True)
+    for path in (directory / ALLURE_RESULTS).glob(f"{ALLURE_PREFIX}*"):
+        path.unlink(missing_ok=True)
+
 
 MAX_BATCH = 1000
 """Rows per commit: enough to make its cost nothing, few enough to be committed within some ten milliseconds."""

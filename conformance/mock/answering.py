@@ -22,8 +22,8 @@ from typing import Any, NamedTuple, cast
 
 from conformance.mock.behaviour import Ending, Reply, Wire
 from conformance.model.traffic import Request, header, normalized
-from conformance.wire.asgi_thread import Receive, Send
-from conformance.wire.reading_protocol import AS_RECEIVED, ReadingProtocol
+from conformance.wire.asgi import Receive, Send
+from conformance.wire.protocol import AS_RECEIVED, ReadingProtocol
 
 # Bytes of a body that are looked at. The largest lawful body has a few kilobytes; what lies beyond is read and
 # forgotten, so that the body counts as cut.

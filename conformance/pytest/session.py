@@ -50,7 +50,7 @@ from conformance.model.interruption import Closing, heeded, held_back
 from conformance.pytest.plugin import arguments
 from conformance.reports.files import REPORT_HTML, write_reports
 from conformance.reports.result import Result
-from conformance.wire.http1 import close_all
+from conformance.wire.streams import close_all
 
 EXPECTATIONS_TEST = "test_expectations"
 

@@ -2,10 +2,9 @@
 
 Sending
 
-    http1           bytes over a socket, within one deadline; close_all ends every connection
+    streams         bytes over a socket or TLS, within one deadline; close_all ends every connection
     proxies         the way to a host
-    coding          how a body was encoded
-    failures        why there is no answer, in words
+    answers         a body without its content coding, or in words why there is no answer
     connection      one request out, one answer in
     allowance       Allowance: how many requests may be accepted, and for how much money
     pacing          Pace: when the next request may go out
@@ -13,17 +12,13 @@ Sending
 
 Receiving
 
-    address         where a server listens, and the socket that claims it
-    accepting       connections taken off that socket, with few files or many
-    receiver        the interface of a receiver: the paths per product, what it hands over and answers
-    asgi            the engine that `run` and `certify` use
-    asgi_thread     an ASGI application served by uvicorn in a thread
-    httpserver      the engine behind the `callback_server` fixture, on pytest-httpserver
-    callback_server what that fixture gives: a receiver that keeps what arrives and waits for it
+    listening       an address, the socket that claims it, and how connections are taken off it
     request_reader  requests read off a connection, in every form that HTTP allows
-    reading_protocol, uvicorn_protocol  the same as a protocol of uvicorn
-    guarding, strays    limits that a receiver on the open internet needs, and requests without an id of the run
-    ledger          which notifications are owed, and the one wait for them
+    protocol        the same as a protocol of uvicorn, with the limits that a receiver on the open internet needs
+    receiver        the interface of a receiver: the paths per product, what it hands over and answers
+    asgi            an ASGI application served by uvicorn in a thread, and the receiver of `run` and `certify` on it
+    callback_server the receiver on pytest-httpserver behind the `callback_server` fixture
+    ledger          which notifications are owed, and the one wait for them; requests without an id of the run
 
 Both engines keep the same contract (tests/test_receivers.py).
 """

@@ -1,24 +1,342 @@
-"""The callback receiver of `run` and `certify`: a bare ASGI application on uvicorn.
+"""Serving an ASGI application with uvicorn in a thread, and the callback receiver of `run` and `certify` on it.
 
-    AsgiReceiver    takes what a gateway sends at any rate it will be sent, so that it is never the one to blame
+    AsgiThread      claims its address when made, serves from `start()` to `stop()`
+    Tls             certificate and key of a server that is reached by https
+    AsgiReceiver    takes requests at any rate a gateway sends them, so that it is never the one to blame
 
-uvicorn lower-cases header names and takes the target apart; what is handed over is as it stood on the wire.
+uvicorn's own server looks ten times a second whether it should stop and sleeps on its way out. A campaign starts and
+stops several servers, so `_Server` waits on events instead, and cuts off connections that a client keeps open.
 """
 
 from __future__ import annotations
 
+import asyncio
+import os
+import ssl
+import threading
 import time
-from collections.abc import Iterable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, MutableMapping
+from concurrent.futures import Future
+from contextlib import ExitStack
+from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any
+from pathlib import Path
+from socket import socket
+from types import TracebackType
+from typing import Any, Self, TypeVar
 
-from conformance.wire.accepting import OnRefused, Refused, nobody_told
-from conformance.wire.address import Address
-from conformance.wire.asgi_thread import AsgiThread, Receive, Send, Tls
-from conformance.wire.guarding import Limits, guarded
-from conformance.wire.reading_protocol import AS_RECEIVED, tell_unfinished
+import uvicorn
+
+from conformance.model.errors import EnvironmentFailure, SuiteError, UsageError, lack_of
+from conformance.wire.listening import (
+    BACKLOG,
+    KEEP_ALIVE_S,
+    Acceptor,
+    Address,
+    OnRefused,
+    Refused,
+    listening_socket,
+    nobody_told,
+    raise_limit,
+)
+from conformance.wire.protocol import AS_RECEIVED, Limits, guarded, tell_unfinished
 from conformance.wire.receiver import MAX_BODY, OnArrival, OnUnread, Receiver, ignored, request_of
 from conformance.wire.request_reader import Unreadable
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Result = TypeVar("Result")
+AsgiApp = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
+
+# How long a request at hand may take to finish when the server stops. An answer takes milliseconds; what takes longer
+# is a client that has stopped sending or reading, and it must not hold the end of a run.
+GRACE_S = 0.5
+
+# How often, while stopping, it is looked whether the last connection is gone: uvicorn has no event for that.
+_CLOSING_STEP_S = 0.005
+
+# What a run has open at once beside connections, and room for a handful of these.
+LEAST_FILES = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """The files by which a server proves who it is: its certificate (with what it rests on) and its private key."""
+
+    certificate: Path
+    key: Path
+
+    @classmethod
+    def of(cls, certificate: Path, key: Path) -> Tls:
+        """These files, which were seen to fit each other. Raises UsageError if they do not, or cannot be read."""
+        for path in (certificate, key):
+            if not path.is_file():
+                raise UsageError(f"there is no file {path}; expected a certificate and its key in PEM")
+        try:
+            ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(certificate, key, password=_no_password)
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "reason", None) or error
+            raise UsageError(
+                f"certificate {certificate} and key {key} cannot be used: {reason}",
+                hint="both in PEM, the key without a passphrase, and the one that the certificate was made for",
+            ) from error
+        return cls(certificate, key)
+
+
+def _no_password() -> str:
+    """Instead of asking on the terminal."""
+    raise ValueError("the key has a passphrase")
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's server, which tells when it listens and stops as soon as it is told to."""
+
+    def __init__(self, config: uvicorn.Config, listening: Callable[[], None], on_refused: OnRefused) -> None:
+        super().__init__(config)
+        self._tell_listening = listening
+        self._on_refused = on_refused
+        self._acceptors: list[Acceptor] = []
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stop = asyncio.Event()
+
+    async def startup(self, sockets: list[socket] | None = None) -> None:
+        if os.name != "posix":  # the loop of Windows has no readiness of sockets to wait for
+            await super().startup(sockets)
+            return
+        self.servers = []
+        self._acceptors = [
+            Acceptor(each, self._protocol, self.config.ssl, self._make_room, self._on_refused) for each in sockets or ()
+        ]
+        for acceptor in self._acceptors:
+            acceptor.begin()
+        self.started = True
+
+    def _protocol(self) -> asyncio.Protocol:
+        made: asyncio.Protocol = self.config.http_protocol_class(  # type: ignore[call-arg]
+            config=self.config, server_state=self.server_state, app_state=self.lifespan.state
+        )
+        return made
+
+    def _make_room(self) -> None:
+        if connection := next(iter(self.server_state.connections), None):
+            getattr(connection, "make_room", connection.shutdown)()
+
+    async def main_loop(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        await self.on_tick(0)  # sets the default headers
+        self._tell_listening()
+        await self._stop.wait()
+
+    def stop(self) -> None:
+        """Makes `main_loop` end; called from any thread, after it has begun."""
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._stop.set)
+
+    def look(self, at: Callable[[asyncio.Protocol], None]) -> None:
+        """Calls `at` with each connection, in the server's thread, and waits for it."""
+        looked = threading.Event()
+
+        def look() -> None:
+            for connection in list(self.server_state.connections):
+                at(connection)
+            looked.set()
+
+        if self._loop is not None and self._loop.is_running():
+            self._loop.call_soon_threadsafe(look)
+            looked.wait(GRACE_S)
+
+    def submit(self, coroutine: Coroutine[Any, Any, Result]) -> Future[Result]:
+        """Runs a coroutine in the server's loop. Raises RuntimeError if that does not run."""
+        if self._loop is None or not self._loop.is_running():
+            coroutine.close()
+            raise RuntimeError("the server is not running")
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+
+    async def shutdown(self, sockets: list[socket] | None = None) -> None:  # noqa: ARG002
+        for acceptor in self._acceptors:
+            acceptor.close()
+        for server in self.servers:
+            server.close()
+        for connection in list(self.server_state.connections):
+            connection.shutdown()
+        if self.server_state.tasks:
+            _, late = await asyncio.wait(set(self.server_state.tasks), timeout=GRACE_S)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+        await self._close_connections()
+
+    async def _close_connections(self) -> None:
+        """Closes each connection once what was written to it is out, or after the grace without that."""
+        connections = self.server_state.connections
+        for connection in list(connections):
+            connection.transport.close()
+        deadline = asyncio.get_running_loop().time() + GRACE_S
+        while connections and asyncio.get_running_loop().time() < deadline:  # noqa: ASYNC110 - uvicorn has no such event
+            await asyncio.sleep(_CLOSING_STEP_S)
+        for connection in list(connections):
+            connection.transport.abort()
+        await asyncio.sleep(0)  # the loop reports the aborted connections as lost
+
+
+class AsgiThread:
+    """An ASGI application served in a thread; a context manager that starts and stops it.
+
+    The address is claimed on construction (`address` then has the port that it really got); clients that connect before
+    `start()` wait in the kernel's queue. `http` is uvicorn's: "auto", "httptools", "h11" or a protocol class. `purpose`
+    names the address in errors ("callback address …"), `name` names the thread; `on_no_tls` is told in words why a
+    TLS handshake failed, `on_refused` that a client was turned away through no fault of its own.
+
+    What the application raises is answered with 500 and kept in `errors`; `stop()` does not raise it, its owner looks.
+    Raises EnvironmentFailure on construction if the address cannot be had.
+    """
+
+    def __init__(  # noqa: PLR0913 - each is a setting of its own
+        self,
+        app: AsgiApp,
+        address: Address,
+        *,
+        http: str | type[asyncio.Protocol] = "auto",
+        name: str = "asgi",
+        purpose: str = "listen",
+        tls: Tls | None = None,
+        on_no_tls: Callable[[str], None] | None = None,
+        on_refused: OnRefused = nobody_told,
+    ) -> None:
+        self._app = app
+        self._on_refused = on_refused
+        self._errors: list[Exception] = []
+        self._failure: BaseException | None = None
+        self._begun = threading.Event()
+        self._stopped = False
+        self._socket, self.address = listening_socket(address, purpose)
+        self._scheme = "https" if tls else "http"
+        self._server = _Server(_config(self._guarded, http, tls, on_no_tls), self._begun.set, on_refused)
+        self._thread = threading.Thread(target=self._serve, name=name, daemon=True)
+
+    @property
+    def url(self) -> str:
+        """`http(s)://HOST:PORT` by which a client on this machine reaches it."""
+        return self._scheme + self.address.url.removeprefix("http")
+
+    @property
+    def errors(self) -> tuple[Exception, ...]:
+        """What the application has raised so far, oldest first; in the end what the server itself has ended with."""
+        return (*self._errors, *([self._failure] if isinstance(self._failure, Exception) else []))
+
+    def start(self) -> None:
+        """Serves from here on; returns when requests are being taken.
+
+        Raises SuiteError if that does not succeed, EnvironmentFailure if it is this machine that does not allow it.
+        """
+        with ExitStack() as unless_begun:
+            unless_begun.callback(self.stop)
+            self._begin()
+            unless_begun.pop_all()
+
+    def _begin(self) -> None:
+        if (files := raise_limit()) < LEAST_FILES:  # with a handful uvloop ends the process
+            raise EnvironmentFailure(
+                f"this process may have {files} files and connections open; expected {LEAST_FILES} or more",
+                "raise the limit: `ulimit -n` shows it",
+            )
+        self._thread.start()
+        self._begun.wait()
+        if self._failure is not None:
+            if (lack := lack_of(self._failure)) is not None:
+                raise lack from self._failure
+            raise SuiteError(f"the server on {self.address} did not start: {self._failure!r}") from self._failure
+
+    def look(self, at: Callable[[asyncio.Protocol], None]) -> None:
+        """Calls `at` with the protocol of each connection that stands now, in the server's thread."""
+        self._server.look(at)
+
+    def submit(self, coroutine: Coroutine[Any, Any, Result]) -> Future[Result]:
+        """Runs a coroutine in the server's loop, beside the application; RuntimeError where nothing is served."""
+        return self._server.submit(coroutine)
+
+    def stop(self) -> None:
+        """Stops serving and frees the port; requests at hand have `GRACE_S` to finish. Once stopped, does nothing."""
+        if self._stopped:
+            return
+        self._stopped = True
+        if self._thread.ident is not None:
+            self._server.stop()
+            self._thread.join()
+        self._socket.close()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.stop()
+
+    def _serve(self) -> None:
+        try:
+            self._server.run(sockets=[self._socket])
+        except BaseException as error:  # noqa: BLE001 - SystemExit is uvicorn's way to say that it cannot start
+            self._failure = error
+            if self._begun.is_set() and not self._stopped:
+                self._socket.close()  # who connects now is refused, and not left waiting
+                self._on_refused(Refused(f"the server has ended: {error!r}", lasting=True))
+        finally:
+            self._begun.set()
+
+    async def _guarded(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+        try:
+            await self._app(scope, receive, send)
+        except Exception as error:
+            self._errors.append(error)
+            raise
+
+
+def _telling(tell: Callable[[str], None]) -> type[ssl.SSLObject]:
+    """A side of a TLS connection that tells why its handshake failed: the loop closes it without a word."""
+
+    class Telling(ssl.SSLObject):
+        def do_handshake(self) -> None:
+            try:
+                super().do_handshake()
+            except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+                raise
+            except ssl.SSLError as error:
+                reason = error.reason or str(error)
+                plain = "plain HTTP was spoken to its TLS port"
+                words = f"its TLS handshake failed: {reason.lower().replace('_', ' ')}"
+                tell(plain if reason == "HTTP_REQUEST" else words)
+                raise
+
+    return Telling
+
+
+def _config(
+    app: AsgiApp, http: str | type[asyncio.Protocol], tls: Tls | None, on_no_tls: Callable[[str], None] | None
+) -> uvicorn.Config:
+    config = uvicorn.Config(
+        app,
+        http=http,
+        ws="none",
+        interface="asgi3",
+        lifespan="off",
+        proxy_headers=False,
+        server_header=False,
+        date_header=False,
+        backlog=BACKLOG,
+        timeout_keep_alive=KEEP_ALIVE_S,
+        log_config=None,
+        log_level="critical",
+        access_log=False,
+        ssl_certfile=str(tls.certificate) if tls else None,
+        ssl_keyfile=str(tls.key) if tls else None,
+    )
+    if tls is not None and on_no_tls is not None:
+        config.load()
+        if config.ssl is not None:
+            config.ssl.sslobject_class = _telling(on_no_tls)
+    return config
+
 
 # Bodies that are still to end take so much memory at most, however many connections they come on; those of
 # notifications are small, and always find room.

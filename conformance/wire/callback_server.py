@@ -1,22 +1,326 @@
-"""What the `callback_server` fixture gives to people's own tests.
+"""The callback receiver on pytest-httpserver, for people's own tests; what the `callback_server` fixture gives.
 
-    CallbackServer      a callback receiver that keeps what arrives, and waits for it
-    ANY_FREE_PORT       where it listens unless told otherwise
+    CallbackServer          a receiver that keeps what arrives, and waits for it
+    HttpServerReceiver      its base; `server` is the pytest-httpserver inside, for expectations of one's own
 
-It is the engine on pytest-httpserver, so that people can have it answer in the ways they know.
+As it comes, pytest-httpserver serves one connection at a time, queues 128, closes each and logs every request. Here
+each connection has a thread of its own, is kept alive, and its requests are handed over instead of logged.
 """
 
 from __future__ import annotations
 
+import socket
+import sys
 import threading
-from collections.abc import Callable, Iterable
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing, suppress
+from http.client import HTTPMessage
+from io import BytesIO
+from typing import Any
+from urllib.parse import urlsplit
+
+from pytest_httpserver import HTTPServer
+from werkzeug import Request as WerkzeugRequest
+from werkzeug import Response as WerkzeugResponse
+from werkzeug.datastructures import Headers
+from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
+from werkzeug.test import run_wsgi_app
 
 from conformance.contract.contract import Contract, statum
 from conformance.model.traffic import Request
-from conformance.wire.address import Address
-from conformance.wire.httpserver import HttpServerReceiver
 from conformance.wire.ledger import request_id_of
-from conformance.wire.receiver import Arrival
+from conformance.wire.listening import BACKLOG, KEEP_ALIVE_S, Address, listening_socket
+from conformance.wire.receiver import MAX_BODY, Arrival, Intake, OnArrival, OnUnread, Receiver, ignored, request_of
+from conformance.wire.request_reader import Event, Head, RequestReader, Unreadable
+
+# How often the accepting thread looks whether it should stop: what closing costs, against some idle wake-ups a second.
+_ACCEPT_POLL_S = 0.02
+
+# How long a request at hand may take to finish when the receiver stops; then its connection is cut.
+GRACE_S = 0.5
+
+# From the first byte of a request, or from the opening of its connection, to its last byte.
+REQUEST_WITHIN_S = 30.0
+
+# How long a thread whose connection was cut has to notice; one that hangs in somebody's expectation is left behind.
+_CUT_OFF_S = 0.1
+
+# A notification is one piece; a larger body comes in several.
+_RECEIVED_AT_ONCE = 64 * 1024
+
+# Where the handler puts the status that the intake gave, for `_Recorder.dispatch`.
+_STATUS = "conformance.status"
+
+
+class _Handler(WSGIRequestHandler):
+    """One connection. Reads each request to its end before it is answered, so that keeping alive is safe."""
+
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    wbufsize = -1  # head and body of an answer leave as one write
+    server: _ConnectionServer
+    _at: float
+    _wall: float
+
+    _head: Head
+
+    def setup(self) -> None:
+        super().setup()
+        self._reader = RequestReader()
+        self._until = time.monotonic() + REQUEST_WITHIN_S
+
+    def finish(self) -> None:
+        # Closing flushes, which fails where the client has gone away; the rest is closed all the same.
+        with closing(self.rfile), suppress(OSError):
+            super().finish()
+
+    def handle_one_request(self) -> None:
+        """Takes one request and answers it, whatever its method."""
+        try:
+            event = self._next_event()
+            if not isinstance(event, Head):
+                self.close_connection = True
+                return
+            self._begin(event)
+            pieces = self._body()
+            body = bytearray()
+            for piece in pieces:
+                body += piece
+                if len(body) > MAX_BODY:
+                    break
+        except Unreadable as unreadable:
+            self._refuse(unreadable)
+            return
+        self._respond(self._record(bytes(body)), bytes(body[:MAX_BODY]))
+        try:
+            for _ in pieces:
+                """What is beyond the limit goes by; then the next request can be read."""
+        except Unreadable:
+            self.close_connection = True
+        self._until = time.monotonic() + KEEP_ALIVE_S
+
+    def _next_event(self) -> Event | None:
+        """What comes next; None at the end of the connection. Raises Unreadable, also for what is broken off."""
+        while (event := self._reader.next_event()) is None:
+            waited_for = self._reader.in_request
+            try:
+                data = self._received()
+            except OSError:
+                data = b""
+            if data:
+                self._until = self._until if waited_for else time.monotonic() + REQUEST_WITHIN_S
+                self._reader.receive(data)
+            elif (broken_off := self._reader.broken_off()) is not None:
+                raise broken_off
+            else:
+                return None
+        return event
+
+    def _received(self) -> bytes:
+        """What comes next. Raises OSError, also if a request is not there in full in time, or none comes for long."""
+        left = self._until - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        self.connection.settimeout(left)
+        try:
+            data: bytes = self.connection.recv(_RECEIVED_AT_ONCE)
+            return data
+        finally:
+            self.connection.settimeout(REQUEST_WITHIN_S)  # for who does not take the answer
+
+    def _begin(self, head: Head) -> None:
+        """Puts the head where the base classes look for it."""
+        self._at, self._wall, self._head = time.monotonic(), time.time(), head
+        self.command, self.path = head.method.decode(), head.target.decode()
+        self.request_version = f"HTTP/{head.version.decode()}"
+        self.requestline = f"{self.command} {self.path} {self.request_version}"
+        self.headers = HTTPMessage()
+        for name, value in head.headers:
+            self.headers[name.decode()] = value.decode("latin-1")
+        self.close_connection = not head.keeps_alive
+        if head.awaits_100:
+            self.handle_expect_100()
+            self.wfile.flush()  # the client waits for it
+
+    def _body(self) -> Iterator[bytes]:
+        while isinstance(event := self._next_event(), bytes):
+            yield event
+
+    def _refuse(self, unreadable: Unreadable) -> None:
+        self.server.intake.refused(unreadable)
+        self.close_connection = True
+        with suppress(OSError):
+            self.request_version = self.protocol_version
+            self.send_response_only(unreadable.status)
+            self.send_header("Content-Length", "0")
+            self.send_header("Connection", "close")
+            self.end_headers()
+            self.wfile.flush()
+
+    def _record(self, body: bytes) -> int:
+        request = request_of(self._head, body[:MAX_BODY])
+        return self.server.intake.take(request, self._at, self._wall, whole=len(body) <= MAX_BODY)
+
+    def _respond(self, status: int, body: bytes) -> None:
+        """Answers with what the application makes of the request."""
+        try:
+            content, line, headers = run_wsgi_app(self.server.app, self._environ(status, body), buffered=True)
+        except Exception as error:  # noqa: BLE001 - of an expectation's own handler; the connection goes on
+            self.server.intake.failed(error)
+            content, line, headers = [], "500 Internal Server Error", Headers()
+        code, _, reason = line.partition(" ")
+        answer = b"".join(content)
+        self.send_response_only(int(code), reason)
+        for name, value in headers:
+            if name.lower() != "content-length":
+                self.send_header(name, value)
+        self.send_header("Content-Length", str(len(answer)))
+        if self.close_connection:
+            self.send_header("Connection", "close")
+        elif self.request_version == "HTTP/1.0":
+            self.send_header("Connection", "keep-alive")
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(answer)
+        self.wfile.flush()
+
+    def _environ(self, status: int, body: bytes) -> dict[str, Any]:
+        try:
+            urlsplit(self.path)
+        except ValueError:  # `make_environ` would fail on it; it has been recorded as it is
+            self.path = "/"
+        environ = self.make_environ()
+        environ.pop("HTTP_TRANSFER_ENCODING", None)
+        return {**environ, "wsgi.input": BytesIO(body), "CONTENT_LENGTH": str(len(body)), _STATUS: status}
+
+    def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002 - the base class's name
+        """Nothing: werkzeug would write a line for each request."""
+
+
+class _ConnectionServer(ThreadedWSGIServer):
+    """A thread for each connection; knows them, so that stopping does not wait for idle ones."""
+
+    request_queue_size = BACKLOG
+
+    def __init__(self, listener: socket.socket, app: Any, intake: Intake) -> None:
+        host, port = listener.getsockname()[:2]
+        super().__init__(host, port, app, _Handler, fd=listener.fileno())
+        self.intake = intake
+        self._lock = threading.Lock()
+        self._connections: dict[threading.Thread, socket.socket] = {}
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        thread = threading.Thread(target=self.process_request_thread, args=(request, client_address), daemon=True)
+        with self._lock:
+            self._connections[thread] = request
+        try:
+            thread.start()
+        except RuntimeError:  # no more threads to be had; the base class reports it and closes the connection
+            self._forget(thread)
+            raise
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._forget(threading.current_thread())
+
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002
+        """Keeps what went wrong with a connection, instead of printing it."""
+        error = sys.exc_info()[1]
+        if isinstance(error, Exception):
+            self.intake.failed(error)
+
+    def cut_off(self) -> None:
+        """Ends every connection: idle ones at once, a request at hand after `GRACE_S` at the latest."""
+        with self._lock:
+            connections = dict(self._connections)
+        for connection in connections.values():
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RD)
+        deadline = time.monotonic() + GRACE_S
+        for thread, connection in connections.items():
+            thread.join(max(0.0, deadline - time.monotonic()))
+            if thread.is_alive():
+                with suppress(OSError):
+                    connection.shutdown(socket.SHUT_RDWR)
+                thread.join(_CUT_OFF_S)
+
+    def _forget(self, thread: threading.Thread) -> None:
+        with self._lock:
+            self._connections.pop(thread, None)
+
+
+class _Recorder(HTTPServer):
+    """pytest-httpserver, answering as the intake says, unless somebody has set expectations on it."""
+
+    def __init__(self, listener: socket.socket, address: Address, intake: Intake) -> None:
+        super().__init__(address.host, address.port, threaded=True)
+        self._listener = listener
+        self._intake = intake
+
+    def start(self) -> None:
+        self._connection_server = _ConnectionServer(
+            self._listener, WerkzeugRequest.application(self.application), self._intake
+        )
+        self.server = self._connection_server
+        self.server_thread = threading.Thread(target=self.thread_target, name="callback-receiver", daemon=True)
+        self.server_thread.start()
+
+    def thread_target(self) -> None:
+        self._connection_server.serve_forever(poll_interval=_ACCEPT_POLL_S)
+
+    def stop(self) -> None:
+        super().stop()
+        self._connection_server.cut_off()
+
+    def application(self, request: WerkzeugRequest) -> WerkzeugResponse:
+        # Not the base class's, which keeps each request and response for ever.
+        return self.dispatch(request)
+
+    def dispatch(self, request: WerkzeugRequest) -> WerkzeugResponse:
+        if self.ordered_handlers or self.oneshot_handlers or self.handlers:
+            return super().dispatch(request)
+        return WerkzeugResponse(status=request.environ[_STATUS])
+
+
+class HttpServerReceiver(Receiver):
+    """The callback receiver on pytest-httpserver; see `Receiver`.
+
+    `on_arrival` is called in one thread per connection, so for several requests at once. Expectations that are set on
+    `server` take over the answers (of requests that match none, too, which is then 500); all is handed over first.
+    """
+
+    def __init__(  # noqa: PLR0913 - each is a setting of its own
+        self,
+        listen: Address,
+        products: Iterable[str],
+        on_arrival: OnArrival,
+        prefix: str = "",
+        query: str = "",
+        *,
+        on_unread: OnUnread = ignored,
+    ) -> None:
+        super().__init__(products, on_arrival, prefix, query, on_unread=on_unread)
+        self._socket, self._address = listening_socket(listen, "callback")
+        self.server: HTTPServer = _Recorder(self._socket, self._address, self.intake)
+
+    @property
+    def address(self) -> Address:
+        """Where it listens, with the port that it really got."""
+        return self._address
+
+    def start(self) -> None:
+        """Serves from here on; returns when requests are being taken."""
+        self.server.start()
+
+    def stop(self) -> None:
+        """Stops within `GRACE_S`, whatever clients do, and frees the port."""
+        if self.server.is_running():
+            self.server.stop()
+        self._socket.close()
+
 
 # A test that waits for a notification of a gateway beside it has it in milliseconds; this is for a busy machine.
 PATIENCE_S = 5.0

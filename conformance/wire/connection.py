@@ -28,10 +28,19 @@ import httpx
 from conformance.model.errors import SuiteError
 from conformance.model.interruption import wished
 from conformance.model.traffic import CLOSED_ON_REUSE, Headers, Request, Response, header
-from conformance.wire.coding import MAX_DECODED, CutShort, Undecodable, decoded
-from conformance.wire.failures import CONNECT_TIMEOUT_S, cannot_connect, incomplete, no_answer, no_http
-from conformance.wire.http1 import Deadline, Stream
+from conformance.wire.answers import (
+    CONNECT_TIMEOUT_S,
+    MAX_DECODED,
+    CutShort,
+    Undecodable,
+    cannot_connect,
+    decoded,
+    incomplete,
+    no_answer,
+    no_http,
+)
 from conformance.wire.proxies import Route
+from conformance.wire.streams import Deadline, Stream
 
 IDLE_S = 1.0
 """A connection that was idle for longer is not used again. Servers close idle ones after 2 s (gunicorn), 5 s (uvicorn,

@@ -20,7 +20,7 @@ from urllib.request import getproxies, proxy_bypass
 import h11
 import httpx
 
-from conformance.wire.http1 import Deadline, Secured, Stream, connected
+from conformance.wire.streams import Deadline, Secured, Stream, connected
 
 PORTS = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
 """The schemes of proxies that can be spoken to, and their usual ports."""

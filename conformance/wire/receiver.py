@@ -25,7 +25,7 @@ from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 from conformance.model.errors import ConformanceError, EnvironmentFailure, SuiteError, UsageError
 from conformance.model.traffic import Request, has_userinfo, origin_form, shown_url
-from conformance.wire.address import Address
+from conformance.wire.listening import Address
 from conformance.wire.request_reader import Head, Unreadable
 
 __all__ = [

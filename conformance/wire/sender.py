@@ -34,10 +34,10 @@ from conformance.model.interruption import wished
 from conformance.model.traffic import CLOSED_ON_REUSE, Case, Exchange, Kind, Response
 from conformance.payloads.addressees import GIVEN_BY, Addressees
 from conformance.wire.allowance import Allowance, is_refused
+from conformance.wire.answers import ANSWER_TIMEOUT_S, CONNECT_TIMEOUT_S
 from conformance.wire.connection import Connection, KeepAlive, Unanswered
-from conformance.wire.failures import ANSWER_TIMEOUT_S, CONNECT_TIMEOUT_S
 from conformance.wire.pacing import MAX_PAUSE_S, Pace, retry_after_s
-from conformance.wire.trust import trusting
+from conformance.wire.streams import client_tls
 
 CONCURRENCY = 16
 """Groups under way at once. Measured on 2 cores, journal included: a server that answers at once (uvicorn in a process
@@ -153,7 +153,7 @@ class Sender:
         waiting = deque(groups)
         # Reading the certificates takes 20 ms: once, and only if they are needed. Without them nobody is trusted.
         secure = any(_is_https(case) for group in groups for case in group)
-        tls = trusting(self._ca_file) if secure else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        tls = client_tls(self._ca_file) if secure else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         manners = self._manners
         connected = partial(
             Connection,

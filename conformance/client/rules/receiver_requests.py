@@ -33,7 +33,7 @@ USUAL_TEXT = 160
 
 SERVER_ERROR = 500
 
-# How the failures begin for which there was no connection (`conformance.wire.failures`).
+# How the failures begin for which there was no connection (`conformance.wire.answers`).
 UNREACHED = ("connection refused", "no connection", "host name not found", "no TLS connection", "the proxy did not")
 
 

@@ -1,12 +1,12 @@
-"""Bytes over a socket, every call within the deadline of its exchange.
+"""Bytes over a socket or TLS, every call within the deadline of its exchange.
 
     Deadline        the moment by which an exchange has to be over
     Stream          a connection: send, receive, and what came without being asked for
     connected       a plain stream to a host and port
-    Secured         TLS over any stream, also over one through a proxy
+    Secured         TLS over any stream, also over one through a proxy; `client_tls` makes its context
     close_all       ends every connection of this process, whoever waits at it
 
-The time-out of a socket is for one call: a peer that sends a byte in time, again and again, is never late for it. So
+The timeout of a socket is for one call: a peer that sends a byte in time, again and again, is never late for it. So
 each call here takes what is left of the one deadline.
 """
 
@@ -20,9 +20,12 @@ import ssl
 import threading
 import time
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, Protocol
 
-from conformance.model.errors import EnvironmentFailure
+import httpx
+
+from conformance.model.errors import EnvironmentFailure, UsageError
 
 READ = 64 << 10
 """Bytes that are taken in at once."""
@@ -273,3 +276,22 @@ def _resolved(host: str, port: int, deadline: Deadline) -> list[Any]:
     if failed:
         raise failed[0]
     return found
+
+
+def client_tls(ca_file: Path | None = None) -> ssl.SSLContext:
+    """A context that trusts the usual authorities and those in `ca_file` (PEM); it takes 20 ms to make.
+
+    Verification is never off.
+
+    Raises UsageError for a file that cannot be read or holds no certificate.
+    """
+    context = httpx.create_ssl_context()
+    if ca_file is None:
+        return context
+    try:
+        context.load_verify_locations(ca_file)
+    except ssl.SSLError as error:
+        raise UsageError(f"--ca-file {ca_file} holds no certificate; expected some in PEM") from error
+    except OSError as error:
+        raise UsageError(f"--ca-file {ca_file} cannot be read: {error.strerror}") from error
+    return context

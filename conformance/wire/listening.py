@@ -1,0 +1,242 @@
+"""Where a server of the suite listens, and how it takes connections.
+
+    Address             host and port; `Address.parse("HOST:PORT")`
+    listening_socket    that address claimed: bound and listening
+    Acceptor            accepts connections, and goes on when the process has run out of files
+    Refused             a client was turned away through no fault of its own
+    raise_limit         allows the process as many files as a server can use
+
+Claiming comes before serving, so that a taken port is an error of its own, and a free one is known before anything
+depends on it. asyncio accepts as many connections in a row as may wait, and where there are no files left it accepts
+nothing for a second, without a word. `Acceptor` takes some at a time, idle ones make room, and the owner learns of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import re
+import socket
+import ssl
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+
+from conformance.model.errors import EnvironmentFailure, UsageError
+
+# A burst of 500 connections must wait in the kernel's queue without being refused; the kernel cuts it to its own limit.
+BACKLOG = 4096
+
+# A client may think for a while between two requests on a connection; a new connection each time would cost it more.
+KEEP_ALIVE_S = 75
+
+# Addresses that mean "every interface": bound to, but not a place that a client can be sent to.
+_REACHED_AT = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - nothing is bound here
+
+_HOST_PORT = re.compile(r"(?:\[(?P<ipv6>[^\[\]\s]+)\]|(?P<host>[^:\[\]/\s]+)):(?P<port>[0-9]{1,5})")
+
+# Ports have 16 bits.
+_LAST_PORT = 65535
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A TCP address. `host` is a name or an IP address (IPv6 without brackets); port 0 means any free one."""
+
+    host: str
+    port: int
+
+    @classmethod
+    def parse(cls, text: str) -> Address:
+        """The address written as `HOST:PORT`, an IPv6 host in brackets. Raises UsageError if it is not one."""
+        form = _HOST_PORT.fullmatch(text)
+        if form is None or int(form["port"]) > _LAST_PORT:
+            raise _unusable(text)
+        return cls(form["ipv6"] or form["host"], int(form["port"]))
+
+    @property
+    def url(self) -> str:
+        """`http://HOST:PORT` by which a client on this machine reaches a server that listens here."""
+        return f"http://{Address(_REACHED_AT.get(self.host, self.host), self.port)}"
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def _unusable(text: str) -> UsageError:
+    return UsageError(
+        f"listen address {text!r} is not HOST:PORT with a port from 0 to 65535",
+        hint="for example 127.0.0.1:8080, [::1]:8080, or 127.0.0.1:0 for any free port",
+    )
+
+
+def listening_socket(address: Address, purpose: str = "listen") -> tuple[socket.socket, Address]:
+    """The address claimed: a listening socket, and the address with the port that it really got.
+
+    `purpose` names the address in an error ("callback": "callback address 127.0.0.1:8080 is in use").
+    Raises EnvironmentFailure if it cannot be had.
+    """
+    try:
+        family, kind, protocol, _, where = socket.getaddrinfo(
+            address.host, address.port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP, flags=socket.AI_PASSIVE
+        )[0]
+    except (OSError, UnicodeError) as error:
+        raise EnvironmentFailure(
+            f"{purpose} address {address}: this machine knows no host {address.host!r}",
+            hint="give an IP address of this machine, such as 127.0.0.1 or 0.0.0.0",
+        ) from error
+    listener = socket.socket(family, kind, protocol)
+    try:
+        if os.name == "posix":
+            # Connections of an earlier run in TIME_WAIT do not hold the port; a server that listens still does.
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # Accepted sockets inherit it: an answer of two small writes does not wait 40 ms for a delayed ACK.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        listener.bind(where)
+        # Listening at once is what claims the port: two sockets that are only bound can share one.
+        listener.listen(BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise _not_bound(address, purpose, error) from error
+    return listener, Address(address.host, listener.getsockname()[1])
+
+
+_REASONS = {
+    errno.EADDRINUSE: ("is in use by another program", "choose another port, or 0 for a free one"),
+    errno.EADDRNOTAVAIL: ("is no address of this machine", "listen on 127.0.0.1 or 0.0.0.0"),
+    errno.EACCES: ("may not be listened on by this user", "choose a port above 1023, or 0 for a free one"),
+}
+
+
+def _not_bound(address: Address, purpose: str, error: OSError) -> EnvironmentFailure:
+    unnamed = (f"cannot be listened on: {error.strerror or error}", "choose another one")
+    reason, hint = _REASONS.get(error.errno or 0, unnamed)
+    return EnvironmentFailure(f"{purpose} address {address} {reason}", hint=hint)
+
+
+try:
+    import resource
+except ImportError:  # not on Windows, where sockets are no files
+    resource = None  # type: ignore[assignment]
+
+# Between two looks at what else is to be done; an accept takes some ten microseconds.
+AT_ONCE = 16
+
+# A connection that was made to go is gone within a turn of the loop. What other parts of the process hold takes longer.
+RETRY_S = 0.05
+
+# A crowd that says nothing while TLS is agreed on is not yet among the connections that can be counted.
+MOST_OPENING = 256
+OPENED_WITHIN_S = 30.0
+
+_NOTHING_LEFT = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+
+# Two servers with as many connections as they take, and what else a process opens.
+MOST_FILES = 2 * 4096 + 256
+
+
+def raise_limit() -> int:
+    """Let the process open as many files as it may, up to `MOST_FILES`; how many it may open now."""
+    if resource is None:
+        return MOST_FILES
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY:
+        return MOST_FILES
+    wanted = MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_FILES)
+    if wanted > soft:
+        with suppress(OSError, ValueError):  # a system may have a lower limit of its own
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+            return wanted
+    return soft
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A client was turned away, or had to wait, through no fault of its own; `lasting`: so is everybody after it."""
+
+    why: str
+    lasting: bool = False
+
+
+OnRefused = Callable[[Refused], None]
+"""Told of each, in the server's thread."""
+
+
+def nobody_told(_: Refused) -> None:
+    """Nobody wants to know."""
+
+
+class Acceptor:
+    """Accepts from one listening socket in the running loop; `make` gives the protocol of a connection.
+
+    `make_room` closes some connections that are idle; `on_refused` is told why one could not be taken.
+    """
+
+    def __init__(
+        self,
+        listener: socket.socket,
+        make: Callable[[], asyncio.Protocol],
+        context: ssl.SSLContext | None,
+        make_room: Callable[[], None],
+        on_refused: OnRefused,
+    ) -> None:
+        self._listener = listener
+        self._make = make
+        self._context = context
+        self._make_room = make_room
+        self._on_refused = on_refused
+        self._loop = asyncio.get_running_loop()
+        self._opening: dict[asyncio.Task[None], socket.socket] = {}
+        self._retry: asyncio.TimerHandle | None = None
+        listener.settimeout(0.0)
+
+    def begin(self) -> None:
+        """Accept from here on."""
+        self._retry = None
+        self._loop.add_reader(self._listener.fileno(), self._accept)
+
+    def close(self) -> None:
+        """Accept no more; what is still being opened is given up."""
+        if self._retry is not None:
+            self._retry.cancel()
+        self._loop.remove_reader(self._listener.fileno())
+        for opening in list(self._opening):
+            opening.cancel()
+
+    def _accept(self) -> None:
+        for _ in range(AT_ONCE):
+            try:
+                connection, _ = self._listener.accept()
+            except OSError as error:
+                if error.errno in _NOTHING_LEFT:
+                    self._wait_for_room(error)
+                return  # all others are of the one connection, which has gone away again
+            if len(self._opening) >= MOST_OPENING:
+                next(iter(self._opening)).cancel()
+            opening = self._loop.create_task(self._open(connection))
+            self._opening[opening] = connection
+            opening.add_done_callback(self._opened)
+
+    async def _open(self, connection: socket.socket) -> None:
+        connection.settimeout(0.0)
+        await self._loop.connect_accepted_socket(
+            self._make,
+            connection,
+            ssl=self._context,
+            ssl_handshake_timeout=OPENED_WITHIN_S if self._context else None,
+        )
+
+    def _opened(self, opening: asyncio.Task[None]) -> None:
+        connection = self._opening.pop(opening)
+        error = None if opening.cancelled() else opening.exception()
+        if opening.cancelled() or error is not None:
+            connection.close()
+        if error is not None and not isinstance(error, OSError):  # no TLS, or none in time: told by who speaks it
+            self._on_refused(Refused(f"a connection could not be served: {error!r}"))
+
+    def _wait_for_room(self, error: OSError) -> None:
+        self._on_refused(Refused(f"a connection had to wait: {os.strerror(error.errno or 0)}"))
+        self._make_room()
+        self._loop.remove_reader(self._listener.fileno())
+        self._retry = self._loop.call_later(RETRY_S, self.begin)
