@@ -25,7 +25,7 @@ from conformance.judging.expectations_file import TABLE
 from conformance.judging.judgement import Reason
 from conformance.judging.verdicts import Judged, RequirementVerdict, Verdict
 from conformance.reports.escaping import for_terminal
-from conformance.reports.report import ClientReport, PayloadClass, Report
+from conformance.reports.report import ClientFacts, PayloadClass, Report
 
 WHOLE_BODY = "body"
 # Those that follow mostly have the same cause.
@@ -139,7 +139,7 @@ def client_lines(report: Report) -> Iterator[str]:
         yield f"watched for {client.waited_s:.1f} s after the last error or lost answer for what is sent again"
 
 
-def _left_behind(client: ClientReport) -> Iterator[str]:
+def _left_behind(client: ClientFacts) -> Iterator[str]:
     if client.left_behind is None:
         yield "whether the driver has left processes behind was not looked at: this system does not tell"
     for left in client.left_behind or ():

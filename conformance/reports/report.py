@@ -249,7 +249,7 @@ class LeftProcess:
 
 
 @dataclass(frozen=True, slots=True)
-class ClientReport:
+class ClientFacts:
     """What a client under test declared, and how its driver fared; `implementation` is None for a receiver alone.
 
     `left_behind`: None where this system does not tell, and left out of earlier reports.
@@ -332,7 +332,7 @@ class Report:
     requirements: tuple[ReportEntry, ...] = ()
     one_causes: tuple[SharedCause, ...] = ()
     coverage: tuple[PayloadClass, ...] = ()
-    client: ClientReport | None = field(default=None, metadata=OPTIONAL)
+    client: ClientFacts | None = field(default=None, metadata=OPTIONAL)
     figures: Measured = Measured()
     expectations: UsedExpectations | None = field(default=None, metadata=OPTIONAL)
 

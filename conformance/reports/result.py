@@ -25,7 +25,7 @@ from conformance.reports.faces import is_client, judge
 from conformance.reports.figures import Figures
 from conformance.reports.masking import Masking
 from conformance.reports.report import (
-    ClientReport,
+    ClientFacts,
     Connections,
     Counts,
     DriverDeath,
@@ -185,14 +185,14 @@ def strangers_of(record: Record, of_anybody: int) -> Strangers | None:
     return Strangers(of_anybody, not_kept, tuple(refused)) if of_anybody or not_kept or refused else None
 
 
-def client_of(record: Record) -> ClientReport:
+def client_of(record: Record) -> ClientFacts:
     """What a client under test declared, and how its driver fared."""
     notes = {note.kind: note.detail for note in record.notes}
     hello = notes.get("hello", {})
     failures = [exchange.failure or "" for exchange in record.exchanges]
     stderr = [message.line for message in record.messages if message.direction is Direction.STDERR]
     left = notes.get("left-behind", {"processes": ()})["processes"]
-    return ClientReport(
+    return ClientFacts(
         implementation=hello.get("implementation"),
         commands=tuple(hello.get("commands", ())),
         features=tuple(hello.get("features", ())),
