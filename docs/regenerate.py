@@ -35,7 +35,7 @@ import conformance
 from conformance.certificate.issuing import CERTIFICATE
 from conformance.cli import COMMANDS, cli
 from conformance.cli.configuration import NAME, configuration_schema, switches, variable
-from conformance.contract.behaviours import ACTIONS, CHOICES
+from conformance.contract.behaviours import CHOOSING
 from conformance.contract.contract import statum
 from conformance.contract.schema_set import BASE_URI, FORMATS
 from conformance.gateway.campaign import JOURNAL
@@ -106,9 +106,11 @@ def faults() -> str:
     )
 
 
-def words(meanings: Mapping[str, str]) -> str:
-    """The words of a vocabulary, and what each means."""
-    return table(("word", "meaning"), ((f"`{word}`", meaning) for word, meaning in meanings.items()))
+def words(*, choosing: bool) -> str:
+    """The words of a change of messages, and what each means: those that choose messages, or the others."""
+    known = FORMATS.schema("behaviours")["$defs"]["change"]["properties"].items()
+    rows = ((f"`{word}`", rule["description"]) for word, rule in known if (word in CHOOSING) is choosing)
+    return table(("word", "meaning"), rows)
 
 
 def variants() -> str:
@@ -322,8 +324,8 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "requirements": requirements,
     "driver-messages": driver_messages,
     "client-scenarios": client_scenarios,
-    "choosing-words": lambda: words(CHOICES),
-    "changing-words": lambda: words(ACTIONS),
+    "choosing-words": lambda: words(choosing=True),
+    "changing-words": lambda: words(choosing=False),
     "action": action,
 }
 

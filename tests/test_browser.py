@@ -28,7 +28,7 @@ from made_result import CASE, RECORD, REQUEST, WRONG_TYPE, result_of, verdict
 from seeded import fault
 
 from conformance.client import certification
-from conformance.client.settings import Settings as ClientSettings
+from conformance.client.settings import ClientSettings
 from conformance.gateway import campaign
 from conformance.journal import Record, read_journal
 from conformance.judging.verdicts import Verdict

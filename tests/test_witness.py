@@ -15,8 +15,8 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
+from conformance.client.plan import SENDING, Setting, played
 from conformance.client.rules.calls import OUTLASTED, REUSED, STRAY, UNUSED
-from conformance.client.scenarios import SENDING, Setting, played
 from conformance.client.witness import Stage, Witness
 from conformance.contract.behaviours import ScenarioRow
 from conformance.contract.contract import statum

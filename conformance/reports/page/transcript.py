@@ -18,7 +18,7 @@ from typing import Any
 from markupsafe import Markup
 
 from conformance.client.observing import ASPECT as OBSERVED
-from conformance.client.scenarios import SENDING
+from conformance.client.plan import SENDING
 from conformance.contract.contract import Contract
 from conformance.journal import Note, Record
 from conformance.judging.reading import Content
