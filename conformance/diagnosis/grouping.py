@@ -1,4 +1,4 @@
-"""Findings gathered by what was answered: status, shape of the body and message, so that two crashes are two.
+"""Findings grouped by the answer: status, shape of the body and message, so that two different crashes are two.
 
     AnswerSignature            what an exchange was answered, as far as findings are told apart by it
     said_by         that of the exchanges with these numbers
@@ -41,7 +41,7 @@ Key = tuple[Any, ...]
 
 @dataclass(frozen=True, slots=True)
 class AnswerSignature:
-    """What was answered: HTTP status, what kind of body and what stands in it. `strange`: members of no envelope."""
+    """HTTP status, kind and text of a body. `strange`: its members that the envelope does not have."""
 
     status: int | None
     shape: str
@@ -73,7 +73,7 @@ def _documented(contract: Contract) -> frozenset[str]:
 
 
 def said_by(record: Record, numbers: Collection[int], contract: Contract) -> dict[int, AnswerSignature]:
-    """What the exchanges with these numbers were answered."""
+    """The signatures of the answers of these exchanges."""
     return {exchange.number: AnswerSignature.of(exchange, contract) for _, exchange in exchanges_of(record, numbers)}
 
 
@@ -107,7 +107,7 @@ def gathered(group: Sequence[Finding], count: int | None = None) -> Finding:
 
 
 def without_particulars(text: str) -> str:
-    """A text without numbers, ids and what stands in quotes."""
+    """A text without numbers, ids and quotations."""
     return _PARTICULARS.sub("…", _QUOTED.sub("…", text))
 
 

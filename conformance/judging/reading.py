@@ -49,12 +49,12 @@ class Content:
 
     @classmethod
     def with_repeats(cls, body: bytes) -> Self:
-        """Read what a gateway wrote: a member that it names twice has its last value, as it has for nearly all."""
+        """Read the body of a gateway: a member that is named twice has its last value, as in most parsers."""
         return cls._read(lambda: parse_with_repeats(body))
 
     @classmethod
     def of_notification(cls, request: Request, contract: Contract) -> Self | None:
-        """Read what a request to a callback tells; None if it is no notification, with neither body nor id.
+        """Read a request to a callback; None if it has neither a body nor an id, and so is not a notification.
 
         One that tells everything in its query is read as well. With the method of a notification that is no JSON; with
         another the method says all. A request without either is only a look whether the callback is there.
@@ -92,7 +92,7 @@ def carried_id(content: Content, body: bytes, contract: Contract) -> str | None:
 
 
 def told_id(request: Request, contract: Contract) -> str | None:
-    """The same of a request to a callback, which may tell it in its query: what settles that it is owed."""
+    """The id in a request to a callback, in its body or its query: by it, the request is known to be owed."""
     plainly = request_id_of(request.body, contract.notification.id)
     if plainly is not None:
         return plainly
@@ -105,7 +105,7 @@ ANSWERED_BETWEEN = frozenset({502, 504})
 
 
 def as_over_a_network(exchange: Exchange) -> Exchange:
-    """The exchange, without an answer if that is evidently of what stands between: a 502 or 504 outside the envelope.
+    """The exchange, without its answer if a proxy evidently gave it: a 502 or 504 outside the envelope.
 
     The gateway's own have a JSON object, as all of its answers have.
     """
@@ -131,7 +131,7 @@ def is_number(value: object) -> bool:
 
 
 class Answered:
-    """What follows from the outcome of an answer; its subclasses know what was asked, and what came of it."""
+    """What follows from the status of an answer, read in full or summarized."""
 
     __slots__ = ()
 
@@ -144,12 +144,12 @@ class Answered:
 
     @property
     def command(self) -> str | None:
-        """The command that was asked for; None for what is no command."""
+        """The command that was asked for; None for an unknown one."""
         raise NotImplementedError
 
     @property
     def kind(self) -> Kind:
-        """What the request is there to show."""
+        """The kind of the request."""
         raise NotImplementedError
 
     @property
@@ -229,18 +229,28 @@ class Answer(Answered):
         return self.case.id
 
     @property
+    def purpose(self) -> Case:
+        """The case, which says what the request is there to show."""
+        return self.case
+
+    @property
+    def http_status(self) -> int | None:
+        """The HTTP status, None if there was no response."""
+        return self.response.status if self.response else None
+
+    @property
     def command(self) -> str | None:
-        """The command that was asked for; None for what is no command."""
+        """The command that was asked for; None for an unknown one."""
         return self.case.command
 
     @property
     def kind(self) -> Kind:
-        """What the request is there to show."""
+        """The kind of the request."""
         return self.case.kind
 
     @property
     def form(self) -> FormResult:
-        """What the schemas say of it, found out once."""
+        """The result of its validation, found once."""
         if self._form is None:
             form = NOTHING
             if self.content.error is None:

@@ -1,7 +1,7 @@
-"""Judging a recorded run in one pass: each answer and notification is read once, and every check says what it has to.
+"""Judging a recorded run in one pass: each answer and notification is read once, for all checks.
 
     Tally       what one check said of one command, counted
-    SinglePass     a run that was heard: its evidence, and a tally for each check
+    SinglePass  a judged run: its evidence, and a tally for each check
 
 The cost of an answer does not grow with the run, and what checks have in common is paid once: those of one subject are
 put into a tree of their conditions, each of which is tried once on the way.
@@ -46,7 +46,7 @@ _WEIGHTS = {reason: weight for weight, reason in enumerate(Reason)}
 
 @dataclass(slots=True)
 class Tally:
-    """How many observations were `kept`, how many fell short, and how many could not be told.
+    """How many observations passed (`kept`), how many failed, and how many were inconclusive.
 
     `weightiest`: the first of the unobserved ones with the weightiest reason; `unsettled`: the first of those that
     nothing that was kept makes up for. `listed` are beginnings of messages that are expected: `beginnings` are those of
@@ -109,7 +109,7 @@ def _always(_: object) -> bool:
 
 @dataclass(slots=True)
 class _Branch(Generic[Subject]):
-    """The rules for a subject that met all conditions so far, and what further conditions lead to."""
+    """The rules for a subject that meets all conditions so far, and the branches for further conditions."""
 
     rules: list[tuple[Rule[Subject], Tally]] = field(default_factory=list)
     branches: dict[Callable[[Subject], bool], _Branch[Subject]] = field(default_factory=dict)
@@ -191,7 +191,7 @@ class _Bench(Generic[Subject]):
 
 @dataclass(frozen=True, slots=True)
 class SinglePass:
-    """A run that was heard. `tallies` are in the order in which the checks were given."""
+    """A judged run. `tallies` are in the order in which the checks were given."""
 
     evidence: Evidence
     tallies: tuple[Tally, ...]
@@ -205,7 +205,7 @@ class SinglePass:
         witnesses: Sequence[Callable[[Answer], None]] = (),
         listed: Sequence[tuple[str, ...]] = (),
     ) -> Self:
-        """Go through a record and put what was seen to each check, for the command that is named beside it.
+        """Go through a record and have each check judge it for the command that is named beside the check.
 
         Each of the `witnesses` is shown every answer in full, too. `listed`: for each check, in their order, beginnings
         of messages that are expected of it; none at all if left out.

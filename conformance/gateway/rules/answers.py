@@ -74,7 +74,7 @@ OF_MESSAGE: Mapping[str, tuple[Callable[[Answer], bool], ...]] = {
     ACCEPTED: SUCCESS,
     ERROR: ERRORS,
 }
-"""The answers that a message of a catalogue stands for."""
+"""Message of a catalogue → the answers that it means."""
 
 
 def is_json(answer: Answer) -> bool:
@@ -282,7 +282,7 @@ def _digest_that_begins_with(bare: str, body: bytes) -> str | None:
 
 
 def not_derived(answer: Answer) -> Iterator[Finding]:
-    """The id holds no phone number of the payload and is no digest of it."""
+    """The id contains no phone number of the payload, and is not a digest of the body."""
     request_id = answer.request_id or ""
     bare = request_id.replace("-", "").casefold()
     pointer, digest = f"/{answer.contract.answer.id}", len(bare) >= DIGEST_LENGTH

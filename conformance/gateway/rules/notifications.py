@@ -74,7 +74,7 @@ def follows_each_accepted_request(evidence: Evidence, command: str | None) -> It
 def _of_missing(
     evidence: Evidence, product: str, missing: Sequence[ResponseSummary], kept: Sequence[ResponseSummary]
 ) -> Iterator[Judgement]:
-    """What those say whose notification was waited for in vain, beside those that were `kept`."""
+    """Judge the requests whose notification never arrived, beside those whose did (`kept`)."""
     terms, callback = evidence.terms, evidence.terms.callback_of(product)
     explained = evidence.unreadable_notices[callback or None]
     if explained:
@@ -154,14 +154,14 @@ def comes_in_time(evidence: Evidence, command: str | None) -> Iterator[Judgement
 
 
 def is_by_the_method(notice: Notice) -> Iterator[Finding]:
-    """Only what carries a known id is judged, be it in a query: anybody may call a public address."""
+    """Only requests with a known id are judged, be it in a query: anybody may call a public address."""
     method, expected = notice.notification.request.method, notice.contract.notification.method
     if method != expected:
         yield Finding.in_notice(notice, f"the notification is a {method}, not a {expected}")
 
 
 def is_json(notice: Notice) -> Iterator[Finding | Inconclusive]:
-    """Of what is longer than the receiver reads the rest may be as JSON has it."""
+    """A body that is longer than the receiver reads may be JSON all the same."""
     if notice.content.error is not None and len(notice.notification.request.body) >= MAX_BODY:
         words = f"it is longer than {MAX_BODY:,} bytes, of which the receiver reads no more"
         yield Inconclusive(Reason.ENVIRONMENT, words, notice.answer.number if notice.answer else None)
@@ -195,7 +195,7 @@ def names_members_once(notice: Notice) -> Iterator[Finding]:
 
 
 def carries_the_exact_id(notice: Notice) -> Iterator[Finding]:
-    """It is the one that the answer to its request told."""
+    """It is the id that the answer to its request gave."""
     if notice.altered and notice.answer is not None:
         yield Finding.in_notice(
             notice,
