@@ -31,6 +31,7 @@ from meanings import (
     VERDICTS,
 )
 
+import conformance
 from conformance.certificate.issuing import CERTIFICATE
 from conformance.cli import COMMANDS, cli
 from conformance.cli.configuration import NAME, configuration_schema, switches, variable
@@ -289,7 +290,22 @@ def make_targets() -> str:
     return table(("target", "what it does"), ((f"`make {name}`", told) for name, told in targets))
 
 
+def imports() -> str:
+    """Which part of the code imports from which, read off the code: ● in the column of each part that a row needs."""
+    order = re.findall(r"\w+", (conformance.__doc__ or "").partition("):\n")[2])
+    code = HERE.parent / "conformance"
+    lines = [" " * 16 + " ".join(f"{number:2}" for number in range(1, len(order)))]
+    for number, part in enumerate(order, start=1):
+        files = sorted((code / part).rglob("*.py")) or [code / f"{part}.py"]
+        text = "\n".join(path.read_text(encoding="utf-8") for path in files)
+        needed = set(re.findall(r"^\s*(?:from|import) conformance\.(\w+)", text, re.MULTILINE))
+        dots = "  ".join("●" if earlier in needed else "·" for earlier in order[: number - 1])
+        lines.append(f"{number:2} {part:13} {dots}".rstrip())
+    return "```\n" + "\n".join(lines) + "\n```\n"
+
+
 PARTS: Mapping[str, Callable[[], str]] = {
+    "imports": imports,
     "options": options,
     "variables": variables,
     "exit-codes": exit_codes,

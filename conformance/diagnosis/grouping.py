@@ -57,9 +57,8 @@ class AnswerSignature:
             return cls(None, "no answer", exchange.failure or "", is_object=False, strange=())
         members = Content.with_repeats(response.body).members
         if members is None:
-            declared = media_type(response.headers) or ""
             text = response.body[:LONGEST_TEXT].decode("utf-8", "replace")
-            return cls(response.status, declared, text, is_object=False, strange=())
+            return cls(response.status, media_type(response.headers) or "", text, is_object=False, strange=())
         strange = tuple(sorted(set(members) - _documented(contract)))
         texts = {name: value for name, value in members.items() if isinstance(value, str)}
         described = (value for name, value in texts.items() if name != contract.answer.id)
