@@ -115,7 +115,7 @@ class Channel(NamedTuple):
 
 
 async def received(channel: Channel) -> Request | None:
-    """The request, its `url` being its target in the usual spelling; None if the client has gone away before its end."""
+    """The request, its `url` being its target in the usual spelling; None if the client has gone away before."""
     scope, receive, _ = channel
     message = await receive()
     body: bytes = message.get("body", b"")

@@ -1,8 +1,8 @@
 """The named behaviours of a contract: seeded faults, which break requirements, and lawful variants, which break none.
 
-    faults      name → NamedBehaviour: the rows of `behaviours.toml` that are not lawful, and what can be derived beside them
+    faults      by name, the rows of `behaviours.toml` that are not lawful, and what can be derived beside them
     fault       the one with a name, or a UsageError that says which may have been meant
-    variants    name → NamedBehaviour: the lawful rows
+    variants    by name, the lawful rows
     derived     for a requirement, the changes that break it and nothing else; none where that takes code
 
 A requirement that is judged by the schemas is broken by a message that breaks them at its places: of what could be done
@@ -247,7 +247,8 @@ def _against(pointer: str, keyword: str, *, everywhere: bool) -> list[Actions]:
         return [{"remove": pointer}]
     if not pointer:
         return [{"wrap": True}]
-    put = [{"set": json.dumps({pointer: value})} for value in _VALUES]
+    put: list[Actions] = [{"set": json.dumps({pointer: value})} for value in _VALUES]
     if keyword != "type":
         return [*({"respell": {pointer: word}} for word in ("zero", "padded", "cut")), *put]
-    return [{"retype": {pointer: kind}} for kind in ("string", "number", "array", "object")] if everywhere else put
+    retyped: list[Actions] = [{"retype": {pointer: kind}} for kind in ("string", "number", "array", "object")]
+    return retyped if everywhere else put
