@@ -39,8 +39,6 @@ from conformance.mock.rules import (
 from conformance.mock.transactions import Transaction, price, result, shape_of_ids, success_reason
 from conformance.model.traffic import Request
 
-__all__ = ["STEPS", "Gateway", "Reaction"]
-
 CHOSEN = RefusalAnswer(400, "This recipient is refused")
 """The answer to a recipient that is refused by no rule of the contract, before its row changes it."""
 
@@ -115,7 +113,9 @@ class Gateway:
         if breach is None:
             self.accepted += 1
         moment = self._moment(visit, breach.tag if breach else None)
-        moment = replace(moment, request_id=self._new_id(moment))
+        new_id = self.behaviour.new_id
+        request_id = new_id(moment, self._id_random) if new_id else self._shape.draw(self._id_random)
+        moment = replace(moment, request_id=request_id)
         if breach is None:
             reply, deliveries = self._accept(visit, moment)
         else:
@@ -297,10 +297,6 @@ class Gateway:
         return success
 
     # --- By role
-
-    def _new_id(self, moment: Moment) -> str:
-        made = self.behaviour.new_id
-        return made(moment, self._id_random) if made else self._shape.draw(self._id_random)
 
     def _recipient(self, visit: Visit) -> Any:
         return visit.members.get(self.contract.members.recipient or "")

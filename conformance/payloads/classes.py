@@ -282,16 +282,14 @@ def _extended(sent: Written) -> bool:
     return sent.septets is not None and sent.septets > len(sent.text)
 
 
-def _brackets(chance: Random) -> str:
-    return _among("".join(c for c in GSM_EXTENSION if c.isascii()))(chance)
-
-
 _THAI = ALPHABETS["thai"]
 
 CROSSINGS = (
     (
         SAMPLE + len(GSM_EXTENSION),
-        ValueClass("GSM-7, characters of two septets", _extended, _brackets),
+        ValueClass(
+            "GSM-7, characters of two septets", _extended, _among("".join(c for c in GSM_EXTENSION if c.isascii()))
+        ),
     ),
     (
         GSM_7.single,

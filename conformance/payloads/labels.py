@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 from conformance.contract.command import Command
 from conformance.contract.contract import Contract
@@ -19,6 +19,15 @@ from conformance.model.traffic import Case, Kind
 from conformance.model.untrusted import parse_json
 
 Members = Mapping[str, Any]
+
+
+class _Absent:
+    def __repr__(self) -> str:
+        return "absent"
+
+
+ABSENT: Final = _Absent()
+"""Stands for a member that is left out."""
 
 # The aspect of a valid payload with nothing unusual in it.
 PLAIN = "random"
