@@ -231,18 +231,9 @@ class Gateway:
         return next((BrokenRule(tag) for tag in tags if tag is not None), None)
 
     def _moment(self, visit: Visit, refusal: str | None) -> Moment:
-        return Moment(
-            count=self.count,
-            accepted=self.accepted,
-            request=visit.request,
-            command=visit.command.name if visit.command else None,
-            refusal=refusal,
-            payload=visit.payload,
-            request_id="",
-            now=visit.now,
-            callbacks=self.account.callbacks,
-            contract=self.contract,
-        )
+        command = visit.command.name if visit.command else None
+        counts, payload, callbacks = (self.count, self.accepted), visit.payload, self.account.callbacks
+        return Moment(*counts, visit.request, command, refusal, payload, "", visit.now, callbacks, self.contract)
 
     # --- Answering
 

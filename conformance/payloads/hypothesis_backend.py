@@ -15,7 +15,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from math import ceil, inf, nan
@@ -219,22 +219,11 @@ def _generate(strategy: SearchStrategy[T], session: _Session, chunk: int, exampl
         if session.drawing:
             values.extend(drawn)
 
-    with _no_callback_left_behind():
-        try:
-            collect()
-        except Unsatisfiable:
-            return
-
-
-@contextmanager
-def _no_callback_left_behind() -> Iterator[None]:
-    """Takes back what Hypothesis adds to the garbage collector to tell pauses from slowness, which is not our concern.
-
-    Python drops an exception that is raised in such a callback: with one there, a Ctrl-C that comes while garbage is
-    collected would be lost, at any time until the process ends.
-    """
+    # Hypothesis adds callbacks to the garbage collector to tell pauses from slowness. Python drops an exception that is
+    # raised in one: a Ctrl-C that comes while garbage is collected would be lost, at any time until the process ends.
     before = list(gc.callbacks)
     try:
-        yield
+        with suppress(Unsatisfiable):
+            collect()
     finally:
         gc.callbacks[:] = [callback for callback in gc.callbacks if callback in before]

@@ -87,10 +87,6 @@ def _pointers(label: Label, schema: str, members: Members) -> frozenset[str]:
     return frozenset(fault.pointer for fault in label.contract.schemas.violations(schema, members))
 
 
-def _valid(label: Label, members: Members) -> bool:
-    return not _pointers(label, label.command.request_schema, members)
-
-
 def _broken(label: Label, members: Members) -> bool:
     """Outside of what is tolerated, by that member alone, by that keyword and others that go with the aspect."""
     faults = label.contract.schemas.violations(label.command.tolerated_schema, members)
@@ -107,7 +103,7 @@ def _open(label: Label, members: Members) -> bool:
 
 
 PROOFS: Mapping[Kind, Callable[[Label, Members], bool]] = {
-    Kind.VALID: _valid,
+    Kind.VALID: lambda label, members: not _pointers(label, label.command.request_schema, members),
     Kind.BROKEN: _broken,
     Kind.OPEN: _open,
 }
@@ -140,7 +136,7 @@ def rules_of(contract: Contract, command: Command) -> Mapping[str, Mapping[str, 
 
 def _aspect_of_member(schema: Mapping[str, Any], value: str) -> str | None:
     if "x-characters" in schema:
-        if any(character in value for character in "\n\r\t"):
+        if not {*"\n\r\t"}.isdisjoint(value):
             return "line-breaks"
         if len(value) > SINGLE_SMS:
             return "long"

@@ -15,7 +15,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from itertools import cycle, zip_longest
+from itertools import chain, cycle, zip_longest
 from math import prod
 from random import Random
 from typing import Any
@@ -147,7 +147,7 @@ class _Planner:
         for member, rule in self.schema["properties"].items():
             low, high = documented_range(rule) or (0, 0)
             ends = (low, low + 1, high - 1, high) if high else ()
-            values = [*self._texts(rule), *(("boundary", str(value)) for value in ends)]
+            values = chain(self._texts(rule), (("boundary", str(value)) for value in ends))
             yield from ((aspect, {**self.sample, member: value}) for aspect, value in values)
             if member not in self.schema["required"]:
                 (whole,) = self._drawn_plain(1)
