@@ -344,17 +344,16 @@ class Rate:
         self._per_s = per_s
         self._most = max(1.0, per_s)
         self._tokens = self._most
-        self._filled_at: float | None = None
+        self._filled_at = float("-inf")
 
     def take(self, now: float) -> bool:
         """Whether a request at `now` is within the rate; it is counted only if so."""
-        since = 0.0 if self._filled_at is None else max(0.0, now - self._filled_at)
+        since = max(0.0, now - self._filled_at)
         self._tokens = min(self._most, self._tokens + since * self._per_s)
         self._filled_at = now
-        if self._tokens < 1.0:
-            return False
-        self._tokens -= 1.0
-        return True
+        within = self._tokens >= 1.0
+        self._tokens -= within
+        return within
 
 
 class RecentRequests:

@@ -32,7 +32,7 @@ from conformance.mock.behaviour import Behaviour
 from conformance.model.errors import SuiteError
 from conformance.model.traffic import Headers, header
 from conformance.model.untrusted import parse_json
-from conformance.payloads.labels import rules_of
+from conformance.payloads.labels import rules_of, texts_of
 from conformance.payloads.valid import documented_range
 
 UNAUTHORIZED, VALIDATION_STATUS = 401, 422
@@ -302,7 +302,7 @@ def member_breaches(
     if behaviour.refuses_unknown_fields:
         for member in (each for each in payload if each not in known):
             yield MemberBreach(member, "unknown-field", f"{command.name} has no such field")
-    for member in _texts(contract, command):
+    for member in texts_of(contract, command):
         text = payload.get(member)
         if isinstance(text, str) and len(text) > LONGEST_MESSAGE:
             yield MemberBreach(member, "too-long", f"{member} must have at most {LONGEST_MESSAGE} characters")
@@ -333,7 +333,7 @@ def _excused(  # noqa: PLR0913, PLR0917 - what is broken, and who it is sent to
     contract: Contract, command: Command, member: str, keyword: str, value: Any, behaviour: Behaviour
 ) -> bool:
     """Whether the gateway accepts what the strict schema does not: the contract is silent there."""
-    if keyword == "maxLength" and member in _texts(contract, command):
+    if keyword == "maxLength" and member in texts_of(contract, command):
         return True
     paid = command.money is not None and member == command.money.member
     if behaviour.unlimited_payments and paid and documented_range(rules_of(contract, command)[member]) is None:
@@ -344,8 +344,3 @@ def _excused(  # noqa: PLR0913, PLR0917 - what is broken, and who it is sent to
         return False
     tolerated = member not in _violated(contract, command.tolerated_schema, {member: value})
     return isinstance(value, str) and form.fullmatch(value) is not None and tolerated
-
-
-def _texts(contract: Contract, command: Command) -> list[str]:
-    """The members that are messages for people."""
-    return [name for name, rule in rules_of(contract, command).items() if "x-characters" in rule]

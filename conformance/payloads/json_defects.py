@@ -38,7 +38,7 @@ from conformance.contract.command import Command
 from conformance.contract.contract import Contract
 from conformance.contract.probes import Making
 from conformance.model.errors import SuiteError
-from conformance.payloads.labels import Members, members_of, rules_of
+from conformance.payloads.labels import Members, members_of, texts_of
 
 # A mebibyte: more than any payload of the contract comes near, and where servers begin to have limits.
 HUGE = 1 << 20
@@ -338,7 +338,7 @@ def open_bodies(
     """
     if command.method == "GET":
         return
-    texts = [name for name, rule in rules_of(contract, command).items() if "x-characters" in rule]
+    texts = texts_of(contract, command)
     for probe in contract.probes.of("open"):
         for making in probe.made:
             for breakage, made in _open(making, texts, careful=careful):

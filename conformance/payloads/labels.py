@@ -134,6 +134,11 @@ def rules_of(contract: Contract, command: Command) -> Mapping[str, Mapping[str, 
     return rules
 
 
+def texts_of(contract: Contract, command: Command) -> list[str]:
+    """The members of a command's requests that are messages for people."""
+    return [name for name, rule in rules_of(contract, command).items() if "x-characters" in rule]
+
+
 def _aspect_of_member(schema: Mapping[str, Any], value: str) -> str | None:
     if "x-characters" in schema:
         if not {*"\n\r\t"}.isdisjoint(value):

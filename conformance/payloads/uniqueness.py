@@ -22,7 +22,7 @@ from conformance.contract.command import Command
 from conformance.contract.contract import Contract
 from conformance.model import ecma
 from conformance.payloads.addressees import Constraints
-from conformance.payloads.labels import Members, members_of, rules_of
+from conformance.payloads.labels import Members, members_of, rules_of, texts_of
 
 # Digits of a phone number that are changed: room for all that a run can send. Those before tell the operator, and the
 # last one is what a gateway would pick numbers by, if it did.
@@ -54,7 +54,7 @@ class UniquePayloads:
         fixed = {recipient, amount, *contract.members.registered}
         self._spelled = {name: rules[name] for name in movable if name not in fixed} if self._window else {}
         self._bounds = rules[self._amount]["x-integer"] if self._amount else None
-        self._texts = [name for name, rule in rules.items() if "x-characters" in rule]
+        self._texts = texts_of(contract, command)
         self._used = {self._likeness(known) for known in map(members_of, used) if known is not None}
 
     def placed(self, members: Members, kept: Collection[str]) -> Members | None:
