@@ -23,7 +23,7 @@ from conformance.diagnosis.traits import CRASHED, FORM, exchanges_of
 from conformance.journal import Record
 from conformance.judging.judgement import Finding
 from conformance.judging.reading import Content
-from conformance.model.traffic import Exchange, header
+from conformance.model.traffic import Exchange, media_type
 
 # More kinds of one failure than this are one whose text repeats what was sent.
 MOST_KINDS = 5
@@ -57,9 +57,8 @@ class AnswerSignature:
             return cls(None, "no answer", exchange.failure or "", is_object=False, strange=())
         members = Content.with_repeats(response.body).members
         if members is None:
-            media_type = (header(response.headers, "Content-Type") or "").partition(";")[0].strip().lower()
             text = response.body[:LONGEST_TEXT].decode("utf-8", "replace")
-            return cls(response.status, media_type, text, is_object=False, strange=())
+            return cls(response.status, media_type(response.headers) or "", text, is_object=False, strange=())
         strange = tuple(sorted(set(members) - _documented(contract)))
         texts = {name: value for name, value in members.items() if isinstance(value, str)}
         described = (value for name, value in texts.items() if name != contract.answer.id)

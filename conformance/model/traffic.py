@@ -36,6 +36,12 @@ def header(headers: Headers, name: str) -> str | None:
     return next((value for key, value in headers if key.lower() == wanted), None)
 
 
+def media_type(headers: Headers) -> str | None:
+    """The media type that Content-Type declares, in lower case and without parameters; None without one."""
+    declared = header(headers, "content-type")
+    return None if declared is None else declared.partition(";")[0].strip().lower()
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """An HTTP request; for one that was received, `url` is the target as it stood on the request line."""
