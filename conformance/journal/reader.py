@@ -25,9 +25,10 @@ from typing import Any, Generic, TypeVar, overload
 from urllib.parse import quote
 
 from conformance.contract.contract import Contract
-from conformance.journal.record import BEYOND, UNDECODABLE, UNSENT, Attempt, Record
+from conformance.journal.record import UNDECODABLE, UNSENT, Attempt, Record
 from conformance.journal.rows import (
     APPLICATION_ID,
+    BEYOND,
     READABLE,
     VERSION,
     Note,

@@ -159,6 +159,12 @@ REMEMBERED_HEADERS = 1024
 UNREADABLE = "unreadable"
 """The kind of the notes that tell of what reached the suite and is no request."""
 
+BEYOND = "beyond-answer"
+"""The kind of the note that a server sent on after its answer: `exchange`, the number, and `sent`, how that begins."""
+
+MOST_BEYOND = 512
+"""Characters of it that are kept: whose they are shows at once."""
+
 HEAD_SHOWN = 200
 """Characters of it that are shown: the request line, and the headers that matter."""
 
@@ -234,6 +240,11 @@ class Rows:
         """A note of what is no request; cut after it was redacted, so that no part of a secret is left at the end."""
         shown = self._redact.head(head)[:HEAD_SHOWN]
         return self.note(number, UNREADABLE, {**detail, "head": shown}, at, wall)
+
+    def beyond(self, number: int, exchange: int, data: bytes, at: float, wall: float) -> Row:
+        """A note of what followed an answer; cut as in `unreadable`."""
+        sent = self._redact.data(data).decode("latin-1")[:MOST_BEYOND]
+        return self.note(number, BEYOND, {"exchange": exchange, "sent": sent}, at, wall)
 
     def said(  # noqa: PLR0913, PLR0917 - the columns of the row
         self, number: int, case_id: str | None, direction: Direction, line: str, at: float, wall: float, *, cut: bool

@@ -223,7 +223,7 @@ def amount_of(request: Request, contract: Contract) -> int:
         return 0
     try:
         # As lenient as widespread readers are; every pair counts, also of a name that comes twice.
-        value = json.loads(body, strict=False, object_pairs_hook=_Pairs)
+        value = json.loads(body, strict=False, object_pairs_hook=_Members)
     except (ValueError, RecursionError):
         text = body.replace(b"\0", b"").decode("latin-1")
         return max((_read(found[1]) for found in _named(names).finditer(text)), default=0)
@@ -243,12 +243,12 @@ def _named(names: frozenset[str]) -> re.Pattern[str]:
     return re.compile(rf"(?:{either})[^0-9]{{0,12}}([0-9][0-9.,]*(?:e\+?[0-9]{{1,3}})?)", re.IGNORECASE)
 
 
-class _Pairs(list[tuple[str, Any]]):
+class _Members(list[tuple[str, Any]]):
     """The members of a JSON object, all of them."""
 
 
 def _amounts_in(value: Any, names: frozenset[str]) -> Iterator[int]:
-    if isinstance(value, _Pairs):
+    if isinstance(value, _Members):
         for name, member in value:
             if name.strip().lower() in names:
                 yield from _numbers(member)
@@ -269,7 +269,7 @@ def _numbers(value: Any) -> Iterator[int]:
         # Digits of other scripts are digits to some.
         text = "".join(_digit(character) for character in value)
         yield max((_read(found[0]) for found in _NUMBER.finditer(text)), default=0)
-    elif isinstance(value, _Pairs):
+    elif isinstance(value, _Members):
         for _, member in value:
             yield from _numbers(member)
     elif isinstance(value, list):
