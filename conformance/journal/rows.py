@@ -192,7 +192,9 @@ class Rows:
 
     def __init__(self, redaction: Redaction) -> None:
         self._redact = redaction
-        self._headers: Callable[[Headers], str] = lru_cache(REMEMBERED_HEADERS)(self._headers_as_json)
+        self._headers: Callable[[Headers], str] = lru_cache(REMEMBERED_HEADERS)(
+            lambda headers: as_json(redaction.headers(headers))
+        )
         # The bodies of planned cases → redacted, until they are sent: looking for secrets is most of the work of a row.
         self._planned: dict[bytes, bytes] = {}
 
@@ -258,14 +260,7 @@ class Rows:
 
     def _text(self, text: str) -> str:
         """What SQLite can store as text: a lone surrogate, which UTF-8 cannot say, is written out as its escape."""
-        return self._stored(self._redact.text(text))
-
-    @staticmethod
-    def _stored(text: str) -> str:
-        return text.encode(errors="backslashreplace").decode()
-
-    def _headers_as_json(self, headers: Headers) -> str:
-        return as_json(self._redact.headers(headers))
+        return self._redact.text(text).encode(errors="backslashreplace").decode()
 
 
 def as_json(value: Any) -> str:

@@ -267,7 +267,7 @@ def _numbers(value: Any) -> Iterator[int]:
         yield _whole(abs(value))
     elif isinstance(value, str):
         # Digits of other scripts are digits to some.
-        text = "".join(_digit(character) for character in value)
+        text = "".join(str(int(each)) if each.isdecimal() else each for each in value)
         yield max((_read(found[0]) for found in _NUMBER.finditer(text)), default=0)
     elif isinstance(value, _Members):
         for _, member in value:
@@ -275,10 +275,6 @@ def _numbers(value: Any) -> Iterator[int]:
     elif isinstance(value, list):
         for member in value:
             yield from _numbers(member)
-
-
-def _digit(character: str) -> str:
-    return str(int(character)) if character.isdecimal() else character
 
 
 def _read(text: str) -> int:

@@ -383,15 +383,11 @@ def _response(incoming: h11.Response | h11.InformationalResponse, raw: bytes) ->
         try:
             body = decoded(raw, codings)
         except Undecodable as error:
-            if isinstance(error, CutShort) and not _tells_its_length(headers):
+            framed = header(headers, "Content-Length") or header(headers, "Transfer-Encoding")
+            if isinstance(error, CutShort) and framed is None:
                 raise Unanswered(f"connection closed in the middle of the answer, a {incoming.status_code}") from error
             remark = f"it cannot be decoded as {codings[:SHOWN_CODINGS]!r}: {error}"
     return Response(incoming.status_code, headers, body, version, remark)
-
-
-def _tells_its_length(headers: Headers) -> bool:
-    """Whether the end of the body is told otherwise than by the end of its connection."""
-    return header(headers, "Content-Length") is not None or header(headers, "Transfer-Encoding") is not None
 
 
 def _target(url: str) -> bytes | None:
