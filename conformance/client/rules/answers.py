@@ -111,11 +111,11 @@ def _like(example: str) -> str:
 
 
 def _usual_id(sent: SentRequest) -> bool:
-    return _Usual.of(sent.contract).ids.fullmatch(sent.answer.request_id or "") is not None
+    return _Usual.of(sent.answer.contract).ids.fullmatch(sent.answer.request_id or "") is not None
 
 
 def _usual_content(sent: SentRequest) -> bool:
-    usual = _Usual.of(sent.contract)
+    usual = _Usual.of(sent.answer.contract)
     return sent.members.keys() <= usual.members and sent.members.get(sent.roles.reason) in usual.reasons
 
 
