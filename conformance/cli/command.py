@@ -27,9 +27,8 @@ from conformance.client.rules import RULES as CLIENT_RULES
 from conformance.client.settings import ClientSettings as CertificationSettings
 from conformance.contract.checking import Engine
 from conformance.contract.contract import Contract, contract_at
-from conformance.gateway.limits import Limits
 from conformance.gateway.rules.checks import RULES
-from conformance.gateway.settings import Settings
+from conformance.gateway.settings import RunLimits, Settings
 from conformance.mock.account import OPENING_BALANCE, numbers
 from conformance.mock.behaviour import BUILT_IN
 from conformance.mock.faults import faults, variants
@@ -109,7 +108,7 @@ def default_of(option: Option, command: str) -> Any:
     """Its default: of the table, else of the settings that it makes; None if it has none."""
     if option.default is not None or option.name in DEFAULTS:
         return DEFAULTS.get(option.name, option.default)
-    settings = (CertificationSettings,) if command == "certify" else (Settings, Limits)
+    settings = (CertificationSettings,) if command == "certify" else (Settings, RunLimits)
     name = option.setting or option.recorded
     for field in (field for kind in settings for field in fields(kind) if field.name == name):
         return None if field.default in (MISSING, ()) else field.default
