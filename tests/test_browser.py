@@ -28,7 +28,7 @@ from made_result import CASE, RECORD, REQUEST, WRONG_TYPE, result_of, verdict
 from seeded import fault
 
 from conformance.client import certification
-from conformance.client.settings import Settings as ClientSettings
+from conformance.client.settings import ClientSettings
 from conformance.gateway import campaign
 from conformance.journal import Record, read_journal
 from conformance.judging.verdicts import Verdict
@@ -124,10 +124,8 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         "evil": of_evil(),
     }
     made = {name: written(folder / f"{name}.html", html(result)) for name, result in results.items()}
-    documents = results["conformant"].document, results["faulty"].document
-    made["comparison"] = written(
-        folder / "comparison.html", comparison_html(ReportComparison.of(*documents), *documents)
-    )
+    reports = results["conformant"].report, results["faulty"].report
+    made["comparison"] = written(folder / "comparison.html", comparison_html(ReportComparison.of(*reports), *reports))
     return made
 
 

@@ -14,10 +14,10 @@ import pytest
 from command_line import call
 
 from conformance.client import certification, settings
-from conformance.client.plan import AGAIN, FIRST, Cases, Credential, calls_of
-from conformance.client.preflight import proxies_in
-from conformance.client.scenarios import SENDING
-from conformance.client.settings import Settings
+from conformance.client.bench import Bench
+from conformance.client.certification import proxies_in
+from conformance.client.plan import AGAIN, FIRST, SENDING, Cases, Credential, calls_of
+from conformance.client.settings import ClientSettings
 from conformance.contract.contract import statum
 from conformance.contract.schema_set import FORMATS
 from conformance.journal import Record, read_journal
@@ -58,7 +58,7 @@ def driver(name: str) -> str:
 
 def held(directory: Path, name: str) -> Record:
     """The record of its certification."""
-    return read_journal(certification.certify(Settings(driver=driver(name), report_dir=directory, **QUICK)))
+    return read_journal(certification.certify(ClientSettings(driver=driver(name), report_dir=directory, **QUICK)))
 
 
 @pytest.fixture(scope="module")
@@ -171,13 +171,13 @@ def test_an_interrupted_certification_is_judged_as_far_as_it_went(
     """The driver is ended without being blamed for it."""
     calls = iter(range(20))
 
-    def interrupted(bench: certification.Bench, *_: object) -> None:
+    def interrupted(bench: Bench, *_: object) -> None:
         if next(calls, None) is None:
             raise KeyboardInterrupt
         return asked(bench, *_)
 
-    asked = certification.Bench.invoke
-    monkeypatch.setattr(certification.Bench, "invoke", interrupted)
+    asked = Bench.invoke
+    monkeypatch.setattr(Bench, "invoke", interrupted)
 
     judged = judge(held(tmp_path, "only-sms"))
 
@@ -273,7 +273,7 @@ def test_a_certification_ends_when_its_time_is_used_up(tmp_path: Path, monkeypat
     """A client that waits for ever and may take its time: what was not reached is not exercised, the rest is judged."""
     monkeypatch.setattr(settings, "CALLS_WITHIN_S", 6.0)
     program = shlex.join((sys.executable, "-S", "-E", "-c", WAITS_FOR_EVER))
-    record = read_journal(certification.certify(Settings(driver=program, report_dir=tmp_path, **QUICK)))
+    record = read_journal(certification.certify(ClientSettings(driver=program, report_dir=tmp_path, **QUICK)))
     verdicts = judge(record).verdicts
 
     assert ["out-of-time"] == [note.kind for note in record.notes if note.kind in {"out-of-time", "death", "gave-up"}]

@@ -18,7 +18,7 @@ from flawed_clients.table import FLAWS, LAWFUL, VARIETIES, Variety
 
 from conformance.client import certification
 from conformance.client.driver import Driver
-from conformance.client.settings import Settings
+from conformance.client.settings import ClientSettings
 from conformance.contract.contract import statum
 from conformance.contract.requirements import Actor, Level
 from conformance.journal import read_journal
@@ -42,7 +42,7 @@ REFUSED = [name for name, variety in FLAWS.items() if variety.client.refused is 
 
 def held(variety: Variety, directory: Path) -> Path:
     """A whole certification of that variety; the path of its journal."""
-    settings = Settings(
+    settings = ClientSettings(
         driver=shlex.join((sys.executable, "-S", "-E", str(DRIVER), variety.name)),
         seed=SEED,
         max_examples=0,

@@ -49,7 +49,6 @@ def script(path: str) -> ModuleType:
 regenerate = script("docs/regenerate.py")
 sample_report = script("examples/sample_report.py")
 
-README = CHECKOUT / "README.md"
 MAKEFILE = (CHECKOUT / "Makefile").read_text(encoding="utf-8")
 
 
@@ -244,6 +243,15 @@ def test_what_a_page_names_exists(page: Path) -> None:
     assert [] == unknown_names(page.read_text(encoding="utf-8"))
 
 
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_files_of_the_code_that_a_page_names_exist(page: Path) -> None:
+    """As paths from `conformance/`, or from the checkout."""
+    named = re.findall(r"`((?:[a-z_]+/)+[a-z_]+\.(?:py|toml))`", page.read_text(encoding="utf-8"))
+    places = (CHECKOUT, CHECKOUT / "conformance", CHECKOUT / "schemas", CHECKOUT / "reports", Path())
+
+    assert [] == [path for path in named if not any((place / path).exists() for place in places)]
+
+
 def test_a_name_that_does_not_exist_is_noticed() -> None:
     """Each kind of them."""
     text = "`statum-conformance jugde x` `--fautl` STATUM_CONFORMANCE_SEDE `make tset` `make run`"
@@ -275,12 +283,12 @@ def test_sections_of_requirements_are_headings_of_the_contract() -> None:
 
 
 @cache
-def readme_in_one_line() -> str:
-    """The README's text, for sentences that are broken over lines."""
-    return " ".join(prose(README).split())
+def in_one_line(page: str) -> str:
+    """The text of a page below `docs/`, for sentences that are broken over lines."""
+    return " ".join(prose(CHECKOUT / "docs" / page).split())
 
 
-def test_the_money_that_the_readme_warns_of_is_what_a_run_moves(tmp_path: Path) -> None:
+def test_the_money_that_is_warned_of_is_what_a_run_moves(tmp_path: Path) -> None:
     """Shillings by command, of the accepted requests of a default run."""
     account = Account.sample()
     record = read_journal(campaign.run(Settings(account.consumer_key, account.consumer_secret, report_dir=tmp_path)))
@@ -294,20 +302,20 @@ def test_the_money_that_the_readme_warns_of_is_what_a_run_moves(tmp_path: Path) 
 
     for command, words in (("airtime", "of airtime"), ("mpesa/online", "asked of"), ("mpesa-wallet", "paid to")):
         told = int(sum_before(words).replace(",", ""))
-        assert told / ROUGHLY < moved[command] < told * ROUGHLY, f"{command}: {moved[command]}, the README says {told}"
+        assert told / ROUGHLY < moved[command] < told * ROUGHLY, f"{command}: {moved[command]}, the page says {told}"
 
 
 def sum_before(words: str) -> str:
-    """The sum that stands before those words in the README."""
-    found = re.search(rf"KES ([\d,]+) {words}", readme_in_one_line())
-    assert found, f"the README names no sum {words}"
+    """The sum that stands before those words in docs/sandbox.md."""
+    found = re.search(rf"KES ([\d,]+) {words}", in_one_line("sandbox.md"))
+    assert found, f"the page names no sum {words}"
     return found[1]
 
 
-def test_there_are_as_many_faults_as_the_readme_says() -> None:
+def test_there_are_as_many_faults_as_is_said() -> None:
     """It says: over a hundred, and over a hundred flawed clients and receivers."""
-    assert "over a hundred seeded faults" in readme_in_one_line()
-    assert "Over a hundred flawed clients and receivers" in readme_in_one_line()
+    assert "over a hundred seeded faults" in in_one_line("why.md")
+    assert "over a hundred flawed clients and receivers" in in_one_line("why.md")
     assert len(FAULTS) > 100
     assert len(FLAWS) > 100
 

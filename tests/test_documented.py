@@ -41,7 +41,6 @@ from conformance.options import options_of
 from conformance.reports.files import REPORTS
 
 DOCS = CHECKOUT / "docs"
-README = CHECKOUT / "README.md"
 OPTIONS, FILES = DOCS / "options.md", DOCS / "files.md"
 READING, DRIVER, EXTENDING = DOCS / "reading-a-report.md", DOCS / "driver-protocol.md", DOCS / "extend.md"
 
@@ -188,10 +187,8 @@ KINDS = (
     Told("tables of the journal", FILES, journal_columns),
     Told("notes of the journal", FILES, kinds_of_notes),
     Told("exit codes", READING, exit_codes),
-    Told("exit codes", README, exit_codes),
     Told("exit codes", DOCS / "ci.md", exit_codes),
     Told("verdicts", READING, lambda: Verdict),
-    Told("verdicts", README, lambda: Verdict),
     Told("verdicts of the whole", READING, lambda: Conclusion),
     Told("reasons", READING, lambda: Reason),
     Told("kinds of cases", READING, lambda: Kind),

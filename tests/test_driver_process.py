@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from tiny_drivers import ACCEPTED, PATIENCE_S, SHORT_S, Line, Start, heard, invoke, is_gone, started
 
+from conformance.client.certification import examine_driver
 from conformance.client.driver import Death, Driver, How
-from conformance.client.preflight import examine_driver
-from conformance.client.settings import Settings, program_of
+from conformance.client.settings import ClientSettings, program_of
 from conformance.contract.contract import statum
 from conformance.journal.rows import LONGEST_STDERR
 from conformance.model.errors import EnvironmentFailure, UsageError
@@ -164,7 +164,7 @@ def test_standard_error_is_told_and_never_in_the_way(started: Start, heard: list
 def test_a_command_line_that_leads_nowhere_is_told_in_one_line(command_line: str, words: str) -> None:
     """Before anything is started."""
     with pytest.raises(UsageError, match=words):
-        Settings(driver=command_line)
+        ClientSettings(driver=command_line)
 
 
 def test_a_file_that_is_not_executable_is_told_apart(tmp_path: Path) -> None:

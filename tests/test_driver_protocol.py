@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from conformance.client.protocol import Breach, Hello, check_protocol, told, understood
+from conformance.client.protocol import Hello, ProtocolError, check_protocol, told, understood
 from conformance.contract.contract import statum
 from conformance.contract.schema_set import FORMATS
 from conformance.model.errors import SuiteError, UsageError
@@ -82,7 +82,7 @@ def test_an_answer_of_the_schema_is_understood(cmd: str, example: dict[str, Any]
 )
 def test_another_line_is_a_breach_that_says_why(cmd: str, line: bytes, words: str) -> None:
     """With the line, and the place in it."""
-    with pytest.raises(Breach) as breach:
+    with pytest.raises(ProtocolError) as breach:
         understood(cmd, line, str)
 
     assert words in str(breach.value)

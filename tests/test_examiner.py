@@ -22,10 +22,11 @@ from flawed_clients.inbox import Inbox, Posted
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
-from conformance.client import examination, examiner, preflight
+from conformance.client import examination, examiner
 from conformance.client.certification import certify
+from conformance.client.posting import check_reachable
 from conformance.client.rules.receiver_requests import What, what_is
-from conformance.client.settings import Settings
+from conformance.client.settings import ClientSettings
 from conformance.contract.contract import Contract, statum
 from conformance.contract.requirements import ByRule, Catalogue
 from conformance.journal import Record, read_journal
@@ -65,7 +66,7 @@ class Recorder(Inbox):
 def examined(inbox: Inbox, directory: Path, *products: str, seed: int = SEED) -> Record:
     """The record of its examination, as the receiver of these products' notifications (all at one address)."""
     url = inbox.urls(("sms",))["sms"]
-    settings = Settings(callback_url=url, products=products or ("sms",), seed=seed, report_dir=directory)
+    settings = ClientSettings(callback_url=url, products=products or ("sms",), seed=seed, report_dir=directory)
     return read_journal(certify(settings))
 
 
@@ -184,7 +185,7 @@ def test_a_receiver_that_does_not_answer_is_left_alone(
     httpserver.expect_request("/hook").respond_with_handler(hang)
     contract = hurried(statum(), 0.05)
     url = httpserver.url_for("/hook")
-    settings = Settings(callback_url=url, products=("sms",), contract=contract, seed=SEED, report_dir=tmp_path)
+    settings = ClientSettings(callback_url=url, products=("sms",), contract=contract, seed=SEED, report_dir=tmp_path)
     record = read_journal(certify(settings))
     released.set()
     verdicts = {v.requirement.id: v for v in judge(record, contract=contract).verdicts}
@@ -218,7 +219,9 @@ def test_a_receiver_that_takes_one_after_the_other_is_lawful(tmp_path: Path, htt
         return Response('{"ok": true}', 200 if sound else 400, mimetype="application/json")
 
     httpserver.expect_request("/hook").respond_with_handler(answer)
-    settings = Settings(callback_url=httpserver.url_for("/hook"), products=("sms",), seed=SEED, report_dir=tmp_path)
+    settings = ClientSettings(
+        callback_url=httpserver.url_for("/hook"), products=("sms",), seed=SEED, report_dir=tmp_path
+    )
 
     assert Conclusion.CONFORMANT == judge(read_journal(certify(settings))).conclusion
 
@@ -226,7 +229,7 @@ def test_a_receiver_that_takes_one_after_the_other_is_lawful(tmp_path: Path, htt
 def test_a_receiver_apart_from_its_client_gets_the_ids_of_its_requests(tmp_path: Path) -> None:
     """The driver makes the calls, and the receiver is where the user says."""
     inbox = Recorder()
-    settings = Settings(
+    settings = ClientSettings(
         driver=shlex.join((sys.executable, "-S", "-E", str(DRIVER), "only-sms")),
         callback_url=inbox.urls(("sms",))["sms"],
         products=("sms",),
@@ -265,7 +268,7 @@ def test_an_address_where_nothing_listens_is_one_line(tmp_path: Path, capsys: Ca
 def test_a_name_that_nobody_has_is_said_to_be() -> None:
     """Not every machine says it in the same words."""
     with pytest.raises(EnvironmentFailure, match=r"callback URL http://nobody\.invalid/hook\?… cannot be reached: "):
-        preflight.reachable("http://nobody.invalid/hook?token=s3cret")
+        check_reachable("http://nobody.invalid/hook?token=s3cret")
 
 
 @pytest.mark.parametrize(
@@ -281,7 +284,7 @@ def test_a_name_that_nobody_has_is_said_to_be() -> None:
 def test_what_is_no_url_is_refused(url: str, words: str) -> None:
     """Before anything is sent."""
     with pytest.raises(UsageError, match=words):
-        Settings(callback_url=url, products=("sms",))
+        ClientSettings(callback_url=url, products=("sms",))
 
 
 def test_a_callback_url_is_for_products_that_are_named(capsys: Capsys) -> None:
@@ -341,7 +344,7 @@ def test_a_receiver_that_dies_is_sent_nothing_afterwards(tmp_path: Path, monkeyp
     arguments = (sys.executable, "-S", "-E", "-c", program)
     with subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         url = process.stdout.readline().strip() if process.stdout else ""
-        settings = Settings(callback_url=url, products=("sms",), seed=SEED, report_dir=tmp_path)
+        settings = ClientSettings(callback_url=url, products=("sms",), seed=SEED, report_dir=tmp_path)
         record = read_journal(certify(settings))
     found = {v.requirement.id: v for v in judge(record).verdicts}
 
@@ -362,7 +365,7 @@ def test_an_authority_of_ones_own_has_to_be_given(tmp_path: Path) -> None:
     authority.issue_cert("127.0.0.1").configure_cert(context)
     inbox.server.socket = context.wrap_socket(inbox.server.socket, server_side=True, do_handshake_on_connect=False)
     url = inbox.urls(("sms",))["sms"].replace("http:", "https:")
-    settings = Settings(callback_url=url, products=("sms",), seed=SEED, report_dir=tmp_path)
+    settings = ClientSettings(callback_url=url, products=("sms",), seed=SEED, report_dir=tmp_path)
 
     with pytest.raises(EnvironmentFailure, match=r"certificate that is not trusted: .*--ca-file"):
         certify(settings)

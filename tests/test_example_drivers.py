@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from conformance.client.certification import certify
-from conformance.client.settings import Settings
+from conformance.client.settings import ClientSettings
 from conformance.contract.contract import statum
 from conformance.journal import read_journal
 from conformance.judging.verdicts import Conclusion, Verdict
@@ -154,7 +154,7 @@ def test_an_example_says_what_happened(example: Example) -> None:
 @parametrized(*EXAMPLES)
 def test_an_example_is_conformant(example: Example, tmp_path: Path) -> None:
     """Every requirement that applies to it is exercised and kept."""
-    settings = Settings(
+    settings = ClientSettings(
         driver=shlex.join(example.command),
         products=example.products,
         max_examples=0,

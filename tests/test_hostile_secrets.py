@@ -15,8 +15,8 @@ from command_line import call
 from hostile_writers import WRITERS, found_in
 from seeded import fault
 
-from conformance.client.heard import Heard, secrets_of, tokens_in
-from conformance.client.protocol import SHOWN, Breach, understood
+from conformance.client.driver_log import DriverLog, secrets_of, tokens_in
+from conformance.client.protocol import SHOWN, ProtocolError, understood
 from conformance.contract.contract import statum
 from conformance.journal.redaction import tokens_of
 from conformance.mock.account import Account
@@ -264,8 +264,8 @@ def test_no_part_of_a_secret_is_left_where_a_line_is_cut_to_be_shown(breach: str
     protected = () if "token=" in breach else (CUT_THROUGH,)
     for before in range(SHOWN // 2 - len(CUT_THROUGH), SHOWN + 2):
         line = breach.format("-" * (before - breach.index("{}")) + CUT_THROUGH + "-" * SHOWN)
-        with pytest.raises(Breach) as raised:
-            understood("invoke", line.encode(), Heard(statum(), protected).redacted)
+        with pytest.raises(ProtocolError) as raised:
+            understood("invoke", line.encode(), DriverLog(statum(), protected).redacted)
         assert CUT_THROUGH[:4] not in str(raised.value)
         assert CUT_THROUGH[-4:] not in str(raised.value)
 

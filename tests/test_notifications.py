@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from conformance.client.subject import Known, Subject
+from conformance.client.receiver_under_test import Known, ReceiverUnderTest
 from conformance.contract.contract import statum
 from conformance.payloads.notifications import FORMS, NEAR, USUAL
 
@@ -20,7 +20,7 @@ ASKED = {"phone_number": "254712345149", "amount": "24024", "short_code": "60010
 
 def told(command: str, about: dict[str, str], number: int = 0) -> dict[str, Any]:
     """The optional members of a notification."""
-    subject = Subject(statum(), COMMANDS[command], "http://127.0.0.1:9/hook", Random(number), count=number)
+    subject = ReceiverUnderTest(statum(), COMMANDS[command], "http://127.0.0.1:9/hook", Random(number), count=number)
     subject.known["a"] = Known("case", about)
     content = subject.success("a")
     return {name: content[name] for name in subject.optional if name in content}
@@ -55,7 +55,7 @@ def test_no_two_payments_have_one_receipt() -> None:
 @pytest.mark.parametrize("command", ["sms", "airtime", "mpesa/online", "mpesa-wallet"])
 def test_contents_are_valid_and_tell_what_is_known(command: str) -> None:
     """With all that may be left out, and without."""
-    subject = Subject(statum(), COMMANDS[command], "http://127.0.0.1:9/hook", Random(7))
+    subject = ReceiverUnderTest(statum(), COMMANDS[command], "http://127.0.0.1:9/hook", Random(7))
     subject.known["a"] = Known("case", ASKED)
     whole, bare = subject.success("a"), subject.content("a", "200", "Success", left_out=subject.optional)
 

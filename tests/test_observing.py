@@ -16,7 +16,7 @@ from command_line import PATIENCE_S, Called, call, process
 from seeded import NUMBERS
 
 from conformance.client.observing import STRANGE, command_of, observe
-from conformance.client.settings import Settings
+from conformance.client.settings import ClientSettings
 from conformance.contract.contract import statum
 from conformance.journal import Record, read_journal
 from conformance.judging.verdicts import Conclusion, Judged, Verdict
@@ -48,7 +48,7 @@ def observed(directory: Path, client: Client, key: str | None = None, secret: st
 
         threading.Thread(target=work).start()
 
-    settings = Settings(
+    settings = ClientSettings(
         observe=Address("127.0.0.1", 0),
         observe_idle_s=0.6,
         products=("sms",),
@@ -236,7 +236,7 @@ def test_it_shows_where_to_go_and_ends_with_ctrl_c(tmp_path: Path) -> None:
 def test_what_does_not_go_together_is_refused(settings: dict[str, Any], words: str) -> None:
     """Before anything is served."""
     with pytest.raises(UsageError, match=words):
-        Settings(observe=Address("127.0.0.1", 0), **settings)
+        ClientSettings(observe=Address("127.0.0.1", 0), **settings)
 
 
 def test_the_mock_lists_the_numbers(capsys: Capsys) -> None:

@@ -233,7 +233,7 @@ def test_doctor_as_json_lists_the_checks(capsys: Capsys) -> None:
     checks = json.loads(called.out)
     assert ["gateway reachable", "credential accepted", "callback path of sms"] == [each["check"] for each in checks]
     assert {"ok"} == {each["verdict"] for each in checks}
-    assert called.err.endswith("3 of 3 checks are well; `statum-conformance run` can begin\n")
+    assert called.err.endswith("All 3 checks passed; `statum-conformance run` can begin\n")
 
 
 def test_doctor_as_json_tells_what_failed(capsys: Capsys, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -255,7 +255,7 @@ def test_a_quiet_doctor_says_one_line(capsys: Capsys) -> None:
     """That all is well."""
     called = call(capsys, "doctor", "--product", "sms", "-q")
 
-    assert ("3 of 3 checks are well; `statum-conformance run` can begin\n", "") == (called.out, called.err)
+    assert ("All 3 checks passed; `statum-conformance run` can begin\n", "") == (called.out, called.err)
 
 
 def test_doctor_as_json_tells_a_driver_that_does_not_start(capsys: Capsys) -> None:

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from conformance.client.patience import (
+from conformance.client.bench import (
     AFTER_A_HANG_S,
     AFTER_HANGS_IN_TROUBLE_S,
     AFTER_HANGS_S,
@@ -16,16 +16,15 @@ from conformance.client.patience import (
     OutOfTime,
     Patience,
 )
-from conformance.client.plan import Call, Cases
-from conformance.client.scenarios import SENDING
-from conformance.client.settings import CALLS_WITHIN_S, Settings
+from conformance.client.plan import SENDING, Cases, PlannedCall
+from conformance.client.settings import CALLS_WITHIN_S, ClientSettings
 from conformance.contract.contract import statum
 
-SETTINGS = Settings(driver="sh", seed=7, timeout_s=2.0, patience_s=15.0)
+SETTINGS = ClientSettings(driver="sh", seed=7, timeout_s=2.0, patience_s=15.0)
 BY_NAME = {scenario.name: scenario for scenario in statum().behaviours.scenarios}
 
 
-def call(name: str | None = None) -> Call:
+def call(name: str | None = None) -> PlannedCall:
     """One that meets that scenario, or is accepted."""
     return Cases(statum(), 7, "http://x").call("sms", BY_NAME[name] if name else SENDING, "x", {})
 
@@ -106,7 +105,7 @@ def test_what_takes_long_gives_way_to_the_rest() -> None:
 
 def test_whoever_asks_for_more_is_given_more_time() -> None:
     """A longer time-out, more examples."""
-    longer = Settings(driver="sh", timeout_s=4.0)
-    more = Settings(driver="sh", max_examples=108, products=("sms",))
+    longer = ClientSettings(driver="sh", timeout_s=4.0)
+    more = ClientSettings(driver="sh", max_examples=108, products=("sms",))
 
     assert (2 * CALLS_WITHIN_S, CALLS_WITHIN_S + 50) == (longer.within_s, more.within_s)

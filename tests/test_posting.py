@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from conformance.client.posting import PLAIN, Form, Posting, Reset, listening
+from conformance.client.posting import PLAIN, Framing, Posting, Reset, listening
 from conformance.model.traffic import Headers, Request, Response
 from conformance.wire.connection import Unanswered
 
@@ -46,7 +46,7 @@ def until(connection: socket.socket, end: bytes) -> bytes:
     return read
 
 
-def posted(request: Request, form: Form = PLAIN, *, within_s: float = 5) -> Response:
+def posted(request: Request, form: Framing = PLAIN, *, within_s: float = 5) -> Response:
     """The answer to it."""
     with Posting(request.url, TLS) as posting:
         posting.connect()
@@ -55,7 +55,7 @@ def posted(request: Request, form: Form = PLAIN, *, within_s: float = 5) -> Resp
         return posting.answer(within_s)
 
 
-def sent(headers: Headers, form: Form = PLAIN, *, end: bytes = BODY) -> bytes:
+def sent(headers: Headers, form: Framing = PLAIN, *, end: bytes = BODY) -> bytes:
     """The bytes of a request with these headers; it is answered."""
     heard: list[bytes] = []
 
@@ -83,11 +83,11 @@ def test_forms_differ_in_what_they_say() -> None:
     """The version, the case of header names, chunks."""
     chunked = sent((*JSON, ("Transfer-Encoding", "chunked")), end=b"0\r\n\r\n")
 
-    assert b" HTTP/1.0\r\n" in sent(JSON, Form(http_1_0=True))
-    assert b"\r\ncontent-type: application/json\r\ncontent-length: " in sent(JSON, Form(lower_case=True))
+    assert b" HTTP/1.0\r\n" in sent(JSON, Framing(http_1_0=True))
+    assert b"\r\ncontent-type: application/json\r\ncontent-length: " in sent(JSON, Framing(lower_case=True))
     assert b"\r\n\r\n40\r\n" + BODY[:64] + b"\r\n" in chunked
     assert b"Content-Length" not in chunked
-    assert BODY in sent(JSON, Form(in_pieces=True))
+    assert BODY in sent(JSON, Framing(in_pieces=True))
 
 
 def test_the_last_byte_waits_for_its_release() -> None:

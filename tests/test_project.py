@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+import tomllib
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -314,6 +315,64 @@ def test_ci_says_that_no_python_is_new_enough(tmp_path: Path) -> None:
     assert (
         ".ci/run: no Python 3.11 or newer among: python3.13 (hint: PYTHON=/path/to/python3.11 .ci/run)\n" == done.stderr
     )
+
+
+def test_ci_does_the_parts_that_it_is_asked_for(tmp_path: Path) -> None:
+    """So that jobs can share them; one that there is not is named."""
+    ci = ci_of(tmp_path)
+
+    done = run(str(ci), PATH=str(tmp_path / "bin"), PARTS="lint docs")
+    assert ["lint,", "test-docs,"] == [line.split()[2] for line in done.stdout.splitlines()]
+    refused = run(str(ci), PATH=str(tmp_path / "bin"), PARTS="lint dosc")
+    expected = ".ci/run: there is no part dosc; expected some of: lint tools kill docs runs tests\n"
+    assert (1, "", expected) == (refused.returncode, refused.stdout, refused.stderr)
+
+
+def test_the_jobs_of_ci_do_all_parts() -> None:
+    """What the script does without being asked for a part, some job asks for."""
+    workflow = (CHECKOUT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8")
+    parts = re.search(r'parts="\$\{PARTS:-(.+)\}"', (CHECKOUT / ".ci" / "run").read_text(encoding="utf-8"))
+    assert parts is not None
+
+    shared = re.search(r"parts: \[(.+)\]", workflow)
+    assert shared is not None
+    alone = re.findall(r"parts: (\w+)$", workflow, re.MULTILINE)
+    assert set(parts[1].split()) == {*shared[1].split(", "), *alone}
+
+
+@pytest.mark.parametrize(
+    ("tag", "code", "told"),
+    [
+        ("v0.2.0rc1", 0, ""),
+        ("v0.3.0", 1, ".ci/version: the tag is v0.3.0, and the changelog begins with 0.2.0rc1\n"),
+        ("0.2.0rc1", 1, ".ci/version: 0.2.0rc1 is no tag of a release; expected one such as v1.2.3\n"),
+    ],
+)
+def test_the_tag_says_the_version(tmp_path: Path, tag: str, code: int, told: str) -> None:
+    """It is written where the build reads it; one that the changelog does not begin with is refused."""
+    for name in (".ci", "conformance"):
+        (tmp_path / name).mkdir()
+    shutil.copy(CHECKOUT / ".ci" / "version", tmp_path / ".ci")
+    (tmp_path / "CHANGELOG.md").write_text("# Changelog\n\n## [0.2.0rc1] - soon\n\n## [0.1.0]\n", encoding="utf-8")
+    module = tmp_path / "conformance" / "__init__.py"
+    module.write_text('"""A suite."""\n\n__version__ = "0.1.0"\n', encoding="utf-8")
+
+    done = run(str(tmp_path / ".ci" / "version"), tag, cwd=tmp_path)
+
+    written = "0.1.0" if code else tag.removeprefix("v")
+    assert (code, told) == (done.returncode, done.stderr)
+    assert f'"""A suite."""\n\n__version__ = "{written}"\n' == module.read_text(encoding="utf-8")
+
+
+def test_the_repository_has_one_address() -> None:
+    """That of pyproject.toml, wherever it is named; OWNER stands in all of them until it is settled."""
+    address = tomllib.loads((CHECKOUT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["urls"]["Repository"]
+    owner = address.removeprefix("https://github.com/").partition("/")[0]
+    pages = [CHECKOUT / "mkdocs.yml", CHECKOUT / "README.md", *(CHECKOUT / "docs").glob("*.md")]
+    names = re.compile(r"([\w-]+)/statum-conformance(?=@|/-|/COMMIT| #)")
+    named = {found for page in pages for found in names.findall(page.read_text(encoding="utf-8"))}
+
+    assert {owner} == named
 
 
 def test_ci_is_what_the_hosted_build_runs() -> None:

@@ -12,7 +12,7 @@ import pytest
 from contract_copies import renamed
 
 from conformance.client import certification
-from conformance.client.settings import Settings as ClientSettings
+from conformance.client.settings import ClientSettings
 from conformance.contract.contract import Contract
 from conformance.contract.requirements import Level
 from conformance.journal import read_journal

@@ -14,7 +14,7 @@ import pytest
 from command_line import CONSOLE_SCRIPT, Called, call, finished, process
 
 from conformance.client.certification import certify
-from conformance.client.settings import Settings
+from conformance.client.settings import ClientSettings
 from conformance.gateway import campaign
 from conformance.model.interruption import heeded
 
@@ -153,6 +153,6 @@ def test_a_driver_that_is_just_being_started_is_not_left_behind(
     started = subprocess.Popen
     monkeypatch.setattr("conformance.client.driver.subprocess.Popen", signalled)
     with heeded(hard=False), pytest.raises(KeyboardInterrupt):
-        certify(Settings(driver=f"{sys.executable} -c input()", report_dir=tmp_path))
+        certify(ClientSettings(driver=f"{sys.executable} -c input()", report_dir=tmp_path))
 
     assert [True] == [each.poll() is not None for each in begun]

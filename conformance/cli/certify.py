@@ -15,9 +15,9 @@ from conformance.cli.messages import Messages, Output
 from conformance.cli.settings import given_settings, trusted
 from conformance.cli.verdict import JudgedRun
 from conformance.client.certification import certify as hold
-from conformance.client.heard import secrets_of, tokens_in
+from conformance.client.driver_log import secrets_of, tokens_in
 from conformance.client.observing import observe
-from conformance.client.settings import Settings
+from conformance.client.settings import ClientSettings
 from conformance.mock.account import Account
 from conformance.model.errors import UsageError
 from conformance.model.interruption import held_back
@@ -53,7 +53,7 @@ def _introduce(console: Console, base_url: str, account: Account) -> None:
     console.file.flush()
 
 
-def _settings_from(options: dict[str, Any]) -> Settings:
+def _settings_from(options: dict[str, Any]) -> ClientSettings:
     """The settings of a certification, from the command's options. Raises UsageError for what cannot be used."""
     contract = options["contract"]
     secrets = (*secrets_of(contract, options["driver"] or ""), *tokens_in(contract, options["callback_url"] or ""))
@@ -64,9 +64,9 @@ def _settings_from(options: dict[str, Any]) -> Settings:
             hint=f"one of {', '.join(contract.callbacks)}",
         )
     settings = {
-        **given_settings(Settings, "certify", options),
+        **given_settings(ClientSettings, "certify", options),
         "observe": options["listen"] if options["observe"] else None,
         "products": tuple(name for name in contract.callbacks if name in options["product"]),
         "ca_file": trusted(options["ca_file"]),
     }
-    return Settings(**settings)
+    return ClientSettings(**settings)

@@ -24,12 +24,11 @@ from conformance.cli.configuration import ENV, Configured, configured, environme
 from conformance.cli.messages import Messages, in_words
 from conformance.cli.values import CONTRACT, beginning, contract_in, help_of, value_of
 from conformance.client.rules import RULES as CLIENT_RULES
-from conformance.client.settings import Settings as CertificationSettings
+from conformance.client.settings import ClientSettings as CertificationSettings
 from conformance.contract.checking import Engine
 from conformance.contract.contract import Contract, contract_at
-from conformance.gateway.limits import Limits
 from conformance.gateway.rules.checks import RULES
-from conformance.gateway.settings import Settings
+from conformance.gateway.settings import RunLimits, Settings
 from conformance.mock.account import OPENING_BALANCE, numbers
 from conformance.mock.behaviour import BUILT_IN
 from conformance.mock.faults import faults, variants
@@ -109,7 +108,7 @@ def default_of(option: Option, command: str) -> Any:
     """Its default: of the table, else of the settings that it makes; None if it has none."""
     if option.default is not None or option.name in DEFAULTS:
         return DEFAULTS.get(option.name, option.default)
-    settings = (CertificationSettings,) if command == "certify" else (Settings, Limits)
+    settings = (CertificationSettings,) if command == "certify" else (Settings, RunLimits)
     name = option.setting or option.recorded
     for field in (field for kind in settings for field in fields(kind) if field.name == name):
         return None if field.default in (MISSING, ()) else field.default

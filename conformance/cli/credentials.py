@@ -34,8 +34,7 @@ from conformance.cli.command import CONFIGURED, on_command_line
 from conformance.cli.configuration import Configured, variable
 from conformance.cli.messages import Messages
 from conformance.cli.values import contract_in
-from conformance.gateway.limits import is_loopback
-from conformance.gateway.settings import check_gateway_url
+from conformance.gateway.settings import check_gateway_url, is_loopback
 from conformance.journal.redaction import is_own_word, tokens_of
 from conformance.mock.account import Account
 from conformance.model.errors import UsageError

@@ -10,9 +10,9 @@ import click
 from conformance.cli.command import ConformanceCommand
 from conformance.cli.messages import Messages, Output
 from conformance.cli.settings import settings_from
-from conformance.client.preflight import examine_driver
+from conformance.client.certification import examine_driver
 from conformance.gateway.preflight import examine, to_register
-from conformance.gateway.reaching import Probe
+from conformance.gateway.reaching import PreflightCheck
 from conformance.gateway.rig import rigged
 from conformance.gateway.settings import Settings
 from conformance.model.errors import EnvironmentFailure, UsageError
@@ -34,7 +34,7 @@ def doctor(**options: Any) -> int:
     with told:
         if options["driver"] is not None:
             for name, detail in examine_driver(options["driver"], options["contract"]):
-                told.check(Probe(name, ok=True, detail=detail))
+                told.check(PreflightCheck(name, ok=True, detail=detail))
         else:
             _examine(settings_from(options, looks_only=True), told, whole=options["show_callback_token"])
     told.sum_up("certify" if options["driver"] is not None else "run")
@@ -78,7 +78,7 @@ class _Told:
         if not self._output.quiet:
             print_line(self._output.console, text, style)
 
-    def check(self, probe: Probe) -> None:
+    def check(self, probe: PreflightCheck) -> None:
         """One more. Raises EnvironmentFailure if it failed."""
         verdict = FAILED if not probe.ok else "warning" if probe.warning else "ok"
         self._note(probe.name, verdict, probe.detail, probe.hint)
@@ -97,5 +97,5 @@ class _Told:
         """The last line: all is well."""
         count = len(self._checks)
         if not (self._output.quiet and self._output.as_json):
-            line = f"{count} of {count} checks are well; `statum-conformance {command}` can begin"
+            line = f"All {count} checks passed; `statum-conformance {command}` can begin"
             print_line(self._output.console, line)

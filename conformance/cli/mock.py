@@ -24,7 +24,7 @@ from conformance.mock.faults import faults, variants
 from conformance.mock.serving import MockServer, serve_mock
 from conformance.model.errors import UsageError
 from conformance.model.interruption import to_be_heeded
-from conformance.model.traffic import has_userinfo, shown_url
+from conformance.model.traffic import shown_url
 from conformance.reports.console import print_line, results
 
 
@@ -114,11 +114,8 @@ def _introduce(server: MockServer, options: dict[str, Any], console: Console) ->
         url = account.callbacks.get(product)
         if url is None and product not in account.contract.products:
             continue  # nothing is amiss without it
-        if url is None:
-            registered = f"no callback (register one with --callback {product}=URL)"
-        else:
-            # A token is shown, for it may be the wrong one; a password is not.
-            registered = shown_url(url) if has_userinfo(url) else url
+        # The query may hold the receiver's token, which is not the mock's to hand out.
+        registered = f"no callback (register one with --callback {product}=URL)" if url is None else shown_url(url)
         print_line(console, f"  {product}: {registered}")
     for what in ("variant", "fault"):
         if options[what]:

@@ -19,8 +19,7 @@ from conformance.cli.command import on_command_line
 from conformance.cli.credentials import credential_from
 from conformance.contract.contract import Contract
 from conformance.gateway.case_files import CaseFolder
-from conformance.gateway.limits import Limits
-from conformance.gateway.settings import DEFAULT_CORPUS, Settings
+from conformance.gateway.settings import DEFAULT_CORPUS, RunLimits, Settings
 from conformance.journal import Record
 from conformance.journal.redaction import MARKS
 from conformance.model.errors import UsageError
@@ -51,11 +50,11 @@ def settings_from(options: Mapping[str, Any], *, looks_only: bool = False, is_se
         "consumer_secret": secret,
         # Each once and in the order of the contract, so that another order sends the same.
         "products": tuple(product for product in contract.products if product in options["product"]),
-        "callback_paths": dict(options.get("callback_path", ())),
+        "callback_paths": dict(options.get("callback_path") or ()),
         "registered": {member: tuple(options[member]) for member in contract.members.registered if options.get(member)},
         "callback_tls": _tls(options.get("callback_tls_cert"), options.get("callback_tls_key")),
         "ca_file": trusted(options.get("ca_file")),
-        "limits": Limits(**given_settings(Limits, "run", options)),
+        "limits": RunLimits(**given_settings(RunLimits, "run", options)),
         "looks_only": looks_only,
         "corpus": None,
         "cases": None,

@@ -16,8 +16,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from conformance.contract.contract import Contract, statum
-from conformance.gateway.limits import DEFAULT_MAX_ACCEPTED, DEFAULT_RATE_PER_S
-from conformance.gateway.settings import DEFAULT_SHRINK_REQUESTS
+from conformance.gateway.settings import DEFAULT_MAX_ACCEPTED, DEFAULT_RATE_PER_S, DEFAULT_SHRINK_REQUESTS
 from conformance.judging.expectations import Expectations
 from conformance.judging.expectations_file import read_expectations
 from conformance.mock.faults import faults, variants

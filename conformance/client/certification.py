@@ -1,255 +1,60 @@
-"""The certification of a client: greet its driver, put everything before it, then watch once.
+"""The certification of a client: greet its driver, carry out the plan, then watch for repeated requests.
 
-    certify         holds it and returns the path of the journal, in which everything is that happened
-    Bench           what parts of a certification work with: witness, driver, journal, plan
+    certify         does it and returns the path of the journal, which records everything
+    examine_driver  a short look at a driver (`doctor --driver`)
 
-Nothing is judged here. A driver that dies fails the case at hand and is started again; after three deaths in a row the
-run ends, and when its time is used up. What a client might send again is watched for at the end, for all cases at once.
+Nothing is judged here. A driver that dies fails the current case and is started again; the run ends after three deaths
+in a row, and when its time is used up. Requests that the client may send again are watched for once, for all cases.
 """
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from conformance.client.calling import Caller, call_everything, call_first_again, call_what_waits
-from conformance.client.driver import Death, Driver, How
-from conformance.client.examiner import examine, trusted
-from conformance.client.heard import Heard, tokens_in
+from conformance.client.bench import MOST_DEATHS, Bench, GivenUp, OutOfTime, Patience
+from conformance.client.calling import Caller
+from conformance.client.driver import Death, Driver
+from conformance.client.driver_log import DriverLog, tokens_in
+from conformance.client.examiner import examine
 from conformance.client.left_behind import can_look
-from conformance.client.patience import OutOfTime, Patience
-from conformance.client.plan import Call, Cases, Credential
-from conformance.client.preflight import proxies_in, reachable
+from conformance.client.plan import Cases, Credential
+from conformance.client.posting import check_reachable
 from conformance.client.protocol import Hello
 from conformance.client.rules.calls import STRAY
-from conformance.client.scenarios import Setting, played
-from conformance.client.settings import Settings, program_of
-from conformance.client.witness import Stage, Witness, wait_for_resends
+from conformance.client.settings import JOURNAL, ClientSettings, program_of
+from conformance.client.witness import Witness
 from conformance.contract.contract import Contract
 from conformance.journal import Journal, Redaction
-from conformance.mock.account import Account
-from conformance.mock.gateway import Gateway, Reaction
-from conformance.model.errors import EnvironmentFailure, SuiteError, UsageError, lack_of
-from conformance.model.interruption import Closing, held_back, let_through, wished
+from conformance.model.errors import EnvironmentFailure, UsageError, lack_of
+from conformance.model.interruption import Closing, held_back, let_through
 from conformance.model.progress import Progress, Silent
 from conformance.model.traffic import Case, Kind, Request
 from conformance.wire.streams import client_tls
 
-JOURNAL = "journal.sqlite"
-
-MOST_DEATHS = 3
-"""So many deaths in a row end the run (interfaces, "Driver protocol")."""
-
 LEFT_BEHIND = "left-behind"
-"""The kind of the note on processes that outlived the driver; `processes` is null where they cannot be looked for."""
+"""The kind of the note on processes that outlived the driver; `processes` is null where they cannot be found."""
 
-# One for each call is told by a few.
+# A few show what they are.
 MOST_LEFT_TOLD = 20
 
-# A driver that is asked for what it knows already has it at hand.
-RESULT_WITHIN_S = 10.0
+PROXIES = ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy", "HTTPS_PROXY", "https_proxy")
+"""The variables by which HTTP clients take a proxy from the environment."""
+
+# How NO_PROXY names the witness; not every client knows all of these.
+NOT_FOR_THIS_MACHINE = {"*", "127.0.0.1", "127.0.0.0/8"}
 
 
-class GivenUp(Exception):
-    """The driver died too often in a row."""
-
-
-@dataclass(frozen=True, slots=True)
-class Accepted:
-    """A call that the client says was accepted, with the request_id that it hands back."""
-
-    request_id: str
-    case_id: str
-
-
-@dataclass(slots=True)
-class Bench:
-    """What a certification works with. `driver` is None where there is none to ask.
-
-    `accepted`: by command, what the client that runs now knows of, in the order of the calls. `postponed`: calls that
-    are made at the end.
-    """
-
-    settings: Settings
-    journal: Journal
-    heard: Heard
-    witness: Witness
-    cases: Cases
-    credential: Credential
-    hello: Hello
-    driver: Driver | None
-    progress: Progress
-    patience: Patience
-    first: Call | None = None
-    accepted: dict[str, list[Accepted]] = field(default_factory=dict)
-    postponed: list[Call] = field(default_factory=list)
-    planned: int = 0
-    done: int = 0
-    caller: Caller = field(init=False, repr=False)
-    _deaths: int = field(default=0, repr=False)
-    _deaths_before: int = field(default=0, repr=False)
-    _sent: set[str] = field(default_factory=set, repr=False)
-
-    def __post_init__(self) -> None:
-        """What has the calls made knows the bench."""
-        self.caller = Caller(self)
-
-    @property
-    def commands(self) -> tuple[str, ...]:
-        """The commands to call: those that are judged and that the client declares."""
-        return tuple(name for name in self.settings.commands if name in self.hello.commands)
-
-    @property
-    def callbacks(self) -> Mapping[str, str]:
-        """The callback URLs by command: those that the client declares now, or the one that the user gave."""
-        given = self.settings.callback_url
-        urls = dict.fromkeys(self.settings.products, given) if given else self.hello.callback_urls
-        contract, products = self.settings.contract, self.settings.products
-        of_commands = {
-            c.name: urls[c.product] for c in contract.commands_of(products) if c.product and c.product in urls
-        }
-        return of_commands | {each.name: urls[each.name] for each in contract.unsolicited_among(products, urls)}
-
-    def plan(self, cases: Sequence[Case]) -> None:
-        """Record what is going to happen."""
-        self.planned += len(cases)
-        self.journal.plan(cases)
-
-    def invoke(self, call: Call, before_answer: Callable[[Reaction], None] | None = None) -> dict[str, Any] | None:
-        """Have the client make a call; what it said, None if its driver died over it.
-
-        `before_answer` is called in a thread before each answer of the witness goes out. Raises GivenUp and OutOfTime.
-        """
-        settings, command = self.settings, call.case.command or ""
-        contract, elsewhere = settings.contract, f"{self.witness.redirect_of(call.nonce)}/{command}"
-        setting = Setting(call.nonce, elsewhere, self.patience.timeout_s(call))
-        account = Account(self.credential.key, self.credential.secret, contract=contract)
-        gateway = Gateway(account, played(call.scenario, setting), int(call.nonce, 16))
-        watch_s = settings.advised_delay_s if contract.commands[command].moves_money else settings.resend_window_s
-        self.witness.open(call.nonce, Stage(call.case.id, gateway, before_answer, watch_s, self.patience.holds_s(call)))
-        message = {
-            "cmd": "invoke",
-            "id": call.message_id,
-            "command": call.case.command,
-            "base_url": self.witness.base_url(call.nonce),
-            "consumer_key": self.credential.key,
-            "consumer_secret": self.credential.secret,
-            "timeout_s": self.patience.timeout_s(call),
-            "params": dict(call.params),
-        }
-        astray, begun = self.witness.astray, time.monotonic()
-        try:
-            answer = self._asked(message, call.case.id, self.patience.allows_s(call))
-        except Death as death:
-            if death.how is How.HANG:
-                self.patience.hung(call)
-            answer = None
-        if self.witness.arrivals(call.case.id) or self.witness.astray > astray:
-            self._sent.add(call.case.id)
-        if answer is not None:
-            self.patience.took(call, time.monotonic() - begun, sent=self.sent(call))
-        if answer is not None and answer.get("outcome") == "accepted" and isinstance(answer.get("request_id"), str):
-            accepted = Accepted(answer["request_id"], call.case.id)
-            self.accepted.setdefault(command, []).append(accepted)
-        self.tick()
-        return answer
-
-    def tick(self, count: int = 1) -> None:
-        """So many of the planned cases are done."""
-        self.done += count
-        self.progress.exchanged(self.done, self.planned)
-
-    def result(self, request_id: str, case_id: str) -> dict[str, Any] | None:
-        """What the client says became of a request; None if its driver died over the question.
-
-        Raises GivenUp and OutOfTime.
-        """
-        message = {"cmd": "result", "id": self.cases.name("message"), "request_id": request_id}
-        try:
-            return self._asked(message, case_id, RESULT_WITHIN_S)
-        except Death:
-            return None
-
-    def sent(self, call: Call) -> bool:
-        """Whether a request came of a call, be it at another address than it was given."""
-        return call.case.id in self._sent
-
-    def note_out_of_time(self, reason: OutOfTime) -> None:
-        """Not all that was planned is done."""
-        self.journal.note("out-of-time", {"detail": str(reason), "left": self.planned - self.done})
-
-    def restart(self) -> None:
-        """Start the driver anew although it owes no answer: a receiver of its client has died. Raises Death."""
-        if self.driver is None:
-            raise SuiteError("there is no driver to start again")
-        self.driver.kill()
-        self.accepted.clear()
-        self.hello = self._greeted_again(self.driver, self.patience.left_s)
-
-    def close(self) -> None:
-        """Stop the driver in good order."""
-        if self.driver is not None and self.driver.running:
-            try:
-                self.driver.stop()
-            except Death as death:
-                self._note(death)
-
-    def _asked(self, message: dict[str, Any], case_id: str, within_s: float) -> dict[str, Any]:
-        """The driver's answer. Raises Death, which is noted, GivenUp and OutOfTime."""
-        if wished():
-            raise KeyboardInterrupt
-        if self.driver is None:
-            raise SuiteError("there is no driver to ask")
-        left_s = self.patience.left_s
-        try:
-            if not self.driver.running:
-                self.hello = self._greeted_again(self.driver, left_s)
-            answer = self.driver.ask(message, case_id, min(within_s, left_s))
-        except Death as death:
-            if death.how is How.HANG and left_s < within_s:
-                raise self.patience.out_of_time from death
-            self._note(death)
-            # Of an answer that came twice the first one had seemed to be well.
-            self._deaths = 1 + (self._deaths_before if death.how is How.TWICE else self._deaths)
-            if self._deaths >= MOST_DEATHS:
-                raise GivenUp from death
-            raise
-        self._deaths, self._deaths_before = 0, self._deaths
-        return answer
-
-    def _greeted_again(self, driver: Driver, within_s: float) -> Hello:
-        """Start it once more: its receivers may listen at other addresses now. Raises Death, whatever is wrong."""
-        self.heard.hold()
-        try:
-            hello = driver.start(within_s)
-        except UsageError as error:
-            raise Death(How.GARBAGE, f"started again, {error.message}", None) from error
-        finally:
-            self.heard.tell(self.journal)
-        self.journal.note("hello", hello.recorded())
-        return hello
-
-    def _note(self, death: Death) -> None:
-        detail = {"case": death.case_id, "how": death.how.value, "detail": death.detail, "at": death.at}
-        self.journal.note("death", detail)
-
-
-# What a part of a certification does; it plans its own cases first.
-Part = Callable[[Bench], None]
-
-
-def certify(settings: Settings, progress: Progress | None = None) -> Path:
-    """Hold a certification.
+def certify(settings: ClientSettings, progress: Progress | None = None) -> Path:
+    """Run a certification.
 
     Raises UsageError for a driver that cannot be used (not there, another protocol, nothing declared), and
-    EnvironmentFailure for what keeps the run from beginning: a driver that does not say hello, a callback URL where
-    nothing listens. What goes wrong later is a note in the journal.
+    EnvironmentFailure where the run cannot begin: a driver that does not say hello, a callback URL where nothing
+    listens. Later failures are notes in the journal.
     """
     progress = progress or Silent()
     progress.phase("prepare")
@@ -257,17 +62,17 @@ def certify(settings: Settings, progress: Progress | None = None) -> Path:
         raise UsageError("nothing is given to certify; expected --driver 'CMD ARGS', --callback-url URL or --observe")
     if settings.callback_url is not None:
         with let_through():
-            reachable(settings.callback_url, client_tls(settings.ca_file))
+            check_reachable(settings.callback_url, client_tls(settings.ca_file))
     begun = time.monotonic()
     with held_back():
         greeted = _Greeted.by(settings) if settings.driver is not None else _Greeted.nobody(settings)
         with greeted.journal as journal:
             try:
                 with Closing(greeted.end_at_once):
-                    _held(settings, greeted, progress, begun)
+                    _run(settings, greeted, progress, begun)
             finally:
                 if greeted.driver is not None:
-                    greeted.driver.kill()  # before the journal is closed, for its last words belong there
+                    greeted.driver.kill()  # before the journal is closed, which gets its last lines
                     note_left_behind(journal, greeted.driver)
             journal.note("finished", {"duration_s": round(time.monotonic() - begun, 3)})
     return settings.report_dir / JOURNAL
@@ -275,28 +80,25 @@ def certify(settings: Settings, progress: Progress | None = None) -> Path:
 
 @dataclass(frozen=True, slots=True)
 class _Greeted:
-    """A driver that said hello, and the journal that has heard it; or a receiver, which says nothing of itself."""
+    """A driver that said hello, with the journal of its lines; or a receiver, which says nothing of itself."""
 
     driver: Driver | None
-    heard: Heard
+    log: DriverLog
     hello: Hello
     journal: Journal
 
     @classmethod
-    def by(cls, settings: Settings) -> _Greeted:
-        """Start the driver; the journal is made once it is known what is under test, and what must not be shown."""
-        heard = Heard(settings.contract, settings.protected)
-        driver = Driver(program_of(settings.driver or ""), heard.said, heard.redacted, settings.contract)
+    def by(cls, settings: ClientSettings) -> _Greeted:
+        """Start the driver; the journal is made once the client and its secrets are known."""
+        log = DriverLog(settings.contract, settings.protected)
+        driver = Driver(program_of(settings.driver or ""), log.record, log.redacted, settings.contract)
         try:
             with let_through(), Closing(driver.end_at_once):
                 hello = driver.start()
         except Death as death:
-            raise _without(
-                [*settings.protected, *heard.tokens],
-                f"driver {settings.driver!r} did not say hello: {death}",
-                "docs/driver-protocol.md has what is expected",
-                heard.last_lines,
-            ) from None
+            words = f"driver {settings.driver!r} did not say hello: {death}"
+            hint = "docs/driver-protocol.md has what is expected"
+            raise _redacted([*settings.protected, *log.tokens], words, hint, log.last_lines) from None
         except BaseException:
             driver.kill()
             raise
@@ -305,16 +107,16 @@ class _Greeted:
         except BaseException:
             driver.kill()
             raise
-        heard.tell(journal)
+        log.release(journal)
         journal.note("hello", hello.recorded())
-        return cls(driver, heard, hello, journal)
+        return cls(driver, log, hello, journal)
 
     @classmethod
-    def nobody(cls, settings: Settings) -> _Greeted:
+    def nobody(cls, settings: ClientSettings) -> _Greeted:
         """There is a receiver alone, known by its URL."""
         hello = Hello(f"the receiver at {(settings.callback_url or '').partition('?')[0]}")
         journal = Journal.create(settings.report_dir / JOURNAL, *_recorded(settings, hello))
-        return cls(None, Heard(settings.contract), hello, journal)
+        return cls(None, DriverLog(settings.contract), hello, journal)
 
     def end_at_once(self) -> None:
         """End the driver for somebody who does not wait."""
@@ -323,7 +125,7 @@ class _Greeted:
 
 
 def note_left_behind(journal: Journal, driver: Driver) -> None:
-    """Which processes outlived the driver that had started them, or that nobody could look for them."""
+    """Note the processes that outlived the driver that had started them, or that they cannot be found."""
     if not can_look():
         journal.note(LEFT_BEHIND, {"processes": None})
     elif driver.left_behind:
@@ -331,33 +133,27 @@ def note_left_behind(journal: Journal, driver: Driver) -> None:
         journal.note(LEFT_BEHIND, {"processes": left, "count": len(driver.left_behind)})
 
 
-def _without(values: Iterable[str], message: str, hint: str, lines: Iterable[str]) -> EnvironmentFailure:
+def _redacted(values: Iterable[str], message: str, hint: str, lines: Iterable[str]) -> EnvironmentFailure:
     redaction = Redaction.of_values(*values)
     return EnvironmentFailure(redaction.text(message), redaction.text(hint), list(map(redaction.text, lines)))
 
 
-def _recorded(settings: Settings, hello: Hello) -> tuple[dict[str, Any], Redaction]:
+def _recorded(settings: ClientSettings, hello: Hello) -> tuple[dict[str, Any], Redaction]:
     credential = Credential.of(settings.seed)
-    recorded = {
-        **settings.recorded(),
-        "subject_name": hello.subject,
-        "started_at": datetime.now(UTC).isoformat(timespec="milliseconds"),
-        # Made up for this run and worth nothing outside it: evidence, not a secret.
-        "credential": {"key": credential.key, "secret": credential.secret},
-    }
     tokens = tokens_in(settings.contract, *hello.callback_urls.values())
+    recorded = settings.of_run(hello.subject, credential.key, credential.secret)
     return recorded, Redaction.of_values(*settings.protected, *tokens)
 
 
-def _held(settings: Settings, greeted: _Greeted, progress: Progress, begun: float) -> None:
+def _run(settings: ClientSettings, greeted: _Greeted, progress: Progress, begun: float) -> None:
     journal = greeted.journal
     if greeted.driver is not None and (proxies := proxies_in(os.environ)):
         journal.note("environment", {"proxies": proxies})
-    with _witness(journal, settings.contract) as witness:
+    with Witness(journal, settings.contract) as witness:
         bench = Bench(
             settings,
             journal,
-            greeted.heard,
+            greeted.log,
             witness,
             Cases(settings.contract, settings.seed, witness.url),
             Credential.of(settings.seed),
@@ -369,13 +165,7 @@ def _held(settings: Settings, greeted: _Greeted, progress: Progress, begun: floa
         journal.plan([Case(STRAY, None, Kind.INVOKE, STRAY, STRAY, Request("GET", witness.url))])
         try:
             with let_through():
-                try:
-                    for part in PARTS:
-                        part(bench)
-                except OutOfTime as out_of_time:
-                    bench.note_out_of_time(out_of_time)
-                watch(bench)
-                bench.close()
+                _carry_out(bench)
         except KeyboardInterrupt:
             journal.note("interrupted", {})
         except GivenUp as given_up:
@@ -387,25 +177,66 @@ def _held(settings: Settings, greeted: _Greeted, progress: Progress, begun: floa
             journal.note("obstacle", {"message": failure.message, "hint": failure.hint})
 
 
-@contextmanager
-def _witness(journal: Journal, contract: Contract) -> Iterator[Witness]:
-    with Witness(journal, contract) as witness:
-        yield witness
-    if witness.errors:
-        raise SuiteError(f"the witness failed: {witness.errors[0]!r}") from witness.errors[0]
+def _carry_out(bench: Bench) -> None:
+    """The parts of a certification in their order; each plans its own cases first."""
+    caller = Caller(bench)
+    try:
+        for url in sorted({url for url in bench.callbacks.values() if url.startswith("https:")}):
+            check_reachable(url, client_tls(bench.settings.ca_file))
+        caller.call_everything()
+        examine(bench)
+        caller.call_first_again()
+        caller.call_postponed()
+    except OutOfTime as out_of_time:
+        bench.note_out_of_time(out_of_time)
+    watch(bench)
+    bench.close()
 
 
 def watch(bench: Bench) -> None:
-    """Wait once, for all cases: what would be sent again within the window has arrived then.
+    """Wait once, for all cases, until a request that is sent again within the window would have arrived.
 
-    `waited_s` of the note: since when nothing was answered that could have had it sent again.
+    `waited_s` of the note: since the last answer that could have made the client send again.
     """
-    since = wait_for_resends(bench.witness, bench.settings.resend_window_s, bench.progress)
-    bench.witness.tell_unfinished()
-    bench.witness.note_left_out()
+    since = bench.witness.wait_for_resends(bench.settings.resend_window_s, bench.progress)
+    bench.witness.note_rest()
     at = time.monotonic()
     bench.journal.note("settled", {"at": at, "waited_s": None if since is None else round(at - since, 3)})
 
 
-PARTS: tuple[Part, ...] = (trusted, call_everything, examine, call_first_again, call_what_waits)
-"""The parts of a certification with a driver, in their order."""
+def proxies_in(environ: Mapping[str, str]) -> list[str]:
+    """The names of variables that may have a client send its requests to a proxy instead of this machine.
+
+    They are left as they are: the client's users have them, too.
+    """
+    excepted = {name.strip() for variable in ("NO_PROXY", "no_proxy") for name in environ.get(variable, "").split(",")}
+    return [] if excepted & NOT_FOR_THIS_MACHINE else [name for name in PROXIES if environ.get(name)]
+
+
+def examine_driver(command_line: str, contract: Contract) -> Iterator[tuple[str, str]]:
+    """Try a driver: yield the name and detail of each check that passed.
+
+    Raises UsageError for a driver that cannot be used, EnvironmentFailure for one that does not say hello or stop.
+    """
+    log = DriverLog(contract)
+    driver = Driver(program_of(command_line), log.record, log.redacted, contract)
+    try:
+        hello = driver.start()
+        made_of = f" ({hello.language})" if hello.language else ""
+        yield "driver says hello", f"{hello.subject}{made_of}"
+        yield "commands", ", ".join(hello.commands) or "none"
+        if hello.features:
+            yield "features", ", ".join(sorted(hello.features))
+        if hello.lacks:
+            yield "not exposed by its API", ", ".join(sorted(hello.lacks))
+        if proxies := proxies_in(os.environ):
+            yield "proxies in its environment", f"{', '.join(proxies)}; NO_PROXY does not name 127.0.0.1"
+        driver.stop()
+        yield "driver stops", "exit code 0"
+        for left in driver.left_behind:
+            yield "it has left a process behind", f"{left.command} (pid {left.pid}), {left.fate}"
+    except Death as death:
+        words, hint = f"driver {command_line!r} failed: {death}", "docs/driver-protocol.md describes what is expected"
+        raise _redacted(log.tokens, words, hint, log.last_lines) from death
+    finally:
+        driver.kill()

@@ -1,15 +1,13 @@
-"""What is sent to a receiver: the cases of an examination.
+"""The cases that are sent to a receiver; `conformance.client.examiner` decides when.
 
-    basic_cases         successes and failures, with the members that they may lack and without
-    unusual_cases       with fields that nobody knows, and with other texts
-    id_cases            with ids of every form
-    wire_cases          in every way in which HTTP and JSON have a notification written
-    kept_alive_cases    several on one connection
-    repeated_cases      pairs of which the second comes after the first
-    kinds_of_junk       what is no notification
-    claims              the same, each with the id of a request that the client knows
-
-When they are sent is for `conformance.client.examiner`.
+basic_cases         successes and failures, with and without their optional members
+unusual_cases       with unknown fields, and with other texts
+id_cases            with ids of every form
+wire_cases          in every way that HTTP and JSON allow to write a notification
+kept_alive_cases    several on one connection
+repeated_cases      pairs of which the second comes after the first
+kinds_of_junk       requests that are no notifications
+claims              the same, each with the id of a request that the client knows
 """
 
 from __future__ import annotations
@@ -19,8 +17,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from conformance.client.posting import PLAIN, Form
-from conformance.client.subject import JSON_HEADERS, Outgoing, Subject, with_headers
+from conformance.client.posting import PLAIN, Framing
+from conformance.client.receiver_under_test import JSON_HEADERS, Outgoing, ReceiverUnderTest, with_headers
 from conformance.model.traffic import Case, Headers
 from conformance.payloads.alphabets import ALPHABETS
 from conformance.payloads.hypothesis_backend import draw
@@ -51,28 +49,28 @@ FEW_CLAIMS = 3
 # --- Valid ones
 
 
-def basic_cases(subject: Subject) -> Iterator[Case]:
-    """Successes and failures: with all members that they may lack, without any, and with some of them."""
-    roles, optional = subject.contract.notification, sorted(subject.optional)
+def basic_cases(receiver: ReceiverUnderTest) -> Iterator[Case]:
+    """Successes and failures: with all of their optional members, with none, and with some."""
+    roles, optional = receiver.contract.notification, sorted(receiver.optional)
     forms: list[list[str]] = [[]]
     if optional:
-        chosen = subject.chance.sample(optional, len(optional) // 2)
+        chosen = receiver.chance.sample(optional, len(optional) // 2)
         forms += [optional, chosen, [name for name in optional if name not in chosen]]
     for number, left_out in enumerate(forms):
-        said = subject.successes[number % len(subject.successes)]
-        content = subject.content(subject.next_id(), roles.success, said, left_out=left_out)
-        yield subject.posted("success", content, keyword=_lacking(left_out))
+        said = receiver.successes[number % len(receiver.successes)]
+        content = receiver.content(receiver.next_id(), roles.success, said, left_out=left_out)
+        yield receiver.posted("success", content, keyword=_lacking(left_out))
     if not optional:
-        for said in subject.successes[1:]:
-            yield subject.posted("success", subject.content(subject.next_id(), roles.success, said))
-    for number, (code, reason) in enumerate(subject.failures):
+        for said in receiver.successes[1:]:
+            yield receiver.posted("success", receiver.content(receiver.next_id(), roles.success, said))
+    for number, (code, reason) in enumerate(receiver.failures):
         left_out = optional if number % 2 else []
-        content = subject.content(subject.next_id(), code, reason, left_out=left_out)
-        yield subject.posted("failure", content, keyword=_and(f'{roles.outcome} "{code}"', _lacking(left_out)))
-    if optional and subject.failures:
-        code, reason = subject.failures[0]
-        content = subject.content(subject.next_id(), code, reason, left_out=optional)
-        yield subject.posted("failure", content, keyword=_and(f'{roles.outcome} "{code}"', _lacking(optional)))
+        content = receiver.content(receiver.next_id(), code, reason, left_out=left_out)
+        yield receiver.posted("failure", content, keyword=_and(f'{roles.outcome} "{code}"', _lacking(left_out)))
+    if optional and receiver.failures:
+        code, reason = receiver.failures[0]
+        content = receiver.content(receiver.next_id(), code, reason, left_out=optional)
+        yield receiver.posted("failure", content, keyword=_and(f'{roles.outcome} "{code}"', _lacking(optional)))
 
 
 def _lacking(left_out: list[str]) -> str | None:
@@ -83,41 +81,43 @@ def _and(one: str, other: str | None) -> str:
     return f"{one}, {other}" if other else one
 
 
-def unusual_cases(subject: Subject, seed: int) -> Iterator[Case]:
-    """Fields that nobody knows, and other texts."""
-    whole, roles = subject.leads, subject.contract.notification
+def unusual_cases(receiver: ReceiverUnderTest, seed: int) -> Iterator[Case]:
+    """Unknown fields, and other texts."""
+    whole, roles = receiver.leads, receiver.contract.notification
     for extra in EXTRA_FIELDS if whole else EXTRA_FIELDS[:1]:
-        yield subject.posted(
-            "extra fields", subject.content(subject.next_id(), roles.success, subject.successes[0], **extra)
+        yield receiver.posted(
+            "extra fields", receiver.content(receiver.next_id(), roles.success, receiver.successes[0], **extra)
         )
     texts = draw(text(ALPHABETS.values(), 1, 60), 2, seed)
     for said in (*OTHER_TEXTS, *texts) if whole else (*OTHER_TEXTS[:1], texts[0]):
-        yield subject.posted("other text", subject.content(subject.next_id(), roles.success, said))
-    content = subject.content(subject.next_id(), roles.success, "Opération terminée")
+        yield receiver.posted("other text", receiver.content(receiver.next_id(), roles.success, said))
+    content = receiver.content(receiver.next_id(), roles.success, "Opération terminée")
     escaped = json.dumps(content, ensure_ascii=True).encode()
-    yield subject.case("other text", escaped, about=content[roles.id], keyword="a letter as \\u00e9")
-    for code, _ in subject.failures[:1]:
-        yield subject.posted("other text", subject.content(subject.next_id(), code, texts[0]))
+    yield receiver.case("other text", escaped, about=content[roles.id], keyword="a letter as \\u00e9")
+    for code, _ in receiver.failures[:1]:
+        yield receiver.posted("other text", receiver.content(receiver.next_id(), code, texts[0]))
 
 
-def id_cases(subject: Subject, ids: Mapping[str, str], near: Mapping[str, tuple[str, str]]) -> Iterator[Case]:
-    """One for each of these ids by what they consist of; a success and a failure of each two that are nearly equal."""
-    member = subject.contract.notification.id
+def id_cases(
+    receiver: ReceiverUnderTest, ids: Mapping[str, str], near: Mapping[str, tuple[str, str]]
+) -> Iterator[Case]:
+    """One for each of these ids by its form; a success and a failure of each two that are nearly equal."""
+    member = receiver.contract.notification.id
     for what, request_id in ids.items():
-        yield subject.posted("id", subject.success(request_id), keyword=f"a {member} of {what}")
+        yield receiver.posted("id", receiver.success(request_id), keyword=f"a {member} of {what}")
     for what, (one, other) in near.items():
         words = f"a {member} that differs from another in {what}"
-        yield subject.posted("id", subject.success(one), keyword=words)
-        yield subject.posted("id", subject.failure(other), keyword=words)
+        yield receiver.posted("id", receiver.success(one), keyword=words)
+        yield receiver.posted("id", receiver.failure(other), keyword=words)
 
 
 @dataclass(frozen=True, slots=True)
 class _Wire:
-    """A way to write a notification: `headers` beside or in place of Content-Type, and how its JSON is dumped."""
+    """A way to write a notification: its `headers`, and how its JSON is dumped."""
 
     what: str
     headers: Headers = JSON_HEADERS
-    form: Form = PLAIN
+    framing: Framing = PLAIN
     dump: Mapping[str, Any] | None = None
     reverse: bool = False
     needs_1_1: bool = False
@@ -139,9 +139,9 @@ _WIRES: tuple[_Wire, ...] = (
     # A sender has to know that the server speaks HTTP/1.1 (RFC 9112, 6.1).
     _Wire("a chunked body", (*JSON_HEADERS, ("Transfer-Encoding", "chunked")), needs_1_1=True),
     _Wire("Expect: 100-continue", (*JSON_HEADERS, ("Expect", "100-continue"))),
-    _Wire("HTTP/1.0", form=Form(http_1_0=True)),
-    _Wire("its head and its body in two pieces", form=Form(in_pieces=True)),
-    _Wire("header names in lower case", form=Form(lower_case=True)),
+    _Wire("HTTP/1.0", framing=Framing(http_1_0=True)),
+    _Wire("its head and its body in two pieces", framing=Framing(in_pieces=True)),
+    _Wire("header names in lower case", framing=Framing(lower_case=True)),
     _Wire("indented JSON", dump={"indent": "\t", "separators": (" ,", " : ")}),
 )
 
@@ -149,70 +149,70 @@ _WIRES: tuple[_Wire, ...] = (
 FOR_ALL = 3
 
 
-def wire_cases(subject: Subject) -> Iterator[Outgoing]:
-    """The same notification, as it were, written in other ways."""
-    roles = subject.contract.notification
-    for wire in _WIRES if subject.leads else _WIRES[:FOR_ALL]:
-        if wire.needs_1_1 and subject.speaks_1_0:
+def wire_cases(receiver: ReceiverUnderTest) -> Iterator[Outgoing]:
+    """Usual notifications, written in other ways."""
+    roles = receiver.contract.notification
+    for wire in _WIRES if receiver.leads else _WIRES[:FOR_ALL]:
+        if wire.needs_1_1 and receiver.speaks_1_0:
             continue
-        content = subject.success(subject.next_id())
+        content = receiver.success(receiver.next_id())
         members = dict(reversed(content.items())) if wire.reverse else content
         body = json.dumps(members, ensure_ascii=False, **(wire.dump or {})).encode()
-        case = subject.case("wire", body, about=content[roles.id], keyword=wire.what)
-        yield Outgoing(with_headers(case, wire.headers), wire.form)
-    if not subject.leads:
+        case = receiver.case("wire", body, about=content[roles.id], keyword=wire.what)
+        yield Outgoing(with_headers(case, wire.headers), wire.framing)
+    if not receiver.leads:
         return
-    said = f"{subject.successes[0]} / Sawa"
-    content = subject.content(subject.next_id(), roles.success, said)
+    said = f"{receiver.successes[0]} / Sawa"
+    content = receiver.content(receiver.next_id(), roles.success, said)
     spelled = f"\\u{ord(said[0]):04x}{said[1:]}".replace("/", "\\/")
     escaped = json.dumps(content).replace(said, spelled).encode()
-    yield Outgoing(subject.case("wire", escaped, about=content[roles.id], keyword="escapes in its JSON"))
+    yield Outgoing(receiver.case("wire", escaped, about=content[roles.id], keyword="escapes in its JSON"))
 
 
-def kept_alive_cases(subject: Subject) -> Iterator[Outgoing]:
+def kept_alive_cases(receiver: ReceiverUnderTest) -> Iterator[Outgoing]:
     """Several on one connection."""
     for number in range(KEPT_ALIVE):
-        content = subject.success(subject.next_id())
+        content = receiver.success(receiver.next_id())
         words = "the connection of the notification before" if number else None
-        yield Outgoing(subject.posted("wire", content, keyword=words), keeps=number > 0)
+        yield Outgoing(receiver.posted("wire", content, keyword=words), keeps=number > 0)
 
 
-def repeated_cases(subject: Subject, *, contradicted: bool) -> Iterator[tuple[Case, Case]]:
-    """Pairs: a notification, and the same again; or, where it can be told what comes of it, one that contradicts it."""
-    content = subject.success(subject.next_id())
-    yield subject.posted("first", content), subject.posted("repeat", content)
-    if contradicted and subject.answers and subject.failures:
-        for before, after in ((subject.success, subject.failure), (subject.failure, subject.success)):
-            request_id = subject.next_id()
-            yield subject.posted("first", before(request_id)), subject.posted("contradiction", after(request_id))
+def repeated_cases(receiver: ReceiverUnderTest, *, contradicted: bool) -> Iterator[tuple[Case, Case]]:
+    """Pairs: a notification and the same again; or a contradiction of it, where the client can be asked."""
+    content = receiver.success(receiver.next_id())
+    yield receiver.posted("first", content), receiver.posted("repeat", content)
+    if contradicted and receiver.answers and receiver.failures:
+        for before, after in ((receiver.success, receiver.failure), (receiver.failure, receiver.success)):
+            request_id = receiver.next_id()
+            yield receiver.posted("first", before(request_id)), receiver.posted("contradiction", after(request_id))
 
 
-# --- What is no notification
+# --- Requests that are no notifications
 
 
-def kinds_of_junk(subject: Subject) -> dict[str, list[Case]]:
-    """By kind: no JSON, JSON of something else, bodies that are none, and a notification by other methods."""
+def kinds_of_junk(receiver: ReceiverUnderTest) -> dict[str, list[Case]]:
+    """By kind: no JSON, JSON of something else, an empty and a large body, and other methods."""
 
     def content() -> dict[str, Any]:
-        return subject.success(subject.unknown_id())
+        return receiver.success(receiver.unknown_id())
 
     no_json = [
-        subject.case("no JSON", body, keyword=what)
-        for what, body in unreadable(subject.contract, subject.command, content)
+        receiver.case("no JSON", body, keyword=what)
+        for what, body in unreadable(receiver.contract, receiver.command, content)
     ]
     gaps = [
-        subject.case("incomplete", body, keyword=what)
-        for what, body in incomplete(subject.contract, subject.command, content)
+        receiver.case("incomplete", body, keyword=what)
+        for what, body in incomplete(receiver.contract, receiver.command, content)
     ]
-    if not subject.whole:
+    if not receiver.whole:
         no_json, gaps = _spread(no_json), _spread(gaps)
     bodies = [
-        subject.case("empty", b"", keyword="nothing"),
-        subject.case("large", b'{"x_padding": "' + b"x" * MEBIBYTE + b'"}', keyword="a mebibyte"),
+        receiver.case("empty", b"", keyword="nothing"),
+        receiver.case("large", b'{"x_padding": "' + b"x" * MEBIBYTE + b'"}', keyword="a mebibyte"),
     ]
     methods = [
-        with_headers(subject.case("get", b"", keyword="GET"), (), "GET"),
-        with_headers(subject.case("head", b"", keyword="HEAD"), (), "HEAD"),
+        with_headers(receiver.case("get", b"", keyword="GET"), (), "GET"),
+        with_headers(receiver.case("head", b"", keyword="HEAD"), (), "HEAD"),
     ]
     return {"no JSON": no_json, "incomplete": gaps, "body": bodies, "method": methods}
 
@@ -223,50 +223,40 @@ def _spread(cases: list[Case]) -> list[Case]:
     return [*cases[:-1:step][: FEW_OF_A_KIND - 1], cases[-1]]
 
 
-def claims(subject: Subject) -> Iterator[tuple[str, Case]]:
-    """What a client must not take for a result, each with the id of a request that it knows: the id and the case."""
-    roles, chosen = subject.contract.notification, _mistakes(subject)
-    for what, change in chosen if subject.whole else chosen[:FEW_CLAIMS]:
-        request_id = subject.next_id()
-        members = subject.success(request_id)
+def claims(receiver: ReceiverUnderTest) -> Iterator[tuple[str, Case]]:
+    """Requests that a client must not take for a result, each with an id that it knows: the id and the case."""
+    roles, chosen = receiver.contract.notification, _mistakes(receiver)
+    for what, change in chosen if receiver.whole else chosen[:FEW_CLAIMS]:
+        request_id = receiver.next_id()
+        members = receiver.success(request_id)
         if change is None:
             cut = json.dumps({name: members[name] for name in (roles.id, roles.outcome, roles.reason)})[:-1].encode()
-            yield request_id, subject.case("no JSON", cut, about=request_id, keyword=what)
+            yield request_id, receiver.case("no JSON", cut, about=request_id, keyword=what)
         else:
             del members[roles.outcome]
             body = json.dumps({**members, **change}).encode()
-            yield request_id, subject.case("incomplete", body, about=request_id, keyword=what)
-    request_id = subject.next_id()
-    body = json.dumps(subject.success(request_id)).encode()
-    other = OTHER_METHODS[subject.contract.notification.method == OTHER_METHODS[0]]
+            yield request_id, receiver.case("incomplete", body, about=request_id, keyword=what)
+    request_id = receiver.next_id()
+    body = json.dumps(receiver.success(request_id)).encode()
+    other = OTHER_METHODS[receiver.contract.notification.method == OTHER_METHODS[0]]
     yield (
         request_id,
-        with_headers(subject.case(other.lower(), body, about=request_id, keyword=other), JSON_HEADERS, other),
+        with_headers(receiver.case(other.lower(), body, about=request_id, keyword=other), JSON_HEADERS, other),
     )
 
 
 OTHER_METHODS = ("PUT", "POST")
-"""By which a notification might come as well; the first is another one than most contracts have."""
+"""Methods by which a notification might come as well; most contracts have another one than the first."""
 
 
-def _mistakes(subject: Subject) -> list[tuple[str, Mapping[str, Any] | None]]:
-    """What stands in the place of the outcome: no success, and nothing that the schema allows. None: JSON cut short."""
-    roles = subject.contract.notification
-    values: list[Any] = [_near_miss(subject), None, True, *_as_number(roles.success), [roles.success]]
-    mistyped = [(f"{roles.outcome} is {_shown(value)}", {roles.outcome: value}) for value in values]
-    return [(f"without {roles.outcome}", {}), mistyped[0], ("JSON that is cut short", None), *mistyped[1:]]
-
-
-def _near_miss(subject: Subject) -> str:
-    """A text that is nearly the one of success, and that no notification has."""
-    success = subject.contract.notification.success
-    nearly = (str(int(success) + 1) if success.isdecimal() else success.swapcase(), f"{success}0", f"un{success}")
-    return next(text for text in nearly if not subject.allows(subject.contract.notification.outcome, text))
-
-
-def _as_number(text: str) -> list[int]:
-    return [int(text)] if text.isdecimal() else []
-
-
-def _shown(value: Any) -> str:
-    return f"the number {value}" if type(value) is int else json.dumps(value)
+def _mistakes(receiver: ReceiverUnderTest) -> list[tuple[str, Mapping[str, Any] | None]]:
+    """Members in place of the outcome that no schema allows and no success has. None: JSON cut short."""
+    outcome, success = receiver.contract.notification.outcome, receiver.contract.notification.success
+    as_number = [int(success)] if success.isdecimal() else []
+    nearly = (str(as_number[0] + 1) if as_number else success.swapcase(), f"{success}0", f"un{success}")
+    near_miss = next(text for text in nearly if not receiver.allows(outcome, text))
+    mistyped: list[tuple[str, Mapping[str, Any] | None]] = []
+    for value in (near_miss, None, True, *as_number, [success]):
+        shown = f"the number {value}" if type(value) is int else json.dumps(value)
+        mistyped.append((f"{outcome} is {shown}", {outcome: value}))
+    return [(f"without {outcome}", {}), mistyped[0], ("JSON that is cut short", None), *mistyped[1:]]

@@ -1,11 +1,11 @@
-"""The driver of a client: one process that is asked one thing at a time.
+"""The driver of a client: one process that answers one message at a time.
 
     Driver      started, asked, restarted, stopped; every line goes into the journal
     Death       what it did instead of answering
 
-It runs in a session of its own, so that it can be ended with all that it has started; what leaves the session is found
-by a mark in its environment. Its standard output is read by one thread, its standard error by another, and a third
-waits for its end: something that it has left behind may keep both open.
+It runs in a session of its own, so that it can be ended with all that it has started; processes that leave the session
+are found by a mark in their environment. One thread reads its standard output, another its standard error, and a third
+waits for its end, because a process that it has left behind may keep both open.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from enum import StrEnum
 from secrets import token_hex
 from typing import IO, Any, Protocol
 
+from conformance.client.driver_log import Stderr
 from conformance.client.left_behind import MARK, Left, end_all, family_of
-from conformance.client.protocol import PROTOCOL, Breach, Hello, beginning, check_protocol, told, understood
-from conformance.client.stderr import Stderr
+from conformance.client.protocol import PROTOCOL, Hello, ProtocolError, beginning, check_protocol, told, understood
 from conformance.contract.contract import Contract
 from conformance.journal.rows import LONGEST_STDERR
 from conformance.model.errors import LACKS, ConformanceError, EnvironmentFailure, UsageError, lack_of
@@ -42,21 +42,21 @@ TERMINATE_WITHIN_S = 2.0
 # Longer lines are no message of the protocol; a driver that writes without end must not fill the memory.
 MOST_LINE = 1 << 20
 
-# Lines that were written without being asked for; that there is one is enough to know, more must not fill the memory.
+# Lines that nobody asked for: one is enough to know of them, more must not fill the memory.
 MOST_WAITING = 64
 
-# What begins so in the environment is for the suite: a gateway's credential, the passphrase of a signing key.
+# Variables that begin so are for the suite: a gateway's credential, the passphrase of a signing key.
 OPTIONS = "STATUM_CONFORMANCE_"
 
-# What a process has written before its end is read by then.
+# Output that a process wrote before its end is read by then.
 READ_WITHIN_S = 0.5
 
 
-class Said(Protocol):
-    """Told of every line, with the case at hand; `cut`: of a longer one that is no message this is the beginning."""
+class RecordLine(Protocol):
+    """Is called with every line and the current case; `cut`: the line is longer, and no message."""
 
     def __call__(self, case_id: str | None, direction: Direction, line: str, *, cut: bool = ...) -> None:
-        """Take it in."""
+        """Record it."""
 
 
 class How(StrEnum):
@@ -72,7 +72,7 @@ class How(StrEnum):
 class Death(Exception):
     """A driver did something else than answer once. `case_id`: the case that it fails, None if there is none.
 
-    `at`: when that was seen (monotonic seconds), before it was ended with all its connections.
+    `at`: when that was noticed (monotonic seconds), before the driver was killed with all its connections.
     """
 
     def __init__(self, how: How, detail: str, case_id: str | None, at: float | None = None) -> None:
@@ -84,7 +84,7 @@ class Death(Exception):
 
 
 class Driver:
-    """The process behind `arguments`, whose client keeps `contract`; `said` is told every line.
+    """The process of `arguments`, whose client keeps `contract`; `record` is called with every line.
 
     `redacted`: a part of a line as it may be shown. Not thread-safe: one thread asks.
     """
@@ -92,13 +92,13 @@ class Driver:
     def __init__(
         self,
         arguments: tuple[str, ...],
-        said: Said,
+        record: RecordLine,
         redacted: Callable[[str], str],
         contract: Contract,
         start_within_s: float = START_WITHIN_S,
     ) -> None:
         self._arguments = arguments
-        self._said = said
+        self._record = record
         self._redacted = redacted
         self._contract = contract
         self._start_within_s = start_within_s
@@ -113,7 +113,7 @@ class Driver:
 
     @property
     def running(self) -> bool:
-        """Whether there is a process that was not found dead."""
+        """Whether there is a process, as far as is known."""
         return self._process is not None
 
     @property
@@ -142,15 +142,17 @@ class Driver:
             check_protocol(line)
             return Hello.of(self._understood("hello", line), self._contract)
         except UsageError:
-            self._hear(line)
+            self._record_bad(line)
             self.kill()
             raise
 
     def _begin(self) -> None:
-        """Start the process, and what reads it. Raises UsageError if it cannot be started."""
+        """Start the process and its readers. Raises UsageError if it cannot be started."""
         lines: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         self._lines = lines
         self._mark = token_hex(16)
+        # The client under test must not hold the secrets of the suite.
+        environment = {name: value for name, value in os.environ.items() if not name.startswith(OPTIONS)}
         try:
             process = subprocess.Popen(  # noqa: S603 - what the user gave, without a shell
                 self._arguments,
@@ -158,7 +160,7 @@ class Driver:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 start_new_session=True,
-                env={**_without_options(os.environ), MARK: self._mark},
+                env={**environment, MARK: self._mark},
             )
         except OSError as error:
             if error.errno in LACKS:
@@ -181,7 +183,7 @@ class Driver:
             threading.Thread(target=_await_end, args=waiting, name="driver-end", daemon=True).start()
 
     def ask(self, message: Mapping[str, Any], case_id: str | None, within_s: float) -> dict[str, Any]:
-        """Have it answer an `invoke` or a `result`. Raises Death if it does anything else, and it is no more then."""
+        """Have it answer an `invoke` or a `result`. Raises Death, after ending it, if it does anything else."""
         self._case_id = case_id
         answer = self._understood(message["cmd"], self._exchange(message, within_s))
         if self._last and answer["id"] == self._last[0] != message["id"]:
@@ -209,7 +211,7 @@ class Driver:
                 reader.join(TERMINATE_WITHIN_S)
             with suppress(queue.Empty):
                 while (line := self._lines.get_nowait()) is not None:
-                    self._hear(line)
+                    self._record_bad(line)
                     raise self._died(
                         How.TWICE, f"it wrote {beginning(line, self._redacted)!r} although nothing was asked"
                     )
@@ -257,25 +259,23 @@ class Driver:
         return line
 
     def _understood(self, cmd: str, line: bytes) -> dict[str, Any]:
-        """The answer that a line is, once it has been told. Raises Death for anything else."""
+        """The answer in a line, which is recorded. Raises Death for anything else."""
         try:
             answer = understood(cmd, line, self._redacted)
-        except Breach as breach:
-            self._hear(line)
-            raise self._died(How.GARBAGE, str(breach)) from breach
-        self._said(self._case_id, Direction.FROM, _text(line))
+        except ProtocolError as error:
+            self._record_bad(line)
+            raise self._died(How.GARBAGE, str(error)) from error
+        self._record(self._case_id, Direction.FROM, _text(line))
         return answer
 
-    def _hear(self, line: bytes) -> None:
-        """Tell of a line that is no answer, as far as it shows what it is."""
-        if len(line) > LONGEST_STDERR:
-            self._said(self._case_id, Direction.FROM, _text(line[:LONGEST_STDERR]), cut=True)
-        else:
-            self._said(self._case_id, Direction.FROM, _text(line))
+    def _record_bad(self, line: bytes) -> None:
+        """Record the beginning of a line that is no answer."""
+        cut = len(line) > LONGEST_STDERR
+        self._record(self._case_id, Direction.FROM, _text(line[:LONGEST_STDERR] if cut else line), cut=cut)
 
     def _tell(self, message: Mapping[str, Any], within_s: float) -> None:
         line = told(message)
-        self._said(self._case_id, Direction.TO, line)
+        self._record(self._case_id, Direction.TO, line)
         process = self._process
         if process is None or process.stdin is None:
             raise self._died(How.CRASH, "it is not running")
@@ -300,15 +300,12 @@ class Driver:
         return Death(how, detail, self._case_id, at)
 
     def _read_stderr(self, stream: IO[bytes]) -> None:
-        def tell(line: bytes) -> None:
-            with suppress(ConformanceError):  # something that it has left behind still writes after the end
-                if len(line) >= LONGEST_STDERR:
-                    self._said(self._case_id, Direction.STDERR, _text(line), cut=True)
-                else:
-                    self._said(self._case_id, Direction.STDERR, _text(line))
+        def keep(line: bytes) -> None:
+            with suppress(ConformanceError):  # a process that was left behind may still write after the end
+                self._record(self._case_id, Direction.STDERR, _text(line), cut=len(line) >= LONGEST_STDERR)
 
         with stream:
-            self._stderr.read(stream, tell)
+            self._stderr.read(stream, keep)
 
 
 def _read_lines(stream: IO[bytes], lines: queue.SimpleQueue[bytes | None]) -> None:
@@ -320,9 +317,9 @@ def _read_lines(stream: IO[bytes], lines: queue.SimpleQueue[bytes | None]) -> No
 
 
 def _await_end(pid: int, reader: threading.Thread, lines: queue.SimpleQueue[bytes | None]) -> None:
-    """Tell of the end of a process also where its output goes on, for something that it has started has that, too.
+    """Announce the end of a process also where its output goes on, because a child of it still holds that.
 
-    It is only looked at: who ends the driver still has to find its number in use.
+    The process is not reaped: whoever ends the driver has to find its number still in use.
     """
     with suppress(ChildProcessError):  # somebody has just ended it
         os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
@@ -331,7 +328,7 @@ def _await_end(pid: int, reader: threading.Thread, lines: queue.SimpleQueue[byte
 
 
 def _written(stream: IO[bytes], data: bytes, within_s: float) -> bool:
-    """Whether a pipe took it all in time: its buffer may be full, and nobody there who reads. Raises OSError."""
+    """Whether a pipe took it all in time: its buffer may be full, and nobody reading. Raises OSError."""
     number, until = stream.fileno(), time.monotonic() + within_s
     os.set_blocking(number, False)
     with selectors.DefaultSelector() as ready:
@@ -355,8 +352,3 @@ def _in_words(code: int) -> str:
         return f"signal {signal.Signals(-code).name}"
     except ValueError:
         return f"signal {-code}"
-
-
-def _without_options(environment: Mapping[str, str]) -> dict[str, str]:
-    """The environment, without what would have the client under test hold secrets that are none of its own."""
-    return {name: value for name, value in environment.items() if not name.startswith(OPTIONS)}

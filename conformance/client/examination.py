@@ -1,11 +1,11 @@
-"""What an examination of receivers works with: rounds of requests, the receiver's life, the time that is left.
+"""The tools of an examination of receivers: rounds of requests, known ids, restarts, and the time that is left.
 
-    Examination     sends rounds, has ids made known to the client, starts a driver again whose receivers have died
+    Examination     sends rounds, makes ids known to the client, starts a driver again whose receivers have died
     Ended           why nothing more is sent to a receiver
     Sent            a case that was sent
 
-What is sent at the same moment is a round; the next one begins when all of it is answered. Where a request gets no
-answer, it is looked at once whether the receiver is still there: so a death is noted with the request that it died of.
+A round is sent at the same moment; the next one begins when all of it is answered. Where a request gets no answer, the
+receiver is looked for at once, so that its death is noted with the request that caused it.
 """
 
 from __future__ import annotations
@@ -15,19 +15,20 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from random import Random
-from typing import TYPE_CHECKING
 
 import httpx
 
+from conformance.client.bench import Bench
 from conformance.client.driver import Death
+from conformance.client.plan import answered_with
 from conformance.client.posting import Posting, Reset, listening
+from conformance.client.receiver_under_test import Known, Outgoing, ReceiverUnderTest
 from conformance.client.rules.receiver_requests import CROWD
 from conformance.client.rules.receiving import QUICKLY_S, waited_s
-from conformance.client.scenarios import answered_with
-from conformance.client.subject import Known, Outgoing, Subject
 from conformance.mock.gateway import Reaction
 from conformance.model.traffic import Case, Response
 from conformance.payloads.addressees import Constraints
@@ -35,36 +36,33 @@ from conformance.payloads.valid import fresh_payloads
 from conformance.wire.connection import Connection, KeepAlive, Unanswered
 from conformance.wire.proxies import proxy_for
 
-if TYPE_CHECKING:
-    from conformance.client.certification import Bench
-
-# A notification is waited for until it is surely late.
+# An answer is waited for until it is surely late.
 SURELY_S = 0.5
 
 EXAMINED_WITHIN_S = 65.0
-"""After this nothing new is sent: a certification ends within 90 s, and calls and the last answer take time, too."""
+"""Nothing new is sent after this: a certification ends within 90 s, and calls and the last answer take time, too."""
 
 GATHERED_WITHIN_S = 1.0
 """Requests are released together that got a connection within this; a backlog may be short."""
 
 CALLS_WITHIN_S = 10.0
-"""Time for calls that make ids known; where it does not suffice, notifications have unknown ids."""
+"""Time for calls that make ids known; after that, notifications have unknown ids."""
 
 BACK_WITHIN_S = 3.0
-"""A receiver that somebody watches over is started again in this time."""
+"""A supervised receiver is started again within this time."""
 
 MOST_DEATHS = 5
 
-# Of what was under way when a receiver died, so many are named where nothing more can be told.
+# So many of the requests that were open when a receiver died are named.
 MOST_NAMED = 4
 
-# What a receiver has thanked for is known to its client by then.
+# A receiver has passed a notification on by then.
 DEALT_WITH_WITHIN_S = 2.0
 ASK_AGAIN_S = 0.05
 
 OPEN = frozenset({"pending", "unknown"})
 
-# A process that is going to end has closed its port by then.
+# A process that is about to end has closed its port by then.
 ENDS_WITHIN_S = 0.2
 POLL_S = 0.02
 
@@ -77,10 +75,9 @@ class Ended(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A case that was sent: its answer, and the seconds that it took; None if there was none.
+    """A case that was sent, its answer and the seconds that it took; None if there was none.
 
-    `lost`: there was no answer, and there would not be one later; `reached`: there was a connection;
-    `reset`: and it was reset.
+    `lost`: no answer will come; `reached`: there was a connection; `reset`: it was reset.
     """
 
     case: Case
@@ -98,22 +95,22 @@ class Sent:
 
 @dataclass(slots=True)
 class Examination:
-    """What all parts work with. `subjects` by command; `ends_at`: from then on (monotonic seconds) nothing is sent.
+    """`receivers` by command; nothing is sent after `ends_at` (monotonic seconds).
 
-    `gone`: why there is no receiver any more, by the scheme and address that it had. `late`: waited for in vain.
+    `gone`: why there is no receiver any more, by its scheme and address. `late`: results that did not come in time.
     """
 
     bench: Bench
     tls: ssl.SSLContext
-    subjects: dict[str, Subject]
+    receivers: dict[str, ReceiverUnderTest]
     ends_at: float
     deaths: int = 0
     patience_s: float = DEALT_WITH_WITHIN_S
     gone: dict[tuple[str, bytes], str] = field(default_factory=dict)
     late: list[tuple[str, Case]] = field(default_factory=list, repr=False)
-    # What was lost last, if nothing has been answered since.
+    # The requests that were lost last, if none has been answered since.
     suspects: list[str] = field(default_factory=list, repr=False)
-    # The driver is asked for something: it cannot be started again meanwhile.
+    # The driver is busy with a call: it cannot be started again now.
     busy: bool = field(default=False, repr=False)
 
     @property
@@ -131,15 +128,15 @@ class Examination:
     def round(
         self, cases: Sequence[Case | Outgoing], within_s: float | None = None, *, together: bool = False
     ) -> list[Sent]:
-        """Send all of them at the same moment and wait until each is answered, or has not been in time.
+        """Send all of them at the same moment and wait until each is answered or late.
 
-        `together`: they are on their way, but for the last byte of each, before any of them can be acted on. Raises
-        Ended where the time is up, or the receiver is no more.
+        `together`: the last bytes are held back until all others are sent. Raises Ended where the time is up, or the
+        receiver is gone.
         """
         if not cases:
             return []
         outgoing = self._addressed([each if isinstance(each, Outgoing) else Outgoing(each) for each in cases])
-        # Near the end nobody is waited for as long as it may take; that an answer is late is told all the same.
+        # Near the end answers have less time, but enough to show that they are late.
         most_s = max(self.ends_at - time.monotonic(), QUICKLY_S + 0.5)
         within_s = min(self.waits_s if within_s is None else within_s, most_s)
         sent = self._together(outgoing, within_s) if together else self._at_once(outgoing, within_s)
@@ -149,35 +146,31 @@ class Examination:
         return sent
 
     def _alone(self, sent: Sent) -> Sent:
-        """Send again what was under way when the receiver died: alone it shows what it did."""
+        """Send a request again that was open when the receiver died, alone, to see whether it was the cause."""
         again = self._again(sent)
         self._look_after([again])
         return again
 
     def one_by_one(self, outgoing: Sequence[Outgoing]) -> None:
-        """Send them one after the other; those that keep the connection of the one before it, if it was left open."""
-        posting: Posting | None = None
-        try:
+        """Send them one after the other, where they ask for it on the connection of the one before."""
+        with ExitStack() as stack:
+            posting: Posting | None = None
             for listed in outgoing:
                 (each,) = self._addressed([listed])
                 used = posting is not None and posting.reusable
                 if posting is None or not (each.keeps and used):
-                    if posting is not None:
-                        posting.close()
-                    posting, used = Posting(each.case.request.url, self.tls), False
-                sent = self._asked(*self._noted([each]), each, posting, self.waits_s)
-                if sent.lost and used:  # it may have crossed the close of the connection, which HTTP allows
-                    posting.close()
-                    posting = Posting(each.case.request.url, self.tls)
-                    sent = self._asked(*self._noted([each], attempt=2), each, posting, self.waits_s)
+                    stack.close()
+                    posting, used = stack.enter_context(Posting(each.case.request.url, self.tls)), False
+                sent = self._asked_alone(each, posting)
+                if sent.lost and used:  # HTTP allows the connection to be closed meanwhile
+                    stack.close()
+                    posting = stack.enter_context(Posting(each.case.request.url, self.tls))
+                    sent = self._asked_alone(each, posting, attempt=2)
                 self.bench.tick()
                 self._look_after([sent])
-        finally:
-            if posting is not None:
-                posting.close()
 
     def beside_a_call(self, cases: Sequence[Case]) -> None:
-        """Send them while the client makes a call, in which nobody can start its driver again."""
+        """Send them while the client makes a call, when its driver cannot be started again."""
         self.busy = True
         try:
             with suppress(Ended):
@@ -186,15 +179,15 @@ class Examination:
             self.busy = False
 
     def _addressed(self, outgoing: Sequence[Outgoing]) -> list[Outgoing]:
-        """Plan them, to where the receivers listen now. Raises Ended."""
+        """Plan them, for the current addresses of the receivers. Raises Ended."""
         if time.monotonic() > self.ends_at:
             raise Ended(TIME_IS_UP)
         addressed: list[Outgoing] = []
         for each in outgoing:
-            subject = self.subjects[each.case.command or ""]
-            if why := self.gone.get(subject.address):
+            receiver = self.receivers[each.case.command or ""]
+            if why := self.gone.get(receiver.address):
                 raise Ended(why)
-            request = replace(each.case.request, url=subject.url)
+            request = replace(each.case.request, url=receiver.url)
             addressed.append(replace(each, case=replace(each.case, request=request)))
         self.bench.plan([each.case for each in addressed])
         return addressed
@@ -211,50 +204,51 @@ class Examination:
         def send(number: int, each: Outgoing) -> Sent:
             ready.wait()
             with Posting(each.case.request.url, self.tls, within_s) as posting:
-                return self._asked([number], at, each, posting, within_s)
+                return self._asked(number, at, each, posting, within_s)
 
         with ThreadPoolExecutor(len(outgoing), thread_name_prefix="delivery") as workers:
             sent = list(workers.map(send, numbers, outgoing))
         if len(sent) < CROWD:
             return sent
-        # Whoever has connections reset when many come sends again; so does every gateway.
+        # When many come at once a connection may be reset; every gateway sends again then.
         return [self._again(each) if each.reset else each for each in sent]
 
     def _again(self, sent: Sent) -> Sent:
-        url = self.subjects[sent.case.command or ""].url
+        url = self.receivers[sent.case.command or ""].url
         each = Outgoing(replace(sent.case, request=replace(sent.case.request, url=url)))
         with Posting(url, self.tls) as posting:
-            return self._asked(*self._noted([each], attempt=2), each, posting, self.waits_s)
+            return self._asked_alone(each, posting, attempt=2)
 
     def _together(self, outgoing: Sequence[Outgoing], within_s: float) -> list[Sent]:
-        """As `_at_once`; one thread releases the last bytes of all that have got a connection in time."""
+        """Like `_at_once`; one thread releases the last bytes of all that got a connection in time."""
         if proxy_for(httpx.URL(outgoing[0].case.request.url)) is not None:
             return self._at_once(outgoing, within_s)
         numbers, at = self._noted(outgoing)
         gathered, gate, lock = threading.Semaphore(0), threading.Event(), threading.Lock()
         begun: list[Posting] = []
 
-        def send(number: int, each: Outgoing) -> Sent:
+        def ask(each: Outgoing) -> Response:
             with Posting(each.case.request.url, self.tls, within_s) as posting:
                 try:
                     posting.connect()
-                    posting.begin(each.case.request, each.form)
-                except Unanswered as unanswered:
+                    posting.begin(each.case.request, each.framing)
+                    with lock:
+                        late = gate.is_set()
+                        if not late:
+                            begun.append(posting)
+                finally:
                     gathered.release()
-                    return self._failed(number, each, unanswered)
-                with lock:
-                    late = gate.is_set()
-                    if not late:
-                        begun.append(posting)
-                gathered.release()
                 if late:
                     posting.release()
                 else:
                     gate.wait()
-                return self._answered(number, each, at, within_s, posting)
+                return posting.answer(within_s)
 
         with ThreadPoolExecutor(len(outgoing), thread_name_prefix="delivery") as workers:
-            sent = [workers.submit(send, number, each) for number, each in zip(numbers, outgoing, strict=True)]
+            sent = [
+                workers.submit(self._recorded, number, at, each, partial(ask, each))
+                for number, each in zip(numbers, outgoing, strict=True)
+            ]
             deadline = time.monotonic() + GATHERED_WITHIN_S
             for _ in outgoing:
                 gathered.acquire(timeout=max(0.0, deadline - time.monotonic()))
@@ -264,50 +258,44 @@ class Examination:
                 gate.set()
             return [each.result() for each in sent]
 
-    def _asked(self, numbers: list[int], at: float, each: Outgoing, posting: Posting, within_s: float) -> Sent:
-        number, request = numbers[0], each.case.request
-        if proxy_for(httpx.URL(request.url)) is not None:
-            return self._through_a_proxy(number, each, at, within_s)
-        try:
+    def _asked_alone(self, each: Outgoing, posting: Posting, attempt: int = 1) -> Sent:
+        (number,), at = self._noted([each], attempt)
+        return self._asked(number, at, each, posting, self.waits_s)
+
+    def _asked(self, number: int, at: float, each: Outgoing, posting: Posting, within_s: float) -> Sent:
+        request = each.case.request
+
+        def ask() -> Response:
+            if proxy_for(httpx.URL(request.url)) is not None:
+                with Connection(within_s, KeepAlive(), self.tls) as connection:
+                    return connection.ask(request).response
             if not posting.reusable:
                 posting.connect()
-            posting.begin(request, each.form)
-        except Unanswered as unanswered:
-            return self._failed(number, each, unanswered)
-        posting.release()
-        return self._answered(number, each, at, within_s, posting)
+            posting.begin(request, each.framing)
+            posting.release()
+            return posting.answer(within_s)
 
-    def _through_a_proxy(self, number: int, each: Outgoing, at: float, within_s: float) -> Sent:
-        with Connection(within_s, KeepAlive(), self.tls) as connection:
-            try:
-                response = connection.ask(each.case.request).response
-            except Unanswered as unanswered:
-                return self._failed(number, each, unanswered)
-        answered_at = time.monotonic()
-        self.bench.journal.answered(number, response, answered_at)
-        return Sent(each.case, response, answered_at - at)
+        return self._recorded(number, at, each, ask)
 
-    def _answered(self, number: int, each: Outgoing, at: float, within_s: float, posting: Posting) -> Sent:
+    def _recorded(self, number: int, at: float, each: Outgoing, ask: Callable[[], Response]) -> Sent:
+        """Ask, and record the answer or the failure."""
+        journal = self.bench.journal
         try:
-            response = posting.answer(within_s)
+            response = ask()
         except Unanswered as unanswered:
-            return self._failed(number, each, unanswered)
+            journal.failed(number, str(unanswered), time.monotonic(), unsent=unanswered.never_left)
+            lost, reset = "within" not in str(unanswered), isinstance(unanswered, Reset)
+            return Sent(each.case, None, None, lost=lost, reset=reset, reached=not unanswered.never_left)
         answered_at = time.monotonic()
-        self.bench.journal.answered(number, response, answered_at)
+        journal.answered(number, response, answered_at)
         return Sent(each.case, response, answered_at - at)
-
-    def _failed(self, number: int, each: Outgoing, unanswered: Unanswered) -> Sent:
-        self.bench.journal.failed(number, str(unanswered), time.monotonic(), unsent=unanswered.never_left)
-        lost = "within" not in str(unanswered)
-        reset = isinstance(unanswered, Reset)
-        return Sent(each.case, None, None, lost=lost, reset=reset, reached=not unanswered.never_left)
 
     # --- The receiver's life
 
     def _look_after(self, sent: Sequence[Sent]) -> bool:
-        """Where a request was lost, see whether its receiver is still there; if not, note its death and have it back.
+        """Where a request was lost, look for its receiver; if it died, note that and get it back.
 
-        Whether it had died and is back. Raises Ended where it is not.
+        Whether it had died and is back. Raises Ended where it does not come back.
         """
         lost = [each for each in sent if each.lost]
         if not lost or self.busy:
@@ -322,27 +310,27 @@ class Examination:
         self.suspects = []
         self.deaths += 1
         command = lost[0].case.command or ""
-        dead = [s for s in self.subjects.values() if s.address == self.subjects[command].address]
+        dead = [s for s in self.receivers.values() if s.address == self.receivers[command].address]
         detail = {"case": suspects[0] if len(suspects) == 1 else None, "commands": [each.command.name for each in dead]}
         self.bench.journal.note("receiver-died", detail)
         why = f"the receiver was no longer there after {' or '.join(suspects[:MOST_NAMED])}"
         if not self._back(command, url) or self.deaths >= MOST_DEATHS:
-            self.gone.update((self.subjects[each.command.name].address, why) for each in dead)
+            self.gone.update((self.receivers[each.command.name].address, why) for each in dead)
             raise Ended(why)
         return True
 
     def _lives(self, url: str) -> bool:
-        """Whether the receiver is there, and stays for a moment: a process takes a while to end."""
+        """Whether the receiver is there, and stays for a moment, for a process takes a while to end."""
         driver = self.bench.driver if self.bench.settings.callback_url is None else None
         until = time.monotonic() + ENDS_WITHIN_S
         while listening(url) and not (driver is not None and driver.exited):
             if time.monotonic() > until:
                 return True
-            time.sleep(POLL_S)  # nothing announces the end of a process that may not be ours
+            time.sleep(POLL_S)  # the end of a foreign process is not announced
         return False
 
     def _back(self, command: str, url: str) -> bool:
-        """Whether there is a receiver again: the driver's, started anew, or one that somebody else watches over."""
+        """Whether there is a receiver again: the driver's, which is restarted, or one with another supervisor."""
         bench = self.bench
         if bench.driver is not None and bench.settings.callback_url is None:
             try:
@@ -350,79 +338,79 @@ class Examination:
             except Death:
                 return False
             for name, now in bench.callbacks.items():
-                if name in self.subjects:
-                    forgetful = self.subjects[name]
+                if name in self.receivers:
+                    forgetful = self.receivers[name]
                     forgetful.url = now
                     forgetful.ids.clear()
                     forgetful.known.clear()
-            url = self.subjects[command].url if command in self.subjects else url
+            url = self.receivers[command].url if command in self.receivers else url
         until = time.monotonic() + BACK_WITHIN_S
         while not listening(url):
             if time.monotonic() > until:
                 return False
-            time.sleep(POLL_S)  # nor that it listens again
+            time.sleep(POLL_S)  # nor its start
         return True
 
     # --- Ids that the client knows
 
-    def make_known(self, subject: Subject, count: int) -> None:
-        """See to it that the client knows `count` requests that nobody was notified of, by calls of its own."""
-        bench, command = self.bench, subject.command
-        if command.name not in bench.commands or len(subject.ids) >= count:
+    def make_known(self, receiver: ReceiverUnderTest, count: int) -> None:
+        """Have the client make calls until it knows `count` requests that no notification was sent for."""
+        bench, command = self.bench, receiver.command
+        if command.name not in bench.commands or len(receiver.ids) >= count:
             return
         ends_at = min(time.monotonic() + CALLS_WITHIN_S, self.ends_at)
-        for params in self._payloads(subject, 2 * (count - len(subject.ids))):
-            if len(subject.ids) >= count or time.monotonic() > ends_at:
+        for params in self._payloads(receiver, 2 * (count - len(receiver.ids))):
+            if len(receiver.ids) >= count or time.monotonic() > ends_at:
                 break
-            request_id = subject.unknown_id()
-            if self.call_with_id(subject, request_id, params):
-                subject.ids.append(request_id)
-        subject.knows = subject.knows or bool(subject.ids)
+            request_id = receiver.unknown_id()
+            if self.call_with_id(receiver, request_id, params):
+                receiver.ids.append(request_id)
+        receiver.knows = receiver.knows or bool(receiver.ids)
 
     def call_with_id(
         self,
-        subject: Subject,
+        receiver: ReceiverUnderTest,
         request_id: str,
         params: dict[str, str] | None = None,
         before_answer: Callable[[Reaction], None] | None = None,
     ) -> bool:
-        """Have the client make a call that is answered with this id; whether it says that it was accepted under it.
+        """Have the client make a call that is answered with this id; whether it reports that as accepted.
 
-        `before_answer` is called before the answer goes out; the call is known then.
+        `before_answer` is called before the answer goes out; the call is known by then.
         """
-        bench, name = self.bench, subject.command.name
+        bench, name = self.bench, receiver.command.name
         if name not in bench.commands:
             return False
-        asked = params or next(iter(self._payloads(subject, 1)))
+        asked = params or next(iter(self._payloads(receiver, 1)))
         call = bench.cases.call(name, answered_with(request_id), "receiving", asked)
         bench.plan([call.case])
-        subject.known[request_id] = Known(call.case.id, asked)
+        receiver.known[request_id] = Known(call.case.id, asked)
         said = bench.invoke(call, before_answer)
         accepted = said is not None and said.get("outcome") == "accepted"
         if said is None or not accepted or said.get("request_id") not in {None, request_id}:
-            del subject.known[request_id]
+            del receiver.known[request_id]
             return False
         return True
 
-    def _payloads(self, subject: Subject, count: int) -> list[dict[str, str]]:
-        seed = Random(f"{self.bench.settings.seed}/{subject.command.name}/{subject.count}").getrandbits(32)
-        subject.count += 1
+    def _payloads(self, receiver: ReceiverUnderTest, count: int) -> list[dict[str, str]]:
+        seed = Random(f"{self.bench.settings.seed}/{receiver.command.name}/{receiver.count}").getrandbits(32)
+        receiver.count += 1
         lacks = self.bench.hello.lacks
-        command = subject.contract.commands[subject.command.name]
-        payloads = fresh_payloads(subject.contract, command, Constraints(), count, seed, [])
+        command = receiver.contract.commands[receiver.command.name]
+        payloads = fresh_payloads(receiver.contract, command, Constraints(), count, seed, [])
         return [{n: str(v) for n, v in each.members.items() if n not in lacks} for each in payloads]
 
     def ask(self, cases: Iterable[Case], *, also: Iterable[str] = ()) -> None:
-        """Ask what became of the requests of these notifications, and of others, under the last case."""
-        asked = [(self.subjects[case.command or ""].id_in(case), case) for case in cases]
+        """Ask about the requests of these notifications, and about others, under the last case."""
+        asked = [(self.receivers[case.command or ""].id_in(case), case) for case in cases]
         self._ask_until_known(asked)
         if asked:
             self.ask_of((request_id, asked[-1][1]) for request_id in also)
 
     def _ask_until_known(self, asked: list[tuple[str, Case]]) -> None:
-        """Ask again where a known request is open: a receiver may thank first and deal with it a little later.
+        """Ask again while a known request is open: a receiver may answer first and pass the result on a little later.
 
-        Who is waited for in vain is waited for half as long the next time.
+        Where that was in vain, the next wait is half as long.
         """
         until = time.monotonic() + self.patience_s
         while asked:
@@ -436,10 +424,10 @@ class Examination:
                 time.sleep(ASK_AGAIN_S)  # the protocol lets a driver answer, not announce
 
     def _is_known(self, request_id: str, case: Case) -> bool:
-        return (subject := self.subjects[case.command or ""]).makes_no_calls or request_id in subject.known
+        return (receiver := self.receivers[case.command or ""]).makes_no_calls or request_id in receiver.known
 
     def ask_of(self, asked: Iterable[tuple[str, Case]]) -> list[str | None]:
-        """The state of each request_id as the client says it, asked under the case that it goes with."""
+        """The state of each request_id as the client reports it, asked under the case beside it."""
         if not self.can_ask:
             return [None for _ in asked]
         answers = [self.bench.result(request_id, case.id) for request_id, case in asked]

@@ -15,15 +15,7 @@ from conformance.journal import Record
 from conformance.judging.judgement import Finding, Reason
 from conformance.judging.single_pass import Tally
 from conformance.judging.terms import Terms
-from conformance.judging.verdicts import (
-    Evaluation,
-    Listed,
-    RequirementVerdict,
-    Standard,
-    Verdict,
-    Verdicts,
-    verdict_on,
-)
+from conformance.judging.verdicts import Evaluation, Listed, RequirementVerdict, Standard, Verdict, Verdicts, verdict_on
 
 # How the requirement is judged that each death of a driver breaks.
 DRIVER_LIVES = ByRule("driver-answers-once")

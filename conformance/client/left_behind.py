@@ -1,12 +1,12 @@
 """Processes that a driver has started and left behind, in whatever session: they are found and ended.
 
-    MARK            the variable that a driver and all that it starts have in their environment
-    family_of       the processes that a driver has started and that have started each other, while it lives
-    end_all         ends these, and all that bear the mark
-    Left            what was found
+    MARK            the variable that a driver and all its descendants have in their environment
+    family_of       the descendants of a driver, while it lives
+    end_all         ends these, and all that have the mark
+    Left            a process that was found
 
-A process leaves its session with `setsid`, and its parents by the death of the one in between; its environment it
-keeps, unless somebody takes care to change that. Read off /proc, so only on Linux.
+A process leaves its session with `setsid`, and loses its parent by the death of the one in between; its environment it
+keeps, unless somebody takes care to change that. This reads /proc, so it works on Linux only.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from pathlib import Path
 
 MARK = "STATUM_DRIVER_OF"
 
-# What is being ended may start another meanwhile.
+# A process may start another one while it is being ended.
 ROUNDS = 5
 # Between a SIGKILL and the end of a process that does not wait for a disk.
 ENDS_WITHIN_S = 1.0
 POLL_S = 0.005
 
-# Of a command line so much tells what it is.
+# So much of a command line shows what it is.
 SHOWN_ARGUMENTS = 3
 LONGEST_SHOWN = 200
 
@@ -39,7 +39,7 @@ _STATE, _PARENT, _GROUP, _BEGAN = 0, 1, 2, 19
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """A process that outlived the driver that had started it; `ended`: it does so no more."""
+    """A process that outlived the driver that had started it; `ended`: it was ended then."""
 
     pid: int
     command: str
@@ -47,13 +47,13 @@ class Left:
 
     @property
     def fate(self) -> str:
-        """What became of it, in words."""
+        """Whether it was ended, in words."""
         return "which was ended" if self.ended else "which could not be ended, and goes on"
 
 
 @dataclass(frozen=True, slots=True)
 class _Process:
-    """A process of this machine: a number is given again, but not with the same beginning."""
+    """A process of this machine: numbers are used again, but not with the same start time."""
 
     pid: int
     began: str
@@ -62,12 +62,12 @@ class _Process:
 
 
 def can_look() -> bool:
-    """Whether this system tells of its processes."""
+    """Whether this system has /proc."""
     return (_PROC / "self" / "environ").exists()
 
 
 def family_of(pid: int) -> frozenset[_Process]:
-    """All that a process has started, and those in turn, as far as none in between has ended."""
+    """The descendants of a process, as far as none in between has ended."""
     children: dict[int, list[_Process]] = {}
     for process in _processes():
         children.setdefault(process.parent, []).append(process)
@@ -81,9 +81,9 @@ def family_of(pid: int) -> frozenset[_Process]:
 
 
 def end_all(mark: str, family: Collection[_Process], group: int) -> tuple[Left, ...]:
-    """End what is left of a family, and what has `mark` in its environment.
+    """End the rest of a family, and the processes with `mark` in their environment.
 
-    What was found; without what is of the process `group` of the driver, which has been ended with it.
+    Returns those that were found, but for the process `group` of the driver, which was ended with it.
     """
     told: dict[_Process, str] = {}
     for _ in range(ROUNDS):
@@ -99,7 +99,7 @@ def end_all(mark: str, family: Collection[_Process], group: int) -> tuple[Left, 
 
 
 def _gone(processes: Collection[_Process]) -> bool:
-    """Whether these have ended within a short time; nobody is told of the end of a process that is not its child."""
+    """Whether these end within a short time."""
     until = time.monotonic() + ENDS_WITHIN_S
     while not set(processes).isdisjoint(_processes()):
         if time.monotonic() > until:
@@ -109,7 +109,7 @@ def _gone(processes: Collection[_Process]) -> bool:
 
 
 def _processes() -> Iterator[_Process]:
-    """The others of this machine that have not ended."""
+    """The other processes of this machine that have not ended."""
     own = os.getpid()
     if not can_look():
         return

@@ -1,11 +1,10 @@
-"""A client that is run by hand, or by its own tests, against an address that is shown: judged by what arrives there.
+"""A client that is run by hand, or by its own tests, against an address that is shown, and judged by its requests.
 
-    observe         serves the gateway until told to stop and returns the path of the journal
+    observe         serves the gateway until it is interrupted and returns the path of the journal
 
-The gateway is the mock one with its sample account. It keeps the contract, so what else a client may meet is chosen by
-the phone number (`conformance.mock.account.SCENARIOS`). Nobody tells what the client was asked for nor what it
-told its caller. So a request is taken for a call of its own; only equal ones to a chosen number are taken for one call,
-made again: no two calls need to be equal.
+The gateway is the mock one with its sample account. It keeps the contract; other behaviours are chosen by the phone
+number (`conformance.mock.account.SCENARIOS`). The parameters of the calls and the client's reports are unknown. So each
+request counts as a call of its own, but for equal ones to a chosen number, which count as one call that is repeated.
 """
 
 from __future__ import annotations
@@ -15,16 +14,15 @@ import re
 import threading
 import time
 from base64 import b64encode
-from collections.abc import Callable, Mapping, MutableMapping
-from datetime import UTC, datetime
+from collections.abc import Callable, MutableMapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
 from conformance.client.rules.calls import STRAY
 from conformance.client.rules.sending import as_text
-from conformance.client.settings import Settings
-from conformance.client.witness import Visit, Witness, wait_for_resends
+from conformance.client.settings import JOURNAL, ClientSettings
+from conformance.client.witness import Witness, WitnessRequest
 from conformance.contract.command import Command
 from conformance.contract.contract import Contract
 from conformance.journal import Journal, Redaction
@@ -34,7 +32,7 @@ from conformance.mock.account import Account, number_row
 from conformance.mock.answering import Channel, put, received
 from conformance.mock.behaviour import Wire
 from conformance.mock.gateway import Gateway
-from conformance.model.errors import SuiteError, UsageError
+from conformance.model.errors import UsageError
 from conformance.model.interruption import granted, held_back, let_through
 from conformance.model.progress import Progress, Silent
 from conformance.model.traffic import Case, Kind, Request
@@ -42,21 +40,19 @@ from conformance.wire.asgi import Receive, Send
 from conformance.wire.ledger import Taken
 from conformance.wire.listening import Address
 
-JOURNAL = "journal.sqlite"
-
 ASPECT = "observed"
 
-# In place of a credential that is not the sample account's: it may be a real one, sent here by mistake.
+# Replaces a credential that is not the sample account's: it may be a real one, sent here by mistake.
 STRANGE = "[another credential]"
 
 _SCHEME = re.compile(r"[A-Za-z]+(?= )")
 
 
 class ObservingWitness(Witness):
-    """Serves one base URL and makes cases of what arrives there."""
+    """Serves one base URL and makes cases of the requests to it."""
 
     def __init__(self, journal: Journal, account: Account, seed: int, listen: Address) -> None:
-        """Claim the address. Raises EnvironmentFailure if it cannot be had."""
+        """Bind the address. Raises EnvironmentFailure if that fails."""
         super().__init__(journal, account.contract, listen)
         self._gateway = Gateway(account, seed=seed)
         pair = f"{account.consumer_key}:{account.consumer_secret}"
@@ -77,7 +73,7 @@ class ObservingWitness(Witness):
         return self._count
 
     def wait(self, for_s: float | None, idle_s: float | None) -> None:
-        """Return after `for_s` seconds, or when nothing has come for `idle_s` seconds after something did."""
+        """Return after `for_s` seconds, or once there were requests and then none for `idle_s` seconds."""
         begun = time.monotonic()
         with self._lasting:
             while True:
@@ -100,15 +96,15 @@ class ObservingWitness(Witness):
             return
         case_id = self._case_of(request)
         number = self._arrived(case_id, self._shown(request))
-        if case_id != STRAY or self._has_own_credential(request):  # who only looks around does not end the observation
+        if case_id != STRAY or self._has_own_credential(request):  # scanners do not end the observation
             with self._lasting:
                 self._count += 1
                 self._last_at = time.monotonic()
                 self._lasting.notify_all()
-        await self._reply(Visit(number, request, channel), answer.reply, Wire())
+        await self._reply(WitnessRequest(number, request, channel), answer.reply, Wire())
 
     def _is_too_much(self, request: Request) -> bool:
-        """Whether there was too much already of what does not carry the account's credential: it may be anybody's."""
+        """Whether there were too many requests without the account's credential, which may be anybody's."""
         if self._has_own_credential(request):
             return False
         return self._strays.kept(Taken(None, request, time.monotonic(), time.time()), None) is None
@@ -137,7 +133,7 @@ class ObservingWitness(Witness):
         return Request(request.method, request.url, headers, request.body)
 
     def _shown_head(self, head: bytes) -> bytes:
-        """Without credentials: which one was meant cannot be told of what is no request."""
+        """Without credentials: an unreadable request does not show which one was meant."""
         return without_credentials(head.decode("latin-1")).encode("latin-1")
 
 
@@ -149,14 +145,14 @@ def _without_stranger(name: str, value: str, own: str) -> str:
 
 
 def command_of(target: str, contract: Contract) -> Command | None:
-    """The command that a target is meant for, also where it does not quite say so; None if that cannot be told."""
+    """The command that a target is meant for, even if it is misspelled in case or path; None if there is none."""
     path = unquote(target.partition("?")[0]).rstrip("/").lower()
     return next((command for name, command in contract.commands.items() if path.endswith(f"/{name.lower()}")), None)
 
 
 def _lawful_body(command: Command, body: bytes, contract: Contract) -> bytes:
-    """What a lawful client would have sent in place of a body: the documented members, as strings."""
-    members = _members(body)
+    """The body that a lawful client would have sent instead: the documented members, as strings."""
+    members = Content.of(body).members
     if command.method == "GET" or members is None:
         return b""
     known = contract.schemas.resolved(f"{command.folder}/request")["properties"]
@@ -165,23 +161,19 @@ def _lawful_body(command: Command, body: bytes, contract: Contract) -> bytes:
 
 
 def is_chosen(body: bytes, contract: Contract) -> bool:
-    """Whether the body has a recipient that a behaviour is chosen with."""
-    members, recipient = _members(body), contract.members.recipient
+    """Whether the recipient in the body chooses a behaviour."""
+    members, recipient = Content.of(body).members, contract.members.recipient
     return members is not None and recipient is not None and number_row(contract, members.get(recipient)) is not None
-
-
-def _members(body: bytes) -> Mapping[str, Any] | None:
-    return Content.of(body).members
 
 
 Introduce = Callable[[str, Account], None]
 
 
-def observe(settings: Settings, introduce: Introduce, progress: Progress | None = None) -> Path:
-    """Watch a client until interrupted, or until the settings say that it is enough.
+def observe(settings: ClientSettings, introduce: Introduce, progress: Progress | None = None) -> Path:
+    """Watch a client until interrupted, or as long as the settings say.
 
-    `introduce` is told the base URL and the account. Raises EnvironmentFailure for an address that cannot be had, and
-    UsageError where the settings name none.
+    `introduce` is called with the base URL and the account. Raises EnvironmentFailure for an address that cannot be
+    bound, and UsageError where the settings name none.
     """
     if settings.observe is None:
         raise UsageError("there is no address to observe a client at; expected --observe")
@@ -189,12 +181,9 @@ def observe(settings: Settings, introduce: Introduce, progress: Progress | None 
     progress.phase("prepare")
     account = Account.sample(contract=settings.contract)
     begun = time.monotonic()
-    with (
-        held_back(),
-        Journal.create(
-            settings.report_dir / JOURNAL, _recorded(settings, account), Redaction.of_values(*settings.protected)
-        ) as journal,
-    ):
+    recorded = settings.of_run("the client that was observed", account.consumer_key, account.consumer_secret)
+    redaction = Redaction.of_values(*settings.protected)
+    with held_back(), Journal.create(settings.report_dir / JOURNAL, recorded, redaction) as journal:
         with ObservingWitness(journal, account, settings.seed, settings.observe) as witness:
             journal.plan([Case(STRAY, None, Kind.INVOKE, STRAY, STRAY, Request("GET", witness.url))])
             introduce(witness.base, account)
@@ -204,31 +193,18 @@ def observe(settings: Settings, introduce: Introduce, progress: Progress | None 
             try:
                 with let_through():
                     witness.wait(settings.observe_for_s, settings.observe_idle_s)
-                    wait_for_resends(witness, settings.advised_delay_s, progress)
+                    witness.wait_for_resends(settings.advised_delay_s, progress)
             except KeyboardInterrupt:
                 granted()  # that is how it is meant to end
-            witness.tell_unfinished()
-            witness.note_left_out()
+            witness.note_rest()
             journal.note("settled", {"at": time.monotonic(), "waited_s": None})
-        if witness.errors:
-            raise SuiteError(f"the witness failed: {witness.errors[0]!r}") from witness.errors[0]
         journal.note("finished", {"duration_s": round(time.monotonic() - begun, 3)})
     return settings.report_dir / JOURNAL
 
 
-def _end_of(settings: Settings) -> str:
-    """When it ends, in words."""
+def _end_of(settings: ClientSettings) -> str:
+    """When the observation ends, in words."""
     ends = [] if settings.observe_for_s is None else [f"for {settings.observe_for_s:g} s"]
     if settings.observe_idle_s is not None:
         ends.append(f"until nothing has come for {settings.observe_idle_s:g} s")
     return " or ".join(ends) or "until Ctrl-C"
-
-
-def _recorded(settings: Settings, account: Account) -> dict[str, Any]:
-    return {
-        **settings.recorded(),
-        "subject_name": "the client that was observed",
-        "started_at": datetime.now(UTC).isoformat(timespec="milliseconds"),
-        # The sample account's, which opens nothing: evidence, not a secret.
-        "credential": {"key": account.consumer_key, "secret": account.consumer_secret},
-    }

@@ -1,40 +1,63 @@
-"""Every case of a certification, from one seed: what the client is asked to call, and what it meets.
+"""Every case of a certification, from one seed: the calls that the client is asked for, and the gateway's behaviour.
 
-    Call            a case with all that it takes: its nonce, the id of its message, its scenario, its parameters
-    calls_of        those of the commands that a client declares
-    spread          an order in which what fails comes between what is accepted
-    again           the first of them, to be repeated at the end
+    PlannedCall     a case with its nonce, the id of its message, its scenario and its parameters
+    calls_of        the calls of the commands that a client declares
+    spread          an order in which failing calls come between accepted ones
+    again           the first call, to be repeated at the end
+    played          a scenario of the contract as the behaviour of a gateway
     Credential      the account's, made up for the run
 
-Nonces and ids of messages tell nothing about what is expected.
+Nonces and ids of messages do not give away what is expected. Whatever the client sends, the witness plays the call's
+scenario and refuses nothing: so one mistake in sending does not hide all others. The rules judge the requests.
 """
 
 from __future__ import annotations
 
 import json
+import math
+import time
 from base64 import b64encode
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from email.utils import formatdate
 from functools import cache
 from hashlib import blake2b
 from random import Random
 from typing import Self
 
-from conformance.client.scenarios import OPENING, SENDING, Setting, played, says_accepted
 from conformance.contract.behaviours import ScenarioRow
 from conformance.contract.command import Command
 from conformance.contract.contract import Contract
 from conformance.contract.requirements import ACCEPTED
 from conformance.mock.account import Account
-from conformance.mock.behaviour import Reply
+from conformance.mock.behaviour import Behaviour, Ending, Moment, Reply, ReplyChange
+from conformance.mock.changes import changed_by
 from conformance.mock.gateway import Gateway
+from conformance.mock.rules import TAGS
 from conformance.model.errors import SuiteError
-from conformance.model.traffic import Case, Kind, Request
+from conformance.model.traffic import Case, Kind, Request, header
 from conformance.payloads.addressees import Constraints
 from conformance.payloads.valid import ValidPayload, fresh_payloads, valid_payloads
 
+SENDING = ScenarioRow("accepted", "accepted")
+OPENING = ScenarioRow("opening", "accepted; the next call has the same base URL")
+
+LENIENT = Behaviour(waived=TAGS)
+
+# The seconds in Retry-After: longer than the pause that many clients make anyway.
+RETRY_AFTER_S = 2
+
+# How far ahead a date in Retry-After lies at least. It has no fractions of a second, so it may be one more.
+DATE_AHEAD_S = 1.5
+
+# A timer of a client may be early by so much.
+EARLY_S = 0.05
+
+# Bytes of a dripping answer within a client's time-out: no single read takes too long.
+DRIPS_IN_A_TIMEOUT = 4
+
 FIRST, AGAIN = "first", "first again"
-"""Aspects of the first call of a certification, and of its repetition at the end."""
+"""Aspects of the first call, and of its repetition at the end."""
 
 NONCE_BYTES = 8
 
@@ -57,7 +80,7 @@ TELLING_TEXTS: Mapping[str, str] = {
     "extension of GSM": "^{}\\[~]|€ are two septets each",
     "ends of lines": "\nbefore and after\r\n",
 }
-"""Texts that clients are known to change on their way into JSON; each stands alone in a call."""
+"""Texts that clients are known to change on their way into JSON; each has a call of its own."""
 
 TELLING_NAMES: Mapping[str, str] = {
     "leading zeros": "001234",
@@ -65,10 +88,10 @@ TELLING_NAMES: Mapping[str, str] = {
     "zero": "0",
     "true": "true",
 }
-"""The same for members that name something, such as a short code; each where that may hold it."""
+"""The same for members that name something, such as a short code, where the schema allows them."""
 
-# Between two calls that meet trouble: two that are accepted, where there are as many. A breaker that looks at the last
-# calls mostly opens at half of them.
+# Accepted calls between two failing ones, where there are as many. Most circuit breakers open when half of the last
+# calls failed.
 MOST_BETWEEN = 2
 
 _LETTERS = "abcdefghijkmnopqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789"
@@ -83,7 +106,7 @@ class Credential:
 
     @classmethod
     def of(cls, seed: int) -> Self:
-        """Made up from the seed; its base64 has a + and a /, by which the usual alphabet is told from that of URLs."""
+        """Make one up from the seed; its base64 has a + and a /, which tells the usual alphabet from that of URLs."""
         chance = Random(f"{seed}/credential")
         while True:
             key = "".join(chance.choices(_LETTERS, k=32))
@@ -94,10 +117,10 @@ class Credential:
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class PlannedCall:
     """One call that the client is asked for. `case.request` is what a lawful client would send, without headers.
 
-    `opening`: the call that is made directly before it at the same base URL, if any, for a connection to be kept.
+    `opening`: the call that comes directly before it at the same base URL, if any, to leave a connection open.
     """
 
     contract: Contract
@@ -106,16 +129,16 @@ class Call:
     nonce: str
     message_id: str
     params: Mapping[str, str]
-    opening: Call | None = None
+    opening: PlannedCall | None = None
 
     @property
-    def in_order(self) -> tuple[Call, ...]:
-        """The call, after the one that is made before it."""
+    def in_order(self) -> tuple[PlannedCall, ...]:
+        """The opening, if there is one, and the call."""
         return (self,) if self.opening is None else (self.opening, self)
 
     @property
     def command(self) -> Command:
-        """What is called."""
+        """The command."""
         return self.contract.commands[self.case.command or ""]
 
     @property
@@ -130,7 +153,7 @@ class Call:
 
 
 class Cases:
-    """Makes calls by a contract: numbers them, and gives each what is its own. `url`: where the witness is."""
+    """Makes the calls of a certification, each with its own number, nonce and ids. `url`: the witness's."""
 
     def __init__(self, contract: Contract, seed: int, url: str) -> None:
         self.contract = contract
@@ -144,8 +167,13 @@ class Cases:
         return blake2b(f"{self._seed}/{purpose}/{self._count}".encode(), digest_size=NONCE_BYTES).hexdigest()
 
     def call(
-        self, command: str, scenario: ScenarioRow, aspect: str, params: Mapping[str, str], opening: Call | None = None
-    ) -> Call:
+        self,
+        command: str,
+        scenario: ScenarioRow,
+        aspect: str,
+        params: Mapping[str, str],
+        opening: PlannedCall | None = None,
+    ) -> PlannedCall:
         """A call of `command`, to meet `scenario`; at the base URL of `opening`, if there is one."""
         nonce = self.name("nonce") if opening is None else opening.nonce
         method = self.contract.commands[command].method
@@ -153,17 +181,16 @@ class Cases:
         url = f"{self._url}/n/{nonce}{self.contract.base_path}/{command}"
         case_id = f"{command}/{aspect.replace(' ', '-')}/{self._count}"
         case = Case(case_id, command, Kind.INVOKE, aspect, case_id, Request(method, url, (), body))
-        return Call(self.contract, case, scenario, nonce, self.name("message"), dict(params), opening)
+        return PlannedCall(self.contract, case, scenario, nonce, self.name("message"), dict(params), opening)
 
 
 def calls_of(
     cases: Cases, commands: Sequence[str], max_examples: int, seed: int, lacks: Collection[str] = ()
-) -> list[Call]:
+) -> list[PlannedCall]:
     """All calls of a certification but the last, in the order in which they are asked for; none without commands.
 
-    Those that come before another one at its base URL are with it (`Call.in_order`). No call has one of the optional
-    members that the client `lacks`. What a client may send again comes early, so that the time in which it would is one
-    in which the others are made.
+    Openings are with their calls (`PlannedCall.in_order`). No call has one of the optional members that the client
+    `lacks`. Calls whose requests may be repeated come early, so that the others are made while the witness watches.
     """
     asked = [cases.contract.commands[name] for name in commands]
     calls = [
@@ -178,19 +205,19 @@ def calls_of(
     return [first, *spread(watched_first)]
 
 
-def spread(calls: Iterable[Call]) -> list[Call]:
-    """The calls with those that meet trouble one by one among the others, both in their own order.
+def spread(calls: Iterable[PlannedCall]) -> list[PlannedCall]:
+    """The calls with the failing ones one by one among the others, both in their own order.
 
     A circuit breaker opens after some failures in a row, or when too many of its last calls have failed, and then the
     client sends nothing.
     """
-    troubled: list[Call] = []
-    others: list[Call] = []
+    troubled: list[PlannedCall] = []
+    others: list[PlannedCall] = []
     for call in calls:
         (troubled if call.troubles else others).append(call)
     if not troubled:
         return others
-    ordered: list[Call] = []
+    ordered: list[PlannedCall] = []
     taken = 0
     for number, call in enumerate(troubled, start=1):
         due = min(MOST_BETWEEN * number, number * len(others) // len(troubled))
@@ -201,30 +228,27 @@ def spread(calls: Iterable[Call]) -> list[Call]:
 
 @cache
 def _first_reply(scenario: ScenarioRow, command: Command, contract: Contract) -> Reply:
-    """What the gateway of that scenario answers first."""
+    """The first answer of a gateway in that scenario."""
     behaviour = played(scenario, Setting("0", "http://localhost"))
     gateway = Gateway(Account.sample(contract=contract), behaviour, 0)
-    request = Request(command.method, f"{contract.base_path}/{command.name}", (), _sample(command, contract))
+    body = b""
+    if command.method != "GET":
+        body = json.dumps(contract.schemas.resolved(f"{command.folder}/request")["examples"][0]).encode()
+    request = Request(command.method, f"{contract.base_path}/{command.name}", (), body)
     return gateway.answer(request, 0.0).reply
 
 
-def _sample(command: Command, contract: Contract) -> bytes:
-    if command.method == "GET":
-        return b""
-    return json.dumps(contract.schemas.resolved(f"{command.folder}/request")["examples"][0]).encode()
-
-
-def again(cases: Cases, first: Call) -> Call:
-    """The last call: the first one once more."""
+def again(cases: Cases, first: PlannedCall) -> PlannedCall:
+    """The last call, which repeats the first one."""
     call = cases.call(first.case.command or "", first.scenario, AGAIN, first.params)
     return replace(call, case=replace(call.case, earlier=first.case.id))
 
 
 def _scenarios_of(command: Command, commands: Sequence[Command], contract: Contract) -> list[ScenarioRow]:
-    """What a command is put before.
+    """The scenarios of a command.
 
-    What is played once is played for a payment, if the client makes any: there most is at stake. A GET may be sent
-    again whenever its connection dies.
+    Those that are played once are played for a payment, if the client makes any, where most is at stake. A GET may be
+    sent again whenever its connection dies.
     """
     dearest = max(reversed(commands), key=lambda each: (each.moves_money, each.method != "GET"))
     return [
@@ -238,7 +262,7 @@ def _scenarios_of(command: Command, commands: Sequence[Command], contract: Contr
 
 
 def _is_lawful(scenario: ScenarioRow, command: Command, contract: Contract) -> bool:
-    """Whether an answer that accepts is one that the contract allows, which may say what ids look like."""
+    """Whether an accepting answer is valid by the contract, which may restrict ids."""
     reply = _first_reply(scenario, command, contract)
     return not says_accepted(reply, contract) or not contract.schemas.violation(ACCEPTED, reply.content)
 
@@ -250,12 +274,13 @@ def _calls_of(  # noqa: PLR0913, PLR0917 - each is a setting of its own
     seed: int,
     lacks: Collection[str],
     scenarios: Sequence[ScenarioRow],
-) -> Iterator[Call]:
+) -> Iterator[PlannedCall]:
     payloads = valid_payloads(cases.contract, command, Constraints(), max_examples, seed)
     made: list[Mapping[str, str]] = []
-    for aspect, params in (*_asked(payloads), *_telling(command, payloads[0], cases.contract)):
+    asked = [(payload.aspect, _params(payload)) for payload in payloads]
+    for aspect, params in (*asked, *_telling(command, payloads[0], cases.contract)):
         without = _without(params, lacks)
-        if without not in made:  # two that differ in nothing but what the client lacks
+        if without not in made:  # two may differ only in what the client lacks
             made.append(without)
             yield cases.call(command.name, SENDING, aspect, without)
     wanted = len(scenarios) + sum(scenario.reuses for scenario in scenarios)
@@ -266,16 +291,12 @@ def _calls_of(  # noqa: PLR0913, PLR0917 - each is a setting of its own
         yield cases.call(command.name, scenario, scenario.name, next(others), opening)
 
 
-def _asked(payloads: Iterable[ValidPayload]) -> Iterator[tuple[str, dict[str, str]]]:
-    return ((payload.aspect, _params(payload)) for payload in payloads)
-
-
 def _without(params: Mapping[str, str], lacks: Collection[str]) -> dict[str, str]:
     return {name: value for name, value in params.items() if name not in lacks}
 
 
 def _telling(command: Command, sample: ValidPayload, contract: Contract) -> Iterator[tuple[str, dict[str, str]]]:
-    """The sample with each of the telling texts in the place of a member that may hold any text, the names likewise."""
+    """The sample with each telling text in each member that may hold any text; names likewise."""
     name = f"{command.folder}/request"
     for member, rule in contract.schemas.resolved(name).get("properties", {}).items():
         if "x-characters" in rule:
@@ -291,3 +312,72 @@ def _telling(command: Command, sample: ValidPayload, contract: Contract) -> Iter
 
 def _params(payload: ValidPayload) -> dict[str, str]:
     return {name: str(value) for name, value in payload.members.items()}
+
+
+# --- Scenarios
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What a scenario may depend on: the case's nonce, its address at another host, and the client's time-out."""
+
+    nonce: str
+    elsewhere: str
+    timeout_s: float = 2.0
+
+
+def answered_with(request_id: str) -> ScenarioRow:
+    """The scenario of the usual answer, with this id."""
+    return ScenarioRow.from_entry({"name": SENDING.name, "summary": SENDING.summary, "changes": [{"ids": request_id}]})
+
+
+def played(scenario: ScenarioRow, setting: Setting) -> Behaviour:
+    """The behaviour of the gateway in this scenario."""
+    number = f"{int(setting.nonce, 16):020}"
+    texts = {
+        "nonce": setting.nonce,
+        "number": number,
+        "node": setting.nonce.zfill(12)[-12:],
+        "short": number[-6:],
+        "elsewhere": setting.elsewhere,
+    }
+    behaviour = changed_by(scenario.changes, texts)(LENIENT)
+    if scenario.waits is not None:
+        behaviour = replace(behaviour, reply=(_until_passed(behaviour.reply, as_date=scenario.waits == "date"),))
+    every_s = setting.timeout_s / DRIPS_IN_A_TIMEOUT
+
+    def dripping(reply: Reply, _: Moment) -> Reply:
+        return replace(reply, drip_every_s=min(reply.drip_every_s, every_s))
+
+    return replace(behaviour, reply=(*behaviour.reply, dripping))
+
+
+def _until_passed(changes: tuple[ReplyChange, ...], *, as_date: bool) -> ReplyChange:
+    """The changes, with a Retry-After, until its time has passed."""
+    until: float | None = None
+    told = ""
+
+    def waited(reply: Reply, moment: Moment) -> Reply:
+        nonlocal until, told
+        if until is None:
+            now = time.time()
+            date = math.ceil(now + DATE_AHEAD_S)
+            told = formatdate(date, usegmt=True) if as_date else str(RETRY_AFTER_S)
+            until = moment.now + (date - now if as_date else RETRY_AFTER_S)
+        if moment.now >= until - EARLY_S:
+            return reply
+        for change in changes:
+            reply = change(reply, moment)
+        return replace(reply, headers=(*reply.headers, ("Retry-After", told)))
+
+    return waited
+
+
+def says_accepted(reply: Reply, contract: Contract) -> bool:
+    """Whether it is whole, declared as JSON, and its envelope says that the request was accepted."""
+    roles = contract.answer
+    if reply.ending is not Ending.WHOLE or reply.raw is not None or reply.status != roles.success:
+        return False
+    declared = (header(reply.headers, "content-type") or "").partition(";")[0]
+    told = reply.content.get(roles.code) if isinstance(reply.content, dict) else None
+    return declared == "application/json" and told == roles.success

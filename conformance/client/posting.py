@@ -1,18 +1,18 @@
-"""Posting to a receiver: each request on a connection made before, so that several can be released together.
+"""Posting to a receiver, in two steps, so that several requests can be released together.
 
-    Form        how a request is put on the wire, as far as its headers do not say
     Posting     one connection to a receiver: begin a request, release its last byte, read the answer
-    Reset       why there is no answer, where it may be for want of a place in a queue
-    listening   whether something accepts connections at a URL
+    Framing     how a request is written on the wire, as far as its headers do not say
+    Reset       there is no answer, perhaps because a queue was full
+    listening, check_reachable      whether something accepts connections at a URL
 
-`conformance.wire.connection` sends a request in one piece, which is what a gateway under test needs. Here the last
-byte is held back: whoever releases the last bytes of eight requests in one sweep finds races that threads miss, and a
-request may be chunked, expect a 100, come in two pieces or in HTTP/1.0. A receiver behind a proxy is reached through
-that module all the same.
+`conformance.wire.connection` sends a request in one piece. Here the last byte is held back: releasing the last bytes of
+eight requests in one sweep finds races that threads miss. A request may also be chunked, expect a 100, come in two
+pieces or in HTTP/1.0. A receiver behind a proxy is reached through that module all the same.
 """
 
 from __future__ import annotations
 
+import socket
 import ssl
 import time
 from dataclasses import dataclass
@@ -22,11 +22,12 @@ from typing import Self
 import h11
 import httpx
 
+from conformance.model.errors import EnvironmentFailure
 from conformance.model.interruption import wished
-from conformance.model.traffic import Request, Response, header
+from conformance.model.traffic import Request, Response, header, shown_url
 from conformance.wire.answers import CONNECT_TIMEOUT_S, cannot_connect
 from conformance.wire.connection import Unanswered
-from conformance.wire.proxies import Route
+from conformance.wire.proxies import Route, proxy_for
 from conformance.wire.streams import Deadline, Stream, connected
 
 CONTINUE_WITHIN_S = 1.0
@@ -44,19 +45,19 @@ CHUNK = 64
 
 
 @dataclass(frozen=True, slots=True)
-class Form:
-    """How a request is put on the wire. `lower_case`: the names of its headers."""
+class Framing:
+    """How a request is written on the wire. `lower_case`: the names of its headers."""
 
     http_1_0: bool = False
     in_pieces: bool = False
     lower_case: bool = False
 
 
-PLAIN = Form()
+PLAIN = Framing()
 
 
 class Posting:
-    """One connection to where a URL leads; a context manager. Raises Unanswered where there is no answer, and why."""
+    """One connection to a URL; a context manager. Raises Unanswered, with the reason, where there is no answer."""
 
     def __init__(self, url: str, tls: ssl.SSLContext, connect_within_s: float = CONNECT_TIMEOUT_S) -> None:
         """Nothing is connected before `connect`."""
@@ -89,18 +90,18 @@ class Posting:
             raise Unanswered("interrupted before it was sent", never_left=True)
         self._stream = _connected(self._url, self._tls, self._connect_within_s)
 
-    def begin(self, request: Request, form: Form = PLAIN) -> None:
+    def begin(self, request: Request, framing: Framing = PLAIN) -> None:
         """Send all of a request but its last byte."""
         self._early = None
         self._parser = _parser_of(request)
-        head, body = self._head(request, form), _framed(request)
+        head, body = self._head(request, framing), _framed(request)
         expects = header(request.headers, "Expect") is not None
-        if body and (expects or form.in_pieces):
+        if body and (expects or framing.in_pieces):
             self._send(head)
             if expects and not self._continued():
                 self._held_back = b""
                 return
-            if form.in_pieces:
+            if framing.in_pieces:
                 time.sleep(BETWEEN_PIECES_S)  # a distance is what is wanted
             head = b""
         self._send((head + body)[:-1])
@@ -138,14 +139,14 @@ class Posting:
             self._stream.close()
         self._stream = None
 
-    def _head(self, request: Request, form: Form) -> bytes:
+    def _head(self, request: Request, framing: Framing) -> bytes:
         lines = [("Host", self._url.netloc.decode("ascii")), *request.headers]
         framed = header(request.headers, "Content-Length") or header(request.headers, "Transfer-Encoding")
         if framed is None and (request.body or request.method in {"POST", "PUT", "PATCH"}):
             lines.append(("Content-Length", str(len(request.body))))
-        version = "1.0" if form.http_1_0 else "1.1"
+        version = "1.0" if framing.http_1_0 else "1.1"
         head = f"{request.method} {_target(request.url)} HTTP/{version}\r\n"
-        head += "".join(f"{name.lower() if form.lower_case else name}: {value}\r\n" for name, value in lines)
+        head += "".join(f"{name.lower() if framing.lower_case else name}: {value}\r\n" for name, value in lines)
         return f"{head}\r\n".encode("latin-1")
 
     def _continued(self) -> bool:
@@ -161,7 +162,7 @@ class Posting:
         return False
 
     def _send(self, data: bytes) -> None:
-        # That a receiver does not take all of it is no error: it may have answered all the same.
+        # A receiver that does not read all of it may have answered all the same.
         if self._stream is not None and data:
             self._stream.send(data, Deadline(self._connect_within_s))
 
@@ -215,8 +216,50 @@ def listening(url: str, within_s: float = CONNECT_TIMEOUT_S) -> bool:
     return True
 
 
+def check_reachable(url: str, tls: ssl.SSLContext | None = None) -> None:
+    """Raise EnvironmentFailure, in one line, if nothing trustworthy listens at a callback URL.
+
+    `tls`: whose certificates are trusted; without it, they are not looked at.
+    """
+    where = httpx.URL(url)
+    if proxy_for(where) is not None:
+        return  # the first request will show
+    shown = shown_url(url)
+    port = where.port or (443 if where.scheme == "https" else 80)
+    try:
+        made = socket.create_connection((where.host, port), CONNECT_TIMEOUT_S)
+    except TimeoutError as error:
+        raise EnvironmentFailure(
+            f"callback URL {shown} cannot be reached: no connection within {CONNECT_TIMEOUT_S:g} s",
+            hint="is the receiver running, and may this machine connect to it?",
+        ) from error
+    except OSError as error:
+        raise EnvironmentFailure(
+            f"callback URL {shown} cannot be reached: {error.strerror or error}",
+            hint="is the receiver running?",
+        ) from error
+    with made:
+        if where.scheme == "https" and tls is not None:
+            _check_certificate(made, where, shown, tls)
+
+
+def _check_certificate(made: socket.socket, where: httpx.URL, shown: str, tls: ssl.SSLContext) -> None:
+    try:
+        tls.wrap_socket(made, server_hostname=where.raw_host.decode("ascii")).close()
+    except ssl.SSLCertVerificationError as error:
+        raise EnvironmentFailure(
+            f"callback URL {shown} has a certificate that is not trusted: {error.verify_message}",
+            hint="give the authority that has signed it with --ca-file",
+        ) from error
+    except OSError as error:
+        raise EnvironmentFailure(
+            f"callback URL {shown} cannot be reached: no TLS connection: {getattr(error, 'reason', None) or error}",
+            hint="does TLS listen at this port?",
+        ) from error
+
+
 def _target(url: str) -> str:
-    """The path and query as they stand in `url`, not normalised where they may stand on a request line."""
+    """The path and query as they are written in `url`, normalised only where a request line cannot hold them."""
     target = url.partition("#")[0].partition("://")[2]
     starts = [at for at in (target.find("/"), target.find("?")) if at >= 0]
     written = target[min(starts) :] if starts else "/"

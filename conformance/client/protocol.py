@@ -1,9 +1,9 @@
 """The driver protocol, version 1: messages as lines, checked by `schemas/formats/driver/` in both directions.
 
     told            a message to the driver as a line
-    understood      a line from the driver as the answer that it is meant to be
-    Hello           what a driver says of the client that it speaks for
-    Breach          why a line is no lawful answer
+    understood      a line from the driver as an answer
+    Hello           what a driver says about its client
+    ProtocolError   a line is no valid answer
 
 The messages to a driver are ASCII (anything else is escaped), so that no reader of lines takes a character of a text
 for the end of one.
@@ -28,16 +28,19 @@ PROTOCOL = 1
 SHOWN = 200
 LOOKED_AT = 8 << 10
 
-# No answer has a tenth of it, and to compare the elements of an array with each other takes the square of their number.
+# No answer has a tenth of it; comparing the elements of an array with each other takes the square of their number.
 MOST_ELEMENTS = 1_000
 
+LACKS = ("error-details", "request-id", "timeout")
+"""What a client's API may lack under every contract; beside these, any optional member of a request."""
 
-class Breach(Exception):
-    """A line that is no lawful answer to the message at hand; the words say why."""
+
+class ProtocolError(Exception):
+    """A line is no valid answer to the last message; the text says why."""
 
 
 def told(message: Mapping[str, Any]) -> str:
-    """The message as a line without its end. SuiteError if it is not the one that the schemas describe."""
+    """The message as a line without its end. Raises SuiteError if the schemas do not describe it."""
     broken = FORMATS.violation(f"driver/{message['cmd']}", dict(message))
     if broken is not None:
         raise SuiteError(f"the message {message!r} to the driver is not valid: {broken.pointer} {broken.message}")
@@ -45,35 +48,32 @@ def told(message: Mapping[str, Any]) -> str:
 
 
 def beginning(line: bytes, redacted: Callable[[str], str]) -> str:
-    """How a line begins; it is cut once it is `redacted`, for of a secret that was cut one half would be left."""
+    """The beginning of a line. It is `redacted` before it is cut, which could leave half a secret."""
     return redacted(line[:LOOKED_AT].decode("utf-8", "backslashreplace"))[:SHOWN]
 
 
 def understood(cmd: str, line: bytes, redacted: Callable[[str], str]) -> dict[str, Any]:
-    """The answer to a message `cmd`. Raises Breach for anything else, `redacted`."""
+    """The answer to a message `cmd`. Raises ProtocolError, `redacted`, for anything else."""
     shown = beginning(line, redacted)
     try:
         answer = parse_json(line)
     except (ValueError, RecursionError) as error:
-        raise Breach(f"it wrote {shown!r}, which is no JSON: {error}") from error
+        raise ProtocolError(f"it wrote {shown!r}, which is no JSON: {error}") from error
     if not isinstance(answer, dict):
-        raise Breach(f"it wrote {shown!r}, which is no JSON object")
+        raise ProtocolError(f"it wrote {shown!r}, which is no JSON object")
     if any(isinstance(each, list | dict) and len(each) > MOST_ELEMENTS for each in (answer, *answer.values())):
-        raise Breach(f"it wrote {shown!r}, which has more than {MOST_ELEMENTS:,} elements in one place")
+        raise ProtocolError(f"it wrote {shown!r}, which has more than {MOST_ELEMENTS:,} elements in one place")
     if broken := FORMATS.violation(f"driver/{cmd}.answer", answer):
-        where = broken.pointer or "the answer"
-        raise Breach(f"it wrote {shown!r}, which is no answer to {cmd}: {where}: {_short(redacted(broken.message))}")
+        message, where = redacted(broken.message), broken.pointer or "the answer"
+        if len(message) > SHOWN:  # the fault is named at the end, behind the value
+            message = f"{message[: SHOWN // 2]}…{message[-SHOWN // 2 :]}"
+        raise ProtocolError(f"it wrote {shown!r}, which is no answer to {cmd}: {where}: {message}")
     return answer
-
-
-def _short(message: str) -> str:
-    """What is wrong stands at the end of a message, behind the value that it is about."""
-    return message if len(message) <= SHOWN else f"{message[: SHOWN // 2]}…{message[-SHOWN // 2 :]}"
 
 
 @dataclass(frozen=True, slots=True)
 class Hello:
-    """What a driver said of its client. `callback_urls` are by product, None where the feature is not declared."""
+    """What a driver says about its client. `callback_urls` are by product, empty without the feature `callback`."""
 
     name: str
     version: str | None = None
@@ -85,7 +85,7 @@ class Hello:
 
     @classmethod
     def of(cls, answer: Mapping[str, Any], contract: Contract) -> Self:
-        """Read a valid answer. Raises UsageError for one that offers nothing, or what the contract does not have."""
+        """Read a valid answer. Raises UsageError for one that offers nothing, or names unknown to the contract."""
         implementation = answer["implementation"]
         _check_names(answer, contract)
         features = frozenset(answer.get("features", ()))
@@ -108,7 +108,7 @@ class Hello:
 
     @property
     def subject(self) -> str:
-        """The client as people call it."""
+        """The client's name and version."""
         return f"{self.name} {self.version}" if self.version else self.name
 
     def recorded(self) -> dict[str, Any]:
@@ -122,12 +122,8 @@ class Hello:
         }
 
 
-LACKS = ("error-details", "request-id", "timeout")
-"""What a client's API may lack under every contract; beside these, any optional member of a request."""
-
-
 def _check_names(answer: Mapping[str, Any], contract: Contract) -> None:
-    """UsageError for a command, a product or something lacking that the contract does not know."""
+    """Raise UsageError for a command, a product or something lacking that the contract does not know."""
     known: Mapping[str, Sequence[str]] = {
         "commands": tuple(contract.commands),
         "callback_urls": contract.callbacks,
@@ -151,7 +147,7 @@ def optional_members(contract: Contract) -> tuple[str, ...]:
 
 
 def check_protocol(line: bytes) -> None:
-    """UsageError if a line is the hello of another version of the protocol; anything else is left to `understood`."""
+    """Raise UsageError if a line is the hello of another version of the protocol; leave the rest to `understood`."""
     try:
         answer = parse_json(line)
     except (ValueError, RecursionError):

@@ -8,11 +8,12 @@ import shlex
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from conformance.client.heard import secrets_of, tokens_in
+from conformance.client.driver_log import secrets_of, tokens_in
 from conformance.contract.contract import Contract, statum
 from conformance.journal.redaction import check_readable, check_redactable, check_uncommon
 from conformance.judging.expectations import Expectations
@@ -20,17 +21,19 @@ from conformance.model.errors import UsageError
 from conformance.model.traffic import has_userinfo, shown_url
 from conformance.wire.listening import Address
 
+JOURNAL = "journal.sqlite"
+
 SEED_BITS = 32
 
 # Valid payloads drawn at random for each command, on top of the systematic ones. Each costs the client a call.
 DEFAULT_MAX_EXAMPLES = 8
 
-# Long enough for a client on a busy machine, short enough to be waited for once for each command.
+# Long enough for a client on a busy machine, short enough to wait for it once per command.
 DEFAULT_TIMEOUT_S = 2.0
 LEAST_TIMEOUT_S, MOST_TIMEOUT_S = 0.001, 3600.0
 # More calls than anybody waits for.
 MOST_EXAMPLES = 100_000
-# Who wants to observe for longer than a year leaves the option out.
+# To observe for longer than a year, leave the option out.
 MOST_OBSERVED_S = 365 * 86_400.0
 
 # A request that is sent again within this time of a 500 or a lost answer was sent again at once: people are told to
@@ -53,18 +56,18 @@ DEFAULT_PATIENCE_S = 15.0
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
-    """What a certification is told.
+class ClientSettings:
+    """The settings of a certification.
 
-    `products`: those of the `contract` that are judged; none given: all of them. `driver`: the command line that starts
-    a driver. `callback_url`: a receiver that is examined without one.
+    `products`: those of the `contract` that are judged; by default all of them. `driver`: the command line that starts
+    a driver. `callback_url`: a receiver that is judged without one.
     `observe`: where to listen for a client that is run by hand; it ends after `observe_for_s`, or when nothing has come
     for `observe_idle_s` (None: only when interrupted). `timeout_s` is given to the client with each call;
     `resend_window_s`: how soon after an answer was lost a request counts as sent again at once; `advised_delay_s`: how
     long clients are advised to wait before they do that; `patience_s`: how much longer than its time-out the client may
-    take. `expectations`: what is known to fall short; `strict`: a broken SHOULD counts as a failure. `redact`: values
-    that are written down nowhere. `catalogue_url`: where reports link to. `ca_file`: certificates to trust beside the
-    usual ones. Raises UsageError for what cannot be used.
+    take. `expectations`: known failures; `strict`: a broken SHOULD counts as a failure. `redact`: values that are never
+    written down. `catalogue_url`: where reports link to. `ca_file`: certificates to trust beside the usual ones. Raises
+    UsageError for values that cannot be used.
     """
 
     driver: str | None = None
@@ -88,7 +91,7 @@ class Settings:
     ca_file: Path | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be used, before anything is started."""
+        """Refuse unusable values before anything is started."""
         if self.driver is not None:
             program_of(self.driver)
         if self.callback_url is not None:
@@ -137,7 +140,7 @@ class Settings:
 
     @property
     def protected(self) -> tuple[str, ...]:
-        """What must not be seen anywhere: what was named, and what stands in URLs that were given."""
+        """The values that must not be seen anywhere: those that were named, and those in URLs."""
         return (
             *self.redact,
             *secrets_of(self.contract, self.driver or ""),
@@ -166,11 +169,23 @@ class Settings:
             "catalogue_url": self.catalogue_url,
         }
 
+    def of_run(self, subject: str, key: str, secret: str) -> dict[str, Any]:
+        """The settings as the journal keeps them, with what is known once a run begins.
+
+        The credential is made up, or the sample account's: it opens nothing outside the run, so it is no secret.
+        """
+        return {
+            **self.recorded(),
+            "subject_name": subject,
+            "started_at": datetime.now(UTC).isoformat(timespec="milliseconds"),
+            "credential": {"key": key, "secret": secret},
+        }
+
 
 def check_callback_url(url: str) -> None:
-    """UsageError if `url` is no http or https URL with a host, or has a password, which is not sent to a receiver.
+    """Raise UsageError if `url` is no http or https URL with a host, or has a password, which is never sent.
 
-    Neither that is shown, nor the query, for it may hold a token.
+    The message shows neither the password nor the query, which may hold a token.
     """
     shown = shown_url(url)
     if has_userinfo(url):
@@ -182,7 +197,7 @@ def check_callback_url(url: str) -> None:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
     except ValueError:
-        # The words of the error show what stands there.
+        # The error's own words would show the value.
         raise UsageError(f"callback URL {shown!r} is no URL: there is something wrong with its host or port") from None
     if any(character.isspace() or not character.isprintable() for character in url):
         raise UsageError("the callback URL has white space or a control character in it")

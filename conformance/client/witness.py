@@ -1,12 +1,11 @@
 """The witness: the mock gateway with a base URL for each case, which records what the client really sent.
 
-    Stage       one base URL: the case that it belongs to, and the gateway that is met there
-    Witness     serves all stages, and the elsewhere that redirects lead to
+    Stage       one base URL: its case, and its gateway
+    Witness     serves all stages, and the other host that redirects lead to
 
-A base URL is `http://127.0.0.1:PORT/n/NONCE/api/v2`, with the path of the contract; neither nonce nor address tells
-what is expected. Whatever arrives is in the journal before it is answered: under the case of its nonce, or under the
-case STRAY, of which so much is kept.
-A stage goes on being watched until the end of the run.
+A base URL is `http://127.0.0.1:PORT/n/NONCE/api/v2`, with the path of the contract; neither nonce nor address gives
+away what is expected. Every request is in the journal before it is answered: under the case of its nonce, or under the
+case STRAY, which is limited. A stage is watched until the end of the run.
 """
 
 from __future__ import annotations
@@ -21,8 +20,8 @@ from dataclasses import asdict, dataclass
 from types import TracebackType
 from typing import Any, Self
 
+from conformance.client.plan import says_accepted
 from conformance.client.rules.calls import OUTLASTED, REUSED, STRAY, UNUSED, speaks_of_a_call
-from conformance.client.scenarios import says_accepted
 from conformance.contract.contract import Contract
 from conformance.journal import Journal
 from conformance.judging.terms import REFUSED_HERE
@@ -30,6 +29,7 @@ from conformance.mock.account import Account
 from conformance.mock.answering import AnswerProtocol, Channel, json_bytes, put, received, was_used
 from conformance.mock.behaviour import Ending, Reply, Wire
 from conformance.mock.gateway import JSON_HEADER, Gateway, Reaction
+from conformance.model.errors import SuiteError
 from conformance.model.progress import Progress
 from conformance.model.traffic import Request, Response
 from conformance.wire.asgi import AsgiThread, Receive, Send
@@ -44,16 +44,15 @@ _TARGET = re.compile(r"/n/(?P<nonce>[0-9a-f]+)(?P<rest>/.*)")
 # By this name the same machine is another host to a client, which must not send its credential there.
 ELSEWHERE_HOST = "localhost"
 
-
 ANY_ADDRESS = Address("127.0.0.1", 0)
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """What is met under one base URL. `before_answer` is called with each answer before it goes out, in a thread.
+    """One base URL. `before_answer` is called with each answer before it goes out, in a thread.
 
-    `watch_s`: for how long after a failure something may come again that must not. `hold_s`: for how long a connection
-    stays open without a whole answer; None: until the client closes it.
+    `watch_s`: for how long after a failure a forbidden repetition may come. `hold_s`: for how long a connection stays
+    open without a whole answer; None: until the client closes it.
     """
 
     case_id: str
@@ -64,10 +63,10 @@ class Stage:
 
 
 @dataclass(frozen=True, slots=True)
-class Visit:
-    """A request that is to be answered, with its number in the journal; `watch_s` and `hold_s` as its stage has them.
+class WitnessRequest:
+    """A request to be answered, with its number in the journal; `watch_s` and `hold_s` are its stage's.
 
-    `connection`: what the journal says of it beside the way in which an answer is lost.
+    `connection`: what the journal says of the connection, behind the way in which an answer is lost.
     """
 
     number: int
@@ -79,10 +78,13 @@ class Visit:
 
 
 class Witness:
-    """Serves from `start` to `stop`; a context manager. Stages are opened at any time."""
+    """Serves from `start` to `stop`; a context manager, which raises SuiteError for bugs in serving.
+
+    Stages are opened at any time.
+    """
 
     def __init__(self, journal: Journal, contract: Contract, listen: Address = ANY_ADDRESS) -> None:
-        """Claim the addresses. Raises EnvironmentFailure if they cannot be had."""
+        """Bind the addresses. Raises EnvironmentFailure if that fails."""
         self._journal = journal
         self._contract = contract
         self._stages: dict[str, Stage] = {}
@@ -109,34 +111,24 @@ class Witness:
 
     @property
     def elsewhere(self) -> str:
-        """The same of the other host, which belongs to nobody whom the client knows."""
+        """The same of the other host, which is a stranger to the client."""
         return f"http://{ELSEWHERE_HOST}:{self._elsewhere.address.port}"
 
     @property
     def errors(self) -> tuple[Exception, ...]:
-        """What serving has raised: a bug of ours."""
+        """The errors in serving, which are bugs of ours."""
         return self._here.errors + self._elsewhere.errors
-
-    @property
-    def troubled_at(self) -> float | None:
-        """When (monotonic seconds) something else than a 200 was last answered, or an answer last lost."""
-        return self._troubled_at
-
-    @property
-    def watch_until(self) -> float:
-        """Until when (monotonic seconds) something may come again that its stage has watched for."""
-        return self._watch_until
 
     def base_url(self, nonce: str) -> str:
         """The base URL of a nonce."""
         return f"{self.url}/n/{nonce}{self._contract.base_path}"
 
     def redirect_of(self, nonce: str) -> str:
-        """Where the other host has what that base URL has here."""
+        """The base URL of a nonce at the other host."""
         return f"{self.elsewhere}/n/{nonce}{self._contract.base_path}"
 
     def open(self, nonce: str, stage: Stage) -> None:
-        """From here on the stage is met under the nonce's base URL."""
+        """Serve the stage under the nonce's base URL from here on."""
         self._account = stage.gateway.account
         self._stages[nonce] = stage
 
@@ -147,19 +139,28 @@ class Witness:
 
     @property
     def astray(self) -> int:
-        """How many requests have arrived under no base URL that evidently are of the client."""
+        """How many requests have arrived under no base URL that evidently come from the client."""
         with self._lock:
             return self._astray
 
-    def note_left_out(self) -> None:
-        """Note how much of what is nobody's call was not kept."""
+    def note_rest(self) -> None:
+        """Note how many requests of strangers were not kept, and which requests have begun and are not complete."""
+        self._here.look(tell_unfinished)
+        self._elsewhere.look(tell_unfinished)
         if self._strays.left_out:
             self._journal.note("strays", self._strays.described())
 
-    def tell_unfinished(self) -> None:
-        """Note now which requests have begun and are not there in full."""
-        self._here.look(tell_unfinished)
-        self._elsewhere.look(tell_unfinished)
+    def wait_for_resends(self, window_s: float, progress: Progress) -> float | None:
+        """Wait until `window_s` after the last answer that could make the client send again; when that was, if ever.
+
+        Longer where a stage has to be watched for longer. The wait is for nothing to come, so no condition can end it.
+        """
+        since = self._troubled_at
+        if since is not None and (left := max(since + window_s, self._watch_until) - time.monotonic()) > 0:
+            progress.phase("listen", f"{left:.1f} s")
+            progress.until(time.monotonic() + left)
+            time.sleep(left)
+        return since
 
     def start(self) -> None:
         """Serve from here on."""
@@ -177,6 +178,8 @@ class Witness:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.stop()
+        if self.errors and kind is None:
+            raise SuiteError(f"the witness failed: {self.errors[0]!r}") from self.errors[0]
 
     async def _serve_here(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         channel = Channel(scope, receive, send)
@@ -194,7 +197,7 @@ class Witness:
         if stage.before_answer is not None:
             await asyncio.to_thread(stage.before_answer, answer)
         connection = self._connection(found["nonce"], channel)
-        visit = Visit(number, request, channel, stage.watch_s, stage.hold_s, connection)
+        visit = WitnessRequest(number, request, channel, stage.watch_s, stage.hold_s, connection)
         if answer.reply.ending is Ending.WHOLE:
             self._kept_open.add(found["nonce"])
         await self._reply(visit, answer.reply, stage.gateway.behaviour.wire)
@@ -211,7 +214,7 @@ class Witness:
         if stage is None:
             await self._turn_away(whole, request, channel, reply)
         else:
-            await self._reply(Visit(self._arrived(stage.case_id, whole), request, channel), reply, Wire())
+            await self._reply(WitnessRequest(self._arrived(stage.case_id, whole), request, channel), reply, Wire())
 
     async def _turn_away(self, whole: Request, request: Request, channel: Channel, reply: Reply) -> None:
         """Reaction what belongs to no stage; what is not evidently the client's is kept within bounds."""
@@ -226,7 +229,7 @@ class Witness:
         if kept is None:
             await put(reply, Wire(), request, channel)
         else:
-            await self._reply(Visit(self._arrived(STRAY, kept), request, channel), reply, Wire())
+            await self._reply(WitnessRequest(self._arrived(STRAY, kept), request, channel), reply, Wire())
 
     def _refused(self, refused: Refused) -> None:
         """Note that a client was turned away; one such note tells of all."""
@@ -236,7 +239,7 @@ class Witness:
             self._journal.note(REFUSED_HERE, asdict(refused))
 
     def _not_read(self, unreadable: Unreadable) -> None:
-        """Note what is no request, as far as there is not too much of it."""
+        """Note an unreadable request, up to a limit."""
         with self._lock:
             self._unread += 1
             if self._unread > MOST_UNREAD:
@@ -244,7 +247,7 @@ class Witness:
         self._journal.unreadable("witness", None, unreadable.error, self._shown_head(unreadable.head))
 
     def _shown_head(self, head: bytes) -> bytes:
-        """The first bytes of what is no request, as the journal may have them."""
+        """The first bytes of an unreadable request, as the journal may have them."""
         return head
 
     def _arrived(self, case_id: str, request: Request) -> int:
@@ -254,12 +257,12 @@ class Witness:
         return self._journal.sent(case_id, attempt, request, time.monotonic(), time.time())
 
     def _connection(self, nonce: str, channel: Channel) -> str:
-        """What the journal says of the connection; nothing of a new one where the base URL had none to use again."""
+        """What the journal says of the connection; nothing of a new one where there was none to use again."""
         if was_used(channel):
             return REUSED
         return UNUSED if nonce in self._kept_open else ""
 
-    async def _reply(self, visit: Visit, reply: Reply, wire: Wire) -> None:
+    async def _reply(self, visit: WitnessRequest, reply: Reply, wire: Wire) -> None:
         ending = reply.ending
         if ending is Ending.WHOLE:
             at = time.monotonic() if says_accepted(reply, self._contract) else self._troubled(visit)
@@ -279,12 +282,12 @@ class Witness:
             await put(reply, wire, visit.request, visit.channel)
 
     def _refusal(self, status: int, reason: str) -> Reply:
-        """What a request is answered that belongs to no stage."""
+        """The answer to a request that belongs to no stage."""
         roles = self._contract.answer
         return Reply(status, (JSON_HEADER,), {roles.code: status, roles.reason: reason, roles.id: STRAY})
 
-    def _troubled(self, visit: Visit) -> float:
-        """Something went wrong that may have the client send again: when that was."""
+    def _troubled(self, visit: WitnessRequest) -> float:
+        """Note, and return, the time of an answer that may make the client send again."""
         at = time.monotonic()
         self._troubled_at = at
         self._watch_until = max(self._watch_until, at + visit.watch_s)
@@ -302,17 +305,3 @@ def _as_sent(reply: Reply, wire: Wire) -> Response:
     }
     headers = (*reply.headers, *((name, value) for name, value in extra.items() if value))
     return Response(reply.status, headers, body, "HTTP/1.0" if wire.http_1_0 else "HTTP/1.1")
-
-
-def wait_for_resends(witness: Witness, window_s: float, progress: Progress) -> float | None:
-    """Wait until `window_s` after the last answer that could have something sent again; when that was, if ever.
-
-    Where a stage has to be watched for longer, until then. What is waited for is that nothing comes, so there is no
-    condition that could end it sooner.
-    """
-    since = witness.troubled_at
-    if since is not None and (left := max(since + window_s, witness.watch_until) - time.monotonic()) > 0:
-        progress.phase("listen", f"{left:.1f} s")
-        progress.until(time.monotonic() + left)
-        time.sleep(left)
-    return since

@@ -82,15 +82,6 @@ class Account:
         return content
 
 
-def _examples(contract: Contract, member: str) -> tuple[str, ...]:
-    """The examples of a member in all requests, each once."""
-    requests = (contract.schemas.resolved(f"{command.folder}/request") for command in contract.commands.values())
-    stated = (request.get("properties", {}).get(member, {}) for request in requests)
-    return tuple(
-        dict.fromkeys(value for each in stated for value in each.get("examples", ()) if isinstance(value, str))
-    )
-
-
 @cache
 def _account_example(contract: Contract) -> dict[str, Any]:
     """What the example of the answer about an account has beside the members with a role."""
@@ -136,14 +127,9 @@ def numbers(contract: Contract) -> Mapping[str, NumberRow]:
     return {row.ending: row for row in contract.behaviours.numbers}
 
 
-@cache
-def _lengths(contract: Contract) -> tuple[int, ...]:
-    return tuple(sorted({len(ending) for ending in numbers(contract)}, reverse=True))
-
-
 def number_row(contract: Contract, recipient: object) -> NumberRow | None:
     """What the contract says of numbers that end as `recipient` does, or None."""
     if not isinstance(recipient, str):
         return None
-    rows = numbers(contract)
-    return next((rows[end] for length in _lengths(contract) if (end := recipient[-length:]) in rows), None)
+    rows = [row for ending, row in numbers(contract).items() if recipient.endswith(ending)]
+    return max(rows, key=lambda row: len(row.ending), default=None)

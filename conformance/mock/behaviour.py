@@ -2,7 +2,7 @@
 
 An `Effect` is a function from a `Behaviour` to a changed one; the state machine (`conformance.mock.gateway`) only ever
 reads one. Whatever it needs to know about the request at hand is in the `Moment`, so that each misbehaviour is one
-small pure function. The functions at the end make effects: `remembering`, `renaming`, `notifying`, `anew`.
+small pure function. `remembering`, `notifying` and `renaming` make effects that begin anew for each behaviour.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from random import Random
-from typing import Any
+from typing import Any, Protocol
 
 from conformance.contract.command import Command
 from conformance.contract.contract import Contract, statum
@@ -179,25 +179,27 @@ ChoiceOfId = Callable[[Moment], str]
 UNEXCUSED = "malformed.not-json"
 
 
-def anew(make: Callable[[], Effect]) -> Effect:
-    """A change with a memory of its own for each behaviour that it is applied to."""
+class Memory(Protocol):
+    """What a faulty gateway remembers of its requests."""
+
+    def refuses(self, moment: Moment) -> bool:
+        """Whether a lawful request is refused because of it."""
+
+    def remember(self, moment: Moment) -> None:
+        """Take note of a request that was answered."""
+
+
+def remembering(fresh: Callable[[], Memory], tag: str) -> Effect:
+    """Lawful requests are refused with the tag as a memory says; each behaviour has a memory of its own."""
 
     def effect(behaviour: Behaviour) -> Behaviour:
-        begun = make()
-        return begun(behaviour)
+        memory = fresh()
 
-    return effect
+        def remembered(reply: Reply, moment: Moment) -> Reply:
+            memory.remember(moment)
+            return reply
 
-
-def remembering(refuses: Callable[[Moment], bool], remember: Callable[[Moment], None], tag: str) -> Effect:
-    """Lawful requests of which `refuses` says so are refused; every request is shown to `remember` afterwards."""
-
-    def remembered(reply: Reply, moment: Moment) -> Reply:
-        remember(moment)
-        return reply
-
-    def effect(behaviour: Behaviour) -> Behaviour:
-        refusing = (*behaviour.additional_refusals, lambda moment: tag if refuses(moment) else None)
+        refusing = (*behaviour.additional_refusals, lambda moment: tag if memory.refuses(moment) else None)
         return replace(behaviour, additional_refusals=refusing, reply=(*behaviour.reply, remembered))
 
     return effect

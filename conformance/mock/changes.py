@@ -16,16 +16,25 @@ from dataclasses import replace
 from random import Random
 from typing import Any
 
-from conformance.contract.behaviours import Change, copies
+from conformance.contract.behaviours import Change, Which, copies
 from conformance.mock.account import failures
-from conformance.mock.behaviour import Behaviour, Callback, DeliveriesChange, Effect, Moment, Reply, ReplyChange
+from conformance.mock.behaviour import (
+    Behaviour,
+    Callback,
+    DeliveriesChange,
+    Effect,
+    Moment,
+    Reply,
+    ReplyChange,
+    remembering,
+)
 from conformance.mock.choosing import bare, choice
-from conformance.mock.memories import MEMORIES, unasked_for
-from conformance.mock.message_changes import Reshape, reshaping, success_told
+from conformance.mock.memories import MEMORIES
+from conformance.mock.message_changes import reshaping, success_told
 from conformance.mock.windows import WINDOWS
 from conformance.model.errors import SuiteError
 
-WRITTEN: Mapping[str, Callable[..., Effect]] = {**MEMORIES, **WINDOWS, "unsolicited": unasked_for}
+WRITTEN: Mapping[str, Callable[..., Effect]] = {**MEMORIES, **WINDOWS}
 """The behaviours that take code, by the names that rows have for them in `written`."""
 
 
@@ -45,15 +54,18 @@ def _effect(change: Change, texts: Mapping[str, str]) -> Effect:
     actions: Mapping[str, Any] = _filled(change.actions, texts)
     change = replace(change, actions=actions)
     if "written" in actions:
-        return _written(actions)
+        name = actions["written"]
+        if name not in WRITTEN:
+            raise SuiteError(f"there is no written behaviour {name!r}; expected one of {', '.join(sorted(WRITTEN))}")
+        return WRITTEN[name](**actions.get("with", {}))
     for word, effect in _OF_GATEWAY.items():
         if word in actions:
-            return effect(actions[word])
+            return lambda behaviour: replace(behaviour, **effect(behaviour, actions[word]))
     if "refuse" in actions:
-        return _refusing(change)
+        return remembering(lambda: _Refusing(change.which), actions["refuse"])
     if change.which.to.startswith("notification") or "notify" in actions:
-        return lambda behaviour: replace(behaviour, deliveries=(*behaviour.deliveries, of_deliveries(change)))
-    return lambda behaviour: replace(behaviour, reply=(*behaviour.reply, of_replies(change)))
+        return lambda behaviour: replace(behaviour, deliveries=(*behaviour.deliveries, _of_deliveries(change)))
+    return lambda behaviour: replace(behaviour, reply=(*behaviour.reply, _of_replies(change)))
 
 
 def _filled(value: Any, texts: Mapping[str, str]) -> Any:
@@ -66,66 +78,31 @@ def _filled(value: Any, texts: Mapping[str, str]) -> Any:
     return [_filled(held, texts) for held in value] if isinstance(value, list) else value
 
 
-def _written(actions: Mapping[str, Any]) -> Effect:
-    name = actions["written"]
-    if name not in WRITTEN:
-        raise SuiteError(f"there is no written behaviour {name!r}; expected one of {', '.join(sorted(WRITTEN))}")
-    return WRITTEN[name](**actions.get("with", {}))
-
-
 # --- Requests, and the gateway
 
 
-def _refusing(change: Change) -> Effect:
-    """Requests that would be accepted are refused by a rule that they keep.
+class _Refusing:
+    """Refuses requests by a rule that they keep.
 
     `ordinary` ones are those that are sent for the first time, and not bare: repeats, and requests whose credential
     was refused before, belong to other requirements.
     """
-    tag, which = change.actions["refuse"], replace(change.which, to="request")
 
-    def effect(behaviour: Behaviour) -> Behaviour:
-        chooses = choice(which)
-        seen: set[tuple[str | None, bytes]] = set()
+    def __init__(self, which: Which) -> None:
+        self._ordinary = which.ordinary
+        self._chooses = choice(replace(which, to="request"))
+        self._seen: set[tuple[str | None, bytes]] = set()
 
-        def refusal(moment: Moment) -> str | None:
-            if which.ordinary and ((moment.command, moment.request.body) in seen or bare(moment)):
-                return None
-            return tag if chooses(moment, None) else None
+    def refuses(self, moment: Moment) -> bool:
+        """Only requests that the row chooses are."""
+        if self._ordinary and ((moment.command, moment.request.body) in self._seen or bare(moment)):
+            return False
+        return self._chooses(moment, None)
 
-        def remember(reply: Reply, moment: Moment) -> Reply:
-            if which.ordinary:
-                seen.add((moment.command, moment.request.body))
-            return reply
-
-        return replace(
-            behaviour,
-            additional_refusals=(*behaviour.additional_refusals, refusal),
-            reply=(*behaviour.reply, remember),
-        )
-
-    return effect
-
-
-def _switched(switches: Mapping[str, Any]) -> Effect:
-    def effect(behaviour: Behaviour) -> Behaviour:
-        rate = max(behaviour.failure_rate, switches.get("failure_rate", 0.0))
-        return replace(behaviour, **{**switches, "failure_rate": rate})
-
-    return effect
-
-
-def _waived(tags: list[str]) -> Effect:
-    return lambda behaviour: replace(behaviour, waived=behaviour.waived | set(tags))
-
-
-def _crashing(tags: list[str]) -> Effect:
-    return lambda behaviour: replace(behaviour, crashes=behaviour.crashes | set(tags))
-
-
-def _identified(form: str) -> Effect:
-    make = _IDS.get(form, lambda _moment, _random: form)
-    return lambda behaviour: replace(behaviour, new_id=make)
+    def remember(self, moment: Moment) -> None:
+        """Whatever came."""
+        if self._ordinary:
+            self._seen.add((moment.command, moment.request.body))
 
 
 _IDS: Mapping[str, Callable[[Moment, Random], str]] = {
@@ -134,36 +111,45 @@ _IDS: Mapping[str, Callable[[Moment, Random], str]] = {
     "digits": lambda moment, _: str(999_000 + moment.count),
 }
 
-_OF_GATEWAY: Mapping[str, Callable[[Any], Effect]] = {
-    "waive": _waived,
-    "crash": _crashing,
-    "ids": _identified,
-    "switch": _switched,
-    "wire": lambda wire: lambda behaviour: replace(behaviour, wire=replace(behaviour.wire, **wire)),
+_OF_GATEWAY: Mapping[str, Callable[[Behaviour, Any], Mapping[str, Any]]] = {
+    "waive": lambda behaviour, tags: {"waived": behaviour.waived | set(tags)},
+    "crash": lambda behaviour, tags: {"crashes": behaviour.crashes | set(tags)},
+    "ids": lambda _, form: {"new_id": _IDS.get(form, lambda _moment, _random: form)},
+    "switch": lambda behaviour, switches: {
+        **switches,
+        "failure_rate": max(behaviour.failure_rate, switches.get("failure_rate", 0.0)),
+    },
+    "wire": lambda behaviour, wire: {"wire": replace(behaviour.wire, **wire)},
 }
+"""What members of a behaviour become by a word about the gateway."""
 
 
-def of_replies(change: Change) -> ReplyChange:
+# --- Messages
+
+
+def _of_replies(change: Change) -> ReplyChange:
     """A function of answers that does to those meant what `change` says, with a count of its own."""
     chooses, reshape = choice(change.which), reshaping(change.actions)
     return lambda reply, moment: reshape(reply, moment) if chooses(moment, reply) else reply
 
 
-def of_deliveries(change: Change) -> DeliveriesChange:
+def _of_deliveries(change: Change) -> DeliveriesChange:
     """The same of the notifications of one request, which may become more or fewer."""
     if "notify" in change.actions:
         return _notifying(change)
     chooses, reshape = choice(change.which), reshaping(change.actions)
-    also, before = (_reshapings(change.actions.get(word, ())) for word in ("also", "before"))
+    also, before = (
+        [reshaping(actions) for actions in copies(change.actions.get(word, ()))] for word in ("also", "before")
+    )
     drop = bool(change.actions.get("drop"))
 
     def changed(sent: tuple[Callback, ...], moment: Moment) -> tuple[Callback, ...]:
-        chosen = [chooses(moment, delivery) for delivery in sent]
-        meant = [delivery for delivery, is_chosen in zip(sent, chosen, strict=True) if is_chosen]
+        chosen = [(delivery, chooses(moment, delivery)) for delivery in sent]
+        meant = [delivery for delivery, is_meant in chosen if is_meant]
         kept = [
-            reshape(delivery, moment) if is_chosen else delivery
-            for delivery, is_chosen in zip(sent, chosen, strict=True)
-            if not (is_chosen and drop)
+            reshape(delivery, moment) if is_meant else delivery
+            for delivery, is_meant in chosen
+            if not (is_meant and drop)
         ]
         first = [make(delivery, moment) for delivery in meant for make in before]
         again = [make(delivery, moment) for delivery in meant for make in also]
@@ -171,10 +157,6 @@ def of_deliveries(change: Change) -> DeliveriesChange:
         return (*first, *kept, *(replace(delivery, before_answer=False) for delivery in again))
 
     return changed
-
-
-def _reshapings(stated: Any) -> list[Reshape]:
-    return [reshaping(actions) for actions in copies(stated)]
 
 
 def _notifying(change: Change) -> DeliveriesChange:
@@ -202,7 +184,7 @@ def on_number(
     """The answer to a request and its notifications as `changes` have them."""
     for change in changes:
         if change.which.to.startswith("notification"):
-            sent = of_deliveries(change)(sent, moment)
+            sent = _of_deliveries(change)(sent, moment)
         else:
-            reply = of_replies(change)(reply, moment)
+            reply = _of_replies(change)(reply, moment)
     return reply, sent

@@ -32,16 +32,84 @@ Chooses = Callable[[Moment, Reply | Callback | None], bool]
 PATH = frozenset({UNKNOWN_COMMAND, METHOD})
 
 
+def nth(every: int) -> Callable[[], bool]:
+    """A count of its own: True on each `every`-th call."""
+    calls = count(1)
+    return lambda: next(calls) % every == 0
+
+
+def choice(which: Which) -> Chooses:
+    """A predicate for `which`. It counts, so each behaviour needs one of its own."""
+    due = nth(which.every)
+    return lambda moment, message: (
+        all(_of_message(which, moment, message)) and all(_of_request(which, moment)) and due()
+    )
+
+
+def _of_message(which: Which, moment: Moment, message: Reply | Callback | None) -> Iterator[bool]:
+    group, _, part = which.to.partition(".")
+    outcome, success = _outcome(moment, message), moment.contract.notification.success
+    if which.refused:
+        yield moment.refusal is not None and ("*" in which.refused or moment.refusal in which.refused)
+    elif group == "response":
+        yield moment.refusal not in PATH and not beyond_contract(moment)
+    if group == "response" and part:
+        yield (moment.refusal is not None) is (part == "error")
+    elif group == "notification" and part:
+        yield outcome is not None and (outcome == success) is (part == "success")
+    yield which.outcome in {None, outcome}
+    if which.unsolicited is not None:
+        unsolicited = isinstance(message, Callback) and message.product in moment.contract.unsolicited
+        yield unsolicited is which.unsolicited
+    if which.has is not None:
+        there = message is not None and message.raw is None
+        yield there and message is not None and holds(message.content, of_message(message, moment, which.has))
+
+
+def _outcome(moment: Moment, message: Reply | Callback | None) -> str | None:
+    content = message.content if message is not None else None
+    told = content.get(moment.contract.notification.outcome) if isinstance(content, Mapping) else None
+    return told if isinstance(told, str) else None
+
+
+def _of_request(which: Which, moment: Moment) -> Iterator[bool]:
+    asked, request = moment.asked, moment.request
+    if which.posted:
+        yield asked is not None and asked.product is not None
+    if which.moves_money:
+        yield asked is not None and asked.moves_money and asked.window is None
+    if which.command:
+        yield moment.command in which.command
+    if which.product:
+        yield asked is not None and asked.product in which.product
+    yield from (re.search(pattern, member(moment, name)) is not None for name, pattern in which.matches.items())
+    yield from (name not in (moment.payload or {}) for name in which.lacks)
+    yield from (header(request.headers, name) == (value or None) for name, value in which.headers.items())
+    yield which.by in {None, request.method}
+    yield not which.sample or is_sample(moment)
+    if which.long is not None:
+        yield beyond_contract(moment) is which.long
+    yield which.start <= moment.count <= (which.end or moment.count)
+    if which.turn is not None:
+        place, of = which.turn
+        yield moment.accepted % of == place
+    if which.chance < 1:
+        # Without a rule: by the id, which is drawn at random.
+        yield hashlib.sha256(moment.request_id.encode()).digest()[0] / 256 < which.chance
+
+
+# --- What requests show
+
+
 def member(moment: Moment, name: str) -> str:
     """A member of the payload that is a string; "" if it is none or there is no payload."""
     value: Any = (moment.payload or {}).get(name)
     return value if isinstance(value, str) else ""
 
 
-def nth(every: int) -> Callable[[], bool]:
-    """A count of its own: True on each `every`-th call."""
-    calls = count(1)
-    return lambda: next(calls) % every == 0
+def recipient(moment: Moment) -> str:
+    """The recipient that the payload names; "" if it names none."""
+    return member(moment, moment.contract.members.recipient or "")
 
 
 def bare(moment: Moment) -> bool:
@@ -53,7 +121,7 @@ def bare(moment: Moment) -> bool:
 
 
 @cache
-def sample_of(contract: Contract, command: Command) -> Mapping[str, Any]:
+def _sample_of(contract: Contract, command: Command) -> Mapping[str, Any]:
     """The documented sample of a command, but for what is registered to an account, which differs between gateways."""
     example: Mapping[str, Any] = contract.schemas.schema(f"{command.folder}/request")["examples"][0]
     return {name: value for name, value in example.items() if name not in contract.members.registered}
@@ -65,15 +133,15 @@ def is_sample(moment: Moment) -> bool:
         return False
     registered = moment.contract.members.registered
     given = {name: value for name, value in moment.payload.items() if name not in registered}
-    return given == sample_of(moment.contract, moment.asked)
+    return given == _sample_of(moment.contract, moment.asked)
 
 
 def to_the_sample_recipient(moment: Moment) -> bool:
     """A request to the recipient of the documented sample, whom the suite uses in many payloads."""
-    recipient = moment.contract.members.recipient
-    if moment.asked is None or recipient is None:
+    name = moment.contract.members.recipient
+    if moment.asked is None or name is None:
         return False
-    return member(moment, recipient) == sample_of(moment.contract, moment.asked).get(recipient)
+    return member(moment, name) == _sample_of(moment.contract, moment.asked).get(name)
 
 
 @cache
@@ -91,101 +159,7 @@ def beyond_contract(moment: Moment) -> bool:
     return any(len(member(moment, name)) > most for name, most in _longest(moment.contract, moment.asked))
 
 
-def choice(which: Which) -> Chooses:
-    """A predicate for `which`. It counts, so each behaviour needs one of its own."""
-    tests = tuple(_tests(which))
-    due = nth(which.every)
-    return lambda moment, message: all(test(moment, message) for test in tests) and due()
-
-
-def _tests(which: Which) -> Iterator[Chooses]:
-    yield from _of_message(which)
-    yield from _of_request(which)
-    if which.start > 1 or which.end is not None:
-        last = which.end or float("inf")
-        yield lambda moment, _: which.start <= moment.count <= last
-    if which.turn is not None:
-        place, of = which.turn
-        yield lambda moment, _: moment.accepted % of == place
-    if which.chance < 1:
-        # Without a rule: by the id, which is drawn at random.
-        yield lambda moment, _: hashlib.sha256(moment.request_id.encode()).digest()[0] / 256 < which.chance
-
-
-def _of_message(which: Which) -> Iterator[Chooses]:
-    group, _, part = which.to.partition(".")
-    if which.refused:
-        anyhow = "*" in which.refused
-        yield lambda moment, _: moment.refusal is not None and (anyhow or moment.refusal in which.refused)
-    elif group == "response":
-        yield lambda moment, _: moment.refusal not in PATH and not beyond_contract(moment)
-    if group == "response" and part:
-        refused = part == "error"
-        yield lambda moment, _: (moment.refusal is not None) is refused
-    elif group == "notification" and part:
-        yield _telling_of(succeeded=part == "success")
-    if which.outcome is not None:
-        yield lambda moment, message: _outcome(moment, message) == which.outcome
-    if which.unsolicited is not None:
-        yield lambda moment, message: _is_unsolicited(moment, message) is which.unsolicited
-    if which.has is not None:
-        has = which.has
-        yield lambda moment, message: message is not None and message.raw is None and found(message, moment, has)
-
-
-def _is_unsolicited(moment: Moment, message: Reply | Callback | None) -> bool:
-    return isinstance(message, Callback) and message.product in moment.contract.unsolicited
-
-
-def _telling_of(*, succeeded: bool) -> Chooses:
-    def tells(moment: Moment, message: Reply | Callback | None) -> bool:
-        outcome = _outcome(moment, message)
-        return outcome is not None and succeeded == (outcome == moment.contract.notification.success)
-
-    return tells
-
-
-def _outcome(moment: Moment, message: Reply | Callback | None) -> str | None:
-    content = message.content if message is not None else None
-    told = content.get(moment.contract.notification.outcome) if isinstance(content, Mapping) else None
-    return told if isinstance(told, str) else None
-
-
-def _of_request(which: Which) -> Iterator[Chooses]:
-    yield from _of_command(which)
-    yield from (_matching(name, re.compile(pattern)) for name, pattern in which.matches.items())
-    yield from (_lacking(name) for name in which.lacks)
-    yield from (_with_header(name, value or None) for name, value in which.headers.items())
-    if which.by is not None:
-        yield lambda moment, _: moment.request.method == which.by
-    if which.sample:
-        yield lambda moment, _: is_sample(moment)
-    if which.long is not None:
-        yield lambda moment, _: beyond_contract(moment) is which.long
-
-
-def _of_command(which: Which) -> Iterator[Chooses]:
-    if which.posted:
-        yield lambda moment, _: moment.asked is not None and moment.asked.product is not None
-    if which.moves_money:
-        yield lambda moment, _: moment.asked is not None and moment.asked.moves_money and moment.asked.window is None
-    if which.command:
-        yield lambda moment, _: moment.command in which.command
-    if which.product:
-        yield lambda moment, _: moment.asked is not None and moment.asked.product in which.product
-
-
-def _matching(name: str, pattern: re.Pattern[str]) -> Chooses:
-    return lambda moment, _: pattern.search(member(moment, name)) is not None
-
-
-def _lacking(name: str) -> Chooses:
-    return lambda moment, _: name not in (moment.payload or {})
-
-
-def _with_header(name: str, value: str | None) -> Chooses:
-    return lambda moment, _: header(moment.request.headers, name) == value
-
+# --- Members of a message
 
 ABSENT: Final = object()
 """Stands for a member that is not there."""
@@ -212,11 +186,6 @@ def path_of(contract: Contract, name: str, *, notified: bool) -> tuple[str, ...]
 def of_message(message: Reply | Callback, moment: Moment, name: str) -> tuple[str, ...]:
     """The steps to a member of `message`."""
     return path_of(moment.contract, name, notified=isinstance(message, Callback))
-
-
-def found(message: Reply | Callback, moment: Moment, name: str) -> bool:
-    """Whether a message has the member."""
-    return holds(message.content, of_message(message, moment, name))
 
 
 def holds(content: Any, path: tuple[str, ...]) -> bool:

@@ -18,7 +18,7 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final, cast
+from typing import Final, NamedTuple, cast
 
 import httptools
 import httpx
@@ -77,8 +77,7 @@ class Told:
     notification: Received | None
 
 
-@dataclass(frozen=True, slots=True)
-class _Origin:
+class _Origin(NamedTuple):
     """Where a URL leads: one pool of connections for each."""
 
     scheme: str
@@ -86,8 +85,7 @@ class _Origin:
     port: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Target:
+class _Target(NamedTuple):
     """A callback URL taken apart; `path` includes the query, `authority` is what the Host header says."""
 
     origin: _Origin
@@ -141,17 +139,15 @@ class _Connection(asyncio.Protocol):
         return self._answer
 
     def close(self) -> None:
-        """Closes the connection, whatever it is doing."""
         self.reusable = False
         if self._transport is not None:
             self._transport.abort()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Part of asyncio.Protocol."""
         self._transport = cast("asyncio.WriteTransport", transport)  # uvloop's transports are no subclasses of it
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's
-        """Part of asyncio.Protocol. An answer may also end with its connection."""
+        """An answer may also end with its connection."""
         self._transport = None
         self.reusable = False
         if self._answer is None or self._answer.done():
@@ -163,7 +159,6 @@ class _Connection(asyncio.Protocol):
             self._answer.set_exception(_Lost(answered=self._heard))
 
     def data_received(self, data: bytes) -> None:
-        """Part of asyncio.Protocol."""
         self._heard = True
         if self._parser is None:
             self.close()
@@ -171,24 +166,20 @@ class _Connection(asyncio.Protocol):
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
-            self._fail(ValueError(f"the answer is not HTTP: {error}"))
+            if self._answer is not None and not self._answer.done():
+                self._answer.set_exception(ValueError(f"the answer is not HTTP: {error}"))
             self.close()
 
     def on_headers_complete(self) -> None:
-        """Part of httptools' callbacks."""
         self._headers_read = True
 
     def on_message_complete(self) -> None:
-        """Part of httptools' callbacks. Interim answers (1xx) are passed over."""
+        """Interim answers (1xx) are passed over."""
         if self._parser is None or self._answer is None or self._parser.get_status_code() < _FIRST_FINAL_STATUS:
             return
         self.reusable = self._parser.should_keep_alive()
         if not self._answer.done():
             self._answer.set_result(self._parser.get_status_code())
-
-    def _fail(self, error: Exception) -> None:
-        if self._answer is not None and not self._answer.done():
-            self._answer.set_exception(error)
 
 
 class _Pool:
@@ -235,7 +226,6 @@ class _Pool:
                 self._all.discard(connection)
 
     def close(self) -> None:
-        """Closes every connection."""
         for connection in self._all:
             connection.close()
         self._all.clear()
@@ -297,7 +287,6 @@ class Courier:
     def _send_later(self, delivery: Callback) -> None:
         if self._closed:
             return
-        timer: asyncio.TimerHandle
 
         def due() -> None:
             self._timers.discard(timer)
@@ -314,7 +303,11 @@ class Courier:
             self.refused += 1
         elif not self._closed:
             sent = await self._post(delivery)
-            self._count(delivery, sent)
+            if sent.taken:
+                self.delivered += 1
+            else:
+                self.failed += 1
+                self.failures.append(FailedDelivery(delivery.product, delivery.url, sent.in_words))
         return Told(answer, sent)
 
     async def _deliver(self, delivery: Callback) -> None:
@@ -327,27 +320,14 @@ class Courier:
         status, reason = None, None
         try:
             target = _target(delivery.url)
-            status = await self._pool(target.origin).post(_request(delivery, target), within_s)
+            if target.origin not in self._pools:
+                self._pools[target.origin] = _Pool(target.origin)
+            status = await self._pools[target.origin].post(_request(delivery, target), within_s)
         except TimeoutError:
             reason = f"not answered within {within_s:g} s"
         except (OSError, ValueError) as error:
             reason = str(error)
         return Received(status, reason, round(asyncio.get_running_loop().time() - begun, 3))
-
-    def _count(self, delivery: Callback, received: Received) -> None:
-        if received.taken:
-            self.delivered += 1
-        else:
-            self.failed += 1
-            self.failures.append(FailedDelivery(delivery.product, delivery.url, received.in_words))
-
-    def _pool(self, origin: _Origin) -> _Pool:
-        if origin not in self._pools:
-            self._pools[origin] = _Pool(origin)
-        return self._pools[origin]
-
-
-_LINE: Final = "{}: {}\r\n"
 
 
 # What the JDK's HTTP client and `curl --http2` offer with each request to an http URL.
@@ -359,7 +339,7 @@ _MORE: Final = {Form.UPGRADE: _OFFER, Form.EXPECT: b"Expect: 100-continue\r\n"}
 def _request(delivery: Callback, target: _Target) -> bytes:
     """The whole request, to be written at once: headers and body apart would cost a delayed ACK."""
     body = delivery.raw if delivery.raw is not None else json_bytes(delivery.content)
-    headers = "".join(_LINE.format(name, value) for name, value in delivery.headers)
+    headers = "".join(f"{name}: {value}\r\n" for name, value in delivery.headers)
     form = delivery.form
     origin = b"%b://%b" % (target.origin.scheme.encode(), target.authority) if form is Form.WHOLE_URL else b""
     framing = b"Content-Length: %d\r\n" % len(body)

@@ -101,7 +101,7 @@ class Gateway:
         self._id_random = Random(f"{seed}/ids")
         self._result_random = Random(f"{seed}/results")
         self._rate = Rate(self.behaviour.rate_per_s) if self.behaviour.rate_per_s else None
-        self._window = RecentRequests()
+        self._recent = RecentRequests()
         self._slowed: set[str] = set()
 
     def answer(self, request: Request, now: float) -> Reaction:
@@ -152,26 +152,23 @@ class Gateway:
 
     def credential(self, visit: Visit) -> Iterator[BrokenRule]:
         """The credential is the account's."""
-        for tag in credential_breaches(visit.request.headers, self.account):
-            yield BrokenRule(tag)
+        yield from map(BrokenRule, credential_breaches(visit.request.headers, self.account))
 
     def content_type(self, visit: Visit) -> Iterator[BrokenRule]:
         """A body is declared as JSON."""
-        if not _has_body(visit):
-            return
         tag = content_type_breach(visit.request.headers, visit.request.body)
-        if tag and not visit.excused:
+        if tag and _has_body(visit) and not visit.excused:
             yield BrokenRule(tag)
 
     def body(self, visit: Visit) -> Iterator[BrokenRule]:
         """The body is a JSON object."""
         if not _has_body(visit):
             return
-        body = read_body(visit.request.body)
-        if body.breach and not visit.excused:
-            yield BrokenRule(body.breach)
+        tag, payload = read_body(visit.request.body)
+        if tag and not visit.excused:
+            yield BrokenRule(tag)
             visit.excused = True
-        visit.payload = taken(body.payload, self.behaviour)
+        visit.payload = taken(payload, self.behaviour)
 
     def members(self, visit: Visit) -> Iterator[BrokenRule]:
         """The members are the command's, each of its form."""
@@ -190,8 +187,7 @@ class Gateway:
 
     def window(self, visit: Visit) -> Iterator[BrokenRule]:
         """No similar request was accepted within the command's window."""
-        similar = self._similarity(visit)
-        if similar and self._window.holds(similar.key, visit.now, similar.window_s):
+        if self._recent.holds(self._similar(visit), visit.now, _window_s(visit)):
             yield BrokenRule("window")
 
     def names(self, visit: Visit) -> Iterator[BrokenRule]:
@@ -283,9 +279,8 @@ class Gateway:
 
     def _settle(self, command: Command, visit: Visit, moment: Moment) -> Transaction:
         """Carries the transaction out: the window opens, and if it succeeds the account pays or is paid."""
-        similar = self._similarity(visit)
-        if similar:
-            self._window.add(similar.key, visit.now, similar.window_s)
+        if similar := self._similar(visit):
+            self._recent.add(similar, visit.now, _window_s(visit))
         outcome = self._outcome(command, visit)
         charge = price(command, visit.members) if outcome.succeeded else 0
         self.balance -= charge
@@ -314,20 +309,18 @@ class Gateway:
         roles = self.contract.answer
         return {roles.code: status, roles.reason: reason, roles.id: request_id}
 
-    def _similarity(self, visit: Visit) -> _Similarity | None:
-        """None where the command has no window, or there is nothing to compare."""
+    def _similar(self, visit: Visit) -> tuple[str, ...] | None:
+        """What makes a request similar to others; None where the command has no window, or nothing is to compare."""
         command = visit.command
-        if command is None or command.window is None:
-            return None
-        key = command.window.key(visit.members)
-        if key is None:
+        key = command.window.key(visit.members) if command and command.window else None
+        if command is None or command.window is None or key is None:
             return None
         # A number is the same with a plus sign before it.
         plain = (
             text.lstrip("+") if member == self.contract.members.recipient else text
             for member, text in zip(command.window.members, key, strict=True)
         )
-        return _Similarity((command.name, *plain), command.window.seconds)
+        return command.name, *plain
 
 
 Step = Callable[[Gateway, Visit], Iterator[BrokenRule]]
@@ -348,17 +341,13 @@ STEPS: tuple[Step, ...] = (
 """The rules in the order in which they are looked at; `behaviour.additional_refusals` come after them."""
 
 
+def _window_s(visit: Visit) -> float:
+    return visit.command.window.seconds if visit.command and visit.command.window else 0.0
+
+
 def _has_body(visit: Visit) -> bool:
     """Whether the command takes its parameters from the body (contract: those of a GET travel in the URL)."""
     return visit.command is not None and visit.command.method != "GET"
-
-
-@dataclass(frozen=True, slots=True)
-class _Similarity:
-    """What makes two requests similar, and for how long that counts (contract: "Idempotency")."""
-
-    key: tuple[str, ...]
-    window_s: float
 
 
 class Rate:

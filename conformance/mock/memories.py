@@ -25,13 +25,11 @@ from conformance.mock.behaviour import (
     Effect,
     Moment,
     Reply,
-    ReplyChange,
-    anew,
     notifying,
     remembering,
     renaming,
 )
-from conformance.mock.choosing import ABSENT, choice, edited, member, nth, path_of, to_the_sample_recipient
+from conformance.mock.choosing import ABSENT, choice, edited, member, nth, path_of, recipient, to_the_sample_recipient
 from conformance.mock.transactions import shape_of_ids, unprompted
 
 # How many accepted requests back the repeated id was given: not the last one, which would be the easiest to notice.
@@ -41,6 +39,8 @@ NOT_AT_ONCE = 40
 # By how many numbers each command is behind the one that was first asked for before it.
 LATER_BY = 2
 SPENT_ON_A_REFUSAL = 1  # whole units of money
+# When the first of what no request precedes happened; the day is nobody's business.
+EPOCH = datetime(2024, 1, 1, 9, tzinfo=UTC)
 
 
 def _is_accepted(moment: Moment) -> bool:
@@ -51,27 +51,23 @@ def _is_accepted(moment: Moment) -> bool:
 # --- Ids
 
 
-def _repeating(every: int) -> Effect:
+def _repeating(every: int) -> ChoiceOfId:
     """Each `every`-th accepted request gets the id of an earlier one of its command, one with another payload."""
+    due = nth(every)
+    holders: dict[str | None, dict[str, set[bytes]]] = defaultdict(dict)
 
-    def fresh() -> ChoiceOfId:
-        due = nth(every)
-        holders: dict[str | None, dict[str, set[bytes]]] = defaultdict(dict)
+    def choose(moment: Moment) -> str:
+        if not _is_accepted(moment):
+            return moment.request_id
+        given, body = holders[moment.command], moment.request.body
+        chosen = moment.request_id
+        if due():
+            foreign = [request_id for request_id, bodies in given.items() if body not in bodies]
+            chosen = foreign[-BACK:][0] if foreign else chosen
+        given.setdefault(chosen, set()).add(body)
+        return chosen
 
-        def choose(moment: Moment) -> str:
-            if not _is_accepted(moment):
-                return moment.request_id
-            given, body = holders[moment.command], moment.request.body
-            chosen = moment.request_id
-            if due():
-                foreign = [request_id for request_id, bodies in given.items() if body not in bodies]
-                chosen = foreign[-BACK:][0] if foreign else chosen
-            given.setdefault(chosen, set()).add(body)
-            return chosen
-
-        return choose
-
-    return renaming(fresh)
+    return choose
 
 
 def _same_for_equals() -> ChoiceOfId:
@@ -89,45 +85,63 @@ def _same_for_equals() -> ChoiceOfId:
     return choose
 
 
-def _telling_the_recipient() -> ChoiceOfId:
+def _telling_the_recipient(moment: Moment) -> str:
     """The id is the recipient of the payload and a counter."""
-
-    def choose(moment: Moment) -> str:
-        recipient = member(moment, moment.contract.members.recipient or "")
-        return f"{recipient}-{moment.count:06}" if recipient else moment.request_id
-
-    return choose
+    named = recipient(moment)
+    return f"{named}-{moment.count:06}" if named else moment.request_id
 
 
-def _numbered_per_command(every: int) -> Effect:
+def _numbered_per_command(every: int) -> ChoiceOfId:
     """Each `every`-th accepted request of a command gets a number there as its id, as those of the others do.
 
     Each command begins to count some later than the one before, and no number is given again among requests that may
     have come at the same instant: else they would now and then share an id as those do that share it at once.
     """
+    counts: dict[str | None, int] = {}
+    given: dict[int, int] = {}
+    places = itertools.count()
 
-    def fresh() -> ChoiceOfId:
-        counts: dict[str | None, int] = {}
-        given: dict[int, int] = {}
-        places = itertools.count()
+    def choose(moment: Moment) -> str:
+        if not _is_accepted(moment):
+            return moment.request_id
+        number = counts.get(moment.command, -len(counts) * LATER_BY * every) + 1
+        counts[moment.command] = number
+        place = next(places)
+        if number < 1 or number % every or place - given.get(number, -NOT_AT_ONCE) < NOT_AT_ONCE:
+            return moment.request_id
+        given[number] = place
+        return shape_of_ids(moment.contract).numbered(number)
 
-        def choose(moment: Moment) -> str:
-            if not _is_accepted(moment):
-                return moment.request_id
-            number = counts.get(moment.command, -len(counts) * LATER_BY * every) + 1
-            counts[moment.command] = number
-            place = next(places)
-            if number < 1 or number % every or place - given.get(number, -NOT_AT_ONCE) < NOT_AT_ONCE:
-                return moment.request_id
-            given[number] = place
-            return shape_of_ids(moment.contract).numbered(number)
-
-        return choose
-
-    return renaming(fresh)
+    return choose
 
 
 # --- Equals
+
+
+class _Known:
+    """Refuses a request that has the same `members`, or the same body, as one that was accepted `times` before.
+
+    Those to the recipient of the documented sample are spared: they are there to show something else.
+    """
+
+    def __init__(self, members: list[str] | None, times: int, which: Which, *, spares_sample: bool) -> None:
+        self._members, self._times, self._spares_sample = members, times, spares_sample
+        self._chooses = choice(which)
+        self._accepted: dict[Hashable, int] = defaultdict(int)
+
+    def _key(self, moment: Moment) -> Hashable:
+        values = tuple(member(moment, name) for name in self._members) if self._members else moment.request.body
+        return moment.command, values
+
+    def refuses(self, moment: Moment) -> bool:
+        """Only requests that the row chooses are."""
+        known = self._chooses(moment, None) and self._accepted.get(self._key(moment), 0) >= self._times
+        return known and not (self._spares_sample and to_the_sample_recipient(moment))
+
+    def remember(self, moment: Moment) -> None:
+        """Of what is accepted."""
+        if moment.refusal is None and self._chooses(moment, None):
+            self._accepted[self._key(moment)] += 1
 
 
 def _refuses_known(
@@ -138,30 +152,8 @@ def _refuses_known(
     spares_sample: bool = True,
     **which: object,
 ) -> Effect:
-    """A request is refused that has the same `members`, or the same body, as one that was accepted `times` before.
-
-    Those to the recipient of the documented sample are spared: they are there to show something else.
-    """
-
-    def make() -> Effect:
-        accepted: dict[Hashable, int] = defaultdict(int)
-        chooses = choice(Which.from_entry({"to": "request", **which}))
-
-        def key(moment: Moment) -> Hashable:
-            values = tuple(member(moment, name) for name in members) if members else moment.request.body
-            return moment.command, values
-
-        def refuses(moment: Moment) -> bool:
-            known = chooses(moment, None) and accepted.get(key(moment), 0) >= times
-            return known and not (spares_sample and to_the_sample_recipient(moment))
-
-        def remember(moment: Moment) -> None:
-            if moment.refusal is None and chooses(moment, None):
-                accepted[key(moment)] += 1
-
-        return remembering(refuses, remember, refuse)
-
-    return anew(make)
+    chosen = Which.from_entry({"to": "request", **which})
+    return remembering(lambda: _Known(members, times, chosen, spares_sample=spares_sample), refuse)
 
 
 # --- The balance
@@ -170,7 +162,7 @@ def _refuses_known(
 def _spends(refused: list[str]) -> Effect:
     """The account pays for each request that is refused with one of the tags, as its balance shows."""
 
-    def spending() -> ReplyChange:
+    def effect(behaviour: Behaviour) -> Behaviour:
         spent = 0
 
         def shown(reply: Reply, moment: Moment) -> Reply:
@@ -185,41 +177,34 @@ def _spends(refused: list[str]) -> Effect:
             less = edited(reply.content, path, lambda left: left if left is ABSENT else left - spent)
             return replace(reply, content=less)
 
-        return shown
-
-    def effect(behaviour: Behaviour) -> Behaviour:
-        return replace(behaviour, reply=(*behaviour.reply, spending()))
+        return replace(behaviour, reply=(*behaviour.reply, shown))
 
     return effect
 
 
+# --- What no request precedes
+
+
+def _unasked_for(every: int) -> DeliveriesChange:
+    """Each `every`-th accepted request something else happens, of every product that has a callback for it."""
+    due = nth(every)
+
+    def change(sent: tuple[Callback, ...], moment: Moment) -> tuple[Callback, ...]:
+        if moment.refusal is not None or not due():
+            return sent
+        random, at = Random(moment.request_id), EPOCH + timedelta(seconds=moment.accepted)
+        rows = [row for product, row in moment.contract.unsolicited.items() if product in moment.callbacks]
+        return (*sent, *(unprompted(moment.contract, row, moment.callbacks, random, {}, at) for row in rows))
+
+    return change
+
+
 MEMORIES: Mapping[str, Callable[..., Effect]] = {
-    "repeating-ids": _repeating,
+    "repeating-ids": lambda every: renaming(lambda: _repeating(every)),
     "same-ids-for-equals": lambda: renaming(_same_for_equals),
-    "telling-the-recipient": lambda: renaming(_telling_the_recipient),
-    "numbered-per-command": _numbered_per_command,
+    "telling-the-recipient": lambda: renaming(lambda: _telling_the_recipient),
+    "numbered-per-command": lambda every: renaming(lambda: _numbered_per_command(every)),
     "refuses-known": _refuses_known,
     "spends": _spends,
+    "unsolicited": lambda every: notifying(lambda: _unasked_for(every)),
 }
-
-
-# When the first of them happened; the day is nobody's business.
-EPOCH = datetime(2024, 1, 1, 9, tzinfo=UTC)
-
-
-def unasked_for(every: int) -> Effect:
-    """Each `every`-th accepted request something else happens, of every product that has a callback for it."""
-
-    def fresh() -> DeliveriesChange:
-        due = nth(every)
-
-        def change(sent: tuple[Callback, ...], moment: Moment) -> tuple[Callback, ...]:
-            if moment.refusal is not None or not due():
-                return sent
-            random, at = Random(moment.request_id), EPOCH + timedelta(seconds=moment.accepted)
-            rows = [row for product, row in moment.contract.unsolicited.items() if product in moment.callbacks]
-            return (*sent, *(unprompted(moment.contract, row, moment.callbacks, random, {}, at) for row in rows))
-
-        return change
-
-    return notifying(fresh)

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from http import HTTPStatus
 from random import Random
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 from urllib.parse import urlencode, urlsplit
 
 from conformance.mock.account import failures
@@ -24,7 +24,7 @@ from conformance.mock.choosing import ABSENT, edited, of_message
 from conformance.mock.transactions import TextShape, shape_of_ids, success_reason
 from conformance.model.traffic import Headers
 
-Message = TypeVar("Message", Reply, Callback)
+Message = Reply | Callback
 Reshape = Callable[[Any, Moment], Any]
 Making = Callable[[Any, Moment], Any]
 
@@ -33,72 +33,58 @@ FEE = 3  # whole units of money
 
 
 def reshaping(actions: Mapping[str, Any]) -> Reshape:
-    """What the words say, one after the other; those that are about more than one message are none of its business."""
-    steps = tuple(_RESHAPES[word](value) for word, value in actions.items() if word in _RESHAPES)
+    """Apply the words in their order, but for those that are about more than one message."""
 
-    def reshape(message: Message, moment: Moment) -> Message:
-        for step in steps:
-            message = step(message, moment)
+    def reshape(message: Any, moment: Moment) -> Any:
+        for word, value in actions.items():
+            message = _reshaped(word, value, message, moment)
         return message
 
     return reshape
 
 
+def _reshaped(word: str, value: Any, message: Any, moment: Moment) -> Any:
+    if word in _OF_BODY:
+        return replace(message, raw=_OF_BODY[word](value, message.content, moment))
+    if word in _OF_MESSAGE:
+        return _OF_MESSAGE[word](value, message, moment)
+    if message.raw is not None or not isinstance(message.content, Mapping):
+        return message
+    if word == "twice":
+        return replace(message, raw=_twice(value, message.content))
+    content = _OF_CONTENT[word](value, message, moment) if word in _OF_CONTENT else message.content
+    return replace(message, content=content)
+
+
 # --- The content
 
 
-def _content(edit: Callable[[Any, Message, Moment], Any]) -> Reshape:
-    """The content after `edit`."""
-
-    def reshape(message: Message, moment: Moment) -> Message:
-        if message.raw is not None or not isinstance(message.content, Mapping):
-            return message
-        return replace(message, content=edit(message.content, message, moment))
-
-    return reshape
-
-
-def _set(values: Mapping[str, Any] | str) -> Reshape:
+def _set(values: Mapping[str, Any] | str, message: Message, moment: Moment) -> Any:
     given: Mapping[str, Any] = json.loads(values) if isinstance(values, str) else values
-
-    def edit(content: Any, message: Message, moment: Moment) -> Any:
-        for name, value in given.items():
-            content = edited(content, of_message(message, moment, name), _constantly(value))
-        return content
-
-    return _content(edit)
+    content = message.content
+    for name, value in given.items():
+        content = edited(content, of_message(message, moment, name), lambda _, value=value: value)  # type: ignore[misc]
+    return content
 
 
-def _remove(names: str | list[str]) -> Reshape:
-    def edit(content: Any, message: Message, moment: Moment) -> Any:
-        for name in [names] if isinstance(names, str) else names:
-            content = edited(content, of_message(message, moment, name), lambda _: ABSENT)
-        return content
-
-    return _content(edit)
+def _remove(names: str | list[str], message: Message, moment: Moment) -> Any:
+    content = message.content
+    for name in [names] if isinstance(names, str) else names:
+        content = edited(content, of_message(message, moment, name), lambda _: ABSENT)
+    return content
 
 
-def _keep(names: list[str]) -> Reshape:
-    def edit(content: Any, message: Message, moment: Moment) -> Any:
-        kept = {of_message(message, moment, name)[0] for name in names}
-        return {name: value for name, value in content.items() if name in kept}
-
-    return _content(edit)
+def _keep(names: list[str], message: Message, moment: Moment) -> Any:
+    kept = {of_message(message, moment, name)[0] for name in names}
+    return {name: value for name, value in message.content.items() if name in kept}
 
 
-def _members(changes: Mapping[str, str], makings: Mapping[str, Making]) -> Reshape:
+def _members(changes: Mapping[str, str], makings: Mapping[str, Making], message: Message, moment: Moment) -> Any:
     """Members that are there are made of their own values."""
-
-    def edit(content: Any, message: Message, moment: Moment) -> Any:
-        for name, word in changes.items():
-            content = edited(content, of_message(message, moment, name), _made_by(makings[word], moment))
-        return content
-
-    return _content(edit)
-
-
-def _constantly(value: Any) -> Callable[[Any], Any]:
-    return lambda _: value
+    content = message.content
+    for name, word in changes.items():
+        content = edited(content, of_message(message, moment, name), _made_by(makings[word], moment))
+    return content
 
 
 def _made_by(making: Making, moment: Moment) -> Callable[[Any], Any]:
@@ -115,17 +101,13 @@ def _number(value: Any, moment: Moment) -> Any:
     return int(value) if value == str(int(value)) else value
 
 
-def _text(value: Any, _: Moment) -> str:
-    return value if isinstance(value, str) else json.dumps(value)
-
-
 def _object(value: Any, _: Moment) -> dict[str, Any]:
     return {str(place): item for place, item in enumerate(value)} if isinstance(value, list) else {"value": value}
 
 
 _TYPES: Mapping[str, Making] = {
     "array": lambda value, _: [value],
-    "string": _text,
+    "string": lambda value, _: value if isinstance(value, str) else json.dumps(value),
     "number": _number,
     "object": _object,
 }
@@ -135,10 +117,8 @@ def _another(value: Any, moment: Moment) -> Any:
     """Another value of the same kind, always the same one for one value."""
     if not isinstance(value, str):
         return value + 1 if isinstance(value, int | float) else value
-    chance = Random(hashlib.sha256(value.encode()).digest())
-    return (
-        shape_of_ids(moment.contract).draw(chance) if value == moment.request_id else TextShape.of(value).draw(chance)
-    )
+    shape = shape_of_ids(moment.contract) if value == moment.request_id else TextShape.of(value)
+    return shape.draw(Random(hashlib.sha256(value.encode()).digest()))
 
 
 def _money(value: str, moment: Moment) -> str:
@@ -146,49 +126,40 @@ def _money(value: str, moment: Moment) -> str:
     return f"{currency} {int(value):,}.00" if value.isdigit() else value
 
 
-_SPELLINGS: Mapping[str, Making] = {
-    "upper": lambda value, _: value.upper(),
-    "cut": lambda value, _: value[:-1],
-    "padded": lambda value, _: f"{value} ",
-    "zero": lambda value, _: f"0{value}",
-    "again": lambda value, _: f"{value} (sent again)",
-    "signs": lambda value, _: value + SIGNS,
-    "fraction": lambda value, _: f"{value}.00",
-    "money": _money,
-    "masked": lambda value, _: f"xxxxxx{value[-3:]}",
-    "tenfold": lambda value, _: f"{value}0",
-    "less": lambda value, _: str(int(value) - FEE) if value.isdigit() else value,
-}
-
-
-def _respell(changes: Mapping[str, str]) -> Reshape:
-    return _members(changes, {"another": _another, **{word: _of_text(making) for word, making in _SPELLINGS.items()}})
-
-
 def _of_text(making: Making) -> Making:
     return lambda value, moment: making(value, moment) if isinstance(value, str) else value
 
 
-def _rename(names: Mapping[str, str]) -> Reshape:
-    def edit(content: Any, message: Message, moment: Moment) -> Any:
-        for old, new in names.items():
-            before, after = of_message(message, moment, old)[-1], of_message(message, moment, new)[-1]
-            content = {after if name == before else name: value for name, value in content.items()}
-        return content
+_SPELLINGS: Mapping[str, Making] = {
+    "another": _another,
+    "upper": _of_text(lambda value, _: value.upper()),
+    "cut": _of_text(lambda value, _: value[:-1]),
+    "padded": _of_text(lambda value, _: f"{value} "),
+    "zero": _of_text(lambda value, _: f"0{value}"),
+    "again": _of_text(lambda value, _: f"{value} (sent again)"),
+    "signs": _of_text(lambda value, _: value + SIGNS),
+    "fraction": _of_text(lambda value, _: f"{value}.00"),
+    "money": _of_text(_money),
+    "masked": _of_text(lambda value, _: f"xxxxxx{value[-3:]}"),
+    "tenfold": _of_text(lambda value, _: f"{value}0"),
+    "less": _of_text(lambda value, _: str(int(value) - FEE) if value.isdigit() else value),
+}
 
-    return _content(edit)
+
+def _rename(names: Mapping[str, str], message: Message, moment: Moment) -> Any:
+    content = message.content
+    for old, new in names.items():
+        before, after = of_message(message, moment, old)[-1], of_message(message, moment, new)[-1]
+        content = {after if name == before else name: value for name, value in content.items()}
+    return content
 
 
-def _contradict(_: bool) -> Reshape:  # noqa: FBT001 - as a row has it
-    def edit(content: Any, _message: Message, moment: Moment) -> Any:
-        roles = moment.contract.notification
-        if content.get(roles.outcome) != roles.success:
-            return {**content, **success_told(moment)}
-        command = moment.asked
-        failure = next(iter(failures(moment.contract, command)), None) if command else None
-        return {**content, roles.outcome: failure.code, roles.reason: failure.reason} if failure else content
-
-    return _content(edit)
+def _contradict(_: bool, message: Message, moment: Moment) -> Any:  # noqa: FBT001 - as a row has it
+    content, roles = message.content, moment.contract.notification
+    if content.get(roles.outcome) != roles.success:
+        return {**content, **success_told(moment)}
+    failure = next(iter(failures(moment.contract, moment.asked)), None) if moment.asked else None
+    return {**content, roles.outcome: failure.code, roles.reason: failure.reason} if failure else content
 
 
 def success_told(moment: Moment) -> dict[str, Any]:
@@ -197,48 +168,47 @@ def success_told(moment: Moment) -> dict[str, Any]:
     return {roles.outcome: roles.success, roles.reason: success_reason(moment.contract)}
 
 
+_OF_CONTENT: Mapping[str, Callable[[Any, Any, Moment], Any]] = {
+    "set": _set,
+    "remove": _remove,
+    "keep": _keep,
+    "retype": lambda changes, message, moment: _members(changes, _TYPES, message, moment),
+    "respell": lambda changes, message, moment: _members(changes, _SPELLINGS, message, moment),
+    "rename": _rename,
+    "wrap": lambda _, message, _moment: [message.content],
+    "empty": lambda *_: {},
+    "contradict": _contradict,
+}
+
+
 # --- The bytes
 
 
-def _raw(make: Callable[[Any, Moment], bytes]) -> Reshape:
-    return lambda message, moment: replace(message, raw=make(message.content, moment))
+def _twice(members: Mapping[str, list[Any]], content: Mapping[str, Any]) -> bytes:
+    named = ((name, value) for name, values in members.items() for value in values)
+    more = "".join(f", {json.dumps(name.lstrip('/'))}: {json.dumps(value)}" for name, value in named)
+    return f"{json.dumps(content)[:-1]}{more}}}".encode()
 
 
-def _twice(members: Mapping[str, list[Any]]) -> Reshape:
-    def raw(content: Any, _: Moment) -> bytes:
-        named = ((name, value) for name, values in members.items() for value in values)
-        more = "".join(f", {json.dumps(name.lstrip('/'))}: {json.dumps(value)}" for name, value in named)
-        return f"{json.dumps(content)[:-1]}{more}}}".encode()
-
-    def reshape(message: Message, moment: Moment) -> Message:
-        if message.raw is not None or not isinstance(message.content, Mapping):
-            return message
-        return replace(message, raw=raw(message.content, moment))
-
-    return reshape
+def _cut(how: str, content: Any, _: Moment) -> bytes:
+    text = json_bytes(content)
+    return text[:-1] if how == "end" else text[: len(text) // 2]
 
 
-def _cut(how: str) -> Reshape:
-    def raw(content: Any, _: Moment) -> bytes:
-        text = json_bytes(content)
-        return text[:-1] if how == "end" else text[: len(text) // 2]
-
-    return _raw(raw)
+def _layout(how: str, content: Any, _: Moment) -> bytes:
+    return json.dumps(content).encode() if how == "ascii" else json_bytes(content, pretty=True)
 
 
-def _layout(how: str) -> Reshape:
-    if how == "ascii":
-        return _raw(lambda content, _: json.dumps(content, ensure_ascii=True).encode())
-    return _raw(lambda content, _: json_bytes(content, pretty=True))
+_OF_BODY: Mapping[str, Callable[[Any, Any, Moment], bytes]] = {
+    "body": lambda text, _, moment: text.replace("{id}", moment.request_id).encode(),
+    "cut": _cut,
+    "quotes": lambda _, content, _moment: repr(content).encode(),
+    "mark": lambda _, content, _moment: BOM_UTF8 + json.dumps(content).encode(),
+    "layout": _layout,
+}
 
 
-def _page(_: bool) -> Reshape:  # noqa: FBT001 - as a row has it
-    def reshape(reply: Reply, _moment: Moment) -> Reply:
-        said = f"{reply.status} {_phrase(reply.status)}"
-        page = f"<!DOCTYPE html>\n<html><head><title>{said}</title></head><body><h1>{said}</h1></body></html>\n"
-        return replace(reply, headers=declaring(reply.headers, "text/html"), raw=page.encode())
-
-    return reshape
+# --- The message as a whole
 
 
 def _phrase(status: int) -> str:
@@ -248,76 +218,53 @@ def _phrase(status: int) -> str:
         return ""
 
 
-# --- What is around the body
+def _page(_: bool, reply: Reply, _moment: Moment) -> Reply:  # noqa: FBT001 - as a row has it
+    said = f"{reply.status} {_phrase(reply.status)}"
+    page = f"<!DOCTYPE html>\n<html><head><title>{said}</title></head><body><h1>{said}</h1></body></html>\n"
+    return replace(reply, headers=_declaring(reply.headers, "text/html"), raw=page.encode())
 
 
-def declaring(headers: Headers, media_type: str) -> Headers:
-    """The headers with this Content-Type and no other."""
-    return (*without_header(headers, "content-type"), ("Content-Type", media_type))
+def _declaring(headers: Headers, media_type: str) -> Headers:
+    return (*_without(headers, "content-type"), ("Content-Type", media_type))
 
 
-def without_header(headers: Headers, name: str) -> Headers:
-    """The headers but for `name` (lower case)."""
+def _without(headers: Headers, name: str) -> Headers:
     return tuple((key, value) for key, value in headers if key.lower() != name)
 
 
-def _header(values: Mapping[str, str]) -> Reshape:
-    def reshape(message: Message, _: Moment) -> Message:
-        headers = message.headers
-        for name, value in values.items():
-            headers = without_header(headers, name.lower())
-            headers += ((name, value),) if value else ()
-        return replace(message, headers=headers)
-
-    return reshape
+def _header(values: Mapping[str, str], message: Message, _: Moment) -> Message:
+    headers = message.headers
+    for name, value in values.items():
+        headers = _without(headers, name.lower())
+        headers += ((name, value),) if value else ()
+    return replace(message, headers=headers)
 
 
-def _ending(word: str) -> Reshape:
-    return lambda reply, _: replace(reply, ending=Ending[word.upper()])
-
-
-def _followed(_: bool) -> Reshape:  # noqa: FBT001 - as a row has it
+def _followed(_: bool, reply: Reply, moment: Moment) -> Reply:  # noqa: FBT001 - as a row has it
     """A second answer comes behind it on the same connection, whole and right, to nobody's request."""
-
-    def reshape(reply: Reply, moment: Moment) -> Reply:
-        roles = moment.contract.answer
-        said = {roles.code: roles.success, roles.reason: "Request processed", roles.id: f"second-{moment.count}"}
-        body = json_bytes(said)
-        status = f"{roles.success} {_phrase(roles.success)}".encode()
-        head = b"HTTP/1.1 %b\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % (status, len(body))
-        return replace(reply, beyond=head + body)
-
-    return reshape
+    roles = moment.contract.answer
+    said = {roles.code: roles.success, roles.reason: "Request processed", roles.id: f"second-{moment.count}"}
+    body = json_bytes(said)
+    status = f"{roles.success} {_phrase(roles.success)}".encode()
+    head = b"HTTP/1.1 %b\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % (status, len(body))
+    return replace(reply, beyond=head + body)
 
 
-def _after_s(seconds: float) -> Reshape:
-    return lambda message, _: replace(message, after_s=message.after_s + seconds)
+def _in_query(_: bool, delivery: Callback, _moment: Moment) -> Callback:  # noqa: FBT001 - as a row has it
+    mark = "&" if "?" in delivery.url else "?"
+    return replace(
+        delivery, method="GET", url=f"{delivery.url}{mark}{urlencode(delivery.content)}", headers=(), raw=b""
+    )
 
 
-# --- Where a notification goes
-
-
-def _in_query(_: bool) -> Reshape:  # noqa: FBT001 - as a row has it
-    def reshape(delivery: Callback, _moment: Moment) -> Callback:
-        mark = "&" if "?" in delivery.url else "?"
-        url = f"{delivery.url}{mark}{urlencode(delivery.content)}"
-        return replace(delivery, method="GET", url=url, headers=(), raw=b"")
-
-    return reshape
-
-
-def _callback(where: str) -> Reshape:
-    return {"another product": _to_another_product, "unsolicited": _to_unsolicited}.get(where, _to_another_query)
-
-
-def _to_another_product(delivery: Callback, moment: Moment) -> Callback:
-    """To the callback of another product, if the account has one."""
-    return _to_first_of(moment.contract.products, delivery, moment)
-
-
-def _to_unsolicited(delivery: Callback, moment: Moment) -> Callback:
-    """To where what no request precedes comes to."""
-    return _to_first_of(moment.contract.unsolicited, delivery, moment)
+def _callback(where: str, delivery: Callback, moment: Moment) -> Callback:
+    """To the callback of another product, to that of what no request precedes, or with another query."""
+    if where == "another product":
+        return _to_first_of(moment.contract.products, delivery, moment)
+    if where == "unsolicited":
+        return _to_first_of(moment.contract.unsolicited, delivery, moment)
+    parts = urlsplit(delivery.url)
+    return replace(delivery, url=parts._replace(query="" if parts.query else "source=gateway").geturl())
 
 
 def _to_first_of(products: Iterable[str], delivery: Callback, moment: Moment) -> Callback:
@@ -325,62 +272,32 @@ def _to_first_of(products: Iterable[str], delivery: Callback, moment: Moment) ->
     return replace(delivery, url=next(others, delivery.url))
 
 
-def _to_another_query(delivery: Callback, _: Moment) -> Callback:
-    """The query of the callback URL is dropped; where there is none, one is added."""
-    parts = urlsplit(delivery.url)
-    return replace(delivery, url=parts._replace(query="" if parts.query else "source=gateway").geturl())
-
-
-def _inquiry(actions: Mapping[str, Any] | Literal[False]) -> Reshape:
+def _inquiry(actions: Mapping[str, Any] | Literal[False], delivery: Callback, moment: Moment) -> Callback:
     """The inquiry before a notification is changed, or is not made."""
-    reshape = reshaping(actions) if actions else None
-
-    def reshaped(delivery: Callback, moment: Moment) -> Callback:
-        asked = delivery.inquiry
-        return replace(delivery, inquiry=reshape(asked, moment) if reshape and asked else None)
-
-    return reshaped
+    asked = delivery.inquiry
+    return replace(delivery, inquiry=reshaping(actions)(asked, moment) if actions and asked else None)
 
 
-def _form(word: str) -> Reshape:
-    if word == "escaped":
-        return lambda delivery, _: replace(delivery, url=_escaped(delivery.url))
-    return lambda delivery, _: replace(delivery, form=Form[word.upper()])
-
-
-def _escaped(url: str) -> str:
-    """A URL that names the same (RFC 3986 §6.2.2): the last character of path and of query is escaped."""
-    parts = urlsplit(url)
+def _form(word: str, delivery: Callback, _: Moment) -> Callback:
+    if word != "escaped":
+        return replace(delivery, form=Form[word.upper()])
+    # A URL that names the same (RFC 3986 §6.2.2): the last character of path and of query is escaped.
+    parts = urlsplit(delivery.url)
     path, query = (f"{text[:-1]}%{ord(text[-1]):02x}" if text[-1:].isalnum() else text for text in parts[2:4])
-    return parts._replace(path=path, query=query).geturl()
+    return replace(delivery, url=parts._replace(path=path, query=query).geturl())
 
 
-_RESHAPES: Mapping[str, Callable[[Any], Reshape]] = {
-    "set": _set,
-    "remove": _remove,
-    "keep": _keep,
-    "retype": lambda changes: _members(changes, _TYPES),
-    "respell": _respell,
-    "rename": _rename,
-    "wrap": lambda _: _content(lambda content, _message, _moment: [content]),
-    "empty": lambda _: _content(lambda _content, _message, _moment: {}),
-    "contradict": _contradict,
-    "twice": _twice,
-    "body": lambda text: _raw(lambda _, moment: text.replace("{id}", moment.request_id).encode()),
-    "cut": _cut,
-    "quotes": lambda _: _raw(lambda content, _moment: repr(content).encode()),
-    "mark": lambda _: _raw(lambda content, _moment: BOM_UTF8 + json.dumps(content).encode()),
-    "layout": _layout,
+_OF_MESSAGE: Mapping[str, Callable[[Any, Any, Moment], Any]] = {
     "page": _page,
-    "media_type": lambda value: lambda message, _: replace(message, headers=declaring(message.headers, value)),
+    "media_type": lambda value, message, _: replace(message, headers=_declaring(message.headers, value)),
     "header": _header,
-    "status": lambda value: lambda reply, _: replace(reply, status=value),
-    "ending": _ending,
-    "drip_every_s": lambda value: lambda reply, _: replace(reply, drip_every_s=value),
+    "status": lambda value, reply, _: replace(reply, status=value),
+    "ending": lambda word, reply, _: replace(reply, ending=Ending[word.upper()]),
+    "drip_every_s": lambda value, reply, _: replace(reply, drip_every_s=value),
     "followed": _followed,
-    "after_s": _after_s,
-    "before_answer": lambda value: lambda delivery, _: replace(delivery, before_answer=value, after_s=0.0),
-    "method": lambda value: lambda delivery, _: replace(delivery, method=value),
+    "after_s": lambda seconds, message, _: replace(message, after_s=message.after_s + seconds),
+    "before_answer": lambda value, delivery, _: replace(delivery, before_answer=value, after_s=0.0),
+    "method": lambda value, delivery, _: replace(delivery, method=value),
     "in_query": _in_query,
     "callback": _callback,
     "inquiry": _inquiry,

@@ -18,7 +18,7 @@ import base64
 import binascii
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from http import HTTPStatus
@@ -30,33 +30,21 @@ from conformance.contract.contract import Contract
 from conformance.mock.account import Account
 from conformance.mock.behaviour import Behaviour
 from conformance.model.errors import SuiteError
-from conformance.model.traffic import Headers, header
+from conformance.model.traffic import JSON_MEDIA_TYPE, Headers, header, media_type
 from conformance.model.untrusted import parse_json
 from conformance.payloads.valid import documented_range
 
 UNAUTHORIZED, VALIDATION_STATUS = 401, 422
 
-# The rules that probes break, by the probes' names, as the mock gateway can tell them apart.
-CREDENTIAL_TAGS = tuple(
-    f"credential.{aspect}"
-    for aspect in (
-        "absent",
-        "other-scheme",
-        "empty",
-        "not-base64",
-        "swapped",
-        "other-case",
-        "wrong-key",
-        "wrong-secret",
-    )
-)
-BODY_TAGS = tuple(
-    f"malformed.{aspect}"
-    for aspect in ("form-encoded", "empty-body", "not-utf8", "cut-short", "not-json", "array", "scalar")
-)
-TYPE_TAGS = ("malformed.absent-content-type", "malformed.other-content-type")
-MEMBER_TAGS = tuple(f"broken.{aspect}" for aspect in ("missing", "null", "type", "empty", "pattern", "range"))
 METHOD, UNKNOWN_COMMAND = "method.*", "unknown-command.*"
+
+# The rules that probes break, by kind of probe, as the mock gateway can tell them apart.
+_ASPECTS: Mapping[str, str] = {
+    "credential": "absent other-scheme empty not-base64 swapped other-case wrong-key wrong-secret",
+    "malformed": "absent-content-type other-content-type"
+    " form-encoded empty-body not-utf8 cut-short not-json array scalar",
+    "broken": "missing null type empty pattern range",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,9 +107,8 @@ def refusal_of(contract: Contract, tag: str) -> RefusalAnswer:
     if tag in _OF_ITS_OWN:
         status, words = _OF_ITS_OWN[tag]
         return RefusalAnswer(status, words.format(_words(contract, status)), _HEADERS.get(tag, ()))
-    status, probe = _OF_KIND[tag.partition(".")[0]], contract.probes.get(tag)
-    if probe is not None:
-        status = probe.status or status
+    probe = contract.probes.get(tag)
+    status = (probe and probe.status) or _OF_KIND[tag.partition(".")[0]]
     return RefusalAnswer(status, (probe and probe.reason) or _words(contract, status))
 
 
@@ -134,7 +121,8 @@ def _words(contract: Contract, status: int) -> str:
     return HTTPStatus(status).phrase
 
 
-TAGS = frozenset((*_OF_ITS_OWN, *CREDENTIAL_TAGS, *TYPE_TAGS, *BODY_TAGS, *MEMBER_TAGS, METHOD, UNKNOWN_COMMAND))
+_OF_PROBES = (f"{kind}.{aspect}" for kind, aspects in _ASPECTS.items() for aspect in aspects.split())
+TAGS = frozenset((*_OF_ITS_OWN, *_OF_PROBES, METHOD, UNKNOWN_COMMAND))
 """The tags of all rules."""
 
 CRASH = RefusalAnswer(500, "Internal error; try again later")
@@ -152,23 +140,17 @@ def credential_breaches(headers: Headers, account: Account) -> Iterator[str]:
         yield "credential.absent"
         return
     scheme, _, token = value.strip().partition(" ") if authentication.scheme else ("", "", value)
-    token = token.strip()
+    token, secret = token.strip(), account.consumer_secret
     if scheme and scheme.lower() != authentication.scheme.lower():
         yield "credential.other-scheme"
     elif not token:
         yield "credential.empty"
-    else:
-        yield from _pair_breaches(token, account) if authentication.names_key else _secret_breaches(token, account)
-
-
-def _secret_breaches(token: str, account: Account) -> Iterator[str]:
-    secret = account.consumer_secret
-    if token == account.consumer_key:
+    elif authentication.names_key:
+        yield from _pair_breaches(token, account)
+    elif token == account.consumer_key:
         yield "credential.swapped"
-    elif token.lower() == secret.lower() and token != secret:
-        yield "credential.other-case"
     elif token != secret:
-        yield "credential.wrong-secret"
+        yield "credential.other-case" if token.lower() == secret.lower() else "credential.wrong-secret"
 
 
 def _pair_breaches(token: str, account: Account) -> Iterator[str]:
@@ -201,48 +183,39 @@ FORM = re.compile(r"""[^\s{}\[\]"=&]+=[^\s{}\[\]"]*""")
 STRING = re.compile(r'"(?:[^"\\]++|\\.)*+(")?', re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True)
-class Body:
-    """A body as read: `breach` is the tag of what is wrong with it (None: nothing), `payload` its best reading."""
-
-    breach: str | None
-    payload: Mapping[str, Any] = field(default_factory=dict)
-
-
 def content_type_breach(headers: Headers, body: bytes) -> str | None:
     """The tag of what is wrong with the Content-Type, None if the body is declared as JSON.
 
     A form that is declared as one breaks the rule about forms; JSON declared as a form breaks that about the type.
     """
-    value = header(headers, "content-type")
-    if value is None:
+    declared = media_type(headers)
+    if declared is None:
         return "malformed.absent-content-type"
-    media_type = value.partition(";")[0].strip().lower()
-    if media_type == "application/json":
+    if declared == JSON_MEDIA_TYPE:
         return None
-    if media_type == FORM_TYPE and not body.lstrip().startswith((b"{", b"[", b'"')):
+    if declared == FORM_TYPE and not body.lstrip().startswith((b"{", b"[", b'"')):
         return "malformed.form-encoded"
     return "malformed.other-content-type"
 
 
-def read_body(body: bytes) -> Body:
-    """The body as a payload. Raises nothing, whatever the bytes."""
+def read_body(body: bytes) -> tuple[str | None, Mapping[str, Any]]:
+    """The tag of what is wrong with the body (None: nothing), and the best reading of it as a payload."""
     if not body.strip():
-        return Body("malformed.empty-body")
+        return "malformed.empty-body", {}
     try:
         text = body.decode()
     except UnicodeDecodeError as error:
         cut = body.lstrip().startswith(b"{") and error.reason == "unexpected end of data"
-        return Body("malformed.cut-short" if cut else "malformed.not-utf8", _object_in(body.decode("latin-1")))
+        return "malformed.cut-short" if cut else "malformed.not-utf8", _object_in(body.decode("latin-1"))
     if FORM.fullmatch(text.strip()):
-        return Body("malformed.form-encoded", _form(text))
+        return "malformed.form-encoded", _form(text)
     try:
         value = parse_json(body)
     except (ValueError, RecursionError):
-        return Body("malformed.cut-short" if _ends_too_soon(text) else "malformed.not-json", _object_in(text))
-    if isinstance(value, list):
-        return Body("malformed.array")
-    return Body(None, value) if isinstance(value, dict) else Body("malformed.scalar")
+        return "malformed.cut-short" if _ends_too_soon(text) else "malformed.not-json", _object_in(text)
+    if isinstance(value, dict):
+        return None, value
+    return "malformed.array" if isinstance(value, list) else "malformed.scalar", {}
 
 
 def _ends_too_soon(text: str) -> bool:
@@ -289,40 +262,24 @@ class MemberBreach:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Fault:
-    """A member as the schema finds it wanting: the keywords that it breaks, and its value (None also if absent)."""
-
-    member: str
-    keywords: frozenset[str]
-    value: Any
-
-
-Telling = Callable[[_Fault], bool]
-
-_TAGS: tuple[tuple[str, Telling, str], ...] = (
-    ("broken.missing", lambda fault: "required" in fault.keywords, "{} is required"),
-    ("broken.null", lambda fault: fault.value is None, "{} must not be null"),
-    ("broken.type", lambda fault: "type" in fault.keywords, "{} must be a string"),
-    ("broken.empty", lambda fault: fault.value == "", "{} must not be empty"),
-    (
-        "broken.range",
-        lambda fault: "x-integer" in fault.keywords and _is_whole_number(fault.value),
-        "{} is out of range",
-    ),
-    ("broken.pattern", lambda _: True, "{} is not of the form that is expected"),
-)
-"""The first that is true names the rule that a member breaks."""
+def _tag_and_words(keywords: Collection[str], value: Any) -> tuple[str, str]:
+    """The rule that a member breaks by those keywords of its schema, and what is wrong with it; None also if absent."""
+    if "required" in keywords:
+        return "broken.missing", "is required"
+    if value is None:
+        return "broken.null", "must not be null"
+    if "type" in keywords:
+        return "broken.type", "must be a string"
+    if value == "":
+        return "broken.empty", "must not be empty"
+    if "x-integer" in keywords and isinstance(value, str) and re.fullmatch("0|[1-9][0-9]*", value):
+        return "broken.range", "is out of range"
+    return "broken.pattern", "is not of the form that is expected"
 
 
-def _is_whole_number(value: Any) -> bool:
-    plain = isinstance(value, str) and value.isascii() and value.isdigit()
-    return plain and (value == "0" or not value.startswith("0"))
-
-
-@cache
-def _members(contract: Contract, command: Command) -> frozenset[str]:
-    return frozenset(contract.schemas.resolved(command.request_schema).get("properties", {}))
+def _members(contract: Contract, command: Command) -> Mapping[str, Mapping[str, Any]]:
+    members: Mapping[str, Mapping[str, Any]] = contract.schemas.resolved(command.request_schema).get("properties", {})
+    return members
 
 
 def taken(payload: Mapping[str, Any], behaviour: Behaviour) -> Mapping[str, Any]:
@@ -345,44 +302,34 @@ def member_breaches(
 ) -> Iterator[MemberBreach]:
     """Every member of `payload` that breaks a rule, each once; nothing if the payload is acceptable."""
     known = _members(contract, command)
-    extra = [member for member in payload if member not in known]
     if behaviour.refuses_unknown_fields:
-        for member in extra:
+        for member in (each for each in payload if each not in known):
             yield MemberBreach(member, "unknown-field", f"{command.name} has no such field")
     for member in _texts(contract, command):
         text = payload.get(member)
         if isinstance(text, str) and len(text) > LONGEST_MESSAGE:
             yield MemberBreach(member, "too-long", f"{member} must have at most {LONGEST_MESSAGE} characters")
     documented = {member: value for member, value in payload.items() if member in known}
-    for fault in _faults(contract, command, documented, behaviour):
-        tag, _, text = next(row for row in _TAGS if row[1](fault))
-        yield MemberBreach(fault.member, tag, text.format(fault.member))
-
-
-def _faults(contract: Contract, command: Command, payload: Mapping[str, Any], behaviour: Behaviour) -> Iterator[_Fault]:
-    if contract.schemas.takes(f"{command.folder}/request", payload):
+    if contract.schemas.takes(command.request_schema, documented):
         return
+    for member, keywords in _violated(contract, command.request_schema, documented).items():
+        value = documented.get(member)
+        broken = {each for each in keywords if not _excused(contract, command, member, each, value, behaviour)}
+        if isinstance(value, int | float) and not isinstance(value, bool) and broken:
+            # What is wrong with a number in digits, too, is worse than that it is a number.
+            in_digits = _violated(contract, command.request_schema, {**documented, member: str(value)}).get(member)
+            broken, value = (in_digits, str(value)) if in_digits else (broken, value)
+        if broken:
+            tag, words = _tag_and_words(broken, value)
+            yield MemberBreach(member, tag, f"{member} {words}")
+
+
+def _violated(contract: Contract, schema: str, payload: Mapping[str, Any]) -> dict[str, set[str]]:
+    """By member, the keywords of a schema that a payload violates."""
     keywords: dict[str, set[str]] = {}
-    for violation in contract.schemas.violations(command.request_schema, payload):
-        member = violation.pointer[1:]
-        if not _excused(contract, command, member, violation.keyword, payload.get(member), behaviour):
-            keywords.setdefault(member, set()).add(violation.keyword)
-    for member, broken in keywords.items():
-        value = payload.get(member)
-        # What is wrong with a number in digits, too, is worse than that it is a number.
-        in_digits: frozenset[str] = frozenset()
-        if _is_number(value):
-            in_digits = _violated(contract, command, {**payload, member: str(value)}, member)
-        yield _Fault(member, in_digits or frozenset(broken), str(value) if in_digits else value)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _violated(contract: Contract, command: Command, payload: Mapping[str, Any], member: str) -> frozenset[str]:
-    found = contract.schemas.violations(command.request_schema, payload)
-    return frozenset(violation.keyword for violation in found if violation.pointer[1:] == member)
+    for violation in contract.schemas.violations(schema, payload):
+        keywords.setdefault(violation.pointer[1:], set()).add(violation.keyword)
+    return keywords
 
 
 def _excused(  # noqa: PLR0913, PLR0917 - what is broken, and who it is sent to
@@ -392,20 +339,16 @@ def _excused(  # noqa: PLR0913, PLR0917 - what is broken, and who it is sent to
     if keyword == "maxLength" and member in _texts(contract, command):
         return True
     paid = command.money is not None and member == command.money.member
-    rules = contract.schemas.resolved(command.request_schema)["properties"] if paid else {}
-    if behaviour.unlimited_payments and paid and documented_range(rules[member]) is None:
+    if behaviour.unlimited_payments and paid and documented_range(_members(contract, command)[member]) is None:
         form = BEYOND_ANY_LIMIT
     elif behaviour.lenient_phone_numbers and member == contract.members.recipient:
         form = LENIENT_NUMBER
     else:
         return False
-    found = contract.schemas.violations(command.tolerated_schema, {member: value})
-    tolerated = not any(each.pointer[1:] == member for each in found)
+    tolerated = member not in _violated(contract, command.tolerated_schema, {member: value})
     return isinstance(value, str) and form.fullmatch(value) is not None and tolerated
 
 
-@cache
-def _texts(contract: Contract, command: Command) -> frozenset[str]:
+def _texts(contract: Contract, command: Command) -> list[str]:
     """The members that are messages for people."""
-    rules = contract.schemas.resolved(command.request_schema).get("properties", {})
-    return frozenset(name for name, rule in rules.items() if "x-characters" in rule)
+    return [name for name, rule in _members(contract, command).items() if "x-characters" in rule]

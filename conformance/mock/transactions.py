@@ -36,18 +36,16 @@ MOST_DIGITS = 12
 """An amount of more digits is no amount of money: a payload whose form is not checked may hold anything."""
 
 
-def amount_of(command: Notified, payload: Mapping[str, Any]) -> int:
-    """How much it moves, 0 if that is not a string of digits (only where a rule is waived)."""
-    amount = payload.get(command.money.member) if command.money else None
-    readable = isinstance(amount, str) and amount.isascii() and amount.isdigit() and len(amount) <= MOST_DIGITS
-    return int(amount) if readable and amount is not None else 0
-
-
 def price(command: Notified, payload: Mapping[str, Any]) -> int:
-    """What it takes from the account if it succeeds; negative if it brings money in."""
+    """What it takes from the account if it succeeds; negative if it brings money in.
+
+    It moves nothing by what is no string of digits, which comes only where a rule is waived.
+    """
     if command.money is None:
         return FEE if isinstance(command, Command) and command.product is not None else 0
-    amount = amount_of(command, payload)
+    stated = payload.get(command.money.member)
+    readable = isinstance(stated, str) and stated.isascii() and stated.isdigit() and len(stated) <= MOST_DIGITS
+    amount = int(str(stated)) if readable else 0
     return amount if command.money.flow is Flow.OUT else -amount
 
 
@@ -67,60 +65,41 @@ class Transaction:
 def result(contract: Contract, transaction: Transaction, random: Random) -> dict[str, Any]:
     """The content of the notification about `transaction`, each member that its product documents included."""
     roles, payload = contract.notification, transaction.payload
-    form = _form(contract, transaction.command)
+    members, request, known_to_requests = _form(contract, transaction.command)
     by_role: dict[str | None, Callable[[Any], Any]] = {
         roles.id: lambda _: transaction.request_id,
         roles.outcome: lambda _: transaction.outcome.code,
-        roles.reason: lambda example: transaction.outcome.reason or form.success(str(example), payload),
+        roles.reason: lambda example: transaction.outcome.reason or retold(str(example), request, payload),
         roles.charge: lambda example: _as(example, transaction.charge),
         roles.balance: lambda example: _as(example, transaction.balance),
         roles.receipt: lambda example: TextShape.of(str(example)).draw(random),
         roles.time: lambda example: spelled(transaction.at, str(example)),
     }
     content: dict[str, Any] = {}
-    for member, example in form.members.items():
+    for member, example in members.items():
         if member in by_role:
             content[member] = by_role[member](example)
-        elif member not in form.requested:
+        elif member not in known_to_requests:
             content[member] = example
         elif isinstance(value := payload.get(member), str):
             content[member] = masked(value, str(example))
     return content
 
 
-@dataclass(frozen=True, slots=True)
-class _Form:
-    """What a product's notifications are made of: the example of each member, and the request that they are about.
-
-    `requested`: the members that a request may have.
-    """
-
-    members: Mapping[str, Any]
-    request: Mapping[str, Any]
-    requested: frozenset[str]
-    tells_of_request: bool
-
-    def success(self, example: str, payload: Mapping[str, Any]) -> str:
-        """The text of a success, about the request at hand where the example tells of the one that it is about."""
-        return retold(example, self.request, payload) if self.tells_of_request else example
-
-
 @cache
-def _form(contract: Contract, command: Notified) -> _Form:
+def _form(contract: Contract, command: Notified) -> tuple[Mapping[str, Any], Mapping[str, Any], frozenset[str]]:
+    """The example of each member of a notification, the request that it is about, and the members of any request."""
     roles = contract.notification
     told = contract.schemas.resolved(command.notification_schema)
     asked = contract.schemas.resolved(command.request_schema) if isinstance(command, Command) else {}
-    examples = [e for e in told.get("examples", ()) if e.get(roles.outcome) == roles.success]
-    example: Mapping[str, Any] = examples[0] if examples else {}
-    stated: Mapping[str, Any] = told.get("properties", {})
+    examples = (e for e in told.get("examples", ()) if e.get(roles.outcome) == roles.success)
+    example: Mapping[str, Any] = next(examples, {})
     members = {
-        name: example[name] if name in example else next(iter(stated[name].get("examples", ())), None)
-        for name in stated
+        name: example[name] if name in example else next(iter(rule.get("examples", ())), None)
+        for name, rule in told.get("properties", {}).items()
         if name in example or name in told.get("required", ())
     }
-    request: Mapping[str, Any] = next(iter(asked.get("examples", ())), {})
-    text = str(members.get(roles.reason, ""))
-    return _Form(members, request, frozenset(asked.get("properties", ())), retold(text, request, {}) != text)
+    return members, next(iter(asked.get("examples", ())), {}), frozenset(asked.get("properties", ()))
 
 
 def _as(example: Any, amount: int) -> Any:
@@ -175,8 +154,8 @@ class TextShape:
 
         They are in the order of their first characters, so that one seed draws the same of equal examples.
         """
-        firsts = {first: one for one in classes if (first := _first(example, one)) is not None}
-        alphabet = "".join(firsts[first] for first in sorted(firsts))
+        classes_there = dict.fromkeys(one for character in example for one in classes if character in one)
+        alphabet = "".join(classes_there)
         return cls(example, alphabet, tuple(place for place, c in enumerate(example) if c in alphabet))
 
     def draw(self, random: Random) -> str:
@@ -196,10 +175,6 @@ class TextShape:
         return "".join(text)
 
 
-def _first(example: str, characters: str) -> int | None:
-    return next((place for place, c in enumerate(example) if c in characters), None)
-
-
 @cache
 def shape_of_ids(contract: Contract) -> TextShape:
     """The shape of a contract's ids: as its example has them, with as much drawn as its schema takes.
@@ -214,17 +189,14 @@ def shape_of_ids(contract: Contract) -> TextShape:
     for classes in (_CLASSES, _CLASSES[:1]):
         for shape in (TextShape.of(example, classes) for example in examples):
             trial = Random(0)
-            drawn = (shape.draw(trial) for _ in range(TRIED))
-            if shape.places and not any(_breaks(contract, {**answer, member: each}, member) for each in drawn):
+            answers = ({**answer, member: shape.draw(trial)} for _ in range(TRIED))
+            broken = (each.pointer for one in answers for each in contract.schemas.violations("response.success", one))
+            if shape.places and f"/{member}" not in broken:
                 return shape
     raise UsageError(
         f"no ids can be made for {contract.source}: {member} has no example whose letters or digits may be others",
         f"give {member} `examples` in the schemas of the contract, such as an id that the gateway has given",
     )
-
-
-def _breaks(contract: Contract, answer: Mapping[str, Any], member: str) -> bool:
-    return any(v.pointer == f"/{member}" for v in contract.schemas.violations("response.success", answer))
 
 
 def masked(value: str, example: str) -> str:
@@ -251,11 +223,9 @@ def spelled(at: datetime, example: str) -> str:
 def retold(text: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     """A text that holds values of the request `before`, with those of the request `now` in their place."""
     values = {str(value): str(now.get(name, "")) for name, value in before.items() if str(value)}
-    if not values:
-        return text
     longest_first = sorted(values, key=len, reverse=True)
     pattern = "|".join(rf"(?<!\w){re.escape(value)}(?!\w)" for value in longest_first)
-    return re.sub(pattern, lambda found: values[found[0]], text)
+    return re.sub(pattern, lambda found: values[found[0]], text) if values else text
 
 
 @cache

@@ -10,6 +10,7 @@ the contract leaves open. Commands with a window are left alone there: within it
 from __future__ import annotations
 
 import json
+import operator
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -24,12 +25,11 @@ from conformance.mock.behaviour import (
     Effect,
     Moment,
     Reply,
-    anew,
     notifying,
     remembering,
     renaming,
 )
-from conformance.mock.choosing import member, nth, to_the_sample_recipient
+from conformance.mock.choosing import member, nth, recipient, to_the_sample_recipient
 
 # A burst is there within milliseconds; on a busy machine it may take longer, and nothing else comes to its recipient.
 INSTANT_S = 2.0
@@ -65,40 +65,44 @@ def _comes_in_bursts(moment: Moment) -> bool:
 def _similar(moment: Moment) -> Texts:
     """What makes two requests of a command with a window similar; the recipient first, if it is part of that."""
     names = moment.asked.window.members if moment.asked and moment.asked.window else ()
-    recipient = moment.contract.members.recipient
-    return tuple(member(moment, name) for name in sorted(names, key=lambda name: name != recipient))
+    first = moment.contract.members.recipient
+    return tuple(member(moment, name) for name in sorted(names, key=lambda name: name != first))
 
 
 def _recipient_and_amount(moment: Moment) -> Texts:
     money = moment.asked.money if moment.asked else None
-    return member(moment, moment.contract.members.recipient or ""), member(moment, money.member if money else "")
+    return recipient(moment), member(moment, money.member if money else "")
 
 
 # --- The window
 
 
+class _LastOfKey:
+    """Refuses a request if the one that was accepted last under the same key `clashes` with it."""
+
+    def __init__(self, key: Callable[[Texts], Hashable], clashes: Callable[[Texts, Texts], bool]) -> None:
+        self._key, self._clashes = key, clashes
+        self._last: dict[Hashable, Texts] = {}
+
+    def refuses(self, moment: Moment) -> bool:
+        """Only requests with a window are."""
+        if not _has_window(moment):
+            return False
+        similar = _similar(moment)
+        before = self._last.get((moment.command, self._key(similar)))
+        return before is not None and self._clashes(before, similar)
+
+    def remember(self, moment: Moment) -> None:
+        """Of what is accepted."""
+        if _has_window(moment) and moment.refusal is None:
+            similar = _similar(moment)
+            self._last[moment.command, self._key(similar)] = similar
+
+
 def _alike(spelling: str) -> Effect:
     """A request is refused, in the words for a repeat, if one that looks the same in that spelling was accepted."""
     spell = _SPELLINGS[spelling]
-
-    def make() -> Effect:
-        known: dict[Hashable, Texts] = {}
-
-        def key(moment: Moment) -> Hashable:
-            first, *others = _similar(moment)
-            return moment.command, spell(first), *others
-
-        def refuses(moment: Moment) -> bool:
-            before = known.get(key(moment)) if _has_window(moment) else None
-            return before is not None and before != _similar(moment)
-
-        def remember(moment: Moment) -> None:
-            if _has_window(moment) and moment.refusal is None:
-                known[key(moment)] = _similar(moment)
-
-        return remembering(refuses, remember, WINDOW)
-
-    return anew(make)
+    return remembering(lambda: _LastOfKey(lambda texts: (spell(texts[0]), *texts[1:]), operator.ne), WINDOW)
 
 
 _SPELLINGS: Mapping[str, Callable[[str], Hashable]] = {
@@ -109,72 +113,47 @@ _SPELLINGS: Mapping[str, Callable[[str], Hashable]] = {
 
 def _only_the_last() -> Effect:
     """Of each recipient only the request that was accepted last is known."""
-
-    def make() -> Effect:
-        last: dict[Hashable, Texts] = {}
-
-        def refuses(moment: Moment) -> bool:
-            return _has_window(moment) and last.get((moment.command, _similar(moment)[0])) == _similar(moment)
-
-        def remember(moment: Moment) -> None:
-            if _has_window(moment) and moment.refusal is None:
-                last[moment.command, _similar(moment)[0]] = _similar(moment)
-
-        return remembering(refuses, remember, WINDOW)
-
-    return anew(make)
+    return remembering(lambda: _LastOfKey(lambda texts: texts[0], operator.eq), WINDOW)
 
 
-def _noted_too_late() -> Effect:
+def _noted_too_late(behaviour: Behaviour) -> Behaviour:
     """A request of small change is noted down only as its answer leaves, a while after it was looked for.
 
     Which requests came at the same moment is told by that while: nobody who waits for the answer is that quick.
     """
+    noted: dict[Hashable, float] = {}
 
-    def make() -> Effect:
-        noted: dict[Hashable, float] = {}
+    def refusal(moment: Moment) -> str | None:
+        at = noted.get((moment.command, _similar(moment)))
+        return WINDOW if _has_window(moment) and at is not None and at <= moment.now else None
 
-        def late(moment: Moment) -> bool:
-            return (
-                moment.asked is None or moment.asked.money is None or _recipient_and_amount(moment)[1] in SMALL_CHANGE
-            )
+    def noting(reply: Reply, moment: Moment) -> Reply:
+        if not _has_window(moment) or moment.refusal is not None:
+            return reply
+        late = not (moment.asked and moment.asked.money) or _recipient_and_amount(moment)[1] in SMALL_CHANGE
+        after_s = LOOKING_S if late else 0.0
+        noted.setdefault((moment.command, _similar(moment)), moment.now + after_s)
+        return replace(reply, after_s=after_s)
 
-        def refuses(moment: Moment) -> bool:
-            at = noted.get((moment.command, _similar(moment)))
-            return _has_window(moment) and at is not None and at <= moment.now
-
-        def noting(reply: Reply, moment: Moment) -> Reply:
-            if not _has_window(moment) or moment.refusal is not None:
-                return reply
-            after_s = LOOKING_S if late(moment) else 0.0
-            noted.setdefault((moment.command, _similar(moment)), moment.now + after_s)
-            return replace(reply, after_s=after_s)
-
-        def effect(behaviour: Behaviour) -> Behaviour:
-            refusing = (*behaviour.additional_refusals, lambda moment: WINDOW if refuses(moment) else None)
-            return replace(behaviour, additional_refusals=refusing, reply=(*behaviour.reply, noting))
-
-        return effect
-
-    return anew(make)
+    refusing = (*behaviour.additional_refusals, refusal)
+    return replace(behaviour, additional_refusals=refusing, reply=(*behaviour.reply, noting))
 
 
-def _rejected_too(refused: list[str]) -> Effect:
-    """A request is refused if a similar one was refused with one of the tags."""
+class _Rejected:
+    """Refuses a request if a similar one was refused with one of the tags."""
 
-    def make() -> Effect:
-        rejected: set[Hashable] = set()
+    def __init__(self, refused: list[str]) -> None:
+        self._refused = refused
+        self._rejected: set[Hashable] = set()
 
-        def refuses(moment: Moment) -> bool:
-            return _has_window(moment) and _likeness(moment) in rejected
+    def refuses(self, moment: Moment) -> bool:
+        """Only requests with a window are."""
+        return _has_window(moment) and _likeness(moment) in self._rejected
 
-        def remember(moment: Moment) -> None:
-            if _has_window(moment) and moment.refusal in refused:
-                rejected.add(_likeness(moment))
-
-        return remembering(refuses, remember, WINDOW)
-
-    return anew(make)
+    def remember(self, moment: Moment) -> None:
+        """Of what is refused with one of the tags."""
+        if _has_window(moment) and moment.refusal in self._refused:
+            self._rejected.add(_likeness(moment))
 
 
 def _likeness(moment: Moment) -> Hashable:
@@ -188,32 +167,28 @@ def _likeness(moment: Moment) -> Hashable:
     return json.dumps([members.get(name) for name in moment.asked.window.members])
 
 
-def _across_products() -> Effect:
-    """A request with a window is refused after a payment to its recipient of its amount, and the other way round."""
+class _AcrossProducts:
+    """Refuses a request with a window after a payment to its recipient of its amount, and the other way round."""
 
-    def make() -> Effect:
-        known: dict[bool, set[Texts]] = {True: set(), False: set()}
+    def __init__(self) -> None:
+        self._known: dict[bool, set[Texts]] = {True: set(), False: set()}
 
-        def concerns(moment: Moment) -> bool:
-            return moment.asked is not None and moment.asked.moves_money
+    def refuses(self, moment: Moment) -> bool:
+        """Only requests that move money are."""
+        moves = moment.asked is not None and moment.asked.moves_money
+        return moves and _recipient_and_amount(moment) in self._known[not _has_window(moment)]
 
-        def refuses(moment: Moment) -> bool:
-            return concerns(moment) and _recipient_and_amount(moment) in known[not _has_window(moment)]
-
-        def remember(moment: Moment) -> None:
-            if concerns(moment) and moment.refusal is None:
-                known[_has_window(moment)].add(_recipient_and_amount(moment))
-
-        return remembering(refuses, remember, WINDOW)
-
-    return anew(make)
+    def remember(self, moment: Moment) -> None:
+        """Of what is accepted."""
+        if moment.asked is not None and moment.asked.moves_money and moment.refusal is None:
+            self._known[_has_window(moment)].add(_recipient_and_amount(moment))
 
 
 # --- At the same instant
 
 
 @dataclass(slots=True)
-class _Seen:
+class _LastRequest:
     """A request to a recipient: when it came, its body, and whatever is kept of it."""
 
     at: float
@@ -221,12 +196,12 @@ class _Seen:
     kept: Any
 
 
-class Instants:
+class _Instants:
     """The last ordinary request of some commands to each recipient."""
 
     def __init__(self, of: Callable[[Moment], bool]) -> None:
         self._of = of
-        self._last: dict[Hashable, _Seen] = {}
+        self._last: dict[Hashable, _LastRequest] = {}
 
     def concerns(self, moment: Moment) -> bool:
         """Whether it is an ordinary request that is accepted so far."""
@@ -236,56 +211,44 @@ class Instants:
             return False
         return moment.contract.schemas.violation(f"{moment.asked.folder}/request", moment.payload) is None
 
-    def before(self, moment: Moment, within_s: float = INSTANT_S) -> _Seen | None:
+    def before(self, moment: Moment, within_s: float = INSTANT_S) -> _LastRequest | None:
         """Another request to its recipient, so shortly before that it may have been at the same instant."""
-        seen = self._last.get(self._key(moment))
-        near = seen is not None and moment.now - seen.at < within_s and seen.body != moment.request.body
-        return seen if near else None
+        last = self._last.get((moment.command, recipient(moment)))
+        near = last is not None and moment.now - last.at < within_s and last.body != moment.request.body
+        return last if near else None
 
-    def remember(self, moment: Moment, kept: Any = None) -> None:
+    def keep(self, moment: Moment, kept: Any) -> None:
         """Take it for the last one to its recipient."""
-        self._last[self._key(moment)] = _Seen(moment.now, moment.request.body, kept)
+        self._last[moment.command, recipient(moment)] = _LastRequest(moment.now, moment.request.body, kept)
 
-    def _key(self, moment: Moment) -> Hashable:
-        return moment.command, member(moment, moment.contract.members.recipient or "")
+    def refuses(self, moment: Moment) -> bool:
+        """Whether another one to its recipient came at the same instant."""
+        return self.concerns(moment) and self.before(moment) is not None
+
+    def remember(self, moment: Moment) -> None:
+        """Of ordinary requests."""
+        if self.concerns(moment):
+            self.keep(moment, None)
 
 
 def _sharing_ids() -> ChoiceOfId:
     """A request gets the id of another one to its recipient that came at the same instant."""
-    instants = Instants(_comes_in_bursts)
+    instants = _Instants(_comes_in_bursts)
 
     def choose(moment: Moment) -> str:
         if not instants.concerns(moment):
             return moment.request_id
         before = instants.before(moment)
         chosen = before.kept if before else moment.request_id
-        instants.remember(moment, chosen)
+        instants.keep(moment, chosen)
         return str(chosen)
 
     return choose
 
 
-def _one_at_a_time() -> Effect:
-    """A request is refused if another one to its recipient came at the same instant."""
-
-    def make() -> Effect:
-        instants = Instants(_comes_in_bursts)
-
-        def refuses(moment: Moment) -> bool:
-            return instants.concerns(moment) and instants.before(moment) is not None
-
-        def remember(moment: Moment) -> None:
-            if instants.concerns(moment):
-                instants.remember(moment)
-
-        return remembering(refuses, remember, UNEXCUSED)
-
-    return anew(make)
-
-
 def _swapped() -> DeliveriesChange:
     """Two payments to one recipient at the same instant: each is notified of under the other's id."""
-    instants = Instants(_is_payment)
+    instants = _Instants(_is_payment)
 
     def change(sent: tuple[Callback, ...], moment: Moment) -> tuple[Callback, ...]:
         if not sent or not instants.concerns(moment):
@@ -297,35 +260,30 @@ def _swapped() -> DeliveriesChange:
             role = moment.contract.notification.id
             for one, other in zip(before.kept, contents, strict=True):
                 one[role], other[role] = other[role], one[role]
-        instants.remember(moment, contents)
+        instants.keep(moment, contents)
         held = zip(sent, contents, strict=True)
         return tuple(replace(d, content=content, after_s=d.after_s + HELD_S) for d, content in held)
 
     return change
 
 
-def _of_the_payment_before(every: int) -> Effect:
+def _of_the_payment_before(every: int) -> DeliveriesChange:
     """Each `every`-th notification of a payment has the content of the one before, under its own id."""
+    due = nth(every)
+    last: dict[str, Any] = {}
 
-    def fresh() -> DeliveriesChange:
-        due = nth(every)
-        last: dict[str, Any] = {}
+    def mistaken(delivery: Callback, role: str) -> Callback:
+        before, last[delivery.product] = last.get(delivery.product), delivery.content
+        if not due() or before is None:
+            return delivery
+        return replace(delivery, content={**before, role: delivery.content[role]})
 
-        def change(sent: tuple[Callback, ...], moment: Moment) -> tuple[Callback, ...]:
-            if not _is_payment(moment) or moment.refusal is not None:
-                return sent
-            return tuple(mistaken(delivery, moment) for delivery in sent)
+    def change(sent: tuple[Callback, ...], moment: Moment) -> tuple[Callback, ...]:
+        if not _is_payment(moment) or moment.refusal is not None:
+            return sent
+        return tuple(mistaken(delivery, moment.contract.notification.id) for delivery in sent)
 
-        def mistaken(delivery: Callback, moment: Moment) -> Callback:
-            role = moment.contract.notification.id
-            before, last[delivery.product] = last.get(delivery.product), delivery.content
-            if not due() or before is None:
-                return delivery
-            return replace(delivery, content={**before, role: delivery.content[role]})
-
-        return change
-
-    return notifying(fresh)
+    return change
 
 
 def _to_the_product_before() -> DeliveriesChange:
@@ -333,11 +291,11 @@ def _to_the_product_before() -> DeliveriesChange:
     last: dict[str, tuple[float, str]] = {}
 
     def change(sent: tuple[Callback, ...], moment: Moment) -> tuple[Callback, ...]:
-        recipient = member(moment, moment.contract.members.recipient or "")
-        if not sent or not recipient:
+        to = recipient(moment)
+        if not sent or not to:
             return sent
-        at, product = last.get(recipient, (float("-inf"), ""))
-        last[recipient] = moment.now, sent[0].product
+        at, product = last.get(to, (float("-inf"), ""))
+        last[to] = moment.now, sent[0].product
         url = moment.callbacks.get(product)
         return tuple(replace(d, url=url) for d in sent) if url and moment.now - at < INSTANT_S else sent
 
@@ -347,12 +305,12 @@ def _to_the_product_before() -> DeliveriesChange:
 WINDOWS: Mapping[str, Callable[..., Effect]] = {
     "window-alike": _alike,
     "window-of-the-last": _only_the_last,
-    "window-noted-too-late": _noted_too_late,
-    "window-of-rejected": _rejected_too,
-    "window-across-products": _across_products,
-    "one-at-a-time": _one_at_a_time,
+    "window-noted-too-late": lambda: _noted_too_late,
+    "window-of-rejected": lambda refused: remembering(lambda: _Rejected(refused), WINDOW),
+    "window-across-products": lambda: remembering(_AcrossProducts, WINDOW),
+    "one-at-a-time": lambda: remembering(lambda: _Instants(_comes_in_bursts), UNEXCUSED),
     "sharing-ids-at-once": lambda: renaming(_sharing_ids),
     "swapped-at-once": lambda: notifying(_swapped),
-    "of-the-payment-before": _of_the_payment_before,
+    "of-the-payment-before": lambda every: notifying(lambda: _of_the_payment_before(every)),
     "to-the-product-before": lambda: notifying(_to_the_product_before),
 }

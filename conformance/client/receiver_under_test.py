@@ -1,11 +1,11 @@
-"""A product's receiver under examination: where it is, the ids that its client knows, and contents for them.
+"""A product's receiver under test: its address, the ids that its client knows, and notifications about them.
 
-    Outgoing    a case and how it is put on the wire
-    Known       a call of the client that was accepted: its case, and what was asked for
-    Subject     makes contents and cases
+    ReceiverUnderTest   makes notifications, and cases of them
+    Outgoing            a case and how it is written on the wire
+    Known               an accepted call of the client: its case and parameters
 
-A content agrees with the request that it is about. Its optional members are those of a form that the receiver was seen
-to take, so that a receiver which needs one of them, or stumbles over one, fails for that and for nothing else.
+A notification agrees with the request that it is about. Its optional members are those of one that the receiver took,
+so that a receiver which needs one of them, or stumbles over one, fails for that and for nothing else.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import Any
 
 import httpx
 
-from conformance.client.posting import PLAIN, Form
+from conformance.client.posting import PLAIN, Framing
 from conformance.contract.command import Command, Inquiry, Notified
 from conformance.contract.contract import Contract
 from conformance.contract.schema_set import Violation
@@ -36,39 +36,39 @@ JSON_HEADERS: Headers = (("Content-Type", "application/json"),)
 Failure = tuple[str, str]
 
 UNSURE = "No response. The success of the transaction is not known"
-"""The reason of one of the failures: what they have in common is the outcome alone."""
+"""The reason of one failure; failures have nothing in common but the outcome."""
 
-# When the first transaction that is told of took place.
+# The time of the first transaction.
 BEGINNING = datetime(2024, 1, 1, 8, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """A case, and how it is put on the wire. `keeps`: on the connection of the one before it, if that is left open."""
+    """A case, and how it is written. `keeps`: on the connection of the one before it, if that is left open."""
 
     case: Case
-    form: Form = PLAIN
+    framing: Framing = PLAIN
     keeps: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """A call that the client was told to be accepted: its case, and what was asked for."""
+    """A call that the client knows to be accepted: its case and parameters."""
 
     case_id: str
     params: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
-class Subject:
+class ReceiverUnderTest:
     """A product's receiver.
 
-    `ids` are known to the client, of the usual form and in the order of their calls; `knows` is whether there were any.
+    `ids` are known to the client, of the usual form and in the order of their calls; `knows`: whether there were any.
     `makes_no_calls`: its client can be asked all the same, so any id will do. `known` has the call of each known id.
-    `chance` makes up other ids. `left_out` are the optional members that are not told, of a success and of a failure;
-    `failures` the kinds of failure that are told. `leads`: it is the first at its address. `quick`: it answered the
-    first notification at once; `brisk`: the next, too. `speaks_1_0`: in HTTP/1.0. `left_alone`: nothing more is sent
-    to it. `repeated`: the requests that were notified of more than once.
+    `chance` makes up other ids. `left_out`: the optional members to leave out, of a success and of a failure;
+    `failures`: the kinds of failure to send. `leads`: it is the first at its address. `quick`: it answered the first
+    notification at once; `brisk`: the next, too. `speaks_1_0`: in HTTP/1.0. `left_alone`: nothing more is sent to it.
+    `repeated`: the requests that were notified of more than once.
     """
 
     contract: Contract
@@ -94,7 +94,7 @@ class Subject:
         self.failures = self.failures or all_failures(self.contract, self.command)
 
     def unknown_id(self) -> str:
-        """An id of the usual form that no gateway has given."""
+        """An id of the usual form that no client knows."""
         return shape_of_ids(self.contract).draw(self.chance)
 
     def next_id(self) -> str:
@@ -102,22 +102,22 @@ class Subject:
         return self.ids.popleft() if self.ids else self.unknown_id()
 
     def last_id(self) -> str:
-        """As `next_id`, from the other end."""
+        """Like `next_id`, from the other end."""
         return self.ids.pop() if self.ids else self.unknown_id()
 
     @property
     def is_asked(self) -> bool:
-        """Whether what comes to it asks for an answer that counts."""
+        """Whether it gets inquiries, whose answer decides something."""
         return isinstance(self.command, Inquiry)
 
     @property
     def answers(self) -> bool:
-        """Whether the client can be expected to say what became of the requests that it is notified of."""
+        """Whether the client can be expected to know of the requests that it is notified of."""
         return self.knows or self.makes_no_calls
 
     @property
     def whole(self) -> bool:
-        """Whether all that is malformed is sent to it, and not only a part of each kind."""
+        """Whether it gets all malformed requests, and not only some of each kind."""
         return self.leads and self.brisk
 
     @property
@@ -147,7 +147,7 @@ class Subject:
     def content(
         self, request_id: str, code: str, said: str, *, left_out: Iterable[str] | None = None, **extra: Any
     ) -> dict[str, Any]:
-        """A notification with this code and text; no two texts are equal. `extra` members are nobody's."""
+        """A notification with this code and a text of its own. `extra` members are undocumented."""
         self.count += 1
         roles = self.contract.notification
         about = self.known[request_id].params if request_id in self.known else {}
@@ -162,7 +162,7 @@ class Subject:
         return content
 
     def _told(self, about: Mapping[str, Any]) -> dict[str, Any]:
-        """What a gateway tells of such a request, or of the sample; each one of another time."""
+        """The members that a gateway sends about such a request, or the sample, each at another time."""
         command, schemas = self.command, self.contract.schemas
         sample = command.request_schema if isinstance(command, Command) else command.notification_schema
         payload = about or next(iter(schemas.schema(sample)["examples"]), {})
@@ -181,16 +181,13 @@ class Subject:
         return self.content(request_id, self.contract.notification.success, self.successes[0])
 
     def failure(self, request_id: str, kind: int = 0) -> dict[str, Any]:
-        """A usual failure; another `kind` is another code and reason, where there is one.
-
-        Of what is never told to have failed another success.
-        """
+        """A usual failure; another `kind` has another code and reason. A success where the product has no failures."""
         if not self.failures:
             return self.success(request_id)
         return self.content(request_id, *self.failures[kind % len(self.failures)])
 
     def case(self, aspect: str, body: bytes, *, about: str | None = None, keyword: str | None = None) -> Case:
-        """JSON by a notification's method. `about`: the id that it carries; `keyword`: what is special about it."""
+        """A request with this body. `about`: the id that it carries; `keyword`: what is special about it."""
         self.count += 1
         name = f"receiver/{self.command.folder}/{aspect.replace(' ', '-')}/{self.count}"
         request = Request(self.contract.notification.method, self.url, JSON_HEADERS, body)
@@ -205,10 +202,7 @@ class Subject:
 
 
 def all_failures(contract: Contract, command: Notified) -> tuple[Failure, ...]:
-    """Each outcome of the command that is known to tell of a failure, with a reason.
-
-    None for what no request precedes: nobody waits to hear that nothing has happened.
-    """
+    """Each failure outcome of the command, with a reason; none for notifications without a request."""
     if not isinstance(command, Command):
         return ()
     reasons = {each.code: each.reason for each in failures(contract, command)}
@@ -217,7 +211,7 @@ def all_failures(contract: Contract, command: Notified) -> tuple[Failure, ...]:
 
 @cache
 def successes(contract: Contract, command: Notified) -> tuple[str, ...]:
-    """Texts of success: as the contract has them, and one by which nobody would tell a success from a failure."""
+    """Texts of success: the contract's own, and one that does not sound like a success."""
     roles = contract.notification
     examples = contract.schemas.schema(command.notification_schema).get("examples", ())
     told = [example[roles.reason] for example in examples if example[roles.outcome] == roles.success]
