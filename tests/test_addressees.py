@@ -14,9 +14,8 @@ from lenient_readers import dialled
 from seeded import FAULTS
 
 from conformance.contract.contract import statum
-from conformance.gateway.limits import Limits
 from conformance.gateway.plan import Plan
-from conformance.gateway.settings import Settings
+from conformance.gateway.settings import RunLimits, Settings
 from conformance.journal import Journal, Redaction, read_journal
 from conformance.judging.verdicts import Verdict
 from conformance.mock.behaviour import BUILT_IN
@@ -194,7 +193,7 @@ def test_no_plan_has_a_stranger(numbers: tuple[str, ...], seed: int) -> None:
     assert plan.beyond_limits[GIVEN_BY] > 0
 
 
-UNLIMITED = Limits(10_000, 10**9)
+UNLIMITED = RunLimits(10_000, 10**9)
 
 
 def test_given_numbers_are_broken_in_every_way_that_has_nobody_else_called() -> None:

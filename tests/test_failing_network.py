@@ -13,9 +13,9 @@ from seeded import fault
 from through_network import FAIR, PHONE_NUMBERS, UNLIMITED, Cut, held_through, told
 
 from conformance.contract.contract import statum
-from conformance.gateway import campaign, heartbeat, listening, preflight
-from conformance.gateway.anew import Anew, lost_of, windows_of
+from conformance.gateway import campaign, listening, preflight
 from conformance.gateway.plan import Plan
+from conformance.gateway.replacements import Replacements, lost_of, windows_of
 from conformance.gateway.settings import Settings
 from conformance.journal import read_journal
 from conformance.judging.absence import BY_CHANCE, chance_of_as_many
@@ -88,8 +88,8 @@ def test_notifications_lost_on_the_way_back_are_held_against_nobody(
 ) -> None:
     """Nobody sends them again: that they are missing is told, with what else got lost, and all else is judged."""
     # Two heartbeats that are lost by chance would make an outage of it, for which tests/test_outages.py is.
-    monkeypatch.setattr(heartbeat, "SOONEST_S", 60.0)
-    monkeypatch.setattr(heartbeat, "EVERY_S", 60.0)
+    monkeypatch.setattr(preflight, "SOONEST_HEARTBEAT_S", 60.0)
+    monkeypatch.setattr(preflight, "HEARTBEAT_S", 60.0)
     # The gateway tries each notification three times: of two in ten that are dropped, all may come in the end.
     held = held_through(tmp_path, back=Weather(dropped=0.5, reset=0.5), notify_within_s=1.0, **SMS)
     judgement = judge(read_journal(held.journal))
@@ -106,8 +106,8 @@ def test_a_gateway_that_notifies_nobody_is_found_out_over_a_network_that_loses_s
 ) -> None:
     """That so many are missing is no chance: canaries come through."""
     # Two of those that go out meanwhile may be lost in a row, which is an outage.
-    monkeypatch.setattr(heartbeat, "SOONEST_S", 60.0)
-    monkeypatch.setattr(heartbeat, "EVERY_S", 60.0)
+    monkeypatch.setattr(preflight, "SOONEST_HEARTBEAT_S", 60.0)
+    monkeypatch.setattr(preflight, "HEARTBEAT_S", 60.0)
     behaviour = fault("no-notifications").change(BUILT_IN)
     held = held_through(tmp_path, back=Weather(dropped=0.1), behaviour=behaviour, notify_within_s=0.5, **SMS)
     judgement = judge(read_journal(held.journal))
@@ -193,7 +193,7 @@ def test_each_case_can_be_planned_anew(given: dict[str, Any], left: int, tmp_pat
     without: dict[str, str | None] = {}
     for case in first.cases:
         lost = lost_of(groups, {case.id})
-        anew = Anew.of(lost, second, "anew-1", first.cases, ids - {one.id for one in lost})
+        anew = Replacements.of(lost, second, "anew-1", first.cases, ids - {one.id for one in lost})
         without |= {one.id: one.command for one in lost if one.id not in anew.stands_for.values()}
         assert set(anew.stands_for) <= {one.id for one in anew.cases}
         assert not ids & {one.id for one in anew.cases}
@@ -208,7 +208,7 @@ def test_what_builds_on_a_lost_case_is_planned_anew_with_it(tmp_path: Path) -> N
     first, second = plans(tmp_path)
     repeat = next(case for case in first.cases if case.kind is Kind.REPEAT and case.command == "airtime")
     lost = lost_of((*first.groups, *first.last), {repeat.earlier or ""})
-    anew = Anew.of(lost, second, "anew-1", first.cases, ())
+    anew = Replacements.of(lost, second, "anew-1", first.cases, ())
 
     assert repeat in lost
     (again,) = (case for case in anew.cases if anew.stands_for.get(case.id) == repeat.id)

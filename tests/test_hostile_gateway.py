@@ -14,7 +14,7 @@ from campaigns import free_address, settings
 from hostile_servers import drip, request_read, serving
 
 from conformance.gateway import campaign, listening
-from conformance.gateway.limits import Limits
+from conformance.gateway.settings import RunLimits
 from conformance.journal import Record, read_journal
 from conformance.judging.verdicts import Conclusion, Verdict
 from conformance.reports.faces import judge
@@ -58,7 +58,7 @@ def held(directory: Path, act: Callable[[socket.socket, int, bytes], None]) -> R
             notify_within_s=0.1,
             shrink_requests=0,
             products=("sms",),
-            limits=Limits(read_timeout_s=0.3),
+            limits=RunLimits(read_timeout_s=0.3),
         )
         return read_journal(campaign.run(given))
 

@@ -12,8 +12,7 @@ from command_line import call
 from recording_server import RawServer
 
 from conformance.gateway import campaign, listening
-from conformance.gateway.limits import DEFAULT_MAX_ACCEPTED, Limits
-from conformance.gateway.settings import Settings
+from conformance.gateway.settings import DEFAULT_MAX_ACCEPTED, RunLimits, Settings
 from conformance.journal import read_journal
 from conformance.judging.verdicts import Conclusion
 from conformance.model.errors import UsageError
@@ -41,7 +40,7 @@ def test_a_gateway_that_accepts_everything_is_asked_no_more_than_it_may_accept(
     """Wrong credentials and broken requests among them; what is found is found with those."""
     monkeypatch.setattr(listening, "LATE_S", 0.0)
     server, told = accepting
-    journal = held(tmp_path, **told, phone_numbers=GIVEN, notify_within_s=0.05, limits=Limits(30, 900))
+    journal = held(tmp_path, **told, phone_numbers=GIVEN, notify_within_s=0.05, limits=RunLimits(30, 900))
     record = read_journal(journal)
     limits = Result.of(record).document["limits"]
 
@@ -55,7 +54,7 @@ def test_a_gateway_that_accepts_everything_is_asked_no_more_than_it_may_accept(
 
 def test_the_default_cap_suffices_for_messages(tmp_path: Path) -> None:
     """Of a gateway that keeps the contract every MUST is exercised, and no more is accepted than may be."""
-    limits = Limits(DEFAULT_MAX_ACCEPTED)
+    limits = RunLimits(DEFAULT_MAX_ACCEPTED)
     record = read_journal(held(tmp_path, products=("sms",), phone_numbers=GIVEN, limits=limits))
     judged = judge(record)
 
@@ -65,7 +64,7 @@ def test_the_default_cap_suffices_for_messages(tmp_path: Path) -> None:
 
 def test_the_default_cap_exercises_most_of_all_products(tmp_path: Path) -> None:
     """Nine requirements of ten; the others are inconclusive, and so is the run. What was not sent is told."""
-    limits = Limits(DEFAULT_MAX_ACCEPTED, 500)
+    limits = RunLimits(DEFAULT_MAX_ACCEPTED, 500)
     record = read_journal(held(tmp_path, phone_numbers=GIVEN, limits=limits))
     result = Result.of(record)
 
@@ -102,7 +101,7 @@ def test_the_default_cap_exercises_most_of_all_products(tmp_path: Path) -> None:
 def test_limits_that_cannot_be_used_are_refused(given: dict[str, Any], told: str) -> None:
     """In one line."""
     with pytest.raises(UsageError) as refused:
-        Limits(**given)
+        RunLimits(**given)
 
     assert told in str(refused.value)
     assert 1 == len(str(refused.value).splitlines())
@@ -112,7 +111,7 @@ def test_beyond_this_machine_limits_hold_that_nobody_gave() -> None:
     """On it none does; what is given holds everywhere."""
     beyond = settings(Path("reports"), **BEYOND, products=("sms",))
     here = settings(Path("reports"))
-    told = settings(Path("reports"), **BEYOND, limits=Limits(7, 100, 50.0))
+    told = settings(Path("reports"), **BEYOND, limits=RunLimits(7, 100, 50.0))
 
     assert (25, None, 5.0) == _limited(beyond)
     assert (None, None, None) == _limited(here)

@@ -11,8 +11,7 @@ from conformance.cli import COMMANDS
 from conformance.cli.values import VALUES
 from conformance.client.settings import ClientSettings as CertificationSettings
 from conformance.contract.contract import statum
-from conformance.gateway.limits import Limits
-from conformance.gateway.settings import Settings
+from conformance.gateway.settings import RunLimits, Settings
 from conformance.options import EVERY, Option, arguments, options_of, resumed, table
 from conformance.wire.listening import Address
 
@@ -23,7 +22,7 @@ OBSERVED = {"observe"}
 
 def fields_of(option: Option) -> set[str]:
     """What the settings of its commands have."""
-    kinds = (CertificationSettings,) if "run" not in option.commands.split() else (Settings, Limits)
+    kinds = (CertificationSettings,) if "run" not in option.commands.split() else (Settings, RunLimits)
     registered = {f"{member}s" for member in statum().members.registered}
     return registered | {field.name for kind in kinds for field in fields(kind)}
 
@@ -59,7 +58,7 @@ def test_a_run_is_repeated_and_resumed_as_it_was_told() -> None:
         notify_within_s=2.5,
         exclusive_account=True,
         over_network=False,
-        limits=Limits(max_accepted=3, rate_per_s=1.5),
+        limits=RunLimits(max_accepted=3, rate_per_s=1.5),
         report_dir=Path("elsewhere"),
     )
     recorded = {**told.recorded(), "gateway": told.gateway, "contract": None, "expectations": None}

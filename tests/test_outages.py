@@ -13,11 +13,10 @@ from runs import Run
 from seeded import fault
 from through_network import Cut, held_through
 
-from conformance.gateway import campaign, heartbeat, listening
-from conformance.gateway.limits import Limits
+from conformance.gateway import campaign, listening, preflight
 from conformance.gateway.rig import CANARY_HEADER
 from conformance.gateway.rules import notifications
-from conformance.gateway.settings import Settings
+from conformance.gateway.settings import RunLimits, Settings
 from conformance.journal import Note, Record, read_journal
 from conformance.judging import absence
 from conformance.judging.judgement import Reason
@@ -168,7 +167,7 @@ QUICK = {
     "products": ("sms",),
     "max_examples": 100,
     "notify_within_s": 0.3,
-    "limits": Limits(10_000, 10_000, 300.0),
+    "limits": RunLimits(10_000, 10_000, 300.0),
     "shrink_requests": 0,
 }
 
@@ -178,7 +177,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing on loopback is held up, so that little is left out around an outage."""
     for module in (absence, notifications, listening):
         monkeypatch.setattr(module, "NETWORK_HOLDS_S", 0.1)
-    monkeypatch.setattr(heartbeat, "SOONEST_S", 0.01)
+    monkeypatch.setattr(preflight, "SOONEST_HEARTBEAT_S", 0.01)
 
 
 def held_with_a_cut(directory: Path, begin: int, end: int, behaviour: Behaviour = BUILT_IN, **changes: Any) -> Record:

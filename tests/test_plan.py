@@ -18,8 +18,8 @@ from command_line import CHECKOUT, PATIENCE_S
 
 from conformance.contract.contract import statum
 from conformance.gateway.command_plan import Group
-from conformance.gateway.limits import Limits
 from conformance.gateway.plan import GROUP_SIZE, Plan
+from conformance.gateway.settings import RunLimits
 from conformance.model.errors import UsageError
 from conformance.model.traffic import Case, Kind, header
 from conformance.model.untrusted import parse_json
@@ -135,7 +135,7 @@ def test_more_examples_leave_the_others_as_they_were() -> None:
     assert {Kind.VALID, Kind.BROKEN} == {kind for kind, _, _ in large - small}
 
 
-@pytest.mark.parametrize("changes", [{"max_examples": 3}, {"limits": Limits(max_accepted=500)}])
+@pytest.mark.parametrize("changes", [{"max_examples": 3}, {"limits": RunLimits(max_accepted=500)}])
 def test_runs_of_another_extent_have_other_requests_where_gateways_remember(changes: dict[str, Any]) -> None:
     """Of the window's sequences none is the same, so that one of them shows in which words the others are refused."""
     one, other = (

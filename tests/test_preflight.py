@@ -22,8 +22,8 @@ from werkzeug import Response as Given
 from conformance.contract.contract import statum
 from conformance.gateway import campaign, preflight, reaching
 from conformance.gateway.preflight import examine
-from conformance.gateway.reaching import Probe
-from conformance.gateway.rig import CANARY_HEADER, Intake, rigged
+from conformance.gateway.reaching import PreflightCheck
+from conformance.gateway.rig import CANARY_HEADER, RunIntake, rigged
 from conformance.gateway.settings import Settings
 from conformance.journal import read_journal
 from conformance.judging.judgement import Reason
@@ -78,13 +78,13 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(preflight, "CANARY_TIMEOUT_S", 0.1)
 
 
-def probes(given: Settings) -> list[Probe]:
+def probes(given: Settings) -> list[PreflightCheck]:
     """All probes of a set-up."""
     with rigged(given) as rig:
         return list(examine(given, rig))
 
 
-def obstacle(given: Settings) -> Probe:
+def obstacle(given: Settings) -> PreflightCheck:
     """The one probe that went wrong, which has to be the last."""
     *well, last = probes(given)
     assert [True] * len(well) == [probe.ok for probe in well]
@@ -140,7 +140,7 @@ def test_a_canary_is_no_notification(tmp_path: Path) -> None:
 
 def test_what_comes_before_the_run_is_ready_is_kept_for_it() -> None:
     """In order; after that, everything is handed on at once."""
-    intake = Intake()
+    intake = RunIntake()
     taken: list[bytes] = []
     for body in (b"1", b"2"):
         intake.on_arrival("sms", Request("POST", "/callbacks/sms", (), body), 0.0, 0.0)
@@ -153,7 +153,7 @@ def test_what_comes_before_the_run_is_ready_is_kept_for_it() -> None:
 
 def test_what_only_says_that_it_is_a_canary_is_nothing() -> None:
     """Neither a notification nor kept: anybody may say so, as often as they like."""
-    intake = Intake()
+    intake = RunIntake()
     taken: list[Request] = []
     intake.hand_to(lambda _product, request, _at, _wall: taken.append(request))
     known = intake.new_canary()
@@ -166,7 +166,7 @@ def test_what_only_says_that_it_is_a_canary_is_nothing() -> None:
 
 def test_what_comes_before_the_run_is_ready_is_not_kept_without_end() -> None:
     """Junk must not fill the memory; what came first is there."""
-    intake = Intake()
+    intake = RunIntake()
     taken: list[bytes] = []
     for number in range(40):
         intake.on_arrival(None, Request("POST", "/", (), bytes([number]) * 1024 * 1024), 0.0, 0.0)

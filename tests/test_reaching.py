@@ -17,7 +17,7 @@ from recording_server import NO_ANSWER, RawServer
 from seeded import FAULTS
 
 from conformance.gateway import campaign, reaching
-from conformance.gateway.reaching import ASKED_TO_WAIT, Probe, reached
+from conformance.gateway.reaching import ASKED_TO_WAIT, PreflightCheck, reached
 from conformance.journal import read_journal
 from conformance.judging.verdicts import Conclusion
 from conformance.mock.account import Account
@@ -66,7 +66,7 @@ def serving(answer: Callable[[str, str], Page], base: str = "/api/v2") -> Iterat
         yield server.url + base
 
 
-def probes(tmp_path: Path, url: str, **changes: object) -> list[Probe]:
+def probes(tmp_path: Path, url: str, **changes: object) -> list[PreflightCheck]:
     """All probes of the gateway."""
     return list(reached(settings(tmp_path, gateway=url, **changes), url))
 

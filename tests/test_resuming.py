@@ -24,7 +24,7 @@ from runs import Run
 from seeded import fault
 
 from conformance.gateway import campaign, listening
-from conformance.gateway.staying import stay
+from conformance.gateway.resuming import listen_on
 from conformance.journal import LISTENED, RESUMED, Journal, Note, Record, Redaction, read_journal
 from conformance.journal import writer as writing
 from conformance.judging.judgement import Reason
@@ -276,7 +276,7 @@ def test_a_late_notification_is_taken_in_after_the_run(tmp_path: Path, monkeypat
 
     thread = threading.Thread(target=notify, daemon=True)
     thread.start()
-    stayed = stay(path, settings(tmp_path, **told), Silent(), for_s=3.0)
+    stayed = listen_on(path, settings(tmp_path, **told), Silent(), for_s=3.0)
     thread.join(PATIENCE_S)
     judgement = judge(read_journal(path))
 

@@ -11,12 +11,12 @@ import pytest
 from campaigns import settings
 from hypothesis import given
 from hypothesis import strategies as st
+from parcel import parcel
 
 from conformance.contract.contract import statum
-from conformance.gateway.limits import Limits
-from conformance.gateway.pieces import areas_of, has_to_be_refused
 from conformance.gateway.plan import Plan
-from conformance.gateway.selection import selected
+from conformance.gateway.selection import areas_of, has_to_be_refused, selected
+from conformance.gateway.settings import RunLimits
 from conformance.model.traffic import Case, Kind
 from conformance.wire.allowance import amount_of
 
@@ -34,7 +34,11 @@ quick = hypothesis.settings(max_examples=20, deadline=None)
 def whole(products: tuple[str, ...]) -> Plan:
     """A plan that was told how much may be spent, so that it asks for next to nothing, and is not short of anything."""
     told = settings(
-        Path("reports"), products=products, phone_numbers=GIVEN, limits=Limits(max_spend=10**40), exclusive_account=True
+        Path("reports"),
+        products=products,
+        phone_numbers=GIVEN,
+        limits=RunLimits(max_spend=10**40),
+        exclusive_account=True,
     )
     return Plan.of(told, URL)
 
@@ -43,7 +47,7 @@ def whole(products: tuple[str, ...]) -> Plan:
 def capped(accepted: int | None, spend: int | None = None, products: tuple[str, ...] = PRODUCTS) -> Plan:
     """What is left of it under a cap."""
     plan = whole(products)
-    chosen = selected(statum(), plan.alone, (*plan.groups, *plan.last), Limits(accepted, spend))
+    chosen = selected(statum(), plan.alone, (*plan.groups, *plan.last), RunLimits(accepted, spend))
     return Plan(statum(), chosen.groups, {}, chosen.alone, chosen.last, chosen.left_out)
 
 
@@ -95,7 +99,9 @@ def test_whatever_is_sent_has_before_it_what_it_needs(accepted: int, spend: int 
 
 def test_the_choice_is_always_the_same() -> None:
     """Nothing in it is drawn."""
-    again = selected(statum(), whole(PRODUCTS).alone, (*whole(PRODUCTS).groups, *whole(PRODUCTS).last), Limits(25, 500))
+    again = selected(
+        statum(), whole(PRODUCTS).alone, (*whole(PRODUCTS).groups, *whole(PRODUCTS).last), RunLimits(25, 500)
+    )
 
     assert (capped(25, 500).groups, capped(25, 500).last) == (again.groups, again.last)
 
@@ -145,7 +151,7 @@ def test_without_a_cap_everything_is_sent_as_it_was_planned() -> None:
     """Also where the cap is above what is to be accepted."""
     plan = whole(("sms",))
     groups = (*plan.groups, *plan.last)
-    chosen = selected(statum(), plan.alone, groups, Limits(max_accepted=10_000))
+    chosen = selected(statum(), plan.alone, groups, RunLimits(max_accepted=10_000))
 
     assert (groups, plan.alone, (), {}) == (chosen.groups, chosen.alone, chosen.last, chosen.left_out)
 
@@ -164,3 +170,16 @@ def test_where_money_is_limited_requests_ask_for_next_to_nothing() -> None:
     ordinary = [case for case in whole(PRODUCTS).cases if case.kind in (Kind.HEADERS, Kind.CREDENTIAL, Kind.METHOD)]
 
     assert max(amount_of(case.request, statum()) for case in ordinary) < 500
+
+
+@pytest.mark.parametrize("limits", [RunLimits(12), RunLimits(40, 300), RunLimits(max_spend=90)], ids=str)
+def test_another_contract_can_be_limited_too(limits: RunLimits) -> None:
+    """What a case exercises is read off the catalogue, whose ids are the contract's own."""
+    account = {"consumer_key": "key", "consumer_secret": "secret-of-parcels"}
+    plan = Plan.of(settings(Path("reports"), contract=parcel(), max_examples=2, limits=limits, **account), URL)
+    named = {area for case in plan.cases for area, _ in areas_of(parcel(), case) if area in parcel().catalogue.by_id}
+
+    assert limits.max_accepted is None or len(paid(plan.cases)) <= limits.max_accepted
+    assert plan.beyond_limits
+    assert {"window", "equal"} & {case.aspect for case in plan.cases if case.kind is Kind.REPEAT}
+    assert len(named) > 5

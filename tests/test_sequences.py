@@ -15,12 +15,12 @@ from conformance.contract.contract import statum
 from conformance.contract.history import History, Rule
 from conformance.contract.probes import Outcome
 from conformance.gateway.command_plan import CommandPlan, Group
-from conformance.gateway.limits import Limits
-from conformance.gateway.pieces import has_to_be_refused
 from conformance.gateway.plan import Plan, repeats
 from conformance.gateway.rules.answers import EQUAL
+from conformance.gateway.selection import has_to_be_refused
 from conformance.gateway.sequences import UNAFFORDABLE, across, asked, balance
 from conformance.gateway.sequences import sequences as sequences_of
+from conformance.gateway.settings import RunLimits
 from conformance.judging.evidence import BALANCE
 from conformance.mock.account import Account
 from conformance.mock.behaviour import BUILT_IN
@@ -176,7 +176,7 @@ def test_a_burst_is_a_group_of_its_own_to_one_phone_number() -> None:
 
 @pytest.mark.parametrize(
     ("changes", "bursts", "at_once"),
-    [({}, 2, 4), ({"limits": Limits(max_spend=100_000)}, 1, 2), ({"limits": Limits(max_accepted=1_000)}, 1, 2)],
+    [({}, 2, 4), ({"limits": RunLimits(max_spend=100_000)}, 1, 2), ({"limits": RunLimits(max_accepted=1_000)}, 1, 2)],
 )
 def test_equal_requests_of_which_one_is_accepted_go_out_at_once(
     changes: dict[str, Any], bursts: int, at_once: int

@@ -10,11 +10,12 @@ import pytest
 from campaigns import SECRET, settings
 
 from conformance.contract.contract import statum
-from conformance.gateway.limits import Limits, is_loopback
 from conformance.gateway.settings import (
     SEED_BITS,
+    RunLimits,
     Settings,
     fresh_seed,
+    is_loopback,
 )
 from conformance.model.errors import UsageError
 from conformance.wire.asgi import Tls
@@ -80,7 +81,7 @@ def test_a_credential_in_the_gateway_url_is_refused_and_not_repeated() -> None:
 )
 def test_a_usable_gateway_url_is_kept_as_it_was_given(gateway: str) -> None:
     """Every report names it."""
-    told = {"phone_numbers": ("254712345678",), "limits": Limits(max_spend=0)}
+    told = {"phone_numbers": ("254712345678",), "limits": RunLimits(max_spend=0)}
     assert gateway == settings(HERE, gateway=gateway, **told).gateway
 
 

@@ -19,8 +19,7 @@ from conformance.diagnosis.follow_ups import BEGINNING, SEARCH, is_follow_up, ru
 from conformance.diagnosis.search import is_called_for
 from conformance.gateway import campaign
 from conformance.gateway.case_files import failing_cases
-from conformance.gateway.limits import Limits
-from conformance.gateway.settings import DEFAULT_SHRINK_REQUESTS
+from conformance.gateway.settings import DEFAULT_SHRINK_REQUESTS, RunLimits
 from conformance.journal import Record
 from conformance.judging.expectations import Expectations
 from conformance.judging.verdicts import Face
@@ -350,7 +349,7 @@ def test_the_limits_of_the_run_hold_for_these_requests_too(tmp_path: Path) -> No
     """No more is accepted than the run may cause; what is withheld was not sent, and shows nothing."""
     free = looked_into(tmp_path / "free", refusing(astral), **SMS)
     proper = free.document["counts"]["accepted"]
-    result = looked_into(tmp_path / "limited", refusing(astral), limits=Limits(max_accepted=proper + 3), **SMS)
+    result = looked_into(tmp_path / "limited", refusing(astral), limits=RunLimits(max_accepted=proper + 3), **SMS)
     accepted = [e for e in result.record.exchanges if e.response is not None and e.response.status == 200]
 
     assert len([e for e in accepted if e.request.method == "POST"]) <= proper + 3

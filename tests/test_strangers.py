@@ -28,7 +28,7 @@ from runs import Run
 from conformance.contract.contract import statum
 from conformance.gateway import campaign
 from conformance.gateway.listening import id_at_a_glance
-from conformance.gateway.rig import MOST_REFUSALS, Intake
+from conformance.gateway.rig import MOST_REFUSALS, RunIntake
 from conformance.journal import Note, Record, read_journal
 from conformance.judging.terms import REFUSED_HERE, Terms
 from conformance.judging.verdicts import Conclusion, Verdict
@@ -248,7 +248,7 @@ def test_what_is_missing_at_another_time_is_held_against_it() -> None:
 
 def test_of_many_refusals_so_many_are_told() -> None:
     """One a second; that it is for good is always told."""
-    intake, told = Intake(), list[Refused]()
+    intake, told = RunIntake(), list[Refused]()
     intake.on_refused(Refused("early"))
     intake.note_refused(told.append)
     for _ in range(2 * MOST_REFUSALS):

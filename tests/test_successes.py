@@ -16,8 +16,8 @@ from recording_server import RawServer
 
 from conformance.contract.contract import statum
 from conformance.gateway import listening
-from conformance.gateway.limits import Limits
-from conformance.gateway.successes import Successes, is_success
+from conformance.gateway.listening import Successes, is_success
+from conformance.gateway.settings import RunLimits
 from conformance.journal import read_journal
 from conformance.model.traffic import Exchange, Request, Response
 from conformance.wire import Allowance
@@ -255,9 +255,9 @@ def test_a_gateway_that_carries_out_what_it_refuses_gets_no_more_than_the_cap(
     monkeypatch.setattr(listening, "LATE_S", 0.0)
     # Only a gateway that notifies later than this can carry out more; on a busy machine ours may be late, but where it
     # answers after it has notified.
-    monkeypatch.setattr("conformance.gateway.limits.PROBATION_S", 2.0 if before_answer else 20.0)
+    monkeypatch.setattr("conformance.gateway.settings.PROBATION_S", 2.0 if before_answer else 20.0)
     with two_faced(before_answer=before_answer, with_id=with_id) as (gateway, told):
-        record = read_journal(held(tmp_path, **told, limits=Limits(MOST, 5_000), shrink_requests=0))
+        record = read_journal(held(tmp_path, **told, limits=RunLimits(MOST, 5_000), shrink_requests=0))
     allowance = next(note.detail for note in record.notes if note.kind == "allowance")
 
     assert 0 < gateway.carried_out <= MOST

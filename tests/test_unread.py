@@ -19,7 +19,7 @@ from conformance.client.observing import ObservingWitness
 from conformance.client.witness import Witness
 from conformance.contract.contract import statum
 from conformance.gateway import listening
-from conformance.gateway.rig import Intake
+from conformance.gateway.rig import RunIntake
 from conformance.journal import UNREADABLE, Journal, Redaction, read_journal
 from conformance.judging.verdicts import Verdict
 from conformance.mock.account import Account
@@ -142,7 +142,7 @@ def test_one_that_is_answered_before_its_end_is_not_told() -> None:
 
 def test_what_comes_before_the_journal_is_kept_for_it() -> None:
     """The receiver listens before there is a report directory."""
-    intake, told = Intake(), []
+    intake, told = RunIntake(), []
     first, second = (Unread(None, TLS, bytes([number])) for number in range(2))
     intake.on_unread(first)
     intake.note_unread(told.append)
@@ -175,7 +175,7 @@ def _address(witness: Witness) -> Address:
 
 
 def _told_unfinished(witness: Witness, journal: Journal) -> bool:
-    witness.tell_unfinished()
+    witness.note_rest()
     journal.flush()
     return bool(noted(journal.path))
 

@@ -18,8 +18,7 @@ from failing_network import FailingNetwork, Weather
 
 from conformance.contract.contract import statum
 from conformance.gateway import campaign
-from conformance.gateway.limits import Limits
-from conformance.gateway.settings import Settings
+from conformance.gateway.settings import RunLimits, Settings
 from conformance.judging.verdicts import Judged, Verdict
 from conformance.mock.account import Account
 from conformance.mock.behaviour import BUILT_IN, Behaviour
@@ -31,7 +30,7 @@ FAIR = Weather()
 # More than any window meets, so that what got lost can be planned anew.
 PHONE_NUMBERS = tuple(f"2547110{number:05}" for number in range(100, 140))
 # Beyond this machine a run has limits; these are none.
-UNLIMITED = Limits(max_accepted=10_000, max_spend=10_000_000, rate_per_s=10_000.0)
+UNLIMITED = RunLimits(max_accepted=10_000, max_spend=10_000_000, rate_per_s=10_000.0)
 
 
 @dataclass

@@ -23,8 +23,7 @@ from through_network import FAIR, UNLIMITED, Cut, Through, held_through, told
 from benchmarks.chaos.figures import Figures
 from conformance.contract.contract import statum
 from conformance.gateway import campaign
-from conformance.gateway.limits import Limits
-from conformance.gateway.settings import Settings
+from conformance.gateway.settings import RunLimits, Settings
 from conformance.journal import Record, read_journal
 from conformance.judging.judgement import Reason
 from conformance.judging.terms import HEARTBEAT
@@ -138,7 +137,7 @@ def capped(figures: Figures, seeds: int) -> None:
                 return reply
 
             behaviour = replace(fault("accepts-any-form", statum()).change(BUILT_IN), reply=(*BUILT_IN.reply, count))
-            limits = Limits(max_accepted=cap, max_spend=MOST_SPENT, rate_per_s=UNLIMITED.rate_per_s)
+            limits = RunLimits(max_accepted=cap, max_spend=MOST_SPENT, rate_per_s=UNLIMITED.rate_per_s)
             _judged(figures, STORMS["all at once"][0], FAIR, behaviour, seed, limits=limits, shrink_requests=50)
             figures.add("requests over the cap", max(0, accepted[True] - cap), f"cap {cap}: {accepted[True]}")
             figures.add("shillings over the limit", max(0, moved[True] - MOST_SPENT), f"{moved[True]}")

@@ -1,8 +1,8 @@
-"""What every command of the suite has: options out of the table, configured from outside, and a contract.
+"""Commands of the suite: their options come from the table and may be configured from outside.
 
 ConformanceCommand      a click command whose options are those that the table gives to its name
 ConformanceGroup        the group, which says what a mistyped command may have meant
-default_of              what an option is worth to a command where nobody gives it
+default_of              the default of an option of a command
 on_command_line         whether it was given there
 """
 
@@ -27,9 +27,8 @@ from conformance.client.rules import RULES as CLIENT_RULES
 from conformance.client.settings import ClientSettings as CertificationSettings
 from conformance.contract.checking import Engine
 from conformance.contract.contract import Contract, contract_at
-from conformance.gateway.limits import Limits
 from conformance.gateway.rules.checks import RULES
-from conformance.gateway.settings import Settings
+from conformance.gateway.settings import RunLimits, Settings
 from conformance.mock.account import OPENING_BALANCE, numbers
 from conformance.mock.behaviour import BUILT_IN
 from conformance.mock.faults import faults, variants
@@ -52,7 +51,7 @@ ENGINE = Engine(
     generates=strategy_for,
 )
 
-# Under which name the context of a command has what is configured for its options, and where that stands.
+# Key of the context of a command for the configured values of its options, with their origins.
 CONFIGURED = "configured"
 
 # Defaults that are neither in the table nor those of settings.
@@ -71,7 +70,7 @@ LISTINGS: Mapping[str, Callable[[Contract], Mapping[str, Any]]] = {
 
 
 class SectionedOption(click.Option):
-    """An option of the table, which stands under the heading `section` in the help of a command."""
+    """An option of the table, as click has it; `section` is its heading in the help."""
 
     def __init__(self, option: Option, command: str) -> None:
         default = default_of(option, command)
@@ -109,7 +108,7 @@ def default_of(option: Option, command: str) -> Any:
     """Its default: of the table, else of the settings that it makes; None if it has none."""
     if option.default is not None or option.name in DEFAULTS:
         return DEFAULTS.get(option.name, option.default)
-    settings = (CertificationSettings,) if command == "certify" else (Settings, Limits)
+    settings = (CertificationSettings,) if command == "certify" else (Settings, RunLimits)
     name = option.setting or option.recorded
     for field in (field for kind in settings for field in fields(kind) if field.name == name):
         return None if field.default in (MISSING, ()) else field.default
@@ -166,11 +165,11 @@ class ConformanceCommand(click.Command):
             ctx.default_map = {name: each.value for name, each in found.items()}
 
     def _given_among(self, ctx: click.Context, args: Sequence[str]) -> Mapping[str, Any]:
-        """What the command line gives: environment and contract, which what else there may be depends on."""
+        """Environment and contract of the command line, on which the other options depend."""
         try:
             given, _, _ = self.make_parser(ctx).parse_args(list(args))
         except click.UsageError:
-            return {}  # is told when the arguments are parsed in earnest
+            return {}  # reported when the arguments are parsed for good
         return {name: value for name, value in given.items() if isinstance(value, str)}  # click marks what is missing
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

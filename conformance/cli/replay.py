@@ -1,4 +1,4 @@
-"""`judge`, `listen` and `replay`: what can be done with the journal of a run."""
+"""`judge`, `listen` and `replay`: commands on the journal of a run."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from conformance.gateway import campaign
 from conformance.gateway.plan import Plan
 from conformance.gateway.replaying import history, judged_alone, window_of
 from conformance.gateway.request_templates import sent_again
+from conformance.gateway.resuming import listen_on
 from conformance.gateway.settings import Settings
-from conformance.gateway.staying import stay
 from conformance.journal import Record, read_evidence, read_journal
 from conformance.judging.verdicts import Conclusion
 from conformance.model.errors import UsageError, did_you_mean
@@ -77,9 +77,9 @@ def listen(journal: Path, **options: Any) -> int:
     if is_client(record):
         raise UsageError(f"{journal} is the journal of a certification, for which nothing comes late")
     settings = as_recorded(record, options, journal.parent, is_sent=False)
-    del record  # or its file would stay open for reading while it is written to
+    del record  # or its file would listen_on open for reading while it is written to
     with output.progress() as progress:
-        stayed = stay(journal, settings, progress, for_s)
+        stayed = listen_on(journal, settings, progress, for_s)
     line = f"{stayed.arrived:,} came; of {stayed.missing:,} accepted requests the notification is missing"
     print_line(results(), f"{line}; `statum-conformance judge {journal}` takes them in")
     return 0
@@ -186,7 +186,7 @@ def _plan(cases: tuple[Case, ...], record: Record, settings: Settings, base_url:
 
 
 def _records(record: Record, again: Path) -> Iterator[Record]:
-    """What tells of requests to the gateway: the run, and the replay before this one."""
+    """The records of requests to the gateway: the run, and the replay before this one."""
     yield record
     if again.is_file():
         yield read_journal(again)

@@ -12,32 +12,28 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from conformance.diagnosis.search import Search, SearchTerms, is_called_for
 from conformance.gateway.command_plan import Group, seed_for
 from conformance.gateway.face import GATEWAY
-from conformance.gateway.heartbeat import watched
-from conformance.gateway.listening import LATE_S, Listening
+from conformance.gateway.listening import LATE_S, Listening, Successes
 from conformance.gateway.plan import Plan
-from conformance.gateway.preflight import examine, over_network, way_back
-from conformance.gateway.reaching import ASKED_TO_WAIT, Probe
+from conformance.gateway.preflight import check_samples, examine, over_network, watched, way_back
+from conformance.gateway.reaching import ASKED_TO_WAIT, PreflightCheck
+from conformance.gateway.replacements import send_replacements
 from conformance.gateway.request_templates import sent_again
 from conformance.gateway.resuming import PLANNED, Rest, check_targets, last_sign
-from conformance.gateway.rig import Rig, rigged
-from conformance.gateway.samples import check_samples
-from conformance.gateway.sending import send_anew, sending
-from conformance.gateway.settings import Settings
-from conformance.gateway.successes import Successes
-from conformance.journal import RESUMED, Journal, Record, Redaction, read_journal
-from conformance.journal.redaction import credential_text, is_own_word, tokens_of
+from conformance.gateway.rig import Rig, recorded, redaction_of, rigged
+from conformance.gateway.settings import RunLimits, Settings
+from conformance.journal import RESUMED, Journal, Record, read_journal
 from conformance.mock.behaviour import BUILT_IN, Behaviour
 from conformance.model.errors import EnvironmentFailure, UsageError, lack_of
 from conformance.model.interruption import held_back, let_through
 from conformance.model.progress import Progress, Silent
 from conformance.model.traffic import Case
+from conformance.payloads.addressees import Addressees
 from conformance.payloads.uniqueness import ROOM
 from conformance.wire import Allowance, Sender
 from conformance.wire.ledger import Ledger, Settled
@@ -68,7 +64,7 @@ def run(
             kept = f"the results in {settings.report_dir} are those of an earlier run"
             raise EnvironmentFailure(obstacle.message, f"{obstacle.hint}; {kept}")
         with (
-            Journal.create(path, _recorded(settings, rig), redaction_of(settings, rig)) as journal,
+            Journal.create(path, recorded(settings, rig), redaction_of(settings, rig)) as journal,
             _to_its_end(rig, journal),
         ):
             _campaign(_Stage(settings, rig, journal, progress), planned, examined)
@@ -126,25 +122,6 @@ def _to_its_end(rig: Rig, journal: Journal) -> Iterator[None]:
     journal.note("finished", {"duration_s": round(time.monotonic() - begun, 3)})
 
 
-def redaction_of(settings: Settings, rig: Rig) -> Redaction:
-    """What keeps the secrets of a run out of its journal."""
-    secret = settings.consumer_secret
-    values = (secret, secret[:-1], *tokens_of(*rig.callback_urls.values()))
-    uncommon = (value for value in values if not is_own_word(value, settings.contract))
-    return Redaction((*uncommon, *settings.redact), credential_text(settings.consumer_key, secret))
-
-
-def _recorded(settings: Settings, rig: Rig) -> Mapping[str, Any]:
-    return {
-        **settings.recorded(),
-        "gateway": rig.gateway,
-        "subject_name": rig.subject_name,
-        "started_at": datetime.now(UTC).isoformat(timespec="milliseconds"),
-        "shrink_requests": settings.shrink_budget(rig.gateway),
-        "callback_targets": {name: rig.paths.target(name) for name in settings.callbacks},
-    }
-
-
 @dataclass(frozen=True, slots=True)
 class _Stage:
     """What a campaign is held on."""
@@ -155,7 +132,7 @@ class _Stage:
     progress: Progress
 
 
-def _campaign(stage: _Stage, planned: Callable[[Settings, str], Plan], examined: Sequence[Probe]) -> None:
+def _campaign(stage: _Stage, planned: Callable[[Settings, str], Plan], examined: Sequence[PreflightCheck]) -> None:
     settings, gateway, journal = stage.settings, stage.rig.gateway, stage.journal
     journal.note("samples", {"passed": check_samples(settings.contract)})
     _note_examined(journal, examined)
@@ -168,10 +145,12 @@ def _campaign(stage: _Stage, planned: Callable[[Settings, str], Plan], examined:
         groups = _send(planned(settings, gateway), not_planned, journal, hearing, sender, keep=likely)
         if anew and hearing.unanswered:
             # Where it is hardly ever needed, the plan was not kept: it is made once more.
-            send_anew(settings, gateway, journal, hearing, sender, groups or _groups(Plan.of(settings, gateway)))
+            send_replacements(
+                settings, gateway, journal, hearing, sender, groups or _groups(Plan.of(settings, gateway))
+            )
 
 
-def _rest_of_campaign(stage: _Stage, rest: Rest, examined: Sequence[Probe]) -> None:
+def _rest_of_campaign(stage: _Stage, rest: Rest, examined: Sequence[PreflightCheck]) -> None:
     settings, journal = stage.settings, stage.journal
     _note_examined(journal, examined)
     with _listening(stage, rest.count_against) as (hearing, sender, _):
@@ -179,7 +158,9 @@ def _rest_of_campaign(stage: _Stage, rest: Rest, examined: Sequence[Probe]) -> N
         hearing.expect(len(rest.plan.cases))
         stage.progress.phase("send", f"{len(rest.plan.cases)} cases")
         _send_all(rest.plan, sender)
-        send_anew(settings, stage.rig.gateway, journal, hearing, sender, rest.groups, rest.replaced, rest.rounds)
+        send_replacements(
+            settings, stage.rig.gateway, journal, hearing, sender, rest.groups, rest.replaced, rest.rounds
+        )
 
 
 @contextmanager
@@ -190,7 +171,7 @@ def _listening(
     settings, rig, journal = stage.settings, stage.rig, stage.journal
     hearing = Listening(settings, journal, stage.progress)
     not_planned: dict[str, int] = {}
-    with sending(settings, rig.gateway, journal, hearing, not_planned, count) as sender:
+    with _sending(settings, rig.gateway, journal, hearing, not_planned, count) as sender:
         rig.intake.hand_to(hearing.on_arrival)
         with watched(settings, rig, journal, hearing.ledger):
             yield hearing, sender, not_planned
@@ -206,6 +187,59 @@ def _listening(
         journal.note("settled", {"at": journal.time_of(time.monotonic()), **_described(settled)})
         if budget and not early.was_well:
             _look_into_failures(settings, journal, hearing, sender, budget)
+
+
+@contextmanager
+def _sending(  # noqa: PLR0913, PLR0917 - all that a sending needs
+    settings: Settings,
+    gateway: str,
+    journal: Journal,
+    hearing: Listening,
+    not_planned: Mapping[str, int],
+    count: Callable[[Allowance, Successes], None] | None = None,
+) -> Iterator[Sender]:
+    """Sends whatever the run sends to `gateway`, within its limits; in the end it is noted what may have been accepted.
+
+    `count` takes off what was sent before.
+    """
+    bounds = settings.bounds
+    allowance = bounds.allowance(settings.contract)
+    if bounds.any:
+        hearing.successes = Successes(settings.contract, allowance, hearing.on_proof, alone=settings.exclusive_account)
+        if count is not None:
+            count(allowance, hearing.successes)
+    try:
+        yield Sender(
+            journal,
+            hearing.pace,
+            on_exchange=hearing.on_exchange,
+            on_pause=hearing.on_pause,
+            ca_file=settings.ca_file,
+            allowance=allowance,
+            # The built-in gateway ends with its run: what was under way then is nothing to the one that comes after it.
+            manners=bounds.manners(
+                over_network=settings.network_there,
+                recorded_first=settings.gateway is not None,
+                keep_alive=settings.replaceable or settings.network_there,
+            ),
+            addressees=Addressees.of(settings.contract, settings.constraints, gateway),
+            reading=[c.name for c in settings.contract.commands.values() if c.product is None and c.method == "GET"],
+        )
+    finally:
+        if bounds.any or allowance.withheld:
+            journal.note("allowance", _within_limits(bounds, allowance, not_planned))
+
+
+def _within_limits(bounds: RunLimits, allowance: Allowance, not_planned: Mapping[str, int]) -> Mapping[str, Any]:
+    """What may have been accepted, and how many cases and attempts were kept from being sent by which option."""
+    return {
+        "max_accepted": bounds.max_accepted,
+        "max_spend": bounds.max_spend,
+        "accepted_at_most": allowance.taken,
+        "spent_at_most": allowance.spent,
+        "not_planned": dict(not_planned),
+        "withheld": dict(allowance.withheld),
+    }
 
 
 def _begin_to_listen(hearing: Listening) -> None:
@@ -319,7 +353,7 @@ def _look_into_failures(settings: Settings, journal: Journal, hearing: Listening
         hearing.ledger.wait()  # what is still on its way would find nobody
 
 
-def _examined(settings: Settings, rig: Rig, progress: Progress) -> Sequence[Probe]:
+def _examined(settings: Settings, rig: Rig, progress: Progress) -> Sequence[PreflightCheck]:
     """The probes of the set-up; the last one failed, if any did."""
     progress.phase("preflight", rig.gateway)
     probes = []
@@ -331,7 +365,7 @@ def _examined(settings: Settings, rig: Rig, progress: Progress) -> Sequence[Prob
     return tuple(probes)
 
 
-def _obstacle(examined: Sequence[Probe]) -> EnvironmentFailure | None:
+def _obstacle(examined: Sequence[PreflightCheck]) -> EnvironmentFailure | None:
     """What keeps the run from being held, if anything does."""
     return next((EnvironmentFailure(probe.detail, probe.hint) for probe in examined if not probe.ok), None)
 
@@ -346,7 +380,7 @@ def _holds_a_run(journal: Path) -> bool:
         return True
 
 
-def _note_examined(journal: Journal, examined: Sequence[Probe]) -> None:
+def _note_examined(journal: Journal, examined: Sequence[PreflightCheck]) -> None:
     for probe in examined:
         journal.note(
             "preflight",

@@ -14,30 +14,38 @@ from __future__ import annotations
 
 import json
 import ssl
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import Self
+from itertools import cycle
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 import httpx
 
+from conformance.contract.contract import Contract
+from conformance.gateway.face import GATEWAY
 from conformance.gateway.reaching import (
     ANSWER_TIMEOUT_S,
     OWN_AUTHORITY,
     TRIES_OVER_NETWORK,
     UNTRUSTED,
-    Probe,
+    PreflightCheck,
     reached,
 )
 from conformance.gateway.rig import CANARY_HEADER, Rig
 from conformance.gateway.settings import Settings
+from conformance.journal import Journal, Note, Record
 from conformance.judging.reading import ANSWERED_BETWEEN
-from conformance.model.errors import EnvironmentFailure, SuiteError
-from conformance.model.traffic import Request, Response, normalized
+from conformance.judging.terms import HEARTBEAT
+from conformance.judging.verdicts import Verdict, judge_as
+from conformance.model.errors import ConformanceError, EnvironmentFailure, SuiteError
+from conformance.model.traffic import Case, Exchange, Headers, Kind, Notification, Request, Response, normalized
 from conformance.wire.connection import Connection, KeepAlive, Unanswered
+from conformance.wire.ledger import Ledger
 from conformance.wire.proxies import Route
 from conformance.wire.streams import client_tls
 
@@ -56,9 +64,19 @@ KEPT_S = 3.0
 # So a canary that came back is answered.
 TAKEN = range(200, 300)
 
+# Seconds between two: what is cut off for less loses no more notifications than chance may explain.
+HEARTBEAT_S = 1.0
+SOONEST_HEARTBEAT_S = 0.1
+# So many requests go out between two, where more go out in a second.
+REQUESTS_BETWEEN = 5.0
+# What is lost twice is sent again after 1 s and then after 2 s more; a canary that takes longer counts as lost.
+LOST_AFTER_S = 3.0
+
+JSON: Headers = (("Content-Type", "application/json"),)
+
 
 # Everything else would work, and every notification would seem to be missing.
-NOWHERE_TO_NOTIFY = Probe(
+NOWHERE_TO_NOTIFY = PreflightCheck(
     "callback address",
     ok=False,
     detail="the callback receiver listens on any free port, which no gateway can have registered",
@@ -66,8 +84,8 @@ NOWHERE_TO_NOTIFY = Probe(
 )
 
 
-def examine(settings: Settings, rig: Rig) -> Iterator[Probe]:
-    """Probe after probe; the next one is made only if the one before it went well."""
+def examine(settings: Settings, rig: Rig) -> Iterator[PreflightCheck]:
+    """Check after check; the next one is made only if the one before it passed."""
     canaries = Canaries.of(settings, rig)  # a proxy that cannot be spoken to is told before anything is sent
     for probe in reached(settings, rig.gateway):
         yield probe
@@ -84,7 +102,7 @@ def examine(settings: Settings, rig: Rig) -> Iterator[Probe]:
                 return
 
 
-def _found_by_trying(settings: Settings, product: str, rig: Rig, connection: Connection) -> Probe:
+def _found_by_trying(settings: Settings, product: str, rig: Rig, connection: Connection) -> PreflightCheck:
     """A canary; another, where a network may have lost it. What is found to lead elsewhere is not tried again."""
     probe = _callback(product, rig, connection)
     for _ in range(TRIES_OVER_NETWORK - 1 if settings.network_back else 0):
@@ -142,7 +160,7 @@ def _without_values(url: str) -> str:
     return f"{path}{mark}{'&'.join(parts)}" if mark else path
 
 
-def way_back(settings: Settings, rig: Rig) -> Iterator[tuple[str, Probe]]:
+def way_back(settings: Settings, rig: Rig) -> Iterator[tuple[str, PreflightCheck]]:
     """A few canaries to each callback path, none of which may be lost; beside each product the first that was.
 
     Where one is lost, notifications that are missing may have been lost on the same way, and are held against nobody.
@@ -189,7 +207,7 @@ def over_network(settings: Settings, rig: Rig, products: Sequence[str]) -> Itera
             yield product, Flown(len(sent), sum(found is None or found[0] != callback for found in arrived))
 
 
-def _callback(product: str, rig: Rig, connection: Connection) -> Probe:
+def _callback(product: str, rig: Rig, connection: Connection) -> PreflightCheck:
     """POST a one-time token to the product's public callback URL and see it arrive here."""
     url, name = rig.callback_urls[product], f"callback path of {product}"
     shown = _without_query(url)
@@ -200,7 +218,7 @@ def _callback(product: str, rig: Rig, connection: Connection) -> Probe:
         said = f"answered {answer.status}"
     except (Unanswered, SuiteError) as error:
         why = str(error)
-        return Probe(
+        return PreflightCheck(
             name,
             ok=False,
             detail=f"callback URL {shown} does not lead back here: {why}",
@@ -209,7 +227,7 @@ def _callback(product: str, rig: Rig, connection: Connection) -> Probe:
         )
     arrived = rig.intake.canary(token, CANARY_TIMEOUT_S if answer.status in TAKEN else 0.0)
     if arrived is None:
-        return Probe(
+        return PreflightCheck(
             name,
             ok=False,
             detail=f"callback URL {shown} does not lead back here: it {said}, and {_nothing_arrived(rig)}",
@@ -218,20 +236,20 @@ def _callback(product: str, rig: Rig, connection: Connection) -> Probe:
         )
     found, target = arrived
     if found != rig.paths.callback_of(product):
-        return Probe(
+        return PreflightCheck(
             name,
             ok=False,
             detail=f"callback URL {shown} leads to {target.partition('?')[0]} here, no callback path of {product}",
             hint="the path must be kept on its way, /callbacks/<product> at its end",
         )
     if changed := _changed(target, rig.paths.target(product)):
-        return Probe(
+        return PreflightCheck(
             name,
             ok=False,
             detail=f"callback URL {shown} leads here {changed}, for which the gateway would be blamed",
             hint="path and query must be kept on their way; does the tunnel or proxy rewrite them?",
         )
-    return Probe(name, ok=True, detail=f"{shown} leads here", target=target)
+    return PreflightCheck(name, ok=True, detail=f"{shown} leads here", target=target)
 
 
 def _nothing_arrived(rig: Rig) -> str:
@@ -254,3 +272,126 @@ def _changed(target: str, registered: str) -> str | None:
 def _without_query(url: str) -> str:
     parts = urlsplit(url)
     return parts._replace(query="", fragment="").geturl()
+
+
+# --- While a run goes on
+
+
+@contextmanager
+def watched(settings: Settings, rig: Rig, journal: Journal, ledger: Ledger) -> Iterator[None]:
+    """While entered, the way back is watched whenever `ledger` has something owed; else nothing is sent."""
+    if not settings.way_back_to_be_watched:
+        yield
+        return
+    heartbeat = _Heartbeat(settings, rig, journal, ledger)
+    heartbeat.start()
+    try:
+        yield
+    finally:
+        heartbeat.stop()
+    heartbeat.check()
+
+
+class _Heartbeat:
+    """One thread, one canary at a time, to one product after the other: all their callbacks are at one address."""
+
+    def __init__(self, settings: Settings, rig: Rig, journal: Journal, ledger: Ledger) -> None:
+        self._settings, self._rig, self._journal, self._ledger = settings, rig, journal, ledger
+        rate = settings.bounds.rate_per_s
+        self._pause_s = (
+            SOONEST_HEARTBEAT_S if rate is None else min(HEARTBEAT_S, max(SOONEST_HEARTBEAT_S, REQUESTS_BETWEEN / rate))
+        )
+        self._over = threading.Event()
+        self._owed = 0
+        self._error: Exception | None = None
+        self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Returns when nothing more is sent or noted, within LOST_AFTER_S or twice that."""
+        self._over.set()
+        self._thread.join()
+
+    def check(self) -> None:
+        """SuiteError if it stopped by itself."""
+        if self._error is not None:
+            raise SuiteError(f"the way back could not be watched: {self._error!r}") from self._error
+
+    def _beat(self) -> None:
+        try:
+            with Canaries.of(self._settings, self._rig).connection(LOST_AFTER_S) as connection:
+                for product in cycle(self._settings.products):
+                    while not self._is_owed():
+                        if self._over.wait(self._pause_s):
+                            return
+                    self._send(connection, product)
+                    if self._over.wait(self._pause_s):
+                        return
+        except ConformanceError:
+            pass  # the journal cannot be written any more, as everybody else is told
+        except Exception as error:  # noqa: BLE001 - told by `check`
+            self._error = error
+
+    def _is_owed(self) -> bool:
+        """Whether something is awaited, or was since it was last asked."""
+        owed, before = self._ledger.owed, self._owed
+        self._owed = owed
+        return owed > before or self._ledger.outstanding > 0
+
+    def _send(self, connection: Connection, product: str) -> None:
+        token, sent_at = self._rig.intake.new_canary(), time.monotonic()
+        taken = False
+        with suppress(Unanswered):  # it may have arrived all the same
+            taken = send_canary(connection, self._rig.callback_urls[product], token, product).status in TAKEN
+        found = self._rig.intake.canary(token, LOST_AFTER_S if taken else 0.0)
+        arrived = found is not None and found[0] == self._rig.paths.callback_of(product)
+        self._journal.note(
+            HEARTBEAT, {"product": product, "sent_at": self._journal.time_of(sent_at), "arrived": arrived}
+        )
+
+
+# --- The contract's own samples
+
+
+def sample_record(contract: Contract) -> Record:
+    """A run in which the sample request of the first product was answered and notified as the contract shows it."""
+
+    def sample(name: str) -> bytes:
+        return json.dumps(contract.schemas.schema(name)["examples"][0]).encode()
+
+    product = contract.products[0]
+    command = contract.commands[contract.command_of(product) or ""]
+    target, case_id = f"/callbacks/{product}", f"{command.folder}/valid/sample/1"
+    url = f"http://gateway.invalid/{command.name}"
+    request = Request(command.method, url, JSON, sample(command.request_schema))
+    case = Case(case_id, command.name, Kind.VALID, "sample", case_id, request)
+    response = Response(contract.answer.success, JSON, sample("response.success"))
+    exchange = Exchange(1, case.id, 1, request, 1.0, 1.0, response, None, 1.1)
+    told = Request(contract.notification.method, target, JSON, sample(command.notification_schema))
+    settings: dict[str, Any] = {
+        "commands": [command.name],
+        "notify_within_s": 1.0,
+        "exclusive_account": True,
+        "callback_targets": {product: target},
+        "loopback": True,
+    }
+    settled = Note(1, "settled", {"at": 3.0}, 3.0, 3.0)
+    return Record(settings, (case,), (exchange,), (Notification(1, product, told, 1.2, 1.2),), (settled,))
+
+
+def check_samples(contract: Contract) -> int:
+    """Judge the samples of a contract; the number of requirements that they were seen to keep.
+
+    Raises SuiteError if a requirement is broken by them, or if hardly any bears on them.
+    """
+    judged = judge_as(GATEWAY, sample_record(contract), contract=contract)
+    broken = [v for v in judged.verdicts if v.verdict in (Verdict.FAIL, Verdict.WARN)]
+    if broken:
+        first = broken[0]
+        raise SuiteError(f"the contract's own samples break {first.requirement.id}: {first.findings[0].message}")
+    passed = len(judged.by(Verdict.PASS))
+    if not passed:
+        raise SuiteError("the contract's own samples were judged by nothing")
+    return passed

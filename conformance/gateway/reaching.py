@@ -1,7 +1,7 @@
 """Is it the gateway that answers? Asked before anything is judged, so that no server is blamed for not being one.
 
     reached     probe by probe: the address answers, clock and certificate, how the first command does, the credential
-    Probe       the outcome of one, with a hint where it failed
+    PreflightCheck       the outcome of one, with a hint where it failed
 
 The command that tells about the account is asked for first, and where it is answered as it should be nothing else is.
 A gateway may be at fault there and right elsewhere, and then it has to be judged. So the set-up is wrong only where the
@@ -25,12 +25,11 @@ from urllib.parse import urljoin, urlsplit
 
 from conformance.contract.command import Command
 from conformance.contract.contract import Contract
-from conformance.gateway.rules.answers import media_type_of
 from conformance.gateway.settings import Settings
 from conformance.judging.reading import ANSWERED_BETWEEN, UNAUTHORIZED, Content, is_number
 from conformance.model.errors import SuiteError
-from conformance.model.traffic import CLOSED_ON_REUSE, Request, Response, header
-from conformance.wire.connection import Answer, Certificate, Connection, KeepAlive, Unanswered
+from conformance.model.traffic import CLOSED_ON_REUSE, Request, Response, header, media_type
+from conformance.wire.connection import Certificate, Connection, HttpAnswer, KeepAlive, Unanswered
 from conformance.wire.pacing import retry_after_s, timestamp_of
 from conformance.wire.sender import LONGEST_WAIT_S, TOO_MANY_REQUESTS, UNAVAILABLE, asked_to_stay_away, in_words
 from conformance.wire.streams import client_tls
@@ -70,7 +69,7 @@ _BINARY = "illegal request line"
 
 
 @dataclass(frozen=True, slots=True)
-class Probe:
+class PreflightCheck:
     """One thing that must work. `target`: for a canary, path and query at which it arrived.
 
     `warning`: it works, and yet a person should look at it. `may_be_chance`: what failed may go well the next time.
@@ -85,8 +84,8 @@ class Probe:
     may_be_chance: bool = False
 
 
-def reached(settings: Settings, gateway: str) -> Iterator[Probe]:
-    """Probe after probe of the gateway at the base URL `gateway`; the one that failed, if any does, is the last."""
+def reached(settings: Settings, gateway: str) -> Iterator[PreflightCheck]:
+    """Check after check of the gateway at the base URL `gateway`; the one that failed, if any does, is the last."""
     asking = _Asking(settings, gateway)
     try:
         with asking.connection:
@@ -94,7 +93,7 @@ def reached(settings: Settings, gateway: str) -> Iterator[Probe]:
     except Unanswered as unanswered:
         yield _unanswered(asking, unanswered)
     except SuiteError as error:  # such as a host name that is none
-        yield Probe(
+        yield PreflightCheck(
             "gateway reachable",
             ok=False,
             detail=f"gateway {gateway} cannot be asked: {error.message}",
@@ -102,30 +101,30 @@ def reached(settings: Settings, gateway: str) -> Iterator[Probe]:
         )
 
 
-def _reached(settings: Settings, asking: _Asking) -> Iterator[Probe]:
+def _reached(settings: Settings, asking: _Asking) -> Iterator[PreflightCheck]:
     answer, certificate = asking.first_answer()
     waited = 0.0
     while (asked := _told_to_wait(answer)) is not None:
         if asked > LONGEST_WAIT_S:
             failure = asked_to_stay_away(answer.status, asked)
-            yield Probe("gateway reachable", ok=False, detail=failure.message, hint=failure.hint)
+            yield PreflightCheck("gateway reachable", ok=False, detail=failure.message, hint=failure.hint)
             return
         if waited + asked > LONGEST_WAIT_S:
             break
         if not waited:  # it may ask so once a second
             told = f"{asking.gateway} answered {answer.status}, and asks to wait for {in_words(asked)}"
-            yield Probe(ASKED_TO_WAIT, ok=True, detail=told, warning=True)
+            yield PreflightCheck(ASKED_TO_WAIT, ok=True, detail=told, warning=True)
         pause = max(asked, SHORTEST_WAIT_S)
         time.sleep(pause)  # the gateway has asked for just this
         waited += pause
         answer, certificate = asking.first_answer()
-    yield Probe("gateway reachable", ok=True, detail=f"{asking.gateway} answered {answer.status}")
+    yield PreflightCheck("gateway reachable", ok=True, detail=f"{asking.gateway} answered {answer.status}")
     yield from _lasting(certificate)
     yield from clock(answer, time.time())
     reading = asking.reading
     if reading.status(answer) == UNAUTHORIZED:
         beside = "" if reading.in_envelope(answer) else f" ({reading.described(answer)})"
-        yield Probe(
+        yield PreflightCheck(
             "credential accepted",
             ok=False,
             detail=f"gateway {asking.gateway} refused the credential with 401{beside}",
@@ -138,18 +137,18 @@ def _reached(settings: Settings, asking: _Asking) -> Iterator[Probe]:
             yield obstacle
             return
         detail = f"{asking.first.name} is answered {answer.status} {', '.join(wanting)}"
-        yield Probe(asking.first.name, ok=True, detail=detail, warning=True)
-    yield Probe("credential accepted", ok=True, detail=f"consumer key {settings.consumer_key}")
+        yield PreflightCheck(asking.first.name, ok=True, detail=detail, warning=True)
+    yield PreflightCheck("credential accepted", ok=True, detail=f"consumer key {settings.consumer_key}")
 
 
-def _unanswered(asking: _Asking, unanswered: Unanswered) -> Probe:
+def _unanswered(asking: _Asking, unanswered: Unanswered) -> PreflightCheck:
     """What it means that the first command has no answer: no gateway, or one that fails in that alone."""
     others = [command for command in asking.commands if command is not asking.first]
     with suppress(Unanswered), asking.connection:
         if others and not unanswered.never_left and asking.reading.in_envelope(asking.command(others[0])):
             detail = f"{asking.first.name} is not answered: {unanswered}"
-            return Probe(asking.first.name, ok=True, detail=detail, warning=True)
-    return Probe(
+            return PreflightCheck(asking.first.name, ok=True, detail=detail, warning=True)
+    return PreflightCheck(
         "gateway reachable",
         ok=False,
         detail=f"gateway {asking.gateway} cannot be reached: {unanswered}",
@@ -168,7 +167,7 @@ class _Asking:
         contract = settings.contract
         self.commands = [command for command in contract.commands_of(settings.products) if command.product is not None]
         self.first = self.commands[0] if contract.account is None else contract.commands[contract.account.command]
-        self.reading = _Reading(contract)
+        self.reading = _AnswerReader(contract)
         self._schemas = contract.schemas
         right = contract.authentication.value(settings.consumer_key, settings.consumer_secret)
         self._headers = ((contract.authentication.header, right), ("Content-Type", "application/json"))
@@ -185,7 +184,7 @@ class _Asking:
         """The answer to a command that is asked for nothing."""
         return self._answered(command).response
 
-    def _answered(self, command: Command) -> Answer:
+    def _answered(self, command: Command) -> HttpAnswer:
         if command.method == "GET":
             return self._got(command.method, command.name)
         # It may be sent twice, for nothing can come of it: neither a number nor an amount is named.
@@ -198,7 +197,7 @@ class _Asking:
         nonsense = {"GET": self._got("GET", self._nonsense), "POST": self._got("POST", self._nonsense, {})}
         return commands, {method: each.response for method, each in nonsense.items()}
 
-    def _got(self, method: str, command: str, members: Mapping[str, str] | None = None) -> Answer:
+    def _got(self, method: str, command: str, members: Mapping[str, str] | None = None) -> HttpAnswer:
         body = b"" if members is None else json.dumps(members).encode()
         request = Request(method, f"{self.gateway.rstrip('/')}/{command}", self._headers, body)
         for _ in range(self._tries - 1):
@@ -210,7 +209,7 @@ class _Asking:
                 return answer
         return self._asked(request)
 
-    def _asked(self, request: Request) -> Answer:
+    def _asked(self, request: Request) -> HttpAnswer:
         """The answer; on another connection, if the one that stood was closed before."""
         try:
             return self.connection.ask(request)
@@ -231,7 +230,7 @@ def _told_to_wait(answer: Response) -> float | None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Reading:
+class _AnswerReader:
     """Answers, read by the roles that their members have in a contract."""
 
     contract: Contract
@@ -290,7 +289,7 @@ class _Reading:
             return f"a page: {_short(title[1].decode(errors='replace'))}"
         if Content.with_repeats(answer.body).error is None:
             return "JSON of another kind"
-        declared = media_type_of(answer)
+        declared = media_type(answer.headers)
         return "an HTML page" if declared == "text/html" or answer.body.lstrip()[:1] == b"<" else "no JSON"
 
 
@@ -298,7 +297,7 @@ def _a(name: str) -> str:
     return f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
 
 
-def _elsewhere(asking: _Asking, answer: Response) -> Probe | None:
+def _elsewhere(asking: _Asking, answer: Response) -> PreflightCheck | None:
     """What shows that it is no such gateway, or one that does nothing; None if it has to be judged."""
     reading, success = asking.reading, asking.reading.contract.answer.success
     if reading.accepts(answer):
@@ -317,7 +316,7 @@ def _elsewhere(asking: _Asking, answer: Response) -> Probe | None:
     as_nonsense = all(_alike(reading, each, nonsense[command.method]) for command, each in asked)
     if not as_nonsense and (len(kinds) > 1 or kinds == {None}):
         return None
-    return Probe(
+    return PreflightCheck(
         "the gateway answers",
         ok=False,
         detail=f"gateway {asking.gateway} answers every request with {_named(asking, answer, commands)}",
@@ -325,7 +324,7 @@ def _elsewhere(asking: _Asking, answer: Response) -> Probe | None:
     )
 
 
-def _alike(reading: _Reading, one: Response, other: Response) -> bool:
+def _alike(reading: _AnswerReader, one: Response, other: Response) -> bool:
     """Whether two requests are answered the same, as far as one can tell without comparing texts."""
     return (one.status, reading.in_envelope(one)) == (other.status, reading.in_envelope(other))
 
@@ -403,7 +402,7 @@ def _why_unreachable(gateway: str, why: str) -> str:
     return "is it running, and are host, port and scheme right?"
 
 
-def _lasting(certificate: Certificate | None) -> Iterator[Probe]:
+def _lasting(certificate: Certificate | None) -> Iterator[PreflightCheck]:
     """How long the gateway's certificate is good for; nothing for one that is reached without TLS."""
     if certificate is None:
         return
@@ -412,7 +411,7 @@ def _lasting(certificate: Certificate | None) -> Iterator[Probe]:
     except (ValueError, KeyError, OverflowError):
         return
     days = int((until - time.time()) // SECONDS_OF_A_DAY)
-    yield Probe(
+    yield PreflightCheck(
         "certificate",
         ok=True,
         detail=f"{certificate.tls_version}, its certificate is good for {days} days",
@@ -420,12 +419,12 @@ def _lasting(certificate: Certificate | None) -> Iterator[Probe]:
     )
 
 
-def clock(answer: Response, now: float) -> Iterator[Probe]:
+def clock(answer: Response, now: float) -> Iterator[PreflightCheck]:
     """Whether both clocks agree: times in the journal are compared with what the gateway's people see in their logs."""
     theirs = timestamp_of(header(answer.headers, "Date") or "")
     if theirs is not None and abs(theirs - now) > CLOCKS_DIFFER_S:
         ahead = "ahead of" if theirs > now else "behind"
-        yield Probe(
+        yield PreflightCheck(
             "clock",
             ok=True,
             detail=f"the gateway's clock is {abs(theirs - now):.0f} s {ahead} this machine's",

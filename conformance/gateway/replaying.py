@@ -2,7 +2,7 @@
 
 history             the cases that have to go before it for it to mean the same
 judged_alone        the verdicts on one case of a record, apart from whatever else is in it
-Window, window_of   whether a command's window lets the same bytes be refused lawfully, and until when
+WindowExcuse        whether a command's window lets the same bytes be refused lawfully, and until when
 """
 
 from __future__ import annotations
@@ -12,12 +12,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from conformance.contract.command import Key
-from conformance.contract.command import Window as RepeatWindow
+from conformance.contract.command import Key, Window
 from conformance.contract.contract import Contract
 from conformance.diagnosis.follow_ups import is_follow_up, run_proper
 from conformance.gateway.face import GatewayFace
-from conformance.gateway.request_templates import json_object
 from conformance.gateway.rules.checks import asks_for_acceptance, checks_of
 from conformance.journal import Record
 from conformance.judging.evidence import Evidence
@@ -35,6 +33,7 @@ from conformance.judging.reading import Answer
 from conformance.judging.summaries import ABSENT, Notice, ResponseSummary
 from conformance.judging.verdicts import RequirementVerdict, judge_as
 from conformance.model.traffic import Case, Kind
+from conformance.model.untrusted import json_object
 
 
 def history(record: Record, case: Case) -> tuple[Case, ...]:
@@ -61,7 +60,7 @@ def _before_in_group(record: Record, case: Case) -> Iterator[Case]:
 
 
 def judged_alone(
-    contract: Contract, record: Record, case_id: str, window: Window | None = None
+    contract: Contract, record: Record, case_id: str, window: WindowExcuse | None = None
 ) -> tuple[RequirementVerdict, ...]:
     """The verdicts that one case of a record has a part in; its answer is compared with the others all the same.
 
@@ -99,7 +98,7 @@ def _belongs_to(case_id: str) -> Callable[[Notice], bool]:
     return lambda notice: notice.answer is not None and notice.answer.case_id == case_id
 
 
-def _excused(check: Check, window: Window) -> Check:
+def _excused(check: Check, window: WindowExcuse) -> Check:
     if isinstance(check, SubjectCheck):
         return check  # judges how an answer is made, not whether it is a refusal
 
@@ -119,14 +118,14 @@ def _excused(check: Check, window: Window) -> Check:
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
+class WindowExcuse:
     """Why a refusal may be lawful: a similar request was accepted `ago_s` seconds before, or refused in `words`.
 
     `words`: status and description with which the gateway was seen to refuse a repeated request; None if it was not.
     """
 
     command: str
-    window: RepeatWindow
+    window: Window
     ago_s: float | None
     words: tuple[int | None, Any] | None
 
@@ -151,7 +150,7 @@ class Window:
         return self.ago_s is not None or (self.words is not None and (answer.status, said) == self.words)
 
 
-def window_of(contract: Contract, case: Case, cases: Iterable[Case], records: Iterable[Record]) -> Window | None:
+def window_of(contract: Contract, case: Case, cases: Iterable[Case], records: Iterable[Record]) -> WindowExcuse | None:
     """The window that may stand in the way of `case` if `cases` are sent now, as earlier `records` have it.
 
     None for a command without one. `case` is the one that is replayed; of the others any may be similar to an earlier
@@ -171,7 +170,7 @@ def window_of(contract: Contract, case: Case, cases: Iterable[Case], records: It
                 ago_s = seconds if ago_s is None else min(ago_s, seconds)
             if answer.case.kind is Kind.REPEAT and answer.case.aspect == "window" and answer.rejected:
                 words = answer.status, (answer.content.members or {}).get(contract.answer.reason)
-    return Window(command.name, window, ago_s, words)
+    return WindowExcuse(command.name, window, ago_s, words)
 
 
 def _asks_for_acceptance(case: Case) -> bool:
@@ -185,6 +184,6 @@ def _answers(record: Record, command: str, contract: Contract) -> Iterator[Answe
             yield Answer.of(cases[exchange.case_id], exchange, contract)
 
 
-def _key(case: Case, window: RepeatWindow) -> Key | None:
+def _key(case: Case, window: Window) -> Key | None:
     members = json_object(case.request.body)
     return None if members is None else window.key(members)

@@ -1,7 +1,8 @@
 """What a run stands on: the callback receiver, and the built-in mock gateway where no other is given.
 
-Rig      both, started and stopped together
-Intake   where the receiver hands what arrives: canaries to whoever waits for one, the rest to the run
+Rig             both, started and stopped together
+RunIntake       where the receiver hands what arrives: canaries to whoever waits for one, the rest to the run
+redaction_of    what keeps the secrets of a run out of its journal
 """
 
 from __future__ import annotations
@@ -9,13 +10,16 @@ from __future__ import annotations
 import secrets
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from math import inf
+from typing import Any
 
 from conformance.gateway.settings import Settings
-from conformance.journal import Journal
+from conformance.journal import Journal, Redaction
+from conformance.journal.redaction import credential_text, is_own_word, tokens_of
 from conformance.judging.terms import REFUSED_HERE
 from conformance.mock.account import Account
 from conformance.mock.behaviour import BUILT_IN, Behaviour
@@ -37,7 +41,7 @@ MOST_REFUSALS = 1_000
 REFUSAL_EACH_S = 1.0
 
 
-class Intake:
+class RunIntake:
     """Takes what reaches the receiver, in the receiver's threads.
 
     Whatever says that it is a canary is no notification; only those that are awaited are remembered.
@@ -147,7 +151,7 @@ class Rig:
     receiver: AsgiReceiver
     paths: CallbackPaths
     callback_urls: dict[str, str]
-    intake: Intake
+    intake: RunIntake
 
     def note_in(self, journal: Journal) -> None:
         """From now on have the journal tell what reaches the receiver and is no request, and what it could not take."""
@@ -163,7 +167,7 @@ def rigged(settings: Settings, behaviour: Behaviour = BUILT_IN) -> Iterator[Rig]
 
     Raises EnvironmentFailure if an address is taken, UsageError for a callback URL that is none.
     """
-    intake, callbacks = Intake(), settings.contract.callbacks
+    intake, callbacks = RunIntake(), settings.contract.callbacks
     public = settings.callback_url
     if public is None and settings.gateway is None and settings.callback_token is None:
         # The mock gateway is told whatever is registered with it, so let it prove that a query survives.
@@ -203,3 +207,23 @@ def _account(settings: Settings, callbacks: dict[str, str]) -> Account:
         callbacks={name: url for name, url in callbacks.items() if name in settings.callbacks},
         contract=settings.contract,
     )
+
+
+def redaction_of(settings: Settings, rig: Rig) -> Redaction:
+    """What keeps the secrets of a run out of its journal."""
+    secret = settings.consumer_secret
+    values = (secret, secret[:-1], *tokens_of(*rig.callback_urls.values()))
+    uncommon = (value for value in values if not is_own_word(value, settings.contract))
+    return Redaction((*uncommon, *settings.redact), credential_text(settings.consumer_key, secret))
+
+
+def recorded(settings: Settings, rig: Rig) -> Mapping[str, Any]:
+    """The settings of a run as its journal keeps them."""
+    return {
+        **settings.recorded(),
+        "gateway": rig.gateway,
+        "subject_name": rig.subject_name,
+        "started_at": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        "shrink_requests": settings.shrink_budget(rig.gateway),
+        "callback_targets": {name: rig.paths.target(name) for name in settings.callbacks},
+    }

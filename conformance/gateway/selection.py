@@ -1,11 +1,17 @@
 """Which cases of a plan are sent where only so many may be accepted: those that exercise most come first.
 
-    selected    groups of cases → those within the limits, in the order of their sending, and how many are left out
+    selected            groups of cases → those within the limits, in the order of their sending, and how many are not
+    BudgetUnit          cases that are sent together or not at all, with what they need, cost and exercise
+    areas_of            what a case exercises
+    has_to_be_refused   whether it costs nothing
 
 A gateway that keeps the contract accepts some cases and refuses the others; only the first are paid for. So all that
 has to be refused is sent, each beside its positive twin, and the twins of a command are one and the same request: what
 is left goes to what is to be accepted, step by step to whatever exercises most for each accepted request that it takes
-(a greedy set cover over the areas that `areas_of` names). Nothing here is drawn: the same plan gives the same choice.
+(a greedy set cover over the areas). Nothing here is drawn: the same plan gives the same choice.
+
+Groups are cut where that does no harm. A request that stands for itself may be left out anywhere; of those that build
+on each other (a sequence, a repeat) only the last ones, and of those that go out at once all or none.
 
 A refusal needs room as well, for a gateway at fault may accept what it should refuse. So what has to be refused goes
 out first, while there is some, and what has to be accepted after it (`Selected.last`); one of these takes the last
@@ -16,18 +22,50 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from itertools import chain, zip_longest
+from dataclasses import dataclass, field, replace
+from functools import cache
+from itertools import chain, groupby, zip_longest
 
 from conformance.contract.contract import Contract
-from conformance.gateway.command_plan import Group, in_order
-from conformance.gateway.limits import Limits
-from conformance.gateway.pieces import WEIGHTS, Area, Piece, Pieces, areas_of, has_to_be_refused
+from conformance.contract.requirements import ByRule
+from conformance.gateway.case_files import FROM_FILES
+from conformance.gateway.command_plan import NEGATIVE, Group, in_order
+from conformance.gateway.rules.answers import EQUAL
+from conformance.gateway.rules.checks import requirements_of_probe
+from conformance.gateway.settings import RunLimits
+from conformance.judging.evidence import BALANCE
 from conformance.model.traffic import Case, Kind
 from conformance.wire.allowance import ACCEPTED, SPEND, amount_of
 
 # Cases that stand for themselves and follow each other on one connection.
 GROUP_SIZE = 8
+
+Area = tuple[str, str | None]
+
+# What the first accepted request of a command exercises beside what it is there for: the answer's form, its id, the
+# notification and all that is said of it. Some twenty requirements, against one for most other areas.
+FIRST_ACCEPTED, CASE_FILE, LEFT_OPEN = "accepted", "case file", "open/open"
+WEIGHTS: Mapping[str, float] = {FIRST_ACCEPTED: 20.0, CASE_FILE: 5.0, LEFT_OPEN: 0.5}
+
+AT_ONCE, WITHIN_WINDOW, ONE_INSTANT = (
+    "accepted-at-once",
+    "repeat-within-the-window-is-refused",
+    "ids-are-unique-at-the-same-instant",
+)
+RULES: Mapping[tuple[Kind, str], tuple[str, ...]] = {
+    (Kind.REPEAT, "equal"): ("equal-requests-get-ids-of-their-own",),
+    (Kind.REPEAT, "window"): (WITHIN_WINDOW,),
+    (Kind.REPEAT, "other-amount"): ("similar-in-part-is-accepted",),
+    (Kind.REPEAT, "other-phone"): ("similar-in-part-is-accepted",),
+    (Kind.REPEAT, "after-rejection"): ("accepted-after-a-rejection",),
+    (Kind.REPEAT, "other-product"): ("accepted-beside-another-product",),
+    (Kind.REPEAT, "after-refusal"): ("refused-credential-has-no-effect",),
+    (Kind.BURST, "same-product"): (AT_ONCE, ONE_INSTANT),
+    (Kind.BURST, "all-products"): (AT_ONCE, ONE_INSTANT),
+    (Kind.BURST, EQUAL): (AT_ONCE, WITHIN_WINDOW),
+    (Kind.VALID, BALANCE): ("refusals-spend-nothing",),
+}
+"""The written rules that a case is there for, by its kind and aspect; what judges a probe, the catalogue says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,32 +78,176 @@ class Selected:
     left_out: Mapping[str, int] = field(default_factory=dict)
 
 
-def selected(contract: Contract, alone: Sequence[Group], groups: Sequence[Group], limits: Limits) -> Selected:
+def selected(contract: Contract, alone: Sequence[Group], groups: Sequence[Group], limits: RunLimits) -> Selected:
     """The cases that are sent within the limits; all of them, as they are, if that is no question."""
     cost = sum(not has_to_be_refused(case) for group in (*alone, *groups) for case in group)
     within = limits.max_accepted is None or cost < limits.max_accepted
     if within and limits.max_spend is None:
         return Selected(tuple(groups), tuple(alone))
-    return _Choice(contract, Pieces.of(contract, alone, groups), limits).made()
+    return _Selection(contract, BudgetUnits(contract, alone, groups), limits).made()
 
 
-class _Choice:
-    """Pieces that are chosen one by one, each with what it needs, and with what costs nothing beside it."""
+# --- What a case exercises
 
-    def __init__(self, contract: Contract, pieces: Pieces, limits: Limits) -> None:
+
+def has_to_be_refused(case: Case) -> bool:
+    """Whether a gateway that keeps the contract refuses it, so that it costs nothing.
+
+    Of equal ones at the same moment it accepts one, whichever; here that counts as the first.
+    """
+    repeats = (case.kind is Kind.REPEAT and case.aspect == "window") or (
+        case.kind is Kind.BURST and case.aspect == EQUAL and case.earlier is not None
+    )
+    return case.kind in NEGATIVE or repeats
+
+
+def areas_of(contract: Contract, case: Case) -> Iterator[Area]:
+    """What the case exercises, by command: requirements; of what has to be refused, or is left open, the probe."""
+    if not has_to_be_refused(case):
+        yield FIRST_ACCEPTED, case.command
+    if case.id.startswith(FROM_FILES):
+        yield CASE_FILE, case.id
+    if case.kind in NEGATIVE or case.kind is Kind.OPEN:
+        yield f"{case.kind}/{case.aspect}", case.command
+        return
+    first_of_burst = case.kind is Kind.BURST and case.earlier is None
+    for requirement in _requirements(contract, case.kind, case.aspect, case.command, first_of_burst=first_of_burst):
+        yield requirement, case.command
+
+
+@cache
+def _requirements(
+    contract: Contract, kind: Kind, aspect: str, command: str | None, *, first_of_burst: bool
+) -> tuple[str, ...]:
+    """The ids of the requirements that a case is there for; with the first of a burst the others are compared."""
+    rules = set(RULES.get((kind, aspect), ())) - ({ONE_INSTANT} if first_of_burst else set())
+    by_rule = [
+        requirement.id
+        for requirement in contract.catalogue.requirements
+        if isinstance(judge := requirement.judge, ByRule)
+        and judge.rule in rules
+        and not judge.parameters
+        and command in requirement.commands
+    ]
+    return (*by_rule, *requirements_of_probe(contract, kind, aspect, command))
+
+
+# --- What is sent together
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetUnit:
+    """Cases that are sent together or not at all, and by `place` the units that have to be sent before it.
+
+    `cost`: how many have to be accepted; `spend`: for how many shillings; `risk`: the most that any of the others moves
+    if it is accepted all the same. `chain`: the group that it is a link of, None if it stands for itself.
+    """
+
+    place: int
+    cases: Group
+    needs: frozenset[int]
+    chain: int | None
+    alone: bool
+    cost: int
+    spend: int
+    risk: int
+    areas: tuple[Area, ...]
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a gateway may refuse it."""
+        return any(case.kind is Kind.OPEN for case in self.cases)
+
+
+class BudgetUnits:
+    """The units of a plan in `all`; `spare`: the places of positive twins that others stand for."""
+
+    def __init__(self, contract: Contract, alone: Sequence[Group], groups: Sequence[Group]) -> None:
         self._contract = contract
-        self._pieces = pieces.all
-        self._spare = pieces.spare
+        self.all: list[BudgetUnit] = []
+        self._holding: dict[str, int] = {}
+        self._twins = _one_twin_each((*alone, *groups))
+        # Twins go before what needs them, so that what is needed has its place already.
+        needed = set(self._twins.values())
+        holding = [number for number, group in enumerate(groups) if any(case.id in needed for case in group)]
+        for number in dict.fromkeys((*holding, *range(len(groups)))):
+            self._cut(groups[number], number)
+        for group in alone:
+            self._add(group, alone=True)
+        # Positive twins that another stands for show nothing that any other request does not show as well.
+        self.spare = {self._holding[twin] for twin, other in self._twins.items() if twin != other}
+
+    def _cut(self, group: Group, number: int) -> None:
+        if not any(case.earlier for case in group):
+            for case in group:
+                self._add((case,))
+            return
+        before: int | None = None
+        for _, linked in groupby(enumerate(group), key=lambda at: "at once" if at[1].kind is Kind.BURST else at[0]):
+            before = self._add(tuple(case for _, case in linked), number, before)
+
+    def _add(self, group: Group, link: int | None = None, before: int | None = None, *, alone: bool = False) -> int:
+        place, own = len(self.all), {case.id for case in group}
+        # The twin of the command in the place of each case's own, unless that is among them.
+        cases = tuple(
+            case if case.twin is None or case.twin in own else replace(case, twin=self._twins.get(case.twin, case.twin))
+            for case in group
+        )
+        needs = {self._holding[case.twin] for case in cases if case.twin in self._holding and case.twin not in own}
+        needs |= set() if before is None else {before}
+        paid = [case for case in cases if not has_to_be_refused(case)]
+        refused = [case for case in cases if has_to_be_refused(case)]
+        self.all.append(
+            BudgetUnit(
+                place,
+                cases,
+                frozenset(needs),
+                link,
+                alone,
+                len(paid),
+                sum(amount_of(case.request, self._contract) for case in paid),
+                max((amount_of(case.request, self._contract) for case in refused), default=0),
+                tuple(dict.fromkeys(area for case in cases for area in areas_of(self._contract, case))),
+            )
+        )
+        self._holding.update((case.id, place) for case in cases)
+        return place
+
+
+def _one_twin_each(groups: Iterable[Group]) -> Mapping[str, str]:
+    """For each positive twin the one that stands for all of its command: the first that there is."""
+    cases = {case.id: case for group in groups for case in group}
+    twins = dict.fromkeys(case.twin for case in cases.values() if case.twin in cases)
+    # The first of a repeat is an ordinary request like any twin, and is sent anyway.
+    repeated = [case.earlier for case in cases.values() if case.kind is Kind.REPEAT and case.earlier in cases]
+    first: dict[str | None, str] = {}
+    for name in (*repeated, *twins):
+        twin = cases[name or ""]
+        if twin.kind is Kind.VALID and twin.earlier is None:
+            first.setdefault(twin.command, twin.id)
+    return {name: first.get(cases[name].command, name) for name in twins if name is not None}
+
+
+# --- Choosing
+
+
+class _Selection:
+    """Units that are chosen one by one, each with what it needs, and with what costs nothing beside it."""
+
+    def __init__(self, contract: Contract, units: BudgetUnits, limits: RunLimits) -> None:
+        self._contract = contract
+        self._units = units.all
+        self._spare = units.spare
         self._limits = limits
         self._chosen: set[int] = set()
         self._covered: set[Area] = set()
         self._cost = 0
         self._spend = 0
-        self._for_nothing: dict[int, list[Piece]] = defaultdict(list)
-        for piece in self._pieces:
-            if piece.cost == 0:
-                for need in piece.needs or {-1}:
-                    self._for_nothing[need].append(piece)
+        self._for_nothing: dict[int, list[BudgetUnit]] = defaultdict(list)
+        for unit in self._units:
+            if unit.cost == 0:
+                for need in unit.needs or {-1}:
+                    self._for_nothing[need].append(unit)
 
     def made(self) -> Selected:
         """The choice: what exercises most, then whatever there is room for, then one more for the last place."""
@@ -73,129 +255,118 @@ class _Choice:
         self._take_free((-1,))
         while (best := self._best(room)) is not None:
             self._take(best)
-        self._fill(room)
+        # With what exercises nothing new, but once more: in the plan's order, what a gateway may refuse last.
+        for unit in sorted(self._units, key=lambda unit: unit.is_open):
+            wanted = unit.cost and unit.place not in self._chosen and unit.place not in self._spare
+            if wanted and self._affordable(self._closure(unit), room):
+                self._take(unit)
         if room is not None:
-            spare = self._spare
-            free_standing = [
-                p for p in self._pieces if p.chain is None and not p.alone and p.cost and p.place not in spare
+            last = [
+                unit
+                for unit in self._units
+                if unit.chain is None and not unit.alone and unit.cost and unit.place not in self._spare
+                if unit.place not in self._chosen and unit.needs <= self._chosen and self._affordable((unit,), None)
             ]
-            last = [p for p in free_standing if p.place not in self._chosen and p.needs <= self._chosen]
-            affordable = [p for p in last if self._affordable((p,), None)]
-            if affordable:
-                self._take(max(affordable, key=lambda p: (self._gain((p,)), -p.spend, -p.place)))
+            if last:
+                self._take(max(last, key=lambda unit: (self._gain((unit,)), -unit.spend, -unit.place)))
         return self._arranged()
 
-    # --- Choosing
-
-    def _best(self, room: int | None) -> Piece | None:
-        """The piece that exercises most for what it costs; None if none exercises anything new."""
+    def _best(self, room: int | None) -> BudgetUnit | None:
+        """The unit that exercises most for what it costs; None if none exercises anything new."""
         best: tuple[float, int, int] = (0.0, 0, 0)
-        found: Piece | None = None
-        for piece in self._pieces:
-            if piece.cost == 0 or piece.place in self._chosen or not self._has_news(piece):
+        found: BudgetUnit | None = None
+        for unit in self._units:
+            if unit.cost == 0 or unit.place in self._chosen:
                 continue
-            closure = self._closure(piece)
+            if self._covered.issuperset(unit.areas) and unit.place not in self._for_nothing:
+                continue  # neither it nor what comes with it exercises anything new
+            closure = self._closure(unit)
             if not self._affordable(closure, room):
                 continue
             gain = self._gain(closure) / sum(each.cost for each in closure)
-            rank = (gain, -sum(each.spend for each in closure), -piece.place)
+            rank = (gain, -sum(each.spend for each in closure), -unit.place)
             if gain > 0 and (found is None or rank > best):
-                best, found = rank, piece
+                best, found = rank, unit
         return found
 
-    def _has_news(self, piece: Piece) -> bool:
-        """Whether it exercises anything new, or something may that comes with it."""
-        return bool(set(piece.areas) - self._covered) or piece.place in self._for_nothing
-
-    def _fill(self, room: int | None) -> None:
-        """With what exercises nothing that is not exercised already, but once more: in the plan's order."""
-        for piece in sorted(self._pieces, key=_is_open):  # those last: a gateway may refuse them
-            if piece.cost and piece.place not in self._chosen and piece.place not in self._spare:
-                closure = self._closure(piece)
-                if self._affordable(closure, room):
-                    self._take(piece)
-
-    def _closure(self, piece: Piece) -> tuple[Piece, ...]:
-        """The piece and all that has to be sent before it and is not chosen yet."""
-        found: dict[int, Piece] = {}
-        waiting = [piece]
+    def _closure(self, unit: BudgetUnit) -> tuple[BudgetUnit, ...]:
+        """The unit and all that has to be sent before it and is not chosen yet."""
+        found: dict[int, BudgetUnit] = {}
+        waiting = [unit]
         while waiting:
             one = waiting.pop()
             if one.place not in self._chosen and one.place not in found:
                 found[one.place] = one
-                waiting += [self._pieces[need] for need in one.needs]
+                waiting += [self._units[need] for need in one.needs]
         return tuple(found.values())
 
-    def _affordable(self, pieces: Sequence[Piece], room: int | None) -> bool:
-        cost = self._cost + sum(piece.cost for piece in pieces)
-        spend = self._spend + sum(piece.spend for piece in pieces)
-        risk = max((piece.risk for piece in pieces), default=0)
+    def _affordable(self, units: Sequence[BudgetUnit], room: int | None) -> bool:
+        cost = self._cost + sum(unit.cost for unit in units)
+        spend = self._spend + sum(unit.spend for unit in units)
+        risk = max((unit.risk for unit in units), default=0)
         enough = self._limits.max_spend is None or spend + risk <= self._limits.max_spend
         return enough and (room is None or cost <= room)
 
-    def _gain(self, pieces: Sequence[Piece]) -> float:
-        coming = [*pieces, *self._beside(piece.place for piece in pieces)]
-        areas = {area for piece in coming for area in piece.areas}
+    def _gain(self, units: Sequence[BudgetUnit]) -> float:
+        coming = [*units, *self._beside(unit.place for unit in units)]
+        areas = {area for unit in coming for area in unit.areas}
         return sum(WEIGHTS.get(area[0], 1.0) for area in areas - self._covered)
 
-    def _beside(self, places: Iterable[int]) -> list[Piece]:
-        """The pieces that cost nothing and can be sent once these are."""
+    def _beside(self, places: Iterable[int]) -> list[BudgetUnit]:
+        """The units that cost nothing and can be sent once these are."""
         new = set(places)
         sent = self._chosen | new
-        waiting = [p for place in sorted(new) for p in self._for_nothing.get(place, ())]
-        found = {
-            p.place: p for p in waiting if p.needs <= sent and p.place not in sent and self._affordable((p,), None)
-        }
-        return list(found.values())
+        waiting = {unit.place: unit for place in sorted(new) for unit in self._for_nothing.get(place, ())}
+        return [
+            unit
+            for unit in waiting.values()
+            if unit.needs <= sent and unit.place not in sent and self._affordable((unit,), None)
+        ]
 
-    def _take(self, piece: Piece) -> None:
-        closure = self._closure(piece)
-        for one in closure:
-            self._choose(one)
+    def _take(self, unit: BudgetUnit) -> None:
+        closure = self._closure(unit)
+        self._choose(closure)
         self._take_free(one.place for one in closure)
 
     def _take_free(self, places: Iterable[int]) -> None:
         taken = list(places)
         while beside := self._beside(taken):
-            for one in beside:
-                self._choose(one)
+            self._choose(beside)
             taken = [one.place for one in beside]
 
-    def _choose(self, piece: Piece) -> None:
-        self._chosen.add(piece.place)
-        self._covered.update(piece.areas)
-        self._cost += piece.cost
-        self._spend += piece.spend
+    def _choose(self, units: Iterable[BudgetUnit]) -> None:
+        for unit in units:
+            self._chosen.add(unit.place)
+            self._covered.update(unit.areas)
+            self._cost += unit.cost
+            self._spend += unit.spend
 
     # --- Arranging
 
     def _arranged(self) -> Selected:
-        kept = [piece for piece in self._pieces if piece.place in self._chosen]
-        chains: dict[int, list[Piece]] = defaultdict(list)
-        for piece in kept:
-            if piece.chain is not None:
-                chains[piece.chain].append(piece)
-        linked = [tuple(chain.from_iterable(piece.cases for piece in pieces)) for pieces in chains.values()]
-        single = [piece.cases for piece in kept if piece.chain is None and not piece.alone and piece.cost]
-        twins = {case.twin for piece in kept for case in piece.cases if case.twin is not None}
-        first = [group for group in (*linked, *single) if _is_needed(group, twins)]
-        others = [group for group in (*linked, *single) if not _is_needed(group, twins)]
+        kept = [unit for unit in self._units if unit.place in self._chosen]
+        chains: dict[int, list[Case]] = defaultdict(list)
+        for unit in kept:
+            if unit.chain is not None:
+                chains[unit.chain] += unit.cases
+        single = [unit for unit in kept if unit.chain is None and not unit.alone]
+        linked = [*map(tuple, chains.values()), *(unit.cases for unit in single if unit.cost)]
+        twins = {case.twin for unit in kept for case in unit.cases if case.twin is not None}
+        first = [group for group in linked if any(case.id in twins for case in group)]
+        others = [group for group in linked if not any(case.id in twins for case in group)]
         refusing = [group for group in others if any(map(has_to_be_refused, group))]
         accepted = [group for group in others if not any(map(has_to_be_refused, group))]
-        free = [piece for piece in kept if piece.chain is None and piece.cost == 0 and not piece.alone]
-        spared = self._limits.max_spend
-        if spared is not None:
+        free = [unit for unit in single if unit.cost == 0]
+        if self._limits.max_spend is not None:
             # While they are sent, this much may have been accepted of what goes first, and of what has gone out alone.
-            paid = (case for group in (*first, *refusing) for case in group if _is_paid(case))
-            spared -= sum(amount_of(case.request, self._contract) for case in paid)
-            spared -= sum(piece.spend for piece in kept if piece.alone)
-        for piece in free:
-            if spared is not None and piece.risk > spared:
-                self._chosen.discard(piece.place)
-        for_themselves = [case for piece in free if piece.place in self._chosen for case in piece.cases]
+            paid = (case for group in (*first, *refusing) for case in group if not has_to_be_refused(case))
+            spared = self._limits.max_spend - sum(amount_of(case.request, self._contract) for case in paid)
+            spared -= sum(unit.spend for unit in kept if unit.alone)
+            self._chosen -= {unit.place for unit in free if unit.risk > spared}
+        for_themselves = [case for unit in free if unit.place in self._chosen for case in unit.cases]
         return Selected(
             tuple(in_order(*group) for group in (*first, *_by_command(self._contract, for_themselves), *refusing)),
-            tuple(piece.cases for piece in kept if piece.alone),
+            tuple(unit.cases for unit in kept if unit.alone),
             tuple(in_order(*group) for group in accepted),
             self._left_out(),
         )
@@ -203,23 +374,11 @@ class _Choice:
     def _left_out(self) -> Mapping[str, int]:
         spend = self._limits.max_spend
         counted: Counter[str] = Counter()
-        for piece in self._pieces:
-            if piece.place not in self._chosen:
-                too_dear = spend is not None and max(piece.spend, piece.risk) > spend - self._spend
-                counted[SPEND if too_dear else ACCEPTED] += len(piece.cases)
+        for unit in self._units:
+            if unit.place not in self._chosen:
+                too_dear = spend is not None and max(unit.spend, unit.risk) > spend - self._spend
+                counted[SPEND if too_dear else ACCEPTED] += len(unit.cases)
         return dict(counted)
-
-
-def _is_open(piece: Piece) -> bool:
-    return any(case.kind is Kind.OPEN for case in piece.cases)
-
-
-def _is_paid(case: Case) -> bool:
-    return not has_to_be_refused(case)
-
-
-def _is_needed(group: Group, twins: set[str]) -> bool:
-    return any(case.id in twins for case in group)
 
 
 def _by_command(contract: Contract, cases: Sequence[Case]) -> Iterator[Group]:
@@ -231,12 +390,8 @@ def _by_command(contract: Contract, cases: Sequence[Case]) -> Iterator[Group]:
         areas = set(areas_of(contract, case))
         (more if areas <= seen else new)[case.command].append(case)
         seen |= areas
-    parts = [
-        list(_in_parts([*new[command], *more[command]])) for command in dict.fromkeys(case.command for case in cases)
-    ]
+    parts = []
+    for command in dict.fromkeys(case.command for case in cases):
+        own = [*new[command], *more[command]]
+        parts.append([tuple(own[start : start + GROUP_SIZE]) for start in range(0, len(own), GROUP_SIZE)])
     yield from filter(None, chain.from_iterable(zip_longest(*parts, fillvalue=())))
-
-
-def _in_parts(cases: Sequence[Case]) -> Iterator[Group]:
-    for start in range(0, len(cases), GROUP_SIZE):
-        yield tuple(cases[start : start + GROUP_SIZE])

@@ -1,26 +1,38 @@
-"""The settings of a run against a gateway, checked once."""
+"""The settings of a run against a gateway, checked once.
+
+    Settings    what a run is told
+    RunLimits   what it may cost, and at what pace it goes; .within(beyond) fills in what holds beyond this machine
+
+Of a gateway on this machine nothing is lost, so nothing limits a run against it unless that is asked for. Any other
+may be a real one.
+"""
 
 from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from ipaddress import ip_address
 from pathlib import Path
-from typing import Any
+from random import Random
+from typing import Any, Self
 from urllib.parse import urlsplit
 
-from conformance.contract.command import check_callback_paths
+from conformance.contract.command import Command, check_callback_paths
 from conformance.contract.contract import Contract, statum
 from conformance.gateway.case_files import CaseFolder
-from conformance.gateway.limits import Limits, is_loopback
 from conformance.journal.redaction import check_readable, check_redactable, check_uncommon, is_own_word
 from conformance.judging.expectations import Expectations
 from conformance.model.errors import UsageError
 from conformance.model.traffic import has_userinfo, shown_url
 from conformance.payloads.addressees import Constraints
+from conformance.wire import Allowance, Manners, Pace
+from conformance.wire.allowance import PROBATION_S, check_limits
+from conformance.wire.answers import ANSWER_TIMEOUT_S, CONNECT_TIMEOUT_S
 from conformance.wire.asgi import Tls
 from conformance.wire.listening import Address
+from conformance.wire.sender import CONCURRENCY
 
 # Looked for in the current directory, where a run without --corpus is started.
 DEFAULT_CORPUS = "corpus"
@@ -46,6 +58,95 @@ DEFAULT_MAX_EXAMPLES = 40
 # Requests by which the failures of a run are looked into, where they cost nothing; what is seen to fail is brought down
 # to its simplest form with some forty. On any other gateway an accepted request may cost money, so there it is 0.
 DEFAULT_SHRINK_REQUESTS = 200
+
+# Enough for a request of each kind that tells most, few enough to be paid for without a thought.
+DEFAULT_MAX_ACCEPTED = 25
+# Requests per second: what any gateway bears, and somebody who watches can follow.
+DEFAULT_RATE_PER_S = 5.0
+# More would be a load test, which this is not; each is a thread with a connection of its own.
+MOST_CONCURRENCY = 256
+# A request in a quarter of an hour, and more than any machine sends: what lies beyond either is a typing error.
+LEAST_RATE, MOST_RATE = 0.001, 100_000.0
+# A millisecond, and an hour: whatever takes longer is not waited for by anybody.
+LEAST_TIMEOUT_S, MOST_TIMEOUT_S = 0.001, 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class RunLimits:
+    """What is given by options; None: what holds for the gateway at hand. Raises UsageError for what cannot be used."""
+
+    max_accepted: int | None = None
+    max_spend: int | None = None
+    rate_per_s: float | None = None
+    concurrency: int = CONCURRENCY
+    connect_timeout_s: float = CONNECT_TIMEOUT_S
+    read_timeout_s: float = ANSWER_TIMEOUT_S
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be used."""
+        check_limits(self.max_accepted, self.max_spend)
+        if self.rate_per_s is not None and not self.rate_per_s > 0:
+            raise UsageError(f"--rate is {self.rate_per_s:g}; expected more than 0 requests per second")
+        if self.rate_per_s is not None and not LEAST_RATE <= self.rate_per_s <= MOST_RATE:
+            raise UsageError(
+                f"--rate is {self.rate_per_s:g}; expected from {LEAST_RATE:g} to {MOST_RATE:,.0f} requests per second"
+            )
+        if not 1 <= self.concurrency <= MOST_CONCURRENCY:
+            raise UsageError(f"--concurrency is {self.concurrency}; expected 1 to {MOST_CONCURRENCY}")
+        for name, seconds in (("--connect-timeout", self.connect_timeout_s), ("--read-timeout", self.read_timeout_s)):
+            if 0 < seconds < LEAST_TIMEOUT_S:
+                raise UsageError(f"{name} is {seconds:g}; expected a millisecond (0.001) or more")
+            if not 0 < seconds <= MOST_TIMEOUT_S:
+                raise UsageError(f"{name} is {seconds:g}; expected more than 0 and at most an hour (3600 seconds)")
+
+    def check_sufficient(self, gateway: str, commands: Sequence[Command]) -> None:
+        """UsageError if money would be moved by a gateway beyond this machine and nobody said how much may be.
+
+        A message costs something as well, but the API does not say how much: --max-accepted limits that.
+        """
+        moving = [command.name for command in commands if command.moves_money]
+        if self.max_spend is None and moving:
+            raise UsageError(
+                f"--max-spend is missing; {gateway} is not on this machine, and {', '.join(moving)} may move money",
+                hint="say how many shillings a run may move, as in --max-spend 500, or leave them out: --product sms",
+            )
+
+    def within(self, *, beyond: bool) -> Self:
+        """The limits that hold for a gateway; `beyond`: it is not on this machine."""
+        if not beyond:
+            return self
+        accepted = DEFAULT_MAX_ACCEPTED if self.max_accepted is None else self.max_accepted
+        return replace(self, max_accepted=accepted, rate_per_s=self.rate_per_s or DEFAULT_RATE_PER_S)
+
+    @property
+    def any(self) -> bool:
+        """Whether there is anything that an accepted request counts against."""
+        return self.max_accepted is not None or self.max_spend is not None
+
+    def allowance(self, contract: Contract) -> Allowance:
+        """What all that a run by that contract sends has to stay within."""
+        return Allowance(contract, self.max_accepted, self.max_spend, PROBATION_S)
+
+    def pace(self, seed: int, held_until: Callable[[], float]) -> Pace:
+        """At which a run sends; the same seed gives the same jitter. `held_until`: as `Pace` has it."""
+        return Pace(self.rate_per_s, held_until=held_until, jitter=Random(f"jitter {seed}").random)
+
+    def manners(self, *, over_network: bool, recorded_first: bool, keep_alive: bool) -> Manners:
+        """How a run sends."""
+        return Manners(
+            self.concurrency, self.read_timeout_s, self.connect_timeout_s, over_network, recorded_first, keep_alive
+        )
+
+    def recorded(self) -> Mapping[str, Any]:
+        """As the journal keeps them."""
+        return {
+            "max_accepted": self.max_accepted,
+            "max_spend": self.max_spend,
+            "rate_per_s": self.rate_per_s,
+            "concurrency": self.concurrency,
+            "connect_timeout_s": self.connect_timeout_s,
+            "read_timeout_s": self.read_timeout_s,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +183,7 @@ class Settings:
     seed: int = field(default_factory=fresh_seed)
     exclusive_account: bool = False
     shrink_requests: int | None = None
-    limits: Limits = field(default_factory=Limits)
+    limits: RunLimits = field(default_factory=RunLimits)
     report_dir: Path = Path("reports")
     corpus: CaseFolder | None = None
     cases: CaseFolder | None = None
@@ -201,7 +302,7 @@ class Settings:
         return f"{self.max_examples}, {self.limits.max_accepted}, {self.limits.max_spend}"
 
     @property
-    def bounds(self) -> Limits:
+    def bounds(self) -> RunLimits:
         """The limits that hold for the gateway at hand."""
         return self.limits.within(beyond=self.beyond)
 
@@ -327,3 +428,12 @@ def check_gateway_url(url: str) -> None:
 def default_shrink_requests(gateway: str) -> int:
     """How many requests may be sent to look into failures if nothing else is said."""
     return DEFAULT_SHRINK_REQUESTS if is_loopback(gateway) else 0
+
+
+def is_loopback(url: str) -> bool:
+    """Whether the host of `url` is this machine, so that no network lies between."""
+    host = urlsplit(url).hostname or ""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")

@@ -13,10 +13,9 @@ from typing import Any
 from rich.console import Console
 
 from conformance.contract.contract import Contract
-from conformance.gateway.limits import Limits
-from conformance.gateway.pieces import has_to_be_refused
 from conformance.gateway.plan import Plan
-from conformance.gateway.settings import Settings
+from conformance.gateway.selection import has_to_be_refused
+from conformance.gateway.settings import RunLimits, Settings
 from conformance.model.traffic import Case
 from conformance.reports.console import print_line
 from conformance.reports.escaping import for_terminal
@@ -61,7 +60,7 @@ def _case(case: Case, contract: Contract) -> dict[str, Any]:
     }
 
 
-def _totals(cases: Sequence[Case], bounds: Limits, contract: Contract) -> dict[str, int]:
+def _totals(cases: Sequence[Case], bounds: RunLimits, contract: Contract) -> dict[str, int]:
     """How many are sent, accepted and paid for: by a gateway that keeps the contract, and at most by any."""
     paid = [case for case in cases if not has_to_be_refused(case)]
     spend, all_spend = (sum(amount_of(case.request, contract) for case in some) for some in (paid, cases))

@@ -23,12 +23,12 @@ from conformance.client.settings import DEFAULT_MAX_EXAMPLES as DEFAULT_CALLS
 from conformance.client.settings import DEFAULT_TIMEOUT_S
 from conformance.contract.contract import BASIC, Authentication, Contract
 from conformance.contract.probes import Making
-from conformance.gateway.limits import is_loopback
 from conformance.gateway.settings import (
     DEFAULT_CORPUS,
     DEFAULT_MAX_EXAMPLES,
     DEFAULT_NOTIFY_WITHIN_S,
     default_shrink_requests,
+    is_loopback,
 )
 from conformance.journal import Record
 from conformance.model.traffic import Case, Kind, Request, header

@@ -1,8 +1,9 @@
-"""Cases whose answers got lost on a network, planned anew: with other payloads, to show the same.
+"""Cases whose answers got lost on a network are replaced: others, with other payloads, show the same.
 
-    windows_of      what a window might have meet them
-    lost_of         the cases of a plan of which nothing can be said because an answer is missing
-    Anew            .of(lost, plan): stand-ins out of a plan with another seed
+    send_replacements   sends them, round by round
+    Replacements        .of(lost, plan): taken out of a plan with another seed
+    lost_of             the cases of a plan of which nothing can be said because an answer is missing
+    windows_of          what a window might have meet them
 
 A request without an answer may have been carried out, so its bytes are never sent again: where they ask for money, it
 might be paid twice, and where they ask for something forbidden, a gateway might take the second for a repeat. What goes
@@ -19,19 +20,70 @@ from dataclasses import dataclass, replace
 from conformance.contract.command import Key
 from conformance.contract.contract import Contract
 from conformance.gateway.case_files import FROM_FILES
-from conformance.gateway.command_plan import Group, in_order
+from conformance.gateway.command_plan import Group, in_order, seed_for
+from conformance.gateway.listening import Listening
 from conformance.gateway.plan import Plan
 from conformance.gateway.sequences import asked
+from conformance.gateway.settings import Settings
+from conformance.journal import Journal
 from conformance.judging.evidence import BALANCE
 from conformance.model.traffic import Case, Kind
+from conformance.wire import Sender
 
 # So often what got lost is planned anew. With one request in ten lost, what needs three answers (a twin, what it builds
 # on, its own) fails in one round out of four, and in all of them, the first among them, once in 2,500 times.
 ROUNDS = 5
 # Where more than this share of a round got lost, it is no network that now and then loses something.
 MOST_LOST = 0.5
+# The kind of the note that tells which cases are replaced.
+PLANNED_ANEW = "planned-anew"
 
-_Purpose = tuple[object, ...]
+
+def send_replacements(  # noqa: PLR0913, PLR0917 - all that a sending needs
+    settings: Settings,
+    gateway: str,
+    journal: Journal,
+    hearing: Listening,
+    sender: Sender,
+    groups: Sequence[Group],
+    replaced: Collection[str] = (),
+    rounds: int = 0,
+) -> None:
+    """Have other cases show what those would have shown that have no answer and were cut off, or lost by the network.
+
+    `groups`: all that was planned so far, in so many `rounds` beside the first; those `replaced` are so already.
+    """
+    sent = [case for group in groups for case in group]
+    lost = [case for case in lost_of(groups, hearing.unanswered) if case.id not in replaced]
+    for number in range(rounds + 1, rounds + ROUNDS + 1):
+        if not lost or len(lost) > MOST_LOST * sum(map(len, groups)):
+            return
+        plan = Plan.of(_otherwise(settings, number), gateway, windows_of(settings.contract, sent))
+        answered = {case.id for case in sent} - hearing.unanswered
+        new = Replacements.of(lost, plan, f"anew-{number}", sent, answered)
+        if not new.cases:
+            return
+        journal.plan(new.cases)
+        journal.note(PLANNED_ANEW, {"stands_for": dict(new.stands_for)})
+        journal.flush()
+        hearing.expect(len(new.cases))
+        for group in new.alone:
+            sender.send([group])
+        sender.send(new.groups)
+        sent += new.cases
+        groups = (*new.alone, *new.groups)
+        lost = lost_of(groups, hearing.unanswered)
+
+
+def _otherwise(settings: Settings, number: int) -> Settings:
+    """Settings that lead to other payloads: the systematic ones have the given phone numbers in turn."""
+    numbers = settings.phone_numbers
+    start = number * len(numbers) // (ROUNDS + 1)
+    seed = seed_for(settings.seed, "anew", str(number))
+    return replace(settings, seed=seed, phone_numbers=numbers[start:] + numbers[:start], corpus=None)
+
+
+# --- What is lost
 
 
 def lost_of(groups: Iterable[Group], unanswered: Collection[str]) -> list[Case]:
@@ -41,20 +93,12 @@ def lost_of(groups: Iterable[Group], unanswered: Collection[str]) -> list[Case]:
         broken = False
         for case in group:
             rests_on = {case.twin, case.earlier} & {*found, *unanswered} if builds_on_its_group(case) else ()
-            if case.id in unanswered or rests_on or (broken and _needs_its_whole_group(case)):
+            # Each before it matters: for what was there at the same moment, and for what may have been spent since.
+            needs_all = case.kind is Kind.BURST or case.aspect == BALANCE
+            if case.id in unanswered or rests_on or (broken and needs_all):
                 found[case.id] = case
             broken = broken or case.id in unanswered
     return list(found.values())
-
-
-def _needs_its_whole_group(case: Case) -> bool:
-    """Whether each before it matters: for what was there at the same moment, and for what may have been spent since."""
-    return case.kind is Kind.BURST or case.aspect == BALANCE
-
-
-def windows_of(contract: Contract, cases: Iterable[Case]) -> frozenset[Key]:
-    """What was sent, as far as similar requests are refused within a window of it."""
-    return frozenset(key for case in cases if (key := _windowed(contract, case)) is not None)
 
 
 def builds_on_its_group(case: Case) -> bool:
@@ -62,8 +106,22 @@ def builds_on_its_group(case: Case) -> bool:
     return case.kind in (Kind.REPEAT, Kind.BURST) or (case.aspect == BALANCE and case.earlier is not None)
 
 
+def windows_of(contract: Contract, cases: Iterable[Case]) -> frozenset[Key]:
+    """What was sent, as far as similar requests are refused within a window of it."""
+    return frozenset(key for case in cases if (key := _windowed(contract, case)) is not None)
+
+
+def _windowed(contract: Contract, case: Case) -> Key | None:
+    """What makes a similar request refused within the window of this one; None if there is none."""
+    command = contract.commands.get(case.command or "")
+    return None if command is None or command.window is None else command.window.key(asked(case).members)
+
+
+# --- What replaces it
+
+
 @dataclass(frozen=True, slots=True)
-class Anew:
+class Replacements:
     """The groups to send, first those that are sent `alone`; `stands_for`: the id of each case → that of the lost one.
 
     A case that is there only because another builds on it stands for none.
@@ -74,14 +132,16 @@ class Anew:
     stands_for: Mapping[str, str]
 
     @classmethod
-    def of(cls, lost: Sequence[Case], plan: Plan, label: str, sent: Iterable[Case], answered: Collection[str]) -> Anew:
-        """Stand-ins for what got lost, out of a `plan` with a seed of its own.
+    def of(
+        cls, lost: Sequence[Case], plan: Plan, label: str, sent: Iterable[Case], answered: Collection[str]
+    ) -> Replacements:
+        """Replacements of what got lost, out of a `plan` with a seed of its own.
 
         `label` makes their ids new ones. `sent`: all that was planned so far, whose payloads a window might confuse
         with theirs. `answered`: the ids of the cases that have an answer, beside which others may stand. What has no
-        like in the plan, and what came from a case file, has no stand-in.
+        like in the plan, and what came from a case file, is not replaced.
         """
-        return _Choice(plan, label, sent, answered).made(lost)
+        return _Replacing(plan, label, sent, answered).made(lost)
 
     @property
     def cases(self) -> tuple[Case, ...]:
@@ -89,24 +149,24 @@ class Anew:
         return tuple(case for group in (*self.alone, *self.groups) for case in group)
 
 
-class _Choice:
+class _Replacing:
     def __init__(self, plan: Plan, label: str, sent: Iterable[Case], answered: Collection[str]) -> None:
         self._label = label
+        self._contract = plan.contract
         self._alone = plan.alone
         self._groups = (*plan.groups, *plan.last)
         self._group_of = {case.id: group for group in (*self._alone, *self._groups) for case in group}
         self._by_id = {case.id: case for case in plan.cases}
         before = {case.id: case for case in sent}
-        self._contract = plan.contract
         self._taken = windows_of(plan.contract, before.values())
         self._bodies = {case.request.body for case in before.values()}
         self._twins = {name for name in answered if name in before and before[name].kind is Kind.VALID}
-        self._like: dict[_Purpose, list[Case]] = defaultdict(list)
+        self._like: dict[tuple[object, ...], list[Case]] = defaultdict(list)
         for case in reversed(plan.cases):
             if not case.id.startswith(FROM_FILES):
                 self._like[_purpose(case)].append(case)
 
-    def made(self, lost: Sequence[Case]) -> Anew:
+    def made(self, lost: Sequence[Case]) -> Replacements:
         stands_for: dict[str, str] = {}
         needed: dict[str, Case] = {}
         for case in lost:
@@ -115,17 +175,13 @@ class _Choice:
                 continue
             chosen = like.pop()
             wanted = [each for each in self._with_all_before(chosen) if each.id not in needed]
-            if any(self._meets_what_was_sent(each) for each in wanted):
-                continue
-            needed.update((each.id, each) for each in wanted)
-            stands_for[chosen.id] = case.id
-        for twin in self._missing_twins(needed):
-            needed[twin.id] = twin
-        return Anew(
-            tuple(self._kept(self._groups, needed)),
-            tuple(self._kept(self._alone, needed)),
-            {self._renamed(new): old for new, old in stands_for.items()},
-        )
+            if not any(self._meets_what_was_sent(each) for each in wanted):
+                needed.update((each.id, each) for each in wanted)
+                stands_for[self._renamed(chosen.id)] = case.id
+        # The positive twins that are not there yet, and were not answered in the first place.
+        twins = dict.fromkeys(case.twin for case in needed.values() if case.twin is not None)
+        needed |= {name: self._by_id[name] for name in twins if name not in needed and name not in self._twins}
+        return Replacements(tuple(self._kept(self._groups, needed)), tuple(self._kept(self._alone, needed)), stands_for)
 
     def _with_all_before(self, case: Case) -> Iterator[Case]:
         """The case after what it builds on: of a burst all, of what depends on its group all that goes before."""
@@ -139,41 +195,34 @@ class _Choice:
 
     def _meets_what_was_sent(self, case: Case) -> bool:
         """Whether a gateway might lawfully refuse it as similar to an earlier one, or pay the same once more for it."""
-        pair = _windowed(self._contract, case)
+        key = _windowed(self._contract, case)
         same = case.request.body in self._bodies and _asks_for_money(self._contract, case)
-        return same or (pair is not None and pair in self._taken)
-
-    def _missing_twins(self, needed: Mapping[str, Case]) -> list[Case]:
-        """The positive twins that are not there yet, and were not answered in the first place."""
-        names = dict.fromkeys(case.twin for case in needed.values() if case.twin is not None)
-        return [self._by_id[name] for name in names if name not in needed and name not in self._twins]
+        return same or (key is not None and key in self._taken)
 
     def _kept(self, groups: Iterable[Group], needed: Collection[str]) -> Iterator[Group]:
+        """The cases that are needed, under new names; one whose twin is not stands beside that of the first plan."""
         for group in groups:
-            kept = [self._anew(case, needed) for case in group if case.id in needed]
+            kept = [
+                replace(
+                    case,
+                    id=self._renamed(case.id),
+                    twin=self._renamed(case.twin) if case.twin in needed else case.twin,
+                    earlier=self._renamed(case.earlier) if case.earlier else None,
+                )
+                for case in group
+                if case.id in needed
+            ]
             if kept:
                 yield in_order(*kept)
-
-    def _anew(self, case: Case, needed: Collection[str]) -> Case:
-        """The case under its new name; where its twin is not among them, it stands beside that of the first plan."""
-        twin = self._renamed(case.twin) if case.twin in needed else case.twin
-        earlier = self._renamed(case.earlier) if case.earlier else None
-        return replace(case, id=self._renamed(case.id), twin=twin, earlier=earlier)
 
     def _renamed(self, case_id: str | None) -> str:
         return f"{self._label}/{case_id}"
 
 
-def _purpose(case: Case) -> _Purpose:
+def _purpose(case: Case) -> tuple[object, ...]:
     """Equal for cases that show the same."""
     request = case.request
     return case.command, case.kind, case.aspect, case.member, case.keyword, request.method, request.url
-
-
-def _windowed(contract: Contract, case: Case) -> Key | None:
-    """What makes a similar request refused within the window of this one; None if there is none."""
-    command = contract.commands.get(case.command or "")
-    return None if command is None or command.window is None else command.window.key(asked(case).members)
 
 
 def _asks_for_money(contract: Contract, case: Case) -> bool:
