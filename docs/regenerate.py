@@ -31,10 +31,11 @@ from meanings import (
     VERDICTS,
 )
 
+import conformance
 from conformance.certificate.issuing import CERTIFICATE
 from conformance.cli import COMMANDS, cli
 from conformance.cli.configuration import NAME, configuration_schema, switches, variable
-from conformance.contract.behaviours import ACTIONS, CHOICES
+from conformance.contract.behaviours import CHOOSING
 from conformance.contract.contract import statum
 from conformance.contract.schema_set import BASE_URI, FORMATS
 from conformance.gateway.campaign import JOURNAL
@@ -105,9 +106,11 @@ def faults() -> str:
     )
 
 
-def words(meanings: Mapping[str, str]) -> str:
-    """The words of a vocabulary, and what each means."""
-    return table(("word", "meaning"), ((f"`{word}`", meaning) for word, meaning in meanings.items()))
+def words(*, choosing: bool) -> str:
+    """The words of a change of messages, and what each means: those that choose messages, or the others."""
+    known = FORMATS.schema("behaviours")["$defs"]["change"]["properties"].items()
+    rows = ((f"`{word}`", rule["description"]) for word, rule in known if (word in CHOOSING) is choosing)
+    return table(("word", "meaning"), rows)
 
 
 def variants() -> str:
@@ -287,7 +290,22 @@ def make_targets() -> str:
     return table(("target", "what it does"), ((f"`make {name}`", told) for name, told in targets))
 
 
+def imports() -> str:
+    """Which part of the code imports from which, read off the code: ● in the column of each part that a row needs."""
+    order = re.findall(r"\w+", (conformance.__doc__ or "").partition("):\n")[2])
+    code = HERE.parent / "conformance"
+    lines = [" " * 16 + " ".join(f"{number:2}" for number in range(1, len(order)))]
+    for number, part in enumerate(order, start=1):
+        files = sorted((code / part).rglob("*.py")) or [code / f"{part}.py"]
+        text = "\n".join(path.read_text(encoding="utf-8") for path in files)
+        needed = set(re.findall(r"^\s*(?:from|import) conformance\.(\w+)", text, re.MULTILINE))
+        dots = "  ".join("●" if earlier in needed else "·" for earlier in order[: number - 1])
+        lines.append(f"{number:2} {part:13} {dots}".rstrip())
+    return "```\n" + "\n".join(lines) + "\n```\n"
+
+
 PARTS: Mapping[str, Callable[[], str]] = {
+    "imports": imports,
     "options": options,
     "variables": variables,
     "exit-codes": exit_codes,
@@ -306,8 +324,8 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "requirements": requirements,
     "driver-messages": driver_messages,
     "client-scenarios": client_scenarios,
-    "choosing-words": lambda: words(CHOICES),
-    "changing-words": lambda: words(ACTIONS),
+    "choosing-words": lambda: words(choosing=True),
+    "changing-words": lambda: words(choosing=False),
     "action": action,
 }
 

@@ -40,13 +40,13 @@ def printed(result: Result, width: int, *, verbose: bool = False) -> bytes:
 
 
 CASES: Mapping[str, Callable[[Result], bytes]] = {
-    "summary.md": lambda result: summary(result.document, result.contract),
-    "report.sarif": lambda result: sarif(result.document),
+    "summary.md": summary,
+    "report.sarif": sarif,
     "junit.xml": junit,
     "terminal-60.txt": partial(printed, width=60),
     "terminal-100.txt": partial(printed, width=100),
     "terminal-60-verbose.txt": partial(printed, width=60, verbose=True),
-    "annotations.txt": lambda result: "".join(f"{line}\n" for line in workflow_commands(result.document)).encode(),
+    "annotations.txt": lambda result: "".join(f"{line}\n" for line in workflow_commands(result.report)).encode(),
 }
 
 

@@ -8,6 +8,7 @@ RULES            the rules, one small generator each, and the files that it read
 from __future__ import annotations
 
 import ast
+import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -255,6 +256,13 @@ def test_the_code_keeps_the_rule(checkout: Path, rule: Rule) -> None:
 def test_order_names_the_parts_that_exist() -> None:
     """ORDER is neither short of a part nor left with one that is gone."""
     assert set(ORDER) == {module.part for module in modules(CHECKOUT) if module.is_shipped} - {""}
+
+
+def test_the_package_names_the_parts_in_their_order() -> None:
+    """A reader begins there, and docs/architecture.md draws the imports by it."""
+    told = ast.get_docstring(ast.parse((CHECKOUT / "conformance" / "__init__.py").read_text(encoding="utf-8"))) or ""
+
+    assert [*ORDER[:-1]] == re.findall(r"\w+", told.partition("):\n")[2])
 
 
 # rule, file, its content, and what is said about it

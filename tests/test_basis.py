@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from io import StringIO
 from typing import Any
 
@@ -21,25 +22,28 @@ from conformance.reports.allure_results import allure_results
 from conformance.reports.escaping import for_terminal
 from conformance.reports.junit import junit
 from conformance.reports.page.rendering import html
-from conformance.reports.result import Result, Saved
+from conformance.reports.report import ReportEntry
+from conformance.reports.result import Reportable, Result
 from conformance.reports.sarif import sarif
 from conformance.reports.summary import summary
 from conformance.reports.terminal import show
 from conformance.reports.view import rests_on
 
 FACT = "The account pays twice."
+ENTRY = result_of().report.requirements[0]
 
 
-def entry(basis: Basis, section: str | None = "Responses") -> dict[str, Any]:
-    """The part of an entry that tells what it rests on."""
+def entry(basis: Basis, section: str | None = "Responses") -> ReportEntry:
+    """An entry of a report that rests on a basis."""
     seed = basis is Basis.SEED
-    return {
-        "basis": basis.value,
-        "source": "seed" if seed else "docs",
-        "quote": "Words of the guide." if seed else None,
-        "fact": None if seed else FACT,
-        "section": section,
-    }
+    return replace(
+        ENTRY,
+        basis=basis,
+        source="seed" if seed else "docs",
+        quote="Words of the guide." if seed else None,
+        fact=None if seed else FACT,
+        section=section,
+    )
 
 
 @pytest.mark.parametrize(
@@ -55,11 +59,11 @@ def entry(basis: Basis, section: str | None = "Responses") -> dict[str, Any]:
         (entry(Basis.CREDENTIALS), f"a credential is at stake: {FACT}"),
         (entry(Basis.PRACTICE), f"this suite's reading: {FACT}"),
     ],
-    ids=lambda value: value.get("basis") if isinstance(value, dict) else None,
+    ids=lambda value: value.basis if isinstance(value, ReportEntry) else None,
 )
-def test_each_basis_has_its_words(known: dict[str, Any], words: str) -> None:
+def test_each_basis_has_its_words(known: ReportEntry, words: str) -> None:
     """The sentence, the fact with the place where it was gathered, the loss, or the suite's reading."""
-    assert words == rests_on(known)
+    assert words == rests_on(known, statum())
 
 
 @pytest.mark.parametrize(
@@ -73,7 +77,7 @@ def test_each_basis_has_its_words(known: dict[str, Any], words: str) -> None:
 )
 def test_a_report_of_an_earlier_version_says_as_much_as_it_holds(known: dict[str, Any], words: str) -> None:
     """It has neither basis nor fact."""
-    assert words == rests_on(known)
+    assert words == rests_on(replace(ENTRY, basis=None, fact=None, **known), statum())
 
 
 @pytest.mark.parametrize("basis", list(Basis))
@@ -107,25 +111,25 @@ def of_allure(result: Result) -> str:
 
 def of_sarif(result: Result) -> str:
     """What SARIF tells of the rule, as text and as Markdown."""
-    rule = json.loads(sarif(result.document))["runs"][0]["tool"]["driver"]["rules"][0]
+    rule = json.loads(sarif(result))["runs"][0]["tool"]["driver"]["rules"][0]
     return _least(result, (rule["fullDescription"]["text"], rule["help"]["text"], rule["help"]["markdown"]))
 
 
 def _least(result: Result, texts: Sequence[str]) -> str:
     """One of the texts that does not have the words; any, if all have them."""
-    words = rests_on(result.document["requirements"][0])
+    words = rests_on(result.report.requirements[0], statum())
     return min(texts, key=lambda text: words in text)
 
 
 REPORTS: dict[str, Callable[[Result], str]] = {
     "terminal": shown,
     "page": lambda result: (
-        html(Saved(result.document, statum(), RECORD)).decode().replace("&#39;", "'").replace("&#34;", '"')
+        html(Reportable(result.report, statum(), RECORD)).decode().replace("&#39;", "'").replace("&#34;", '"')
     ),
     "junit": lambda result: junit(result).decode().replace("&quot;", '"'),
     "sarif": of_sarif,
     "allure": of_allure,
-    "summary": lambda result: summary(result.document, result.contract).decode().replace("\\", ""),
+    "summary": lambda result: summary(result).decode().replace("\\", ""),
     "pytest": lambda result: told(result.judged.verdicts[0], result),
 }
 
@@ -136,7 +140,7 @@ def test_every_report_tells_it_in_the_same_words(report: str, basis: Basis) -> N
     """Of what fell short."""
     finding, kind = (UNCHALLENGED, Verdict.WARN) if basis is Basis.PRACTICE else (WRONG_TYPE, Verdict.FAIL)
     result = result_of([verdict(first(basis), "sms", kind, finding)])
-    words = for_terminal(rests_on(result.document["requirements"][0]))
+    words = for_terminal(rests_on(result.report.requirements[0], statum()))
 
     assert words in REPORTS[report](result)
 
@@ -160,4 +164,4 @@ def test_the_list_of_requirements_tells_it(capsys: pytest.CaptureFixture[str]) -
     assert {(r.id, r.basis.value, r.fact) for r in statum().catalogue.requirements} == {
         (each["id"], each["basis"], each["fact"]) for each in listed
     }
-    assert all(rests_on(each).replace("|", "\\|") in table for each in listed)
+    assert all(rests_on(each, statum()).replace("|", "\\|") in table for each in statum().catalogue.requirements)

@@ -124,10 +124,8 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         "evil": of_evil(),
     }
     made = {name: written(folder / f"{name}.html", html(result)) for name, result in results.items()}
-    documents = results["conformant"].document, results["faulty"].document
-    made["comparison"] = written(
-        folder / "comparison.html", comparison_html(ReportComparison.of(*documents), *documents)
-    )
+    reports = results["conformant"].report, results["faulty"].report
+    made["comparison"] = written(folder / "comparison.html", comparison_html(ReportComparison.of(*reports), *reports))
     return made
 
 

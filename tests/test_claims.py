@@ -43,12 +43,12 @@ LACKED = verdict("ACC-02", "airtime", Verdict.NOT_APPLICABLE, observations=0)
 
 def coverage(*verdicts: RequirementVerdict) -> Claims:
     """Of a run of a gateway that was judged so."""
-    return Claims.of(result_of(verdicts).document, statum())
+    return Claims.of(result_of(verdicts).report, statum())
 
 
 def of_client(record: Record) -> Claims:
     """Of a certification."""
-    return Claims.of(Result.of(record).document, statum())
+    return Claims.of(Result.of(record).report, statum())
 
 
 # --- What was exercised
@@ -114,7 +114,7 @@ def test_a_badge_for_all_commands_names_none() -> None:
     """It says that it is all of them."""
     passed = [verdict("ENC-01", command, Verdict.PASS) for command in COMMANDS]
 
-    assert "conformant: all commands" == Badge.of_report(result_of(passed).document, statum()).message
+    assert "conformant: all commands" == Badge.of_report(result_of(passed).report, statum()).message
 
 
 def test_a_badge_of_a_certificate_by_hand(tmp_path: Path) -> None:

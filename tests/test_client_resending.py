@@ -22,7 +22,7 @@ from conformance.client.rules.resending import NO_CONNECTION_KEPT
 from conformance.judging.judgement import Reason
 from conformance.judging.verdicts import Verdict
 from conformance.mock.behaviour import Ending
-from conformance.reports.remarks import about_client
+from conformance.reports.remarks import client_lines
 from conformance.reports.result import Result
 
 CLOSED = Ending.BEFORE.value
@@ -107,7 +107,7 @@ def test_a_client_that_uses_no_connection_again_is_told_so() -> None:
         certification.call(Sent(failure=failure), command="mpesa-wallet", params=IN_AIRTIME, said=UNREACHED)
 
     found = verdict(certification, "RTY-05", "mpesa-wallet")
-    lines = list(about_client(Result.of(certification.record()).document))
+    lines = list(client_lines(Result.of(certification.record()).report))
 
     assert (Verdict.PASS, 2, 1) == (found.verdict, found.observations, found.unobserved)
     assert [] != [line for line in lines if line.startswith(NO_CONNECTION_KEPT)]

@@ -12,7 +12,6 @@ from client_runs import PARAMS, Certification, Sent, again, refused
 from contract_edits import json_edited, text_edited
 
 from conformance.client.rules import RULES, client_checks
-from conformance.contract.behaviours import Behaviours
 from conformance.contract.contract import Contract, statum
 from conformance.contract.folder import ContractFolder
 from conformance.contract.requirements import ByRule
@@ -89,19 +88,3 @@ def test_the_types_of_members_are_those_of_the_schema(
     contract = unchecked(json_edited(tmp_path, "common.json", change))
 
     assert expected == failed(certification, contract)
-
-
-@pytest.mark.parametrize(
-    ("row", "words"),
-    [
-        ('name = "a"\nsummary = "b"\nwaits = "long"\nchanges = [{ status = 429 }]', "waits is 'long'; expected one of"),
-        ('name = "a"\nsummary = "b"\nchanges = [{ colour = 1 }]', "colour is not known of a change"),
-        ('name = "never"\nsummary = "b"\nchanges = [{ status = 429 }]', "name of a scenario is 'never' twice"),
-    ],
-)
-def test_a_scenario_that_is_none_says_why(row: str, words: str) -> None:
-    """Beginning with the key at fault."""
-    known = '[[scenario]]\nname = "never"\nsummary = "never answered"\nchanges = [{ ending = "never" }]\n'
-
-    with pytest.raises(ValueError, match=words):
-        Behaviours.read(f"{known}[[scenario]]\n{row}\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,21 +12,22 @@ from command_line import call
 from made_result import LOST, PASSED, WRONG_TYPE, result_of, verdict
 
 from conformance.judging.verdicts import RequirementVerdict, Verdict
-from conformance.reports.comparing import ReportComparison, Slowdown, told
+from conformance.reports.comparing import ReportComparison, Slowdown, in_one_line
 from conformance.reports.files import json_report
+from conformance.reports.report import Latency, Measured, Report
 
 Capture = pytest.CaptureFixture[str]
 
 
-def document(*verdicts: RequirementVerdict, **changes: Any) -> dict[str, Any]:
+def made(*verdicts: RequirementVerdict, **changes: Any) -> Report:
     """A report with these verdicts beside one that passes."""
-    return {**result_of([*PASSED, *verdicts]).document, **changes}
+    return replace(result_of([*PASSED, *verdicts]).report, **changes)
 
 
 def saved(path: Path, *verdicts: RequirementVerdict, **changes: Any) -> Path:
     """The same in a directory of its own, as a run leaves it."""
     path.mkdir()
-    (path / "report.json").write_text(json.dumps(document(*verdicts, **changes)), encoding="utf-8")
+    (path / "report.json").write_text(json.dumps(made(*verdicts, **changes).written()), encoding="utf-8")
     return path
 
 
@@ -70,28 +72,28 @@ KNOWN, INCONCLUSIVE, NOT_APPLICABLE = Verdict.KNOWN, Verdict.INCONCLUSIVE, Verdi
 )
 def test_what_became_of_a_verdict(before: Verdict, after: Verdict, expected: str, worse: bool) -> None:  # noqa: FBT001 - a row of the table
     """Only what failed is fixed, only what passed is broken: a list of known failures mends nothing."""
-    comparison = ReportComparison.of(document(judged(before)), document(judged(after)))
+    comparison = ReportComparison.of(made(judged(before)), made(judged(after)))
 
-    assert (expected, worse) == (told(comparison), comparison.worse)
+    assert (expected, worse) == (in_one_line(comparison), comparison.worse)
 
 
 def test_what_only_one_report_has_is_new_or_gone() -> None:
     """A new requirement that is kept makes nothing worse, one that is broken does."""
     lost = verdict("NTF-01", "sms", Verdict.FAIL, LOST)
-    comparison = ReportComparison.of(document(KEPT), document(lost))
-    assert "1 new, 1 gone" == told(comparison)
+    comparison = ReportComparison.of(made(KEPT), made(lost))
+    assert "1 new, 1 gone" == in_one_line(comparison)
     assert comparison.worse
-    assert not ReportComparison.of(document(), document(KEPT)).worse
+    assert not ReportComparison.of(made(), made(KEPT)).worse
 
 
 def test_what_takes_twice_as_long_is_slower() -> None:
     """And makes nothing worse; small differences are the machine's."""
 
-    def measured(sms: float, airtime: float) -> dict[str, Any]:
-        quantiles = {"sms": sms, "airtime": airtime}
-        return {"notifications": {name: {"p95": seconds} for name, seconds in quantiles.items()}, "answers": {}}
+    def measured(sms: float, airtime: float) -> Measured:
+        seconds = {"sms": sms, "airtime": airtime}
+        return Measured(notifications={name: Latency(9, p95, p95, p95, p95) for name, p95 in seconds.items()})
 
-    comparison = ReportComparison.of(document(figures=measured(0.1, 0.001)), document(figures=measured(0.3, 0.004)))
+    comparison = ReportComparison.of(made(figures=measured(0.1, 0.001)), made(figures=measured(0.3, 0.004)))
     assert (Slowdown("notifications", "sms", 0.1, 0.3),) == comparison.slower
     assert not comparison.worse
 

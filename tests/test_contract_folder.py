@@ -63,7 +63,7 @@ EDITS = [
     ("contract.toml", 'scheme = "Basic"', "scheme = 5", "scheme =", "authentication.scheme is 5; expected the word"),
     ("contract.toml", 'token = "base64(key:secret)"', 'token = "base64"', "token =", "expected base64(key:secret) or"),
     ("contract.toml", "success = 200", "success = 404", "success = 404", "answer.success is 404; expected the code of"),
-    ("contract.toml", 'method = "GET"', 'method = "FETCH"', "FETCH", "command.4.method is 'FETCH'; expected GET or"),
+    ("contract.toml", 'method = "GET"', 'method = "FETCH"', "FETCH", "method is 'FETCH'; expected GET or"),
     ("contract.toml", "seconds = 300", "seconds = 0", "seconds = 0", "a number of seconds above 0"),
     ("contract.toml", 'flow = "out"', 'flow = "away"', '"away"', "money.flow is 'away'; expected out or in"),
     ("contract.toml", "/api/v2", "/api/v2/", "base_url", "without a slash, query or fragment"),
@@ -73,6 +73,13 @@ EDITS = [
     ("requirements.toml", 'id = "ANS-01"', 'id = "ANS-1"', '"ANS-1"', "id is 'ANS-1'; expected"),
     ("requirements.toml", 'commands = "all"', 'commands = "every"', '"every"', "expected all, posts"),
     ("requirements.toml", 'basis = "practice"', 'basis = "docs"\nfancy = 1', "fancy", "fancy is no key of this table"),
+    (
+        "requirements.toml",
+        'basis = "practice"',
+        'basis = "practice"\nquote = "So."',
+        "quote =",
+        "quote cannot be there",
+    ),
     # Roles that lead nowhere
     (
         "contract.toml",
@@ -130,8 +137,19 @@ JUDGED: list[tuple[str, str]] = [
         '{ message = "response", at = "/status_code", keyword = "maxItems" }',
         "no maxItems at /status_code; expected",
     ),
-    ('{ probe = "credential.absent" }', "judge expects None; expected one of accepted, 401"),
-    ('{ rule = "unique", probe = "x.y", expect = "401" }', "judge has probe and rule; expected message, probe or rule"),
+    ('{ probe = "credential.absent" }', "judge.expect is missing; expected what must become of the probes"),
+    (
+        '{ rule = "unique", probe = "x.y", expect = "401" }',
+        "judge.rule is no key of this table; expected probe, expect",
+    ),
+    ('{ probe = "credential", expect = "401" }', "judge.probe is 'credential'; expected KIND.ASPECT of a probe"),
+    ('{ message = "response", at = "code", keyword = "type" }', "judge.at is 'code'; expected a JSON pointer"),
+    ('{ message = "response", on = "/code" }', "judge.on is no key of this table; expected message, "),
+    ('{ probe = "valid.sample", expect = "happiness" }', "judge.expect is 'happiness'; expected one of accepted, 401"),
+    ("{ rule = 7 }", "judge.rule is 7; expected the name of a written rule"),
+    ('{ message = "response", at = "/status_code" }', "judge.keyword is missing; expected a keyword of the schema"),
+    ('{ message = "response", keyword = "type" }', "judge.keyword cannot be there; expected none"),
+    ('{ names = "response" }', "judge.rule is missing; expected the name of a written rule"),
     ('{ rule = "every-request-is-answered", often = true }', "answered' does not take this"),
     ('{ rule = "no-such-rule" }', "there is no rule 'no-such-rule'; expected a written one"),
 ]
@@ -157,7 +175,7 @@ def test_a_requirement_without_a_judge_is_excluded(tmp_path: Path) -> None:
     folder = copy_of_statum(tmp_path)
     text = re.sub(r"(?m)^judge = .*\n", "", (folder / "requirements.toml").read_text("utf-8"))
     (folder / "requirements.toml").write_text(text, "utf-8")
-    found = told(folder, ENGINE)
+    found = told(folder, None)
 
     judged = [each for each in statum().catalogue.requirements if each.excluded is None]
     assert [f"{each.id} has neither judge nor excluded; expected one of them" for each in judged] == [

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-import pytest
+from pathlib import Path
 
+import pytest
+from contract_edits import copy_of_statum
+
+from conformance.contract.checking import faults_of
 from conformance.contract.contract import statum
-from conformance.contract.probes import MAKERS, Outcome, Probe, Probes
+from conformance.contract.folder import ContractFolder
+from conformance.contract.probes import MAKERS, Outcome, Probes
 from conformance.mock.rules import TAGS, refusal_of
 from conformance.payloads.invalid import OPEN, SYSTEMATIC
 from conformance.payloads.json_defects import MALFORMED, OPEN_BODIES
@@ -13,49 +18,48 @@ from conformance.payloads.json_defects import MALFORMED, OPEN_BODIES
 # Makers of open bodies, and those that stand for no table of their own.
 OPEN_MAKERS = {"body", "unknown-member", "huge-text", "huge-beside", "careful-number"}
 
-ROW = {
-    "kind": "method",
-    "aspect": "*",
-    "outcome": "refused",
-    "made": [{"by": "method", "method": "PUT", "aspect": "x"}],
-}
+ROW = """
+[[probe]]
+kind = "method"
+aspect = "*"
+outcome = "refused"
+made = [{ by = "method", method = "PUT", aspect = "x" }]
+"""
 
 
 def test_a_row_is_read() -> None:
     """Its makings have its aspect, or one of their own."""
-    probe = Probe.from_entry(ROW)
+    (probe,) = Probes.read(ROW)
 
     assert ("method.*", Outcome.REFUSED) == (probe.name, probe.outcome)
     assert [("method", "x", "PUT")] == [(each.by, each.aspect, each.text("method")) for each in probe.made]
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("words", "others", "told"),
     [
-        ({"kind": "credentials"}, "kind is 'credentials'; expected one of credential, headers"),
-        ({"aspect": ""}, "aspect is ''; expected a text"),
-        ({"outcome": "denied"}, "outcome is 'denied'; expected one of accepted, refused, open"),
-        ({"made": []}, "made is missing; expected tables"),
-        ({"made": [{"by": "verb"}]}, "made has by = 'verb'; expected one of method for kind method"),
-        ({"made": [{"by": "method", "verb": "PUT"}]}, "made has verb for method; expected of its parameters (method)"),
-        ({"made": [{"by": "method", "method": "PUT"}]}, "made has no aspect for method"),
-        ({"expect": "401"}, "expect is no key of a probe"),
+        ('kind = "method"', 'kind = "methods"', "kind is 'methods'; expected one of credential, headers"),
+        ('aspect = "*"', 'aspect = ""', "aspect is ''; expected the aspect of its cases"),
+        ('"refused"', '"denied"', "outcome is 'denied'; expected accepted or refused or open"),
+        ('[{ by = "method", method = "PUT", aspect = "x" }]', "[]", "made is []; expected a table for each request"),
+        ('by = "method"', 'by = "tags"', "made has by = 'tags'; expected one of method for kind method"),
+        ('by = "method"', 'by = "verb"', "by is 'verb'; expected one of credential, header"),
+        ('method = "PUT"', 'text = "PUT"', "made has text for method; expected of its parameters (method)"),
+        ('method = "PUT"', 'verb = "PUT"', "verb is no key of this table; expected by, aspect"),
+        (', aspect = "x"', "", "made has no aspect for method; expected one where the probe's is '*'"),
+        ('outcome = "refused"', "", "outcome is missing; expected what must become of it"),
+        ('outcome = "refused"', 'outcome = "refused"\nexpect = "401"', "expect is no key of this table"),
+        (ROW, ROW * 2, "aspect of method.* is there twice; expected one row for each kind and aspect"),
+        ("[[probe]]", "[[probes]]", "probes is no key of this table; expected probe (hint: did you mean probe?)"),
     ],
 )
-def test_what_is_no_row_is_told_in_one_line(change: dict[str, object], told: str) -> None:
-    """With what is expected."""
-    with pytest.raises(ValueError, match="expected") as refused:
-        Probe.from_entry({**ROW, **change})
+def test_what_is_no_row_is_told_in_one_line(tmp_path: Path, words: str, others: str, told: str) -> None:
+    """With its place, and what is expected."""
+    folder = copy_of_statum(tmp_path)
+    (folder / "probes.toml").write_text(ROW.replace(words, others), "utf-8")
+    faults = [fault.told for fault in faults_of(ContractFolder.at(folder)) if fault.file == "probes.toml"]
 
-    assert told in str(refused.value)
-
-
-def test_a_name_is_there_once() -> None:
-    """Requirements, faults and the mock gateway mean one probe by it."""
-    row = '[[probe]]\nkind = "broken"\naspect = "null"\noutcome = "refused"\nmade = [{ by = "null" }]\n'
-
-    with pytest.raises(ValueError, match=r"broken\.null is there twice"):
-        Probes.read(row * 2)
+    assert [told] == [each[: len(told)] for each in faults]
 
 
 def test_the_suite_has_every_maker() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from conformance.model.traffic import Case, Exchange, Kind, Request
 from conformance.payloads import json_defects
 from conformance.reports.faces import judge
 from conformance.reports.remarks import coverage_lines
+from conformance.reports.report import PayloadClass
 from conformance.reports.result import Result
 from tests.campaigns import held
 from tests.runs import Run
@@ -190,46 +192,36 @@ def test_a_default_campaign_exercises_every_class(tmp_path: Path) -> None:
 # --- How it is told
 
 
-def entry(sent: int = 0, kind: str = VALID, member: str | None = "sender_id", **changes: Any) -> dict[str, Any]:
+def entry(sent: int = 0, kind: str = VALID, member: str | None = "sender_id", **changes: Any) -> PayloadClass:
     """An entry of `coverage`."""
-    return {
-        "kind": kind,
-        "command": "sms",
-        "member": member,
-        "class": "longest",
-        "sent": sent,
-        "accepted": 0,
-        **changes,
-    }
+    return replace(PayloadClass(kind, "sms", member, "longest", sent), **changes)
 
 
 def test_only_what_was_not_exercised_is_told_and_the_totals() -> None:
     """A line for each member; commands that lack the same share it."""
-    document = {
-        "coverage": [
-            entry(3, member="message"),
-            entry(),
-            entry(**{"class": "pattern [0-9]{5}"}),
-            entry(member="phone_number"),
-            entry(member="phone_number", command="airtime"),
-            entry(kind=OPEN, member=None, **{"class": "UTF-16"}),
-        ]
-    }
+    coverage = (
+        entry(3, member="message"),
+        entry(),
+        entry(name="pattern [0-9]{5}"),
+        entry(member="phone_number"),
+        entry(member="phone_number", command="airtime"),
+        entry(kind=OPEN, member=None, name="UTF-16"),
+    )
 
     assert [
         "not exercised: valid sender_id of sms: longest · pattern [0-9]{5}",
         "not exercised: valid phone_number of sms, airtime: longest",
         "not exercised: open body of sms: UTF-16",
         "coverage: 1 of 6 classes of payloads exercised",
-    ] == list(coverage_lines(document))
+    ] == list(coverage_lines(replace(result_of().report, coverage=coverage)))
 
 
 def test_a_run_that_exercised_nothing_is_told_in_one_line() -> None:
     """There is something else to look into."""
-    assert ["coverage: 0 of 2 classes of payloads exercised"] == list(coverage_lines({"coverage": [entry(), entry()]}))
+    report = replace(result_of().report, coverage=(entry(), entry()))
+    assert ["coverage: 0 of 2 classes of payloads exercised"] == list(coverage_lines(report))
 
 
 def test_nothing_is_told_where_nothing_was_measured() -> None:
     """A result without coverage is told as before."""
-    assert [] == list(coverage_lines(result_of().document))
-    assert [] == list(coverage_lines({}))
+    assert [] == list(coverage_lines(result_of().report))

@@ -58,11 +58,12 @@ def judging(directory: Path, behaviours: str = "", **judges: str) -> Contract:
     """Statum's contract, of which these requirements alone are judged by more than a rule, with these behaviours."""
     folder = copy_of_statum(directory)
     path = folder / "requirements.toml"
-    text = re.sub(r"^judge = \{ (message|probe) = .*\n", "", path.read_text("utf-8"), flags=re.MULTILINE)
+    by_rule = 'judge = { rule = "another" }'
+    text = re.sub(r"^judge = \{ (message|probe) = .*$", by_rule, path.read_text("utf-8"), flags=re.MULTILINE)
     for requirement, judge in judges.items():
-        named = f'id = "{requirement.replace("_", "-")}"\n'
-        assert named in text
-        text = text.replace(named, f"{named}judge = {judge}\n")
+        before, named, entry = text.partition(f'id = "{requirement.replace("_", "-")}"\n')
+        assert named
+        text = before + named + re.sub(r"^judge = .*$", f"judge = {judge}", entry, count=1, flags=re.MULTILINE)
     path.write_text(text, "utf-8")
     (folder / "behaviours.toml").write_text(behaviours, "utf-8")
     return Contract.load(folder)

@@ -243,6 +243,15 @@ def test_what_a_page_names_exists(page: Path) -> None:
     assert [] == unknown_names(page.read_text(encoding="utf-8"))
 
 
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_files_of_the_code_that_a_page_names_exist(page: Path) -> None:
+    """As paths from `conformance/`, or from the checkout."""
+    named = re.findall(r"`((?:[a-z_]+/)+[a-z_]+\.(?:py|toml))`", page.read_text(encoding="utf-8"))
+    places = (CHECKOUT, CHECKOUT / "conformance", CHECKOUT / "schemas", CHECKOUT / "reports", Path())
+
+    assert [] == [path for path in named if not any((place / path).exists() for place in places)]
+
+
 def test_a_name_that_does_not_exist_is_noticed() -> None:
     """Each kind of them."""
     text = "`statum-conformance jugde x` `--fautl` STATUM_CONFORMANCE_SEDE `make tset` `make run`"

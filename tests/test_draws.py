@@ -36,13 +36,12 @@ import hashlib, json, sys
 sys.path.insert(0, "")
 import bait
 from conformance.contract.contract import statum
-from conformance.contract.commands import COMMANDS
 from conformance.payloads.invalid import broken_payloads, open_payloads
 from conformance.payloads.addressees import Constraints
 from conformance.payloads.valid import fresh_payloads, valid_payloads
 
 bodies = []
-for command in COMMANDS.values():
+for command in statum().commands.values():
     valid = valid_payloads(statum(), command, Constraints(), 40, 7)
     fresh = fresh_payloads(statum(), command, Constraints(), 10, 7, valid)
     broken = broken_payloads(statum(), command, fresh[0].members, 20, 7)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import io
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from made_result import result_of
 from tiny_drivers import ACCEPTED, HELLO, PATIENCE_S, SHORT_S, Line, Start, heard, invoke, is_gone, started
 
 from conformance.client import certification
@@ -18,7 +20,8 @@ from conformance.contract.contract import statum
 from conformance.journal import Journal, Redaction, read_journal
 from conformance.journal.rows import LONGEST_STDERR
 from conformance.model.traffic import SHOWN_LINES, Direction
-from conformance.reports.remarks import about_client, client_of
+from conformance.reports.remarks import client_lines
+from conformance.reports.result import client_of
 
 __all__ = ["heard", "started"]  # fixtures
 
@@ -149,9 +152,9 @@ def test_what_was_left_behind_is_in_the_report(
     path = tmp_path / "journal.sqlite"
     with Journal.create(path, {}, Redaction.of_values()) as journal:
         certification.note_left_behind(journal, driver)
-    client = {**client_of(read_journal(path)), "implementation": {}}
+    client = replace(client_of(read_journal(path)), implementation={})
 
-    assert told in list(about_client({"client": client, "subject": {"name": "tiny"}}))
+    assert told in list(client_lines(replace(result_of().report, client=client)))
 
 
 def test_of_a_line_that_was_cut_no_part_of_a_secret_is_left(tmp_path: Path) -> None:

@@ -69,7 +69,7 @@ def test_a_reason_that_is_missing_at_one_result_code_is_told_so(tmp_path: Path) 
     words = f"always where result_code is 500: {inside} of {inside} (0 of {outside} elsewhere)"
     assert ("always", words) == (entry["depends_on"], entry["pattern"])
     assert words in shown(result)
-    assert words in summary(result.document, result.contract).decode()
+    assert words in summary(result).decode()
     assert 0 == result.document["shrinking"]["requests"]
 
 
@@ -108,7 +108,7 @@ def test_one_cause_of_several_requirements_is_one(
     assert together_ == causes
     for ids in causes:
         assert f"one cause, {len(ids)} requirements: {', '.join(ids)} (" in shown(result)
-        assert f"one cause, {len(ids)} requirements: " in summary(result.document, result.contract).decode()
+        assert f"one cause, {len(ids)} requirements: " in summary(result).decode()
     assert {id_ for name in faults for id_ in FAULTS[name].breaks} == {id_ for id_, _ in fell_short(result)}
 
 
@@ -121,4 +121,4 @@ def test_a_large_body_does_not_fill_a_report(tmp_path: Path) -> None:
     assert fell_short(result)
     assert "python3 -c " in text
     assert len(text) < 20_000
-    assert len(summary(result.document, result.contract)) < 100_000
+    assert len(summary(result)) < 100_000

@@ -13,6 +13,7 @@ from conformance.contract.contract import statum
 from conformance.journal import Record
 from conformance.model.traffic import Exchange, Notification, Request, Response
 from conformance.reports.figures import MOST_CODES, Figures, Series, quantile
+from conformance.reports.report import Latency, Measured
 
 LATENCIES = st.lists(st.floats(0, 100), min_size=1, max_size=200)
 
@@ -44,29 +45,29 @@ def test_a_notification_counts_from_the_answer() -> None:
     """One that overtook it took no time."""
     found = figures(
         answered(1, 10.0, 0.5), answered(2, 11.0, 0.5), notifications=(notified(1, 12.5), notified(2, 11.2))
-    ).document()
-    assert {"count": 2, "p50": 0.5, "p95": 0.5, "p99": 0.5, "max": 0.5} == found["answers"]["sms"]
-    assert {"count": 2, "p50": 0.0, "p95": 2.0, "p99": 2.0, "max": 2.0} == found["notifications"]["sms"]
+    ).measured()
+    assert Latency(2, p50=0.5, p95=0.5, p99=0.5, max=0.5) == found.answers["sms"]
+    assert Latency(2, p50=0.0, p95=2.0, p99=2.0, max=2.0) == found.notifications["sms"]
 
 
 def test_of_a_repeated_notification_the_first_counts() -> None:
     """Its codes count each time that they come."""
-    found = figures(answered(1, 10.0, 0.5), notifications=(notified(1, 11.0), notified(1, 20.0))).document()
-    assert (1, 0.5) == (found["notifications"]["sms"]["count"], found["notifications"]["sms"]["max"])
-    assert {"sms": {"200": 2}} == found["result_codes"]
+    found = figures(answered(1, 10.0, 0.5), notifications=(notified(1, 11.0), notified(1, 20.0))).measured()
+    assert (1, 0.5) == (found.notifications["sms"].count, found.notifications["sms"].max)
+    assert {"sms": {"200": 2}} == found.result_codes
 
 
 def test_codes_that_are_none_are_told_as_what_they_are() -> None:
     """Numbers, words, novels, and a code for each notification."""
     strange = (notified(1, 1.0, 200), notified(2, 1.0, "x" * 50), notified(3, 1.0, None))
-    assert {"sms": {"200": 1, "null": 1, "other": 1}} == figures(notifications=strange).document()["result_codes"]
+    assert {"sms": {"200": 1, "null": 1, "other": 1}} == figures(notifications=strange).measured().result_codes
     many = tuple(notified(number, 1.0, f"{number}") for number in range(MOST_CODES + 5))
-    assert 5 == figures(notifications=many).document()["result_codes"]["sms"]["other"]
+    assert 5 == figures(notifications=many).measured().result_codes["sms"]["other"]
 
 
 def test_a_run_without_traffic_has_no_figures() -> None:
     """Nothing is made up."""
-    assert {"answers": {}, "notifications": {}, "result_codes": {}} == figures().document()
+    assert Measured() == figures().measured()
 
 
 @given(LATENCIES)
@@ -77,7 +78,7 @@ def test_a_histogram_counts_each_latency_once(latencies: list[float]) -> None:
         series.add(float(at), took)
     assert len(latencies) == sum(number for _, number in series.histogram())
     told = series.described()
-    assert told["p50"] <= told["p95"] <= told["p99"] <= told["max"]
+    assert told.p50 <= told.p95 <= told.p99 <= told.max
 
 
 @given(LATENCIES)

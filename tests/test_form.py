@@ -16,7 +16,7 @@ from runs import Run
 
 from conformance.contract.contract import Contract, statum
 from conformance.contract.places import Message, SchemaPlace, answer_to, notified_of, places_of, value_at
-from conformance.contract.requirements import ByPlace, ByRule, Catalogue, judge_of
+from conformance.contract.requirements import ByPlace, ByRule, Catalogue
 from conformance.contract.validation import compiled
 from conformance.gateway.rules.checks import checks_of
 from conformance.judging.form import answer_form, notice_form
@@ -293,22 +293,3 @@ def test_a_requirement_that_nothing_can_judge_is_told(judge_: Any, told: str) ->
     """When a run is judged: by its id."""
     with pytest.raises(SuiteError, match=told):
         checks_of(with_judge(judge_))
-
-
-@pytest.mark.parametrize(
-    ("table", "told"),
-    [
-        ({}, "expected message, probe or rule"),
-        ({"rule": "a", "probe": "b.c", "expect": "refused"}, "expected message, probe or rule"),
-        ({"message": "response", "at": "/code"}, "expected both"),
-        ({"message": "response", "at": "code", "keyword": "type"}, "expected a JSON pointer"),
-        ({"message": "response", "on": "/code"}, "judge has on; expected at, keyword, kind"),
-        ({"probe": "valid", "expect": "accepted"}, "expected KIND.ASPECT"),
-        ({"probe": "valid.sample", "expect": "happiness"}, "expected one of accepted, 401"),
-        ({"rule": 7}, "expected a text"),
-    ],
-)
-def test_a_judge_that_is_none_is_told(table: dict[str, Any], told: str) -> None:
-    """Each with what is expected."""
-    with pytest.raises(ValueError, match=told):
-        judge_of(table)

@@ -75,13 +75,13 @@ def test_sarif_is_valid_by_its_schema(result: Result) -> None:
     schema = json.loads(path.read_bytes())
     validator = validator_for(schema)(schema, format_checker=FormatChecker())
 
-    assert [] == [error.json_path for error in validator.iter_errors(json.loads(sarif(result.document)))]
+    assert [] == [error.json_path for error in validator.iter_errors(json.loads(sarif(result)))]
 
 
 def test_the_makers_of_sarif_have_nothing_to_warn_of(tmp_path: Path) -> None:
     """Neither by the rules of SARIF nor by those of GitHub's code scanning, which are stricter."""
     file = tmp_path / "report.sarif"
-    file.write_bytes(sarif(result_of().document))
+    file.write_bytes(sarif(result_of()))
     (tool,) = MODULES.glob("@microsoft/sarif-multitool-*/Sarif.Multitool")
 
     options = ("--rule-kind", "Sarif;Ghas", "--level", "Error;Warning", "--kind", "Fail")

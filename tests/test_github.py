@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 from made_result import PASSED, WRONG_TYPE, result_of, verdict
 from seeded import fault
 
-from conformance.contract.contract import statum
 from conformance.judging.judgement import Finding
 from conformance.judging.verdicts import Verdict
 from conformance.mock.behaviour import BUILT_IN
@@ -70,7 +69,7 @@ def test_the_consoles_are_not_heard_on_github(monkeypatch: pytest.MonkeyPatch, c
 @example(NASTY)
 def test_an_annotation_is_one_command_whatever_a_gateway_says(text: str) -> None:
     """One line, with one title, and nothing that the runner reads back as a line break."""
-    (line,) = workflow_commands(result_of([verdict("RSP-03", "sms", Verdict.FAIL, said(text))]).document)
+    (line,) = workflow_commands(result_of([verdict("RSP-03", "sms", Verdict.FAIL, said(text))]).report)
 
     assert line.isprintable()
     assert line.startswith("::error title=FAIL RSP-03 sms::status_code is a JSON number.")
@@ -84,7 +83,7 @@ def test_no_more_annotations_than_are_shown() -> None:
     broken = [verdict(each, "sms", Verdict.FAIL, WRONG_TYPE) for each in ids]
     warned = verdict("AUT-11", "sms", Verdict.WARN, WRONG_TYPE)
 
-    lines = list(workflow_commands(result_of([warned, *broken]).document))
+    lines = list(workflow_commands(result_of([warned, *broken]).report))
 
     assert ["::error"] * MOST_OF_A_KIND + ["::warning"] == [line.split(" ")[0] for line in lines]
     assert all(any(each in line for line in lines) for each in ids)
@@ -92,7 +91,7 @@ def test_no_more_annotations_than_are_shown() -> None:
 
 def test_a_conformant_run_needs_no_annotation() -> None:
     """There is nothing to look into."""
-    assert [] == list(workflow_commands(result_of(PASSED).document))
+    assert [] == list(workflow_commands(result_of(PASSED).report))
 
 
 # --- summary.md
@@ -122,7 +121,7 @@ def test_the_summary_shows_the_first_and_counts_the_rest() -> None:
     broken = [verdict(each, "sms", Verdict.FAIL, said("x" * 10_000)) for each in ids]
     warned = verdict("AUT-11", "sms", Verdict.WARN, said("x"))
 
-    text = summary(result_of([*broken, warned]).document, statum()).decode()
+    text = summary(result_of([*broken, warned])).decode()
 
     assert SHOWN_SHORTFALLS == text.count("### ✗ FAIL")
     assert all(f"- FAIL {each} sms: " in text for each in ids[SHOWN_SHORTFALLS:])
@@ -132,7 +131,7 @@ def test_the_summary_shows_the_first_and_counts_the_rest() -> None:
 
 def test_the_summary_of_a_conformant_run_is_short() -> None:
     """The verdict, what it rests on, the matrix folded away, how to repeat it."""
-    text = summary(result_of(PASSED).document, statum()).decode()
+    text = summary(result_of(PASSED)).decode()
 
     assert text.startswith("# ✅ conformant\n")
     assert "2 of 2 MUST passed." in text

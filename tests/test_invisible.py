@@ -74,7 +74,7 @@ def test_no_report_has_a_character_that_cannot_be_seen(tmp_path: Path, capsys: p
     show(result, Console(width=200, markup=False, emoji=False, highlight=False), tmp_path, tmp_path)
     written = [file for path in write_reports(result, tmp_path) for file in (path, *path.rglob("*")) if file.is_file()]
     read = {file.name: shown_in(file) for file in written if file.name not in FOR_PROGRAMS}
-    read |= {"terminal": capsys.readouterr().out, "annotations": "\n".join(workflow_commands(result.document))}
+    read |= {"terminal": capsys.readouterr().out, "annotations": "\n".join(workflow_commands(result.report))}
 
     assert {"report.html", "junit.xml", "report.sarif", "summary.md"} <= {*read}
     assert {} == {name: found for name, text in read.items() if (found := unseen(text))}

@@ -17,7 +17,8 @@ from conformance.judging.verdicts import Verdict
 from conformance.model.traffic import Exchange, Notification, Request, Response
 from conformance.reports.page.markup import LONGEST_BODY, body_markup, in_words
 from conformance.reports.page.rendering import html
-from conformance.reports.result import Saved
+from conformance.reports.report import Report
+from conformance.reports.result import Reportable
 
 EVIL = "</script><script>alert(1)</script><img src=x onerror=alert(1)>"
 JSON = (("Content-Type", "application/json"),)
@@ -53,7 +54,7 @@ def page_of(result: Any) -> Page:
 
 def test_it_loads_nothing_from_anywhere() -> None:
     """No address in any attribute or style that a browser would fetch."""
-    content = html(Saved(result_of().document, statum(), RECORD))
+    content = html(Reportable(result_of().report, statum(), RECORD))
     fetched = [
         (tag, value)
         for tag, attributes in Page(content).elements
@@ -77,7 +78,7 @@ def test_every_requirement_and_verdict_is_in_it() -> None:
 
 def test_a_finding_is_shown_with_what_was_sent_and_answered() -> None:
     """The value marked, and how to send it again."""
-    content = html(Saved(result_of().document, statum(), RECORD)).decode()
+    content = html(Reportable(result_of().report, statum(), RECORD)).decode()
     assert '<mark><span class="s">&#34;200&#34;</span></mark>' in content
     assert "curl -sSi" in Page(content.encode()).text
     assert WRONG_TYPE.message in Page(content.encode()).text
@@ -135,7 +136,7 @@ def test_a_long_body_is_cut() -> None:
 def test_it_is_made_of_an_old_report_alone() -> None:
     """Without its journal there are no messages, and all verdicts."""
     document = {name: value for name, value in result_of().document.items() if name not in {"figures", "coverage"}}
-    page = Page(html(Saved(document, statum())))
+    page = Page(html(Reportable(Report.read(document), statum())))
     assert "RSP-03" in page.text
     assert "Timeline" not in page.text
 
@@ -143,7 +144,7 @@ def test_it_is_made_of_an_old_report_alone() -> None:
 def test_the_same_result_gives_the_same_bytes() -> None:
     """So that two reports can be compared."""
     result = result_of()
-    assert html(Saved(result.document, statum(), RECORD)) == html(Saved(result.document, statum(), RECORD))
+    assert html(Reportable(result.report, statum(), RECORD)) == html(Reportable(result.report, statum(), RECORD))
 
 
 def test_five_thousand_cases_make_less_than_five_megabytes() -> None:

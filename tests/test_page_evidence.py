@@ -18,6 +18,7 @@ from conformance.reports.comparing import ReportComparison
 from conformance.reports.page.evidence import broken_rule, differing, made_to_break
 from conformance.reports.page.markup import Bar, bar_chart, body_markup, counted
 from conformance.reports.page.rendering import comparison_html, html
+from conformance.reports.report import ReportedFinding
 
 CHECKOUT = Path(__file__).parents[1]
 MOST_BYTES_OF_A_PICTURE = 200_000
@@ -60,9 +61,9 @@ def test_a_notification_that_tells_of_another_request_is_seen_to() -> None:
     assert "Underlined is what differs between these messages." in Page(content.encode()).text
 
 
-def named(**members: Any) -> dict[str, Any]:
+def named(**members: Any) -> ReportedFinding:
     """A finding that names these places."""
-    return {"pointer": None, "notification": None, **members}
+    return ReportedFinding("it did", **members)
 
 
 def test_a_finding_in_an_answer_has_the_keyword_that_it_breaks() -> None:
@@ -89,7 +90,7 @@ def test_a_finding_in_a_notification_has_the_keyword_that_it_breaks() -> None:
     [named(), named(pointer="/description"), named(pointer="/a", notification=9)],
     ids=["no place", "a place that is well", "a notification that is not at hand"],
 )
-def test_what_no_schema_says_has_no_keyword(finding: dict[str, Any]) -> None:
+def test_what_no_schema_says_has_no_keyword(finding: ReportedFinding) -> None:
     """Nothing is made up."""
     exchange = Exchange(1, CASE.id, 1, REQUEST, 1.0, 1.0, replace(ANSWER, body=b'{"description": "well"}'))
     assert None is broken_rule(finding, "sms", exchange, None, statum())
@@ -147,8 +148,8 @@ def test_things_are_counted_in_words() -> None:
 
 def test_a_comparison_tells_commands_together_that_changed_alike() -> None:
     """One line for a requirement, with the number of all."""
-    before = result_of([verdict("RSP-03", command, Verdict.PASS) for command in ("sms", "airtime")]).document
-    after = result_of([verdict("RSP-03", command, Verdict.FAIL, WRONG_TYPE) for command in ("sms", "airtime")]).document
+    before = result_of([verdict("RSP-03", command, Verdict.PASS) for command in ("sms", "airtime")]).report
+    after = result_of([verdict("RSP-03", command, Verdict.FAIL, WRONG_TYPE) for command in ("sms", "airtime")]).report
     page = Page(comparison_html(ReportComparison.of(before, after), before, after))
 
     assert "Broken: 2" in page.text

@@ -5,21 +5,26 @@ from __future__ import annotations
 from dataclasses import replace
 
 from client_runs import ACCEPTED, Certification, Sent, refused
+from made_result import result_of
 from receiver_runs import Examined, notification
 from test_page import EVIL, Page
 
 from conformance.contract.contract import statum
 from conformance.journal import Note, Record
+from conformance.judging.verdicts import Verdict
 from conformance.model.traffic import Direction, DriverLine
 from conformance.reports.masking import Masking
 from conformance.reports.page.rendering import html
 from conformance.reports.page.transcript import GREETING, MOST_LINES, STRAY, Scene, Transcript
-from conformance.reports.result import Result, Saved
+from conformance.reports.report import ReportedFinding
+from conformance.reports.result import Reportable, Result
+
+REPORT = result_of().report
 
 
 def transcript(record: Record, masking: Masking | None = None) -> Transcript:
     """That of a record of which nothing is judged."""
-    return Transcript.of(Saved({"requirements": []}, statum(), record, masking or Masking()), record)
+    return Transcript.of(Reportable(replace(REPORT, requirements=()), statum(), record, masking or Masking()), record)
 
 
 def who(scene: Scene) -> list[str]:
@@ -189,9 +194,10 @@ def test_where_there_is_no_room_scenes_without_findings_go() -> None:
     for _ in range(400):
         run.call(Sent(raw=b"x" * 6000))
     last = run.call(Sent(status=402, code=200))
-    finding = {"case": last.id, "others": [], "message": "it did"}
-    document = {"requirements": [{"id": "RDG-07", "command": "sms", "verdict": "FAIL", "findings": [finding]}]}
-    told = Transcript.of(Saved(document, statum(), run.record()), run.record())
+    finding = ReportedFinding("it did", case=last.id)
+    entry = replace(REPORT.requirements[0], id="RDG-07", command="sms", verdict=Verdict.FAIL, findings=(finding,))
+    report = replace(REPORT, requirements=(entry,))
+    told = Transcript.of(Reportable(report, statum(), run.record()), run.record())
 
     assert 401 == len(told.scenes) + told.left_out
     assert [("RDG-07", "sms", "FAIL", "it did")] == told.scenes[-1].short

@@ -20,8 +20,9 @@ from conformance.judging.verdicts import RequirementVerdict, Verdict
 from conformance.reports.allure_results import allure_results
 from conformance.reports.junit import junit
 from conformance.reports.page.rendering import html
+from conformance.reports.report import MinimalRequest, ReportedFinding
 from conformance.reports.reproduce import repeat_command
-from conformance.reports.result import Result, Saved
+from conformance.reports.result import Reportable, Result
 from conformance.reports.sarif import sarif
 from conformance.reports.summary import summary
 from conformance.reports.terminal import show
@@ -95,16 +96,16 @@ def test_junit_tells_them_too() -> None:
 )
 def test_what_is_special_in_the_simplest_request(differs: dict[str, Any], words: str) -> None:
     """Long values by their length; the whole body where nothing in it is special."""
-    minimal = {"case": "c", "body": "{}", "differs": differs, "finished": True}
+    minimal = MinimalRequest("c", "{}", differs, finished=True, reproduce=None)
 
-    assert [words] == list(alike({"minimal": minimal, "count": 1, "others": []}))
+    assert [words] == list(alike(ReportedFinding("it did", minimal=minimal)))
 
 
 def test_a_search_that_did_not_come_to_its_end_says_so() -> None:
     """There may be a simpler one."""
-    minimal = {"case": "c", "body": "{}", "differs": {"amount": "7"}, "finished": False}
+    minimal = MinimalRequest("c", "{}", {"amount": "7"}, finished=False, reproduce=None)
 
-    assert ['simplest so far: amount "7" · case c'] == list(alike({"minimal": minimal, "count": 1, "others": []}))
+    assert ['simplest so far: amount "7" · case c'] == list(alike(ReportedFinding("it did", minimal=minimal)))
 
 
 def with_budget(budget: int, *notes: Note) -> Record:
@@ -219,7 +220,7 @@ KINDS = [
 def test_several_kinds_of_one_failure_are_each_shown() -> None:
     """With their number, what was answered, and one case."""
     result = result_of([verdict("RSP-03", "sms", Verdict.FAIL, *KINDS, failed=20, observations=160)])
-    (entry,) = result.document["requirements"]
+    (entry,) = result.report.requirements
 
     assert [
         '12 × status_code is the text "200" (/status_code is "200") · case sms/valid/random/1',
@@ -229,22 +230,21 @@ def test_several_kinds_of_one_failure_are_each_shown() -> None:
     ] == list(kinds(entry))
     for words in ('12 × status_code is the text "200"', "always where aspect is long"):
         assert words in told(result)
-        assert words in summary(result.document, result.contract).decode()
+        assert words in summary(result).decode()
 
 
 def test_every_report_explains_in_the_same_words() -> None:
     """The pattern, to the letter."""
     result = result_of([shrunk()])
-    document = result.document
 
     for text in (
         told(result),
         junit(result).decode(),
-        summary(document, statum()).decode(),
-        html(Saved(document, statum())).decode(),
+        summary(result).decode(),
+        html(Reportable(result.report, statum())).decode(),
+        sarif(result).decode(),
     ):
         assert PATTERN.text in text
-    assert PATTERN.text in sarif(document).decode()
     assert any(PATTERN.text in content.decode() for content in allure_results(result).values())
 
 

@@ -28,6 +28,7 @@ from conformance.contract.contract import statum
 from conformance.contract.requirements import Basis, Level
 from conformance.judging.judgement import Reason
 from conformance.judging.verdicts import Verdict
+from conformance.reports.report import SharedCause
 from conformance.reports.reproduce import repeat_command
 from conformance.reports.result import Result
 from conformance.reports.terminal import SHOWN_SHORTFALLS, show, verdict_line
@@ -159,7 +160,7 @@ def test_shortfalls_are_gathered_by_what_there_is_to_look_into() -> None:
         (Verdict.WARN, ("AUT-11",), ("sms",)),
         (Verdict.INCONCLUSIVE, ("AUT-02", "AUT-03"), ("sms",)),
         (Verdict.KNOWN, ("ACC-05",), ("sms",)),
-    ] == [(found.verdict, found.ids, found.commands) for found in shortfalls(result_of().document)]
+    ] == [(found.verdict, found.ids, found.commands) for found in shortfalls(result_of().report)]
 
 
 @pytest.mark.parametrize("settings", [SETTINGS, {**SETTINGS, "cases": "cases.toml"}])
@@ -167,19 +168,19 @@ def test_an_entry_hinders_as_its_verdict_does(settings: dict[str, Any]) -> None:
     """So that a report can be made of report.json alone."""
     chosen = "cases" in settings
     verdicts = [replace(v, asked_for=not chosen or v.reason is not Reason.NO_TRAFFIC) for v in VERDICTS]
-    document = result_of(verdicts, replace(RECORD, settings=settings)).document
+    report = result_of(verdicts, replace(RECORD, settings=settings)).report
 
-    assert [v.hinders for v in verdicts] == [hinders(entry, document) for entry in document["requirements"]]
+    assert [v.hinders for v in verdicts] == [hinders(entry, report) for entry in report.requirements]
 
 
 def test_a_shortfall_shows_its_first_finding() -> None:
     """Also where the first entries have none left to show."""
     broken = [verdict("RSP-03", "sms", Verdict.FAIL, failed=1), verdict("RSP-03", "airtime", Verdict.FAIL, LOST)]
 
-    (found,) = shortfalls(result_of(broken).document)
+    (found,) = shortfalls(result_of(broken).report)
 
     assert found.finding is not None
-    assert LOST.message == found.finding["message"]
+    assert LOST.message == found.finding.message
 
 
 def test_every_failure_is_named_in_a_flood_of_them() -> None:
@@ -209,8 +210,8 @@ def test_what_costs_money_or_gives_away_a_credential_is_told_first() -> None:
 def test_one_cause_of_several_requirements_is_told_once() -> None:
     """The requirements that it breaks stand together; only the first has the evidence."""
     result = result_of(VERDICTS)
-    document = {**result.document, "one_causes": [{"requirements": ["RSP-03", "NTF-01"], "exchanges": 3}]}
-    text = shown(replace(result, document=document))
+    report = replace(result.report, one_causes=(SharedCause(("RSP-03", "NTF-01"), 3),))
+    text = shown(replace(result, report=report))
 
     assert text.startswith("one cause, 2 requirements: RSP-03, NTF-01 (3 exchanges)\nFAIL RSP-03 ")
     assert text.index("FAIL NTF-01 ") < text.index("WARN AUT-11 ")

@@ -26,7 +26,7 @@ ANY_TEXT = st.text(st.characters(), max_size=40)
 def run_of(*verdicts: RequirementVerdict, **known: Any) -> dict[str, Any]:
     """The run in the file; of the made result unless there are verdicts."""
     result = result_of(verdicts, **known) if verdicts else result_of(**known)
-    (run,) = json.loads(sarif(result.document))["runs"]
+    (run,) = json.loads(sarif(result))["runs"]
     assert isinstance(run, dict)
     return run
 
@@ -61,7 +61,7 @@ def test_a_rule_leads_to_the_sentence_where_that_is_published() -> None:
     """And nowhere else."""
     page = "https://docs.example/requirements.html"
     result = result_of(record=replace(RECORD, settings={**SETTINGS, "catalogue_url": page}))
-    (run,) = json.loads(sarif(result.document))["runs"]
+    (run,) = json.loads(sarif(result))["runs"]
 
     ids = [rule["id"] for rule in run["tool"]["driver"]["rules"]]
     assert ids

@@ -34,12 +34,13 @@ from conformance.reports.files import (
     Content,
     Folder,
     json_report,
-    read_document,
+    read_report,
     read_saved,
     write_reports,
 )
 from conformance.reports.har import har
-from conformance.reports.result import Result, Saved
+from conformance.reports.report import Report
+from conformance.reports.result import Reportable, Result
 
 Capture = pytest.CaptureFixture[str]
 
@@ -130,7 +131,7 @@ def test_a_report_made_anew_is_that_of_the_run(name: str, left: Path, tmp_path: 
 @pytest.mark.parametrize("result", RESULTS.values(), ids=RESULTS)
 def test_whatever_the_verdicts_it_is_the_same(name: str, result: Result) -> None:
     """Of a result that was written and read back."""
-    read_back = Saved(json.loads(json_report(result)), statum(), result.record, result.masking)
+    read_back = Reportable(Report.read(json.loads(json_report(result))), statum(), result.record, result.masking)
 
     assert whole(REPORTS[name](result)) == whole(REPORTS[name](read_back))
 
@@ -359,7 +360,7 @@ def test_a_report_that_lacks_something_is_refused_or_does_without(tmp_path: Path
             (tmp_path / REPORT_JSON).write_text(json.dumps(document), encoding="utf-8")
             place[name] = value
             try:
-                saved = Saved(read_document(tmp_path, statum()), statum())
+                saved = Reportable(read_report(tmp_path, statum()), statum())
             except UsageError:
                 refused.add(name)
                 continue

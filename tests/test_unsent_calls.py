@@ -262,13 +262,13 @@ def test_classes_are_counted_by_calls_and_by_requests() -> None:
     certification = beside_lawful_calls("0")
     refuse(certification, phone_number="254112345678")
 
-    document = Result.of(certification.record()).document
-    counted = {(one["member"], one["class"]): (one["sent"], one["accepted"]) for one in document["coverage"]}
+    report = Result.of(certification.record()).report
+    counted = {(one.member, one.name): (one.sent, one.accepted) for one in report.coverage}
 
     assert (1, 0) == counted["phone_number", "pattern 2541[0-9]{8}"]
     assert (2, 2) == counted["phone_number", "pattern 2547[0-9]{8}"]
     assert ("message", "written in UTF-8") not in counted
-    assert "called and never sent: valid phone_number of sms: pattern 2541[0-9]{8}" in list(coverage_lines(document))
+    assert "called and never sent: valid phone_number of sms: pattern 2541[0-9]{8}" in list(coverage_lines(report))
 
 
 def test_no_class_of_what_a_client_lacks_is_counted() -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import pytest
+from pathlib import Path
 
+import pytest
+from contract_edits import copy_of_statum
+
+from conformance.contract.checking import faults_of
 from conformance.contract.command import Flow, Inquiry, Money, Unsolicited
 from conformance.contract.contract import statum
-
-PAYMENT = {"product": "tips", "source": "docs"}
+from conformance.contract.folder import ContractFolder
 
 
 def test_customers_start_payments() -> None:
@@ -44,16 +47,20 @@ def test_nothing_else_comes_without_an_invocation(callback: str | None) -> None:
 
 
 @pytest.mark.parametrize(
-    "entries",
+    "rows",
     [
-        [{"product": "sms", "source": "docs"}],
-        [{"product": "mpesa/online", "source": "docs"}],
-        [PAYMENT, PAYMENT],
-        [PAYMENT | {"inquiry": {"callback": "tips", "seconds": 8}}],
-        [PAYMENT | {"inquiry": {"callback": "sms", "seconds": 8}}],
+        'product = "sms"',
+        'product = "account-details"',
+        'product = "tips"\n[[unsolicited]]\nsource = "docs"\nproduct = "tips"',
+        'product = "tips"\ninquiry = { callback = "tips", seconds = 8 }',
+        'product = "tips"\ninquiry = { callback = "sms", seconds = 8 }',
     ],
 )
-def test_a_callback_has_one_use(entries: list[dict[str, object]]) -> None:
+def test_a_callback_has_one_use(tmp_path: Path, rows: str) -> None:
     """What comes to an address is told by the address alone."""
-    with pytest.raises(ValueError, match=r"is taken; expected a name of its own"):
-        Unsolicited.read(entries, statum().commands.values())
+    folder = copy_of_statum(tmp_path)
+    text = (folder / "contract.toml").read_text("utf-8")
+    (folder / "contract.toml").write_text(f'{text}\n[[unsolicited]]\nsource = "docs"\n{rows}\n', "utf-8")
+    faults = [fault.told for fault in faults_of(ContractFolder.at(folder))]
+
+    assert 1 == len([each for each in faults if "has another use already; expected a name of its own" in each])

@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 from xml.sax.saxutils import escape
 
 from conformance.certificate.coverage import Claims
@@ -20,6 +20,7 @@ from conformance.certificate.verification import VerifiedCertificate
 from conformance.contract.contract import Contract
 from conformance.judging.verdicts import Conclusion
 from conformance.reports.escaping import for_terminal
+from conformance.reports.report import Report
 
 LABEL = "statum conformance"
 
@@ -60,10 +61,10 @@ class Badge:
         )
 
     @classmethod
-    def of_report(cls, document: Mapping[str, Any], contract: Contract) -> Self:
-        """Of a document that is valid as report.json: its verdict, and what of a conformant one was exercised."""
-        verdict = document["verdict"]
-        message = _claimed(Claims.of(document, contract)) if verdict == Conclusion.CONFORMANT else verdict
+    def of_report(cls, report: Report, contract: Contract) -> Self:
+        """Of a report: its verdict, and what of a conformant one was exercised."""
+        verdict = report.verdict
+        message = _claimed(Claims.of(report, contract)) if verdict is Conclusion.CONFORMANT else verdict.value
         return cls(message, _OF_VERDICT[verdict])
 
     def endpoint(self) -> bytes:

@@ -22,6 +22,7 @@ from conformance.certificate.envelope import Rejected
 from conformance.certificate.issuing import EXTENSION, configuration, expectations_of, in_words, statement
 from conformance.contract.contract import Contract
 from conformance.model.errors import UsageError
+from conformance.reports.report import ReportSubject
 from conformance.reports.result import Result
 
 # How far the clocks of those who run, issue and verify may be apart.
@@ -151,24 +152,23 @@ def unsupported(document: Mapping[str, Any], result: Result, journal: JournalFil
 
 def _derived(result: Result, journal: JournalFile) -> dict[str, Any]:
     """The statement that follows from the journal, with nothing that whoever asked for the certificate said."""
-    started = datetime.fromisoformat(result.document["started_at"])
-    return statement(result, _subject(result.document), journal, expectations_of(result), (started, started))
+    started = datetime.fromisoformat(result.report.started_at)
+    return statement(result, _subject(result.report.subject), journal, expectations_of(result), (started, started))
 
 
-def _subject(document: Mapping[str, Any]) -> CertifiedSubject:
+def _subject(judged: ReportSubject) -> CertifiedSubject:
     """The subject as the journal alone tells it; of a driver's files it tells nothing."""
     try:
-        return CertifiedSubject.of(document)
+        return CertifiedSubject.of(judged)
     except UsageError:
-        judged = document["subject"]
-        return CertifiedSubject(judged["kind"], judged["name"], judged["url"], (), DigestSource.ADDRESS, "")
+        return CertifiedSubject(judged.kind, judged.name, judged.url, (), DigestSource.ADDRESS, "")
 
 
 def _check_coverage(document: Mapping[str, Any], result: Result) -> None:
     """Whatever edition issued it: what it claims to cover is covered."""
     claimed, found = (
         Claims.said(document["predicate"][EXTENSION], result.contract),
-        Claims.of(result.document, result.contract),
+        Claims.of(result.report, result.contract),
     )
     if claimed is not None and not found.includes(claimed):
         raise Rejected(
@@ -177,8 +177,8 @@ def _check_coverage(document: Mapping[str, Any], result: Result) -> None:
 
 
 def _check_issued(issued: str, result: Result) -> None:
-    document = result.document
-    ended = datetime.fromisoformat(document["started_at"]) + timedelta(seconds=document["duration_s"])
+    report = result.report
+    ended = datetime.fromisoformat(report.started_at) + timedelta(seconds=report.duration_s)
     if datetime.fromisoformat(issued) + CLOCK_DRIFT < ended.astimezone(UTC):
         raise Rejected(
             f"evidence: the run ended on {in_words(ended)}; the certificate says that it was issued on {issued}"
@@ -187,10 +187,10 @@ def _check_issued(issued: str, result: Result) -> None:
 
 def _was_sent_there(result: Result) -> bool:
     """Whether the requests to a gateway went to where its URL says; a client is not sent any."""
-    subject = result.document["subject"]
-    if subject["kind"] != "gateway":
+    subject = result.report.subject
+    if subject.kind != "gateway":
         return True
-    return {_origin(exchange.request.url) for exchange in result.record.exchanges} == {_origin(subject["url"])}
+    return {_origin(exchange.request.url) for exchange in result.record.exchanges} == {_origin(subject.url or "")}
 
 
 def _origin(url: str) -> tuple[str, ...]:

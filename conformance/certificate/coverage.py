@@ -14,12 +14,13 @@ from typing import Any, Self
 
 from conformance.certificate.envelope import Rejected
 from conformance.contract.contract import Contract
-from conformance.contract.requirements import Actor, Level
+from conformance.contract.requirements import Actor, ByRule, Level
 from conformance.judging.verdicts import Verdict
 from conformance.model.errors import UsageError, did_you_mean
+from conformance.reports.report import Report
 
-# What of a gateway shows that its notifications reach the callback URLs: each accepted request is followed by one.
-CALLBACKS_PROVEN = "NTF-01"
+# The rule by which a gateway shows that its notifications reach the callback URLs.
+CALLBACKS_PROVEN = ByRule("each-accepted-request-is-notified")
 
 ALL_COMMANDS = "all commands"
 NOTIFICATIONS = "notifications"
@@ -41,12 +42,12 @@ class Claims:
     must_not_applicable: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, document: Mapping[str, Any], contract: Contract) -> Self:
+    def of(cls, report: Report, contract: Contract) -> Self:
         """What the run of a report exercised, which was judged by `contract`."""
-        entries = document["requirements"]
-        kept = [entry for entry in entries if entry["verdict"] == Verdict.PASS and entry["command"]]
-        called = {entry["command"] for entry in kept if entry["actor"] != Actor.RECEIVER}
-        notified = {entry["command"] for entry in kept if _tells_of_notifications(entry)}
+        kept = [entry for entry in report.requirements if entry.verdict is Verdict.PASS and entry.command]
+        called = {entry.command for entry in kept if entry.actor is not Actor.RECEIVER}
+        proof = contract.catalogue.judged_by(CALLBACKS_PROVEN)
+        notified = {entry.command for entry in kept if entry.actor is Actor.RECEIVER or entry.id in proof}
         return cls(
             contract,
             tuple(name for name in contract.commands if name in called),
@@ -54,8 +55,12 @@ class Claims:
                 *products_of(contract, (name for name in contract.commands if name in notified)),
                 *(name for name in contract.names if name in notified and name not in contract.commands),
             ),
-            tuple(document.get("client", {}).get("lacks", ())),
-            tuple(_not_applicable(entries)),
+            report.client.lacks if report.client else (),
+            tuple(
+                entry.name
+                for entry in report.requirements
+                if entry.verdict is Verdict.NOT_APPLICABLE and entry.level is Level.MUST
+            ),
         )
 
     @classmethod
@@ -95,17 +100,6 @@ class Claims:
 def products_of(contract: Contract, commands: Iterable[str]) -> list[str]:
     """The products of those commands that are followed by notifications."""
     return [product for product in map(contract.product_of, commands) if product]
-
-
-def _tells_of_notifications(entry: Mapping[str, Any]) -> bool:
-    """Whether a requirement that was kept shows that notifications of its command were judged."""
-    return bool(entry["actor"] == Actor.RECEIVER or entry["id"] == CALLBACKS_PROVEN)
-
-
-def _not_applicable(entries: Iterable[Mapping[str, Any]]) -> Iterator[str]:
-    for entry in entries:
-        if entry["verdict"] == Verdict.NOT_APPLICABLE and entry["level"] == Level.MUST:
-            yield f"{entry['id']} {entry['command'] or ''}".rstrip()
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,9 +26,10 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Self
+from typing import Self
 
 from conformance.model.errors import EnvironmentFailure, UsageError
+from conformance.reports.report import ReportSubject
 
 # Of those that in-toto names, with the number of their hexadecimal digits.
 ALGORITHMS: Mapping[str, int] = {"sha256": 64, "sha512": 128, "gitCommit": 40}
@@ -196,7 +197,7 @@ class CertifiedSubject:
     @classmethod
     def of(
         cls,
-        document: Mapping[str, Any],
+        judged: ReportSubject,
         name: str | None = None,
         digest: Digest | None = None,
         measured: Sequence[Path] = (),
@@ -205,9 +206,8 @@ class CertifiedSubject:
 
         Raises UsageError if there is nothing to tell it by, or a file cannot be read.
         """
-        judged = document["subject"]
-        kind, url = judged["kind"], judged["url"]
-        named = name or judged["name"]
+        kind, url = judged.kind, judged.url
+        named = name or judged.name
         if digest is not None:
             return cls(
                 kind, named, url, ((named, digest),), DigestSource.GIVEN, "given by who asked for the certificate"
@@ -216,7 +216,7 @@ class CertifiedSubject:
             files = ", ".join(path.name for path in measured)
             artifacts = tuple((path.name, _measured(path)) for path in measured)
             return cls(kind, named, url, artifacts, DigestSource.MEASURED, f"measured of the driver: {files}")
-        if kind == "gateway" and judged["name"] != url:
+        if kind == "gateway" and judged.name != url:
             # The built-in mock gateway has a name of its own; a gateway that was given is called by its URL.
             return cls(
                 kind, named, url, ((named, suite_digest()),), DigestSource.MEASURED, "measured of the suite's files"

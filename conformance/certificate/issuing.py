@@ -35,6 +35,7 @@ from conformance.judging.judgement import Reason
 from conformance.judging.verdicts import Conclusion, RequirementVerdict, Verdict
 from conformance.model.errors import SuiteError, UsageError
 from conformance.model.untrusted import parse_json
+from conformance.reports.report import written
 from conformance.reports.result import Result
 
 if TYPE_CHECKING:
@@ -154,10 +155,10 @@ def statement(
 
 def recounted(result: Result) -> dict[str, Any]:
     """What follows from the journal alone: judged again by the same suite, it has to come out the same."""
-    verdicts, document = result.judged.verdicts, result.document
-    coverage = Claims.of(document, result.contract)
+    verdicts, report = result.judged.verdicts, result.report
+    coverage = Claims.of(report, result.contract)
     return {
-        "verdict": document["verdict"],
+        "verdict": report.verdict.value,
         "strict": result.judged.strict,
         "commands": list(coverage.exercised),
         "coverage": coverage.entry,
@@ -166,7 +167,12 @@ def recounted(result: Result) -> dict[str, Any]:
         "warned": ids_of(_named(_warned(verdicts))),
         "not_applicable": _named(v for v in verdicts if v.verdict is Verdict.NOT_APPLICABLE),
         "not_exercised": _named(v for v in verdicts if v.verdict is Verdict.INCONCLUSIVE),
-        "run": {name: document[name] for name in ("started_at", "duration_s", "seed", "counts")},
+        "run": {
+            "started_at": report.started_at,
+            "duration_s": report.duration_s,
+            "seed": report.seed,
+            "counts": written(report.counts),
+        },
     }
 
 
@@ -251,7 +257,7 @@ def issue(result: Result, journal: JournalFile, certification: Certification, no
     _check_certifiable(result)
     journal.check_unchanged()
     subject = CertifiedSubject.of(
-        result.document, certification.subject_name, certification.subject_digest, certification.measured
+        result.report.subject, certification.subject_name, certification.subject_digest, certification.measured
     )
     issued = (now or datetime.now(UTC)).replace(microsecond=0)
     expires = issued + timedelta(days=certification.valid_days)

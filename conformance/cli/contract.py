@@ -61,12 +61,12 @@ def _name(check: Callable[..., Any]) -> str:
     return f"{check.__module__.rpartition('.')[2]}.{check.__qualname__.partition('.<locals>')[0]}"
 
 
-def _as_markdown(entries: list[dict[str, Any]]) -> None:
-    for line in _markdown(entries):
+def _as_markdown(entries: list[dict[str, Any]], contract: Contract) -> None:
+    for line in _markdown(entries, contract):
         click.echo(line)
 
 
-def _markdown(entries: list[dict[str, Any]]) -> Iterator[str]:
+def _markdown(entries: list[dict[str, Any]], contract: Contract) -> Iterator[str]:
     yield "| id | level | actor | requirement | commands | rests on | checks |"
     yield "|---|---|---|---|---|---|---|"
     for entry in entries:
@@ -76,7 +76,7 @@ def _markdown(entries: list[dict[str, Any]]) -> Iterator[str]:
             entry["actor"],
             entry["title"],
             ", ".join(f"`{command}`" for command in entry["commands"]) or "–",
-            rests_on(entry),
+            rests_on(contract.catalogue[entry["id"]], contract),
             _judged_by(entry),
         )
         yield f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
@@ -86,7 +86,7 @@ def _judged_by(entry: Mapping[str, Any]) -> str:
     return ", ".join(entry["checks"]) or f"not judged: {entry['excluded']}"
 
 
-def _as_table(entries: list[dict[str, Any]]) -> None:
+def _as_table(entries: list[dict[str, Any]], contract: Contract) -> None:
     table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for heading in ("id", "level", "actor"):
         table.add_column(heading, no_wrap=True)
@@ -94,15 +94,15 @@ def _as_table(entries: list[dict[str, Any]]) -> None:
     for entry in entries:
         requirement = Text(entry["title"])
         commands = ", ".join(entry["commands"]) or "no command of its own"
-        for line in (rests_on(entry), commands, _judged_by(entry)):
+        for line in (rests_on(contract.catalogue[entry["id"]], contract), commands, _judged_by(entry)):
             requirement.append(f"\n{line}", style="dim")
         table.add_row(entry["id"], entry["level"], entry["actor"], requirement)
     results().print(table)
 
 
-FORMATS: Mapping[str, Callable[[list[dict[str, Any]]], None]] = {
+FORMATS: Mapping[str, Callable[[list[dict[str, Any]], Contract], None]] = {
     "table": _as_table,
-    "json": print_json,
+    "json": lambda entries, _: print_json(entries),
     "markdown": _as_markdown,
 }
 
@@ -113,7 +113,8 @@ def requirements(contract: Contract, **options: Any) -> int:
 
     What cannot be observed from outside is listed too, with the reason why it is not judged.
     """
-    FORMATS[options["format"]]([_entry(requirement, contract) for requirement in contract.catalogue.requirements])
+    entries = [_entry(requirement, contract) for requirement in contract.catalogue.requirements]
+    FORMATS[options["format"]](entries, contract)
     return 0
 
 

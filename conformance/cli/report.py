@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from conformance.cli.messages import Output
 from conformance.contract.contract import Contract
 from conformance.gateway.campaign import JOURNAL
 from conformance.model.errors import EnvironmentFailure, UsageError
-from conformance.reports.comparing import ReportComparison, VerdictChange, markdown, told
+from conformance.reports.comparing import ReportComparison, VerdictChange, in_one_line, markdown
 from conformance.reports.console import print_document, print_json, print_line, remarks, results
 from conformance.reports.escaping import for_terminal
 from conformance.reports.files import (
@@ -33,13 +32,14 @@ from conformance.reports.files import (
     TRAFFIC_HAR,
     Content,
     Folder,
-    read_document,
+    as_a_run_writes_it,
+    read_report,
     read_saved,
     write_report,
 )
 from conformance.reports.page.markup import in_words
 from conformance.reports.page.rendering import comparison_html
-from conformance.reports.result import Saved
+from conformance.reports.result import Reportable
 from conformance.reports.terminal import STYLES
 
 # The only one that no run writes: a certificate has a better one.
@@ -74,31 +74,15 @@ def report(journal: Path | None, contract: Contract, **asked: Any) -> int:
     wanted = _wanted(home, asked, everything=everything)
     if saved.record is None:
         wanted = _without_journal(wanted, home / JOURNAL, everything=everything)
-    with _as_a_run_writes_it(directory):
+    with as_a_run_writes_it(directory):
         contents = {file: _content(file, saved) for file in wanted}
     for file, path in wanted.items():
-        with _as_a_run_writes_it(directory):
+        with as_a_run_writes_it(directory):
             _write(path, contents[file])
         shorter = saved.record is None and file in SHOW_JOURNAL
         beside = f" without messages, for there is no {home / JOURNAL}" if shorter else ""
         print_line(results(), f"{path} is written{beside}")
     return 0
-
-
-@contextmanager
-def _as_a_run_writes_it(*saved: Path) -> Iterator[None]:
-    """UsageError for a document that the schema lets pass, and of which nothing can be made.
-
-    `settings` may hold whatever an option was given, so the schema leaves its values open.
-    """
-    try:
-        yield
-    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-        files = " or ".join(map(str, saved))
-        raise UsageError(
-            f"a value in {files} is none that a run writes: {' '.join(str(error).split())[:200]}",
-            "`statum-conformance judge` makes reports of its journal, if that is still there",
-        ) from error
 
 
 def _without_journal(wanted: Mapping[str, Path], journal: Path, *, everything: bool) -> dict[str, Path]:
@@ -127,8 +111,8 @@ def _place(directory: Path, file: str, place: str) -> Path:
     return path / file if path.is_dir() and file != ALLURE_RESULTS else path
 
 
-def _content(file: str, saved: Saved) -> Content | Folder:
-    return Badge.of_report(saved.document, saved.contract).svg() if file == BADGE_SVG else REPORTS[file](saved)
+def _content(file: str, saved: Reportable) -> Content | Folder:
+    return Badge.of_report(saved.report, saved.contract).svg() if file == BADGE_SVG else REPORTS[file](saved)
 
 
 @click.command("compare", cls=ConformanceCommand, short_help="Compare two saved results.")
@@ -141,10 +125,10 @@ def compare(before: Path, after: Path, html: Path | None, contract: Contract, **
     unmuted or newly warned, what fails and was newly exercised, and what passed and is no longer exercised.
     """
     form = options["format"]
-    documents = read_document(before, contract), read_document(after, contract)
-    with _as_a_run_writes_it(before, after):
-        comparison = ReportComparison.of(*documents)
-        page = comparison_html(comparison, *documents) if html is not None else None
+    reports = read_report(before, contract), read_report(after, contract)
+    with as_a_run_writes_it(before, after):
+        comparison = ReportComparison.of(*reports)
+        page = comparison_html(comparison, *reports) if html is not None else None
     output = Output(as_json=form != "text")
     if form == "json":
         print_json(asdict(comparison))
@@ -165,7 +149,7 @@ def _show(comparison: ReportComparison, console: Console) -> None:
         grown = f"p95 {in_words(slow.before)} → {in_words(slow.after)}"
         print_line(console, f"slower {slow.what} of {slow.name}: {grown}")
     before, after = comparison.verdicts
-    print_line(console, f"{before} → {after}: {told(comparison)}", STYLES[after])
+    print_line(console, f"{before} → {after}: {in_one_line(comparison)}", STYLES[after])
 
 
 def _described(change: VerdictChange) -> str:

@@ -50,7 +50,7 @@ def settings_from(options: Mapping[str, Any], *, looks_only: bool = False, is_se
         "consumer_secret": secret,
         # Each once and in the order of the contract, so that another order sends the same.
         "products": tuple(product for product in contract.products if product in options["product"]),
-        "callback_paths": dict(options.get("callback_path", ())),
+        "callback_paths": dict(options.get("callback_path") or ()),
         "registered": {member: tuple(options[member]) for member in contract.members.registered if options.get(member)},
         "callback_tls": _tls(options.get("callback_tls_cert"), options.get("callback_tls_key")),
         "ca_file": trusted(options.get("ca_file")),

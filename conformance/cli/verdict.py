@@ -123,11 +123,11 @@ def _tell_github(result: Result, messages: Messages) -> None:
     A summary that cannot be written is warned of: the verdict does not depend on it.
     """
     if on_github():
-        for line in workflow_commands(result.document):
+        for line in workflow_commands(result.report):
             click.echo(line, err=True)
     if path := os.environ.get(SUMMARY):
         try:
             with Path(path).open("ab") as file:
-                file.write(summary(result.document, result.contract))
+                file.write(summary(result))
         except OSError as error:
             messages.warn(f"{path} (${SUMMARY}) cannot be written: {error.strerror or error}")

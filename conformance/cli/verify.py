@@ -22,6 +22,7 @@ from conformance.model.untrusted import parse_json
 from conformance.reports.console import print_line, results
 from conformance.reports.files import LONGEST_REPORT
 from conformance.reports.remarks import in_ranges
+from conformance.reports.report import Report
 
 UNKNOWN = "unknown"
 
@@ -157,7 +158,7 @@ def badge(source: Path, output: Path | None, contract: Contract, **options: Any)
     elif on_command_line("key"):
         raise UsageError(f"{source} is a report, which nobody signs; --key is for a certificate")
     else:
-        contract.check_recorded(report["settings"], f"the report {source}")
+        contract.check_recorded(report.settings, f"the report {source}")
         made = Badge.of_report(report, contract)
     content = made.endpoint() if options["endpoint"] else made.svg()
     if output is None:
@@ -167,10 +168,11 @@ def badge(source: Path, output: Path | None, contract: Contract, **options: Any)
     return 0
 
 
-def _report(data: bytes) -> dict[str, Any] | None:
+def _report(data: bytes) -> Report | None:
     """The report that it is; None if it is something else, which a certificate may be."""
     try:
         document = parse_json(data)
     except ValueError:
         return None
-    return document if isinstance(document, dict) and FORMATS.violation("report", document) is None else None
+    is_report = isinstance(document, dict) and FORMATS.violation("report", document) is None
+    return Report.read(document) if is_report else None

@@ -1,22 +1,27 @@
-"""A contract folder, cross-checked: everything in it that cannot be used, each as a fault with its place.
+"""A contract folder, checked: everything in it that cannot be used, each as a fault with its place.
 
     faults_of       the folder → its faults, in the order of its files; none of one that can be used
     Engine          what the suite brings that a contract may name
 
-Each step rests on those before it: files that can be read, tables and schemas that are well-formed, and then what they
-say of each other. So a fault is told once, and not with all that follows from it.
+Each step rests on those before it: files that can be read, then tables and schemas that are well-formed, and last what
+they say of each other (`conformance.contract.cross_checks`). So a fault is told once, and not with all that follows
+from it.
 """
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
+from urllib.parse import urldefrag, urljoin
 
-from conformance.contract import schema_checks
-from conformance.contract.behaviours import ROWS, Behaviours
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import ValidationError
+
 from conformance.contract.cross_checks import Rules, contradictions
 from conformance.contract.folder import (
     BEHAVIOURS,
@@ -27,13 +32,15 @@ from conformance.contract.folder import (
     TABLES,
     ContractFolder,
     FolderFault,
+    Place,
     hinted,
 )
-from conformance.contract.probes import Probe, Probes
-from conformance.contract.requirements import judge_of
-from conformance.contract.schema_set import FORMATS
+from conformance.contract.schema_set import FORMATS, SCHEMA_LIST, SCHEMA_MAP, SINGLE_SCHEMA
+from conformance.contract.validation import KEYWORDS
+from conformance.model.errors import SuiteError, UnknownKeyword
+from conformance.model.untrusted import parse_json
 
-Table = Mapping[str, Any]
+Schema = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,16 +52,15 @@ class Engine:
     """
 
     rules: Rules | None
-    generates: Callable[[Table], object]
+    generates: Callable[[Schema], object]
 
 
 def faults_of(folder: ContractFolder, engine: Engine | None = None) -> list[FolderFault]:
     """What is wrong with the folder; without an `engine` all but the rules, and what can be generated."""
-    rules = None if engine is None else engine.rules
     return (
         sorted({*_unreadable(folder)})
-        or sorted({*_malformed(folder, engine)})
-        or sorted({*contradictions(folder, rules)})
+        or sorted({*_malformed(folder), *_schema_faults(folder, engine)})
+        or sorted({*contradictions(folder, None if engine is None else engine.rules)})
     )
 
 
@@ -67,7 +73,15 @@ def _unreadable(folder: ContractFolder) -> Iterator[FolderFault]:
             yield from _no_toml(folder, name)
         elif name in NEEDED:
             yield FolderFault(name, 1, "there is no such file; expected one in every contract folder")
-    yield from schema_checks.unreadable(folder)
+    for name in folder.schemas.names:
+        file = folder.file_of(name)
+        try:
+            document = parse_json((folder.root / file).read_bytes())
+        except ValueError as error:
+            yield FolderFault(file, _line_in(str(error)) or 1, f"{error}; expected JSON, each member named once")
+            continue
+        if not isinstance(document, dict):
+            yield FolderFault(file, 1, "it is no object; expected a JSON Schema")
 
 
 def _no_toml(folder: ContractFolder, name: str) -> Iterator[FolderFault]:
@@ -78,73 +92,62 @@ def _no_toml(folder: ContractFolder, name: str) -> Iterator[FolderFault]:
         yield FolderFault(name, line, f"it holds the byte {error.object[error.start]:#04x}; expected UTF-8")
     except tomllib.TOMLDecodeError as error:
         words, _, place = str(error).partition(" (at ")
-        line_told = re.search(r"line (\d+)", place)
         last = (folder.root / name).read_bytes().count(b"\n") + 1
-        yield FolderFault(name, int(line_told[1]) if line_told else last, f"{words}; expected TOML")
+        yield FolderFault(name, _line_in(place) or last, f"{words}; expected TOML")
 
 
-# --- Tables and schemas that are not well-formed
+def _line_in(words: str) -> int | None:
+    found = re.search(r"line (\d+)", words)
+    return int(found[1]) if found else None
 
 
-def _malformed(folder: ContractFolder, engine: Engine | None) -> Iterator[FolderFault]:
-    yield from _by_format(folder, CONTRACT, "contract", (), folder.tables[CONTRACT])
+# --- Tables that are not as schemas/formats/ describes them
+
+
+def _malformed(folder: ContractFolder) -> Iterator[FolderFault]:
+    for file, name in ((CONTRACT, "contract"), (PROBES, "probes"), (BEHAVIOURS, "behaviours")):
+        yield from _by_format(folder, file, name, (), folder.tables[file])
     entries = folder.tables[REQUIREMENTS].get("requirement")
     if not isinstance(entries, list) or not entries:
         yield folder.fault(REQUIREMENTS, (), "it has no [[requirement]]; expected at least one")
-    else:
-        for number, entry in enumerate(entries):
-            place = ("requirement", number)
-            found = list(_by_format(folder, REQUIREMENTS, "requirement", place, entry))
-            yield from found or _by_parser(folder, REQUIREMENTS, (*place, "judge"), judge_of, entry.get("judge"))
-    yield from _rows(folder)
-    yield from schema_checks.malformed(folder, None if engine is None else engine.generates)
+        return
+    for number, entry in enumerate(entries):
+        yield from _by_format(folder, REQUIREMENTS, "requirement", ("requirement", number), entry)
 
 
-def _by_format(
-    folder: ContractFolder, file: str, name: str, place: tuple[str | int, ...], table: Table
-) -> Iterator[FolderFault]:
-    """Against the schema of `schemas/formats/`."""
-    for broken in FORMATS.violations(name, table):
-        schema, steps = FORMATS.resolved(name), _steps(broken.pointer, table)
-        yield folder.fault(file, (*place, *steps), _in_words(broken.keyword, broken.message, steps, schema, table))
+def _by_format(folder: ContractFolder, file: str, name: str, place: Place, table: Schema) -> Iterator[FolderFault]:
+    for error in FORMATS.validator(name).iter_errors(table):
+        steps = tuple(error.absolute_path)
+        yield folder.fault(file, (*place, *steps), _in_words(error, steps, FORMATS.resolved(name)))
 
 
-def _steps(pointer: str, value: Any) -> tuple[str | int, ...]:
-    """A JSON pointer as the path that it is in `value`."""
-    steps: list[str | int] = []
-    for token in pointer.split("/")[1:]:
-        name = token.replace("~1", "/").replace("~0", "~")
-        step: Any = int(name) if isinstance(value, list) else name
-        steps.append(step)
-        value = value[step] if isinstance(value, list) else value.get(step) if isinstance(value, dict) else None
-    return tuple(steps)
-
-
-def _in_words(keyword: str, message: str, steps: tuple[str | int, ...], schema: Table, table: Table) -> str:
-    """A violation as what is there, and what is expected."""
-    parent, rule = _rule_at(schema, steps[:-1]), _rule_at(schema, steps)
-    named = ".".join(map(str, steps)) or "it"
-    if keyword == "required":
+def _in_words(error: Any, steps: Place, schema: Schema) -> str:
+    """A violation as what is there, and what is expected. It is named as in its row: the line tells which row."""
+    rows = [number for number, step in enumerate(steps) if isinstance(step, int)]
+    named = ".".join(map(str, steps[rows[-1] + 1 if rows and rows[-1] + 1 < len(steps) else 0 :])) or "it"
+    rule = _rule_at(schema, steps)
+    if error.validator == "required":
         return f"{named} is missing; expected {rule.get('description', 'it')}"
-    if keyword == "additionalProperties":
-        known = tuple(parent.get("properties", ()))
-        return hinted(f"{named} is no key of this table; expected {', '.join(known)}", str(steps[-1]), known)
-    value = _value_at(table, steps)
-    if "enum" in rule and not isinstance(value, dict | list):
-        known = tuple(map(str, rule["enum"]))
-        return hinted(f"{named} is {value!r}; expected {' or '.join(known)}", str(value), known)
-    if rule is False or not rule or keyword in {"if", "then", "else", "not", "allOf", "anyOf", "oneOf"}:
-        return f"{named} cannot be there as it is: {message}; expected as docs/extend.md says"
-    return f"{named} is {value!r:.80}; expected {rule.get('description', message)}"
+    if error.validator == "additionalProperties":
+        known = tuple(error.schema["properties"])
+        expected = ", ".join(known) if len(known) <= MOST_NAMED else "a word of docs/extend.md"
+        return hinted(f"{named} is no key of this table; expected {expected}", str(steps[-1]), known)
+    if error.validator == "enum" and not isinstance(error.instance, dict | list):
+        known = tuple(map(str, error.validator_value))
+        expected = " or ".join(known) if len(known) <= FEW else f"one of {', '.join(known)}"
+        return hinted(f"{named} is {error.instance!r}; expected {expected}", str(error.instance), known)
+    if error.validator == "not":
+        return f"{named} cannot be there; expected none beside the others of this table"
+    if "description" not in rule:
+        return f"{named} cannot be there as it is: {error.message}; expected as docs/extend.md says"
+    return f"{named} is {error.instance!r:.80}; expected {rule['description']}"
 
 
-def _value_at(value: Any, steps: Iterable[str | int]) -> Any:
-    for step in steps:
-        value = value[step]
-    return value
+# So many values read well with "or" between them, so many keys in a line.
+FEW, MOST_NAMED = 5, 25
 
 
-def _rule_at(schema: Any, steps: Iterable[str | int]) -> Any:
+def _rule_at(schema: Any, steps: Iterable[str | int]) -> Schema:
     """What a schema (without references) says of the value there; {} where it says nothing."""
     for step in steps:
         if not isinstance(schema, Mapping):
@@ -156,32 +159,103 @@ def _rule_at(schema: Any, steps: Iterable[str | int]) -> Any:
     return schema if isinstance(schema, Mapping) else {}
 
 
-def _by_parser(
-    folder: ContractFolder, file: str, place: tuple[str | int, ...], parse: Callable[[Any], object], value: Any
-) -> Iterator[FolderFault]:
-    """Against what reads a row; a key that its complaint begins with is the place."""
-    if value is None:
+# --- Schemas that cannot be resolved, kept or generated from
+
+_META = Draft202012Validator(Draft202012Validator.META_SCHEMA)
+
+# What is said of a schema and restricts nothing, beside what the validator knows.
+_SAID = frozenset({"$schema", "$id", "$defs", "$comment", "title", "description", "examples", "then", "else"})
+_BY_NAME = SCHEMA_MAP | {"$defs", "patternProperties"}
+_KNOWN = frozenset(Draft202012Validator.VALIDATORS) | KEYWORDS.keys() | _SAID
+
+
+def _schema_faults(folder: ContractFolder, engine: Engine | None) -> Iterator[FolderFault]:
+    names = folder.schemas.names
+    if faults := [folder.fault(name, *found) for name in names for found in _within(folder, name)]:
+        yield from faults
         return
-    try:
-        parse(value)
-    except (ValueError, TypeError, KeyError) as error:
-        told = f"{error.args[0]!r} is missing; expected it" if isinstance(error, KeyError) else str(error)
-        key = told.split(" ", 1)[0]
-        yield folder.fault(file, (*place, key) if isinstance(value, dict) and key in value else place, told)
+    for name in names:
+        try:
+            whole = folder.schemas.resolved(name)
+        except SuiteError as error:
+            told = f"{error.message}; expected a schema that can be written without references"
+            yield folder.fault(name, (), told)
+            continue
+        yield from _examples(folder, name)
+        if engine is not None and name.endswith("/request"):
+            try:
+                engine.generates(whole)
+            except UnknownKeyword as error:
+                told = f"no values can be made of it: {error.message}; expected what generation knows"
+                yield folder.fault(name, (), told)
 
 
-def _rows(folder: ContractFolder) -> Iterator[FolderFault]:
-    """The rows of behaviours.toml and probes.toml, read one at a time, and then together."""
-    kinds = ((BEHAVIOURS, ROWS, Behaviours.read), (PROBES, {"probe": Probe.from_entry}, Probes.read))
-    for file, rows, read in kinds:
-        stated = folder.tables[file]
-        if unknown := next((kind for kind in stated if kind not in rows), None):
-            told = f"[[{unknown}]] is none of its tables; expected {', '.join(f'[[{kind}]]' for kind in rows)}"
-            yield folder.fault(file, (unknown,), hinted(told, unknown, tuple(rows)))
-        found = [
-            fault
-            for kind, parse in rows.items()
-            for number, entry in enumerate(stated.get(kind, ()))
-            for fault in _by_parser(folder, file, (kind, number), parse, entry)
-        ]
-        yield from found or _by_parser(folder, file, (), read, folder.texts[file])
+def _within(folder: ContractFolder, name: str) -> Iterator[tuple[Place, str]]:
+    """Keywords that are unknown, or not as they have to be, and references that lead nowhere."""
+    document = folder.schemas.schema(name)
+    for place, schema in _schemas(document, ()):
+        for keyword, rule in schema.items():
+            if keyword not in _KNOWN:
+                told = f"the keyword {keyword!r} is unknown; expected one of JSON Schema 2020-12 or of docs/extend.md"
+                yield (*place, keyword), hinted(told, keyword, _KNOWN)
+            elif keyword == "$ref" and (nowhere := _leads_nowhere(folder, name, rule)):
+                yield (*place, keyword), nowhere
+    for broken in _no_schema(json.dumps(document)):
+        yield tuple(broken.absolute_path), f"{broken.message:.200}; expected a schema of JSON Schema 2020-12"
+
+
+@lru_cache(maxsize=256)  # a folder that is checked again has changed in one place, if at all
+def _no_schema(document: str) -> tuple[ValidationError, ...]:
+    return tuple(_META.iter_errors(json.loads(document)))
+
+
+def _schemas(node: Any, place: Place) -> Iterator[tuple[Place, Schema]]:
+    """Each schema within a schema, and where it is; what is in examples and constants is data."""
+    if not isinstance(node, Mapping):
+        return
+    yield place, node
+    for keyword, value in node.items():
+        if keyword in SINGLE_SCHEMA:
+            yield from _schemas(value, (*place, keyword))
+        elif keyword in SCHEMA_LIST and isinstance(value, list):
+            for number, each in enumerate(value):
+                yield from _schemas(each, (*place, keyword, number))
+        elif keyword in _BY_NAME and isinstance(value, Mapping):
+            for member, each in value.items():
+                yield from _schemas(each, (*place, keyword, member))
+
+
+def _leads_nowhere(folder: ContractFolder, name: str, reference: Any) -> str | None:
+    schemas = folder.schemas
+    url, fragment = urldefrag(urljoin(f"{schemas.base_uri}{name}.json", str(reference)))
+    target = url.removeprefix(schemas.base_uri).removesuffix(".json")
+    if not url.startswith(schemas.base_uri) or target not in schemas:
+        told = f"$ref {reference!r} leads to no file of the folder; expected a path from this file"
+        return hinted(told, target, schemas.names)
+    found: Any = schemas.schema(target)
+    for step in fragment.split("/")[1:]:
+        known = found if isinstance(found, Mapping) else {}
+        if step not in known:
+            told = f"$ref {reference!r} leads nowhere, for {target}.json has no {step!r} there; expected a definition"
+            return hinted(told, step, known)
+        found = known[step]
+    return None
+
+
+def _examples(folder: ContractFolder, name: str) -> Iterator[FolderFault]:
+    """Every message has an example, and every example keeps its schema; one of a request also the tolerated one."""
+    document = folder.schemas.schema(name)
+    definitions: Mapping[str, Schema] = document.get("$defs", {})
+    if not document.get("examples") and not definitions:
+        yield folder.fault(name, (), "it has no examples; expected at least one, for documents and the mock gateway")
+    bounds = [name, *([f"{name}.tolerated"] if f"{name}.tolerated" in folder.schemas else [])]
+    given: list[tuple[Place, list[str], Schema]] = [((), [] if definitions else bounds, document)]
+    given += [(("$defs", key), [f"{name}#{key}"], rule) for key, rule in definitions.items()]
+    for place, schemas, rule in given:
+        for number, example in enumerate(rule.get("examples", ())):
+            for bound in schemas:
+                if (broken := folder.schemas.violation(bound, example)) is not None:
+                    own = f"{bound}.json" if bound in bounds[1:] else "its schema"
+                    told = f"the example breaks {own} at {broken.pointer or 'the whole'}: {broken.message}"
+                    yield folder.fault(name, (*place, "examples", number), f"{told}; expected one that keeps it")
+                    break

@@ -178,20 +178,9 @@ class Unsolicited:
         )
 
     @classmethod
-    def read(cls, entries: Iterable[Mapping[str, Any]], commands: Iterable[Command]) -> Mapping[str, Unsolicited]:
-        """All `[[unsolicited]]` tables of a contract, by product.
-
-        Raises ValueError for a callback that has another use already.
-        """
-        taken = {name for command in commands for name in (command.name, command.product) if name}
-        rows: dict[str, Unsolicited] = {}
-        for row in map(cls.from_entry, entries):
-            for name in row.callbacks:
-                if name in taken:
-                    raise ValueError(f"product {name!r} of [[unsolicited]] is taken; expected a name of its own")
-                taken.add(name)
-            rows[row.product] = row
-        return MappingProxyType(rows)
+    def read(cls, entries: Iterable[Mapping[str, Any]]) -> Mapping[str, Unsolicited]:
+        """All `[[unsolicited]]` tables of a contract, by product."""
+        return MappingProxyType({row.product: row for row in map(cls.from_entry, entries)})
 
     @property
     def name(self) -> str:

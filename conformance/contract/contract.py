@@ -192,7 +192,7 @@ class Contract:
     def _made(cls, folder: ContractFolder) -> Self:
         stated = folder.tables[CONTRACT]
         commands = {row["name"]: Command.from_entry(row) for row in stated["command"]}
-        unsolicited = Unsolicited.read(stated.get("unsolicited", ()), commands.values())
+        unsolicited = Unsolicited.read(stated.get("unsolicited", ()))
         members = stated.get("members", {})
         account: Mapping[str, Any] | None = stated.get("account")
         listed = folder.texts[REQUIREMENTS]

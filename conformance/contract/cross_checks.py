@@ -1,118 +1,139 @@
 """What the files of a contract folder say of each other, and where it does not go together.
 
 contradictions      the faults of a well-formed folder
+Rules               the written rules, each with what takes its parameters
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any
 
+from conformance.contract.behaviours import CHOOSING
 from conformance.contract.command import Command, Unsolicited
-from conformance.contract.folder import BEHAVIOURS, CONTRACT, PROBES, REQUIREMENTS, ContractFolder, FolderFault, hinted
+from conformance.contract.folder import (
+    BEHAVIOURS,
+    CONTRACT,
+    PROBES,
+    REQUIREMENTS,
+    ContractFolder,
+    FolderFault,
+    Place,
+    hinted,
+)
 from conformance.contract.places import places_of
-from conformance.contract.probes import MAKERS, Probes
-from conformance.contract.requirements import ANY, ByPlace, ByProbe, ByRule, Judge, judge_of
-from conformance.contract.schema_checks import members_of
+from conformance.contract.probes import MAKERS, Making, Probes
+from conformance.contract.requirements import (
+    ACCEPTED,
+    ANSWER,
+    ANY,
+    ERROR,
+    FAILED,
+    NOTIFICATION,
+    REQUEST,
+    SUCCEEDED,
+    ByPlace,
+    ByProbe,
+    ByRule,
+    Judge,
+    judge_of,
+)
 from conformance.contract.validation import ContractValidator
 from conformance.model.traffic import Kind
 
-Place = tuple[str | int, ...]
 # Name of a written rule → what takes its parameters, or raises TypeError, KeyError or ValueError for others.
 Rules = Mapping[str, Callable[[Mapping[str, Any]], object]]
 
 
 def contradictions(folder: ContractFolder, rules: Rules | None) -> Iterator[FolderFault]:
     """All of them; `rules`: the written rules that there are, None if they are not known."""
-    said = _Said(folder)
+    checks = _CrossChecks(folder, rules)
     for check in (
-        said.commands,
-        said.messages,
-        said.roles_of_answers,
-        said.roles_of_notifications,
-        said.roles_of_requests,
-        said.account,
-        said.behaviours,
+        checks.names,
+        checks.messages,
+        checks.roles_of_answers,
+        checks.roles_of_notifications,
+        checks.roles_of_requests,
+        checks.account,
+        checks.probes,
+        checks.behaviours,
+        checks.requirements,
+        checks.quotes,
     ):
         yield from check()
-    yield from said.requirements(rules)
-    yield from said.judged(rules)
 
 
-class _Said:
-    """What the files of a well-formed folder say, and where it does not go together."""
+class _CrossChecks:
+    """The checks of a well-formed folder, each of one thing that two places say."""
 
-    def __init__(self, folder: ContractFolder) -> None:
+    def __init__(self, folder: ContractFolder, rules: Rules | None) -> None:
         self.folder = folder
+        self.rules = rules
         self.schemas = folder.schemas
         self.stated = folder.tables[CONTRACT]
-        self.rows = {row["name"]: Command.from_entry(row) for row in self.stated["command"]}
+        self.commands = [Command.from_entry(row) for row in self.stated["command"]]
         self.unasked = [Unsolicited.from_entry(row) for row in self.stated.get("unsolicited", ())]
-        self._known_places: dict[str, frozenset[tuple[str, str]]] = {}
         self.entries: list[Mapping[str, Any]] = list(folder.tables[REQUIREMENTS]["requirement"])
+        self._known_places: dict[str, frozenset[tuple[str, str]]] = {}
 
-    # --- The rows of behaviours.toml
+    def _at(
+        self, place: Place, told: str, given: str = "", known: Iterable[str] = (), *, file: str = CONTRACT
+    ) -> FolderFault:
+        """A fault there, with a hint at which of the `known` was meant by the `given`."""
+        return self.folder.fault(file, place, hinted(told, given, known) if given else told)
 
-    def behaviours(self) -> Iterator[FolderFault]:
-        """What falls with a fault is in the catalogue."""
-        known = tuple(entry["id"] for entry in self.entries)
-        for number, row in enumerate(self.folder.tables[BEHAVIOURS].get("behaviour", ())):
-            for name in row.get("breaks", ()):
-                if name not in known:
-                    told = hinted(f"breaks names {name!r}; expected a requirement of {REQUIREMENTS}", name, known)
-                    yield self.folder.fault(BEHAVIOURS, ("behaviour", number, "breaks"), told)
+    # --- contract.toml
 
-    # --- The tables of contract.toml
-
-    def commands(self) -> Iterator[FolderFault]:
+    def names(self) -> Iterator[FolderFault]:
         """Each name has one use."""
         names: set[str] = set()
         products: set[str] = set()
-        for number, row in enumerate(self.stated["command"]):
-            for key, taken in (("name", names), ("product", products)):
-                if (name := row.get(key)) in taken:
-                    told = f"{key} {name!r} is taken by a row before; expected another"
-                    yield self._at(("command", number, key), told)
+        for number, command in enumerate(self.commands):
+            for key, name, taken in (("name", command.name, names), ("product", command.product, products)):
+                if name in taken:
+                    yield self._at(
+                        ("command", number, key), f"{key} {name!r} is taken by a row before; expected another"
+                    )
                 taken.update([name] if name else [])
         taken = names | products
-        for number, unasked in enumerate(self.unasked):
-            for name in unasked.callbacks:
-                if name in taken:
-                    place = ("unsolicited", number, "product" if name == unasked.product else "inquiry")
-                    yield self._at(place, f"callback {name!r} has another use already; expected a name of its own")
-                taken.add(name)
+        for place, callback, _ in self._callbacks():
+            if callback in taken:
+                yield self._at(place, f"callback {callback!r} has another use already; expected a name of its own")
+            taken.add(callback)
+
+    def _callbacks(self) -> Iterator[tuple[Place, str, str]]:
+        """What is notified of without an invocation: where it is written, the callback, and the schema."""
+        for number, row in enumerate(self.unasked):
+            for key, callback in zip(("product", "inquiry"), row.callbacks, strict=False):
+                yield ("unsolicited", number, key), callback, row.schema_at(callback)
 
     def messages(self) -> Iterator[FolderFault]:
         """Each message has its schema."""
-        for name in ("response.success", "response.error"):
-            yield from self._needed(name, ("command", 0), "for the answers of every command")
-        for number, row in enumerate(self.stated["command"]):
-            command = self.rows[row["name"]]
-            place = ("command", number, "product" if command.product else "name")
-            yield from self._needed(command.request_schema, place, f"for the requests of {command.name}")
+        wanted: list[tuple[Place, str, str]] = [
+            (("command", 0), name, "for the answers of every command") for name in (ACCEPTED, ERROR)
+        ]
+        for number, command in enumerate(self.commands):
+            place: Place = ("command", number, "product" if command.product else "name")
+            wanted.append((place, command.request_schema, f"for the requests of {command.name}"))
             if command.method != "GET":
-                yield from self._needed(command.tolerated_schema, place, "for the widest that a gateway may accept")
+                wanted.append((place, command.tolerated_schema, "for the widest that a gateway may accept"))
             if command.product:
-                told = f"for the notifications of {command.product}"
-                yield from self._needed(command.notification_schema, place, told)
-        for number, unasked in enumerate(self.unasked):
-            for callback in unasked.callbacks:
-                place = ("unsolicited", number, "product" if callback == unasked.product else "inquiry")
-                yield from self._needed(unasked.schema_at(callback), place, f"for what comes to {callback}")
-
-    def _needed(self, name: str, place: Place, use: str) -> Iterator[FolderFault]:
-        if name not in self.schemas:
-            told = f"there is no {name}.json; expected that schema {use}"
-            yield self._at(place, hinted(told, name, self.schemas.names))
+                wanted.append((place, command.notification_schema, f"for the notifications of {command.product}"))
+        wanted += [(place, name, f"for what comes to {callback}") for place, callback, name in self._callbacks()]
+        for place, name, use in wanted:
+            if name not in self.schemas:
+                told = f"there is no {name}.json; expected that schema {use}"
+                yield self._at(place, told, name, self.schemas.names)
 
     def roles_of_answers(self) -> Iterator[FolderFault]:
         """The members of an answer are members of its schemas, and its success is one of theirs."""
         roles = self.stated["answer"]
         for role in ("id", "code", "reason", "errors"):
             if role in roles:
-                wanted = ("response.error",) if role == "errors" else ("response.success", "response.error")
+                wanted = (ERROR,) if role == "errors" else (ACCEPTED, ERROR)
                 yield from self._member(("answer", role), roles[role], wanted, every=True)
-        yield from self._value(("answer", "success"), roles["success"], "response.success", roles["code"])
+        yield from self._value(("answer", "success"), roles["success"], ACCEPTED, roles["code"])
 
     def roles_of_notifications(self) -> Iterator[FolderFault]:
         """The members of a notification are members of every schema of one, those of some products of one of them."""
@@ -129,62 +150,61 @@ class _Said:
             yield from self._value(("notification", "success"), roles["success"], name, roles["outcome"])
 
     def _notifications(self) -> tuple[str, ...]:
-        named = [command.notification_schema for command in self.rows.values() if command.product]
-        named += [unasked.schema_at(unasked.product) for unasked in self.unasked]
+        named = [command.notification_schema for command in self.commands if command.product]
+        named += [row.notification_schema for row in self.unasked]
         return tuple(name for name in named if name in self.schemas)
 
     def roles_of_requests(self) -> Iterator[FolderFault]:
         """What a role, a window or an amount names is a member of requests."""
         roles = self.stated.get("members", {})
-        requests = tuple(c.request_schema for c in self.rows.values() if c.request_schema in self.schemas)
+        requests = [command.request_schema for command in self.commands]
         for role in ("recipient", "text"):
             if role in roles:
                 yield from self._member(("members", role), roles[role], requests)
         for member in roles.get("registered", {}):
             yield from self._member(("members", "registered", member), member, requests)
-        for number, row in enumerate(self.stated["command"]):
-            command = self.rows[row["name"]]
-            own = (command.request_schema,) if command.request_schema in self.schemas else ()
-            for member in command.window.members if command.window and own else ():
-                yield from self._member(("command", number, "window"), member, own)
-            if command.money and own:
-                yield from self._member(("command", number, "money"), command.money.member, own)
-        for number, unasked in enumerate(self.unasked):
-            name = unasked.schema_at(unasked.product)
-            if unasked.money and name in self.schemas:
-                yield from self._member(("unsolicited", number, "money"), unasked.money.member, (name,))
+        for number, command in enumerate(self.commands):
+            for member in command.window.members if command.window else ():
+                yield from self._member(("command", number, "window"), member, [command.request_schema])
+            if command.money:
+                yield from self._member(("command", number, "money"), command.money.member, [command.request_schema])
+        for number, row in enumerate(self.unasked):
+            if row.money:
+                yield from self._member(("unsolicited", number, "money"), row.money.member, [row.notification_schema])
 
     def account(self) -> Iterator[FolderFault]:
         """The command is one, and its answer has the balance."""
         account = self.stated.get("account")
         if account is None:
             return
-        command = self.rows.get(account["command"])
+        commands = {command.name: command for command in self.commands}
+        command = commands.get(account["command"])
         if command is None:
-            told = f"command {account['command']!r} is none of this contract; expected {', '.join(self.rows)}"
-            yield self._at(("account", "command"), hinted(told, account["command"], self.rows))
+            told = f"command {account['command']!r} is none of this contract; expected {', '.join(commands)}"
+            yield self._at(("account", "command"), told, account["command"], commands)
             return
-        name = command.answer_schema if command.answer_schema in self.schemas else "response.success"
+        name = command.answer_schema if command.answer_schema in self.schemas else ACCEPTED
         if "balance" in account and name in self.schemas:
             schema: Any = self.schemas.resolved(name)
             for step in account["balance"].split("/")[1:]:
-                if step not in schema.get("properties", {}):
+                members = schema.get("properties", {})
+                if step not in members:
                     told = f"{name} has no {step!r} at {account['balance']}; expected a pointer to a member of it"
-                    yield self._at(("account", "balance"), hinted(told, step, schema.get("properties", ())))
+                    yield self._at(("account", "balance"), told, step, members)
                     return
-                schema = schema["properties"][step]
+                schema = members[step]
 
     def _member(
         self, place: Place, member: str, schemas: Collection[str], *, every: bool = False
     ) -> Iterator[FolderFault]:
         """It is a member of one of the schemas, or of `every` one."""
-        known = {name: members_of(self.schemas.resolved(name)) for name in schemas if name in self.schemas}
+        known = {name: _members(self.schemas.resolved(name)) for name in schemas if name in self.schemas}
         lacking = [name for name, members in known.items() if member not in members]
         if lacking and (every or len(lacking) == len(known)):
-            where = lacking[0] if every or len(known) == 1 else "none of " + ", ".join(known)
-            has = "has no" if every or len(known) == 1 else "has the"
-            told = f"{where} {has} member {member!r}; expected one of its members"
-            yield self._at(place, hinted(told, member, sorted({each for name in lacking for each in known[name]})))
+            one = every or len(known) == 1
+            has = f"{lacking[0]} has no" if one else f"none of {', '.join(known)} has the"
+            told = f"{has} member {member!r}; expected one of its members"
+            yield self._at(place, told, member, sorted({each for name in lacking for each in known[name]}))
 
     def _value(self, place: Place, value: Any, name: str, member: str) -> Iterator[FolderFault]:
         """It is a value that the schema allows that member."""
@@ -194,32 +214,67 @@ class _Said:
         if rule is not None and (broken := next(ContractValidator(rule).iter_errors(value), None)) is not None:
             yield self._at(place, f"{value!r} is no {member} of {name}, for {broken.message}; expected one")
 
-    def _at(self, place: Place, told: str) -> FolderFault:
-        return self.folder.fault(CONTRACT, place, told)
+    # --- probes.toml and behaviours.toml
 
-    # --- The requirements
+    def probes(self) -> Iterator[FolderFault]:
+        """Each has a name of its own, and is made by makers of its kind."""
+        names: set[str] = set()
+        for number, row in enumerate(self.folder.tables[PROBES].get("probe", ())):
+            place = ("probe", number)
+            name = f"{row['kind']}.{row['aspect']}"
+            if name in names:
+                told = f"aspect of {name} is there twice; expected one row for each kind and aspect"
+                yield self._at((*place, "aspect"), told, file=PROBES)
+            names.add(name)
+            for making in row["made"]:
+                if wrong := Making.from_entry(making, row["aspect"]).fault(row["kind"]):
+                    yield self._at((*place, "made"), wrong, file=PROBES)
 
-    def requirements(self, rules: Rules | None) -> Iterator[FolderFault]:
-        """Ids are unique, commands are known, and each is judged or excluded."""
+    def behaviours(self) -> Iterator[FolderFault]:
+        """Names are unique, what falls with a fault is in the catalogue, and changes change something."""
+        known = tuple(entry["id"] for entry in self.entries)
+        for kind, rows in self.folder.tables[BEHAVIOURS].items():
+            names: set[str] = set()
+            for number, row in enumerate(rows):
+                place = (kind, number)
+                name = row.get("name", f"{place}")
+                if name in names:
+                    told = f"name of a {kind} is {name!r} twice; expected another one"
+                    yield self._at((*place, "name"), told, file=BEHAVIOURS)
+                names.add(name)
+                for id_ in row.get("breaks", ()):
+                    if id_ not in known:
+                        told = f"breaks names {id_!r}; expected a requirement of {REQUIREMENTS}"
+                        yield self._at((*place, "breaks"), told, id_, known, file=BEHAVIOURS)
+                for change in row.get("changes", ()):
+                    for told in _idle(change):
+                        yield self._at((*place, "changes"), told, file=BEHAVIOURS)
+
+    # --- requirements.toml
+
+    def requirements(self) -> Iterator[FolderFault]:
+        """Ids are unique, commands are known, and each is either excluded or judged by something that exists."""
         first: dict[str, int] = {}
-        known = (*self.rows, *(unasked.product for unasked in self.unasked))
+        known = (*(command.name for command in self.commands), *(row.product for row in self.unasked))
         for number, entry in enumerate(self.entries):
             place = ("requirement", number)
             if (before := first.setdefault(entry["id"], number)) != number:
                 line = self.folder.fault(REQUIREMENTS, ("requirement", before), "").line
                 told = f"{entry['id']} is also at line {line}; expected an id of its own"
-                yield self._in_catalogue((*place, "id"), told)
+                yield self._at((*place, "id"), told, file=REQUIREMENTS)
             for name in entry["commands"] if isinstance(entry["commands"], list) else ():
                 if name not in known:
                     told = f"command {name!r} is none of this contract; expected {', '.join(known)}"
-                    yield self._in_catalogue((*place, "commands"), hinted(told, name, known))
-            if ("judge" in entry) == ("excluded" in entry) and rules is not None:
+                    yield self._at((*place, "commands"), told, name, known, file=REQUIREMENTS)
+            if ("judge" in entry) == ("excluded" in entry):
                 there = "both judge and excluded" if "judge" in entry else "neither judge nor excluded"
-                yield self._in_catalogue(place, f"{entry['id']} has {there}; expected one of them")
-        yield from self._quotes()
+                yield self._at(place, f"{entry['id']} has {there}; expected one of them", file=REQUIREMENTS)
+            elif "judge" in entry:
+                for told in self._misjudged(judge_of(entry["judge"])):
+                    yield self._at((*place, "judge"), f"{entry['id']}: {told}", file=REQUIREMENTS)
 
-    def _quotes(self) -> Iterator[FolderFault]:
-        """Every quote stands in the source, where that is in the folder."""
+    def quotes(self) -> Iterator[FolderFault]:
+        """Every quote is in the source, where that is in the folder."""
         file = self.stated.get("sources", {}).get("seed", {}).get("file")
         if file is None:
             return
@@ -230,22 +285,16 @@ class _Said:
         for number, entry in enumerate(self.entries):
             if "quote" in entry and " ".join(entry["quote"].split()) not in text:
                 told = f"the quote of {entry['id']} is not in {file}; expected the words as they are there"
-                yield self._in_catalogue(("requirement", number, "quote"), told)
+                yield self._at(("requirement", number, "quote"), told, file=REQUIREMENTS)
 
-    def judged(self, rules: Rules | None) -> Iterator[FolderFault]:
-        """What each requirement is judged by exists."""
-        for number, entry in enumerate(self.entries):
-            if "judge" in entry:
-                for told in self._misjudged(judge_of(entry["judge"]), rules):
-                    yield self._in_catalogue(("requirement", number, "judge"), f"{entry['id']}: {told}")
-
-    def _misjudged(self, judge: Judge, rules: Rules | None) -> Iterator[str]:
-        if isinstance(judge, ByRule) and rules is not None:
-            yield from _unknown_rule(judge, rules)
-        if isinstance(judge, ByProbe):
-            yield from self._unknown_probes(judge)
-        if isinstance(judge, ByPlace):
-            yield from self._unknown_places(judge)
+    def _misjudged(self, judge: Judge) -> Iterator[str]:
+        match judge:
+            case ByRule() if self.rules is not None:
+                yield from _unknown_rule(judge, self.rules)
+            case ByProbe():
+                yield from self._unknown_probes(judge)
+            case ByPlace():
+                yield from self._unknown_places(judge)
 
     def _unknown_probes(self, judge: ByProbe) -> Iterator[str]:
         """Probes have rows; of the other kinds of cases every run has some."""
@@ -260,11 +309,10 @@ class _Said:
 
     def _unknown_places(self, judge: ByPlace) -> Iterator[str]:
         groups = self._groups()
-        for message in judge.messages:
-            if message not in groups:
-                known = sorted(groups)
+        if unknown := [message for message in judge.messages if message not in groups]:
+            known = sorted(groups)
+            for message in unknown:
                 yield hinted(f"there is no message {message!r}; expected one of {', '.join(known)}", message, known)
-        if any(message not in groups for message in judge.messages):
             return
         named = {name for message in judge.messages for name in groups[message] if name in self.schemas}
         places = [each for name in sorted(named) for each in self._places(name)]
@@ -283,17 +331,16 @@ class _Said:
 
     def _groups(self) -> Mapping[str, tuple[str, ...]]:
         """The messages that a requirement may name, each with its schemas."""
-        own = tuple(c.answer_schema for c in self.rows.values() if c.answer_schema in self.schemas)
-        accepted = ("response.success", *own)
+        own = tuple(c.answer_schema for c in self.commands if c.answer_schema in self.schemas)
         notifications = self._notifications()
-        requests = tuple(c.request_schema for c in self.rows.values())
-        inquiries = tuple(each.schema_at(name) for each in self.unasked for name in each.callbacks[1:])
+        requests = tuple(command.request_schema for command in self.commands)
+        inquiries = tuple(row.inquiry.notification_schema for row in self.unasked if row.inquiry)
         return {
-            "response": (*accepted, "response.error"),
-            "response.success": accepted,
-            "response.error": ("response.error",),
-            **dict.fromkeys(("notification", "notification.success", "notification.failure"), notifications),
-            "request": requests,
+            ANSWER: (ACCEPTED, *own, ERROR),
+            ACCEPTED: (ACCEPTED, *own),
+            ERROR: (ERROR,),
+            **dict.fromkeys((NOTIFICATION, SUCCEEDED, FAILED), notifications),
+            REQUEST: requests,
             **{name: (name,) for name in (*own, *notifications, *requests, *inquiries)},
         }
 
@@ -303,8 +350,16 @@ class _Said:
             self._known_places[name] = frozenset((place.pointer, place.keyword) for place in found)
         return self._known_places[name]
 
-    def _in_catalogue(self, place: Place, told: str) -> FolderFault:
-        return self.folder.fault(REQUIREMENTS, place, told)
+
+def _idle(change: Mapping[str, Any]) -> Iterator[str]:
+    """Why a change can never do anything."""
+    if not change.keys() - set(CHOOSING):
+        yield "changes has a table that changes nothing; expected a word that says what is done"
+    for member, pattern in change.get("matches", {}).items():
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            yield f"matches.{member} is {pattern!r}, which is no regular expression: {error}; expected one"
 
 
 def _unknown_rule(judge: ByRule, rules: Rules) -> Iterator[str]:
@@ -320,4 +375,11 @@ def _unknown_rule(judge: ByRule, rules: Rules) -> Iterator[str]:
 def _same(pattern: str, pointer: str) -> bool:
     """Whether a pattern of a requirement, where `*` is any step, is the pointer of a place."""
     wanted, steps = pattern.split("/"), pointer.split("/")
-    return len(wanted) == len(steps) and all(w == s or "*" in (w, s) for w, s in zip(wanted, steps, strict=True))
+    return len(wanted) == len(steps) and all(w == s or ANY in (w, s) for w, s in zip(wanted, steps, strict=True))
+
+
+def _members(schema: Mapping[str, Any]) -> frozenset[str]:
+    """The names of the members of a schema without references, also those that depend on others."""
+    parts = [each for keyword in ("allOf", "anyOf", "oneOf") for each in schema.get(keyword, ())]
+    parts += [schema[keyword] for keyword in ("if", "then", "else") if isinstance(schema.get(keyword), Mapping)]
+    return frozenset(schema.get("properties", ())).union(*map(_members, parts))

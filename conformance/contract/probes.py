@@ -3,10 +3,10 @@
     Probe       a row: kind and aspect of its cases, how each of them is made, what must become of it
     Probes      all rows of a contract, by name and by kind
     Making      how one request, or several of a kind, are made of one that is as it should be
-    MAKERS      the vocabulary of makings
+    MAKERS      the makers that a row may name
 
-The rows choose makers and give their parameters. The makers themselves are code: those of credentials, headers, methods
-and paths in `conformance.payloads.probes`, of bodies in `conformance.payloads.json_defects`, of members in
+`schemas/formats/probes.json` says what a row may hold. The makers are code: those of credentials, headers, methods and
+paths in `conformance.payloads.probes`, of bodies in `conformance.payloads.json_defects`, of members in
 `conformance.payloads.invalid`.
 """
 
@@ -41,13 +41,9 @@ MAKERS: Mapping[str, Mapping[str, frozenset[str]]] = {
             "behind": "text shows",
             "around": "before after shows",
             "every-value": "text shows",
-            "tags": "shows",
-            "single-quotes": "shows",
-            "last-comma": "shows",
-            "twice": "shows",
-            "form": "shows",
             "stray-bytes": "bytes shows",
             "cut": "",
+            **dict.fromkeys(("tags", "single-quotes", "last-comma", "twice", "form"), "shows"),
         },
         "method": {"method": "method"},
         "unknown-command": {"path": "path method"},
@@ -71,6 +67,24 @@ class Making:
     by: str
     aspect: str
     parameters: Mapping[str, Any] = field(default_factory=dict, hash=False)
+
+    @classmethod
+    def from_entry(cls, entry: Mapping[str, Any], aspect: str) -> Self:
+        """One table of `made`, of a probe with this aspect."""
+        parameters = {name: value for name, value in entry.items() if name not in {"by", "aspect"}}
+        return cls(entry["by"], entry.get("aspect", aspect), parameters)
+
+    def fault(self, kind: str) -> str | None:
+        """Why there is no such making for that kind of probes, in words; None if there is."""
+        makers = MAKERS[kind]
+        if self.by not in makers:
+            return f"made has by = {self.by!r}; expected one of {', '.join(makers)} for kind {kind}"
+        if unknown := sorted(self.parameters.keys() - makers[self.by]):
+            known = ", ".join(sorted(makers[self.by])) or "none"
+            return f"made has {unknown[0]} for {self.by}; expected of its parameters ({known})"
+        if self.aspect == ANY:
+            return f"made has no aspect for {self.by}; expected one where the probe's is {ANY!r}"
+        return None
 
     def text(self, name: str) -> str:
         """A parameter that is a text; KeyError without it."""
@@ -104,47 +118,20 @@ class Probe:
 
     @classmethod
     def from_entry(cls, entry: Mapping[str, Any]) -> Self:
-        """One `[[probe]]` table; ValueError, its key first, for one that is none."""
-        kind, aspect = _text(entry, "kind"), _text(entry, "aspect")
-        if kind not in MAKERS:
-            raise ValueError(f"kind is {kind!r}; expected one of {', '.join(MAKERS)}")
-        if unknown := sorted(entry.keys() - _KEYS):
-            raise ValueError(f"{unknown[0]} is no key of a probe; expected some of {', '.join(sorted(_KEYS))}")
-        if (outcome := entry.get("outcome")) not in set(Outcome):
-            raise ValueError(f"outcome is {outcome!r}; expected one of {', '.join(Outcome)}")
-        if not entry.get("made"):
-            raise ValueError(f"made is missing; expected tables with one of {', '.join(MAKERS[kind])} as `by`")
-        made = tuple(_making(kind, aspect, each) for each in entry["made"])
-        told = {key: entry[key] for key in ("at_random", "again", "reason", "status") if key in entry}
-        return cls(kind, aspect, Outcome(outcome), made, frozenset(entry.get("keywords", ())), **told)
+        """One `[[probe]]` table."""
+        return cls(
+            **{
+                **entry,
+                "outcome": Outcome(entry["outcome"]),
+                "made": tuple(Making.from_entry(each, entry["aspect"]) for each in entry["made"]),
+                "keywords": frozenset(entry.get("keywords", ())),
+            }
+        )
 
     @property
     def name(self) -> str:
         """What requirements, faults and the mock gateway call it: `credential.absent`."""
         return f"{self.kind}.{self.aspect}"
-
-
-_KEYS = {"kind", "aspect", "outcome", "made", "keywords", "at_random", "again", "reason", "status"}
-
-
-def _making(kind: str, aspect: str, table: Mapping[str, Any]) -> Making:
-    makers, by = MAKERS[kind], str(table.get("by"))
-    if by not in makers:
-        raise ValueError(f"made has by = {by!r}; expected one of {', '.join(makers)} for kind {kind}")
-    parameters = {name: value for name, value in table.items() if name not in {"by", "aspect"}}
-    if unknown := sorted(parameters.keys() - makers[by]):
-        known = ", ".join(sorted(makers[by])) or "none"
-        raise ValueError(f"made has {unknown[0]} for {by}; expected of its parameters ({known})")
-    if aspect == ANY and "aspect" not in table:
-        raise ValueError(f"made has no aspect for {by}; expected one where the probe's is {ANY!r}")
-    return Making(by, table.get("aspect", aspect), parameters)
-
-
-def _text(entry: Mapping[str, Any], key: str) -> str:
-    value = entry.get(key)
-    if not isinstance(value, str) or not value:
-        raise ValueError(f"{key} is {value!r}; expected a text")
-    return value
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,12 +142,8 @@ class Probes:
 
     @classmethod
     def read(cls, text: str) -> Self:
-        """The content of a `probes.toml`; ValueError for a row that is none, and for a name that is there twice."""
-        probes = tuple(Probe.from_entry(entry) for entry in tomllib.loads(text).get("probe", ()))
-        names = [probe.name for probe in probes]
-        if twice := next((name for name in names if names.count(name) > 1), None):
-            raise ValueError(f"aspect of {twice} is there twice; expected one row for each kind and aspect")
-        return cls(probes)
+        """The content of a `probes.toml`."""
+        return cls(tuple(map(Probe.from_entry, tomllib.loads(text).get("probe", ()))))
 
     def __iter__(self) -> Iterator[Probe]:
         return iter(self.all)

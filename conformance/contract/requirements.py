@@ -19,7 +19,6 @@ from enum import StrEnum
 from typing import Any
 
 from conformance.contract.command import Command, Notified, Unsolicited
-from conformance.model.errors import SuiteError
 
 # All answers; those of accepted requests, and the others. All notifications; those that tell of a success, or not.
 ANSWER, ACCEPTED, ERROR = "response", "response.success", "response.error"
@@ -105,42 +104,16 @@ Judge = ByPlace | ByProbe | ByRule
 
 
 def judge_of(table: Mapping[str, Any]) -> Judge:
-    """How `judge = …` of a requirement says that it is judged.
-
-    Raises ValueError for a table that is none of the three.
-    """
-    named = [key for key in ("message", "probe", "rule") if key in table]
-    if len(named) != 1:
-        raise ValueError(f"judge has {' and '.join(named) or 'none of these'}; expected message, probe or rule")
-    rest = {key: value for key, value in table.items() if key != named[0]}
-    if named == ["rule"]:
-        return ByRule(_text(table["rule"], "rule"), rest)
-    allowed = {"at", "keyword", "kind"} if named == ["message"] else {"expect"}
-    if unknown := sorted(rest.keys() - allowed):
-        raise ValueError(f"judge has {', '.join(unknown)}; expected {', '.join(sorted(allowed))} beside {named[0]}")
-    if named == ["probe"]:
-        if rest.get("expect") not in set(Expected):
-            raise ValueError(f"judge expects {rest.get('expect')!r}; expected one of {', '.join(Expected)}")
-        probes = _texts(table["probe"], "probe")
-        if wrong := [probe for probe in probes if not all(probe.partition("."))]:
-            raise ValueError(f"judge has the probe {wrong[0]!r}; expected KIND.ASPECT")
-        return ByProbe(probes, Expected(rest["expect"]))
-    at, keywords = (_texts(rest.get(key, ()), key) for key in ("at", "keyword"))
-    if bool(at) != bool(keywords) and rest.keys() & {"at", "keyword"}:
-        raise ValueError("judge has one of at and keyword; expected both, or none for all that is left over")
-    if wrong := [pointer for pointer in at if pointer and not pointer.startswith("/")]:
-        raise ValueError(f"judge is at {wrong[0]!r}; expected a JSON pointer, such as /code")
-    return ByPlace(_texts(table["message"], "message"), at, keywords, _texts(rest.get("kind", ()), "kind"))
+    """How a requirement with this `judge = …` is judged; `schemas/formats/requirement.json` says what it may hold."""
+    if "rule" in table:
+        return ByRule(table["rule"], {name: value for name, value in table.items() if name != "rule"})
+    if "probe" in table:
+        return ByProbe(_texts(table["probe"]), Expected(table["expect"]))
+    return ByPlace(*(_texts(table.get(key, ())) for key in ("message", "at", "keyword", "kind")))
 
 
-def _text(value: Any, key: str) -> str:
-    if not isinstance(value, str):
-        raise ValueError(f"judge has the {key} {value!r}; expected a text")  # noqa: TRY004 - a fault of the file
-    return value
-
-
-def _texts(value: Any, key: str) -> tuple[str, ...]:
-    return tuple(_text(each, key) for each in ([value] if isinstance(value, str) else value))
+def _texts(value: str | list[str]) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else tuple(value)
 
 
 def _covers(pattern: str, pointer: str) -> bool:
@@ -215,38 +188,20 @@ class Requirement:
     def from_entry(
         cls, entry: Mapping[str, Any], commands: Mapping[str, Command], unsolicited: Mapping[str, Unsolicited]
     ) -> Requirement:
-        """One `[[requirement]]` table of the catalogue of a contract with these commands and unsolicited products.
-
-        Raises SuiteError for an unknown key, level, actor, basis or command, for a basis without its quote or fact, and
-        for a MUST that rests on practice.
-        """
-        try:
-            fields = {**entry, "commands": _commands(entry["commands"], commands, unsolicited)}
-            for key, kind in (("level", Level), ("actor", Actor), ("basis", Basis), ("shared_level", Level)):
-                if key in fields:
-                    fields[key] = kind(fields[key])
-            if "judge" in fields:
-                fields["judge"] = judge_of(entry["judge"])
-            fields["needs"] = frozenset(map(Offer, entry.get("needs", ())))
-            requirement = cls(**fields)
-        except (TypeError, ValueError, KeyError) as error:
-            raise SuiteError(
-                f"requirement {entry.get('id', entry)!r} of the catalogue cannot be read: {error}"
-            ) from error
-        if problem := requirement._unfounded():
-            raise SuiteError(f"requirement {requirement.id}: {problem}")
-        return requirement
-
-    def _unfounded(self) -> str | None:
-        """In words, why its level does not follow from its basis; None if it does."""
-        quoted = self.basis is Basis.SEED
-        if quoted != (self.quote is not None) or quoted != (self.source == "seed"):
-            return f"a quote is for source and basis 'seed', got {self.source!r} and {self.basis.value!r}"
-        if quoted != (self.fact is None):
-            return f"a fact is for every basis but 'seed', got basis {self.basis.value!r}"
-        if self.basis is Basis.PRACTICE and Level.MUST in (self.level, self.shared_level):
-            return "basis 'practice' is for SHOULD alone"
-        return None
+        """One `[[requirement]]` table of the catalogue of a contract with these commands and unsolicited products."""
+        shared = entry.get("shared_level")
+        return cls(
+            **{
+                **entry,
+                "level": Level(entry["level"]),
+                "actor": Actor(entry["actor"]),
+                "basis": Basis(entry["basis"]),
+                "shared_level": None if shared is None else Level(shared),
+                "commands": _commands(entry["commands"], commands, unsolicited),
+                "judge": judge_of(entry["judge"]) if "judge" in entry else None,
+                "needs": frozenset(map(Offer, entry.get("needs", ()))),
+            }
+        )
 
     def level_for(self, *, exclusive_account: bool) -> Level:
         """The level in a run: some bind less where others use the same account."""
@@ -267,7 +222,7 @@ def _commands(
     }
     if isinstance(named, str):
         return groups[named]
-    return tuple(commands[name].name for name in named)
+    return tuple(named)
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,17 +241,9 @@ class Catalogue:
     def read(
         cls, text: str, digest: str, commands: Mapping[str, Command], unsolicited: Mapping[str, Unsolicited]
     ) -> Catalogue:
-        """The catalogue that `text` (TOML) holds, of a contract with these commands and unsolicited products.
-
-        Raises SuiteError if it cannot be read or names an id twice.
-        """
+        """The catalogue that `text` (TOML) holds, of a contract with these commands and unsolicited products."""
         entries = tomllib.loads(text)["requirement"]
-        requirements = tuple(Requirement.from_entry(entry, commands, unsolicited) for entry in entries)
-        ids = [r.id for r in requirements]
-        twice = sorted({i for i in ids if ids.count(i) > 1})
-        if twice:
-            raise SuiteError(f"the catalogue names {', '.join(twice)} twice")
-        return cls(requirements, digest)
+        return cls(tuple(Requirement.from_entry(entry, commands, unsolicited) for entry in entries), digest)
 
     def __getitem__(self, requirement_id: str) -> Requirement:
         """The requirement with that id; KeyError if there is none."""

@@ -69,9 +69,9 @@ class Violation:
 
 
 # Where schemas are inside of a schema. What is in other keywords (examples, const, enum …) is data.
-_ONE_SCHEMA = frozenset({"items", "additionalProperties", "propertyNames", "contains", "not", "if", "then", "else"})
-_SCHEMA_LIST = frozenset({"allOf", "anyOf", "oneOf", "prefixItems"})
-_SCHEMA_MAP = frozenset({"properties", "dependentSchemas"})
+SINGLE_SCHEMA = frozenset({"items", "additionalProperties", "propertyNames", "contains", "not", "if", "then", "else"})
+SCHEMA_LIST = frozenset({"allOf", "anyOf", "oneOf", "prefixItems"})
+SCHEMA_MAP = frozenset({"properties", "dependentSchemas"})
 _ANNOTATIONS = frozenset({"title", "description", "examples", "$comment"})
 _IDENTITY = frozenset({"$schema", "$id", "$defs"})
 
@@ -230,11 +230,11 @@ def _inlined(node: Any, resolver: Any, trail: tuple[str, ...]) -> Any:
 
 
 def _inlined_keyword(keyword: str, value: Any, resolver: Any, trail: tuple[str, ...]) -> Any:
-    if keyword in _ONE_SCHEMA:
+    if keyword in SINGLE_SCHEMA:
         return _inlined(value, resolver, trail)
-    if keyword in _SCHEMA_LIST:
+    if keyword in SCHEMA_LIST:
         return [_inlined(each, resolver, trail) for each in value]
-    if keyword in _SCHEMA_MAP:
+    if keyword in SCHEMA_MAP:
         return {member: _inlined(each, resolver, trail) for member, each in value.items()}
     return value
 

@@ -22,12 +22,12 @@ from conformance.payloads.simpler import without
 HUNCH = 0.05
 
 Outcomes = Mapping[str, bool | None]
-"""Case id → whether it fell short; None if it could not be told, or was not sent."""
+"""Case id → whether it failed; None if that is unknown, or if it was not sent."""
 
 
 @dataclass(frozen=True, slots=True)
 class FailureCount:
-    """How often a payload fell short, of how often that could be told."""
+    """How often a payload failed, of how often that is known."""
 
     short: int
     of: int
@@ -62,7 +62,7 @@ class Comparison:
         return self.well.of > 1 and self._chance(run) <= HUNCH
 
     def shows(self, run: FailureCount) -> bool:
-        """Whether it is the payload, beyond what chance would show; also where the plain one could not be told."""
+        """Whether it is the payload, beyond chance; also where nothing is known of the plain one."""
         return self._chance(run) <= ERROR_RATE
 
     def _chance(self, run: FailureCount) -> float:
@@ -71,12 +71,12 @@ class Comparison:
 
     @property
     def told(self) -> bool:
-        """Whether anything at all could be told of either."""
+        """Whether anything is known of either."""
         return bool(self.ill.of or self.well.of)
 
     @property
     def whatever(self) -> str:
-        """In words, what it has to do with the payload where it is seen now and then; no more than was seen."""
+        """In words, how an intermittent failure relates to the payload; no more than was seen."""
         if self.well.short:
             return ", whatever the payload"
         both = self.ill + self.well
@@ -85,7 +85,7 @@ class Comparison:
 
     @property
     def in_words(self) -> str:
-        """With the numbers; of what could not be told nothing is said."""
+        """With the numbers, as far as they are known."""
         told = [
             f"{name} {tally}"
             for name, tally in (("the failing payload", self.ill), ("a plain one", self.well))
@@ -95,12 +95,12 @@ class Comparison:
 
 
 NOTHING = Comparison(FailureCount(0, 0), FailureCount(0, 0))
-"""Nothing was told of either."""
+"""Nothing is known of either."""
 
 
 @dataclass(frozen=True, slots=True)
 class Specimen:
-    """A case that is about its payload, with what that counts as."""
+    """A case that is about its payload, with its label."""
 
     case: Case
     label: Label
@@ -115,7 +115,7 @@ class Specimen:
 
 @dataclass(slots=True)
 class Found:
-    """What was found out about a suspect: `base`, the simplest members that fall short, sent as `case`.
+    """The finding about a suspect: `base`, the simplest members that fail, sent as `case`.
 
     `differs` are the members in which it is not like the `good` one. `cases` are those that are put down to it.
     """
@@ -145,14 +145,14 @@ def mended(members: Members, found: Iterable[Found]) -> Members:
 
 @dataclass(slots=True)
 class Attribution:
-    """Suspects beside those that were looked into: some are asked about, sent without what was found."""
+    """The other suspects: some are asked about, sent without the members that were found to blame."""
 
     asked: list[tuple[Specimen, Found, Case]] = field(default_factory=list)
     unasked: list[tuple[Specimen, Found]] = field(default_factory=list)
     different: list[Specimen] = field(default_factory=list)
 
     def unexplained(self, outcomes: Outcomes) -> list[Specimen]:
-        """The suspects that have something else; the others are put down to what was found in them.
+        """The suspects with another cause; the others are attributed to the causes that were found in them.
 
         A suspect is put down to it if it goes well without all that was found. Those that could not be asked about are
         put down to it, too, if those that were asked agree.

@@ -41,7 +41,7 @@ Sentence = tuple[str | None, str]
 
 @dataclass(slots=True)
 class Failing:
-    """What fell short of a requirement: `subjects`, of so many `observations`, and the sentences of its findings.
+    """The failures of a requirement: `subjects`, of so many `observations`, and the sentences of its findings.
 
     `is_of_form`: it judges the form of a message.
     """
@@ -114,7 +114,7 @@ def _in_the_same_words(one: Failing, other: Failing) -> bool:
 
 
 def _unnamed(sentence: Sentence, contract: Contract) -> str:
-    """What is said, of whichever member."""
+    """The sentence without the name of the member."""
     return _members(contract).sub("…", sentence[1])
 
 
@@ -140,7 +140,7 @@ def explain_gateway(  # noqa: PLR0913, PLR0917 - a failure is explained by all o
     checks: Mapping[str, Check],
     is_of_form: Callable[[Requirement], bool],
 ) -> Explained:
-    """By the `part` of the record that is judged, and what was found out after it.
+    """Explain failures by the judged `part` of the record, and by what was found out after it.
 
     Where findings are `listed`, they are not gathered: one that is not listed must not go under among those that are.
     `is_of_form`: whether a requirement judges the form of a message.
@@ -178,7 +178,7 @@ def explain_gateway(  # noqa: PLR0913, PLR0917 - a failure is explained by all o
 def explain_client(
     verdicts: Verdicts, listed: Listed, record: Record, contract: Contract, found: Mapping[int, Sequence[Finding]]
 ) -> Explained:
-    """By what a receiver answered; what a client is answered is the suite's own doing."""
+    """Explain failures by the answers of a receiver; a client is answered by the suite itself."""
     delivered = {case.id for case in record.cases if case.kind is Kind.DELIVER}
     numbers = {each.exchange or 0 for some in found.values() for each in some if each.case in delivered}
     said = said_by(record, numbers, contract)

@@ -1,4 +1,4 @@
-"""What was sent after the run proper, to find out on what a failure depends; and what was found.
+"""Follow-ups: requests that were sent after the run proper, to find out on what a failure depends.
 
     follow_up_id    the id of such a case
     is_follow_up    whether an id is one of those
@@ -50,7 +50,7 @@ def held_by(record: Record) -> Held:
 
 
 def run_proper(record: Record, contract: Contract) -> Record:
-    """The record as it was when the run had come to its end, without what was sent or came in after that."""
+    """The record as it was at the end of the run, before follow-ups were sent."""
     held = next((note.detail for note in record.notes if note.kind == BEGINNING), None)
     if held is None:
         return record
@@ -71,7 +71,7 @@ def _was_listened_for(record: Record) -> bool:
 
 
 def _listened_for(record: Record, held: Mapping[str, int], contract: Contract) -> Iterator[Notification]:
-    """What came when somebody listened after the run, but for what was owed to follow-ups."""
+    """The notifications of the run that arrived when it was listened for later, without those of follow-ups."""
     since = min(note.detail["until"] for note in record.notes if note.kind == LISTENED)
     later = islice(record.exchanges, held["exchanges"], None)
     bodies = (exchange.response.body for exchange in later if exchange.response)
@@ -111,7 +111,7 @@ class _Beginning(Record):
     whole: Record = field(kw_only=True)
 
     def attempts(self) -> Iterator[Attempt]:
-        """As Record has it; what comes later is no attempt at a case of the beginning."""
+        """As in Record; later exchanges are no attempts at cases of the beginning."""
         return islice(self.whole.attempts(), len(self.exchanges))
 
     def exchanges_numbered(self, numbers: Sequence[int] | set[int]) -> dict[int, tuple[Case | None, Exchange]]:  # type: ignore[override]
@@ -121,7 +121,7 @@ class _Beginning(Record):
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """What lies behind `cases`, which fall short of one requirement × command.
+    """The cause behind `cases`, which fail one requirement × command.
 
     `kind` and `pattern` say on what it depends (`conformance.diagnosis.patterns`). `minimal` is the id of the simplest
     case that was seen to fall short in the same way, `exchange` the number of its exchange, `differs` its members that

@@ -1,4 +1,4 @@
-"""Findings gathered by what was answered: status, shape of the body and message, so that two crashes are two.
+"""Findings grouped by the answer: status, shape of the body and message, so that two different crashes are two.
 
     AnswerSignature            what an exchange was answered, as far as findings are told apart by it
     said_by         that of the exchanges with these numbers
@@ -23,7 +23,7 @@ from conformance.diagnosis.traits import CRASHED, FORM, exchanges_of
 from conformance.journal import Record
 from conformance.judging.judgement import Finding
 from conformance.judging.reading import Content
-from conformance.model.traffic import Exchange, header
+from conformance.model.traffic import Exchange, media_type
 
 # More kinds of one failure than this are one whose text repeats what was sent.
 MOST_KINDS = 5
@@ -41,7 +41,7 @@ Key = tuple[Any, ...]
 
 @dataclass(frozen=True, slots=True)
 class AnswerSignature:
-    """What was answered: HTTP status, what kind of body and what stands in it. `strange`: members of no envelope."""
+    """HTTP status, kind and text of a body. `strange`: its members that the envelope does not have."""
 
     status: int | None
     shape: str
@@ -57,9 +57,8 @@ class AnswerSignature:
             return cls(None, "no answer", exchange.failure or "", is_object=False, strange=())
         members = Content.with_repeats(response.body).members
         if members is None:
-            media_type = (header(response.headers, "Content-Type") or "").partition(";")[0].strip().lower()
             text = response.body[:LONGEST_TEXT].decode("utf-8", "replace")
-            return cls(response.status, media_type, text, is_object=False, strange=())
+            return cls(response.status, media_type(response.headers) or "", text, is_object=False, strange=())
         strange = tuple(sorted(set(members) - _documented(contract)))
         texts = {name: value for name, value in members.items() if isinstance(value, str)}
         described = (value for name, value in texts.items() if name != contract.answer.id)
@@ -73,7 +72,7 @@ def _documented(contract: Contract) -> frozenset[str]:
 
 
 def said_by(record: Record, numbers: Collection[int], contract: Contract) -> dict[int, AnswerSignature]:
-    """What the exchanges with these numbers were answered."""
+    """The signatures of the answers of these exchanges."""
     return {exchange.number: AnswerSignature.of(exchange, contract) for _, exchange in exchanges_of(record, numbers)}
 
 
@@ -107,7 +106,7 @@ def gathered(group: Sequence[Finding], count: int | None = None) -> Finding:
 
 
 def without_particulars(text: str) -> str:
-    """A text without numbers, ids and what stands in quotes."""
+    """A text without numbers, ids and quotations."""
     return _PARTICULARS.sub("…", _QUOTED.sub("…", text))
 
 

@@ -55,7 +55,7 @@ class Batch:
 
 @dataclass(slots=True)
 class Learned:
-    """What other inquiries of the run found: members to blame, and the longest n of an "every nth"."""
+    """Findings of the other inquiries of the run: members to blame, and the longest n of an "every nth"."""
 
     to_blame: list[Members] = field(default_factory=list)
     period: int = 0
@@ -85,7 +85,7 @@ class Investigation:
     _sent: int = field(default=0)
 
     def inquire(self) -> Generator[Batch, Outcomes, list[Cause]]:
-        """Ask until it is told, or nothing more can be asked; the causes."""
+        """Ask until the causes are known, or nothing more can be asked; return them."""
         suspects, found = self._suspects(), list[Found]()
         other_cause: Cause | None = None
         while suspects and len(found) < MOST_CAUSES:
@@ -121,7 +121,7 @@ class Investigation:
         return sorted(found, key=lambda each: (each.label.kind is not Kind.VALID, len(each.case.request.body)))
 
     def _beside(self) -> Iterator[tuple[Case, Members]]:
-        """Failing cases that are not looked into themselves, but may fail for what was found in others."""
+        """Failing cases that are not investigated themselves, but may have a cause that was found in others."""
         for case in self.failing:
             members = members_of(case.request.body, HUGE)
             if case.kind in BESIDE and Label.of(case, self.contract) is None and members is not None:
@@ -212,7 +212,7 @@ class Investigation:
     def _row(
         self, suspect: Specimen, plain: Specimen, so_far: Comparison, distance: float
     ) -> Generator[Batch, Outcomes, tuple[list[bool], Comparison]]:
-        """A row that is long enough to see what happens once in `distance` requests; the comparison with it added."""
+        """A row long enough for an event of once in `distance` requests; and the comparison with the row added."""
         length = max(SHORTEST_ROW, min(LONGEST_ROW, round(ROW_FACTOR * distance) + ROW_SPARE))
         turns = [("F", suspect) if turn == "F" else ("P", plain) for turn in islice(cycle("FFPP"), length)]
         cases = [(letter, case) for letter, sent in turns if (case := self._case(sent, sent.members, ()))]
@@ -271,7 +271,7 @@ class Investigation:
     def _unexplained(
         self, others: Sequence[Specimen], plain: Specimen, found: Sequence[Found]
     ) -> Generator[Batch, Outcomes, list[Specimen]]:
-        """The suspects that have something else than what was found; the last find is confirmed in the same round."""
+        """The suspects with another cause than those found; the last of these is confirmed in the same round."""
         confirming = self._confirming(found[-1], plain)
         attribution = self._attribution(others, found)
         asked = (*(case for _, case in confirming), *(case for *_, case in attribution.asked))
@@ -331,7 +331,7 @@ class Investigation:
 
     @property
     def _known_by(self) -> tuple[set[str], set[str]]:
-        """The members by which a gateway might know a request again: whose it is; and within a window what for."""
+        """The members by which a gateway may recognise a request: of the recipient, and within a window others."""
         recipient, window = recipient_of(self.contract, self._command), self._command.window
         if window is None:
             return {recipient} if recipient else set(), set()

@@ -1,4 +1,4 @@
-"""A second look at what fell short: what a check saw, exchange by exchange, and its findings gathered.
+"""A second look at failures: the observations of a check, exchange by exchange, and its findings gathered.
 
     Observation     one exchange that a requirement was judged by, and what a failure may depend on
     ObservedCheck         a check, and what it saw
@@ -43,7 +43,7 @@ MOST_GATHERED = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """An exchange, by its number in the journal, that a requirement was judged by, and what its case was to show.
+    """An exchange that a requirement was judged by: its number in the journal, and what its case was to show.
 
     `status` is the HTTP status of its answer, `outcome` that of the notification that was judged, if one was.
     """
@@ -61,21 +61,7 @@ class Observation:
 
     @classmethod
     def of(cls, answer: Answer | ResponseSummary, *, fell_short: bool, outcome: str | None = None) -> Observation:
-        """What was made on an answer, at hand in full or only remembered."""
-        if isinstance(answer, Answer):
-            case, status = answer.case, answer.response.status if answer.response else None
-            return cls(
-                answer.number,
-                case.id,
-                case.kind,
-                case.aspect,
-                case.member,
-                fell_short,
-                case.keyword,
-                case.command,
-                status,
-                outcome,
-            )
+        """Of an answer, in full or summarized."""
         about = answer.purpose
         return cls(
             answer.number,
@@ -92,7 +78,7 @@ class Observation:
 
 
 class ObservedCheck:
-    """A check of one command that is watched; `causes` are those that are known of what falls short.
+    """A check of one command whose observations are kept; `causes`: the known causes of its failures.
 
     `among`: whether the observation of a case, by its id, is to be kept.
     """
@@ -115,7 +101,7 @@ class ObservedCheck:
 
     @property
     def observations(self) -> tuple[Observation, ...]:
-        """What was seen, each exchange once, in the order of sending; the first MOST_OBSERVED.
+        """Each exchange once, in the order of sending; the first MOST_OBSERVED.
 
         What belongs to no exchange (a notification that nobody asked for) is left out.
         """
@@ -133,7 +119,7 @@ class ObservedCheck:
         return self._found
 
     def groups(self, said: Mapping[int, AnswerSignature], area: str) -> list[list[Finding]]:
-        """The findings of one cause, then those that are alike by what was answered.
+        """The findings of one cause, then those whose answers are alike.
 
         Those whose simplest form is known come first; it stands in the first of each group.
         """
@@ -228,5 +214,5 @@ def _minimal(cause: Cause) -> Minimal | None:
 
 
 def observe(record: Record, contract: Contract, checks: Iterable[ObservedCheck]) -> Evidence:
-    """Has checks judge a record while they are watched; the evidence that they judged by."""
+    """Have checks judge a record while their observations are kept; return the evidence."""
     return SinglePass.of(record, contract, [(watched.check, watched.command) for watched in checks]).evidence

@@ -38,7 +38,7 @@ MOST_COMPARED = 3_000
 
 @dataclass(frozen=True, slots=True)
 class PatternContext:
-    """What is known beside the observations: the requirement's area, the place that fell short, classes of payloads.
+    """What is known beside the observations: the area of the requirement, the failing place, classes of payloads.
 
     `outcome`: the member of a notification that tells it.
     """
@@ -59,7 +59,7 @@ def told(
     of: int,
     context: PatternContext = NOTHING_MORE,
 ) -> Pattern:
-    """What is known of a requirement that fell short in `failed` of so many observations, of which some are given."""
+    """The pattern of a requirement that failed in `failed` of so many observations, of which some are given."""
     if not any(observation.fell_short for observation in observations):
         return told_by_numbers(failed, of)
     journal = told_by_journal(observations, failed, of, context)
@@ -74,7 +74,7 @@ def told(
 
 
 def told_by_numbers(failed: int, of: int) -> Pattern:
-    """What can be said where it is not known which requests fell short: notifications that belong to nobody."""
+    """The pattern where it is unknown which requests failed: notifications that belong to nobody."""
     if failed == of >= ENOUGH:
         return Pattern(Dependence.ALWAYS, f"always: {failed} of {of}")
     return Pattern(Dependence.UNTOLD, f"{failed} of {of}; on what it depends cannot be told")
@@ -83,7 +83,7 @@ def told_by_numbers(failed: int, of: int) -> Pattern:
 def told_by_journal(
     observations: Sequence[Observation], failed: int, of: int, context: PatternContext = NOTHING_MORE
 ) -> Pattern:
-    """What a run alone says: requests of all kinds, sent side by side."""
+    """The pattern that a run alone shows: requests of all kinds, sent side by side."""
     count = f"{failed} of {of}"
     if of < ENOUGH:
         return Pattern(Dependence.UNTOLD, f"{count}; too few to tell on what it depends", open=True)
@@ -110,7 +110,7 @@ def _told_by_position(observations: Sequence[Observation], count: str) -> Patter
 def depends_alone(
     group: Sequence[Finding], observations: Sequence[Observation], groups: int, context: PatternContext
 ) -> str | None:
-    """On what one of several groups of findings depends, the others taken for well; None if that cannot be told."""
+    """The claim about one of several groups of findings, the others taken as passed; None if there is none."""
     if groups < 2 or len(observations) > MOST_COMPARED:
         return None
     numbers = {finding.exchange for finding in group}
@@ -141,7 +141,7 @@ def is_special(observation: Observation) -> bool:
 
 
 def turning_point(observations: Sequence[Observation], *, lasting: bool = False) -> str | None:
-    """From which on all fall short, and before which none did, give or take what was under way; None if none is seen.
+    """From where on all fail, and before which none did, apart from what was under way; None if there is none.
 
     Payloads of one kind follow each other, so ordinary ones have to be found on both sides. `lasting`: it is known
     that by now all fall short, whatever the payload.

@@ -12,7 +12,7 @@ when it is used up is noted as unfinished.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from itertools import chain, islice, repeat, zip_longest
 from typing import Any, Protocol
@@ -48,7 +48,7 @@ class Ask(Protocol):
     """Sends and listens."""
 
     def __call__(self, groups: Sequence[Sequence[Case]], listen_s: float | None) -> tuple[Record, float]:
-        """What came into the journal since the run, with the twins of what was sent; and until when was listened.
+        """The journal since the run, with the twins of the cases that were sent; and until when it was listened.
 
         That is in monotonic seconds.
 
@@ -94,19 +94,16 @@ class SearchTerms:
 
 @dataclass(slots=True)
 class Search:
-    """The inquiries into a run, and what they may cost: `budget` requests, BUDGET_S seconds.
+    """The inquiries into a run, and their budget: `budget` requests, BUDGET_S seconds.
 
     `held` is how much the journal held before; what comes later is not of the run proper. `numbers`: the exchanges of
     the cases that inquiries are about.
     """
 
-    face: Searchable
-    contract: Contract
+    terms: SearchTerms
     inquiries: tuple[Investigation, ...]
     budget: int
     patience_s: float
-    within_s: float
-    late_s: float
     held: Held
     numbers: dict[str, int]
     spent: int = 0
@@ -116,25 +113,25 @@ class Search:
     @classmethod
     def of(cls, terms: SearchTerms, record: Record, budget: int) -> Search:
         """The inquiries that the record of a run calls for."""
-        face, contract, within, late_s = terms.face, terms.contract, terms.notify_within_s, terms.late_s
-        wanting = _wanting(face, contract, terms.expectations, record)
-        watched = [ObservedCheck(face.checks(contract)[verdict.requirement.id], verdict.command) for verdict in wanting]
-        if not watched:
-            return cls(face, contract, (), budget, within, within, late_s, held_by(record), {})
-        evidence = observe(record, contract, watched)
-        ground = _Ground.of(terms, record, list(map(_Compared.of, wanting, watched, repeat(evidence))))
-        inquiries = tuple(filter(None, map(ground.inquiry, ground.compared)))
-        numbers = {o.case_id: o.number for seen in watched for o in seen.observations if o.fell_short}
-        patience = min(within, _patience(evidence))
-        return cls(face, contract, inquiries, budget, patience, within, late_s, held_by(record), numbers)
+        wanting = _wanting(terms.face, terms.contract, terms.expectations, record)
+        checks = terms.face.checks(terms.contract)
+        observed = [ObservedCheck(checks[verdict.requirement.id], verdict.command) for verdict in wanting]
+        if not observed:
+            return cls(terms, (), budget, terms.notify_within_s, held_by(record), {})
+        evidence = observe(record, terms.contract, observed)
+        compared = list(map(_Compared.of, wanting, observed, repeat(evidence)))
+        inquiries = tuple(_inquiries(terms, record, compared, checks))
+        numbers = {o.case_id: o.number for seen in observed for o in seen.observations if o.fell_short}
+        patience = min(terms.notify_within_s, _patience(evidence))
+        return cls(terms, inquiries, budget, patience, held_by(record), numbers)
 
     @property
     def twins(self) -> frozenset[str]:
-        """The ids of the cases that must have been accepted for what is sent to count as refused."""
+        """The ids of the positive twins of all cases."""
         return frozenset(case.twin for inquiry in self.inquiries for case in inquiry.known if case.twin)
 
     def run(self, ask: Ask, note: Callable[[str, Mapping[str, Any]], None]) -> None:
-        """Hold the inquiries; each cause is noted as soon as it is found, and in the end what it took."""
+        """Hold the inquiries; note each cause as soon as it is found, and in the end what the search cost."""
         stopped: str | None = None
         note(BEGINNING, asdict(self.held))
         try:
@@ -176,7 +173,7 @@ class Search:
     def _advance(
         inquiry: Investigation, inquiring: Inquiring, told: Outcomes | None, held: list[Asking]
     ) -> Iterator[Cause]:
-        """Tell an inquiry what became of its requests; it asks again and is held, or ends with its causes."""
+        """Send an inquiry the outcomes of its requests; it asks again and is held, or ends with its causes."""
         try:
             batch = next(inquiring) if told is None else inquiring.send(told)
         except StopIteration as end:
@@ -197,12 +194,12 @@ class Search:
         record, settled_at = ask(groups, listen_s)
         self.rounds += 1
         self.spent = sum(is_follow_up(exchange.case_id) for exchange in record.exchanges)
-        watched = [ObservedCheck(inquiry.check, inquiry.command, among=is_follow_up) for inquiry, _, _ in chosen]
-        observe(self._on_these_terms(record, settled_at, listen_s), self.contract, watched)
+        observed = [ObservedCheck(inquiry.check, inquiry.command, among=is_follow_up) for inquiry, _, _ in chosen]
+        observe(self._on_these_terms(record, settled_at, listen_s), self.terms.contract, observed)
         # What limits of the run have withheld was not sent.
         went_out = {exchange.case_id for exchange in record.exchanges}
         sent = ([case for case in each if case.id in went_out] for each in affordable)
-        return [self._outcomes(*each) for each in zip(sent, watched, strict=True)]
+        return [self._outcomes(*each) for each in zip(sent, observed, strict=True)]
 
     def _outcomes(self, sent: Sequence[Case], watched: ObservedCheck) -> Outcomes:
         self.numbers.update((o.case_id, o.number) for o in watched.observations)
@@ -211,7 +208,8 @@ class Search:
 
     def _on_these_terms(self, record: Record, settled_at: float, listen_s: float | None) -> Record:
         """The record of a run that waited as long as this round did, and ends with it."""
-        within = self.within_s if listen_s is None else min(listen_s, self.within_s)
+        within = self.terms.notify_within_s
+        within = within if listen_s is None else min(listen_s, within)
         settled = Note(0, "settled", {"at": settled_at}, settled_at, settled_at)
         settings = {**record.settings, "notify_within_s": within, "inquiring": True}
         return replace(record, settings=settings, notes=(*record.notes, settled))
@@ -234,9 +232,10 @@ class Search:
         )
 
     def _patience_with(self, inquiry: Investigation, batch: Batch) -> float:
-        if self.face.is_about_lateness(self.contract.catalogue[inquiry.requirement]):
-            return self.within_s + self.late_s
-        return self.within_s if batch.patient else self.patience_s
+        terms = self.terms
+        if terms.face.is_about_lateness(terms.contract.catalogue[inquiry.requirement]):
+            return terms.notify_within_s + terms.late_s
+        return terms.notify_within_s if batch.patient else self.patience_s
 
 
 def _patience(evidence: Evidence) -> float:
@@ -270,14 +269,14 @@ def _wanting(
 
 
 def _wants_inquiry(verdict: RequirementVerdict) -> bool:
-    """Whether a requirement fell short for a command, is not listed, and the run does not tell on what it depends."""
+    """Whether a requirement failed for a command, is not listed, and the run does not show on what that depends."""
     untold = verdict.pattern is not None and verdict.pattern.open
     return untold and verdict.command is not None and verdict.unexpected
 
 
 @dataclass(frozen=True, slots=True)
 class _Compared:
-    """What fell short of a requirement for a command, and what went well: the ids of the cases, in order of sending."""
+    """The cases that failed a requirement for a command, and those that passed: their ids in order of sending."""
 
     verdict: RequirementVerdict
     observations: tuple[Observation, ...]
@@ -294,59 +293,36 @@ class _Compared:
         return cls(verdict, observations, tuple(ill), tuple(well))
 
 
-@dataclass(frozen=True, slots=True)
-class _Ground:
-    """What inquiries are made from: the cases that they are about, ready to be sent again, and what they share."""
-
-    face: Searchable
-    contract: Contract
-    compared: Sequence[_Compared]
-    cases: Mapping[str, Case]
-    constraints: Constraints
-    addressees: Addressees
-    rooms: Mapping[str, UniquePayloads]
-    learned: Learned
-
-    @classmethod
-    def of(cls, terms: SearchTerms, record: Record, compared: Sequence[_Compared]) -> _Ground:
-        contract = terms.contract
-        rooms = {
-            command: UniquePayloads(
-                contract,
-                contract.commands[command],
-                terms.constraints,
-                (case.request.body for case in record.cases if case.command == command),
-                terms.room,
-            )
-            for command in {each.verdict.command for each in compared}
-            if command is not None
-        }
-        wanted = {case_id for each in compared for case_id in (*each.ill, *each.well)}
-        again = (terms.again(case) for case in record.cases if case.id in wanted)
-        cases = {case.id: case for case in again if case is not None}
-        addressees = Addressees.of(contract, terms.constraints, record.settings["gateway"])
-        return cls(terms.face, contract, compared, cases, terms.constraints, addressees, rooms, Learned())
-
-    def inquiry(self, compared: _Compared) -> Investigation | None:
-        """The inquiry into what fell short; None if nothing could be asked."""
-        command, requirement = compared.verdict.command or "", compared.verdict.requirement
-        failing = self._cases(compared.ill)
-        if not any(Label.of(case, self.contract) for case in failing):
-            return None
-        return Investigation(
-            self.contract,
+def _inquiries(
+    terms: SearchTerms, record: Record, compared: Sequence[_Compared], checks: Mapping[str, Check]
+) -> Iterator[Investigation]:
+    """The inquiries into failures, without those that nothing can be asked about; they share what they learn."""
+    contract, constraints = terms.contract, terms.constraints
+    wanted = {case_id for each in compared for case_id in (*each.ill, *each.well)}
+    again = (terms.again(case) for case in record.cases if case.id in wanted)
+    cases = {case.id: case for case in again if case is not None}
+    addressees = Addressees.of(contract, constraints, record.settings["gateway"])
+    unique: dict[str, UniquePayloads] = {}
+    learned = Learned()
+    for each in compared:
+        command, requirement = each.verdict.command or "", each.verdict.requirement
+        failing, well = (tuple(cases[id_] for id_ in ids if id_ in cases) for ids in (each.ill, each.well))
+        if not any(Label.of(case, contract) for case in failing):
+            continue
+        if command not in unique:
+            sent = (case.request.body for case in record.cases if case.command == command)
+            unique[command] = UniquePayloads(contract, contract.commands[command], constraints, sent, terms.room)
+        yield Investigation(
+            contract,
             requirement.id,
             command,
-            self.face.checks(self.contract)[requirement.id],
+            checks[requirement.id],
             failing,
-            self._cases(compared.well),
-            compared.observations,
-            self.constraints,
-            self.addressees,
-            self.rooms[command],
-            self.learned,
-            needs_notifications=self.face.is_about_notifications(requirement),
+            well,
+            each.observations,
+            constraints,
+            addressees,
+            unique[command],
+            learned,
+            needs_notifications=terms.face.is_about_notifications(requirement),
         )
-
-    def _cases(self, ids: Iterable[str]) -> tuple[Case, ...]:
-        return tuple(self.cases[case_id] for case_id in ids if case_id in self.cases)

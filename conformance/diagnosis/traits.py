@@ -1,4 +1,4 @@
-"""What sets the exchanges that failed apart, as far as chance does not explain it.
+"""Traits that set the failed exchanges apart, where chance does not explain it.
 
 above, regular, split   exact tests: how likely it is that chance alone shows what was seen
 exchanges_of            exchanges by their numbers
@@ -85,7 +85,7 @@ Classes = Mapping[int, Collection[Label]]
 
 
 class Observed(Protocol):
-    """What an observation is known by."""
+    """The traits of an observation that are always there."""
 
     @property
     def number(self) -> int:
@@ -119,7 +119,7 @@ _OF_CASES = frozenset({"member", "keyword", "aspect"})
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What sets the failures apart: `ill_inside` of `inside` fell short, and elsewhere `ill_outside` of `outside`.
+    """A trait that sets the failures apart: `ill_inside` of `inside` failed, and elsewhere `ill_outside` of `outside`.
 
     `of_payload`: it is the payload, or may be: requests can tell more.
     """

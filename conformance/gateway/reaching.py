@@ -26,12 +26,10 @@ from urllib.parse import urljoin, urlsplit
 from conformance.contract.command import Command
 from conformance.contract.contract import Contract
 from conformance.contract.probes import Outcome
-from conformance.gateway.rules.answers import media_type_of
 from conformance.gateway.settings import Settings
 from conformance.judging.reading import ANSWERED_BETWEEN, UNAUTHORIZED, Content, is_number
 from conformance.model.errors import SuiteError
-from conformance.model.traffic import CLOSED_ON_REUSE, Kind, Request, Response, header
-from conformance.payloads.probes import JSON_MEDIA_TYPE
+from conformance.model.traffic import CLOSED_ON_REUSE, JSON_MEDIA_TYPE, Kind, Request, Response, header
 from conformance.wire.connection import Answer, Certificate, Connection, KeepAlive, Unanswered
 from conformance.wire.pacing import retry_after_s, timestamp_of
 from conformance.wire.sender import LONGEST_WAIT_S, TOO_MANY_REQUESTS, UNAVAILABLE, asked_to_stay_away, in_words
@@ -295,7 +293,7 @@ class _AnswerReader:
             return f"a page: {_short(title[1].decode(errors='replace'))}"
         if Content.with_repeats(answer.body).error is None:
             return "JSON of another kind"
-        declared = media_type_of(answer)
+        declared = media_type(answer.headers)
         return "an HTML page" if declared == "text/html" or answer.body.lstrip()[:1] == b"<" else "no JSON"
 
 

@@ -33,7 +33,7 @@ CUT_OFF = Inconclusive(Reason.INTERRUPTED, "the run ended before it had listened
 
 
 def lost_on_its_way(terms: Terms, product: str, missing: int, owed: int) -> str | None:
-    """In words, that the way back may have lost what is missing; None if only the gateway can have.
+    """In words, that the network may have lost what is missing; None if only the gateway can be to blame.
 
     Where a network lies between, canaries tell how often it loses something: the gateway is to blame if so many missing
     notifications would else be a chance of one in a million, at most.
@@ -51,7 +51,7 @@ def lost_on_its_way(terms: Terms, product: str, missing: int, owed: int) -> str 
 
 
 def sent_once_more(terms: Terms, product: str, late: int, owed: int) -> str | None:
-    """In words, that the first tries of what came late may have been lost on the way; None if that were no chance."""
+    """In words, that the network may have lost the first tries of late ones; None if chance does not explain it."""
     sent, lost = terms.canaries.get(product, (0, 0))
     sent, lost = sent + terms.watch.sent, lost + terms.watch.lost
     if not terms.network_back or chance_of_as_many(late, owed, lost, sent) <= BY_CHANCE:
@@ -129,18 +129,18 @@ def not_listened_out(evidence: Evidence, answer: ResponseSummary) -> Inconclusiv
 
 
 def obstacle_to(evidence: Evidence, answer: ResponseSummary) -> Inconclusive | None:
-    """Why nobody can tell whether its notification was sent, wherever the fault lies; but for what networks lose."""
+    """Why it is unknown whether the notification was sent, apart from what networks lose by chance."""
     return not_listened_out(evidence, answer) or in_a_gap(evidence, answer) or refused_here(evidence, answer)
 
 
 def held_up(evidence: Evidence, answer: ResponseSummary) -> Inconclusive | None:
-    """Why a notification that was late may have been sent in time; but for what networks hold up by chance."""
+    """Why a late notification may have been sent in time, apart from what networks delay by chance."""
     terms = evidence.terms
     return in_a_gap(evidence, answer) or in_an_outage(terms, answer) or refused_here(evidence, answer)
 
 
 def what_came_instead(evidence: Evidence, product: str) -> str:
-    """What else is known of the callback: whether anything came there, and what is no notification."""
+    """Describe the callback: whether anything arrived there, and which requests are not notifications."""
     if (refused := _refused_on_arrival(evidence.terms, product)) is not None:
         return f"; {refused}"
     others, of_anybody = evidence.without_content[product], evidence.of_anybody[product]
@@ -157,7 +157,7 @@ MOST_REASONS = 3
 
 
 def _refused_on_arrival(terms: Terms, product: str) -> str | None:
-    """In words, what came to the receiver and could not be read, for this product or for any; None if nothing did."""
+    """Describe the unreadable requests to the receiver that name this product, or none; None if there are none."""
     reasons = Counter(error for meant_for, error in terms.unread if meant_for in (product, None))
     if not reasons:
         return None

@@ -1,4 +1,4 @@
-"""What a run has exercised, counted on the bytes that went out: no requirement, but what the verdicts rest on.
+"""Which classes of payloads a run has exercised, counted on the bytes that were sent: the basis of the verdicts.
 
     Covered     a class of what can be sent, how much of it was sent, and how much of that was accepted
     Coverage    counts them as a run is gone through; all classes of its commands, those that nothing was sent of too
@@ -21,7 +21,7 @@ from conformance.contract.command import Command
 from conformance.contract.contract import Contract
 from conformance.judging.reading import Answer
 from conformance.model.traffic import Kind
-from conformance.model.untrusted import parse_json
+from conformance.model.untrusted import json_object
 from conformance.payloads import json_defects
 from conformance.payloads.classes import WRITINGS, Written, classes_of_members, outside
 
@@ -89,7 +89,7 @@ class Coverage:
 
 
 class CallCoverage:
-    """Counts the classes that the parameters of a client's calls are in; how JSON writes them is the client's affair.
+    """Counts the classes of the parameters of a client's calls; how they are written as JSON is up to the client.
 
     `lacks`: optional members that the client does not offer, of which no class is counted.
     """
@@ -159,7 +159,7 @@ def _broken_labels(folder: str, contract: Contract) -> Iterator[Label]:
 
 
 def _open_labels(folder: str, contract: Contract) -> Iterator[Label]:
-    """What the strict schema says of a member and the tolerated one does not, or says otherwise."""
+    """Keywords of a member that the tolerated schema lacks, or has with another value."""
     names = (f"{folder}/request", f"{folder}/request.tolerated")
     strict, tolerated = (contract.schemas.resolved(name)["properties"] for name in names)
     for member, rule in strict.items():
@@ -180,17 +180,8 @@ def _outside(folder: str, contract: Contract) -> Mapping[tuple[str, str], Label]
 # --- Measuring
 
 
-def _members(body: bytes) -> Mapping[str, Any] | None:
-    """The members of the object that a strict reader finds; None if it finds none."""
-    try:
-        value = parse_json(body)
-    except ValueError:
-        return None
-    return value if isinstance(value, dict) else None
-
-
 def _valid(command: Command, body: bytes, contract: Contract) -> Iterator[Label]:
-    members = _members(body)
+    members = json_object(body)
     if members is None:
         return
     for member, classes in classes_of_members(contract, command.folder).items():
@@ -203,7 +194,7 @@ def _valid(command: Command, body: bytes, contract: Contract) -> Iterator[Label]
 
 
 def _broken(command: Command, body: bytes, contract: Contract) -> Iterator[Label]:
-    members = _members(body)
+    members = json_object(body)
     if members is None:
         return
     for violation in contract.schemas.violations(f"{command.folder}/request.tolerated", members):
@@ -217,7 +208,7 @@ def _malformed(_command: Command, body: bytes, _: Contract) -> Iterator[Label]:
 
 def _open(command: Command, body: bytes, contract: Contract) -> Iterator[Label]:
     yield from ((OPEN, None, name) for name in json_defects.defects_of(body))
-    members = _members(body) if len(body) < json_defects.HUGE else None
+    members = json_object(body) if len(body) < json_defects.HUGE else None
     if members is None:
         return
     for violation in contract.schemas.violations(f"{command.folder}/request", members):
@@ -239,4 +230,4 @@ MEASURES: Mapping[Kind, Callable[[Command, bytes, Contract], Iterator[Label]]] =
     Kind.MALFORMED: _malformed,
     Kind.OPEN: _open,
 }
-"""What of a case is counted. What is refused for something else than its payload exercises no class of payloads."""
+"""Kind of a case → how its classes are measured. A case that is not about its payload exercises no class."""

@@ -35,6 +35,7 @@ from conformance.judging.summaries import (
     SOONEST,
     AlteredIds,
     Contradiction,
+    Earlier,
     Notice,
     NotificationSummary,
     Purpose,
@@ -44,10 +45,8 @@ from conformance.judging.summaries import (
 from conformance.judging.terms import Terms
 from conformance.judging.transactions import (
     AccountUse,
-    Details,
     Echo,
     Payer,
-    comparable,
     contradiction,
     details_of,
     telling_of,
@@ -98,6 +97,8 @@ class Evidence:
         # The attempts at each case that was sent more than once.
         self._attempts: dict[str, list[ResponseSummary]] = {}
         self._alike: dict[Any, Any] = {}
+        # By name and id of what no request precedes.
+        self._unsolicited: dict[tuple[str, str], Earlier] = {}
 
     @classmethod
     def of(cls, record: Record, contract: Contract) -> Self:
@@ -111,7 +112,7 @@ class Evidence:
     # --- Going through the record
 
     def answers(self, record: Record) -> Iterator[Answer]:
-        """Each answer of the record in full, once what is to be known of it is remembered."""
+        """Yield each answer of the record in full, after its summary was kept."""
         for case, exchange, final in record.attempts():
             received = exchange if self.terms.loopback else as_over_a_network(exchange)
             answer = Answer.of(case, received, self.contract, final=final)
@@ -138,10 +139,8 @@ class Evidence:
             content = Content.of_notification(notification.request, self.contract)
             if content is None:
                 self.without_content[notification.product] += 1
-                if (
-                    notification.request.method == self.contract.notification.method
-                    and notification.product is not None
-                ):
+                by_the_method = notification.request.method == self.contract.notification.method
+                if by_the_method and notification.product is not None:
                     empty[notification.number] = notification.product
                 continue
             carried = carried_id(content, notification.request.body, self.contract)
@@ -162,12 +161,12 @@ class Evidence:
         self._contradict(record)
 
     def _is_of_anybody(self, notification: Notification) -> bool:
-        """Whether it may have been sent by somebody who was never told the address."""
+        """Whether anybody may have sent it: its address can be guessed."""
         product = notification.product
         return product is not None and not self.terms.is_known_only_to_the_gateway(product, notification.request.url)
 
     def _instead_of_missing(self, record: Record, of_anybody: Collection[int]) -> Iterator[Notice]:
-        """Of what anybody may have sent, as many as notifications are missing: these are what became of them.
+        """Take as many requests that anybody may have sent as notifications are missing: they may be those.
 
         Where a network lies between, it may have lost them, and anybody may be there, unless the run has the account to
         itself.
@@ -198,7 +197,8 @@ class Evidence:
     def _noticed_late(self, record: Record, unknown: Mapping[int, str], empty: Collection[int]) -> Iterator[Notice]:
         if not unknown and not empty:
             return
-        altered = AlteredIds(self._untold(), unknown.values())
+        unnotified = (each for each in self.final.values() if each.accepted and not each.first.arrivals)
+        altered = AlteredIds(unnotified, unknown.values())
         for notification in record.notifications:
             if notification.number in empty:
                 self.without_content[notification.product] -= 1
@@ -208,7 +208,7 @@ class Evidence:
                 yield self._noticed(notification, content, carried, altered.meant_by(carried), altered=True)
 
     def _contradict(self, record: Record) -> None:
-        """Find the requests of which different transactions are told; what is not equal is read again for that."""
+        """Find the requests whose notifications contradict each other; those that differ are read again."""
         several = {
             outcome.case_id: heard
             for outcome in self.final.values()
@@ -236,20 +236,12 @@ class Evidence:
     def _remember(self, answer: Answer) -> None:
         case, response, members = answer.case, answer.response, answer.content.members or {}
         roles = self.contract.answer
+        asked = None
+        if answer.accepted or answer.status in OF_THE_ACCOUNT:
+            asked = Content.of(answer.exchange.request.body).members
         outcome = ResponseSummary(
             case.id,
-            self._once(
-                Purpose(
-                    self.contract,
-                    case.command,
-                    case.kind,
-                    case.aspect,
-                    case.member,
-                    case.keyword,
-                    case.twin,
-                    case.earlier,
-                )
-            ),
+            self._once(Purpose.of(case, self.contract)),
             answer.number,
             answer.status,
             answer.request_id,
@@ -262,8 +254,8 @@ class Evidence:
             answer.exchange.answered_at,
             _identity(case.command, answer.exchange.request),
             answer if answer.is_probe_of_path or case.aspect == BALANCE else None,
-            _details(answer) if answer.accepted else None,
-            self._account(answer),
+            details_of(case.command, asked, self.contract) if answer.accepted else None,
+            self._account(answer, asked),
         )
         self.outcomes.append(outcome)
         self._by_command[case.command].append(outcome)
@@ -280,14 +272,14 @@ class Evidence:
         elif answer.accepted or answer.status is None or answer.content.members is None:
             self.unreadable_answers[answer.product] += 1
 
-    def _account(self, answer: Answer) -> AccountUse | None:
-        """What a request asked of the account, where its answer may speak of it; what was accepted is counted."""
+    def _account(self, answer: Answer, asked: Mapping[str, Any] | None) -> AccountUse | None:
+        """The use of the account by a request whose answer may speak of it; accepted ones are added to the payers."""
         if not answer.accepted and answer.status not in OF_THE_ACCOUNT:
             return None
-        asked = AccountUse.by(answer.command, Content.of(answer.exchange.request.body).members, self.contract)
+        use = AccountUse.by(answer.command, asked, self.contract)
         if not answer.accepted:
-            return asked
-        self.payers.setdefault(answer.command, Payer()).add(asked, answer.exchange.sent_at)
+            return use
+        self.payers.setdefault(answer.command, Payer()).add(use, answer.exchange.sent_at)
         money = self.contract.money_of(answer.command)
         self.paid_in = self.paid_in or (money is not None and money.flow is Flow.IN)
         return None
@@ -302,7 +294,8 @@ class Evidence:
         altered: bool = False,
     ) -> Notice:
         notification = self._at_its_own(notification, answer)
-        code = (content.members or {}).get(self.contract.notification.outcome)
+        members = content.members or {}
+        code = members.get(self.contract.notification.outcome)
         outcome = None if code is None else self._once(str(code))
         arrival = NotificationSummary(
             notification.number,
@@ -311,20 +304,39 @@ class Evidence:
             notification.received_at,
             outcome,
             answer,
-            _echo(answer, content, self.contract) if not altered else None,
-            _telling(answer, content, self.contract),
+            None
+            if altered or answer is None or answer.details is None or content.members is None
+            else Echo.of(answer.command, answer.details, members, self.contract),
+            None if answer is None else self._fingerprint(members),
         )
         self.arrivals.append(arrival)
         failed = outcome not in (None, self.contract.notification.success)
         self.paid_in = self.paid_in or failed  # what failed is paid back
+        earlier = None
         if answer is None and (row := self.contract.unsolicited_at(notification.product)) is not None:
             self.paid_in = self.paid_in or (row.money is not None and row.money.flow is Flow.IN)
+            if request_id is not None and self.terms.knows_the_sender(notification.product, notification.request.url):
+                earlier = self._said_earlier((row.name, request_id), outcome, content)
         if request_id is None:
             self.unreadable_notices[notification.product] += 1
         if answer is not None:
             answer.keep(arrival, altered=altered)
         altered = altered and answer is not None
-        return Notice(notification, content, request_id, outcome, answer, altered, self.contract)
+        return Notice(notification, content, request_id, outcome, answer, altered, self.contract, earlier)
+
+    def _said_earlier(self, of: tuple[str, str], outcome: str | None, content: Content) -> Earlier | None:
+        """What earlier unsolicited notifications said under that name and id; what this one says is added."""
+        if content.members is None:
+            return None
+        earlier = self._unsolicited.get(of)
+        first, told = earlier or (outcome, {})
+        self._unsolicited[of] = first, {**telling_of(content.members, self.contract), **told}
+        return earlier
+
+    def _fingerprint(self, members: Mapping[str, Any]) -> int | None:
+        """Equal for notifications that say the same of their transaction; None if they say nothing."""
+        tells = telling_of(members, self.contract)
+        return hash(repr(sorted(tells.items()))) if tells else None
 
     def _at_its_own(self, notification: Notification, answer: ResponseSummary | None) -> Notification:
         """The notification, as come to the callback of its own product where that is registered at another's."""
@@ -338,10 +350,6 @@ class Evidence:
     def _once(self, value: Any) -> Any:
         """The value, or an equal one that was remembered before, so that it is there once for all that have it."""
         return self._alike.setdefault(value, value) if type(value) in _REMEMBERED_ONCE else value
-
-    def _untold(self) -> Iterator[ResponseSummary]:
-        """The accepted answers whose request_id no notification carries."""
-        return (outcome for outcome in self.final.values() if outcome.accepted and not outcome.first.arrivals)
 
     # --- Asking
 
@@ -385,7 +393,7 @@ class Evidence:
         return next(filter(_answered, map(self.final.get, self._stand_ins(twin))), self.final.get(twin))
 
     def _stand_ins(self, case_id: str) -> Iterator[str]:
-        """The case, and those that were planned anew for it, and for these."""
+        """The case, its replacements, and theirs."""
         yield case_id
         for stand_in in self.terms.stand_ins.get(case_id, ()):
             yield from self._stand_ins(stand_in)
@@ -395,7 +403,7 @@ class Evidence:
         return self.final.get(outcome.purpose.earlier or "")
 
     def sent_between(self, one: ResponseSummary, other: ResponseSummary) -> Iterator[ResponseSummary]:
-        """The outcomes of what was sent after the one and before the other, of all commands."""
+        """The responses to everything that was sent after the one and before the other, of all commands."""
         start = bisect_right(self.outcomes, one.number, key=attrgetter("number"))
         return takewhile(lambda outcome: outcome.number < other.number, islice(self.outcomes, start, None))
 
@@ -406,26 +414,6 @@ class Evidence:
 
 # Types of which equal values are shown alike: 200 and 200.0 are not, nor are 1 and true.
 _REMEMBERED_ONCE = frozenset({str, int, Purpose})
-
-
-def _details(answer: Answer) -> Details | None:
-    """What was asked for, of that which a notification may tell again."""
-    if not comparable(answer.command, answer.contract):
-        return None
-    return details_of(answer.command, Content.of(answer.exchange.request.body).members, answer.contract)
-
-
-def _echo(answer: ResponseSummary | None, content: Content, contract: Contract) -> Echo | None:
-    """What a notification tells of the transaction that it is about."""
-    if answer is None or answer.details is None or content.members is None:
-        return None
-    return Echo.of(answer.command, answer.details, content.members, contract)
-
-
-def _telling(answer: ResponseSummary | None, content: Content, contract: Contract) -> int | None:
-    """The same for notifications that tell the same of their transaction; None if they tell nothing."""
-    tells = telling_of(content.members, contract) if answer is not None and content.members else {}
-    return hash(repr(sorted(tells.items()))) if tells else None
 
 
 def _answered(outcome: ResponseSummary | None) -> bool:

@@ -1,4 +1,4 @@
-"""What excuses the refusal of a valid request: what its answer says of the account or the past, borne out by the run.
+"""Excuses for refusing a valid request: the account or an earlier run, where the rest of the run bears that out.
 
     Excuses         those of one command: .of(answer), and .of_account(answer) where no earlier run can be the reason
     unjudgeable     why an answer says nothing about its request, whatever that is
@@ -84,7 +84,7 @@ class Excuses:
         return None
 
     def as_ordinary_ones(self, answer: ResponseSummary, *, crashes: bool = False) -> Inconclusive | None:
-        """For what is there to show something else: it was refused as ordinary requests are, which is judged there.
+        """Excuse a special request that was refused in the same words as ordinary ones, which are judged elsewhere.
 
         With `crashes` also what was answered with a 5xx, as they are: where what is to be shown is no crash.
         """
@@ -121,7 +121,7 @@ class Excuses:
     # --- 402: funds
 
     def _funds(self, answer: ResponseSummary) -> Inconclusive | None:
-        """What an account has to spend grows again only if somebody pays in, or if a transaction fails."""
+        """The funds of an account grow only if somebody pays in, or if a transaction fails."""
         price, since = answer.account.price if answer.account else None, answer.answered_at or 0.0
         if self._payer is None or price is None or not self._payer.paid_as_much_since(since, price):
             return _unobserved(answer, "answered 402: the account's funds do not suffice")
@@ -230,7 +230,7 @@ class Excuses:
 
     @cached_property
     def _is_told_of_repeats_alone(self) -> bool:
-        """Whether nothing that is refused for what it is was refused in the same words."""
+        """Whether no request that deserves a refusal was refused in the same words."""
         said = self._words_for_a_repeat[1] if self._words_for_a_repeat else None
         others = self._evidence.final_of(self._command, *REFUSED)
         return said is not None and not any(other.said == said for other in others)

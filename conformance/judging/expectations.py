@@ -1,4 +1,4 @@
-"""What a subject is known to fall short of, listed by its implementers, compared with what was seen.
+"""Known failures, listed by the implementers of a subject, compared with the verdicts of a run.
 
     Expectation     one entry: a requirement that is known to fall short, and who answers for it until when
     Expectations    all of a file, with the digest that names this edition of it
@@ -47,12 +47,12 @@ class Expectation:
 
     @property
     def subject(self) -> str:
-        """What it is about, for people: `RSP-03 sms`."""
+        """Requirement and command, for people: `RSP-03 sms`."""
         return " ".join(filter(None, (self.requirement, self.command)))
 
     @property
     def beginning(self) -> str:
-        """What a message has to begin with; any does with nothing."""
+        """How a message has to begin; every message begins with nothing."""
         return self.message or ""
 
     def concerns(self, requirement: str, command: str | None) -> bool:
@@ -60,7 +60,7 @@ class Expectation:
         return self.requirement == requirement and self.command in (None, command)
 
     def members(self) -> dict[str, Any]:
-        """Itself as JSON, as it stands in a file."""
+        """As JSON, with the members of a file's entry."""
         members = {
             "requirement": self.requirement,
             "command": self.command,
@@ -75,7 +75,7 @@ class Expectation:
 
 @dataclass(frozen=True, slots=True)
 class Expectations:
-    """What is listed in `file`, whose bytes have the `digest` (`sha256:…`); no file and no entry by default."""
+    """The entries of `file`, whose bytes have the `digest` (`sha256:…`); none by default."""
 
     entries: tuple[Expectation, ...] = ()
     file: str | None = None
@@ -83,7 +83,7 @@ class Expectations:
 
     @classmethod
     def of(cls, recorded: Mapping[str, Any] | None) -> Self:
-        """From what `recorded` made; nothing is expected by a run that recorded none."""
+        """From the form that `recorded` makes; a run that recorded none expects nothing."""
         if recorded is None:
             return cls()
         entries = (Expectation.of(number, each) for number, each in enumerate(recorded["entries"], start=1))
@@ -95,7 +95,7 @@ class Expectations:
         return replace(self, entries=tuple(entries))
 
     def recorded(self) -> dict[str, Any] | None:
-        """Itself as the journal keeps it, so that it can be judged by later; None if there is no file."""
+        """As the journal keeps it for later judging; None if there is no file."""
         if self.file is None:
             return None
         return {"file": self.file, "digest": self.digest, "entries": [entry.members() for entry in self.entries]}
@@ -154,7 +154,7 @@ def known(seen: Seen, listed: Sequence[Expectation]) -> tuple[Expectation, ...]:
 def stale(
     entries: Sequence[Expectation], seen: Sequence[Seen], day: date, catalogue: Catalogue, *, whole: bool
 ) -> Iterator[Stale]:
-    """The stale entries, in their order; `whole`: the run sent and heard all that it is meant to."""
+    """The stale entries, in their order; `whole`: the run sent all cases and listened to its end."""
     actors = {catalogue[each.requirement].actor for each in seen}
     for entry in entries:
         requirement = catalogue.by_id.get(entry.requirement)
@@ -176,7 +176,7 @@ def _met(seen: Seen, entry: Expectation) -> bool:
 
 
 def _unmet(entry: Expectation, seen: Sequence[Seen]) -> Iterator[Stale]:
-    """Nothing for an entry whose command is none of the run's, and for one that could not be told."""
+    """Say nothing of an entry whose command the run did not judge, or whose verdict is inconclusive."""
     met = [each for each in seen if _met(each, entry)]
     passed = [each for each in seen if each.verdict == PASS]
     if passed:

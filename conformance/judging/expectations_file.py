@@ -27,7 +27,7 @@ DAY = "a day such as 2027-01-31"
 
 
 def read_expectations(path: Path, catalogue: Catalogue) -> Expectations:
-    """What is listed at `path` of the requirements of `catalogue`.
+    """Read the file at `path`, which lists requirements of `catalogue`.
 
     Raises UsageError, with the entry at fault and what may have been meant.
     """
@@ -83,7 +83,7 @@ def _refusal(document: Any, violation: Violation, path: Path, catalogue: Catalog
 
 
 def _refused_key(entry: Mapping[str, Any], key: str, keyword: str, place: str, catalogue: Catalogue) -> UsageError:
-    """What is wrong with one key of an entry."""
+    """The error in one key of an entry."""
     known = FORMATS.schema(f"{SCHEMA}#{TABLE}")
     if keyword == "additionalProperties":
         keys = list(known["properties"])
@@ -99,7 +99,7 @@ def _refused_key(entry: Mapping[str, Any], key: str, keyword: str, place: str, c
 
 
 def _expected(key: str, value: Any, rule: Mapping[str, Any]) -> tuple[str, str | None]:
-    """What the value of a key has to be, in words, and what may have been meant."""
+    """The expected value of a key, in words, and a close match."""
     if "enum" in rule:
         return f"one of {', '.join(rule['enum'])}", did_you_mean(str(value).upper(), rule["enum"])
     return DAY if key == "expires" else "a text that is not empty", None

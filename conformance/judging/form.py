@@ -42,7 +42,7 @@ class Breach:
 
 @dataclass(frozen=True, slots=True)
 class FormResult:
-    """By requirement: what a message had `occasion` to break, and what it `broke`."""
+    """The requirements that a message could have broken (`occasions`), and how it broke some of them."""
 
     occasions: frozenset[str]
     broken: Mapping[str, tuple[Breach, ...]] = field(default_factory=dict)
@@ -66,7 +66,7 @@ class _Rulebook:
         self._shapes: dict[Any, FormResult] = {}
 
     def result(self, message: Any, *, typed: bool = True) -> FormResult:
-        """What the schema says of a message; unless it is `typed`, all that it holds is text and of no type."""
+        """Validate a message; unless it is `typed`, all its values are text, and no type is judged."""
         if not self._schemas.takes(self._message.schema, message):
             return FormResult(self._occasions(message), self._broken(message, typed=typed))
         shape = _shape(message, MOST_PARTS)
@@ -95,13 +95,13 @@ class _Rulebook:
         return {id_: tuple({each.words: each for each in breaches}.values()) for id_, breaches in broken.items()}
 
     def violations(self, message: Any) -> list[Violation]:
-        """How a message breaks the schema; a value of the wrong type breaks nothing else by what it is."""
+        """How a message breaks the schema; of a value with the wrong type, only that counts."""
         found = self._schemas.violations(self._message.schema, message, MOST_VIOLATIONS)
         mistyped = {each.pointer for each in found if each.keyword == "type"}
         return [each for each in found if each.keyword == "type" or each.pointer not in mistyped]
 
     def breach(self, violation: Violation, message: Any) -> Breach:
-        """A violation in words. What is missing is looked for in what lacks it."""
+        """A violation in words; a missing member is located at the object that lacks it."""
         missing = violation.keyword == "required"
         pointer = violation.pointer.rpartition("/")[0] if missing else violation.pointer
         return Breach(self._words(violation), pointer, value_at(message, pointer))
@@ -129,7 +129,7 @@ _NESTED = frozenset({dict, list})
 
 
 def _shape(value: Any, most: int) -> Any:
-    """What messages have in common that have the same members, of the same types; None for one with too many."""
+    """Equal for messages with the same members of the same types; None for one with too many."""
     if type(value) is dict:
         if len(value) > most:
             return None
@@ -166,14 +166,14 @@ def _name(pointer: str) -> str:
 
 
 def answer_form(contract: Contract, command: str | None, message: Any, *, accepted: bool) -> FormResult:
-    """What the schemas say of the JSON of an answer to a request of the command (None: of none)."""
+    """Validate the JSON of an answer to a request of the command; None: of no command."""
     return _of_answers(contract, command, accepted).result(message)
 
 
 def notice_form(
     contract: Contract, command: str | None, message: Any, outcome: str | None, *, typed: bool
 ) -> FormResult:
-    """What the schemas say of the members of a notification; `outcome`: what it tells of the transaction, if anything.
+    """Validate the members of a notification; `outcome`: of the transaction, if it names one.
 
     Unless it is `typed`, it comes in a query, where all is text.
     """
@@ -182,7 +182,7 @@ def notice_form(
 
 
 def envelope_problems(contract: Contract, command: str | None, message: Any, *, accepted: bool) -> list[str]:
-    """In words, all that keeps the JSON of an answer from having its schema; empty if it has.
+    """All violations of its schema by the JSON of an answer, in words; empty if it is valid.
 
     But for what is owed only to some kinds of requests.
     """

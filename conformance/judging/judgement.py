@@ -1,4 +1,4 @@
-"""What a check says of each thing that it looks at, and the few shapes that checks are built of.
+"""Judgements: what a check yields for each observation, and the three shapes of checks.
 
 A check says of each observation one of
 
@@ -137,14 +137,8 @@ class Finding:
         cls, answer: Answer | ResponseSummary, message: str, *, pointer: str | None = None, value: Any = None
     ) -> Finding:
         """A finding about an answer, at `pointer` of its body."""
-        return cls(
-            message,
-            case=answer.case_id,
-            exchange=answer.number,
-            request_id=_shortened(answer.request_id),
-            pointer=pointer,
-            value=None if pointer is None and value is None else shown(value),
-        )
+        about = (answer.case_id, answer.number, None)
+        return cls(message, *about, _shortened(answer.request_id), pointer, _shown_at(pointer, value))
 
     @classmethod
     def in_notice(
@@ -152,15 +146,12 @@ class Finding:
     ) -> Finding:
         """A finding about a notification, at `pointer` of its body."""
         answer = notice.answer
-        return cls(
-            message,
-            case=answer.case_id if answer else None,
-            exchange=answer.number if answer else None,
-            notification=notice.number,
-            request_id=_shortened(notice.request_id),
-            pointer=pointer,
-            value=None if pointer is None and value is None else shown(value),
-        )
+        about = (answer.case_id if answer else None, answer.number if answer else None, notice.number)
+        return cls(message, *about, _shortened(notice.request_id), pointer, _shown_at(pointer, value))
+
+
+def _shown_at(pointer: str | None, value: Any) -> str | None:
+    return None if pointer is None and value is None else shown(value)
 
 
 def _shortened(request_id: str | None) -> str | None:

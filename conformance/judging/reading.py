@@ -49,12 +49,12 @@ class Content:
 
     @classmethod
     def with_repeats(cls, body: bytes) -> Self:
-        """Read what a gateway wrote: a member that it names twice has its last value, as it has for nearly all."""
+        """Read the body of a gateway: a member that is named twice has its last value, as in most parsers."""
         return cls._read(lambda: parse_with_repeats(body))
 
     @classmethod
     def of_notification(cls, request: Request, contract: Contract) -> Self | None:
-        """Read what a request to a callback tells; None if it is no notification, with neither body nor id.
+        """Read a request to a callback; None if it has neither a body nor an id, and so is not a notification.
 
         One that tells everything in its query is read as well. With the method of a notification that is no JSON; with
         another the method says all. A request without either is only a look whether the callback is there.
@@ -92,7 +92,7 @@ def carried_id(content: Content, body: bytes, contract: Contract) -> str | None:
 
 
 def told_id(request: Request, contract: Contract) -> str | None:
-    """The same of a request to a callback, which may tell it in its query: what settles that it is owed."""
+    """The id in a request to a callback, in its body or its query: by it, the request is known to be owed."""
     plainly = request_id_of(request.body, contract.notification.id)
     if plainly is not None:
         return plainly
@@ -105,7 +105,7 @@ ANSWERED_BETWEEN = frozenset({502, 504})
 
 
 def as_over_a_network(exchange: Exchange) -> Exchange:
-    """The exchange, without an answer if that is evidently of what stands between: a 502 or 504 outside the envelope.
+    """The exchange, without its answer if a proxy evidently gave it: a 502 or 504 outside the envelope.
 
     The gateway's own have a JSON object, as all of its answers have.
     """
@@ -131,7 +131,7 @@ def is_number(value: object) -> bool:
 
 
 class Answered:
-    """What follows from the outcome of an answer; its subclasses know what was asked, and what came of it."""
+    """What follows from the status of an answer, read in full or summarized."""
 
     __slots__ = ()
 
@@ -139,18 +139,27 @@ class Answered:
     request_id: str | None
     # Whether the gateway says that it took the request on.
     accepted: bool
-    # The contract that it is read by; a property of some.
+    # The contract that it is read by, and what its case is there to show; properties of some.
     contract: Any
+    purpose: Any
 
     @property
     def command(self) -> str | None:
-        """The command that was asked for; None for what is no command."""
-        raise NotImplementedError
+        """The command that was asked for; None for an unknown one."""
+        command: str | None = self.purpose.command
+        return command
 
     @property
     def kind(self) -> Kind:
-        """What the request is there to show."""
-        raise NotImplementedError
+        """The kind of the request."""
+        kind: Kind = self.purpose.kind
+        return kind
+
+    @property
+    def aspect(self) -> str:
+        """What in particular the request is there to show."""
+        aspect: str = self.purpose.aspect
+        return aspect
 
     @property
     def is_probe_of_path(self) -> bool:
@@ -229,18 +238,18 @@ class Answer(Answered):
         return self.case.id
 
     @property
-    def command(self) -> str | None:
-        """The command that was asked for; None for what is no command."""
-        return self.case.command
+    def purpose(self) -> Case:
+        """The case, which says what the request is there to show."""
+        return self.case
 
     @property
-    def kind(self) -> Kind:
-        """What the request is there to show."""
-        return self.case.kind
+    def http_status(self) -> int | None:
+        """The HTTP status, None if there was no response."""
+        return self.response.status if self.response else None
 
     @property
     def form(self) -> FormResult:
-        """What the schemas say of it, found out once."""
+        """The result of its validation, found once."""
         if self._form is None:
             form = NOTHING
             if self.content.error is None:
@@ -258,3 +267,8 @@ class Answer(Answered):
     def response(self) -> Response | None:
         """The HTTP response, None if there was none."""
         return self.exchange.response
+
+    @property
+    def body(self) -> bytes:
+        """The body of the response; empty if there was none."""
+        return self.exchange.response.body if self.exchange.response else b""

@@ -1,7 +1,7 @@
-"""Judging a recorded run in one pass: each answer and notification is read once, and every check says what it has to.
+"""Judging a recorded run in one pass: each answer and notification is read once, for all checks.
 
     Tally       what one check said of one command, counted
-    SinglePass     a run that was heard: its evidence, and a tally for each check
+    SinglePass  a judged run: its evidence, and a tally for each check
 
 The cost of an answer does not grow with the run, and what checks have in common is paid once: those of one subject are
 put into a tree of their conditions, each of which is tried once on the way.
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from bisect import insort
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, repeat
 from operator import itemgetter
@@ -46,7 +46,7 @@ _WEIGHTS = {reason: weight for weight, reason in enumerate(Reason)}
 
 @dataclass(slots=True)
 class Tally:
-    """How many observations were `kept`, how many fell short, and how many could not be told.
+    """How many observations passed (`kept`), how many failed, and how many were inconclusive.
 
     `weightiest`: the first of the unobserved ones with the weightiest reason; `unsettled`: the first of those that
     nothing that was kept makes up for. `listed` are beginnings of messages that are expected: `beginnings` are those of
@@ -109,7 +109,7 @@ def _always(_: object) -> bool:
 
 @dataclass(slots=True)
 class _Branch(Generic[Subject]):
-    """The rules for a subject that met all conditions so far, and what further conditions lead to."""
+    """The rules for a subject that meets all conditions so far, and the branches for further conditions."""
 
     rules: list[tuple[Rule[Subject], Tally]] = field(default_factory=list)
     branches: dict[Callable[[Subject], bool], _Branch[Subject]] = field(default_factory=dict)
@@ -121,24 +121,12 @@ class _Branch(Generic[Subject]):
             branch = branch.branches.setdefault(condition, _Branch())
         branch.rules.append((check.rule_under(terms), tally))
 
-    def steps(self, start: int = 0) -> Iterator[_Step[Subject]]:
-        """The tree as a list: a condition that is not met leads past all that hangs on it."""
-        for condition, branch in self.branches.items():
-            beneath = list(branch.steps(start + 1))
-            start += 1 + len(beneath)
-            yield condition, branch.rules, start
-            yield from beneath
-
-
-# A condition, the rules for a subject that meets it, and the number of the step that follows if it does not.
-_Step = tuple[Callable[[Subject], bool], list[tuple[Rule[Subject], Tally]], int]
-
 
 class _Bench(Generic[Subject]):
     """Judges one kind of subject by the checks for its command."""
 
     def __init__(self, checks: Iterable[tuple[SubjectCheck[Subject], str | None, Tally]], terms: Terms) -> None:
-        trees: dict[str | None, _Branch[Subject]] = defaultdict(_Branch)
+        self._trees: dict[str | None, _Branch[Subject]] = defaultdict(_Branch)
         # By command and requirement: what is said of the form of messages, and when a message is judged by its form.
         self._of_form: dict[str | None, dict[str, tuple[Rule[Subject], Tally]]] = defaultdict(dict)
         self._has_form: Callable[[Subject], bool] = _always
@@ -147,32 +135,29 @@ class _Bench(Generic[Subject]):
                 self._of_form[command][check.requirement] = (check.rule_under(terms), tally)
                 self._has_form = check.conditions[0]
             else:
-                trees[command].grow(check, terms, tally)
-        self._steps: dict[str | None, list[_Step[Subject]]] = {
-            command: list(tree.steps()) for command, tree in trees.items()
-        }
+                self._trees[command].grow(check, terms, tally)
 
     def judge(self, subject: Subject) -> None:
         """Have every rule judge the subject whose conditions it meets."""
         of_form = self._of_form.get(subject.command)
         if of_form and self._has_form(subject):
             self._judge_form(subject, of_form)
-        steps = self._steps.get(subject.command, ())
-        at = 0
-        while at < len(steps):
-            condition, rules, otherwise = steps[at]
-            if not condition(subject):
-                at = otherwise
-                continue
-            at += 1
-            for rule, tally in rules:
-                judgements = rule(subject)
-                first = next(judgements, None)
-                if first is None:
-                    tally.kept += 1
+        tree = self._trees.get(subject.command)
+        met = [] if tree is None else [tree]
+        for branch in met:
+            for condition, beneath in branch.branches.items():
+                if not condition(subject):
                     continue
-                for judgement in chain((first,), judgements):
-                    tally.add(judgement, subject.number)
+                if beneath.branches:
+                    met.append(beneath)
+                for rule, tally in beneath.rules:
+                    judgements = rule(subject)
+                    first = next(judgements, None)
+                    if first is None:
+                        tally.kept += 1
+                        continue
+                    for judgement in chain((first,), judgements):
+                        tally.add(judgement, subject.number)
 
     @staticmethod
     def _judge_form(subject: Subject, of_form: Mapping[str, tuple[Rule[Subject], Tally]]) -> None:
@@ -191,7 +176,7 @@ class _Bench(Generic[Subject]):
 
 @dataclass(frozen=True, slots=True)
 class SinglePass:
-    """A run that was heard. `tallies` are in the order in which the checks were given."""
+    """A judged run. `tallies` are in the order in which the checks were given."""
 
     evidence: Evidence
     tallies: tuple[Tally, ...]
@@ -205,7 +190,7 @@ class SinglePass:
         witnesses: Sequence[Callable[[Answer], None]] = (),
         listed: Sequence[tuple[str, ...]] = (),
     ) -> Self:
-        """Go through a record and put what was seen to each check, for the command that is named beside it.
+        """Go through a record and have each check judge it for the command that is named beside the check.
 
         Each of the `witnesses` is shown every answer in full, too. `listed`: for each check, in their order, beginnings
         of messages that are expected of it; none at all if left out.

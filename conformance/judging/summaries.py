@@ -13,7 +13,7 @@ The summaries are not frozen: there are as many as a run has exchanges, and they
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Any, NamedTuple
@@ -22,11 +22,11 @@ from conformance.contract.contract import Contract
 from conformance.judging.form import NOTHING, FormResult, notice_form
 from conformance.judging.reading import Answer, Answered, Content
 from conformance.judging.transactions import AccountUse, Details, Echo
-from conformance.model.traffic import Kind, Notification
+from conformance.model.traffic import Case, Kind, Notification
 
 
 class Purpose(NamedTuple):
-    """What a case is there to show, by which contract: the members of `Case` that many cases have in common."""
+    """What a case is there to show: the members of `Case` that many cases have in common, and the contract."""
 
     contract: Contract
     command: str | None
@@ -37,9 +37,15 @@ class Purpose(NamedTuple):
     twin: str | None
     earlier: str | None
 
+    @classmethod
+    def of(cls, case: Case, contract: Contract) -> Purpose:
+        """Of a case."""
+        about = (case.command, case.kind, case.aspect, case.member, case.keyword, case.twin, case.earlier)
+        return cls(contract, *about)
+
 
 class Absent:
-    """Stands where an answer has no such member; null is a value."""
+    """The value of a member that an answer lacks; null is a value."""
 
 
 ABSENT = Absent()
@@ -47,7 +53,7 @@ ABSENT = Absent()
 
 @dataclass(slots=True, eq=False)
 class ResponseSummary(Answered):
-    """What is remembered of an answer (see `Answer`), for whatever needs more than one to be judged.
+    """Summary of an answer (see `Answer`), for rules that look at more than one.
 
     `code` and `reason`: the members of these roles as they stand in the envelope, or ABSENT. `failure`: why there is no
     answer. `identity`: equal for equal requests, whatever their headers. `whole`: the answer itself, for the few probes
@@ -79,24 +85,9 @@ class ResponseSummary(Answered):
     altered: list[NotificationSummary] | None = None
 
     @property
-    def command(self) -> str | None:
-        """The command that was asked for; None for what is no command."""
-        return self.purpose.command
-
-    @property
     def contract(self) -> Contract:
         """The contract that it is read by."""
         return self.purpose.contract
-
-    @property
-    def kind(self) -> Kind:
-        """What the request is there to show."""
-        return self.purpose.kind
-
-    @property
-    def aspect(self) -> str:
-        """What in particular it is there to show."""
-        return self.purpose.aspect
 
     @property
     def said(self) -> str | None:
@@ -161,7 +152,7 @@ class SharedId:
 
 @dataclass(slots=True, eq=False)
 class NotificationSummary:
-    """What is remembered of a notification (see `Notice`). `echo`: what it tells of its transaction, if anything.
+    """Summary of a notification (see `Notice`). `echo`: what it repeats of its request, if anything.
 
     `telling`: equal for those that tell the same of it, letter by letter; None for one that tells nothing.
     """
@@ -193,12 +184,17 @@ class Contradiction(NamedTuple):
 SOONEST = attrgetter("received_at", "number")
 
 
+# The first outcome that was told under an id, and the members that tell of its transaction.
+Earlier = tuple[str | None, Mapping[str, Any]]
+
+
 @dataclass(frozen=True, slots=True)
 class Notice:
     """A notification as the contract reads it.
 
     `outcome`: what became of the request, as text. `answer`: the one that it belongs to, None for an orphan: the first
-    whose request_id it carries exactly, or if `altered` the one whose request_id it evidently means.
+    whose request_id it carries exactly, or if `altered` the one whose request_id it evidently means. `earlier`: what
+    those before it said under its id, where no request precedes it and its sender is known.
     """
 
     notification: Notification
@@ -208,11 +204,12 @@ class Notice:
     answer: ResponseSummary | None
     altered: bool
     contract: Contract
+    earlier: Earlier | None = None
     _form: FormResult | None = field(default=None, init=False, repr=False, compare=False)
 
     @property
     def form(self) -> FormResult:
-        """What the schemas say of it, found out once."""
+        """The result of its validation, found once."""
         if self._form is None:
             content, form = self.content, NOTHING
             if content.error is None or content.in_query:

@@ -51,7 +51,7 @@ class Watch:
 
     @classmethod
     def of(cls, notes: Iterable[Note], sent: int = 0, lost: int = 0) -> Self:
-        """What the heartbeats among `notes` tell. Of so many canaries `sent` after the run so many were `lost`."""
+        """From the heartbeats among `notes`. Of `sent` canaries after the run `lost` were lost."""
         beats = sorted((note.detail["sent_at"], note.detail["arrived"]) for note in notes if note.kind == HEARTBEAT)
         usual = (lost + 1) / (sent + 1) if sent else 0.0
         outages, before = [], -inf
@@ -199,6 +199,10 @@ class Terms:
         """
         registered = self.targets.get(product)
         return registered is not None and _has_a_secret(registered) and normalized(registered) == normalized(target)
+
+    def knows_the_sender(self, product: str | None, target: str) -> bool:
+        """Whether what came to `target` is the gateway's: nobody else uses the account, or knows the address."""
+        return self.alone or self.is_known_only_to_the_gateway(product or "", target)
 
     def listened_between(self, begin: float, end: float) -> bool:
         """Whether somebody listened all the time, as far as it is known."""

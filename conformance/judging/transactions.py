@@ -136,7 +136,7 @@ def comparable(command: str | None, contract: Contract) -> tuple[str, ...]:
 
 
 def details_of(command: str | None, members: Mapping[str, Any] | None, contract: Contract) -> Details | None:
-    """What a request asked for; None if there is nothing that a notification may tell again."""
+    """The details of a request; None if there is nothing that a notification may repeat."""
     names = comparable(command, contract)
     if not names or members is None:
         return None
@@ -146,7 +146,7 @@ def details_of(command: str | None, members: Mapping[str, Any] | None, contract:
 
 @dataclass(frozen=True, slots=True)
 class Echo:
-    """What a notification tells of its transaction, beside what its own request asked for.
+    """What a notification says of its transaction, compared with what its own request asked for.
 
     `told`: the members of `comparable` as they stand in it; empty if none contradicts. `agreeing` and `contradicting`:
     how many of them are, or are not, what was asked for.
@@ -172,7 +172,7 @@ def _faithful(agreeing: int) -> Echo:
 
 
 def compared(command: str | None, told: tuple[Any, ...], details: Details, contract: Contract) -> tuple[int, int]:
-    """How many of the members that were told are those asked for, and how many are not."""
+    """How many members of a notification agree with the request, and how many contradict it."""
     how = contract.notification.transaction
     verdicts = [
         AGREE[how[name]](value, wanted)
@@ -188,7 +188,7 @@ def amount_asked(command: str | None, details: Details, contract: Contract) -> D
 
 
 def amount_told(command: str | None, told: tuple[Any, ...], contract: Contract) -> Decimal | None:
-    """The amount that a notification told; None if it told none that can be read."""
+    """The amount that a notification names; None if it names none that can be read."""
     return _amount_in(command, told, contract)
 
 
@@ -214,7 +214,7 @@ class AccountUse:
 
     @classmethod
     def by(cls, command: str | None, members: Mapping[str, Any] | None, contract: Contract) -> Self:
-        """What a request of the command with these members asks."""
+        """Of a request of the command with these members."""
         texts = {name: value for name, value in (members or {}).items() if isinstance(value, str)}
         named = {name: texts[name] for name in names_of(contract) if name in texts}
         return cls(named, _price(command, texts, contract))

@@ -32,7 +32,7 @@ from conformance.judging.terms import Terms
 
 
 class Verdict(StrEnum):
-    """What is said of one requirement × command."""
+    """The verdict on one requirement × command."""
 
     PASS = "PASS"
     FAIL = "FAIL"
@@ -43,7 +43,7 @@ class Verdict(StrEnum):
 
 
 class Conclusion(StrEnum):
-    """What is said of the subject."""
+    """The conclusion about the subject."""
 
     CONFORMANT = "conformant"
     NON_CONFORMANT = "non-conformant"
@@ -131,7 +131,7 @@ class Judged:
 
     @property
     def exit_code(self) -> int:
-        """The exit code of the run: what is expected does not fail it, what is stale does.
+        """The exit code of the run: expected failures do not fail it, stale entries do.
 
         A known failure decides, whatever else went wrong. A run in which nothing was exercised is never 0.
         """
@@ -146,13 +146,13 @@ class Judged:
 
     @property
     def as_expected(self) -> bool:
-        """Whether the subject falls short of being conformant by nothing but what is listed."""
+        """Whether only listed failures keep the subject from being conformant."""
         return self.exit_code == 0 and self.conclusion is not Conclusion.CONFORMANT
 
 
 @dataclass(frozen=True, slots=True)
 class Standard:
-    """What a run is judged by, beside the catalogue: what is listed on its day, and whether a SHOULD fails it."""
+    """What a run is judged by beside the catalogue: the expectations of its day, and whether a SHOULD fails it."""
 
     expectations: Expectations
     day: date
@@ -176,7 +176,7 @@ Listed = Collection[tuple[str, str | None]]
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """What the checks said of a run, before it is compared with what is expected.
+    """The verdicts of the checks on a run, before they are compared with the expectations.
 
     `explain`: the same verdicts with what their failures depend on, and the causes that break several requirements.
     """
@@ -195,7 +195,7 @@ class Face(Protocol):
     """A gateway or a client: whose requirements are judged, by which checks, and how failures are explained."""
 
     def evaluate(self, record: Record, contract: Contract, standard: Standard, *, measured: bool) -> Evaluation:
-        """Put a record to the checks; what it exercised is counted only if it is to be `measured`."""
+        """Have the checks judge a record; its coverage is counted only if it is to be `measured`."""
 
 
 def judge_as(  # noqa: PLR0913 - a record is judged by all of them
@@ -246,7 +246,7 @@ def judge_as(  # noqa: PLR0913 - a record is judged by all of them
 
 
 def day_of(record: Record) -> date:
-    """The day of the run, in UTC: what has expired by then does not count."""
+    """The day of the run, in UTC: entries that expired before do not count."""
     return datetime.fromisoformat(record.settings["started_at"]).astimezone(UTC).date()
 
 
@@ -262,7 +262,7 @@ def conclude(verdicts: Verdicts, *, gave_up: bool = False) -> Conclusion:
 def verdict_on(
     requirement: Requirement, command: str | None, terms: Terms, tally: Tally, standard: Standard
 ) -> RequirementVerdict:
-    """The verdict on one requirement × command by what its check said."""
+    """The verdict on one requirement × command, from the tally of its check."""
     level = requirement.level_for(exclusive_account=terms.exclusive_account)
     if tally.failed:
         verdict, reason, detail = standard.broken(level), None, None
@@ -303,7 +303,7 @@ def _why(requirement: Requirement, weightiest: Inconclusive | None, terms: Terms
 
 
 def _seen(verdict: RequirementVerdict, tally: Tally, expectations: Expectations) -> Seen:
-    """What was seen, as far as expectations speak of it."""
+    """The verdict as expectations see it."""
     if verdict.verdict is not Verdict.INCONCLUSIVE:
         example = verdict.findings[0].message if verdict.findings else None
         return Seen(verdict.requirement.id, verdict.command, verdict.verdict, tally.beginnings, tally.others, example)
@@ -320,7 +320,7 @@ def _seen(verdict: RequirementVerdict, tally: Tally, expectations: Expectations)
 
 
 def _as_known(verdict: RequirementVerdict, seen: Seen, expectations: Expectations, day: date) -> RequirementVerdict:
-    """The verdict with what explains it; a failure that is explained in full is KNOWN."""
+    """The verdict with the entries that explain it; a failure that is explained in full is KNOWN."""
     expected = known(seen, expectations.on(seen.requirement, seen.command, day))
     if not expected:
         return verdict

@@ -30,7 +30,7 @@ from conformance.contract.contract import Contract
 from conformance.mock.account import Account
 from conformance.mock.behaviour import Behaviour
 from conformance.model.errors import SuiteError
-from conformance.model.traffic import Headers, header
+from conformance.model.traffic import JSON_MEDIA_TYPE, Headers, header, media_type
 from conformance.model.untrusted import parse_json
 from conformance.payloads.valid import documented_range
 
@@ -188,13 +188,12 @@ def content_type_breach(headers: Headers, body: bytes) -> str | None:
 
     A form that is declared as one breaks the rule about forms; JSON declared as a form breaks that about the type.
     """
-    value = header(headers, "content-type")
-    if value is None:
+    declared = media_type(headers)
+    if declared is None:
         return "malformed.absent-content-type"
-    media_type = value.partition(";")[0].strip().lower()
-    if media_type == "application/json":
+    if declared == JSON_MEDIA_TYPE:
         return None
-    if media_type == FORM_TYPE and not body.lstrip().startswith((b"{", b"[", b'"')):
+    if declared == FORM_TYPE and not body.lstrip().startswith((b"{", b"[", b'"')):
         return "malformed.form-encoded"
     return "malformed.other-content-type"
 

@@ -17,7 +17,7 @@ from typing import Any
 from conformance.contract.command import Command
 from conformance.contract.contract import Contract
 from conformance.model.traffic import Case, Kind
-from conformance.model.untrusted import parse_json
+from conformance.model.untrusted import json_object
 
 Members = Mapping[str, Any]
 
@@ -66,13 +66,7 @@ class Label:
 
 def members_of(body: bytes, largest: int = LARGEST) -> Members | None:
     """The members of a body; None if it is no JSON object, or one that is there to be huge or deeply nested."""
-    if len(body) > largest:
-        return None
-    try:
-        value = parse_json(body)
-    except (ValueError, RecursionError):
-        return None
-    return value if isinstance(value, dict) else None
+    return None if len(body) > largest else json_object(body)
 
 
 def _pointers(label: Label, schema: str, members: Members) -> frozenset[str]:

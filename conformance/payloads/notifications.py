@@ -18,7 +18,8 @@ from uuid import UUID
 from conformance.contract.command import Command, Notified
 from conformance.contract.contract import Contract
 from conformance.contract.schema_set import Violation
-from conformance.payloads.json_defects import JSON_MEDIA_TYPE, malformed_bodies
+from conformance.model.traffic import JSON_MEDIA_TYPE
+from conformance.payloads.json_defects import malformed_bodies
 
 Members = Mapping[str, Any]
 

@@ -21,8 +21,6 @@ from conformance.contract.contract import Authentication, Contract, encoded_pair
 from conformance.contract.probes import Making
 from conformance.model.errors import SuiteError, UsageError
 
-JSON_MEDIA_TYPE = "application/json"
-
 
 class CredentialProbe(NamedTuple):
     """A wrong credential: the whole value of its header, or None for no such header."""

@@ -262,9 +262,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     """The verdict on the gateway, and how to repeat it."""
     holder = config.stash[CAMPAIGN]
     if isinstance(holder, Holder) and holder.held is not None:
-        document = holder.held.document
+        report = holder.held.report
         terminalreporter.section("conformance")
         terminalreporter.write_line(
-            f"{document['verdict']}: {document['subject']['url']} · seed {document['seed']} · "
-            f"{holder.settings.report_dir / REPORT_HTML}"
+            f"{report.verdict}: {report.subject.url} · seed {report.seed} · {holder.settings.report_dir / REPORT_HTML}"
         )

@@ -8,7 +8,8 @@ import pytest
 
 from conformance.contract.requirements import Requirement
 from conformance.judging.verdicts import RequirementVerdict, Verdict
-from conformance.reports.remarks import followed_up, told_stale
+from conformance.reports.remarks import stale_lines
+from conformance.reports.report import ReportEntry
 from conformance.reports.result import Result
 from conformance.reports.view import alike, rests_on
 
@@ -26,7 +27,7 @@ def test_requirement(requirement: Requirement, command: str | None, gateway_resu
         v for v in gateway_result.judged.verdicts if v.requirement.id == requirement.id and v.command == command
     )
     if verdict.verdict is Verdict.KNOWN or (verdict.hinders and verdict.expected):
-        pytest.xfail(f"{verdict.verdict}: {followed_up(verdict.expected)}")
+        pytest.xfail(f"{verdict.verdict}: {_entry(verdict, gateway_result).listed}")
     if verdict.verdict is Verdict.FAIL or (verdict.verdict is Verdict.INCONCLUSIVE and verdict.hinders):
         pytest.fail(told(verdict, gateway_result), pytrace=False)
     if verdict.verdict in (Verdict.INCONCLUSIVE, Verdict.NOT_APPLICABLE):
@@ -38,25 +39,28 @@ def test_requirement(requirement: Requirement, command: str | None, gateway_resu
 def test_expectations(gateway_result: Result) -> None:
     """What is listed as known falls short as listed, and has not expired."""
     if gateway_result.judged.stale:
-        pytest.fail("\n".join(told_stale(gateway_result.document)), pytrace=False)
+        pytest.fail("\n".join(stale_lines(gateway_result.report)), pytrace=False)
 
 
 def told(verdict: RequirementVerdict, result: Result) -> str:
     """The verdict in words: what is required, what that rests on, what was seen, how to reproduce it."""
     requirement = verdict.requirement
-    entry = next(
-        e for e in result.document["requirements"] if e["id"] == requirement.id and e["command"] == verdict.command
-    )
+    entry = _entry(verdict, result)
     title = f"{verdict.verdict} {requirement.id} ({verdict.level}) {requirement.title}"
-    lines = [title, f"  {rests_on(entry)}"]
+    lines = [title, f"  {rests_on(entry, result.contract)}"]
     if verdict.reason:
         lines.append(f"  {verdict.reason}: {verdict.detail}")
-    lines += [f"  {entry['pattern']}"] if "pattern" in entry else []
-    for finding in entry["findings"][:SHOWN_FINDINGS]:
-        lines.append(f"  {finding['message']} · case {finding['case']} · request_id {finding['request_id']}")
-        lines += [f"    {finding['pointer']}: {finding['value']}"] if finding["pointer"] is not None else []
-        lines += [f"    {finding['reproduce']}"] if finding["reproduce"] else []
+    lines += [f"  {entry.pattern}"] if entry.pattern else []
+    for finding in entry.findings[:SHOWN_FINDINGS]:
+        lines.append(f"  {finding.message} · case {finding.case} · request_id {finding.request_id}")
+        lines += [f"    {finding.pointer}: {finding.value}"] if finding.pointer is not None else []
+        lines += [f"    {finding.reproduce}"] if finding.reproduce else []
         lines += [f"    {line}" for line in alike(finding)]
     if verdict.failed > SHOWN_FINDINGS:
         lines.append(f"  … {verdict.failed} in all; report.json shows more of them, the journal all")
     return "\n".join(lines)
+
+
+def _entry(verdict: RequirementVerdict, result: Result) -> ReportEntry:
+    place = verdict.requirement.id, verdict.command
+    return next(entry for entry in result.report.requirements if (entry.id, entry.command) == place)

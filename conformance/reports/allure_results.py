@@ -39,10 +39,19 @@ from conformance.contract.contract import Contract
 from conformance.contract.requirements import Level
 from conformance.judging.verdicts import Verdict
 from conformance.model.traffic import Exchange, Headers, Notification
-from conformance.reports.escaping import for_terminal, for_xml
-from conformance.reports.remarks import listed_in
+from conformance.reports.escaping import beginning, for_terminal, for_xml
+from conformance.reports.report import Report, ReportedFinding, ReportEntry
 from conformance.reports.result import Reportable
-from conformance.reports.view import AREAS, alike, explained, hinders, place_of, published_at, rests_on, unshown
+from conformance.reports.view import (
+    AREAS,
+    alike,
+    explained,
+    hinders,
+    places_of,
+    published_at,
+    rests_on,
+    unshown,
+)
 
 # What all names begin with, so that the files of a run before are told from those of others in the same folder.
 PREFIX = "statum-conformance-"
@@ -58,22 +67,22 @@ STATUSES: Mapping[str, str] = {
 }
 # Of a body that is larger the journal has the rest.
 LONGEST_BODY = 20_000
+# Of where a finding was seen, what a reader of Allure can look up.
+PARTICULARS = ("pointer", "value", "request_id", "case")
 MS = 1000
-
-Entry = Mapping[str, Any]
 
 
 def allure_results(result: Reportable) -> dict[str, bytes]:
     """Name of a file → its content; the same result gives the same files.
 
-    Where the record is gone the evidence is that of the document: findings without their messages.
+    Where the record is gone the evidence is that of the report: findings without their messages.
     """
-    evidence = _Evidence.of(result)
+    evidence = _Messages.of(result)
     files: dict[str, bytes] = {}
-    for entry in result.document["requirements"]:
-        test = _test(entry, result.document)
-        if entry["findings"]:
-            text = result.masking.text("\n".join(evidence.told(entry)))
+    for entry in result.report.requirements:
+        test = _test(entry, result)
+        if entry.findings:
+            text = result.masking.text("\n".join(evidence.lines(entry)))
             source = PREFIX + ATTACHMENT_PATTERN.format(prefix=test.uuid, ext=AttachmentType.TEXT.extension)
             test.attachments.append(Attachment("evidence", source, AttachmentType.TEXT.mime_type))
             files[source] = for_xml(text).encode()
@@ -85,92 +94,71 @@ def allure_results(result: Reportable) -> dict[str, bytes]:
 # --- A test
 
 
-def _test(entry: Entry, document: Mapping[str, Any]) -> TestResult:
-    name = f"{entry['id']} {entry['command'] or ''}".rstrip()
-    begun = datetime.fromisoformat(document["started_at"]).timestamp()
-    known = str(uuid5(NAMESPACE_URL, f"statum-conformance/{entry['id']}/{entry['command'] or ''}"))
+def _test(entry: ReportEntry, result: Reportable) -> TestResult:
+    report = result.report
+    begun = datetime.fromisoformat(report.started_at).timestamp()
+    known = str(uuid5(NAMESPACE_URL, f"statum-conformance/{entry.id}/{entry.command or ''}"))
+    broken = entry.verdict is Verdict.INCONCLUSIVE and hinders(entry, report) and not entry.listed
     return TestResult(
-        uuid=str(uuid5(NAMESPACE_URL, f"{known}/{document['started_at']}/{document['seed']}")),
+        uuid=str(uuid5(NAMESPACE_URL, f"{known}/{report.started_at}/{report.seed}")),
         historyId=known,
         testCaseId=known,
-        fullName=f"statum.{place_of(entry)}.{entry['id']}",
-        name=f"{name}: {entry['title']}",
-        titlePath=[document["subject"]["kind"], place_of(entry)],
-        status=_status(entry, document),
+        fullName=f"statum.{entry.place}.{entry.id}",
+        name=f"{entry.name}: {entry.title}",
+        titlePath=[report.subject.kind, entry.place],
+        status=str(Status.BROKEN) if broken else STATUSES[entry.verdict],
         statusDetails=_details(entry),
         stage="finished",
-        description="\n\n".join(_description(entry)),
+        description="\n\n".join(_description(entry, result.contract)),
         start=round(begun * MS),
-        stop=round((begun + document["duration_s"]) * MS),
-        labels=[Label(name, value) for name, value in _labels(entry, document)],
-        links=list(_links(entry, document)),
-        parameters=[_particular("observations", entry["observations"]), _particular("failed", entry["failed"])],
-        steps=list(_steps(entry)),
+        stop=round((begun + report.duration_s) * MS),
+        labels=[Label(name, value) for name, value in _labels(entry, report)],
+        links=list(_links(entry, report)),
+        parameters=[_particular("observations", entry.observations), _particular("failed", entry.failed)],
+        steps=list(_steps(entry, result.contract)),
     )
 
 
-def _status(entry: Entry, document: Mapping[str, Any]) -> str:
-    if entry["verdict"] == Verdict.INCONCLUSIVE and hinders(entry, document) and not listed_in(entry):
-        return str(Status.BROKEN)
-    return STATUSES[entry["verdict"]]
-
-
-def _details(entry: Entry) -> StatusDetails | None:
-    if entry["verdict"] == Verdict.PASS:
+def _details(entry: ReportEntry) -> StatusDetails | None:
+    if entry.verdict is Verdict.PASS:
         return None
-    told = [entry["verdict"]]
-    if entry.get("reason"):
-        told.append(f"{entry['reason']}: {entry['reason_detail']}")
-    told += [finding["message"] for finding in entry["findings"][:1]]
-    told += explained(entry)
-    told += [text for text in (entry.get("not_applicable"), listed_in(entry)) if text]
-    return StatusDetails(message=for_terminal(" · ".join(told)), known=bool(listed_in(entry)) or None)
+    first = [finding.message for finding in entry.findings[:1]]
+    parts = (entry.verdict.value, entry.why, *first, *explained(entry), entry.not_applicable, entry.listed)
+    return StatusDetails(message=for_terminal(" · ".join(filter(None, parts))), known=bool(entry.listed) or None)
 
 
-def _description(entry: Entry) -> Iterator[str]:
-    yield f"{entry['level']} for the {entry['actor']}."
-    yield f"> {for_terminal(rests_on(entry))}"
-    if entry.get("condition"):
-        yield f"It applies where {entry['condition']}."
-    section = f", section “{entry['section']}”" if entry["section"] else ""
+def _description(entry: ReportEntry, contract: Contract) -> Iterator[str]:
+    yield f"{entry.level} for the {entry.actor}."
+    yield f"> {for_terminal(rests_on(entry, contract))}"
+    if entry.condition:
+        yield f"It applies where {entry.condition}."
+    section = f", section “{entry.section}”" if entry.section else ""
     yield f"More in `docs/contract.md`{section}, of statum-conformance."
 
 
-def _labels(entry: Entry, document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    area = str(entry["id"]).partition("-")[0]
-    yield "requirement", entry["id"]
-    yield "command", entry["command"] or "none"
-    yield "level", entry["level"]
-    yield "owner", _owner(entry)
-    yield LabelType.SEVERITY, SEVERITIES[entry["level"]].value
-    yield LabelType.EPIC, f"contract for the {entry['actor']}"
-    yield LabelType.FEATURE, AREAS.get(area, area)
-    yield LabelType.STORY, entry["title"]
-    yield LabelType.PARENT_SUITE, document["tool"]["name"]
-    yield LabelType.SUITE, document["subject"]["kind"]
-    yield LabelType.SUB_SUITE, place_of(entry)
-    yield LabelType.FRAMEWORK, document["tool"]["name"]
-    yield LabelType.TAG, entry["verdict"]
+def _labels(entry: ReportEntry, report: Report) -> Iterator[tuple[str, str]]:
+    yield "requirement", entry.id
+    yield "command", entry.command or "none"
+    yield "level", entry.level.value
+    # Who mends what is listed as known, else who has to keep the requirement.
+    yield "owner", next((each.owner for each in entry.expected), entry.actor.value)
+    yield LabelType.SEVERITY, SEVERITIES[entry.level].value
+    yield LabelType.EPIC, f"contract for the {entry.actor}"
+    yield LabelType.FEATURE, AREAS.get(entry.area, entry.area)
+    yield LabelType.STORY, entry.title
+    yield LabelType.PARENT_SUITE, report.tool.name
+    yield LabelType.SUITE, report.subject.kind
+    yield LabelType.SUB_SUITE, entry.place
+    yield LabelType.FRAMEWORK, report.tool.name
+    yield LabelType.TAG, entry.verdict.value
 
 
-def _owner(entry: Entry) -> str:
-    """Who mends what is listed as known, else who has to keep the requirement."""
-    owners = [each["owner"] for each in entry.get("expected", ())]
-    return str((owners or [entry["actor"]])[0])
-
-
-def _links(entry: Entry, document: Mapping[str, Any]) -> Iterator[Link]:
-    if (url := published_at(entry, document)) is not None:
-        yield Link(LinkType.LINK, url, f"{entry['id']} and what it rests on")
-    for each in _issues(entry):
-        yield Link(LinkType.ISSUE, each["issue"], each["issue"])
-
-
-def _issues(entry: Entry) -> Iterator[Entry]:
-    """Those that are addresses."""
-    for each in entry.get("expected", ()):
-        if each["issue"].startswith(("https://", "http://")):
-            yield each
+def _links(entry: ReportEntry, report: Report) -> Iterator[Link]:
+    if (url := published_at(entry, report)) is not None:
+        yield Link(LinkType.LINK, url, f"{entry.id} and what it rests on")
+    for each in entry.expected:
+        if each.issue.startswith(("https://", "http://")):
+            yield Link(LinkType.ISSUE, each.issue, each.issue)
 
 
 def _particular(name: str, value: Any) -> Parameter:
@@ -178,19 +166,18 @@ def _particular(name: str, value: Any) -> Parameter:
     return Parameter(name=name, value=for_terminal(str(value)), excluded=True)
 
 
-def _steps(entry: Entry) -> Iterator[TestStepResult]:
-    yield TestStepResult(name=for_terminal(rests_on(entry)), status=Status.PASSED)
-    if entry["observations"]:
-        observed = f"{entry['observations']:,} observations, {entry['failed']:,} fell short"
-        yield TestStepResult(name=observed, status=Status.FAILED if entry["failed"] else Status.PASSED)
+def _steps(entry: ReportEntry, contract: Contract) -> Iterator[TestStepResult]:
+    yield TestStepResult(name=for_terminal(rests_on(entry, contract)), status=Status.PASSED)
+    if entry.observations:
+        observed = f"{entry.observations:,} observations, {entry.failed:,} fell short"
+        yield TestStepResult(name=observed, status=Status.FAILED if entry.failed else Status.PASSED)
     for line in explained(entry):
         yield TestStepResult(name=for_terminal(line), status=Status.FAILED)
-    for finding in entry["findings"]:
-        places = [name for name in ("pointer", "value", "request_id", "case") if finding[name] is not None]
+    for finding in entry.findings:
         yield TestStepResult(
-            name=for_terminal(finding["message"]),
+            name=for_terminal(finding.message),
             status=Status.FAILED,
-            parameters=[_particular(name, finding[name]) for name in places],
+            parameters=[_particular(name, value) for name, value in places_of(finding, PARTICULARS)],
             steps=[TestStepResult(name=for_terminal(line), status=Status.FAILED) for line in alike(finding)],
         )
 
@@ -199,49 +186,47 @@ def _steps(entry: Entry) -> Iterator[TestStepResult]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Evidence:
-    """The exchanges and notifications that findings name, by their numbers."""
+class _Messages:
+    """The exchanges and notifications that findings name, by their numbers; none where the record is gone."""
 
     exchanges: Mapping[int, Exchange]
     notifications: Mapping[int, Notification]
     contract: Contract
 
     @classmethod
-    def of(cls, result: Reportable) -> _Evidence:
-        """Gather them; one pass over the notifications. None where the record is gone."""
+    def of(cls, result: Reportable) -> _Messages:
+        """Gather them; one pass over the notifications."""
         if result.record is None:
             return cls({}, {}, result.contract)
-        findings = [finding for entry in result.document["requirements"] for finding in entry["findings"]]
-        named = {name: {f[name] for f in findings} - {None} for name in ("exchange", "notification")}
-        exchanges = result.record.exchanges_numbered(named["exchange"])
-        notifications = result.record.notifications if named["notification"] else ()
+        findings = result.report.findings
+        sent = {finding.exchange for finding in findings if finding.exchange is not None}
+        told = {finding.notification for finding in findings if finding.notification is not None}
+        notifications = result.record.notifications if told else ()
         return cls(
-            {number: exchange for number, (_, exchange) in exchanges.items()},
-            {each.number: each for each in notifications if each.number in named["notification"]},
+            {number: exchange for number, (_, exchange) in result.record.exchanges_numbered(sent).items()},
+            {each.number: each for each in notifications if each.number in told},
             result.contract,
         )
 
-    def told(self, entry: Entry) -> Iterator[str]:
-        """All of it on a requirement × command, as lines."""
-        yield f"{entry['id']} {entry['command'] or ''}".rstrip() + f": {entry['title']}"
-        yield rests_on(entry)
+    def lines(self, entry: ReportEntry) -> Iterator[str]:
+        """All of it on a requirement × command."""
+        yield f"{entry.name}: {entry.title}"
+        yield rests_on(entry, self.contract)
         yield from explained(entry)
-        for number, finding in enumerate(entry["findings"], 1):
+        for number, finding in enumerate(entry.findings, 1):
             yield ""
-            yield f"=== finding {number} of {len(entry['findings'])}: {finding['message']}"
-            for name in ("pointer", "value", "request_id", "case"):
-                if finding[name] is not None:
-                    yield f"{name}: {finding[name]}"
+            yield f"=== finding {number} of {len(entry.findings)}: {finding.message}"
+            yield from (f"{name}: {value}" for name, value in places_of(finding, PARTICULARS))
             yield from alike(finding)
             yield from self._seen(entry, finding)
-            if finding["reproduce"]:
+            if finding.reproduce:
                 yield ""
-                yield finding["reproduce"]
+                yield finding.reproduce
         yield from unshown(entry)
 
-    def _seen(self, entry: Entry, finding: Entry) -> Iterator[str]:
-        exchange = self.exchanges.get(finding["exchange"])
-        notification = self.notifications.get(finding["notification"])
+    def _seen(self, entry: ReportEntry, finding: ReportedFinding) -> Iterator[str]:
+        exchange = self.exchanges.get(finding.exchange or 0)
+        notification = self.notifications.get(finding.notification or 0)
         yield from _rule(entry, finding, exchange, self.contract)
         if exchange is not None:
             yield from _exchange(exchange)
@@ -252,22 +237,22 @@ class _Evidence:
             yield from _message(notification.request.headers, notification.request.body)
 
 
-def _rule(entry: Entry, finding: Entry, exchange: Exchange | None, contract: Contract) -> Iterator[str]:
+def _rule(entry: ReportEntry, finding: ReportedFinding, exchange: Exchange | None, contract: Contract) -> Iterator[str]:
     """What the schema of the message says of the finding's place, if it says anything."""
-    if not finding["pointer"] or not entry["command"]:
+    if not finding.pointer or not entry.command:
         return
-    if finding["notification"] is not None:
-        name = f"{contract.notified(entry['command']).folder}/notification"
+    if finding.notification is not None:
+        name = f"{contract.notified(entry.command).folder}/notification"
     elif exchange is not None and exchange.response is not None:
         name = "response.success" if exchange.response.status < 400 else "response.error"  # noqa: PLR2004 - HTTP's
     else:
         return
     found: Any = contract.schemas.resolved(name)
-    for token in finding["pointer"].split("/")[1:]:
+    for token in finding.pointer.split("/")[1:]:
         found = found.get("properties", {}).get(token)
         if found is None:
             return
-    yield f"schema {name} at {finding['pointer']}: {json.dumps(found, ensure_ascii=False)}"
+    yield f"schema {name} at {finding.pointer}: {json.dumps(found, ensure_ascii=False)}"
 
 
 def _exchange(exchange: Exchange) -> Iterator[str]:
@@ -287,9 +272,8 @@ def _exchange(exchange: Exchange) -> Iterator[str]:
 def _message(headers: Headers, body: bytes) -> Iterator[str]:
     yield from (f"{name}: {value}" for name, value in headers)
     if body:
-        text = _readable(body)
         yield ""
-        yield text if len(text) <= LONGEST_BODY else f"{text[:LONGEST_BODY]}… ({len(text):,} characters)"
+        yield beginning(_readable(body), LONGEST_BODY)
 
 
 def _readable(body: bytes) -> str:

@@ -1,7 +1,7 @@
 """Two reports side by side: what became of each verdict, and what is slower.
 
-    ReportComparison.of       of two documents as `report.json` holds them, the earlier one first
-    told                the same in one line
+    ReportComparison.of       of two reports, the earlier one first
+    in_one_line         the same in one line
     markdown            the same as Markdown
     .worse              whether the later one is worse: the exit code of `compare` rests on it
 
@@ -15,10 +15,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from conformance.judging.verdicts import Verdict
-from conformance.reports.escaping import for_markdown
+from conformance.reports.escaping import for_markdown, shortened
+from conformance.reports.report import Measured, Report, ReportEntry
 
 # What became of a requirement × command: its name, the verdicts before, and those after.
 _UNSEEN = (Verdict.INCONCLUSIVE, Verdict.NOT_APPLICABLE)
@@ -93,18 +93,19 @@ class ReportComparison:
     slower: tuple[Slowdown, ...] = ()
 
     @classmethod
-    def of(cls, before: Mapping[str, Any], after: Mapping[str, Any]) -> ReportComparison:
-        """Compare two documents."""
+    def of(cls, before: Report, after: Report) -> ReportComparison:
+        """Compare two reports."""
         earlier, later = _by_key(before), _by_key(after)
         became: dict[str, list[VerdictChange]] = {}
         for key, entry in later.items():
-            what = _became(earlier[key]["verdict"], entry["verdict"]) if key in earlier else "new"
+            old = earlier[key].verdict if key in earlier else None
+            what = _became(old, entry.verdict) if old else "new"
             if what is not None:
-                became.setdefault(what, []).append(_change(earlier.get(key), entry))
-        became["gone"] = [_change(entry, None) for key, entry in earlier.items() if key not in later]
+                became.setdefault(what, []).append(_change(entry, old, entry.verdict))
+        became["gone"] = [_change(entry, entry.verdict, None) for key, entry in earlier.items() if key not in later]
         return cls(
-            verdicts=(before["verdict"], after["verdict"]),
-            slower=tuple(_slower(before.get("figures", {}), after.get("figures", {}))),
+            verdicts=(before.verdict, after.verdict),
+            slower=tuple(_slower(before.figures, after.figures)),
             **{what: tuple(changes) for what, changes in became.items()},
         )
 
@@ -133,35 +134,28 @@ def _became(before: str, after: str) -> str | None:
     return next((what for what, old, new in _BECAME if before in old and after in new), None)
 
 
-def _by_key(document: Mapping[str, Any]) -> dict[Key, Mapping[str, Any]]:
-    return {(entry["id"], entry["command"]): entry for entry in document["requirements"]}
+def _by_key(report: Report) -> dict[Key, ReportEntry]:
+    return {(entry.id, entry.command): entry for entry in report.requirements}
 
 
-def _change(old: Mapping[str, Any] | None, new: Mapping[str, Any] | None) -> VerdictChange:
-    entry = new or old or {}
-    findings = (new or {}).get("findings") or []
-    return VerdictChange(
-        entry["id"],
-        entry["command"],
-        entry["title"],
-        None if old is None else old["verdict"],
-        None if new is None else new["verdict"],
-        findings[0]["message"] if findings else (new or {}).get("reason_detail"),
-    )
+def _change(entry: ReportEntry, before: Verdict | None, after: Verdict | None) -> VerdictChange:
+    """What became of an entry; its words count where it is the later one."""
+    message = entry.findings[0].message if entry.findings else entry.reason_detail
+    return VerdictChange(entry.id, entry.command, entry.title, before, after, message if after else None)
 
 
-def _slower(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Slowdown]:
-    for what in ("answers", "notifications"):
-        for name, measured in after.get(what, {}).items():
-            old = before.get(what, {}).get(name)
-            if old is None:
-                continue
-            least = max(old["p95"] * SLOWER_BY, old["p95"] + SLOWER_BY_S)
-            if measured["p95"] > least:
-                yield Slowdown(what, name, old["p95"], measured["p95"])
+def _slower(before: Measured, after: Measured) -> Iterator[Slowdown]:
+    for kind, earlier, later in (
+        ("answers", before.answers, after.answers),
+        ("notifications", before.notifications, after.notifications),
+    ):
+        for name, new in later.items():
+            old = earlier.get(name)
+            if old and new.p95 > max(old.p95 * SLOWER_BY, old.p95 + SLOWER_BY_S):
+                yield Slowdown(kind, name, old.p95, new.p95)
 
 
-def told(comparison: ReportComparison) -> str:
+def in_one_line(comparison: ReportComparison) -> str:
     """`2 broken, 1 fixed, 3 new`; or that nothing differs."""
     parts = [f"{len(changes)} {title}" for title, changes in comparison.changes.items()]
     parts += [f"{len(comparison.slower)} slower"] if comparison.slower else []
@@ -171,7 +165,7 @@ def told(comparison: ReportComparison) -> str:
 def markdown(comparison: ReportComparison) -> str:
     """The comparison for a merge request: a line for each change, and the verdicts."""
     before, after = comparison.verdicts
-    lines = [f"**{before} → {after}:** {told(comparison)}"]
+    lines = [f"**{before} → {after}:** {in_one_line(comparison)}"]
     for title, changes in comparison.changes.items():
         lines += ["", f"### {title.capitalize()}", ""]
         lines += [f"- {_line(change)}" for change in changes]
@@ -179,9 +173,5 @@ def markdown(comparison: ReportComparison) -> str:
 
 
 def _line(change: VerdictChange) -> str:
-    message = f": {for_markdown(_shortened(change.message))}" if change.message else ""
+    message = f": {for_markdown(shortened(change.message, LONGEST_TEXT))}" if change.message else ""
     return f"**{change.place}** {change.before or 'not judged'} → {change.after or 'not judged'}{message}"
-
-
-def _shortened(text: str) -> str:
-    return text if len(text) <= LONGEST_TEXT else f"{text[:LONGEST_TEXT]}…"

@@ -6,6 +6,8 @@
     for_markdown    a span of code, in which nothing counts
     fenced          a block of code
     for_runner      nothing that GitHub's runner would obey
+    shortened       so many characters of a text
+    beginning       the same, with how many it has
 
 What is not shown as it is, is shown as an escape, so that a reader sees that it was there.
 """
@@ -80,6 +82,16 @@ def fenced(text: str, language: str = "") -> str:
 def for_runner(text: str) -> str:
     """`text`, of any number of lines, with what GitHub's runner would take for a command written as an escape."""
     return _RUNNER_COMMAND.sub(lambda found: f"{found[1] or ''}\\x{ord(found[2] or found[3]):02x}", text)
+
+
+def shortened(text: str, most: int) -> str:
+    """At most so many characters of a text."""
+    return text if len(text) <= most else f"{text[:most]}…"
+
+
+def beginning(text: str, most: int) -> str:
+    """At most so many characters of a text, and how many it has."""
+    return text if len(text) <= most else f"{text[:most]}… ({len(text):,} characters)"
 
 
 def _longest_run(text: str) -> int:

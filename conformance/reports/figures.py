@@ -1,7 +1,7 @@
 """What a run measured beside its verdicts: latencies, and the result codes that were seen.
 
     Figures.of      of a record, in one pass over it
-    .document       the member `figures` of `report.json`
+    .measured       the same as a report has it
     Series          the latencies of one command's answers or one product's notifications, as plots need them
 
 Times are seconds, rounded to tenths of a millisecond. A notification's latency counts from the moment when the answer
@@ -19,6 +19,7 @@ from typing import Any
 
 from conformance.contract.contract import Contract
 from conformance.journal import Record
+from conformance.reports.report import Latency, Measured
 from conformance.wire.ledger import request_id_of
 
 # As many as a plot of a few hundred pixels can show.
@@ -47,11 +48,11 @@ class Series:
         self.began.append(began)
         self.took.append(max(took, 0.0))
 
-    def described(self) -> dict[str, Any]:
+    def described(self) -> Latency:
         """How many, and how long they took; of at least one."""
         ordered = sorted(self.took)
         quantiles = {name: round(quantile(ordered, share), DIGITS) for name, share in QUANTILES.items()}
-        return {"count": len(ordered), **quantiles, "max": round(ordered[-1], DIGITS)}
+        return Latency(len(ordered), **quantiles, max=round(ordered[-1], DIGITS))
 
     def histogram(self) -> list[tuple[float, int]]:
         """Bins of equal width on a logarithmic scale, from the shortest to the longest: lower edge and how many."""
@@ -107,13 +108,13 @@ class Figures:
             {name: _commonest(codes[name]) for name in contract.callbacks if name in codes},
         )
 
-    def document(self) -> dict[str, Any]:
-        """As `report.json` has them."""
-        return {
-            "answers": {name: series.described() for name, series in self.answers.items()},
-            "notifications": {name: series.described() for name, series in self.notifications.items()},
-            "result_codes": {name: dict(codes) for name, codes in self.result_codes.items()},
-        }
+    def measured(self) -> Measured:
+        """As a report has them."""
+        return Measured(
+            {name: series.described() for name, series in self.answers.items()},
+            {name: series.described() for name, series in self.notifications.items()},
+            {name: dict(codes) for name, codes in self.result_codes.items()},
+        )
 
 
 def _members(body: bytes) -> Mapping[str, Any] | None:

@@ -14,14 +14,14 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from conformance.contract.contract import Contract
 from conformance.contract.schema_set import FORMATS
-from conformance.journal import Record, read_evidence
+from conformance.journal import read_evidence
 from conformance.model.errors import EnvironmentFailure, UsageError, did_you_mean
 from conformance.model.interruption import held_back
 from conformance.model.untrusted import TooLong, given_bytes, parse_json
@@ -30,7 +30,8 @@ from conformance.reports.har import har
 from conformance.reports.junit import junit
 from conformance.reports.masking import Masking
 from conformance.reports.page.rendering import html
-from conformance.reports.result import SCHEMA_VERSION, Reportable, Saved
+from conformance.reports.report import SCHEMA_VERSION, Report
+from conformance.reports.result import Reportable
 from conformance.reports.sarif import sarif
 from conformance.reports.summary import summary
 
@@ -54,19 +55,21 @@ def json_report(result: Reportable) -> bytes:
 
     A lone surrogate, which a gateway's answer may hold and UTF-8 cannot, is written as JSON's own escape for it.
     """
-    text = json.dumps(dict(result.document), ensure_ascii=False, indent=2, allow_nan=False)
+    text = json.dumps(result.document, ensure_ascii=False, indent=2, allow_nan=False)
     return f"{text}\n".encode("utf-8", "backslashreplace")
 
 
 REPORTS: Mapping[str, Callable[[Reportable], Content | Folder]] = {
     REPORT_JSON: json_report,
     JUNIT_XML: junit,
-    REPORT_SARIF: lambda result: sarif(result.document),
-    SUMMARY_MD: lambda result: summary(result.document, result.contract),
+    REPORT_SARIF: sarif,
+    SUMMARY_MD: summary,
     ALLURE_RESULTS: allure_results,
     TRAFFIC_HAR: har,
     REPORT_HTML: html,
 }
+JUDGE = "`statum-conformance judge` makes reports of its journal, if that is still there"
+
 # All others are made of report.json alone. Without the journal, these cannot be made …
 NEED_JOURNAL = frozenset({TRAFFIC_HAR})
 # … and these show no messages.
@@ -162,17 +165,12 @@ def replace_file(path: Path, content: Content | Folder) -> None:
         staged.put_in_place()
 
 
-Document = Mapping[str, Any]
-
 # A report has some hundred kilobytes: it does not grow with the size of a body.
 LONGEST_REPORT = 16 << 20
 
-# What tells a run from another: both stand in the journal and in the document.
-_OF_THE_RUN = ("started_at", "seed")
 
-
-def read_document(path: Path, contract: Contract) -> Document:
-    """The document at `path`, or in the directory `path`.
+def read_report(path: Path, contract: Contract) -> Report:
+    """The report at `path`, or in the directory `path`.
 
     Raises UsageError if there is none, one that this version cannot read, or one of a run by another contract.
     """
@@ -189,46 +187,54 @@ def read_document(path: Path, contract: Contract) -> Document:
         raise UsageError(f"{file} is no JSON: {error}") from error
     version = document.get("schema_version", SCHEMA_VERSION) if isinstance(document, dict) else SCHEMA_VERSION
     if version != SCHEMA_VERSION:
-        raise UsageError(
-            f"{file} has schema_version {version}; this version reads {SCHEMA_VERSION}",
-            hint="`statum-conformance judge` makes reports of its journal, if that is still there",
-        )
+        raise UsageError(f"{file} has schema_version {version}; this version reads {SCHEMA_VERSION}", hint=JUDGE)
     wrong = FORMATS.violation("report", document)
     if wrong is not None:
         raise UsageError(f"{file} is no report of statum-conformance: {wrong.message} at {wrong.pointer or '/'}")
     contract.check_recorded(document["settings"], f"the report {file}")
-    for entry in (*document["requirements"], *document.get("coverage", ())):
-        if entry["command"] not in {None, *contract.names}:
+    with as_a_run_writes_it(path):
+        report = Report.read(document)
+    for command in (*(entry.command for entry in report.requirements), *(each.command for each in report.coverage)):
+        if command is not None and command not in contract.names:
             raise UsageError(
-                f"{file} tells of a command {entry['command']!r:.80}, which this version does not know; expected one "
-                f"of {', '.join(contract.names)}",
-                hint=did_you_mean(entry["command"], contract.names),
+                f"{file} tells of a command {command!r:.80}, which this version does not know; expected one of "
+                f"{', '.join(contract.names)}",
+                hint=did_you_mean(command, contract.names),
             )
-    found: Document = document
-    return found
+    return report
 
 
-def read_saved(directory: Path, journal: Path, contract: Contract, *, required: bool = False) -> Saved:
-    """The result in `directory` with what stands in `journal`; without it where there is none, unless `required`.
+def read_saved(directory: Path, journal: Path, contract: Contract, *, required: bool = False) -> Reportable:
+    """The report in `directory` with its journal; without it where there is none, unless `required`.
 
     Raises UsageError if either cannot be read, or the journal is that of another run.
     """
-    document = read_document(directory, contract)
+    report = read_report(directory, contract)
     if not required and not journal.is_file():
-        return Saved(document, contract)
+        return Reportable(report, contract)
     record = read_evidence(journal, contract)
-    if any(record.settings.get(name) != document[name] for name in _OF_THE_RUN):
+    begun, seed = record.settings.get("started_at"), record.settings.get("seed")
+    if (begun, seed) != (report.started_at, report.seed):
         raise UsageError(
-            f"{journal} is of another run: {_told(record.settings)}, the report's {_told(document)}",
+            f"{journal} is of another run: began {begun} with seed {seed}, the report's began {report.started_at} "
+            f"with seed {report.seed}",
             hint="name the journal of the report with --journal",
         )
-    return Saved(document, contract, record, _masking(document, record))
+    # What is taken from the record is masked as the report was.
+    masking = Masking.of(record.settings, shown=report.settings.get("show_phone_numbers"))
+    return Reportable(report, contract, record, masking)
 
 
-def _told(run: Mapping[str, Any]) -> str:
-    return f"began {run.get('started_at')} with seed {run.get('seed')}"
+@contextmanager
+def as_a_run_writes_it(*saved: Path) -> Iterator[None]:
+    """UsageError for a report that the schema lets pass, and of which nothing can be made.
 
-
-def _masking(document: Document, record: Record) -> Masking:
-    """What the document has been through, so that what is taken from the record goes through the same."""
-    return Masking.of(record.settings, shown=document["settings"].get("show_phone_numbers"))
+    Settings hold whatever an option was given, so the schema leaves their values open.
+    """
+    try:
+        yield
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        files = " or ".join(map(str, saved))
+        raise UsageError(
+            f"a value in {files} is none that a run writes: {' '.join(str(error).split())[:200]}", JUDGE
+        ) from error

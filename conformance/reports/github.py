@@ -6,12 +6,12 @@ Nothing else that a run prints is taken for such a command: see `for_runner`.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from conformance.judging.verdicts import Verdict
 from conformance.reports.escaping import for_terminal
-from conformance.reports.remarks import told_stale
-from conformance.reports.view import Shortfall, shortfalls
+from conformance.reports.remarks import stale_lines
+from conformance.reports.report import Report
+from conformance.reports.view import Shortfall, shortfalls, value_of
 
 # Of each kind the runner keeps so many of a step.
 MOST_OF_A_KIND = 10
@@ -27,12 +27,12 @@ KINDS: Mapping[Verdict, str] = {
 SHOWN_IDS = 3
 
 
-def workflow_commands(document: Mapping[str, Any]) -> Iterator[str]:
+def workflow_commands(report: Report) -> Iterator[str]:
     """Workflow commands, one a line, the gravest first; of each kind as many as are shown, the last names the rest."""
     by_kind: dict[str, list[tuple[str, str]]] = {}
-    for each in shortfalls(document):
+    for each in shortfalls(report):
         by_kind.setdefault(KINDS[each.verdict], []).append((_title(each), _message(each)))
-    for line in told_stale(document):
+    for line in stale_lines(report):
         by_kind.setdefault("error", []).append(("stale expectation", line))
     for kind, found in by_kind.items():
         shown = found if len(found) <= MOST_OF_A_KIND else found[: MOST_OF_A_KIND - 1]
@@ -54,9 +54,8 @@ def _message(shortfall: Shortfall) -> str:
     finding = shortfall.finding
     if finding is None:
         return shortfall.title
-    value = f" ({finding['pointer'] or 'the whole'} is {finding['value']})" if finding["value"] is not None else ""
     listed = f" · {shortfall.listed}" if shortfall.listed else ""
-    return f"{shortfall.title} {finding['message']}{value}{listed}"
+    return f"{shortfall.title} {finding.message}{value_of(finding)}{listed}"
 
 
 def _data(text: str) -> str:

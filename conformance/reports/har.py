@@ -47,8 +47,9 @@ def har(result: Reportable) -> Iterator[bytes]:
     """
     if result.record is None:
         raise UsageError("the HTTP traffic stands in the journal alone, which is not there")
-    tool = result.document["tool"]
-    return _pieces(result.record, result.masking, {"name": tool["name"], "version": tool["version"]})
+    return _pieces(
+        result.record, result.masking, {"name": result.report.tool.name, "version": result.report.tool.version}
+    )
 
 
 def _pieces(record: Record, masking: Masking, creator: Mapping[str, str]) -> Iterator[bytes]:

@@ -17,41 +17,34 @@ same from run to run: by these GitLab tells what is new.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 from xml.etree import ElementTree as ET
 
 from conformance.contract.contract import Contract
 from conformance.judging.verdicts import Verdict
 from conformance.reports.escaping import for_xml
-from conformance.reports.remarks import listed_in, subject_of, told_stale
+from conformance.reports.remarks import stale_lines
+from conformance.reports.report import Report, ReportEntry, StaleEntry
 from conformance.reports.result import Reportable
-from conformance.reports.view import alike, explained, hinders, place_of, rests_on, unshown
-
-Entry = Mapping[str, Any]
-Document = Mapping[str, Any]
+from conformance.reports.view import alike, explained, hinders, places_of, rests_on, unshown
 
 
 def junit(result: Reportable) -> bytes:
     """The result as JUnit XML in UTF-8; the same result gives the same bytes."""
-    document = result.document
-    cases = [_case(entry, document, result.contract) for entry in document["requirements"]]
-    cases += [_stale(stale, told) for stale, told in zip(_stale_entries(document), told_stale(document), strict=True)]
+    report = result.report
+    cases = [_case(entry, result) for entry in report.requirements]
+    cases += [_stale(stale, line) for stale, line in zip(report.stale, stale_lines(report), strict=True)]
     totals = {
         "tests": str(len(cases)),
         "failures": _count(cases, "failure"),
         "errors": _count(cases, "error"),
-        "time": f"{document['duration_s']:.3f}",
+        "time": f"{report.duration_s:.3f}",
     }
-    name = document["tool"]["name"]
-    root = ET.Element("testsuites", {"name": name, **totals})
-    suite = ET.SubElement(
-        root,
-        "testsuite",
-        {"name": name, "timestamp": document["started_at"], **totals, "skipped": _count(cases, "skipped")},
-    )
+    root = ET.Element("testsuites", {"name": report.tool.name, **totals})
+    head = {"name": report.tool.name, "timestamp": report.started_at, **totals, "skipped": _count(cases, "skipped")}
+    suite = ET.SubElement(root, "testsuite", head)
     properties = ET.SubElement(suite, "properties")
-    for name, value in _properties(document):
+    for name, value in _properties(report):
         ET.SubElement(properties, "property", {"name": name, "value": for_xml(value)})
     suite.extend(cases)
     ET.indent(root)
@@ -59,83 +52,47 @@ def junit(result: Reportable) -> bytes:
     return content + b"\n"
 
 
-def _properties(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    yield "seed", str(document["seed"])
-    yield "version", document["tool"]["version"]
-    yield "catalogue", document["tool"]["catalogue"]
-    yield document["subject"]["kind"], document["subject"]["url"] or document["subject"]["name"]
-    yield "verdict", document["verdict"]
-    if "expectations" in document:
-        yield "expectations", document["expectations"]["digest"]
+def _properties(report: Report) -> Iterator[tuple[str, str]]:
+    yield "seed", str(report.seed)
+    yield "version", report.tool.version
+    yield "catalogue", report.tool.catalogue
+    yield report.subject.kind, report.subject.address
+    yield "verdict", report.verdict
+    if report.expectations:
+        yield "expectations", str(report.expectations.digest)
 
 
 def _count(cases: list[ET.Element], tag: str) -> str:
     return str(sum(case.find(tag) is not None for case in cases))
 
 
-def _case(entry: Entry, document: Document, contract: Contract) -> ET.Element:
-    command = entry["command"]
-    case = ET.Element(
-        "testcase",
-        {
-            "classname": f"statum.{contract.notified(command).folder if command else place_of(entry)}",
-            "name": for_xml(f"{' '.join(filter(None, (entry['id'], command)))} — {entry['title']}"),
-            "time": "0",
-        },
-    )
-    describe = _OUTCOMES.get(entry["verdict"])
-    if describe:
-        describe(case, entry, document)
-    return case
+def _case(entry: ReportEntry, result: Reportable) -> ET.Element:
+    group = result.contract.notified(entry.command).folder if entry.command else entry.place
+    name = for_xml(f"{entry.name} — {entry.title}")
+    test = ET.Element("testcase", {"classname": f"statum.{group}", "name": name, "time": "0"})
+    text = "\n".join(_evidence(entry, result.contract))
+    match entry.verdict:
+        case Verdict.FAIL:
+            message = entry.findings[0].message if entry.findings else entry.title
+            _child(test, "failure", text, message=message, type=entry.level)
+        case Verdict.WARN:
+            _child(test, "system-out", f"{entry.verdict}\n{text}")
+        case Verdict.KNOWN:
+            _child(test, "skipped", text, message=f"{entry.verdict}: {entry.listed}")
+        case Verdict.NOT_APPLICABLE:
+            _child(test, "skipped", None, message=f"{entry.verdict}: {entry.not_applicable or entry.title}")
+        case Verdict.INCONCLUSIVE if not entry.listed and hinders(entry, result.report):
+            _child(test, "error", text, message=str(entry.why), type=str(entry.reason))
+        case Verdict.INCONCLUSIVE:
+            _child(test, "skipped", None, message=" · ".join(filter(None, (entry.why, entry.listed))))
+    return test
 
 
-def _failed(case: ET.Element, entry: Entry, _: Document) -> None:
-    message = entry["findings"][0]["message"] if entry["findings"] else entry["title"]
-    _child(case, "failure", evidence(entry), message=message, type=entry["level"])
-
-
-def _warned(case: ET.Element, entry: Entry, _: Document) -> None:
-    _child(case, "system-out", f"{entry['verdict']}\n{evidence(entry)}")
-
-
-def _inconclusive(case: ET.Element, entry: Entry, document: Document) -> None:
-    reason = entry.get("reason", "")
-    message = f"{reason}: {entry.get('reason_detail')}"
-    if listed := listed_in(entry):
-        _child(case, "skipped", None, message=f"{message} · {listed}")
-    elif hinders(entry, document):
-        _child(case, "error", evidence(entry), message=message, type=reason)
-    else:
-        _child(case, "skipped", None, message=message)
-
-
-def _skipped(case: ET.Element, entry: Entry, _: Document) -> None:
-    why = entry.get("not_applicable") or entry["title"]
-    _child(case, "skipped", None, message=f"{entry['verdict']}: {why}")
-
-
-def _known(case: ET.Element, entry: Entry, _: Document) -> None:
-    _child(case, "skipped", evidence(entry), message=f"{entry['verdict']}: {listed_in(entry)}")
-
-
-def _stale_entries(document: Mapping[str, Any]) -> list[Entry]:
-    return list(document["expectations"]["stale"]) if "expectations" in document else []
-
-
-def _stale(stale: Entry, told: str) -> ET.Element:
-    name = for_xml(f"entry {stale['entry']}: {subject_of(stale)}")
+def _stale(stale: StaleEntry, line: str) -> ET.Element:
+    name = for_xml(f"entry {stale.entry}: {stale.name}")
     case = ET.Element("testcase", {"classname": "statum.expectations", "name": name, "time": "0"})
-    _child(case, "failure", told, message=stale["detail"], type=stale["why"])
+    _child(case, "failure", line, message=stale.detail, type=stale.why)
     return case
-
-
-_OUTCOMES: Mapping[str, Callable[[ET.Element, Entry, Document], None]] = {
-    Verdict.FAIL: _failed,
-    Verdict.WARN: _warned,
-    Verdict.INCONCLUSIVE: _inconclusive,
-    Verdict.KNOWN: _known,
-    Verdict.NOT_APPLICABLE: _skipped,
-}
 
 
 def _child(case: ET.Element, tag: str, text: str | None, **attributes: str) -> None:
@@ -143,23 +100,16 @@ def _child(case: ET.Element, tag: str, text: str | None, **attributes: str) -> N
     child.text = for_xml(text) if text else None
 
 
-def evidence(entry: Entry) -> str:
-    """What was seen, as lines: how often, the finding's messages with place and request_id, the basis, curl lines."""
-    return "\n".join(_evidence(entry))
-
-
-def _evidence(entry: Entry) -> Iterator[str]:
-    yield f"{entry['failed']} of {entry['observations']} observations fell short"
-    yield rests_on(entry)
+def _evidence(entry: ReportEntry, contract: Contract) -> Iterator[str]:
+    """How often it failed, what it rests on, and each finding with its place, its request_id and its curl line."""
+    yield f"{entry.failed} of {entry.observations} observations fell short"
+    yield rests_on(entry, contract)
     yield from explained(entry)
-    for finding in entry["findings"]:
+    for finding in entry.findings:
         yield ""
-        yield finding["message"]
-        for name in ("pointer", "value", "request_id", "case", "exchange", "notification"):
-            if finding[name] is not None:
-                yield f"  {name}: {finding[name]}"
-        if finding["reproduce"]:
-            yield f"  {finding['reproduce']}"
-        for line in alike(finding):
-            yield f"  {line}"
+        yield finding.message
+        yield from (f"  {name}: {value}" for name, value in places_of(finding))
+        if finding.reproduce:
+            yield f"  {finding.reproduce}"
+        yield from (f"  {line}" for line in alike(finding))
     yield from unshown(entry)

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import fields, is_dataclass, replace
 from typing import Any, Self
 
 from conformance.journal.spellings import Reading, Sought, readings, says_more
@@ -67,18 +67,24 @@ class Masking:
         return _with_asterisks(data, hidden) if hidden else data
 
     def value(self, value: Any) -> Any:
-        """The same for what is made of mappings, lists, text and plain values; a masked number is a text."""
+        """The same for what is made of dataclasses, mappings, sequences, text and plain values.
+
+        A masked number is a text.
+        """
         if self._numbers is None:
             return value
-        if isinstance(value, str):
-            return self.text(value)
-        if isinstance(value, Mapping):
-            return {self.value(key): self.value(member) for key, member in value.items()}
-        if isinstance(value, list | tuple):
-            return [self.value(element) for element in value]
-        if isinstance(value, int | float) and self.text(str(value)) != str(value):
-            return self.text(str(value))
-        return value
+        if is_dataclass(value) and not isinstance(value, type):
+            masked: Any = replace(value, **{each.name: self.value(getattr(value, each.name)) for each in fields(value)})
+        elif isinstance(value, Mapping):
+            masked = {self.value(key): self.value(member) for key, member in value.items()}
+        elif isinstance(value, list | tuple):
+            masked = type(value)(map(self.value, value))
+        elif isinstance(value, str | int | float):
+            text = self.text(str(value))
+            masked = value if text == str(value) else text
+        else:
+            masked = value
+        return masked
 
     def request(self, request: Request) -> Request:
         """`request` with the numbers masked in its target, headers and body."""

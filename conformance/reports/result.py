@@ -1,82 +1,82 @@
-"""The canonical result: `report.json` as a value, and what reports are made of.
+"""A judged run as a report, and all that formats are made of.
 
-    Reportable      the document, and the record where it is there: every report is made of these and of nothing else
-    Result          a run that was judged just now, which is reportable
-    Saved           one that was read back (conformance.reports.files), which is too
-
-So what a run wrote can be made anew, to the byte, from what it left.
+Reportable      a report, the record where it is there, and the contract: every format is made of these alone
+Result          one that was judged just now, with its verdicts
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 from conformance import __version__
+from conformance.client.rules.calls import REUSED, UNUSED
 from conformance.contract.contract import Contract, statum
 from conformance.diagnosis.follow_ups import SEARCH, run_proper
 from conformance.journal import Record
-from conformance.judging.coverage import Covered
-from conformance.judging.expectations import Expectation, Expectations, Stale
+from conformance.judging.expectations import Expectations, Stale
 from conformance.judging.judgement import Finding, Minimal
+from conformance.judging.terms import REFUSED_HERE
 from conformance.judging.verdicts import Conclusion, Judged, RequirementVerdict
-from conformance.model.traffic import Case, Exchange, Kind
+from conformance.model.traffic import Case, Direction, Exchange, Kind, last_lines
+from conformance.reports.escaping import beginning
 from conformance.reports.faces import is_client, judge
 from conformance.reports.figures import Figures
 from conformance.reports.masking import Masking
-from conformance.reports.remarks import client_of, strangers_of
+from conformance.reports.report import (
+    ClientFacts,
+    Connections,
+    Counts,
+    DriverDeath,
+    LeftProcess,
+    ListedAs,
+    MinimalRequest,
+    PayloadClass,
+    Report,
+    ReportedFinding,
+    ReportEntry,
+    ReportSubject,
+    SharedCause,
+    Shrinking,
+    SpentLimits,
+    StaleEntry,
+    Strangers,
+    Tool,
+    UsedExpectations,
+)
 from conformance.reports.reproduce import curl
-
-SCHEMA_VERSION = 1
 
 # Of the simplest request that shows a failure; each member of a valid one is far shorter than the whole of this.
 LONGEST_BODY = 10_000
-
-
-class Reportable(Protocol):
-    """What every report is made of: `document` is what `report.json` holds.
-
-    `record` is what was recorded; None where the journal is gone. `contract`: what it was judged by. `masking` is
-    what the document has been through; whatever a report takes from the record goes through it, too.
-    """
-
-    @property
-    def document(self) -> Mapping[str, Any]:
-        """The result."""
-
-    @property
-    def record(self) -> Record | None:
-        """What happened."""
-
-    @property
-    def contract(self) -> Contract:
-        """What it was judged by."""
-
-    @property
-    def masking(self) -> Masking:
-        """What hides phone numbers."""
+# The last lines of standard error tell why a driver died; the journal has all.
+SHOWN_STDERR = 50
 
 
 @dataclass(frozen=True, slots=True)
-class Saved:
-    """A result that was read back: nothing is judged anew."""
+class Reportable:
+    """A report with the contract that it was judged by; `record` is None where the journal is gone.
 
-    document: Mapping[str, Any]
+    `masking` was applied to the report; a format applies it to whatever it takes from the record.
+    """
+
+    report: Report
     contract: Contract
     record: Record | None = None
     masking: Masking = field(default_factory=Masking)
 
+    @property
+    def document(self) -> dict[str, Any]:
+        """The report as `report.json` holds it."""
+        return self.report.written()
+
 
 @dataclass(frozen=True, slots=True)
-class Result:
-    """A judged run: the record, the verdicts, and both as the document that `report.json` holds."""
+class Result(Reportable):
+    """A judged run."""
 
-    record: Record
-    judged: Judged
-    document: Mapping[str, Any]
-    contract: Contract
-    masking: Masking = field(default_factory=Masking)
+    record: Record = field(kw_only=True)
+    judged: Judged = field(kw_only=True)
 
     @classmethod
     def of(
@@ -88,19 +88,19 @@ class Result:
         show_phone_numbers: bool | None = None,
         strict: bool | None = None,
     ) -> Result:
-        """Judge a record and describe the outcome. Pure: the same record gives the same document.
+        """Judge a record and describe the outcome. Pure: the same record gives the same report.
 
         It is judged by the `contract` (None: that of Statum) and by the `expectations`; None: by those that the run
         was given, which the record holds. `show_phone_numbers`: whether those that the run was given are shown
-        whole; `strict`: whether a broken SHOULD counts as a failure; None of either: as the run was told.
+        whole; `strict`: whether a broken SHOULD counts as a failure; None of either: as the run had it.
         """
         contract = contract or statum()
         if expectations is None:
             expectations = Expectations.of(record.settings.get("expectations"))
         judged = judge(record, expectations=expectations, contract=contract, strict=strict)
         masking = Masking.of(record.settings, shown=show_phone_numbers)
-        document = _document(record, judged, contract, shown=show_phone_numbers)
-        return cls(record, judged, masking.value(document), contract, masking)
+        report: Report = masking.value(_report(record, judged, contract, shown=show_phone_numbers))
+        return cls(report, contract, masking=masking, record=record, judged=judged)
 
     @property
     def conclusion(self) -> Conclusion:
@@ -113,47 +113,46 @@ class Result:
         return self.judged.exit_code
 
 
-def _document(record: Record, judged: Judged, contract: Contract, *, shown: bool | None) -> dict[str, Any]:
+def _report(record: Record, judged: Judged, contract: Contract, *, shown: bool | None) -> Report:
     settings = record.settings
     notes = {note.kind: note.detail for note in record.notes}
-    finished = notes.get("finished", {})
     requests = _Requests.of(record, judged, contract)
     proper = run_proper(record, contract)
-    document = {
-        "schema_version": SCHEMA_VERSION,
-        "tool": {"name": "statum-conformance", "version": __version__, "catalogue": contract.catalogue.digest},
-        "subject": _subject(record),
-        "verdict": judged.conclusion.value,
-        "started_at": settings["started_at"],
-        "duration_s": round(float(finished.get("duration_s", 0.0)), 3),
-        "seed": settings["seed"],
-        "settings": _told(settings, shown=shown, strict=judged.strict),
-        "counts": {
-            "exchanges": len(proper.exchanges),
-            "accepted": judged.accepted,
-            "notifications": len(proper.notifications),
-        },
-        "shrinking": _search(record),
-        **({"limits": dict(notes["allowance"])} if "allowance" in notes else {}),
-        **({"strangers": strangers} if (strangers := strangers_of(record, judged.of_anybody)) else {}),
-        "requirements": [_entry(verdict, requests) for verdict in judged.verdicts],
-        "one_causes": [
-            {"requirements": list(cause.requirements), "exchanges": cause.exchanges} for cause in judged.one_causes
-        ],
-        "coverage": [_class(covered) for covered in judged.coverage],
-        **({"client": client_of(record)} if is_client(record) else {}),
-        "figures": Figures.of(proper, contract).document(),
-    }
-    if judged.expectations.file is not None:
-        document["expectations"] = _expectations(judged)
-    return document
+    client = is_client(record)
+    search = next((note.detail for note in record.notes if note.kind == SEARCH), {})
+    return Report(
+        tool=Tool("statum-conformance", __version__, contract.catalogue.digest),
+        subject=ReportSubject(
+            "client" if client else "gateway",
+            settings["subject_name"],
+            settings.get("callback_url") if client else settings["gateway"],
+        ),
+        verdict=judged.conclusion,
+        started_at=settings["started_at"],
+        duration_s=round(float(notes.get("finished", {}).get("duration_s", 0.0)), 3),
+        seed=settings["seed"],
+        settings=_settings(settings, shown=shown, strict=judged.strict),
+        counts=Counts(len(proper.exchanges), judged.accepted, len(proper.notifications)),
+        shrinking=Shrinking(**{"budget": settings.get("shrink_requests", 0), **search}),
+        limits=SpentLimits(**notes["allowance"]) if "allowance" in notes else None,
+        strangers=strangers_of(record, judged.of_anybody),
+        requirements=tuple(_entry(verdict, requests) for verdict in judged.verdicts),
+        one_causes=tuple(SharedCause(tuple(each.requirements), each.exchanges) for each in judged.one_causes),
+        coverage=tuple(
+            PayloadClass(each.kind, each.command, each.member, each.name, each.sent, each.accepted)
+            for each in judged.coverage
+        ),
+        client=client_of(record) if client else None,
+        figures=Figures.of(proper, contract).measured(),
+        expectations=_expectations(judged),
+    )
 
 
-def _told(settings: Mapping[str, Any], *, shown: bool | None, strict: bool) -> dict[str, Any]:
-    """The settings as they were told to the run: of the expectations the file, not all that is in it.
+def _settings(settings: Mapping[str, Any], *, shown: bool | None, strict: bool) -> dict[str, Any]:
+    """The settings of the run: of the expectations the file, not all that is in it.
 
-    Whether phone numbers are shown, and whether it was judged strictly, is said as it is in this document, so that it
-    can be rendered anew like that.
+    Whether phone numbers are shown, and whether it was judged strictly, is as in this report, so that it can be
+    rendered again like that.
     """
     recorded = settings.get("expectations")
     return {
@@ -164,44 +163,64 @@ def _told(settings: Mapping[str, Any], *, shown: bool | None, strict: bool) -> d
     }
 
 
-def _expectations(judged: Judged) -> dict[str, Any]:
-    """What was listed as known, and what of it does not hold any more."""
-    return {
-        "file": judged.expectations.file,
-        "digest": judged.expectations.digest,
-        "entries": [entry.members() for entry in judged.expectations.entries],
-        "stale": [_stale(stale) for stale in judged.stale],
-    }
+def _expectations(judged: Judged) -> UsedExpectations | None:
+    listed = judged.expectations
+    if listed.file is None:
+        return None
+    entries = tuple(entry.members() for entry in listed.entries)
+    return UsedExpectations(listed.file, listed.digest, entries, tuple(map(_stale, judged.stale)))
 
 
-def _stale(stale: Stale) -> dict[str, Any]:
-    return {
-        "entry": stale.expectation.number,
-        "requirement": stale.expectation.requirement,
-        "command": stale.expectation.command,
-        "verdict": stale.expectation.verdict,
-        "why": stale.why.value,
-        "detail": stale.detail,
-        "advice": stale.advice,
-    }
+def _stale(stale: Stale) -> StaleEntry:
+    listed = stale.expectation
+    return StaleEntry(
+        listed.number, listed.requirement, listed.command, listed.verdict, stale.why.value, stale.detail, stale.advice
+    )
 
 
-def _subject(record: Record) -> dict[str, Any]:
-    settings = record.settings
-    if is_client(record):
-        return {"kind": "client", "name": settings["subject_name"], "url": settings.get("callback_url")}
-    return {"kind": "gateway", "name": settings["subject_name"], "url": settings["gateway"]}
+def strangers_of(record: Record, of_anybody: int) -> Strangers | None:
+    """How much came that may be anybody's and was judged by nothing; None if nothing did, and all was taken."""
+    not_kept = sum(note.detail["left_out"] for note in record.notes if note.kind == "strays")
+    refused = dict.fromkeys(note.detail["why"] for note in record.notes if note.kind == REFUSED_HERE)
+    return Strangers(of_anybody, not_kept, tuple(refused)) if of_anybody or not_kept or refused else None
 
 
-def _class(covered: Covered) -> dict[str, Any]:
-    return {
-        "kind": covered.kind,
-        "command": covered.command,
-        "member": covered.member,
-        "class": covered.name,
-        "sent": covered.sent,
-        "accepted": covered.accepted,
-    }
+def client_of(record: Record) -> ClientFacts:
+    """What a client under test declared, and how its driver fared."""
+    notes = {note.kind: note.detail for note in record.notes}
+    hello = notes.get("hello", {})
+    failures = [exchange.failure or "" for exchange in record.exchanges]
+    stderr = [message.line for message in record.messages if message.direction is Direction.STDERR]
+    left = notes.get("left-behind", {"processes": ()})["processes"]
+    return ClientFacts(
+        implementation=hello.get("implementation"),
+        commands=tuple(hello.get("commands", ())),
+        features=tuple(hello.get("features", ())),
+        lacks=tuple(hello.get("lacks", ())),
+        deaths=tuple(_deaths(record)),
+        connections=Connections(
+            sum(failure.endswith(REUSED) for failure in failures),
+            sum(failure.endswith(UNUSED) for failure in failures),
+        ),
+        waited_s=notes.get("settled", {}).get("waited_s"),
+        stderr=tuple(stderr[-SHOWN_STDERR:]),
+        left_behind=None if left is None else tuple(LeftProcess(**process) for process in left),
+    )
+
+
+def _deaths(record: Record) -> Iterator[DriverDeath]:
+    """Each failure of the driver, with the last lines that it had written to standard error since the one before."""
+    since = 0.0
+    for note in record.notes:
+        if note.kind == "death":
+            written = [m for m in record.messages if m.direction is Direction.STDERR and since < m.at <= note.noted_at]
+            stderr = tuple(last_lines(message.line for message in written))
+            detail = note.detail
+            yield DriverDeath(detail["case"], detail.get("how"), detail["detail"], detail.get("at"), stderr)
+            since = note.noted_at
+
+
+# --- Requirements
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,77 +243,58 @@ class _Requests:
         return curl(exchange.request, self.contract, case, exchange.number) if exchange and again else None
 
     def body(self, number: int | None) -> str:
-        """The body of a request, as text; of one that is too long to be read its beginning."""
+        """The body of a request, as text; the beginning of one that is too long to be read."""
         _, exchange = self.sent.get(number or 0, (None, None))
-        text = exchange.request.body.decode("utf-8", "backslashreplace") if exchange else ""
-        return text if len(text) <= LONGEST_BODY else f"{text[:LONGEST_BODY]}… ({len(text):,} characters)"
+        return beginning(exchange.request.body.decode("utf-8", "backslashreplace"), LONGEST_BODY) if exchange else ""
 
 
-def _entry(verdict: RequirementVerdict, requests: _Requests) -> dict[str, Any]:
+def _entry(verdict: RequirementVerdict, requests: _Requests) -> ReportEntry:
     requirement = verdict.requirement
-    entry: dict[str, Any] = {
-        "id": requirement.id,
-        "command": verdict.command,
-        "level": verdict.level.value,
-        "actor": requirement.actor.value,
-        "title": requirement.title,
-        "source": requirement.source,
-        "basis": requirement.basis.value,
-        "quote": requirement.quote,
-        "fact": requirement.fact,
-        "section": requirement.section,
-        "verdict": verdict.verdict.value,
-        "observations": verdict.observations,
-        "failed": verdict.failed,
-        "findings": [_finding(finding, requests) for finding in verdict.findings],
-    }
-    if verdict.pattern:
-        entry |= {"pattern": verdict.pattern.text, "depends_on": verdict.pattern.kind.value}
-    if requirement.condition:
-        entry["condition"] = requirement.condition
-    if verdict.reason:
-        entry |= {"reason": verdict.reason.value, "reason_detail": verdict.detail}
-    elif verdict.detail:
-        entry["not_applicable"] = verdict.detail
-    if verdict.expected:
-        entry["expected"] = [_expected(expectation) for expectation in verdict.expected]
-    return entry
+    return ReportEntry(
+        id=requirement.id,
+        command=verdict.command,
+        level=verdict.level,
+        actor=requirement.actor,
+        title=requirement.title,
+        source=requirement.source,
+        basis=requirement.basis,
+        quote=requirement.quote,
+        fact=requirement.fact,
+        section=requirement.section,
+        verdict=verdict.verdict,
+        observations=verdict.observations,
+        failed=verdict.failed,
+        findings=tuple(_finding(finding, requests) for finding in verdict.findings),
+        pattern=verdict.pattern.text if verdict.pattern else None,
+        depends_on=verdict.pattern.kind.value if verdict.pattern else None,
+        condition=requirement.condition or None,
+        reason=verdict.reason,
+        reason_detail=verdict.detail if verdict.reason else None,
+        not_applicable=None if verdict.reason else verdict.detail or None,
+        expected=tuple(
+            ListedAs(each.number, each.message, each.issue, each.owner, each.expires.isoformat())
+            for each in verdict.expected
+        ),
+    )
 
 
-def _expected(expectation: Expectation) -> dict[str, Any]:
-    told = {"entry": expectation.number, **expectation.members()}
-    return {name: told[name] for name in ("entry", "message", "issue", "owner", "expires") if name in told}
+def _finding(finding: Finding, requests: _Requests) -> ReportedFinding:
+    return ReportedFinding(
+        message=finding.message,
+        case=finding.case,
+        request_id=finding.request_id,
+        pointer=finding.pointer,
+        value=finding.value,
+        exchange=finding.exchange,
+        notification=finding.notification,
+        reproduce=requests.curl(finding.exchange),
+        count=finding.count,
+        others=tuple(finding.others),
+        pattern=finding.pattern or None,
+        minimal=_minimal(finding.minimal, requests) if finding.minimal else None,
+    )
 
 
-def _finding(finding: Finding, requests: _Requests) -> dict[str, Any]:
-    return {
-        "message": finding.message,
-        "case": finding.case,
-        "request_id": finding.request_id,
-        "pointer": finding.pointer,
-        "value": finding.value,
-        "exchange": finding.exchange,
-        "notification": finding.notification,
-        "reproduce": requests.curl(finding.exchange),
-        "count": finding.count,
-        "others": list(finding.others),
-        **({"pattern": finding.pattern} if finding.pattern else {}),
-        "minimal": _minimal(finding.minimal, requests) if finding.minimal else None,
-    }
-
-
-def _minimal(minimal: Minimal, requests: _Requests) -> dict[str, Any]:
-    return {
-        "case": minimal.case,
-        "body": requests.body(minimal.exchange),
-        "differs": dict(minimal.differs),
-        "finished": minimal.finished,
-        "reproduce": requests.curl(minimal.exchange),
-    }
-
-
-def _search(record: Record) -> dict[str, Any]:
-    """What was spent on looking into failures; `budget` requests were allowed."""
-    spent = next((note.detail for note in record.notes if note.kind == SEARCH), {})
-    budget = record.settings.get("shrink_requests", 0)
-    return {"budget": budget, "requests": 0, "rounds": 0, "seconds": 0.0, "stopped": None, **spent}
+def _minimal(minimal: Minimal, requests: _Requests) -> MinimalRequest:
+    body, line = requests.body(minimal.exchange), requests.curl(minimal.exchange)
+    return MinimalRequest(minimal.case, body, dict(minimal.differs), minimal.finished, line)

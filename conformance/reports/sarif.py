@@ -23,8 +23,10 @@ from typing import Any
 from conformance.contract.requirements import Level
 from conformance.judging.verdicts import Conclusion, Verdict
 from conformance.reports.escaping import all_visible, for_terminal
-from conformance.reports.remarks import listed_in, told_stale
-from conformance.reports.view import alike, explained, place_of, published_at, rests_on, shortfalls
+from conformance.reports.remarks import stale_lines
+from conformance.reports.report import Report, ReportedFinding, ReportEntry, written
+from conformance.reports.result import Reportable
+from conformance.reports.view import alike, explained, published_at, rests_on, shortfalls, value_of
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 # What the lines of the locations are counted in; conformance.reports.files gives it that name.
@@ -39,34 +41,32 @@ _PARTICULARS = re.compile(r"\"[^\"]*\"|'[^']*'|\d+")
 # What SARIF takes for a link, or for the place of an argument.
 _LINK, _ARGUMENT = re.compile(r"([\[\]\\])"), re.compile(r"\{(\d+)\}")
 
-Entry = Mapping[str, Any]
 
-
-def sarif(document: Mapping[str, Any]) -> bytes:
-    """The document of a result as SARIF 2.1.0 in UTF-8; the same document gives the same bytes."""
-    entries = document["requirements"]
-    rules = list({entry["id"]: entry for entry in entries}.values())
-    indexes = {rule["id"]: index for index, rule in enumerate(rules)}
+def sarif(result: Reportable) -> bytes:
+    """The result as SARIF 2.1.0 in UTF-8; the same result gives the same bytes."""
+    report = result.report
+    rules = list({entry.id: entry for entry in report.requirements}.values())
+    indexes = {rule.id: index for index, rule in enumerate(rules)}
     run = {
         "tool": {
             "driver": {
-                "name": document["tool"]["name"],
-                "semanticVersion": document["tool"]["version"],
-                "rules": [_rule(rule, published_at(rule, document)) for rule in rules],
+                "name": report.tool.name,
+                "semanticVersion": report.tool.version,
+                "rules": [_rule(rule, result) for rule in rules],
             }
         },
-        "automationDetails": {"id": f"statum-conformance/{document['subject']['kind']}/"},
-        "invocations": [_invocation(document)],
+        "automationDetails": {"id": f"statum-conformance/{report.subject.kind}/"},
+        "invocations": [_invocation(report)],
         "results": [
-            result
-            for entry, lines in zip(entries, finding_lines(document), strict=True)
-            for result in _results(entry, indexes[entry["id"]], lines)
+            found
+            for entry, lines in zip(report.requirements, finding_lines(report.written()), strict=True)
+            for found in _results(entry, indexes[entry.id], lines)
         ],
         "properties": {
-            "verdict": document["verdict"],
-            "subject": for_terminal(document["subject"]["url"] or document["subject"]["name"]),
-            "seed": document["seed"],
-            "catalogue": document["tool"]["catalogue"],
+            "verdict": report.verdict,
+            "subject": for_terminal(report.subject.address),
+            "seed": report.seed,
+            "catalogue": report.tool.catalogue,
         },
     }
     return f"{json.dumps({'$schema': SCHEMA, 'version': '2.1.0', 'runs': [run]}, indent=2)}\n".encode()
@@ -75,30 +75,32 @@ def sarif(document: Mapping[str, Any]) -> bytes:
 # --- Rules
 
 
-def _rule(entry: Entry, url: str | None) -> dict[str, Any]:
-    level = LEVELS[entry["level"]]
+def _rule(entry: ReportEntry, result: Reportable) -> dict[str, Any]:
+    level, url = LEVELS[entry.level], published_at(entry, result.report)
+    basis = rests_on(entry, result.contract)
+    plain_help = list(_help(entry, f"It rests on: {basis}"))
     return {
-        "id": entry["id"],
-        "shortDescription": {"text": entry["title"]},
-        "fullDescription": {"text": " ".join(_help(entry))},
-        "help": {"text": "\n".join(_help(entry)), "markdown": "\n\n".join(_help(entry, founded="> {}", code="`{}`"))},
+        "id": entry.id,
+        "shortDescription": {"text": entry.title},
+        "fullDescription": {"text": " ".join(plain_help)},
+        "help": {"text": "\n".join(plain_help), "markdown": "\n\n".join(_help(entry, f"> {basis}", code="`{}`"))},
         **({"helpUri": url} if url else {}),
         "defaultConfiguration": {"level": level},
         "properties": {
             "precision": "very-high",
             "problem.severity": level,
-            "tags": [entry["level"], entry["actor"], entry["id"].partition("-")[0]],
+            "tags": [entry.level, entry.actor, entry.area],
         },
     }
 
 
-def _help(entry: Entry, founded: str = "It rests on: {}", code: str = "{}") -> Iterator[str]:
+def _help(entry: ReportEntry, basis: str, code: str = "{}") -> Iterator[str]:
     """What the requirement rests on, and where to read on."""
-    yield f"{entry['level']} for the {entry['actor']}: {entry['title']}"
-    yield founded.format(rests_on(entry))
-    if entry.get("condition"):
-        yield f"It applies where {entry['condition']}."
-    section = f", section “{entry['section']}”" if entry["section"] else ""
+    yield f"{entry.level} for the {entry.actor}: {entry.title}"
+    yield basis
+    if entry.condition:
+        yield f"It applies where {entry.condition}."
+    section = f", section “{entry.section}”" if entry.section else ""
     documentation = code.format("docs/contract.md"), code.format("docs/requirements.md")
     yield f"More in {documentation[0]}{section}, and in {documentation[1]}, of statum-conformance."
 
@@ -106,19 +108,20 @@ def _help(entry: Entry, founded: str = "It rests on: {}", code: str = "{}") -> I
 # --- Results
 
 
-def _results(entry: Entry, rule: int, lines: Sequence[int]) -> Iterator[dict[str, Any]]:
+def _results(entry: ReportEntry, rule: int, lines: Sequence[int]) -> Iterator[dict[str, Any]]:
     """One for each kind of finding, by its first."""
-    together: dict[str, list[tuple[Entry, int]]] = {}
-    for finding, line in zip(entry["findings"], lines, strict=True):
+    together: dict[str, list[tuple[ReportedFinding, int]]] = {}
+    for finding, line in zip(entry.findings, lines, strict=True):
         together.setdefault(_fingerprint(entry, finding), []).append((finding, line))
     for fingerprint, found in together.items():
         finding, line = found[0]
-        # All that fell short are of this kind, if those that are shown are.
-        count = entry["failed"] if len(together) == 1 else sum(each.get("count", 1) for each, _ in found)
+        # All that failed are of this kind, if those that are shown are.
+        count = entry.failed if len(together) == 1 else sum(each.count for each, _ in found)
+        listed = {"kind": "external", "status": "accepted", "justification": plain(entry.listed)}
         yield {
-            "ruleId": entry["id"],
+            "ruleId": entry.id,
             "ruleIndex": rule,
-            "level": "warning" if entry["verdict"] == Verdict.WARN else "error",
+            "level": "warning" if entry.verdict is Verdict.WARN else "error",
             "message": {"text": _message(entry, finding)},
             "locations": [_location(entry, line)],
             "partialFingerprints": {
@@ -126,29 +129,28 @@ def _results(entry: Entry, rule: int, lines: Sequence[int]) -> Iterator[dict[str
                 "primaryLocationLineHash": f"{fingerprint}:1",  # the name that GitHub reads
             },
             "occurrenceCount": max(1, count),
-            **_suppressed(entry),
+            **({"suppressions": [listed]} if entry.verdict is Verdict.KNOWN else {}),
             "properties": {
-                "verdict": entry["verdict"],
-                "command": entry["command"],
-                "observations": entry["observations"],
-                "failed": entry["failed"],
-                **{name: _harmless(value) for name, value in finding.items() if value is not None},
+                "verdict": entry.verdict,
+                "command": entry.command,
+                "observations": entry.observations,
+                "failed": entry.failed,
+                **{name: _harmless(value) for name, value in written(finding).items() if value is not None},
             },
         }
 
 
-def _fingerprint(entry: Entry, finding: Entry) -> str:
+def _fingerprint(entry: ReportEntry, finding: ReportedFinding) -> str:
     """What is the same in each run that finds this: requirement, command, message and place without particulars."""
-    general = [_PARTICULARS.sub("…", finding[name] or "") for name in ("message", "pointer")]
-    text = json.dumps([entry["id"], entry["command"], *general])
+    general = [_PARTICULARS.sub("…", text or "") for text in (finding.message, finding.pointer)]
+    text = json.dumps([entry.id, entry.command, *general])
     return hashlib.sha256(text.encode()).hexdigest()[:FINGERPRINT_DIGITS]
 
 
-def _message(entry: Entry, finding: Entry) -> str:
-    tally = f"{entry['failed']:,} of {entry['observations']:,} observations fell short"
-    value = f" ({finding['pointer'] or 'the whole'} is {finding['value']})" if finding["value"] is not None else ""
+def _message(entry: ReportEntry, finding: ReportedFinding) -> str:
+    tally = f"{entry.failed:,} of {entry.observations:,} observations fell short"
     explanation = "".join(f"; {line}" for line in (*explained(entry), *alike(finding)))
-    return plain(f"{place_of(entry)}: {finding['message']}{value}; {tally}{explanation}")
+    return plain(f"{entry.place}: {finding.message}{value_of(finding)}; {tally}{explanation}")
 
 
 def plain(text: str) -> str:
@@ -160,18 +162,11 @@ def _harmless(value: Any) -> Any:
     return for_terminal(value) if isinstance(value, str) else all_visible(value)
 
 
-def _location(entry: Entry, line: int) -> dict[str, Any]:
-    place = place_of(entry)
+def _location(entry: ReportEntry, line: int) -> dict[str, Any]:
     return {
         "physicalLocation": {"artifactLocation": {"uri": LOCATED_IN}, "region": {"startLine": line}},
-        "logicalLocations": [{"name": place, "fullyQualifiedName": f"statum.{place}", "kind": "resource"}],
+        "logicalLocations": [{"name": entry.place, "fullyQualifiedName": f"statum.{entry.place}", "kind": "resource"}],
     }
-
-
-def _suppressed(entry: Entry) -> dict[str, Any]:
-    if entry["verdict"] != Verdict.KNOWN:
-        return {}
-    return {"suppressions": [{"kind": "external", "status": "accepted", "justification": plain(listed_in(entry))}]}
 
 
 def finding_lines(document: Mapping[str, Any]) -> Iterator[list[int]]:
@@ -202,14 +197,14 @@ def _height(value: Any) -> int:
 # --- The run
 
 
-def _invocation(document: Mapping[str, Any]) -> dict[str, Any]:
-    started = datetime.fromisoformat(document["started_at"]).astimezone(UTC)
-    unexercised = [each for each in shortfalls(document) if each.verdict is Verdict.INCONCLUSIVE]
+def _invocation(report: Report) -> dict[str, Any]:
+    started = datetime.fromisoformat(report.started_at).astimezone(UTC)
+    unexercised = [each for each in shortfalls(report) if each.verdict is Verdict.INCONCLUSIVE]
     return {
         "executionSuccessful": not any(not each.listed for each in unexercised)
-        and document["verdict"] != Conclusion.INCONCLUSIVE,
+        and report.verdict is not Conclusion.INCONCLUSIVE,
         "startTimeUtc": _utc(started),
-        "endTimeUtc": _utc(started + timedelta(seconds=document["duration_s"])),
+        "endTimeUtc": _utc(started + timedelta(seconds=report.duration_s)),
         "toolExecutionNotifications": [
             {
                 "level": "note" if each.listed else "warning",
@@ -218,7 +213,7 @@ def _invocation(document: Mapping[str, Any]) -> dict[str, Any]:
             for each in unexercised
         ],
         "toolConfigurationNotifications": [
-            {"level": "error", "message": {"text": plain(f"stale: {line}")}} for line in told_stale(document)
+            {"level": "error", "message": {"text": plain(f"stale: {line}")}} for line in stale_lines(report)
         ],
     }
 

@@ -20,7 +20,7 @@ from urllib.parse import quote, unquote, urlsplit
 from conformance.contract.contract import AnswerRoles, Contract
 from conformance.judging.judgement import shown
 from conformance.judging.reading import Answer, Content, is_number
-from conformance.model.traffic import Case, Exchange, Request, header
+from conformance.model.traffic import JSON_MEDIA_TYPE, Case, Exchange, Request, header, media_type
 
 STRAY = "stray"
 """The case of requests that reached the witness under none of its base URLs."""
@@ -197,8 +197,7 @@ class SentRequest:
 
 def is_json(exchange: Exchange) -> bool:
     """Whether the answer is declared as JSON."""
-    value = header(exchange.response.headers, "content-type") if exchange.response else None
-    return value is not None and value.partition(";")[0].strip().lower() == "application/json"
+    return exchange.response is not None and media_type(exchange.response.headers) == JSON_MEDIA_TYPE
 
 
 @dataclass(frozen=True, slots=True)

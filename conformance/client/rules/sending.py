@@ -15,9 +15,7 @@ from conformance.client.rules.unsent import instead, reached, said_to_be_lacking
 from conformance.contract.requirements import REQUEST, ByPlace
 from conformance.judging.judgement import Finding, Inconclusive, Judgement, Passed, Reason, shown
 from conformance.judging.reading import Content
-from conformance.model.traffic import Headers, Request, header
-
-JSON_MEDIA_TYPE = "application/json"
+from conformance.model.traffic import JSON_MEDIA_TYPE, Headers, Request, header, media_type
 
 # Fewer characters than these are no trace of a secret.
 LEAST_TRACE = 8
@@ -98,7 +96,7 @@ def body_declared_as_json(_: ClientEvidence, __: Call, request: Request) -> Iter
     declared = header(request.headers, "content-type")
     if declared is None:
         yield f"the body is not declared; expected Content-Type: {JSON_MEDIA_TYPE}"
-    elif declared.partition(";")[0].strip().lower() != JSON_MEDIA_TYPE:
+    elif media_type(request.headers) != JSON_MEDIA_TYPE:
         yield f"the body is declared as {shown(declared)}, not as {JSON_MEDIA_TYPE}"
 
 

@@ -51,7 +51,7 @@ def must_be_accepted(
     select: Callable[[ResponseSummary], bool],
     further: Callable[[Evidence, ResponseSummary], Inconclusive | None] = lambda *_: None,
 ) -> RunCheck:
-    """A check that the selected cases of a kind are accepted, but for what has an excuse, be it a `further` one."""
+    """A check that the selected cases of a kind are accepted, unless there is an excuse, be it a `further` one."""
 
     def check(evidence: Evidence, command: str | None) -> Iterator[Judgement]:
         excuses = Excuses(evidence, command)
@@ -94,7 +94,7 @@ def equal_bursts(evidence: Evidence, command: str | None) -> Mapping[str, Sequen
 
 
 def _one_is_accepted_at_most(burst: Sequence[ResponseSummary]) -> Iterator[Judgement]:
-    """All but the one that is accepted are refused; which one that is, is the gateway's affair."""
+    """All but one are refused; which one is accepted is up to the gateway."""
     accepted_ones = [answer for answer in burst if answer.accepted]
     if not accepted_ones:
         yield Inconclusive(Reason.PRECONDITION, "none of the equal requests was accepted", burst[0].number)
@@ -155,7 +155,7 @@ def other_product_is_accepted(evidence: Evidence, command: str | None) -> Iterat
 def _accepted_after(
     evidence: Evidence, command: str | None, aspect: str, met: Callable[[ResponseSummary], bool], unmet: str
 ) -> Iterator[Judgement]:
-    """Steps of that aspect are accepted, where what went before them went as it should; else it is `unmet`."""
+    """Steps of that aspect are accepted if the earlier case meets its condition; else `unmet` says why not."""
     excuses = Excuses(evidence, command)
     for answer in evidence.final_of(command, Kind.REPEAT):
         if answer.aspect != aspect:
@@ -262,7 +262,7 @@ def accepted_at_once(evidence: Evidence, command: str | None) -> Iterator[Judgem
 
 
 def tells_of_its_own_request(evidence: Evidence, command: str | None) -> Iterator[Judgement]:
-    """What a notification tells is not what another request asked for.
+    """No notification repeats what another request asked for.
 
     That it tells something else than was asked for is no fault by itself, for the form of its members is open: an
     amount may be told less a fee. So another request has to fit in its stead; and either more than one member speaks

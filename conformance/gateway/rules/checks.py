@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
+from typing import Any
 
 from conformance.contract.contract import Contract
 from conformance.contract.requirements import (
@@ -95,16 +96,17 @@ def _by_rule(requirement: str, judge: ByRule) -> Check:
 
 
 def _by_place(requirement: str, judge: ByPlace, contract: Contract) -> Check:
+    had_occasion = _had_occasion(requirement)
     if all(_is_of_notifications(message) for message in judge.messages):
-        said = in_notice(requirement)
+        rule = _broken_places(requirement, Finding.in_notice)
         if judge.names("", "type") or judge.names(f"/{contract.notification.id}", "required"):
             # Without these nobody can tell whose it is, so they are owed whoever sent it.
-            return notices_where(to_a_product, _notice_had_occasion(requirement), rule=said)
-        return NoticeFormCheck((attributed, _notice_had_occasion(requirement)), lambda _: said, requirement)
-    told = in_answer(requirement)
+            return notices_where(to_a_product, had_occasion, rule=rule)
+        return NoticeFormCheck((attributed, had_occasion), lambda _: rule, requirement)
+    rule = _broken_places(requirement, Finding.in_answer)
     if judge.kinds:
-        return answers_where(any_answer, _of_kinds(judge.kinds), _had_occasion(requirement), rule=told)
-    return AnswerFormCheck((any_answer, _had_occasion(requirement)), lambda _: told, requirement)
+        return answers_where(any_answer, _of_kinds(judge.kinds), had_occasion, rule=rule)
+    return AnswerFormCheck((any_answer, had_occasion), lambda _: rule, requirement)
 
 
 def _is_of_notifications(message: str) -> bool:
@@ -117,32 +119,18 @@ def _of_kinds(kinds: tuple[str, ...]) -> Callable[[Answer], bool]:
     return lambda answer: answer.final and answer.kind in wanted
 
 
-def _had_occasion(requirement: str) -> Callable[[Answer], bool]:
-    return lambda answer: requirement in answer.form.occasions
+def _had_occasion(requirement: str) -> Callable[[Answer | Notice], bool]:
+    return lambda message: requirement in message.form.occasions
 
 
-def _notice_had_occasion(requirement: str) -> Callable[[Notice], bool]:
-    return lambda notice: requirement in notice.form.occasions
+def _broken_places(requirement: str, finding: Callable[..., Finding]) -> Callable[[Any], Iterator[Finding]]:
+    """A rule that finds the places of an answer, or of a notification, that break the requirement."""
 
+    def rule(message: Answer | Notice) -> Iterator[Finding]:
+        for breach in message.form.broken.get(requirement, ()):
+            yield finding(message, breach.words, pointer=breach.pointer, value=breach.value)
 
-def in_answer(requirement: str) -> Callable[[Answer], Iterator[Finding]]:
-    """The rule that finds what of the answer breaks the requirement."""
-
-    def broken_places(answer: Answer) -> Iterator[Finding]:
-        for breach in answer.form.broken.get(requirement, ()):
-            yield Finding.in_answer(answer, breach.words, pointer=breach.pointer, value=breach.value)
-
-    return broken_places
-
-
-def in_notice(requirement: str) -> Callable[[Notice], Iterator[Finding]]:
-    """The same of a notification."""
-
-    def broken_places(notice: Notice) -> Iterator[Finding]:
-        for breach in notice.form.broken.get(requirement, ()):
-            yield Finding.in_notice(notice, breach.words, pointer=breach.pointer, value=breach.value)
-
-    return broken_places
+    return rule
 
 
 # --- By probe
@@ -179,7 +167,7 @@ def _of_kind(
 
 @cache
 def requirements_of_probe(contract: Contract, kind: Kind, aspect: str, command: str | None) -> tuple[str, ...]:
-    """The ids of the requirements that judge what becomes of a probe, in the order of the catalogue.
+    """The ids of the requirements that judge the answers to a probe, in the order of the catalogue.
 
     Of those that expect the same of it, one that names its aspect comes before one that takes any.
     """
@@ -199,7 +187,7 @@ def requirements_of_probe(contract: Contract, kind: Kind, aspect: str, command: 
 
 
 def asks_for_acceptance(requirement: Requirement) -> bool:
-    """Whether it is broken by the refusal of what should be accepted."""
+    """Whether refusing a valid request breaks it."""
     judge = requirement.judge
     if isinstance(judge, ByProbe):
         return judge.expect is Expected.ACCEPTED
@@ -215,7 +203,7 @@ def is_about_notifications(requirement: Requirement) -> bool:
 
 
 def is_of_form(requirement: Requirement) -> bool:
-    """Whether it judges the form of what a gateway says, its ids or notifications, whatever became of the request."""
+    """Whether it judges the form of messages, their ids or notifications, whatever became of the request."""
     if requirement.actor is not Actor.GATEWAY:
         return False
     judge = requirement.judge

@@ -1,4 +1,4 @@
-"""What became of probes: what the contract forbids is refused, in the way that it says; and rules of refusals.
+"""Rules of refusals: probes of what the contract forbids are refused, in the way that it says.
 
 A refusal counts only beside a positive twin: a gateway that refuses everything has not been seen to tell right from
 wrong. So each rule looks at the twin first, and says `precondition` where that was not accepted.
@@ -7,7 +7,6 @@ wrong. So each rule looks at the twin first, and says `precondition` where that 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
 
 from conformance.contract.requirements import Expected
 from conformance.judging.evidence import Evidence
@@ -76,24 +75,17 @@ def _told(answer: ResponseSummary) -> str:
 def refused_with_401(answer: ResponseSummary) -> Iterator[Finding]:
     """A wrong credential is 401, nothing else."""
     if answer.status != UNAUTHORIZED:
-        yield Finding.in_answer(
-            answer, f"{_what(answer)} was {_told(answer)}, not 401", pointer=answer.code_pointer, value=_code(answer)
-        )
+        yield _finding(answer, f"{_what(answer)} was {_told(answer)}, not 401")
 
 
 def refused(answer: ResponseSummary) -> Iterator[Finding]:
-    """Any 4xx will do: whether the right credential is refused is another requirement's affair."""
+    """Any 4xx will do: another requirement judges whether the right credential is refused."""
     if not answer.rejected:
-        yield Finding.in_answer(
-            answer,
-            f"{_what(answer)} was {_told(answer)}, not refused with a 4xx",
-            pointer=answer.code_pointer,
-            value=_code(answer),
-        )
+        yield _finding(answer, f"{_what(answer)} was {_told(answer)}, not refused with a 4xx")
 
 
 def not_accepted(answer: ResponseSummary) -> Iterator[Finding]:
-    """The request was not taken on, whatever else became of it: a 5xx is another requirement's affair."""
+    """The request was not accepted; another requirement judges a 5xx."""
     if not answer.rejected and not _crashed(answer):
         yield from refused(answer)
 
@@ -101,9 +93,7 @@ def not_accepted(answer: ResponseSummary) -> Iterator[Finding]:
 def no_5xx(answer: ResponseSummary) -> Iterator[Finding]:
     """The gateway did not fall over."""
     if _crashed(answer):
-        yield Finding.in_answer(
-            answer, f"{_what(answer)} was {_told(answer)}", pointer=answer.code_pointer, value=_code(answer)
-        )
+        yield _finding(answer, f"{_what(answer)} was {_told(answer)}")
 
 
 def _crashed(answer: ResponseSummary) -> bool:
@@ -118,12 +108,7 @@ def refused_as_invalid(answer: ResponseSummary) -> Iterator[Finding]:
     if answer.status == UNAUTHORIZED:
         return
     if not answer.rejected or answer.status in allowed:
-        yield Finding.in_answer(
-            answer,
-            f"{_what(answer)} was {_told(answer)}, not refused as invalid with a 4xx",
-            pointer=answer.code_pointer,
-            value=_code(answer),
-        )
+        yield _finding(answer, f"{_what(answer)} was {_told(answer)}, not refused as invalid with a 4xx")
 
 
 def _what(answer: ResponseSummary) -> str:
@@ -135,8 +120,10 @@ def _what(answer: ResponseSummary) -> str:
     return shows.aspect.replace("-", " ") + (f" ({shows.keyword})" if shows.keyword else "")
 
 
-def _code(answer: ResponseSummary) -> Any:
-    return answer.http_status if answer.code is ABSENT else answer.code
+def _finding(answer: ResponseSummary, message: str) -> Finding:
+    """A finding about the code of an answer."""
+    code = answer.http_status if answer.code is ABSENT else answer.code
+    return Finding.in_answer(answer, message, pointer=answer.code_pointer, value=code)
 
 
 def in_envelope(answer: ResponseSummary) -> Iterator[Finding]:
@@ -197,11 +184,9 @@ def _without_effect(evidence: Evidence, answer: ResponseSummary) -> Iterator[Fin
 
 def _accepted_after(answer: ResponseSummary) -> Iterator[Finding]:
     if not answer.accepted:
-        yield Finding.in_answer(
+        yield _finding(
             answer,
             f"the request that had been refused for its credential was {_told(answer)} when sent with the right one",
-            pointer=answer.code_pointer,
-            value=_code(answer),
         )
 
 
@@ -215,7 +200,7 @@ def _unprocessable(answer: Answer) -> bool:
 
 
 def names_the_member(answer: Answer) -> Iterator[Finding]:
-    """The errors of a refusal are told by the names of members, so that of the one at fault is among them."""
+    """The errors of a refusal are named after members; the member at fault is among them."""
     name = answer.contract.answer.errors
     errors = (answer.content.members or {}).get(name or "")
     if isinstance(errors, dict) and answer.case.member not in errors:
@@ -239,7 +224,7 @@ EXPECTED: Mapping[Expected, Rule] = {
     Expected.NO_CRASH: no_5xx,
     Expected.IN_ENVELOPE: in_envelope,
 }
-"""What must become of a probe → its rule, but for what must be accepted, which has excuses."""
+"""The expected fate of a probe → its rule; probes that must be accepted have excuses, and a check of their own."""
 
 RULES: Mapping[str, Callable[..., Check]] = {
     "right-credential-is-not-refused": lambda: answers_where(

@@ -1,71 +1,59 @@
-"""Rules of what no request precedes, and the inquiry before it, at the callbacks that the contract has for it.
+"""Rules of notifications that no request precedes, and of inquiries before one, at the callbacks that are for them.
 
-Nobody asked for it, so it is judged only if its sender was told the address, or nobody else uses the account: anybody
-may post something to a public one.
+Nobody asked for them, so they are judged only if the sender was given the address, or nobody else uses the account:
+anybody may post something to a public one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from itertools import chain
 
-from conformance.contract.command import Unsolicited
-from conformance.contract.schema_set import Violation
+from conformance.gateway.rules.notifications import is_by_the_method, is_json
 from conformance.judging.judgement import Check, Finding, Inconclusive, NoticeCheck, NoticeRule, Reason
 from conformance.judging.summaries import Notice
 from conformance.judging.terms import Terms
 from conformance.judging.transactions import contradiction, telling_of
-from conformance.wire.receiver import MAX_BODY
 
 
-def has_what_all_have(terms: Terms) -> NoticeRule:
+def has_what_all_have(notice: Notice) -> Iterator[Finding | Inconclusive]:
     """By the method of notifications, a JSON object, with the members of every notification."""
-
-    def rule(notice: Notice) -> Iterator[Finding | Inconclusive]:
-        roles, request, content = notice.contract.notification, notice.notification.request, notice.content
-        if request.method != roles.method:
-            yield Finding.in_notice(notice, f"the notification is a {request.method}, not a {roles.method}")
-        elif content.error is not None and len(request.body) >= MAX_BODY:
-            yield Inconclusive(Reason.ENVIRONMENT, f"it is longer than {MAX_BODY:,} bytes; the receiver reads no more")
-        elif content.error is not None:
-            yield Finding.in_notice(notice, f"the body is unreadable: {content.error}", pointer="", value=request.body)
-        elif content.members is None:
-            yield Finding.in_notice(notice, "the notification is no JSON object", pointer="", value=content.value)
-        else:
-            for violation in _violations(notice):
-                if _is_of_all(notice, violation):
-                    yield _in(notice, violation)
-
-    return _known_to(terms, rule)
+    unreadable = next(chain(is_by_the_method(notice), is_json(notice)), None)
+    if unreadable is not None:
+        yield unreadable
+    elif notice.content.members is None:
+        yield Finding.in_notice(notice, "the notification is no JSON object", pointer="", value=notice.content.value)
+    else:
+        yield from _violations(notice, of_all=True)
 
 
-def has_what_is_documented(terms: Terms) -> NoticeRule:
+def has_what_is_documented(notice: Notice) -> Iterator[Finding | Inconclusive]:
     """The members that it is documented to have, of their types."""
-
-    def rule(notice: Notice) -> Iterator[Finding | Inconclusive]:
-        if notice.content.members is None:
-            yield Inconclusive(Reason.PRECONDITION, "a notification came that is no JSON object")
-            return
-        for violation in _violations(notice):
-            if not _is_of_all(notice, violation):
-                yield _in(notice, violation)
-
-    return _known_to(terms, rule)
+    if notice.content.members is None:
+        yield Inconclusive(Reason.PRECONDITION, "a notification came that is no JSON object")
+    else:
+        yield from _violations(notice, of_all=False)
 
 
-def does_not_contradict(terms: Terms) -> NoticeRule:
-    """Of each id what was told first is remembered, for the length of one run."""
-    before: dict[str, tuple[str | None, Mapping[str, Any]]] = {}
+def _violations(notice: Notice, *, of_all: bool) -> Iterator[Finding]:
+    """How it breaks its schema in members that every notification has (`of_all`), or in others."""
+    contract, members = notice.contract, notice.content.members or {}
+    roles = contract.notification
+    schema = contract.unsolicited[notice.command or ""].schema_at(notice.product or "")
+    for violation in contract.schemas.violations(schema, members):
+        member = violation.pointer.removeprefix("/")
+        if of_all == (member in {roles.id, roles.outcome, roles.reason}):
+            yield Finding.in_notice(notice, violation.message, pointer=violation.pointer, value=members.get(member))
 
-    def rule(notice: Notice) -> Iterator[Finding | Inconclusive]:
-        roles, members = notice.contract.notification, notice.content.members
-        if notice.request_id is None or members is None:
-            yield Inconclusive(Reason.PRECONDITION, "a notification came whose id cannot be read")
-            return
-        tells = telling_of(members, notice.contract)
-        outcome, told = before.get(notice.request_id, (notice.outcome, {}))
-        before[notice.request_id] = (outcome, {**tells, **told})
-        member = contradiction(tells, told, notice.contract)
+
+def does_not_contradict(notice: Notice) -> Iterator[Finding | Inconclusive]:
+    """It does not contradict an earlier one of the same id."""
+    roles, members = notice.contract.notification, notice.content.members
+    if notice.request_id is None or members is None:
+        yield Inconclusive(Reason.PRECONDITION, "a notification came whose id cannot be read")
+    elif notice.earlier is not None:
+        outcome, told = notice.earlier
+        member = contradiction(tells := telling_of(members, notice.contract), told, notice.contract)
         if outcome != notice.outcome:
             words = f"{roles.outcome} is {notice.outcome!r}, and was {outcome!r} under this {roles.id} before"
             yield Finding.in_notice(notice, words, pointer=f"/{roles.outcome}", value=notice.outcome)
@@ -73,48 +61,25 @@ def does_not_contradict(terms: Terms) -> NoticeRule:
             words = f"{member} is {tells[member]!r}, and was {told[member]!r} under this {roles.id} before"
             yield Finding.in_notice(notice, words, pointer=f"/{member}", value=tells[member])
 
-    return _known_to(terms, rule)
 
+def _by_a_known_sender(rule: NoticeRule) -> Check:
+    """A check of notifications whose sender was given the address; of others nothing is said."""
 
-def _known_to(terms: Terms, rule: NoticeRule) -> NoticeRule:
-    """The rule, of what was sent by whoever was told the address."""
+    def under(terms: Terms) -> NoticeRule:
+        def judged(notice: Notice) -> Iterator[Finding | Inconclusive]:
+            if terms.knows_the_sender(notice.product, notice.notification.request.url):
+                yield from rule(notice)
+            else:
+                words = "anybody may have sent it: nothing in the callback URL is known to the gateway alone"
+                yield Inconclusive(Reason.NO_TRAFFIC, words)
 
-    def told(notice: Notice) -> Iterator[Finding | Inconclusive]:
-        target = notice.notification.request.url
-        if terms.alone or terms.is_known_only_to_the_gateway(notice.product or "", target):
-            yield from rule(notice)
-        else:
-            words = "anybody may have sent it: nothing in the callback URL is known to the gateway alone"
-            yield Inconclusive(Reason.NO_TRAFFIC, words)
+        return judged
 
-    return told
-
-
-def _row(notice: Notice) -> Unsolicited:
-    return notice.contract.unsolicited[notice.command or ""]
-
-
-def _violations(notice: Notice) -> list[Violation]:
-    return notice.contract.schemas.violations(_row(notice).schema_at(notice.product or ""), notice.content.members)
-
-
-def _is_of_all(notice: Notice, violation: Violation) -> bool:
-    """Whether it is in a member that every notification has."""
-    roles = notice.contract.notification
-    return violation.pointer.removeprefix("/") in {roles.id, roles.outcome, roles.reason}
-
-
-def _in(notice: Notice, violation: Violation) -> Finding:
-    value = (notice.content.members or {}).get(violation.pointer.removeprefix("/"))
-    return Finding.in_notice(notice, violation.message, pointer=violation.pointer, value=value)
-
-
-def _is_unsolicited(notice: Notice) -> bool:
-    return notice.command in notice.contract.unsolicited
+    return NoticeCheck((lambda notice: notice.command in notice.contract.unsolicited,), under)
 
 
 RULES: Mapping[str, Callable[..., Check]] = {
-    "has-what-all-have": lambda: NoticeCheck((_is_unsolicited,), has_what_all_have),
-    "has-what-is-documented": lambda: NoticeCheck((_is_unsolicited,), has_what_is_documented),
-    "does-not-contradict-itself": lambda: NoticeCheck((_is_unsolicited,), does_not_contradict),
+    "has-what-all-have": lambda: _by_a_known_sender(has_what_all_have),
+    "has-what-is-documented": lambda: _by_a_known_sender(has_what_is_documented),
+    "does-not-contradict-itself": lambda: _by_a_known_sender(does_not_contradict),
 }

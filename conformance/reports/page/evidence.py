@@ -32,6 +32,7 @@ from conformance.reports.page.transcript import (
     WITNESS_ANSWERS,
     Transcript,
 )
+from conformance.reports.report import Report, ReportedFinding
 from conformance.reports.result import Reportable
 from conformance.wire.ledger import request_id_of
 
@@ -45,7 +46,7 @@ MS = 1000
 
 NOTHING: frozenset[str] = frozenset()
 
-Row = list[Any]
+CaseRow = list[Any]
 """Of an attempt: case, kind, what it shows, status (0: none), milliseconds to the answer and from it to a notification
 (None: there was none), number of the exchange, ids of the requirements that fell short in the case."""
 
@@ -59,17 +60,16 @@ class PageEvidence:
     by_number: Mapping[int, Notification]
     masking: Masking
     transcript: Transcript
-    cases: Sequence[Row] = field(repr=False)
+    cases: Sequence[CaseRow] = field(repr=False)
     numbers: Mapping[str, int] = field(repr=False)
     contract: Contract
 
     @classmethod
     def of(cls, result: Reportable, record: Record) -> PageEvidence:
         """Gather what of the record the findings of the result's document name."""
-        document = result.document
-        findings = [finding for entry in document["requirements"] for finding in entry["findings"]]
-        numbers = list(dict.fromkeys(f["exchange"] for f in findings if f["exchange"] is not None))[:MOST_EXCHANGES]
-        named = {f["notification"] for f in findings if f["notification"] is not None}
+        findings = result.report.findings
+        numbers = list(dict.fromkeys(f.exchange for f in findings if f.exchange is not None))[:MOST_EXCHANGES]
+        named = {finding.notification for finding in findings}
         exchanges = record.exchanges_numbered(set(numbers))
         ids = (_request_id(exchange, result.contract) for _, exchange in exchanges.values())
         wanted = {request_id for request_id in ids if request_id}
@@ -86,7 +86,7 @@ class PageEvidence:
             if request_id in wanted and len(by_request_id[request_id]) < MOST_NOTIFICATIONS:
                 by_request_id[request_id].append(notification)
         transcript = Transcript.of(result, record) if is_client(record) else Transcript()
-        cases = list(_rows(record, first_at, _short_in(document), result.contract))
+        cases = list(_rows(record, first_at, _failed_in(result.report), result.contract))
         return cls(
             exchanges,
             by_request_id,
@@ -98,27 +98,27 @@ class PageEvidence:
             result.contract,
         )
 
-    def place(self, finding: Mapping[str, Any]) -> str | None:
+    def place(self, finding: ReportedFinding) -> str | None:
         """The anchor of the case that a finding names: its scene, else its row in the table of cases, else None."""
-        scene = self.transcript.place(finding["case"])
-        number = self.numbers.get(finding["case"] or "")
+        scene = self.transcript.place(finding.case)
+        number = self.numbers.get(finding.case or "")
         return scene or (f"case-{number}" if number is not None else None)
 
-    def named(self, document: Mapping[str, Any]) -> Iterator[Row]:
-        """The rows of the cases that findings of the document name first."""
-        ids = {finding["case"] for entry in document["requirements"] for finding in entry["findings"]}
+    def named(self, report: Report) -> Iterator[CaseRow]:
+        """The rows of the cases that findings of the report name first."""
+        ids = {finding.case for finding in report.findings}
         return (row for row in self.cases if row[0] in ids and self.numbers[row[0]] == row[6])
 
-    def shown(self, finding: Mapping[str, Any], command: str | None) -> Mapping[str, Any] | None:
+    def shown(self, finding: ReportedFinding, command: str | None) -> Mapping[str, Any] | None:
         """The exchange and the notifications of a finding as the template has them; None if nothing is at hand."""
-        case, exchange = self.exchanges.get(finding["exchange"], (None, None))
+        case, exchange = self.exchanges.get(finding.exchange or 0, (None, None))
         notifications = self._notifications(finding, exchange)
-        said = self.transcript.said(finding["case"])
+        said = self.transcript.said(finding.case)
         if exchange is None and not notifications and said is None:
             return None
         differs = differing(list(_bodies(exchange, notifications)))
-        pointer = frozenset([finding["pointer"]] if finding["pointer"] else [])
-        in_notification = finding["notification"] is not None
+        pointer = frozenset([finding.pointer] if finding.pointer else [])
+        in_notification = finding.notification is not None
         broken = frozenset([f"/{case.member}"] if case and case.member else [])
         return {
             "request": exchange and self._message(exchange.request.headers, exchange.request.body, broken, differs),
@@ -127,7 +127,7 @@ class PageEvidence:
             "about": case and f"{case.kind.value}, {case.aspect}",
             "breaks": made_to_break(case),
             "rule": broken_rule(
-                finding, command, exchange, self.by_number.get(finding["notification"] or 0), self.contract
+                finding, command, exchange, self.by_number.get(finding.notification or 0), self.contract
             ),
             "response": self._response(exchange, NOTHING if in_notification else pointer, differs),
             "failure": exchange and exchange.failure and self.masking.text(exchange.failure),
@@ -138,7 +138,7 @@ class PageEvidence:
                     **self._message(
                         notification.request.headers,
                         notification.request.body,
-                        pointer if notification.number == finding["notification"] else NOTHING,
+                        pointer if notification.number == finding.notification else NOTHING,
                         differs,
                     ),
                 }
@@ -149,10 +149,10 @@ class PageEvidence:
             "timeline": list(_timeline(exchange, notifications)),
         }
 
-    def _notifications(self, finding: Mapping[str, Any], exchange: Exchange | None) -> list[Notification]:
+    def _notifications(self, finding: ReportedFinding, exchange: Exchange | None) -> list[Notification]:
         request_id = _request_id(exchange, self.contract) if exchange else None
         about = list(self.by_request_id.get(request_id or "", ()))
-        named = self.by_number.get(finding["notification"] or 0)
+        named = self.by_number.get(finding.notification or 0)
         if named is not None and named not in about:
             about.append(named)
         return about
@@ -211,20 +211,18 @@ def _timeline(exchange: Exchange | None, notifications: Sequence[Notification]) 
         yield {"what": what, "after": in_words(at - start), "share": round((at - start) / whole * 100, 1)}
 
 
-def _short_in(document: Mapping[str, Any]) -> Mapping[str, Mapping[str, None]]:
-    """Case → the ids of the requirements that fell short in it, each once."""
-    short: dict[str, dict[str, None]] = defaultdict(dict)
-    for entry in document["requirements"]:
-        for finding in entry["findings"]:
-            for case_id in (finding["case"], *finding.get("others", ())):
-                if case_id is not None:
-                    short[case_id][entry["id"]] = None
-    return short
+def _failed_in(report: Report) -> Mapping[str, Mapping[str, None]]:
+    """Case → the ids of the requirements that failed in it, each once."""
+    failed: dict[str, dict[str, None]] = defaultdict(dict)
+    for entry in report.requirements:
+        for case_id in (case_id for finding in entry.findings for case_id in finding.cases):
+            failed[case_id][entry.id] = None
+    return failed
 
 
 def _rows(
     record: Record, first_at: Mapping[str, float], short: Mapping[str, Mapping[str, None]], contract: Contract
-) -> Iterator[Row]:
+) -> Iterator[CaseRow]:
     for case, exchange, _ in record.attempts():
         if exchange.number > MOST_CASES:
             return
@@ -248,16 +246,16 @@ REFUSED_FROM = 400
 
 
 def broken_rule(
-    finding: Mapping[str, Any],
+    finding: ReportedFinding,
     command: str | None,
     exchange: Exchange | None,
     notification: Notification | None,
     contract: Contract,
 ) -> tuple[str, str, str] | None:
     """Name of the schema, keyword, and words; None where the finding is about nothing that a schema says."""
-    if finding["pointer"] is None:
+    if finding.pointer is None:
         return None
-    if finding["notification"] is not None:
+    if finding.notification is not None:
         body = notification.request.body if notification else b""
         known = command is not None and (command in contract.commands or command in contract.unsolicited)
         name = f"{contract.notified(command).folder}/notification" if known and command else None
@@ -270,7 +268,7 @@ def broken_rule(
     content = Content.with_repeats(body)
     if name is None or content.error is not None:
         return None
-    found = (each for each in contract.schemas.violations(name, content.value) if each.pointer == finding["pointer"])
+    found = (each for each in contract.schemas.violations(name, content.value) if each.pointer == finding.pointer)
     return next(((name, each.keyword, each.message) for each in found), None)
 
 

@@ -127,19 +127,24 @@ def in_words(seconds: float) -> str:
 
 def latency_plot(title: str, series: Series) -> Markup:
     """The distribution of latencies; the scale is logarithmic."""
-    bins, told = series.histogram(), series.described()
+    bins, described = series.histogram(), series.described()
     highest = max(number for _, number in bins)
-    least, most = bins[0][0], max(told["max"], bins[-1][0])
+    least, most = bins[0][0], max(described.max, bins[-1][0])
     width = SPACE[0] / len(bins)
     bars = Markup("").join(
         _rectangle(LEFT + at * width, number / highest, width - 0.5) for at, (_, number) in enumerate(bins) if number
     )
+    took = {name: getattr(described, name) for name in (*QUANTILES, "max")}
     lines = Markup("").join(
-        _quantile_line(f"{name} {in_words(told[name])}", LEFT + _place(told[name], least, most) * SPACE[0], row)
+        _quantile_line(
+            f"{name} {in_words(getattr(described, name))}",
+            LEFT + _place(getattr(described, name), least, most) * SPACE[0],
+            row,
+        )
         for row, name in enumerate(QUANTILES)
     )
-    quantiles = ", ".join(f"{name} {in_words(told[name])}" for name in (*QUANTILES, "max"))
-    words = f"{title}: {told['count']} latencies, {quantiles}"
+    quantiles = ", ".join(f"{name} {in_words(seconds)}" for name, seconds in took.items())
+    words = f"{title}: {described.count} latencies, {quantiles}"
     return _figure(words, bars + lines + _edges(in_words(least), in_words(most)), "how many, by how long they took")
 
 

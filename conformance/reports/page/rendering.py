@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from functools import cache
+from functools import cache, partial
 from importlib.resources import files
 from typing import Any
 
@@ -16,20 +16,28 @@ from conformance.contract.requirements import Level
 from conformance.journal import Record
 from conformance.judging.verdicts import Conclusion, Verdict
 from conformance.model.traffic import Kind
-from conformance.reports.comparing import ReportComparison, VerdictChange, told
+from conformance.reports.comparing import ReportComparison, VerdictChange, in_one_line
 from conformance.reports.escaping import all_visible, visible
 from conformance.reports.faces import is_client
 from conformance.reports.figures import Figures
 from conformance.reports.page.evidence import MOST_CASES, PageEvidence
 from conformance.reports.page.markup import Bar, bar_chart, counted, in_words, latency_plot, run_plot
 from conformance.reports.page.transcript import Transcript
-from conformance.reports.remarks import about_client, exercised, limit_lines, not_applicable, stranger_lines, told_stale
+from conformance.reports.remarks import (
+    client_lines,
+    exercised,
+    limit_lines,
+    not_applicable,
+    stale_lines,
+    stranger_lines,
+)
+from conformance.reports.report import PayloadClass, Report, ReportedFinding, ReportEntry
 from conformance.reports.reproduce import repeat_command
 from conformance.reports.result import Reportable
 from conformance.reports.view import (
     SIGNS,
+    Row,
     alike,
-    anchor,
     columns_of,
     counts_of,
     cut,
@@ -71,43 +79,44 @@ def html(result: Reportable) -> bytes:
 
     Without a record (an old `report.json` whose journal is gone) there are no messages, plots and cases in it.
     """
-    document, record = result.document, result.record
-    rows = rows_of(document)
-    opened = [at for at, row in enumerate(rows) if row.fell_short]
-    shown, failures, more = cut(shortfalls({"settings": {}, **document}), SHOWN_BROKEN)
+    report, contract, record = result.report, result.contract, result.record
+    rows = rows_of(report)
+    opened = [at for at, row in enumerate(rows) if row.failed]
+    shown, failures, more = cut(shortfalls(report), SHOWN_BROKEN)
     evidence = PageEvidence.of(result, record) if record is not None else None
     template = _environment().get_template("template.html")
     text = template.render(
-        document=document,
-        meaning=_meaning(document),
+        report=report,
+        meaning=_meaning(report),
         signs=SIGNS,
         rows=rows,
         columns=columns_of(rows),
-        counts=list(counts_of(document)),
+        counts=counts_of(report),
         shortfalls=shown,
         named_failures=failures,
         number_more=more,
-        remarks=list(_remarks(document)),
-        repeat=_repeat(document, result.contract),
+        remarks=list(_remarks(result)),
+        repeat=_repeat(result),
         shown=_Shown(evidence) if evidence else lambda *_: None,
         place_of=evidence.place if evidence else lambda _: None,
-        anchor=anchor,
+        anchor=_anchor,
+        search_text=partial(_search_text, contract=contract),
         why=why,
         body=_body,
         counted=counted,
         opened=opened[:SHOWN_BROKEN],
-        seal=SEALS[document["verdict"]],
+        seal=SEALS[report.verdict],
         shown_findings=_number_shown,
         alike=alike,
-        rests_on=rests_on,
+        rests_on=partial(rests_on, contract=contract),
         explained=explained,
         unshown=unshown,
-        plots=list(_plots(record, result.contract)) if record is not None else [],
-        result_codes=list(_result_codes(document)),
-        coverage=list(_coverage(document)),
-        coverage_plots=list(_coverage_plots(document)),
+        plots=list(_plots(record, contract)) if record is not None else [],
+        result_codes=list(_result_codes(report)),
+        coverage=list(_coverage(report)),
+        coverage_plots=list(_coverage_plots(report)),
         transcript=evidence.transcript if evidence else Transcript(),
-        named_cases=list(evidence.named(document)) if evidence else (),
+        named_cases=list(evidence.named(report)) if evidence else (),
         cases=_as_script(evidence.cases if evidence else ()),
         number_of_cases=len(evidence.cases) if evidence else 0,
         most_cases=MOST_CASES,
@@ -122,25 +131,36 @@ def _as_bytes(page: str) -> bytes:
     return visible(page).encode()
 
 
-def _meaning(document: Mapping[str, Any]) -> str:
+def _meaning(report: Report) -> str:
     """The verdict in a sentence; also where a driver was given up, or a strict run fails for SHOULDs alone."""
-    broken = [entry for entry in document["requirements"] if entry["verdict"] in (Verdict.FAIL, Verdict.KNOWN)]
-    if broken and document["verdict"] == Conclusion.INCONCLUSIVE:
+    broken = [entry for entry in report.requirements if entry.verdict in (Verdict.FAIL, Verdict.KNOWN)]
+    if broken and report.verdict is Conclusion.INCONCLUSIVE:
         return "The driver could not be kept alive, so too little was seen of the client."
-    if broken and all(entry["level"] == Level.SHOULD for entry in broken):
+    if broken and all(entry.level is Level.SHOULD for entry in broken):
         return "Every MUST that was exercised was kept; at least one SHOULD is broken, and it was judged strictly."
-    return MEANINGS[document["verdict"]]
+    return MEANINGS[report.verdict]
 
 
-def comparison_html(comparison: ReportComparison, before: Mapping[str, Any], after: Mapping[str, Any]) -> bytes:
-    """The comparison of two documents as a page of the same kind."""
+def _anchor(entry: ReportEntry) -> str:
+    """Where the page has the findings of an entry: `RSP-03-mpesa-online`."""
+    return f"{entry.id}-{(entry.command or 'all').replace('/', '-')}"
+
+
+def _search_text(row: Row, contract: Contract) -> str:
+    """What a search finds a requirement by."""
+    messages = [finding.message for entry in row.entries for finding in entry.findings]
+    return " ".join([row.first.id, row.first.title, rests_on(row.first, contract), *messages]).lower()
+
+
+def comparison_html(comparison: ReportComparison, before: Report, after: Report) -> bytes:
+    """The comparison of two reports as a page of the same kind."""
     text = (
         _environment()
         .get_template("comparison.html")
         .render(
             comparison=comparison,
-            meaning=told(comparison),
-            documents=(("Before", before), ("After", after)),
+            meaning=in_one_line(comparison),
+            reports=(("Before", before), ("After", after)),
             groups=[
                 (title.capitalize(), _alike(changes), len(changes)) for title, changes in comparison.changes.items()
             ],
@@ -162,8 +182,8 @@ def _alike(changes: Iterable[VerdictChange]) -> list[tuple[VerdictChange, list[s
     return list(together.values())
 
 
-def _number_shown(entry: Mapping[str, Any]) -> int:
-    return SHOWN_OF_LISTED if entry.get("expected") else len(entry["findings"])
+def _number_shown(entry: ReportEntry) -> int:
+    return SHOWN_OF_LISTED if entry.expected else len(entry.findings)
 
 
 class _Shown:
@@ -173,7 +193,7 @@ class _Shown:
         self._evidence = evidence
         self._room = MOST_BYTES
 
-    def __call__(self, finding: Mapping[str, Any], command: str | None) -> Mapping[str, Any] | None:
+    def __call__(self, finding: ReportedFinding, command: str | None) -> Mapping[str, Any] | None:
         if self._room <= 0:
             return None
         shown = self._evidence.shown(finding, command)
@@ -217,10 +237,10 @@ def _plots(record: Record, contract: Contract) -> Iterator[Mapping[str, Any]]:
                 yield {"about": about, "latency": latency_plot(about, series), "run": run_plot(about, series)}
 
 
-def _repeat(document: Mapping[str, Any], contract: Contract) -> str | None:
-    """The command that makes the same run again; None for an old report, which tells too little of its settings."""
+def _repeat(result: Reportable) -> str | None:
+    """The command that makes the same run again; None for an old report, which has too few of its settings."""
     try:
-        return repeat_command(document["settings"], contract)
+        return repeat_command(result.report.settings, result.contract)
     except KeyError:
         return None
 
@@ -232,13 +252,14 @@ def _body(content: Markup, label: str) -> Markup:
     return Markup('<pre class="long" tabindex="0" role="group" aria-label="{}">{}</pre>').format(label, content)
 
 
-def _remarks(document: Mapping[str, Any]) -> Iterator[str]:
+def _remarks(result: Reportable) -> Iterator[str]:
     """What a reader has to know beside the verdict: who was judged, what limits left out, what is out of date."""
-    yield from about_client(document)
-    yield from not_applicable(document)
-    yield from limit_lines(document)
-    yield from stranger_lines(document)
-    yield from told_stale(document)
+    report = result.report
+    yield from client_lines(report)
+    yield from not_applicable(report)
+    yield from limit_lines(report, result.contract)
+    yield from stranger_lines(report)
+    yield from stale_lines(report)
 
 
 def _received(record: Record) -> Record:
@@ -248,30 +269,30 @@ def _received(record: Record) -> Record:
     return Record(record.settings, record.cases, exchanges)
 
 
-def _result_codes(document: Mapping[str, Any]) -> Iterator[tuple[str, Markup]]:
-    for product, codes in document.get("figures", {}).get("result_codes", {}).items():
+def _result_codes(report: Report) -> Iterator[tuple[str, Markup]]:
+    for product, codes in report.figures.result_codes.items():
         yield product, bar_chart(f"result codes of {product}", [Bar(code, number) for code, number in codes.items()])
 
 
-def _coverage_plots(document: Mapping[str, Any]) -> Iterator[tuple[str, Markup]]:
+def _coverage_plots(report: Report) -> Iterator[tuple[str, Markup]]:
     """For each command, how many classes of payloads of each kind were exercised."""
     groups: dict[str, dict[str, list[bool]]] = {}
-    for found in document.get("coverage", ()):
-        groups.setdefault(found["command"], {}).setdefault(found["kind"], []).append(exercised(found, document))
+    for found in report.coverage:
+        groups.setdefault(found.command, {}).setdefault(found.kind, []).append(exercised(found, report))
     for command, kinds in groups.items():
         bars = [Bar(kind, sum(sent), len(sent), strange=not all(sent)) for kind, sent in kinds.items()]
         yield command, bar_chart(f"classes of payloads of {command} that were exercised", bars)
 
 
-def _coverage(document: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+def _coverage(report: Report) -> Iterator[Mapping[str, Any]]:
     """For each kind, command and member: how many classes of payloads there are and were sent, and which were not."""
-    groups: dict[tuple[str, str, str], list[Mapping[str, Any]]] = {}
-    for found in document.get("coverage", ()):
-        groups.setdefault((found["kind"], found["command"], found["member"] or ""), []).append(found)
-    for (kind, command, member), classes in groups.items():
-        missing = [found["class"] for found in classes if not exercised(found, document)]
+    groups: dict[tuple[str, str, str], list[PayloadClass]] = {}
+    for found in report.coverage:
+        groups.setdefault((found.kind, found.command, found.member or ""), []).append(found)
+    for names, classes in groups.items():
+        missing = [found.name for found in classes if not exercised(found, report)]
         yield {
-            "about": " ".join(filter(None, (kind, command, member))),
+            "about": " ".join(filter(None, names)),
             "classes": len(classes),
             "exercised": len(classes) - len(missing),
             "missing": missing,

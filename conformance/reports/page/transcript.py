@@ -115,17 +115,16 @@ class Transcript:
 
     @classmethod
     def of(cls, result: Reportable, record: Record) -> Transcript:
-        """Of a certification; the findings of its document stand beside what they are about."""
-        document, masking = result.document, result.masking
+        """Of a certification; the findings of its report are beside what they are about."""
+        masking = result.masking
         order = {name: place for place, name in enumerate((*result.contract.commands, *result.contract.unsolicited))}
         by_case = _staged(record, result.contract, masking)
-        for entry in document["requirements"]:
-            for finding in entry["findings"]:
-                for case_id in (finding["case"], *finding.get("others", ())):
-                    scene = by_case.get(case_id or "")
-                    told = (entry["id"], entry["command"], entry["verdict"], finding["message"])
-                    if scene is not None and told not in scene.short:
-                        scene.short.append(told)
+        for entry in result.report.requirements:
+            for finding in entry.findings:
+                failure = (entry.id, entry.command, entry.verdict.value, finding.message)
+                for scene in filter(None, map(by_case.get, finding.cases)):
+                    if failure not in scene.short:
+                        scene.short.append(failure)
         scenes = list({id(scene): scene for scene in by_case.values() if scene.lines}.values())
         for scene in scenes:
             scene.lines.sort(key=lambda line: line.at)

@@ -1,0 +1,401 @@
+"""A report as frozen values: `report.json` is read into them and written from them, and every format is made of them.
+
+Report          the whole; its fields are the members of the file, in their order
+Report.read     of what JSON says, as `schemas/formats/report.json` has it
+Report.written  the same back
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, is_dataclass
+from enum import Enum
+from functools import cache
+from types import UnionType
+from typing import Any, Self, Union, get_args, get_origin, get_type_hints
+
+from conformance.contract.requirements import Actor, Basis, Level
+from conformance.judging.judgement import Reason
+from conformance.judging.verdicts import Conclusion, Verdict
+
+SCHEMA_VERSION = 1
+
+
+# Of a field whose member is left out while it has its default.
+OPTIONAL = {"optional": True}
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """The suite, and the digest of the catalogue that it judged by."""
+
+    name: str
+    version: str
+    catalogue: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReportSubject:
+    """Who was judged: `kind` is gateway or client."""
+
+    kind: str
+    name: str
+    url: str | None
+
+    @property
+    def address(self) -> str:
+        """Its URL, else its name."""
+        return self.url or self.name
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How much happened in the run."""
+
+    exchanges: int
+    accepted: int
+    notifications: int
+
+
+@dataclass(frozen=True, slots=True)
+class Shrinking:
+    """The requests spent on explaining failures, of a `budget`; `stopped`: why the search was cut short."""
+
+    budget: int = 0
+    requests: int = 0
+    rounds: int = 0
+    seconds: float = 0.0
+    stopped: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SpentLimits:
+    """What the run was limited to, what it may have spent, and how many cases each option kept it from sending."""
+
+    max_accepted: int | None
+    max_spend: int | None
+    accepted_at_most: int
+    spent_at_most: int
+    not_planned: Mapping[str, int]
+    withheld: Mapping[str, int]
+
+    def kept_back(self, option: str) -> int:
+        """How many cases were not sent for an option."""
+        return self.not_planned.get(option, 0) + self.withheld.get(option, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Strangers:
+    """What reached the suite's own servers without being of the subject, and what these could not take."""
+
+    not_judged: int
+    not_kept: int
+    refused: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MinimalRequest:
+    """The simplest request that shows a failure; `differs`: the members in which a plain one differs (None: absent)."""
+
+    case: str
+    body: str
+    differs: Mapping[str, Any]
+    finished: bool
+    reproduce: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ReportedFinding:
+    """One kind of violation by its first case; `count` cases are like it, `others` names some of them."""
+
+    message: str
+    case: str | None = None
+    request_id: str | None = None
+    pointer: str | None = None
+    value: Any = None
+    exchange: int | None = None
+    notification: int | None = None
+    reproduce: str | None = None
+    count: int = 1
+    others: tuple[str, ...] = ()
+    pattern: str | None = field(default=None, metadata=OPTIONAL)
+    minimal: MinimalRequest | None = None
+
+    @property
+    def cases(self) -> tuple[str, ...]:
+        """Its case, and those of the others that are named."""
+        return tuple(case for case in (self.case, *self.others) if case is not None)
+
+    @property
+    def simplest(self) -> ReportedFinding | MinimalRequest:
+        """What is best sent again."""
+        return self.minimal or self
+
+
+@dataclass(frozen=True, slots=True)
+class ListedAs:
+    """An entry of the expectations file that lists a result as known."""
+
+    entry: int
+    message: str | None = field(default=None, metadata=OPTIONAL)
+    issue: str = ""
+    owner: str = ""
+    expires: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ReportEntry:
+    """A requirement × command with its verdict. `basis` and `fact` are missing in reports of early releases."""
+
+    id: str
+    command: str | None
+    level: Level
+    actor: Actor
+    title: str
+    source: str
+    basis: Basis | None = field(default=None, metadata=OPTIONAL)
+    quote: str | None = None
+    fact: str | None = None
+    section: str | None = None
+    verdict: Verdict = Verdict.INCONCLUSIVE
+    observations: int = 0
+    failed: int = 0
+    findings: tuple[ReportedFinding, ...] = ()
+    pattern: str | None = field(default=None, metadata=OPTIONAL)
+    depends_on: str | None = field(default=None, metadata=OPTIONAL)
+    condition: str | None = field(default=None, metadata=OPTIONAL)
+    reason: Reason | None = field(default=None, metadata=OPTIONAL)
+    reason_detail: str | None = field(default=None, metadata=OPTIONAL)
+    not_applicable: str | None = field(default=None, metadata=OPTIONAL)
+    expected: tuple[ListedAs, ...] = field(default=(), metadata=OPTIONAL)
+
+    @property
+    def name(self) -> str:
+        """`RSP-03 sms`."""
+        return " ".join(filter(None, (self.id, self.command)))
+
+    @property
+    def place(self) -> str:
+        """`sms`, or `gateway` or `client` for what belongs to no command."""
+        return self.command or ("gateway" if self.actor is Actor.GATEWAY else "client")
+
+    @property
+    def column(self) -> str:
+        """`sms`, or `as a whole`."""
+        return self.command or "as a whole"
+
+    @property
+    def area(self) -> str:
+        """The letters of its id."""
+        return self.id.partition("-")[0]
+
+    @property
+    def why(self) -> str | None:
+        """Why it was not exercised, as `reason: detail`."""
+        return f"{self.reason}: {self.reason_detail}" if self.reason else None
+
+    @property
+    def listed(self) -> str:
+        """`https://…/17 · messaging team · until 2027-01-31` for each expectation that lists it; "" for none."""
+        return "; ".join(f"{each.issue} · {each.owner} · until {each.expires}" for each in self.expected)
+
+
+@dataclass(frozen=True, slots=True)
+class SharedCause:
+    """Requirements that the same exchanges break."""
+
+    requirements: tuple[str, ...]
+    exchanges: int
+
+
+@dataclass(frozen=True, slots=True)
+class PayloadClass:
+    """A class of payloads of a command; of a client `sent` are its calls, `accepted` those that became a request."""
+
+    kind: str
+    command: str
+    member: str | None
+    name: str = field(metadata={"member": "class"})
+    sent: int = 0
+    accepted: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Connections:
+    """On how many connections of a client a lost answer met a request: kept alive, or fresh ones."""
+
+    reused: int = 0
+    new: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class DriverDeath:
+    """A failure of the driver, with the last lines that it wrote to standard error."""
+
+    case: str | None
+    how: str | None = field(default=None, metadata=OPTIONAL)
+    detail: str = ""
+    at: float | None = field(default=None, metadata=OPTIONAL)
+    stderr: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LeftProcess:
+    """A process that the driver left behind; `ended`: whether the suite could end it."""
+
+    pid: int
+    command: str
+    ended: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ClientFacts:
+    """What a client under test declared, and how its driver fared; `implementation` is None for a receiver alone.
+
+    `left_behind`: None where this system does not tell, and left out of earlier reports.
+    """
+
+    implementation: Mapping[str, Any] | None
+    commands: tuple[str, ...] = ()
+    features: tuple[str, ...] = ()
+    lacks: tuple[str, ...] = ()
+    deaths: tuple[DriverDeath, ...] = ()
+    connections: Connections = Connections()
+    waited_s: float | None = None
+    stderr: tuple[str, ...] = ()
+    left_behind: tuple[LeftProcess, ...] | None = field(default=(), metadata=OPTIONAL)
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """How long `count` answers or notifications took, in seconds."""
+
+    count: int
+    p50: float
+    p95: float
+    p99: float
+    max: float
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """Latencies by command or product, and how often each result code came."""
+
+    answers: Mapping[str, Latency] = field(default_factory=dict)
+    notifications: Mapping[str, Latency] = field(default_factory=dict)
+    result_codes: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class StaleEntry:
+    """An entry of the expectations file that holds no more."""
+
+    entry: int
+    requirement: str
+    command: str | None
+    verdict: str
+    why: str
+    detail: str
+    advice: str
+
+    @property
+    def name(self) -> str:
+        """`RSP-03 sms`."""
+        return " ".join(filter(None, (self.requirement, self.command)))
+
+
+@dataclass(frozen=True, slots=True)
+class UsedExpectations:
+    """The expectations file of the run."""
+
+    file: str
+    digest: str | None
+    entries: tuple[Mapping[str, Any], ...] = ()
+    stale: tuple[StaleEntry, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A judged run. `settings` are those of the run as it recorded them, whatever options it knew."""
+
+    tool: Tool
+    subject: ReportSubject
+    verdict: Conclusion
+    started_at: str
+    duration_s: float
+    seed: int
+    settings: Mapping[str, Any]
+    counts: Counts
+    shrinking: Shrinking | None = field(default=None, metadata=OPTIONAL)
+    limits: SpentLimits | None = field(default=None, metadata=OPTIONAL)
+    strangers: Strangers | None = field(default=None, metadata=OPTIONAL)
+    requirements: tuple[ReportEntry, ...] = ()
+    one_causes: tuple[SharedCause, ...] = ()
+    coverage: tuple[PayloadClass, ...] = ()
+    client: ClientFacts | None = field(default=None, metadata=OPTIONAL)
+    figures: Measured = Measured()
+    expectations: UsedExpectations | None = field(default=None, metadata=OPTIONAL)
+
+    @classmethod
+    def read(cls, document: Mapping[str, Any]) -> Self:
+        """The report that a valid document says; members that it does not know are passed over.
+
+        Raises TypeError, ValueError or LookupError for a value that the schema leaves open and no run writes.
+        """
+        report: Self = _read(cls, document)
+        return report
+
+    def written(self) -> dict[str, Any]:
+        """As `report.json` holds it."""
+        document: dict[str, Any] = {"schema_version": SCHEMA_VERSION, **written(self)}
+        return document
+
+    @property
+    def findings(self) -> tuple[ReportedFinding, ...]:
+        """Those of all requirements."""
+        return tuple(finding for entry in self.requirements for finding in entry.findings)
+
+    @property
+    def stale(self) -> tuple[StaleEntry, ...]:
+        """The expectations that hold no more."""
+        return self.expectations.stale if self.expectations else ()
+
+
+@cache
+def _members(kind: type) -> tuple[tuple[str, str, Any, bool, Any], ...]:
+    """Of each field: its name, the member of the object, its type, whether it may be left out, and the default."""
+    hints = get_type_hints(kind)
+    return tuple(
+        (each.name, each.metadata.get("member", each.name), hints[each.name], "optional" in each.metadata, each.default)
+        for each in fields(kind)
+    )
+
+
+def written(value: Any) -> Any:
+    """A value of this module as JSON has it."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return {
+            member: written(getattr(value, name))
+            for name, member, _, may_lack, default in _members(type(value))
+            if not (may_lack and getattr(value, name) == default)
+        }
+    if isinstance(value, Mapping):
+        return {name: written(member) for name, member in value.items()}
+    if isinstance(value, list | tuple):
+        return [written(element) for element in value]
+    return value.value if isinstance(value, Enum) else value
+
+
+def _read(kind: Any, value: Any) -> Any:
+    """The `value` of a document as a `kind` of value."""
+    origin = get_origin(kind)
+    if origin in (Union, UnionType):
+        return None if value is None else _read(next(each for each in get_args(kind) if each is not type(None)), value)
+    if origin is tuple:
+        return tuple(_read(get_args(kind)[0], element) for element in value)
+    if origin is Mapping:
+        return {name: _read(get_args(kind)[1], member) for name, member in value.items()}
+    if is_dataclass(kind):
+        made: Any = kind
+        return made(**{name: _read(its, value[member]) for name, member, its, *_ in _members(made) if member in value})
+    return kind(value) if isinstance(kind, type) and issubclass(kind, Enum) else value
