@@ -29,8 +29,8 @@ from conformance.contract.probes import Outcome
 from conformance.gateway.settings import Settings
 from conformance.judging.reading import ANSWERED_BETWEEN, UNAUTHORIZED, Content, is_number
 from conformance.model.errors import SuiteError
-from conformance.model.traffic import CLOSED_ON_REUSE, JSON_MEDIA_TYPE, Kind, Request, Response, header
-from conformance.wire.connection import Answer, Certificate, Connection, KeepAlive, Unanswered
+from conformance.model.traffic import CLOSED_ON_REUSE, JSON_MEDIA_TYPE, Kind, Request, Response, header, media_type
+from conformance.wire.connection import Certificate, Connection, HttpAnswer, KeepAlive, Unanswered
 from conformance.wire.pacing import retry_after_s, timestamp_of
 from conformance.wire.sender import LONGEST_WAIT_S, TOO_MANY_REQUESTS, UNAVAILABLE, asked_to_stay_away, in_words
 from conformance.wire.streams import client_tls
@@ -189,12 +189,12 @@ class _Asking:
         nonsense = {method: self._got(method, self._nonsense).response for method in methods}
         return [self.answered(command).response for command in self.commands], nonsense
 
-    def answered(self, command: Command) -> Answer:
+    def answered(self, command: Command) -> HttpAnswer:
         """The answer to a command that is asked for nothing, and the certificate of who gave it."""
         asked_for = self._nonsense if self._refused is None and command.method != "GET" else command.name
         return self._got(command.method, asked_for)
 
-    def _got(self, method: str, path: str) -> Answer:
+    def _got(self, method: str, path: str) -> HttpAnswer:
         """The answer. It may be sent twice, for nothing can come of it: neither a number nor an amount is named."""
         body = b"" if method == "GET" else self._refused or b""
         answer = self._tried(Request(method, f"{self.gateway.rstrip('/')}/{path}", self._headers, body))
@@ -203,7 +203,7 @@ class _Asking:
             self._on_id(given)
         return answer
 
-    def _tried(self, request: Request) -> Answer:
+    def _tried(self, request: Request) -> HttpAnswer:
         for _ in range(self._tries - 1):
             with suppress(Unanswered):
                 answer = self.connection.ask(request)

@@ -113,11 +113,6 @@ class SentRequest:
         return self.answer.content.members or {}
 
     @property
-    def contract(self) -> Contract:
-        """The contract that the answer is read by."""
-        return self.answer.contract
-
-    @property
     def roles(self) -> AnswerRoles:
         """The names of an answer's members by role."""
         return self.answer.contract.answer
@@ -207,6 +202,7 @@ class Call:
     `sent`: the requests that it led to, in order. `report`: None where the driver did not answer, or has no such call
     (`unsupported`). `deaths`: the notes on how the driver failed instead. `asked_at`: monotonic seconds. `timeout_s`:
     the time-out that the client was given. `extra`: why the call was made because of another one, `of` that one.
+    `astray`: it led to a request to none of the witness's addresses.
     """
 
     case: Case
@@ -218,6 +214,12 @@ class Call:
     timeout_s: float | None = None
     extra: str | None = None
     of: str | None = None
+    astray: bool = False
+
+    @property
+    def arrived(self) -> bool:
+        """Whether it led to a request, at whatever address."""
+        return bool(self.sent) or self.astray
 
     @property
     def here(self) -> tuple[SentRequest, ...]:
