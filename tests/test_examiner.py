@@ -22,8 +22,9 @@ from flawed_clients.inbox import Inbox, Posted
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
-from conformance.client import certification, examination, examiner
+from conformance.client import examination, examiner
 from conformance.client.certification import certify
+from conformance.client.posting import check_reachable
 from conformance.client.rules.receiver_requests import What, what_is
 from conformance.client.settings import ClientSettings
 from conformance.contract.contract import Contract, statum
@@ -267,7 +268,7 @@ def test_an_address_where_nothing_listens_is_one_line(tmp_path: Path, capsys: Ca
 def test_a_name_that_nobody_has_is_said_to_be() -> None:
     """Not every machine says it in the same words."""
     with pytest.raises(EnvironmentFailure, match=r"callback URL http://nobody\.invalid/hook\?… cannot be reached: "):
-        certification.reachable("http://nobody.invalid/hook?token=s3cret")
+        check_reachable("http://nobody.invalid/hook?token=s3cret")
 
 
 @pytest.mark.parametrize(

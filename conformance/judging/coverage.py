@@ -21,7 +21,7 @@ from conformance.contract.command import Command
 from conformance.contract.contract import Contract
 from conformance.judging.reading import Answer
 from conformance.model.traffic import Kind
-from conformance.model.untrusted import parse_json
+from conformance.model.untrusted import json_object
 from conformance.payloads import json_defects
 from conformance.payloads.classes import WRITINGS, Written, classes_of_members, outside
 
@@ -180,17 +180,8 @@ def _outside(folder: str, contract: Contract) -> Mapping[tuple[str, str], Label]
 # --- Measuring
 
 
-def _members(body: bytes) -> Mapping[str, Any] | None:
-    """The members of the object that a strict reader finds; None if it finds none."""
-    try:
-        value = parse_json(body)
-    except ValueError:
-        return None
-    return value if isinstance(value, dict) else None
-
-
 def _valid(command: Command, body: bytes, contract: Contract) -> Iterator[Label]:
-    members = _members(body)
+    members = json_object(body)
     if members is None:
         return
     for member, classes in classes_of_members(contract, command.folder).items():
@@ -203,7 +194,7 @@ def _valid(command: Command, body: bytes, contract: Contract) -> Iterator[Label]
 
 
 def _broken(command: Command, body: bytes, contract: Contract) -> Iterator[Label]:
-    members = _members(body)
+    members = json_object(body)
     if members is None:
         return
     for violation in contract.schemas.violations(f"{command.folder}/request.tolerated", members):
@@ -217,7 +208,7 @@ def _malformed(_command: Command, body: bytes, _: Contract) -> Iterator[Label]:
 
 def _open(command: Command, body: bytes, contract: Contract) -> Iterator[Label]:
     yield from ((OPEN, None, name) for name in json_defects.defects_of(body))
-    members = _members(body) if len(body) < json_defects.HUGE else None
+    members = json_object(body) if len(body) < json_defects.HUGE else None
     if members is None:
         return
     for violation in contract.schemas.violations(f"{command.folder}/request", members):

@@ -15,7 +15,7 @@ from typing import Any, Self
 from conformance.contract.command import Notified
 from conformance.contract.contract import Contract, NotificationRoles
 from conformance.judging.reading import Content
-from conformance.model.traffic import Case, Exchange, Request, header
+from conformance.model.traffic import JSON_MEDIA_TYPE, Case, Exchange, Request, header, media_type
 from conformance.payloads.notifications import documented, is_complete
 
 # No notification is a hundredth of this.
@@ -52,13 +52,13 @@ class What(StrEnum):
 
 def what_is(request: Request, content: Content, command: Notified, contract: Contract) -> What:
     """The kind of a request, by its bytes."""
-    declared = (header(request.headers, "content-type") or "").partition(";")[0].strip().lower()
+    declared = media_type(request.headers)
     wrong = cache(partial(contract.schemas.violations, command.notification_schema, content.value))
     signs: tuple[tuple[What, Callable[[], bool]], ...] = (
         (What.METHOD, lambda: request.method != contract.notification.method),
         (What.EMPTY, lambda: not request.body.strip()),
         (What.HUGE, lambda: len(request.body) >= HUGE),
-        (What.OPEN, lambda: declared != "application/json"),
+        (What.OPEN, lambda: declared != JSON_MEDIA_TYPE),
         (What.NO_JSON, lambda: content.error is not None),
         (What.INCOMPLETE, lambda: not is_complete(contract, command, wrong())),
         (What.OTHER_CODE, lambda: f"/{contract.notification.outcome}" in {violation.pointer for violation in wrong()}),
