@@ -6,7 +6,6 @@ import http.client
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import replace
 from functools import reduce
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -14,7 +13,6 @@ from typing import Any
 
 import pytest
 from campaigns import free_address, settings, shortfalls
-from parcel import parcel
 from pytest_httpserver import HTTPServer
 from raw_http import connection
 from seeded import fault
@@ -438,17 +436,3 @@ def test_a_token_may_be_given_beside_the_built_in_mock_gateway(tmp_path: Path) -
     """Whoever has it in the environment for a sandbox may judge the mock gateway all the same."""
     given = settings(tmp_path, callback_token=TOKEN, products=("sms",))
     assert all(probe.ok for probe in probes(given))
-
-
-@pytest.mark.parametrize("taken", ["broken.empty", "malformed.not-json"])
-def test_what_the_set_up_is_tried_with_leaves_no_notification_behind(taken: str, tmp_path: Path) -> None:
-    """By a contract without a read-only command, where the gateway accepts what it should refuse: it is blamed once."""
-    told = {"consumer_key": "SampleKey", "consumer_secret": "SampleSecret", "contract": parcel()}
-    given = settings(tmp_path, exclusive_account=True, notify_within_s=2.0, shrink_requests=0, **told)
-    waived = frozenset({taken, "broken.pattern", "broken.range"})
-    record = read_journal(campaign.run(given, behaviour=replace(BUILT_IN, waived=waived)))
-    orphans = next(r.id for r in parcel().catalogue.requirements if str(r.judge).startswith("rule none-that-nobody"))
-    verdicts = {v.requirement.id: v.verdict for v in judge(record, contract=parcel()).verdicts}
-
-    assert Verdict.PASS is verdicts[orphans]
-    assert Verdict.FAIL in verdicts.values()
