@@ -22,7 +22,7 @@ from conformance.contract.requirements import Basis, Level, Requirement
 from conformance.diagnosis.patterns import ENOUGH
 from conformance.judging.judgement import Dependence, Reason
 from conformance.judging.verdicts import Verdict
-from conformance.reports.escaping import shortened
+from conformance.reports.escaping import counted, shortened
 from conformance.reports.report import Report, ReportedFinding, ReportEntry, SharedCause
 
 SIGNS: Mapping[str, str] = {
@@ -170,8 +170,10 @@ def _by_cause(gathered: Sequence[Shortfall], shared: Sequence[SharedCause]) -> I
             yield first
             continue
         ids = [id_ for each in (first, *others) for id_ in each.ids]
-        seen = f"{cause.exchanges:,} exchange{'' if cause.exchanges == 1 else 's'}"
-        yield replace(first, cause=f"one cause, {len(ids)} requirements: {', '.join(ids)} ({seen})")
+        yield replace(
+            first,
+            cause=f"one cause, {len(ids)} requirements: {', '.join(ids)} ({counted(cause.exchanges, 'exchange')})",
+        )
         for each in others:
             left.remove(each)
             yield replace(each, follows=True)

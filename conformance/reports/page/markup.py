@@ -32,11 +32,6 @@ DIFFERS = Markup('<mark class="differs">')
 Marks = Mapping[str, Markup]
 
 
-def counted(number: int, noun: str) -> str:
-    """`1 header`, `2,000 headers`."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
 def body_markup(body: bytes, pointers: frozenset[str] = frozenset(), differing: frozenset[str] = frozenset()) -> Markup:
     """A body as it is to be shown; values at the JSON `pointers` stand in `<mark>`, so do those that differ elsewhere.
 
