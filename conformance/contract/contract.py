@@ -151,7 +151,8 @@ class Contract:
     """A contract folder, read. Two are the same only if they are one object, so that tables can be cached by it.
 
     `source`: where it was read from; `folder`: that as it was given, None for the one that comes with the suite.
-    `digest`: names this edition of all its files. `account`: None where no command tells about the account.
+    `digest`: names this edition of all its files. `account`: None where no command tells about the account. `sources`:
+    what reports call the sources of requirements, by their kind.
     """
 
     source: str
@@ -172,6 +173,7 @@ class Contract:
     schemas: SchemaSet
     behaviours: Behaviours
     probes: Probes
+    sources: Mapping[str, str]
 
     @classmethod
     def load(cls, folder: Path, engine: Engine | None = None) -> Self:
@@ -221,6 +223,7 @@ class Contract:
             folder.schemas,
             Behaviours.read(folder.texts[BEHAVIOURS]),
             Probes.read(folder.texts[PROBES]),
+            {kind: row["words"] for kind, row in stated.get("sources", {}).items()},
         )
 
     def recorded(self) -> dict[str, str | None]:

@@ -157,7 +157,7 @@ def _unexercised(result: Result) -> Iterator[str]:
 def _can_be_brought_about(verdict: RequirementVerdict, contract: Contract) -> bool:
     """Whether an option of a run could exercise it: not callbacks that nobody asks for, nor odd errors of a GET."""
     judge = verdict.requirement.judge
-    is_rest = isinstance(judge, ByPlace) and judge.takes_the_rest
+    is_rest = isinstance(judge, ByPlace) and judge.takes_the_rest and judge.messages == ("response.error",)
     sends_nothing = contract.account is not None and verdict.command == contract.account.command
     return verdict.command not in contract.unsolicited and not (is_rest and sends_nothing)
 

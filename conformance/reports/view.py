@@ -79,8 +79,8 @@ SHOWN = 40
 # Members of a finding that say where it was seen.
 PLACES = ("pointer", "value", "request_id", "case", "exchange", "notification")
 
-SEED = "the provider's Getting started"
-GATHERED_IN = "docs/contract.md"
+# What is quoted, where a contract does not say what it is called.
+QUOTED = "the contract"
 _BESIDE_A_FACT: Mapping[Basis | None, str] = {
     Basis.MONEY: "money is at stake",
     Basis.CREDENTIALS: "a credential is at stake",
@@ -354,15 +354,16 @@ def _difference(name: str, value: Any) -> str:
 # --- What a requirement rests on
 
 
-def rests_on(entry: ReportEntry | Requirement, contract: Contract) -> str:  # noqa: ARG001 - soon its sources
+def rests_on(entry: ReportEntry | Requirement, contract: Contract) -> str:
     """The quoted sentence, the documented fact, what would be lost, or this suite's reading.
 
-    A documented fact is given with the section of docs/contract.md that this project has gathered it in: that page is
-    the project's own. A report of an early release does not have the fact.
+    A documented fact is given with the section of the page that has it. A report of an early release does not have the
+    fact.
     """
     if entry.quote:
-        return f"{SEED} says: “{entry.quote}”"
-    place = f" (see “{entry.section}” in {GATHERED_IN} of statum-conformance)" if entry.section else ""
+        return f"{contract.sources.get('seed', QUOTED)} says: “{entry.quote}”"
+    page = contract.sources.get("docs")
+    place = f" (see “{entry.section}” in {page})" if entry.section and page else ""
     if entry.fact is None:
         return f"a documented fact{place}"
     return f"{_BESIDE_A_FACT.get(entry.basis, f'a documented fact{place}')}: {entry.fact}"
