@@ -14,6 +14,7 @@ from recording_server import OK, PATIENCE_S, RawServer, a_case
 
 from conformance.client.posting import Posting
 from conformance.journal import Journal, Redaction, read_journal
+from conformance.journal.rows import MOST_BEYOND
 from conformance.model.traffic import Case, Request
 from conformance.wire import Pace, Sender
 from conformance.wire.connection import Connection, KeepAlive
@@ -141,6 +142,16 @@ def test_the_journal_has_it_beside_the_answer_without_secrets(journal: Journal) 
     with RawServer(lambda _, number: OK + extra if number == 2 else OK) as server:
         found = recorded(journal, [a_case(name, server.url) for name in "abc"])
     assert [(200, None), (200, "HTTP/1.1 200 OK\r\nX: [REDACTED]\r\nContent-Length: 0\r\n\r\n"), (200, None)] == found
+
+
+def test_no_part_of_a_secret_is_left_where_it_is_cut(journal: Journal) -> None:
+    """It is redacted first: half a secret is none that could be found."""
+    begin = b"HTTP/1.1 200 OK\r\nX: "
+    extra = begin + b"x" * (MOST_BEYOND - len(begin) - 4) + b"hush-hush\r\n\r\n"
+    with RawServer(lambda _, number: OK + extra if number == 1 else OK) as server:
+        ((_, beyond),) = recorded(journal, [a_case("a", server.url)])
+    assert beyond is not None
+    assert (MOST_BEYOND, "x[RED") == (len(beyond), beyond[-5:])
 
 
 def test_a_receiver_is_not_taken_at_its_second_word() -> None:

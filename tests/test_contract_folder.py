@@ -279,8 +279,8 @@ def test_a_quote_stands_in_the_source(tmp_path: Path) -> None:
     folder = text_edited(
         tmp_path,
         "contract.toml",
-        'title = "Getting started"',
-        'title = "Getting started"\nfile = "guide.txt"',
+        "[sources.docs]",
+        'file = "guide.txt"\n[sources.docs]',
     )
     quotes = [each.quote for each in statum().catalogue.requirements if each.quote]
     (folder / "guide.txt").write_text("\n".join(quote.replace(" ", "\n  ", 1) for quote in quotes[1:]), "utf-8")

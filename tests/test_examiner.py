@@ -22,9 +22,10 @@ from flawed_clients.inbox import Inbox, Posted
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
-from conformance.client import certification, examination, examiner
+from conformance.client import examination, examiner
 from conformance.client.certification import certify
-from conformance.client.rules.receiver_requests import What, what_is
+from conformance.client.posting import check_reachable
+from conformance.client.rules.receiver_requests import RequestKind, kind_of
 from conformance.client.settings import ClientSettings
 from conformance.contract.contract import Contract, statum
 from conformance.contract.requirements import ByRule, Catalogue
@@ -121,16 +122,16 @@ def test_everything_that_a_receiver_may_meet_is_sent(record: Record) -> None:
 
     What only a client that is asked afterwards tells about is not.
     """
-    met: dict[str, set[What]] = {}
+    met: dict[str, set[RequestKind]] = {}
     moments: Counter[float] = Counter()
     for case, exchange, _ in record.attempts():
         assert Kind.DELIVER is case.kind
         command = statum().commands[str(case.command)]
-        what = what_is(exchange.request, Content.of(exchange.request.body), command, statum())
+        what = kind_of(exchange.request, Content.of(exchange.request.body), command, statum())
         met.setdefault(command.name, set()).add(what)
         moments[exchange.sent_at] += 1
 
-    kinds = set(What) - {What.OPEN, What.OTHER_CODE}
+    kinds = set(RequestKind) - {RequestKind.OPEN, RequestKind.OTHER_CODE}
     assert dict.fromkeys(("sms", "airtime", "mpesa/online", "mpesa-wallet"), kinds) == met
     sizes = Counter(moments.values())
     assert 1 == sizes[examiner.CROWD] == sizes[examiner.THRONG]
@@ -267,7 +268,7 @@ def test_an_address_where_nothing_listens_is_one_line(tmp_path: Path, capsys: Ca
 def test_a_name_that_nobody_has_is_said_to_be() -> None:
     """Not every machine says it in the same words."""
     with pytest.raises(EnvironmentFailure, match=r"callback URL http://nobody\.invalid/hook\?… cannot be reached: "):
-        certification.reachable("http://nobody.invalid/hook?token=s3cret")
+        check_reachable("http://nobody.invalid/hook?token=s3cret")
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from conformance.client.posting import Posting
 from conformance.model.errors import EnvironmentFailure
 from conformance.model.traffic import Request
 from conformance.wire import streams
-from conformance.wire.connection import MAX_HEAD, Answer, Connection, KeepAlive, Unanswered
+from conformance.wire.connection import MAX_HEAD, Connection, HttpAnswer, KeepAlive, Unanswered
 from conformance.wire.streams import client_tls
 
 TIMEOUT_S = 0.3
@@ -27,7 +27,7 @@ SURELY_OVER_S = TIMEOUT_S + 5.0
 NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
-def asked(url: str, body: bytes = b"{}", tls: ssl.SSLContext = NO_TLS) -> Answer:
+def asked(url: str, body: bytes = b"{}", tls: ssl.SSLContext = NO_TLS) -> HttpAnswer:
     """The answer to a request, or Unanswered."""
     with Connection(TIMEOUT_S, KeepAlive(), tls, TIMEOUT_S) as connection:
         return connection.ask(Request("POST", url, (), body))

@@ -100,8 +100,7 @@ def test_backs_off_further_each_time(clock: Clock, asked: float | None) -> None:
     for _ in range(10):
         pace.told_to_slow_down(asked, clock.now)
         pauses.append(_waited(pace, clock))
-    first = FIRST_PAUSE_S if asked is None else 0.0
-    assert [first, *(min(FIRST_PAUSE_S * 2**n, MAX_PAUSE_S) for n in range(1, 10))] == pytest.approx(pauses)
+    assert [min(FIRST_PAUSE_S * 2**n, MAX_PAUSE_S) for n in range(10)] == pytest.approx(pauses)
     assert 10 == pace.refused_in_a_row
     pace.went_through(clock.now)
     assert 0 == pace.refused_in_a_row
@@ -368,19 +367,36 @@ def test_a_gateway_that_asks_for_one_pause_after_the_other_is_not_waited_for_wit
 
 
 def test_a_gateway_that_refuses_whatever_the_pace_is_given_up(clock: Clock) -> None:
-    """Three requests in five are too many, with a Retry-After of nothing: no pause, and a crawl."""
+    """Of sixteen requests side by side nine are too many, each time."""
     pace = _pace(clock)
+    rounds = 0
+    while pace.in_vain is None:
+        rounds += 1
+        assert pace.await_turn()
+        sent_at, clock.now = clock.now, clock.now + 0.02
+        for _ in range(9):
+            pace.told_to_slow_down(0.0, clock.now, sent_at)
+        for _ in range(7):
+            pace.went_through(clock.now)
+    assert "more than half of the requests were refused, however slowly they went out" == pace.in_vain
+    assert rounds <= MAX_REFUSED / 2 + 1
+
+
+def test_a_gateway_that_refuses_every_other_request_for_ever_is_given_up(clock: Clock) -> None:
+    """It takes each request the second time, and asks for no wait: the run would crawl for an hour."""
+    pace = _pace(clock)
+    began = clock.now
     for number in count():
         if pace.in_vain is not None:
             break
         assert pace.await_turn()
         clock.now += 0.02
-        if number % 5 < 3:
-            pace.told_to_slow_down(0.0, clock.now, clock.now - 0.02)
-        else:
+        if number % 2:
             pace.went_through(clock.now)
-    assert "more than half of the requests were refused, however slowly they went out" == pace.in_vain
-    assert number <= 5 * (MAX_REFUSED + 2)
+        else:
+            pace.told_to_slow_down(0.0, clock.now, clock.now - 0.02)
+    assert "the run had to wait for more than 10 minutes in all" == pace.in_vain
+    assert clock.now - began <= MAX_PAUSED_S + 2 * MAX_PAUSE_S
 
 
 def test_a_gateway_that_limits_its_rate_is_waited_for(clock: Clock) -> None:

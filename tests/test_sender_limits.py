@@ -18,7 +18,7 @@ from conformance.journal import Journal, Redaction, read_journal
 from conformance.model.errors import EnvironmentFailure
 from conformance.model.traffic import Case, Kind, Request, Response
 from conformance.wire import Allowance, Manners, Pace, Sender, sender
-from conformance.wire.connection import Answer, Unanswered
+from conformance.wire.connection import HttpAnswer, Unanswered
 
 MAX = 5
 
@@ -191,13 +191,13 @@ class Scripted:
     def __exit__(self, *_: object) -> None:
         """Nothing to close."""
 
-    def ask(self, request: Request, _ready: Callable[[], object] | None = None, _tag: int = 0) -> Answer:
+    def ask(self, request: Request, _ready: Callable[[], object] | None = None, _tag: int = 0) -> HttpAnswer:
         """The next outcome."""
         self.asked.append(request)
         outcome = self._outcomes.pop(0)
         if isinstance(outcome, Unanswered):
             raise outcome
-        return Answer(outcome)
+        return HttpAnswer(outcome)
 
 
 OK = Response(200, (), b'{"status_code": 200}')

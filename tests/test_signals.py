@@ -30,7 +30,7 @@ from conformance.model import interruption
 from conformance.model.interruption import Closing, heeded, held_back, wished
 from conformance.pytest.session import Holder
 from conformance.wire import Pace, Sender
-from conformance.wire.connection import Answer, Connection, KeepAlive, Unanswered
+from conformance.wire.connection import Connection, HttpAnswer, KeepAlive, Unanswered
 from conformance.wire.streams import client_tls, close_all
 
 
@@ -86,7 +86,7 @@ def test_a_request_that_a_signal_kept_back_is_not_held_against_the_gateway(
     """The signal comes when the request is recorded already, and nothing of it has gone out."""
     told = threading.Event()
 
-    def ask(self: Connection, *arguments: Any) -> Answer:
+    def ask(self: Connection, *arguments: Any) -> HttpAnswer:
         told.set()
         return asked(self, *arguments)
 

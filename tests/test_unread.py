@@ -175,7 +175,7 @@ def _address(witness: Witness) -> Address:
 
 
 def _told_unfinished(witness: Witness, journal: Journal) -> bool:
-    witness.tell_unfinished()
+    witness.note_rest()
     journal.flush()
     return bool(noted(journal.path))
 

@@ -117,7 +117,7 @@ def test_of_what_is_nobodys_call_so_much_is_kept(watched: Watched, monkeypatch: 
 
     statuses = [httpx.post(f"{watched.witness.url}/junk", content=b"x" * 1000).status_code for _ in range(5)]
     watched.send(f"{watched.witness.url}/fax", body=b"x" * 1000)
-    watched.witness.note_left_out()
+    watched.witness.note_rest()
 
     record = watched.record()
     assert [404] * 5 == statuses

@@ -12,9 +12,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -28,17 +26,15 @@ from conformance.client.plan import Cases, Credential
 from conformance.client.posting import check_reachable
 from conformance.client.protocol import Hello
 from conformance.client.rules.calls import STRAY
-from conformance.client.settings import ClientSettings, program_of
-from conformance.client.witness import Witness, wait_for_resends
+from conformance.client.settings import JOURNAL, ClientSettings, program_of
+from conformance.client.witness import Witness
 from conformance.contract.contract import Contract
 from conformance.journal import Journal, Redaction
-from conformance.model.errors import EnvironmentFailure, SuiteError, UsageError, lack_of
+from conformance.model.errors import EnvironmentFailure, UsageError, lack_of
 from conformance.model.interruption import Closing, held_back, let_through
 from conformance.model.progress import Progress, Silent
 from conformance.model.traffic import Case, Kind, Request
 from conformance.wire.streams import client_tls
-
-JOURNAL = "journal.sqlite"
 
 LEFT_BEHIND = "left-behind"
 """The kind of the note on processes that outlived the driver; `processes` is null where they cannot be found."""
@@ -144,14 +140,8 @@ def _redacted(values: Iterable[str], message: str, hint: str, lines: Iterable[st
 
 def _recorded(settings: ClientSettings, hello: Hello) -> tuple[dict[str, Any], Redaction]:
     credential = Credential.of(settings.seed)
-    recorded = {
-        **settings.recorded(),
-        "subject_name": hello.subject,
-        "started_at": datetime.now(UTC).isoformat(timespec="milliseconds"),
-        # Made up for this run and worth nothing outside it: evidence, not a secret.
-        "credential": {"key": credential.key, "secret": credential.secret},
-    }
     tokens = tokens_in(settings.contract, *hello.callback_urls.values())
+    recorded = settings.of_run(hello.subject, credential.key, credential.secret)
     return recorded, Redaction.of_values(*settings.protected, *tokens)
 
 
@@ -159,7 +149,7 @@ def _run(settings: ClientSettings, greeted: _Greeted, progress: Progress, begun:
     journal = greeted.journal
     if greeted.driver is not None and (proxies := proxies_in(os.environ)):
         journal.note("environment", {"proxies": proxies})
-    with _witness(journal, settings.contract) as witness:
+    with Witness(journal, settings.contract) as witness:
         bench = Bench(
             settings,
             journal,
@@ -199,26 +189,17 @@ def _carry_out(bench: Bench) -> None:
         caller.call_postponed()
     except OutOfTime as out_of_time:
         bench.note_out_of_time(out_of_time)
-    _watch(bench)
+    watch(bench)
     bench.close()
 
 
-@contextmanager
-def _witness(journal: Journal, contract: Contract) -> Iterator[Witness]:
-    with Witness(journal, contract) as witness:
-        yield witness
-    if witness.errors:
-        raise SuiteError(f"the witness failed: {witness.errors[0]!r}") from witness.errors[0]
-
-
-def _watch(bench: Bench) -> None:
+def watch(bench: Bench) -> None:
     """Wait once, for all cases, until a request that is sent again within the window would have arrived.
 
     `waited_s` of the note: since the last answer that could have made the client send again.
     """
-    since = wait_for_resends(bench.witness, bench.settings.resend_window_s, bench.progress)
-    bench.witness.tell_unfinished()
-    bench.witness.note_left_out()
+    since = bench.witness.wait_for_resends(bench.settings.resend_window_s, bench.progress)
+    bench.witness.note_rest()
     at = time.monotonic()
     bench.journal.note("settled", {"at": at, "waited_s": None if since is None else round(at - since, 3)})
 

@@ -251,22 +251,12 @@ OTHER_METHODS = ("PUT", "POST")
 
 def _mistakes(receiver: ReceiverUnderTest) -> list[tuple[str, Mapping[str, Any] | None]]:
     """Members in place of the outcome that no schema allows and no success has. None: JSON cut short."""
-    roles = receiver.contract.notification
-    values: list[Any] = [_near_miss(receiver), None, True, *_as_number(roles.success), [roles.success]]
-    mistyped = [(f"{roles.outcome} is {_shown(value)}", {roles.outcome: value}) for value in values]
-    return [(f"without {roles.outcome}", {}), mistyped[0], ("JSON that is cut short", None), *mistyped[1:]]
-
-
-def _near_miss(receiver: ReceiverUnderTest) -> str:
-    """A text that is nearly the success value, and that no notification has."""
-    success = receiver.contract.notification.success
-    nearly = (str(int(success) + 1) if success.isdecimal() else success.swapcase(), f"{success}0", f"un{success}")
-    return next(text for text in nearly if not receiver.allows(receiver.contract.notification.outcome, text))
-
-
-def _as_number(text: str) -> list[int]:
-    return [int(text)] if text.isdecimal() else []
-
-
-def _shown(value: Any) -> str:
-    return f"the number {value}" if type(value) is int else json.dumps(value)
+    outcome, success = receiver.contract.notification.outcome, receiver.contract.notification.success
+    as_number = [int(success)] if success.isdecimal() else []
+    nearly = (str(as_number[0] + 1) if as_number else success.swapcase(), f"{success}0", f"un{success}")
+    near_miss = next(text for text in nearly if not receiver.allows(outcome, text))
+    mistyped: list[tuple[str, Mapping[str, Any] | None]] = []
+    for value in (near_miss, None, True, *as_number, [success]):
+        shown = f"the number {value}" if type(value) is int else json.dumps(value)
+        mistyped.append((f"{outcome} is {shown}", {outcome: value}))
+    return [(f"without {outcome}", {}), mistyped[0], ("JSON that is cut short", None), *mistyped[1:]]

@@ -151,6 +151,8 @@ class Driver:
         lines: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         self._lines = lines
         self._mark = token_hex(16)
+        # The client under test must not hold the secrets of the suite.
+        environment = {name: value for name, value in os.environ.items() if not name.startswith(OPTIONS)}
         try:
             process = subprocess.Popen(  # noqa: S603 - what the user gave, without a shell
                 self._arguments,
@@ -158,7 +160,7 @@ class Driver:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 start_new_session=True,
-                env={**_without_options(os.environ), MARK: self._mark},
+                env={**environment, MARK: self._mark},
             )
         except OSError as error:
             if error.errno in LACKS:
@@ -350,8 +352,3 @@ def _in_words(code: int) -> str:
         return f"signal {signal.Signals(-code).name}"
     except ValueError:
         return f"signal {-code}"
-
-
-def _without_options(environment: Mapping[str, str]) -> dict[str, str]:
-    """The environment without the secrets of the suite, which the client under test must not hold."""
-    return {name: value for name, value in environment.items() if not name.startswith(OPTIONS)}

@@ -15,8 +15,9 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from random import Random
 
 import httpx
@@ -152,25 +153,21 @@ class Examination:
 
     def one_by_one(self, outgoing: Sequence[Outgoing]) -> None:
         """Send them one after the other, where they ask for it on the connection of the one before."""
-        posting: Posting | None = None
-        try:
+        with ExitStack() as stack:
+            posting: Posting | None = None
             for listed in outgoing:
                 (each,) = self._addressed([listed])
                 used = posting is not None and posting.reusable
                 if posting is None or not (each.keeps and used):
-                    if posting is not None:
-                        posting.close()
-                    posting, used = Posting(each.case.request.url, self.tls), False
-                sent = self._asked(*self._noted([each]), each, posting, self.waits_s)
+                    stack.close()
+                    posting, used = stack.enter_context(Posting(each.case.request.url, self.tls)), False
+                sent = self._asked_alone(each, posting)
                 if sent.lost and used:  # HTTP allows the connection to be closed meanwhile
-                    posting.close()
-                    posting = Posting(each.case.request.url, self.tls)
-                    sent = self._asked(*self._noted([each], attempt=2), each, posting, self.waits_s)
+                    stack.close()
+                    posting = stack.enter_context(Posting(each.case.request.url, self.tls))
+                    sent = self._asked_alone(each, posting, attempt=2)
                 self.bench.tick()
                 self._look_after([sent])
-        finally:
-            if posting is not None:
-                posting.close()
 
     def beside_a_call(self, cases: Sequence[Case]) -> None:
         """Send them while the client makes a call, when its driver cannot be started again."""
@@ -207,7 +204,7 @@ class Examination:
         def send(number: int, each: Outgoing) -> Sent:
             ready.wait()
             with Posting(each.case.request.url, self.tls, within_s) as posting:
-                return self._asked([number], at, each, posting, within_s)
+                return self._asked(number, at, each, posting, within_s)
 
         with ThreadPoolExecutor(len(outgoing), thread_name_prefix="delivery") as workers:
             sent = list(workers.map(send, numbers, outgoing))
@@ -220,7 +217,7 @@ class Examination:
         url = self.receivers[sent.case.command or ""].url
         each = Outgoing(replace(sent.case, request=replace(sent.case.request, url=url)))
         with Posting(url, self.tls) as posting:
-            return self._asked(*self._noted([each], attempt=2), each, posting, self.waits_s)
+            return self._asked_alone(each, posting, attempt=2)
 
     def _together(self, outgoing: Sequence[Outgoing], within_s: float) -> list[Sent]:
         """Like `_at_once`; one thread releases the last bytes of all that got a connection in time."""
@@ -230,27 +227,28 @@ class Examination:
         gathered, gate, lock = threading.Semaphore(0), threading.Event(), threading.Lock()
         begun: list[Posting] = []
 
-        def send(number: int, each: Outgoing) -> Sent:
+        def ask(each: Outgoing) -> Response:
             with Posting(each.case.request.url, self.tls, within_s) as posting:
                 try:
                     posting.connect()
                     posting.begin(each.case.request, each.framing)
-                except Unanswered as unanswered:
+                    with lock:
+                        late = gate.is_set()
+                        if not late:
+                            begun.append(posting)
+                finally:
                     gathered.release()
-                    return self._failed(number, each, unanswered)
-                with lock:
-                    late = gate.is_set()
-                    if not late:
-                        begun.append(posting)
-                gathered.release()
                 if late:
                     posting.release()
                 else:
                     gate.wait()
-                return self._answered(number, each, at, within_s, posting)
+                return posting.answer(within_s)
 
         with ThreadPoolExecutor(len(outgoing), thread_name_prefix="delivery") as workers:
-            sent = [workers.submit(send, number, each) for number, each in zip(numbers, outgoing, strict=True)]
+            sent = [
+                workers.submit(self._recorded, number, at, each, partial(ask, each))
+                for number, each in zip(numbers, outgoing, strict=True)
+            ]
             deadline = time.monotonic() + GATHERED_WITHIN_S
             for _ in outgoing:
                 gathered.acquire(timeout=max(0.0, deadline - time.monotonic()))
@@ -260,43 +258,37 @@ class Examination:
                 gate.set()
             return [each.result() for each in sent]
 
-    def _asked(self, numbers: list[int], at: float, each: Outgoing, posting: Posting, within_s: float) -> Sent:
-        number, request = numbers[0], each.case.request
-        if proxy_for(httpx.URL(request.url)) is not None:
-            return self._through_a_proxy(number, each, at, within_s)
-        try:
+    def _asked_alone(self, each: Outgoing, posting: Posting, attempt: int = 1) -> Sent:
+        (number,), at = self._noted([each], attempt)
+        return self._asked(number, at, each, posting, self.waits_s)
+
+    def _asked(self, number: int, at: float, each: Outgoing, posting: Posting, within_s: float) -> Sent:
+        request = each.case.request
+
+        def ask() -> Response:
+            if proxy_for(httpx.URL(request.url)) is not None:
+                with Connection(within_s, KeepAlive(), self.tls) as connection:
+                    return connection.ask(request).response
             if not posting.reusable:
                 posting.connect()
             posting.begin(request, each.framing)
-        except Unanswered as unanswered:
-            return self._failed(number, each, unanswered)
-        posting.release()
-        return self._answered(number, each, at, within_s, posting)
+            posting.release()
+            return posting.answer(within_s)
 
-    def _through_a_proxy(self, number: int, each: Outgoing, at: float, within_s: float) -> Sent:
-        with Connection(within_s, KeepAlive(), self.tls) as connection:
-            try:
-                response = connection.ask(each.case.request).response
-            except Unanswered as unanswered:
-                return self._failed(number, each, unanswered)
-        answered_at = time.monotonic()
-        self.bench.journal.answered(number, response, answered_at)
-        return Sent(each.case, response, answered_at - at)
+        return self._recorded(number, at, each, ask)
 
-    def _answered(self, number: int, each: Outgoing, at: float, within_s: float, posting: Posting) -> Sent:
+    def _recorded(self, number: int, at: float, each: Outgoing, ask: Callable[[], Response]) -> Sent:
+        """Ask, and record the answer or the failure."""
+        journal = self.bench.journal
         try:
-            response = posting.answer(within_s)
+            response = ask()
         except Unanswered as unanswered:
-            return self._failed(number, each, unanswered)
+            journal.failed(number, str(unanswered), time.monotonic(), unsent=unanswered.never_left)
+            lost, reset = "within" not in str(unanswered), isinstance(unanswered, Reset)
+            return Sent(each.case, None, None, lost=lost, reset=reset, reached=not unanswered.never_left)
         answered_at = time.monotonic()
-        self.bench.journal.answered(number, response, answered_at)
+        journal.answered(number, response, answered_at)
         return Sent(each.case, response, answered_at - at)
-
-    def _failed(self, number: int, each: Outgoing, unanswered: Unanswered) -> Sent:
-        self.bench.journal.failed(number, str(unanswered), time.monotonic(), unsent=unanswered.never_left)
-        lost = "within" not in str(unanswered)
-        reset = isinstance(unanswered, Reset)
-        return Sent(each.case, None, None, lost=lost, reset=reset, reached=not unanswered.never_left)
 
     # --- The receiver's life
 

@@ -169,7 +169,7 @@ def basics(examination: Examination, receiver: ReceiverUnderTest) -> None:
 def _learn(receiver: ReceiverUnderTest, sent: Sequence[Sent]) -> None:
     """Leave out members and failures that the receiver does not take: it has failed for them already."""
     roles = receiver.contract.notification
-    taken = [_members_of(each.case) for each in sent if each.taken]
+    taken: list[dict[str, str]] = [json.loads(each.case.request.body) for each in sent if each.taken]
     for success in (True, False):
         forms = [members for members in taken if (members[roles.outcome] == roles.success) is success]
         if forms:
@@ -178,11 +178,6 @@ def _learn(receiver: ReceiverUnderTest, sent: Sequence[Sent]) -> None:
     codes = {members[roles.outcome] for members in taken}
     if failures := tuple(failure for failure in receiver.failures if failure[0] in codes):
         receiver.failures = failures
-
-
-def _members_of(case: Case) -> dict[str, str]:
-    members: dict[str, str] = json.loads(case.request.body)
-    return members
 
 
 def unusual(examination: Examination, receiver: ReceiverUnderTest) -> None:

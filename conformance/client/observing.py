@@ -14,16 +14,15 @@ import re
 import threading
 import time
 from base64 import b64encode
-from collections.abc import Callable, Mapping, MutableMapping
-from datetime import UTC, datetime
+from collections.abc import Callable, MutableMapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
 from conformance.client.rules.calls import STRAY
 from conformance.client.rules.sending import as_text
-from conformance.client.settings import ClientSettings
-from conformance.client.witness import Witness, WitnessRequest, wait_for_resends
+from conformance.client.settings import JOURNAL, ClientSettings
+from conformance.client.witness import Witness, WitnessRequest
 from conformance.contract.command import Command
 from conformance.contract.contract import Contract
 from conformance.journal import Journal, Redaction
@@ -33,15 +32,13 @@ from conformance.mock.account import Account, number_row
 from conformance.mock.answering import Channel, put, received
 from conformance.mock.behaviour import Wire
 from conformance.mock.gateway import Gateway
-from conformance.model.errors import SuiteError, UsageError
+from conformance.model.errors import UsageError
 from conformance.model.interruption import granted, held_back, let_through
 from conformance.model.progress import Progress, Silent
 from conformance.model.traffic import Case, Kind, Request
 from conformance.wire.asgi import Receive, Send
 from conformance.wire.ledger import Taken
 from conformance.wire.listening import Address
-
-JOURNAL = "journal.sqlite"
 
 ASPECT = "observed"
 
@@ -155,7 +152,7 @@ def command_of(target: str, contract: Contract) -> Command | None:
 
 def _lawful_body(command: Command, body: bytes, contract: Contract) -> bytes:
     """The body that a lawful client would have sent instead: the documented members, as strings."""
-    members = _members(body)
+    members = Content.of(body).members
     if command.method == "GET" or members is None:
         return b""
     known = contract.schemas.resolved(f"{command.folder}/request")["properties"]
@@ -165,12 +162,8 @@ def _lawful_body(command: Command, body: bytes, contract: Contract) -> bytes:
 
 def is_chosen(body: bytes, contract: Contract) -> bool:
     """Whether the recipient in the body chooses a behaviour."""
-    members, recipient = _members(body), contract.members.recipient
+    members, recipient = Content.of(body).members, contract.members.recipient
     return members is not None and recipient is not None and number_row(contract, members.get(recipient)) is not None
-
-
-def _members(body: bytes) -> Mapping[str, Any] | None:
-    return Content.of(body).members
 
 
 Introduce = Callable[[str, Account], None]
@@ -188,12 +181,9 @@ def observe(settings: ClientSettings, introduce: Introduce, progress: Progress |
     progress.phase("prepare")
     account = Account.sample(contract=settings.contract)
     begun = time.monotonic()
-    with (
-        held_back(),
-        Journal.create(
-            settings.report_dir / JOURNAL, _recorded(settings, account), Redaction.of_values(*settings.protected)
-        ) as journal,
-    ):
+    recorded = settings.of_run("the client that was observed", account.consumer_key, account.consumer_secret)
+    redaction = Redaction.of_values(*settings.protected)
+    with held_back(), Journal.create(settings.report_dir / JOURNAL, recorded, redaction) as journal:
         with ObservingWitness(journal, account, settings.seed, settings.observe) as witness:
             journal.plan([Case(STRAY, None, Kind.INVOKE, STRAY, STRAY, Request("GET", witness.url))])
             introduce(witness.base, account)
@@ -203,31 +193,18 @@ def observe(settings: ClientSettings, introduce: Introduce, progress: Progress |
             try:
                 with let_through():
                     witness.wait(settings.observe_for_s, settings.observe_idle_s)
-                    wait_for_resends(witness, settings.advised_delay_s, progress)
+                    witness.wait_for_resends(settings.advised_delay_s, progress)
             except KeyboardInterrupt:
                 granted()  # that is how it is meant to end
-            witness.tell_unfinished()
-            witness.note_left_out()
+            witness.note_rest()
             journal.note("settled", {"at": time.monotonic(), "waited_s": None})
-        if witness.errors:
-            raise SuiteError(f"the witness failed: {witness.errors[0]!r}") from witness.errors[0]
         journal.note("finished", {"duration_s": round(time.monotonic() - begun, 3)})
     return settings.report_dir / JOURNAL
 
 
 def _end_of(settings: ClientSettings) -> str:
-    """When it ends, in words."""
+    """When the observation ends, in words."""
     ends = [] if settings.observe_for_s is None else [f"for {settings.observe_for_s:g} s"]
     if settings.observe_idle_s is not None:
         ends.append(f"until nothing has come for {settings.observe_idle_s:g} s")
     return " or ".join(ends) or "until Ctrl-C"
-
-
-def _recorded(settings: ClientSettings, account: Account) -> dict[str, Any]:
-    return {
-        **settings.recorded(),
-        "subject_name": "the client that was observed",
-        "started_at": datetime.now(UTC).isoformat(timespec="milliseconds"),
-        # The sample account's, which opens nothing: evidence, not a secret.
-        "credential": {"key": account.consumer_key, "secret": account.consumer_secret},
-    }

@@ -231,14 +231,11 @@ def _first_reply(scenario: ScenarioRow, command: Command, contract: Contract) ->
     """The first answer of a gateway in that scenario."""
     behaviour = played(scenario, Setting("0", "http://localhost"))
     gateway = Gateway(Account.sample(contract=contract), behaviour, 0)
-    request = Request(command.method, f"{contract.base_path}/{command.name}", (), _sample(command, contract))
+    body = b""
+    if command.method != "GET":
+        body = json.dumps(contract.schemas.resolved(f"{command.folder}/request")["examples"][0]).encode()
+    request = Request(command.method, f"{contract.base_path}/{command.name}", (), body)
     return gateway.answer(request, 0.0).reply
-
-
-def _sample(command: Command, contract: Contract) -> bytes:
-    if command.method == "GET":
-        return b""
-    return json.dumps(contract.schemas.resolved(f"{command.folder}/request")["examples"][0]).encode()
 
 
 def again(cases: Cases, first: PlannedCall) -> PlannedCall:
@@ -280,7 +277,8 @@ def _calls_of(  # noqa: PLR0913, PLR0917 - each is a setting of its own
 ) -> Iterator[PlannedCall]:
     payloads = valid_payloads(cases.contract, command, Constraints(), max_examples, seed)
     made: list[Mapping[str, str]] = []
-    for aspect, params in (*_asked(payloads), *_telling(command, payloads[0], cases.contract)):
+    asked = [(payload.aspect, _params(payload)) for payload in payloads]
+    for aspect, params in (*asked, *_telling(command, payloads[0], cases.contract)):
         without = _without(params, lacks)
         if without not in made:  # two may differ only in what the client lacks
             made.append(without)
@@ -291,10 +289,6 @@ def _calls_of(  # noqa: PLR0913, PLR0917 - each is a setting of its own
     for scenario in scenarios:
         opening = cases.call(command.name, OPENING, OPENING.name, next(others)) if scenario.reuses else None
         yield cases.call(command.name, scenario, scenario.name, next(others), opening)
-
-
-def _asked(payloads: Iterable[ValidPayload]) -> Iterator[tuple[str, dict[str, str]]]:
-    return ((payload.aspect, _params(payload)) for payload in payloads)
 
 
 def _without(params: Mapping[str, str], lacks: Collection[str]) -> dict[str, str]:
@@ -351,11 +345,11 @@ def played(scenario: ScenarioRow, setting: Setting) -> Behaviour:
     if scenario.waits is not None:
         behaviour = replace(behaviour, reply=(_until_passed(behaviour.reply, as_date=scenario.waits == "date"),))
     every_s = setting.timeout_s / DRIPS_IN_A_TIMEOUT
-    return replace(behaviour, reply=(*behaviour.reply, lambda reply, _: _dripping(reply, every_s)))
 
+    def dripping(reply: Reply, _: Moment) -> Reply:
+        return replace(reply, drip_every_s=min(reply.drip_every_s, every_s))
 
-def _dripping(reply: Reply, every_s: float) -> Reply:
-    return replace(reply, drip_every_s=min(reply.drip_every_s, every_s))
+    return replace(behaviour, reply=(*behaviour.reply, dripping))
 
 
 def _until_passed(changes: tuple[ReplyChange, ...], *, as_date: bool) -> ReplyChange:

@@ -8,6 +8,7 @@ import shlex
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,6 +20,8 @@ from conformance.judging.expectations import Expectations
 from conformance.model.errors import UsageError
 from conformance.model.traffic import has_userinfo, shown_url
 from conformance.wire.listening import Address
+
+JOURNAL = "journal.sqlite"
 
 SEED_BITS = 32
 
@@ -37,7 +40,7 @@ MOST_OBSERVED_S = 365 * 86_400.0
 # wait 5 to 10 seconds, and nobody can have looked into it in less than two.
 DEFAULT_RESEND_WINDOW_S = 2.0
 
-# What moves money is not sent again by itself within this time of a 500 or a lost answer: 5 to 10 seconds are advised
+# A request that moves money is not sent again within this time of a 500 or a lost answer: 5 to 10 seconds are advised
 # (contract, "Responses").
 DEFAULT_ADVISED_DELAY_S = 5.0
 
@@ -164,6 +167,18 @@ class ClientSettings:
             "advised_delay_s": self.advised_delay_s,
             "patience_s": self.patience_s,
             "catalogue_url": self.catalogue_url,
+        }
+
+    def of_run(self, subject: str, key: str, secret: str) -> dict[str, Any]:
+        """The settings as the journal keeps them, with what is known once a run begins.
+
+        The credential is made up, or the sample account's: it opens nothing outside the run, so it is no secret.
+        """
+        return {
+            **self.recorded(),
+            "subject_name": subject,
+            "started_at": datetime.now(UTC).isoformat(timespec="milliseconds"),
+            "credential": {"key": key, "secret": secret},
         }
 
 

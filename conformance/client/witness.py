@@ -29,6 +29,7 @@ from conformance.mock.account import Account
 from conformance.mock.answering import AnswerProtocol, Channel, json_bytes, put, received, was_used
 from conformance.mock.behaviour import Ending, Reply, Wire
 from conformance.mock.gateway import JSON_HEADER, Gateway, Reaction
+from conformance.model.errors import SuiteError
 from conformance.model.progress import Progress
 from conformance.model.traffic import Request, Response
 from conformance.wire.asgi import AsgiThread, Receive, Send
@@ -77,7 +78,10 @@ class WitnessRequest:
 
 
 class Witness:
-    """Serves from `start` to `stop`; a context manager. Stages are opened at any time."""
+    """Serves from `start` to `stop`; a context manager, which raises SuiteError for bugs in serving.
+
+    Stages are opened at any time.
+    """
 
     def __init__(self, journal: Journal, contract: Contract, listen: Address = ANY_ADDRESS) -> None:
         """Bind the addresses. Raises EnvironmentFailure if that fails."""
@@ -115,16 +119,6 @@ class Witness:
         """The errors in serving, which are bugs of ours."""
         return self._here.errors + self._elsewhere.errors
 
-    @property
-    def troubled_at(self) -> float | None:
-        """When (monotonic seconds) the last answer other than 200 was sent, or the last answer lost."""
-        return self._troubled_at
-
-    @property
-    def watch_until(self) -> float:
-        """Until when (monotonic seconds) a repetition may come that a stage watches for."""
-        return self._watch_until
-
     def base_url(self, nonce: str) -> str:
         """The base URL of a nonce."""
         return f"{self.url}/n/{nonce}{self._contract.base_path}"
@@ -149,15 +143,24 @@ class Witness:
         with self._lock:
             return self._astray
 
-    def note_left_out(self) -> None:
-        """Note how many requests of strangers were not kept."""
+    def note_rest(self) -> None:
+        """Note how many requests of strangers were not kept, and which requests have begun and are not complete."""
+        self._here.look(tell_unfinished)
+        self._elsewhere.look(tell_unfinished)
         if self._strays.left_out:
             self._journal.note("strays", self._strays.described())
 
-    def tell_unfinished(self) -> None:
-        """Note now which requests have begun and are not there in full."""
-        self._here.look(tell_unfinished)
-        self._elsewhere.look(tell_unfinished)
+    def wait_for_resends(self, window_s: float, progress: Progress) -> float | None:
+        """Wait until `window_s` after the last answer that could make the client send again; when that was, if ever.
+
+        Longer where a stage has to be watched for longer. The wait is for nothing to come, so no condition can end it.
+        """
+        since = self._troubled_at
+        if since is not None and (left := max(since + window_s, self._watch_until) - time.monotonic()) > 0:
+            progress.phase("listen", f"{left:.1f} s")
+            progress.until(time.monotonic() + left)
+            time.sleep(left)
+        return since
 
     def start(self) -> None:
         """Serve from here on."""
@@ -175,6 +178,8 @@ class Witness:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.stop()
+        if self.errors and kind is None:
+            raise SuiteError(f"the witness failed: {self.errors[0]!r}") from self.errors[0]
 
     async def _serve_here(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         channel = Channel(scope, receive, send)
@@ -212,7 +217,7 @@ class Witness:
             await self._reply(WitnessRequest(self._arrived(stage.case_id, whole), request, channel), reply, Wire())
 
     async def _turn_away(self, whole: Request, request: Request, channel: Channel, reply: Reply) -> None:
-        """Reaction what belongs to no stage; what is not evidently the client's is kept within bounds."""
+        """Answer a request to no stage; those that are not evidently the client's are kept within bounds."""
         account = self._account
         kept: Request | None = whole
         credential = None if account is None else (account.consumer_key, account.consumer_secret)
@@ -227,7 +232,7 @@ class Witness:
             await self._reply(WitnessRequest(self._arrived(STRAY, kept), request, channel), reply, Wire())
 
     def _refused(self, refused: Refused) -> None:
-        """Note that a client was turned away; one such note tells of all."""
+        """Note that a client was turned away, once for all."""
         with self._lock:
             told, self._refused_told = self._refused_told, True
         if not told:
@@ -300,16 +305,3 @@ def _as_sent(reply: Reply, wire: Wire) -> Response:
     }
     headers = (*reply.headers, *((name, value) for name, value in extra.items() if value))
     return Response(reply.status, headers, body, "HTTP/1.0" if wire.http_1_0 else "HTTP/1.1")
-
-
-def wait_for_resends(witness: Witness, window_s: float, progress: Progress) -> float | None:
-    """Wait until `window_s` after the last answer that could make the client send again; when that was, if ever.
-
-    Longer where a stage has to be watched for longer. The wait is for nothing to come, so no condition can end it.
-    """
-    since = witness.troubled_at
-    if since is not None and (left := max(since + window_s, witness.watch_until) - time.monotonic()) > 0:
-        progress.phase("listen", f"{left:.1f} s")
-        progress.until(time.monotonic() + left)
-        time.sleep(left)
-    return since

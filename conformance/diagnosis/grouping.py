@@ -1,13 +1,13 @@
 """Findings grouped by the answer: status, shape of the body and message, so that two different crashes are two.
 
-    AnswerSignature            what an exchange was answered, as far as findings are told apart by it
-    said_by         that of the exchanges with these numbers
-    alike           whether two answers are of one kind
-    grouped         findings in groups of those that are alike
-    gathered        a group as one finding, with the number of all
+    AnswerSignature     the parts of an answer that tell findings apart
+    said_by             exchanges by number → their signatures
+    alike               whether two answers are of one kind
+    grouped             findings in groups of those that are alike
+    gathered            a group as one finding, with the number of all
 
-Texts of a gateway hold numbers, ids and the values that they are about. So they are compared as they are but for
-numbers and ids; where that makes too many groups, without what stands in quotes; and where that does, not at all.
+The texts of a gateway contain numbers, ids and values of the request. So texts are compared without numbers and ids;
+if that makes too many groups, without quotations; and if that does, not at all.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from conformance.diagnosis.traits import CRASHED, FORM, exchanges_of
 from conformance.journal import Record
 from conformance.judging.judgement import Finding
 from conformance.judging.reading import Content
-from conformance.model.traffic import Exchange, header
+from conformance.model.traffic import Exchange, media_type
 
 # More kinds of one failure than this are one whose text repeats what was sent.
 MOST_KINDS = 5
@@ -57,9 +57,8 @@ class AnswerSignature:
             return cls(None, "no answer", exchange.failure or "", is_object=False, strange=())
         members = Content.with_repeats(response.body).members
         if members is None:
-            media_type = (header(response.headers, "Content-Type") or "").partition(";")[0].strip().lower()
             text = response.body[:LONGEST_TEXT].decode("utf-8", "replace")
-            return cls(response.status, media_type, text, is_object=False, strange=())
+            return cls(response.status, media_type(response.headers) or "", text, is_object=False, strange=())
         strange = tuple(sorted(set(members) - _documented(contract)))
         texts = {name: value for name, value in members.items() if isinstance(value, str)}
         described = (value for name, value in texts.items() if name != contract.answer.id)

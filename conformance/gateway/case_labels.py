@@ -13,12 +13,11 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from conformance.contract.contract import Contract
-from conformance.gateway.request_templates import RIGHT, RequestTemplate, credential_value, json_object
+from conformance.gateway.request_templates import RIGHT, RequestTemplate, credential_value
 from conformance.gateway.rules.answers import EQUAL
 from conformance.model.errors import UsageError
-from conformance.model.traffic import Kind, header
-from conformance.model.untrusted import parse_json
-from conformance.payloads.probes import JSON_MEDIA_TYPE
+from conformance.model.traffic import JSON_MEDIA_TYPE, Kind, header, media_type
+from conformance.model.untrusted import json_object, parse_json
 from conformance.payloads.valid import documented_range
 
 # What fits into one SMS. Accepting more is a SHOULD of its own (aspect `long`), so that label changes the verdict.
@@ -36,8 +35,7 @@ def mislabelled(contract: Contract, step: RequestTemplate, earlier: RequestTempl
 
 def _content_type(step: RequestTemplate) -> str | None:
     """The declared media type; that of an ordinary request is JSON."""
-    value = JSON_MEDIA_TYPE if step.headers is None else header(step.headers, "Content-Type")
-    return None if value is None else value.partition(";")[0].strip().lower()
+    return JSON_MEDIA_TYPE if step.headers is None else media_type(step.headers)
 
 
 def _addressed(contract: Contract, step: RequestTemplate) -> Iterator[str]:

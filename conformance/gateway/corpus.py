@@ -17,8 +17,9 @@ from conformance.contract.command import Key
 from conformance.contract.contract import Contract
 from conformance.gateway.case_files import CaseFile, numbered
 from conformance.gateway.command_plan import NEGATIVE, CommandPlan, Group, in_order
-from conformance.gateway.request_templates import RequestTemplate, json_object, marker
+from conformance.gateway.request_templates import RequestTemplate, marker
 from conformance.model.traffic import Case, Kind, Request
+from conformance.model.untrusted import json_object
 from conformance.payloads.addressees import GIVEN_BY
 
 # Repeats that say nothing unless a request of their command is accepted beside them.

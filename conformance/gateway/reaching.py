@@ -25,12 +25,11 @@ from urllib.parse import urljoin, urlsplit
 
 from conformance.contract.command import Command
 from conformance.contract.contract import Contract
-from conformance.gateway.rules.answers import media_type_of
 from conformance.gateway.settings import Settings
 from conformance.judging.reading import ANSWERED_BETWEEN, UNAUTHORIZED, Content, is_number
 from conformance.model.errors import SuiteError
-from conformance.model.traffic import CLOSED_ON_REUSE, Request, Response, header
-from conformance.wire.connection import Answer, Certificate, Connection, KeepAlive, Unanswered
+from conformance.model.traffic import CLOSED_ON_REUSE, Request, Response, header, media_type
+from conformance.wire.connection import Certificate, Connection, HttpAnswer, KeepAlive, Unanswered
 from conformance.wire.pacing import retry_after_s, timestamp_of
 from conformance.wire.sender import LONGEST_WAIT_S, TOO_MANY_REQUESTS, UNAVAILABLE, asked_to_stay_away, in_words
 from conformance.wire.streams import client_tls
@@ -185,7 +184,7 @@ class _Asking:
         """The answer to a command that is asked for nothing."""
         return self._answered(command).response
 
-    def _answered(self, command: Command) -> Answer:
+    def _answered(self, command: Command) -> HttpAnswer:
         if command.method == "GET":
             return self._got(command.method, command.name)
         # It may be sent twice, for nothing can come of it: neither a number nor an amount is named.
@@ -198,7 +197,7 @@ class _Asking:
         nonsense = {"GET": self._got("GET", self._nonsense), "POST": self._got("POST", self._nonsense, {})}
         return commands, {method: each.response for method, each in nonsense.items()}
 
-    def _got(self, method: str, command: str, members: Mapping[str, str] | None = None) -> Answer:
+    def _got(self, method: str, command: str, members: Mapping[str, str] | None = None) -> HttpAnswer:
         body = b"" if members is None else json.dumps(members).encode()
         request = Request(method, f"{self.gateway.rstrip('/')}/{command}", self._headers, body)
         for _ in range(self._tries - 1):
@@ -210,7 +209,7 @@ class _Asking:
                 return answer
         return self._asked(request)
 
-    def _asked(self, request: Request) -> Answer:
+    def _asked(self, request: Request) -> HttpAnswer:
         """The answer; on another connection, if the one that stood was closed before."""
         try:
             return self.connection.ask(request)
@@ -290,7 +289,7 @@ class _AnswerReader:
             return f"a page: {_short(title[1].decode(errors='replace'))}"
         if Content.with_repeats(answer.body).error is None:
             return "JSON of another kind"
-        declared = media_type_of(answer)
+        declared = media_type(answer.headers)
         return "an HTML page" if declared == "text/html" or answer.body.lstrip()[:1] == b"<" else "no JSON"
 
 

@@ -16,7 +16,6 @@ from conformance.contract.command import Key, Window
 from conformance.contract.contract import Contract
 from conformance.diagnosis.follow_ups import is_follow_up, run_proper
 from conformance.gateway.face import GatewayFace
-from conformance.gateway.request_templates import json_object
 from conformance.gateway.rules.checks import asks_for_acceptance, checks_of
 from conformance.journal import Record
 from conformance.judging.evidence import Evidence
@@ -34,6 +33,7 @@ from conformance.judging.reading import Answer
 from conformance.judging.summaries import ABSENT, Notice, ResponseSummary
 from conformance.judging.verdicts import RequirementVerdict, judge_as
 from conformance.model.traffic import Case, Kind
+from conformance.model.untrusted import json_object
 
 
 def history(record: Record, case: Case) -> tuple[Case, ...]:

@@ -16,15 +16,14 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any, Self
+from typing import Self
 
 from conformance import __version__
 from conformance.contract.contract import Contract
 from conformance.journal.redaction import MARKS
 from conformance.model.errors import UsageError
-from conformance.model.traffic import Case, Headers, Kind, Request, header
-from conformance.model.untrusted import parse_json
-from conformance.payloads.probes import JSON_MEDIA_TYPE, credential_probes
+from conformance.model.traffic import JSON_MEDIA_TYPE, Case, Headers, Kind, Request, header
+from conformance.payloads.probes import credential_probes
 
 RIGHT, NONE = "right", "none"
 USER_AGENT = f"statum-conformance/{__version__}"
@@ -183,15 +182,6 @@ def _is_redacted(contract: Contract, request: Request) -> bool:
     headers = without_credential(contract, request.headers)
     texts = [request.url, *(f"{name}: {value}" for name, value in headers)]
     return any(mark in text for mark in MARKS for text in texts) or any(mark.encode() in request.body for mark in MARKS)
-
-
-def json_object(body: bytes) -> dict[str, Any] | None:
-    """The members of a body; None if it is no JSON object."""
-    try:
-        value = parse_json(body)
-    except ValueError:
-        return None
-    return value if isinstance(value, dict) else None
 
 
 def _is_text(body: bytes) -> bool:

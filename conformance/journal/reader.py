@@ -25,9 +25,10 @@ from typing import Any, Generic, TypeVar, overload
 from urllib.parse import quote
 
 from conformance.contract.contract import Contract
-from conformance.journal.record import BEYOND, UNDECODABLE, UNSENT, Attempt, Record
+from conformance.journal.record import UNDECODABLE, UNSENT, Attempt, Record
 from conformance.journal.rows import (
     APPLICATION_ID,
+    BEYOND,
     READABLE,
     VERSION,
     Note,
@@ -349,7 +350,7 @@ def _recorded(path: Path, after: Held, beside: Collection[str], contract: Contra
             contract.check_recorded(settings, f"the journal {path}")
             if unknown := next((name for name in settings["commands"] if name not in (commands or ())), None):
                 raise ValueError(f"its run exercised the command {unknown!r:.40}, which there is not")
-        notes = tuple(Stored(snapshot, "notes", _Noted().note_of, "true"))
+        notes = tuple(Stored(snapshot, "notes", _counting_notes(), "true"))
         restored = _restoring(notes)
         return _StoredRecord(
             settings=settings,
@@ -374,19 +375,19 @@ def _recorded(path: Path, after: Held, beside: Collection[str], contract: Contra
         )
 
 
-@dataclass(slots=True)
-class _Noted:
-    """Counts what the notes hold, which are the only rows that are all in memory at once."""
+def _counting_notes() -> Callable[[Row], Note]:
+    """As `note_of`; ValueError once all notes, the only rows that are all in memory at once, hold too many values."""
+    values = 0
 
-    values: int = 0
-
-    def note_of(self, row: Row) -> Note:
-        """As `conformance.journal.rows` has it; ValueError once they hold more than MOST_NOTED values."""
+    def counted(row: Row) -> Note:
+        nonlocal values
         note = note_of(row)
-        self.values += row[2].count(",") + 1
-        if self.values > MOST_NOTED:
+        values += row[2].count(",") + 1
+        if values > MOST_NOTED:
             raise ValueError(f"its notes hold more than {MOST_NOTED:,} values")
         return note
+
+    return counted
 
 
 def _settings(snapshot: _Snapshot, *, whole: bool) -> dict[str, Any]:

@@ -28,9 +28,6 @@ UNDECODABLE = "undecodable"
 UNSENT = "unsent"
 """The kind of the note that not a byte of a request was sent after all: `exchange`, its number."""
 
-BEYOND = "beyond-answer"
-"""The kind of the note that a server sent on after its answer: `exchange`, the number, and `sent`, how that begins."""
-
 
 @dataclass(frozen=True, slots=True)
 class Record:

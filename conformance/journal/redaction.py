@@ -284,7 +284,8 @@ def _needles(value: str) -> Iterator[bytes]:
         if not cased.isascii():
             # Zeros are left out of readings.
             yield from (cased.encode(form, "surrogatepass").replace(b"\0", b"").lower() for form in _TWO_BYTES)
-            yield cased.encode("latin-1", "ignore").lower() if _is_latin_1(cased) else utf8.lower()
+            latin_1 = cased.encode("latin-1", "ignore")
+            yield latin_1.lower() if latin_1.decode("latin-1") == cased else utf8.lower()
     yield from (read.lower() for read in unescaped(_utf8(value)) if len(read) >= MINIMUM_LENGTH)
 
 
@@ -296,10 +297,6 @@ def _any_of(needles: Iterable[bytes], then: bytes = b"") -> bytes:
 
 _FOR_URLS = str.maketrans("+/", "-_")
 _TWO_BYTES = ("utf-16-le", "utf-16-be")
-
-
-def _is_latin_1(text: str) -> bool:
-    return text.encode("latin-1", "ignore").decode("latin-1") == text
 
 
 def _overlaps(mark: bytes, needles: Iterable[bytes]) -> bool:

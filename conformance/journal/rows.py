@@ -159,6 +159,12 @@ REMEMBERED_HEADERS = 1024
 UNREADABLE = "unreadable"
 """The kind of the notes that tell of what reached the suite and is no request."""
 
+BEYOND = "beyond-answer"
+"""The kind of the note that a server sent on after its answer: `exchange`, the number, and `sent`, how that begins."""
+
+MOST_BEYOND = 512
+"""Characters of it that are kept: whose they are shows at once."""
+
 HEAD_SHOWN = 200
 """Characters of it that are shown: the request line, and the headers that matter."""
 
@@ -186,7 +192,9 @@ class Rows:
 
     def __init__(self, redaction: Redaction) -> None:
         self._redact = redaction
-        self._headers: Callable[[Headers], str] = lru_cache(REMEMBERED_HEADERS)(self._headers_as_json)
+        self._headers: Callable[[Headers], str] = lru_cache(REMEMBERED_HEADERS)(
+            lambda headers: as_json(redaction.headers(headers))
+        )
         # The bodies of planned cases → redacted, until they are sent: looking for secrets is most of the work of a row.
         self._planned: dict[bytes, bytes] = {}
 
@@ -235,6 +243,11 @@ class Rows:
         shown = self._redact.head(head)[:HEAD_SHOWN]
         return self.note(number, UNREADABLE, {**detail, "head": shown}, at, wall)
 
+    def beyond(self, number: int, exchange: int, data: bytes, at: float, wall: float) -> Row:
+        """A note of what followed an answer; cut as in `unreadable`."""
+        sent = self._redact.data(data).decode("latin-1")[:MOST_BEYOND]
+        return self.note(number, BEYOND, {"exchange": exchange, "sent": sent}, at, wall)
+
     def said(  # noqa: PLR0913, PLR0917 - the columns of the row
         self, number: int, case_id: str | None, direction: Direction, line: str, at: float, wall: float, *, cut: bool
     ) -> Row:
@@ -247,14 +260,7 @@ class Rows:
 
     def _text(self, text: str) -> str:
         """What SQLite can store as text: a lone surrogate, which UTF-8 cannot say, is written out as its escape."""
-        return self._stored(self._redact.text(text))
-
-    @staticmethod
-    def _stored(text: str) -> str:
-        return text.encode(errors="backslashreplace").decode()
-
-    def _headers_as_json(self, headers: Headers) -> str:
-        return as_json(self._redact.headers(headers))
+        return self._redact.text(text).encode(errors="backslashreplace").decode()
 
 
 def as_json(value: Any) -> str:

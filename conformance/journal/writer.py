@@ -28,7 +28,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from conformance.journal.reader import read_journal
-from conformance.journal.record import BEYOND, UNDECODABLE, UNSENT
+from conformance.journal.record import UNDECODABLE, UNSENT
 from conformance.journal.redaction import Redaction
 from conformance.journal.rows import CREATE, INSERT, VERSION, Row, Rows
 from conformance.model.errors import ConformanceError, EnvironmentFailure, SuiteError, UsageError
@@ -114,9 +114,6 @@ MAX_BATCH = 1000
 
 BUSY_TIMEOUT_S = 5.0
 """How long a commit waits for somebody who looks at the journal with a tool that locks it."""
-
-MOST_BEYOND = 512
-"""Bytes of what follows an answer that are kept: whose they are shows at once."""
 
 _Told = tuple[Callable[..., Row], tuple[Any, ...]]
 
@@ -219,7 +216,8 @@ class Journal:
 
     def sent_beyond(self, number: int, beyond: bytes) -> None:
         """Records that a server sent on after its answer to exchange `number`, and how that begins."""
-        self.note(BEYOND, {"exchange": number, "sent": beyond[:MOST_BEYOND].decode("latin-1")})
+        at, wall = self.time_of(time.monotonic()), time.time()
+        self._tell_numbered(self._notes, self._rows.beyond, number, beyond, at, wall)
 
     def failed(self, number: int, failure: str, at: float, *, unsent: bool = False) -> None:
         """Records in words why exchange `number` has no answer; `unsent`: its request was not sent after all."""

@@ -1,8 +1,8 @@
 """Which classes of payloads a run has exercised, counted on the bytes that were sent: the basis of the verdicts.
 
-    Covered     a class of what can be sent, how much of it was sent, and how much of that was accepted
-    Coverage    counts them as a run is gone through; all classes of its commands, those that nothing was sent of too
-    CallCoverage    the same of a client: which classes it was asked to send, and what of them has arrived
+    Covered         a class of payloads, how much of it was sent, and how much of that was accepted
+    Coverage        counts all classes of the commands of a run, as its answers are read
+    CallCoverage    the same of a client: which classes it was asked to send, and how much of them arrived
 
 Three kinds of classes: of values that are `valid` (by command and member), of `broken` payloads and bodies that have to
 be refused (by the keyword that a member breaks, by how a body is no JSON), and of `open` ones. The classes are data of
@@ -21,7 +21,7 @@ from conformance.contract.command import Command
 from conformance.contract.contract import Contract
 from conformance.judging.reading import Answer
 from conformance.model.traffic import Kind
-from conformance.model.untrusted import parse_json
+from conformance.model.untrusted import json_object
 from conformance.payloads import json_defects
 from conformance.payloads.classes import WRITINGS, Written, classes_of_members, outside
 
@@ -180,17 +180,8 @@ def _outside(folder: str, contract: Contract) -> Mapping[tuple[str, str], Label]
 # --- Measuring
 
 
-def _members(body: bytes) -> Mapping[str, Any] | None:
-    """The members of the object that a strict reader finds; None if it finds none."""
-    try:
-        value = parse_json(body)
-    except ValueError:
-        return None
-    return value if isinstance(value, dict) else None
-
-
 def _valid(command: Command, body: bytes, contract: Contract) -> Iterator[Label]:
-    members = _members(body)
+    members = json_object(body)
     if members is None:
         return
     for member, classes in classes_of_members(contract, command.folder).items():
@@ -203,7 +194,7 @@ def _valid(command: Command, body: bytes, contract: Contract) -> Iterator[Label]
 
 
 def _broken(command: Command, body: bytes, contract: Contract) -> Iterator[Label]:
-    members = _members(body)
+    members = json_object(body)
     if members is None:
         return
     for violation in contract.schemas.violations(f"{command.folder}/request.tolerated", members):
@@ -217,7 +208,7 @@ def _malformed(_command: Command, body: bytes, _: Contract) -> Iterator[Label]:
 
 def _open(command: Command, body: bytes, contract: Contract) -> Iterator[Label]:
     yield from ((OPEN, None, name) for name in json_defects.defects_of(body))
-    members = _members(body) if len(body) < json_defects.HUGE else None
+    members = json_object(body) if len(body) < json_defects.HUGE else None
     if members is None:
         return
     for violation in contract.schemas.violations(f"{command.folder}/request", members):

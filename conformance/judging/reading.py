@@ -1,9 +1,9 @@
-"""Traffic as the contract reads it, each thing by itself; made when it is read, judged, and dropped again.
+"""Answers as the contract reads them: made when they are read, judged, and dropped again.
 
 Content     a body read as JSON
-Answered    what can be said of an answer by its outcome, whether it is at hand in full or only remembered
-Answer      an exchange: JSON, envelope, outcome, request_id
-told_id     the request_id that a request to a callback carries, wherever and of whatever type
+Answered    what follows from the status of an answer, read in full or summarized
+Answer      an exchange: JSON, envelope, status, request_id
+told_id     the request_id in a request to a callback, wherever and of whatever type
 """
 
 from __future__ import annotations
@@ -139,18 +139,27 @@ class Answered:
     request_id: str | None
     # Whether the gateway says that it took the request on.
     accepted: bool
-    # The contract that it is read by; a property of some.
+    # The contract that it is read by, and what its case is there to show; properties of some.
     contract: Any
+    purpose: Any
 
     @property
     def command(self) -> str | None:
         """The command that was asked for; None for an unknown one."""
-        raise NotImplementedError
+        command: str | None = self.purpose.command
+        return command
 
     @property
     def kind(self) -> Kind:
         """The kind of the request."""
-        raise NotImplementedError
+        kind: Kind = self.purpose.kind
+        return kind
+
+    @property
+    def aspect(self) -> str:
+        """What in particular the request is there to show."""
+        aspect: str = self.purpose.aspect
+        return aspect
 
     @property
     def is_probe_of_path(self) -> bool:
@@ -239,16 +248,6 @@ class Answer(Answered):
         return self.response.status if self.response else None
 
     @property
-    def command(self) -> str | None:
-        """The command that was asked for; None for an unknown one."""
-        return self.case.command
-
-    @property
-    def kind(self) -> Kind:
-        """The kind of the request."""
-        return self.case.kind
-
-    @property
     def form(self) -> FormResult:
         """The result of its validation, found once."""
         if self._form is None:
@@ -268,3 +267,8 @@ class Answer(Answered):
     def response(self) -> Response | None:
         """The HTTP response, None if there was none."""
         return self.exchange.response
+
+    @property
+    def body(self) -> bytes:
+        """The body of the response; empty if there was none."""
+        return self.exchange.response.body if self.exchange.response else b""

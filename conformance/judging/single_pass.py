@@ -1,17 +1,17 @@
 """Judging a recorded run in one pass: each answer and notification is read once, for all checks.
 
-    Tally       what one check said of one command, counted
+    Tally       the judgements of one check on one command, counted
     SinglePass  a judged run: its evidence, and a tally for each check
 
-The cost of an answer does not grow with the run, and what checks have in common is paid once: those of one subject are
-put into a tree of their conditions, each of which is tried once on the way.
+The cost of an answer does not grow with the run, and checks share their conditions: those of one kind of message form a
+tree of conditions, each of which is tried once on the way.
 """
 
 from __future__ import annotations
 
 from bisect import insort
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, repeat
 from operator import itemgetter
@@ -22,13 +22,11 @@ from conformance.journal import Record
 from conformance.judging.evidence import Evidence
 from conformance.judging.judgement import (
     AnswerCheck,
-    AnswerFormCheck,
     Check,
     Finding,
     Inconclusive,
     Judgement,
     NoticeCheck,
-    NoticeFormCheck,
     Passed,
     Reason,
     Rule,
@@ -121,58 +119,44 @@ class _Branch(Generic[Subject]):
             branch = branch.branches.setdefault(condition, _Branch())
         branch.rules.append((check.rule_under(terms), tally))
 
-    def steps(self, start: int = 0) -> Iterator[_Step[Subject]]:
-        """The tree as a list: a condition that is not met leads past all that hangs on it."""
-        for condition, branch in self.branches.items():
-            beneath = list(branch.steps(start + 1))
-            start += 1 + len(beneath)
-            yield condition, branch.rules, start
-            yield from beneath
-
-
-# A condition, the rules for a subject that meets it, and the number of the step that follows if it does not.
-_Step = tuple[Callable[[Subject], bool], list[tuple[Rule[Subject], Tally]], int]
-
 
 class _Bench(Generic[Subject]):
     """Judges one kind of subject by the checks for its command."""
 
     def __init__(self, checks: Iterable[tuple[SubjectCheck[Subject], str | None, Tally]], terms: Terms) -> None:
-        trees: dict[str | None, _Branch[Subject]] = defaultdict(_Branch)
+        self._trees: dict[str | None, _Branch[Subject]] = defaultdict(_Branch)
         # By command and requirement: what is said of the form of messages, and when a message is judged by its form.
         self._of_form: dict[str | None, dict[str, tuple[Rule[Subject], Tally]]] = defaultdict(dict)
         self._has_form: Callable[[Subject], bool] = _always
         for check, command, tally in checks:
-            if isinstance(check, AnswerFormCheck | NoticeFormCheck):
-                self._of_form[command][check.requirement] = (check.rule_under(terms), tally)
+            if check.of_form is not None:
+                self._of_form[command][check.of_form] = (check.rule_under(terms), tally)
                 self._has_form = check.conditions[0]
             else:
-                trees[command].grow(check, terms, tally)
-        self._steps: dict[str | None, list[_Step[Subject]]] = {
-            command: list(tree.steps()) for command, tree in trees.items()
-        }
+                self._trees[command].grow(check, terms, tally)
 
     def judge(self, subject: Subject) -> None:
         """Have every rule judge the subject whose conditions it meets."""
-        of_form = self._of_form.get(subject.command)
+        command = subject.command
+        of_form = self._of_form.get(command)
         if of_form and self._has_form(subject):
             self._judge_form(subject, of_form)
-        steps = self._steps.get(subject.command, ())
-        at = 0
-        while at < len(steps):
-            condition, rules, otherwise = steps[at]
-            if not condition(subject):
-                at = otherwise
-                continue
-            at += 1
-            for rule, tally in rules:
-                judgements = rule(subject)
-                first = next(judgements, None)
-                if first is None:
-                    tally.kept += 1
+        tree = self._trees.get(command)
+        met = [] if tree is None else [tree]
+        for branch in met:
+            for condition, beneath in branch.branches.items():
+                if not condition(subject):
                     continue
-                for judgement in chain((first,), judgements):
-                    tally.add(judgement, subject.number)
+                if beneath.branches:
+                    met.append(beneath)
+                for rule, tally in beneath.rules:
+                    judgements = rule(subject)
+                    first = next(judgements, None)
+                    if first is None:
+                        tally.kept += 1
+                        continue
+                    for judgement in chain((first,), judgements):
+                        tally.add(judgement, subject.number)
 
     @staticmethod
     def _judge_form(subject: Subject, of_form: Mapping[str, tuple[Rule[Subject], Tally]]) -> None:

@@ -85,24 +85,9 @@ class ResponseSummary(Answered):
     altered: list[NotificationSummary] | None = None
 
     @property
-    def command(self) -> str | None:
-        """The command that was asked for; None for an unknown one."""
-        return self.purpose.command
-
-    @property
     def contract(self) -> Contract:
         """The contract that it is read by."""
         return self.purpose.contract
-
-    @property
-    def kind(self) -> Kind:
-        """The kind of the request."""
-        return self.purpose.kind
-
-    @property
-    def aspect(self) -> str:
-        """The aspect of its kind."""
-        return self.purpose.aspect
 
     @property
     def said(self) -> str | None:

@@ -36,6 +36,15 @@ def header(headers: Headers, name: str) -> str | None:
     return next((value for key, value in headers if key.lower() == wanted), None)
 
 
+JSON_MEDIA_TYPE = "application/json"
+
+
+def media_type(headers: Headers) -> str | None:
+    """The media type that Content-Type declares, without parameters and in lower case; None without the header."""
+    value = header(headers, "content-type")
+    return None if value is None else value.partition(";")[0].strip().lower()
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """An HTTP request; for one that was received, `url` is the target as it stood on the request line."""

@@ -2,6 +2,7 @@
 
 given_bytes         the bytes of a file, or of a pipe, but no more than so many; TooLong for more
 parse_json          bytes as RFC 8259 has it, without the leniencies of `json.loads`
+json_object         the same where it is an object, None for anything else
 parse_with_repeats  the same, but a member may be named more than once
 """
 
@@ -78,6 +79,15 @@ def parse_json(data: bytes) -> Any:
     its sign.
     """
     return _parsed(data, _DECODER)
+
+
+def json_object(data: bytes) -> dict[str, Any] | None:
+    """The JSON object that `data` holds; None for anything else."""
+    try:
+        value = parse_json(data)
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) else None
 
 
 def parse_with_repeats(data: bytes) -> tuple[Any, str | None]:

@@ -79,8 +79,6 @@ SHOWN = 40
 # Members of a finding that say where it was seen.
 PLACES = ("pointer", "value", "request_id", "case", "exchange", "notification")
 
-# What is quoted, where a contract does not say what it is called.
-QUOTED = "the contract"
 _BESIDE_A_FACT: Mapping[Basis | None, str] = {
     Basis.MONEY: "money is at stake",
     Basis.CREDENTIALS: "a credential is at stake",
@@ -361,9 +359,8 @@ def rests_on(entry: ReportEntry | Requirement, contract: Contract) -> str:
     fact.
     """
     if entry.quote:
-        return f"{contract.sources.get('seed', QUOTED)} says: “{entry.quote}”"
-    page = contract.sources.get("docs")
-    place = f" (see “{entry.section}” in {page})" if entry.section and page else ""
+        return f"{contract.sources['seed']} says: “{entry.quote}”"
+    place = f" (see “{entry.section}” in {contract.sources['docs']})" if entry.section else ""
     if entry.fact is None:
         return f"a documented fact{place}"
     return f"{_BESIDE_A_FACT.get(entry.basis, f'a documented fact{place}')}: {entry.fact}"

@@ -223,7 +223,7 @@ def amount_of(request: Request, contract: Contract) -> int:
         return 0
     try:
         # As lenient as widespread readers are; every pair counts, also of a name that comes twice.
-        value = json.loads(body, strict=False, object_pairs_hook=_Pairs)
+        value = json.loads(body, strict=False, object_pairs_hook=_Members)
     except (ValueError, RecursionError):
         text = body.replace(b"\0", b"").decode("latin-1")
         return max((_read(found[1]) for found in _named(names).finditer(text)), default=0)
@@ -243,12 +243,12 @@ def _named(names: frozenset[str]) -> re.Pattern[str]:
     return re.compile(rf"(?:{either})[^0-9]{{0,12}}([0-9][0-9.,]*(?:e\+?[0-9]{{1,3}})?)", re.IGNORECASE)
 
 
-class _Pairs(list[tuple[str, Any]]):
+class _Members(list[tuple[str, Any]]):
     """The members of a JSON object, all of them."""
 
 
 def _amounts_in(value: Any, names: frozenset[str]) -> Iterator[int]:
-    if isinstance(value, _Pairs):
+    if isinstance(value, _Members):
         for name, member in value:
             if name.strip().lower() in names:
                 yield from _numbers(member)
@@ -267,18 +267,14 @@ def _numbers(value: Any) -> Iterator[int]:
         yield _whole(abs(value))
     elif isinstance(value, str):
         # Digits of other scripts are digits to some.
-        text = "".join(_digit(character) for character in value)
+        text = "".join(str(int(each)) if each.isdecimal() else each for each in value)
         yield max((_read(found[0]) for found in _NUMBER.finditer(text)), default=0)
-    elif isinstance(value, _Pairs):
+    elif isinstance(value, _Members):
         for _, member in value:
             yield from _numbers(member)
     elif isinstance(value, list):
         for member in value:
             yield from _numbers(member)
-
-
-def _digit(character: str) -> str:
-    return str(int(character)) if character.isdecimal() else character
 
 
 def _read(text: str) -> int:

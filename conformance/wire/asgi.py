@@ -292,10 +292,10 @@ class AsgiThread:
             raise
 
 
-def _telling(tell: Callable[[str], None]) -> type[ssl.SSLObject]:
+def _explained(tell: Callable[[str], None]) -> type[ssl.SSLObject]:
     """A side of a TLS connection that tells why its handshake failed: the loop closes it without a word."""
 
-    class Telling(ssl.SSLObject):
+    class Explained(ssl.SSLObject):
         def do_handshake(self) -> None:
             try:
                 super().do_handshake()
@@ -308,7 +308,7 @@ def _telling(tell: Callable[[str], None]) -> type[ssl.SSLObject]:
                 tell(plain if reason == "HTTP_REQUEST" else words)
                 raise
 
-    return Telling
+    return Explained
 
 
 def _config(
@@ -334,7 +334,7 @@ def _config(
     if tls is not None and on_no_tls is not None:
         config.load()
         if config.ssl is not None:
-            config.ssl.sslobject_class = _telling(on_no_tls)
+            config.ssl.sslobject_class = _explained(on_no_tls)
     return config
 
 

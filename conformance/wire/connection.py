@@ -69,6 +69,9 @@ SWITCHING = 101
 SHOWN_CODINGS = 80
 """Characters of a Content-Encoding that are shown."""
 
+REMEMBERED_HEADS = 1024
+"""Heads of requests that are kept: a run has few different ones, and checking them is a third of sending one."""
+
 _SCHEMES = ("http", "https")
 
 # A server may say so at any time before it closes an idle connection (RFC 9110, 15.5.9).
@@ -92,7 +95,7 @@ class Certificate:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class HttpAnswer:
     """A response. `certificate`: what the server showed of itself, with the first answer of a TLS connection."""
 
     response: Response
@@ -169,7 +172,7 @@ class Connection:
         self._standing: _Standing | None = None
         self._address = lru_cache(maxsize=256)(_Address.of)
 
-    def ask(self, request: Request, ready: Callable[[], object] | None = None, tag: int = 0) -> Answer:
+    def ask(self, request: Request, ready: Callable[[], object] | None = None, tag: int = 0) -> HttpAnswer:
         """Sends `request` and reads its answer; Unanswered if there is none, SuiteError if HTTP cannot say it.
 
         `ready` is called once the connection stands, right before the first byte of the request goes out.
@@ -253,7 +256,7 @@ class Connection:
         if not stray and not any(beyond.startswith(each) or each.startswith(beyond) for each in _TIMED_OUT):
             self._on_beyond(tag, beyond)
 
-    def _answer(self, parser: h11.Connection, standing: _Standing, deadline: Deadline, unsent: str) -> Answer:
+    def _answer(self, parser: h11.Connection, standing: _Standing, deadline: Deadline, unsent: str) -> HttpAnswer:
         reused = standing.tag is not None
         head = _read_head(parser, standing.stream, deadline)
         if not isinstance(head, h11.Response | h11.InformationalResponse):
@@ -266,7 +269,7 @@ class Connection:
             raise Unanswered(no_answer(head.error, self._timeout_s, unsent))
         shown = None if reused else standing.stream.certificate()
         raw = self._body(parser, standing.stream, deadline, head.status_code)
-        return Answer(_response(head, raw), Certificate(*shown) if shown else None)
+        return HttpAnswer(_response(head, raw), Certificate(*shown) if shown else None)
 
     def _body(self, parser: h11.Connection, stream: Stream, deadline: Deadline, status: int) -> bytes:
         read = bytearray()
@@ -343,19 +346,26 @@ def _read_head(
 
 def _written(request: Request, address: _Address) -> tuple[h11.Connection, bytes]:
     """The bytes of a request, and a parser that awaits its answer. h11.LocalProtocolError for what HTTP cannot say."""
-    headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in request.headers]
-    if header(request.headers, "Host") is None:
-        headers.insert(0, (b"Host", address.host))
-    framed = header(request.headers, "Content-Length") or header(request.headers, "Transfer-Encoding")
-    if framed is None and (request.body or request.method in BODY_METHODS):
-        headers.append((b"Content-Length", b"%d" % len(request.body)))
-    if address.route.relayed:
-        headers = [*address.route.proxy_headers, *headers]
+    via = tuple(address.route.proxy_headers) if address.route.relayed else ()
+    head = _head(request.method, request.headers, len(request.body), address.host, address.target, via)
     # A limit beyond ours, so that it is ours that is met and named.
     parser = h11.Connection(h11.CLIENT, max_incomplete_event_size=2 * MAX_HEAD)
-    head = h11.Request(method=request.method.encode("ascii"), target=address.target, headers=headers)
     events = (head, h11.Data(data=request.body), h11.EndOfMessage()) if request.body else (head, h11.EndOfMessage())
     return parser, b"".join(parser.send(event) or b"" for event in events)
+
+
+@lru_cache(REMEMBERED_HEADS)
+def _head(  # noqa: PLR0913, PLR0917 - all that is in it
+    method: str, headers: Headers, length: int, host: bytes, target: bytes, via: tuple[tuple[bytes, bytes], ...]
+) -> h11.Request:
+    """The head of a request with a body of that `length`, checked by h11; `via`: the headers for a proxy."""
+    named = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
+    if header(headers, "Host") is None:
+        named.insert(0, (b"Host", host))
+    framed = header(headers, "Content-Length") or header(headers, "Transfer-Encoding")
+    if framed is None and (length or method in BODY_METHODS):
+        named.append((b"Content-Length", b"%d" % length))
+    return h11.Request(method=method.encode("ascii"), target=target, headers=[*via, *named])
 
 
 def _unsent(taken: int, length: int) -> str:
@@ -373,15 +383,11 @@ def _response(incoming: h11.Response | h11.InformationalResponse, raw: bytes) ->
         try:
             body = decoded(raw, codings)
         except Undecodable as error:
-            if isinstance(error, CutShort) and not _tells_its_length(headers):
+            framed = header(headers, "Content-Length") or header(headers, "Transfer-Encoding")
+            if isinstance(error, CutShort) and framed is None:
                 raise Unanswered(f"connection closed in the middle of the answer, a {incoming.status_code}") from error
             remark = f"it cannot be decoded as {codings[:SHOWN_CODINGS]!r}: {error}"
     return Response(incoming.status_code, headers, body, version, remark)
-
-
-def _tells_its_length(headers: Headers) -> bool:
-    """Whether the end of the body is told otherwise than by the end of its connection."""
-    return header(headers, "Content-Length") is not None or header(headers, "Transfer-Encoding") is not None
 
 
 def _target(url: str) -> bytes | None:

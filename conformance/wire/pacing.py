@@ -60,7 +60,11 @@ MAX_PAUSE_S = 60.0
 """No pause is longer, whatever Retry-After says: a typing error there must not hold a run for a day."""
 
 MAX_PAUSED_S = 600.0
-"""All pauses of a run together; a gateway that asks for more is not up to a run."""
+"""All pauses of a run together, and all waits at a crawl; a gateway that needs more is not up to a run."""
+
+CRAWL = 1.2 * MIN_RATE
+"""Requests/s; a gateway that refuses every other request, however long it was left alone, brings the rate down to this.
+A limit so low is met by no run in a day."""
 
 MAX_REFUSED = 100
 """Refusals beyond the requests that went through: where more than half are refused, slowing down is no help."""
@@ -117,6 +121,7 @@ class Pace:
         self._lost_in_a_row = 0
         self._lost_at = float("-inf")
         self._paused_s = 0.0
+        self._crawled_s = 0.0
         self._refusals_ahead = 0
 
     def await_turn(self) -> bool:
@@ -129,7 +134,9 @@ class Pace:
                 if due <= now:
                     self._take_turn(now)
                     return True
+                crawls = due > self._paused_until and self._learned is not None and (self._rate(now) or 0.0) <= CRAWL
                 self._wait(self._changed, due - now)
+                self._crawled_s += self._clock() - now if crawls else 0.0
         return False
 
     def look_again(self) -> None:
@@ -154,8 +161,9 @@ class Pace:
     def told_to_slow_down(self, retry_after_s: float | None, now: float, sent_at: float | None = None) -> float | None:
         """The gateway refused a request because there were too many: everybody pauses, and goes on more slowly.
 
-        `retry_after_s`: what it asked for, None if nothing. `sent_at`: when the refused request went out. One that went
-        out before the last refusal was known says nothing new about the rate; its pause is kept all the same.
+        `retry_after_s`: what it asked for; None if nothing, as is 0, to which many limiters round down. `sent_at`: when
+        the refused request went out. One that went out before the last refusal was known says nothing new about the
+        rate; its pause is kept all the same.
 
         The seconds of a new pause; None where there is none.
         """
@@ -168,7 +176,7 @@ class Pace:
             self._learned = self._lower_rate(now)
             self._growth = max(self._growth * GROWTH_KEPT, LEAST_GROWTH)
             backed_off = _backed_off(self._refused_in_a_row)
-            if retry_after_s is None:
+            if not retry_after_s:
                 pause = backed_off
             else:  # what was asked for is enough once; a gateway that refuses again did not mean it
                 pause = max(retry_after_s, backed_off if self._refused_in_a_row > 1 else 0.0)
@@ -198,7 +206,7 @@ class Pace:
     def in_vain(self) -> str | None:
         """In words, why the gateway is not waited for any longer; None as long as it is."""
         with self._changed:
-            if self._paused_s > MAX_PAUSED_S:
+            if self._paused_s + self._crawled_s > MAX_PAUSED_S:
                 return f"the run had to wait for more than {MAX_PAUSED_S / 60:g} minutes in all"
             if self._refusals_ahead > MAX_REFUSED:
                 return "more than half of the requests were refused, however slowly they went out"

@@ -26,7 +26,6 @@ KEPT_BYTES = 4096
 
 _LINE_ENDS = b"\r\n"
 _TLS_HANDSHAKE = b"\x16\x03"
-_HTTP_2_PREFACE = b"PRI * HTTP/2.0\r\n"
 
 
 class Unreadable(ValueError):

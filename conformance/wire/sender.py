@@ -152,7 +152,7 @@ class Sender:
         """
         waiting = deque(groups)
         # Reading the certificates takes 20 ms: once, and only if they are needed. Without them nobody is trusted.
-        secure = any(_is_https(case) for group in groups for case in group)
+        secure = any(case.request.url.startswith("https:") for group in groups for case in group)
         tls = client_tls(self._ca_file) if secure else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         manners = self._manners
         connected = partial(
@@ -209,7 +209,7 @@ class Sender:
     def _send_group(self, group: Sequence[Case], connection: Connection, connected: Callable[[], Connection]) -> bool:
         """The cases of a group in order, without those that build on one that was withheld; False if stopped."""
         withheld: set[str | None] = set()
-        for at_once, each in groupby(group, key=_is_burst):
+        for at_once, each in groupby(group, key=lambda case: case.kind is Kind.BURST):
             cases = tuple(each)
             for together in (cases,) if at_once else ((case,) for case in cases):
                 if any({case.twin, case.earlier} & withheld - {None} for case in together):
@@ -400,10 +400,6 @@ def in_words(seconds: float) -> str:
     return f"{seconds:.0f} seconds"
 
 
-def _is_burst(case: Case) -> bool:
-    return case.kind is Kind.BURST
-
-
 def _await(start: threading.Barrier) -> None:
     """Waits for the others; not for one that is still connecting when its own time for that is over."""
     with suppress(threading.BrokenBarrierError):
@@ -413,7 +409,3 @@ def _await(start: threading.Barrier) -> None:
 def _wait_for_all(events: Iterable[threading.Event]) -> None:
     for event in events:
         event.wait()
-
-
-def _is_https(case: Case) -> bool:
-    return case.request.url.startswith("https:")

@@ -20,7 +20,7 @@ from urllib.parse import quote, unquote, urlsplit
 from conformance.contract.contract import AnswerRoles, Contract
 from conformance.judging.judgement import shown
 from conformance.judging.reading import Answer, Content, is_number
-from conformance.model.traffic import Case, Exchange, Request, header
+from conformance.model.traffic import JSON_MEDIA_TYPE, Case, Exchange, Request, header, media_type
 
 STRAY = "stray"
 """The case of requests that reached the witness under none of its base URLs."""
@@ -113,11 +113,6 @@ class SentRequest:
         return self.answer.content.members or {}
 
     @property
-    def contract(self) -> Contract:
-        """The contract that the answer is read by."""
-        return self.answer.contract
-
-    @property
     def roles(self) -> AnswerRoles:
         """The names of an answer's members by role."""
         return self.answer.contract.answer
@@ -197,8 +192,7 @@ class SentRequest:
 
 def is_json(exchange: Exchange) -> bool:
     """Whether the answer is declared as JSON."""
-    value = header(exchange.response.headers, "content-type") if exchange.response else None
-    return value is not None and value.partition(";")[0].strip().lower() == "application/json"
+    return exchange.response is not None and media_type(exchange.response.headers) == JSON_MEDIA_TYPE
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +202,7 @@ class Call:
     `sent`: the requests that it led to, in order. `report`: None where the driver did not answer, or has no such call
     (`unsupported`). `deaths`: the notes on how the driver failed instead. `asked_at`: monotonic seconds. `timeout_s`:
     the time-out that the client was given. `extra`: why the call was made because of another one, `of` that one.
+    `astray`: it led to a request to none of the witness's addresses.
     """
 
     case: Case
@@ -219,6 +214,12 @@ class Call:
     timeout_s: float | None = None
     extra: str | None = None
     of: str | None = None
+    astray: bool = False
+
+    @property
+    def arrived(self) -> bool:
+        """Whether it led to a request, at whatever address."""
+        return bool(self.sent) or self.astray
 
     @property
     def here(self) -> tuple[SentRequest, ...]:

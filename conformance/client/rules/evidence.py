@@ -174,16 +174,19 @@ class ClientEvidence:
             sent[owner.id].append(SentRequest(exchange, answer, exchange.request.url.startswith("http")))
         talk = _Talk.of(record)
         evidence = cls(terms, notes=record.notes, malformed=talk.malformed(record.notes))
+        strays: list[tuple[SentRequest, str | None]] = []
+        for stray in sent[STRAY]:
+            current = cases.get(talk.current(stray.exchange.sent_at) or "")
+            strays.append((stray, current.id if current is not None and _is_of(current, stray, terms) else None))
+        astray = {case_id for _, case_id in strays}
         for case in cases.values():
             if case.kind is Kind.INVOKE and case.id != STRAY:
-                evidence.calls.append(talk.call(case, tuple(sent[case.id])))
+                evidence.calls.append(talk.call(case, tuple(sent[case.id]), astray=case.id in astray))
             elif case.kind is Kind.DELIVER:
                 exchanges = tuple(each.exchange for each in sent[case.id])
                 evidence.receiver_cases.append(ReceiverCase(case, exchanges, tuple(talk.results[case.id])))
         by_id = {call.case.id: call for call in evidence.calls}
-        for stray in sent[STRAY]:
-            call = by_id.get(talk.current(stray.exchange.sent_at) or "")
-            evidence.strays.append((stray, call if call is not None and _is_of(call, stray, terms) else None))
+        evidence.strays = [(stray, by_id.get(case_id or "")) for stray, case_id in strays]
         return evidence
 
     @property
@@ -204,7 +207,7 @@ class ClientEvidence:
         return self.terms.lacking(offer, command)
 
     def _knows_of_none(self, name: str) -> bool:
-        """Whether the client never knew of what reached it without a request of its own."""
+        """Whether the client never knew of notifications that follow no request of its own."""
         product = self.terms.contract.notified(name).product
         states = [result.answer.get("state") for each in self.cases_of(product) for result in each.results]
         return bool(states) and all(state in {"pending", "unknown"} for state in states)
@@ -223,9 +226,9 @@ class ClientEvidence:
         return (each for each in self.receiver_cases if each.case.command == command)
 
 
-def _is_of(call: Call, stray: SentRequest, terms: ClientTerms) -> bool:
+def _is_of(case: Case, stray: SentRequest, terms: ClientTerms) -> bool:
     """Whether a request to no base URL belongs to the call that was under way."""
-    values = map(str, call.params.values())
+    values = map(str, (Content.of(case.request.body).members or {}).values())
     return speaks_of_a_call(stray.exchange.request, terms.contract, terms.key, terms.secret, values)
 
 
@@ -281,7 +284,7 @@ class _Talk:
         elif cmd == "result":
             self.results[question.case_id].append(ResultAnswer(str(asked["request_id"]), dict(members), question.at))
 
-    def call(self, case: Case, sent: tuple[SentRequest, ...]) -> Call:
+    def call(self, case: Case, sent: tuple[SentRequest, ...], *, astray: bool) -> Call:
         """A call with all that belongs to it."""
         answer, at = self.answers.get(case.id, ({}, 0.0))
         unsupported = answer.get("unsupported") is True
@@ -296,6 +299,7 @@ class _Talk:
             self.timeouts.get(case.id),
             extra,
             of,
+            astray,
         )
 
     def malformed(self, notes: Iterable[Note]) -> dict[str, list[Mapping[str, Any]]]:

@@ -11,13 +11,11 @@ from urllib.parse import quote, quote_plus
 from conformance.client.rules.calls import Call, SentRequest
 from conformance.client.rules.evidence import ClientEvidence
 from conformance.client.rules.rule import UNHEARD, ClientCheck, ClientRule, broken, kept
-from conformance.client.rules.unsent import instead, reached, said_to_be_lacking
+from conformance.client.rules.unsent import instead, said_to_be_lacking
 from conformance.contract.requirements import REQUEST, ByPlace
 from conformance.judging.judgement import Finding, Inconclusive, Judgement, Passed, Reason, shown
 from conformance.judging.reading import Content
-from conformance.model.traffic import Headers, Request, header
-
-JSON_MEDIA_TYPE = "application/json"
+from conformance.model.traffic import JSON_MEDIA_TYPE, Headers, Request, header, media_type
 
 # Fewer characters than these are no trace of a secret.
 LEAST_TRACE = 8
@@ -98,7 +96,7 @@ def body_declared_as_json(_: ClientEvidence, __: Call, request: Request) -> Iter
     declared = header(request.headers, "content-type")
     if declared is None:
         yield f"the body is not declared; expected Content-Type: {JSON_MEDIA_TYPE}"
-    elif declared.partition(";")[0].strip().lower() != JSON_MEDIA_TYPE:
+    elif media_type(request.headers) != JSON_MEDIA_TYPE:
         yield f"the body is declared as {shown(declared)}, not as {JSON_MEDIA_TYPE}"
 
 
@@ -221,13 +219,12 @@ def path_of_the_command(evidence: ClientEvidence, command: str | None) -> Iterat
 
 def accepted_only_if_sent(evidence: ClientEvidence, command: str | None) -> Iterator[Judgement]:
     """SND-01."""
-    strays = {call.case.id for _, call in evidence.strays if call is not None}
     for call in evidence.of_command(command):
         if call.report is None or not call.report.accepted or call.case.earlier is not None or call.extra is not None:
             continue  # ROB-01 is about the repeated call
         if call.sent:
             yield Passed(call.sent[0].number)
-        elif call.case.id in strays:
+        elif call.astray:
             yield Inconclusive(Reason.PRECONDITION, "the request went to another address")
         else:
             yield broken(call, "the client says that the request was accepted, and none has reached the gateway")
@@ -290,11 +287,11 @@ def _sends_nothing(evidence: ClientEvidence, call: Call) -> str | None:
     """In words, that the client sent no other call either when the first one was repeated, if so."""
     others = [each for each in evidence.calls if each.of == call.case.id]
     if (
-        reached(evidence, call)
+        call.arrived
         or call.report is None
         or call.report.accepted
         or not others
-        or any(reached(evidence, each) for each in others)
+        or any(each.arrived for each in others)
     ):
         return None
     return f"the client sent no call at all when the first one was repeated, and says {call.report.in_its_words}"

@@ -68,7 +68,7 @@ def coverage_of_calls(evidence: ClientEvidence) -> tuple[Covered, ...]:
     for name in commands:
         for call in evidence.of_command(name):
             if call.asked_at is not None and call.extra is None:
-                coverage.see(name, call.case.request.body, arrived=reached(evidence, call))
+                coverage.see(name, call.case.request.body, arrived=call.arrived)
     return coverage.of(commands)
 
 
@@ -123,7 +123,7 @@ def instead(evidence: ClientEvidence, command: str | None) -> tuple[Reason, str]
     if command is not None and (nothing := instead(evidence, None)) is not None:
         return nothing
     calls = [call for call in evidence.of_command(command) if call.asked_at is not None]
-    if not calls or any(reached(evidence, call) for call in calls):
+    if not calls or any(call.arrived for call in calls):
         return None
     of_command = f" of {command}" if command else ""
     answered = [call for call in calls if call.report is not None or call.unsupported]
@@ -141,7 +141,7 @@ def why_no_traffic(evidence: ClientEvidence, command: str | None) -> tuple[Reaso
 
 
 def left_open(evidence: ClientEvidence, command: str | None) -> tuple[Reason, str] | None:
-    """Why some calls of a command were not sent that the client has not refused either; None if there are none."""
+    """Why some calls of a command were neither sent nor refused; None if there are none."""
     if command is None:
         return None
     open_ones = _fates(evidence, command).open
@@ -176,20 +176,7 @@ def _words(calls: Sequence[Call]) -> str:
     return f"the client says {words}" + (f" ({number} of {len(calls)} times)" if number < len(calls) else "")
 
 
-# --- What became of each call
-
-
-def reached(evidence: ClientEvidence, call: Call) -> bool:
-    """Whether a request came of the call, be it at another address."""
-    return bool(call.sent) or call.case.id in _strays(evidence)
-
-
-def _strays(evidence: ClientEvidence) -> frozenset[str]:
-    found: frozenset[str] | None = evidence.memo.get("strays")
-    if found is None:
-        found = frozenset(call.case.id for _, call in evidence.strays if call is not None)
-        evidence.memo["strays"] = found
-    return found
+# --- The fate of each call
 
 
 def _fates(evidence: ClientEvidence, command: str) -> _Fates:
@@ -211,13 +198,13 @@ def _told_apart(evidence: ClientEvidence, command: str) -> _Fates:
             continue
         tries = [call, *(each for each in extras[call.case.id] if each.extra == ASKED_AGAIN)]
         others = [each for each in extras[call.case.id] if each.extra != ASKED_AGAIN]
-        if any(reached(evidence, each) for each in tries):
+        if any(each.arrived for each in tries):
             fates.sent.append(call)
         elif (unheard := _unheard(evidence, call)) is not None:
             fates.open.append((call, *unheard))
         elif call.report is not None and call.report.accepted:
             pass  # SND-01
-        elif any(reached(evidence, each) for each in others) or _sends_nothing_of(evidence, command, call):
+        elif any(each.arrived for each in others) or _sends_nothing_of(evidence, command, call):
             fates.refused.append(call)
         else:
             fates.open.append((call, *_why_open(evidence, call)))
@@ -252,10 +239,10 @@ def _sends_nothing_of(evidence: ClientEvidence, command: str, call: Call) -> boo
     """
     if evidence.malformed.get(call.case.id):
         return True
-    if any(reached(evidence, each) for each in evidence.of_command(command)):
+    if any(each.arrived for each in evidence.of_command(command)):
         return False
     since = call.asked_at or 0.0
-    if any(each.asked_at is not None and each.asked_at > since and reached(evidence, each) for each in evidence.calls):
+    if any(each.asked_at is not None and each.asked_at > since and each.arrived for each in evidence.calls):
         return True
     rejected = call.report is not None and call.report.error == REJECTED
     return (rejected or call.unsupported) and not evidence.terms.proxies
@@ -283,7 +270,7 @@ def becomes_a_request(*, long: bool | None = None) -> ClientCheck:
         unknown = [each for each in fates.open if is_long(each[0], contract) in chosen]
         yield from (finding for refusal in found for finding in _findings(evidence, refusal))
         yield from (Inconclusive(reason, detail) for _, reason, detail in unknown)
-        if found or not unknown:  # what is not known of some calls is not made good by others
+        if found or not unknown:  # others do not make up for calls whose fate is unknown
             yield from (Passed() for call in fates.sent if is_long(call, contract) in chosen)
 
     return check

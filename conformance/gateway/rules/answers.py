@@ -28,7 +28,7 @@ from conformance.judging.judgement import (
 from conformance.judging.reading import Answer, is_number
 from conformance.judging.summaries import ABSENT, ResponseSummary
 from conformance.judging.terms import Terms
-from conformance.model.traffic import CLOSED_ON_REUSE, Kind, Response, header
+from conformance.model.traffic import CLOSED_ON_REUSE, Headers, Kind, header, media_type
 
 JSON_MEDIA_TYPE = "application/json"
 
@@ -85,8 +85,8 @@ def is_json(answer: Answer) -> bool:
 def body_is_json(answer: Answer) -> Iterator[Finding]:
     """The body is one JSON text in UTF-8 (RFC 8259)."""
     if answer.content.error is not None:
-        body = answer.response.body if answer.response else b""
-        yield Finding.in_answer(answer, f"the body is unreadable: {answer.content.error}", pointer="", value=body)
+        words = f"the body is unreadable: {answer.content.error}"
+        yield Finding.in_answer(answer, words, pointer="", value=answer.body)
 
 
 def json_body_under(terms: Terms) -> AnswerRule:
@@ -104,28 +104,25 @@ def _json_or_cut(answer: Answer) -> Iterator[Finding | Inconclusive]:
         yield Inconclusive(Reason.ENVIRONMENT, said, answer.number)
 
 
-def media_type_of(response: Response) -> str | None:
-    """The media type of a message without its parameters, lower case; None without Content-Type."""
-    value = header(response.headers, "content-type")
-    return None if value is None else value.partition(";")[0].strip().lower()
+def declared_otherwise(headers: Headers) -> str | None:
+    """In words, that Content-Type is not application/json, whatever parameters follow; None if it is."""
+    if media_type(headers) == JSON_MEDIA_TYPE:
+        return None
+    declared = header(headers, "content-type")
+    return f"Content-Type is {shown(declared) if declared else 'absent'}, not {JSON_MEDIA_TYPE}"
 
 
 def declared_as_json(answer: Answer) -> Iterator[Finding]:
-    """Content-Type is application/json; parameters such as charset may follow."""
-    if answer.response is not None and media_type_of(answer.response) != JSON_MEDIA_TYPE:
-        declared = header(answer.response.headers, "content-type")
-        yield Finding.in_answer(
-            answer, f"Content-Type is {shown(declared) if declared else 'absent'}, not {JSON_MEDIA_TYPE}"
-        )
+    """Its Content-Type is application/json."""
+    if answer.response is not None and (words := declared_otherwise(answer.response.headers)) is not None:
+        yield Finding.in_answer(answer, words)
 
 
 def names_members_once(answer: Answer) -> Iterator[Finding]:
     """RFC 8259, section 4: names within an object SHOULD be unique."""
     if answer.content.repeated is not None:
-        body = answer.response.body if answer.response else b""
-        yield Finding.in_answer(
-            answer, f"the member {shown(answer.content.repeated)} is there more than once", pointer="", value=body
-        )
+        words = f"the member {shown(answer.content.repeated)} is there more than once"
+        yield Finding.in_answer(answer, words, pointer="", value=answer.body)
 
 
 def answered(answer: Answer) -> bool:

@@ -15,7 +15,7 @@ from dataclasses import replace
 from conformance.contract.contract import Contract
 from conformance.contract.places import notified_of
 from conformance.contract.requirements import ByRule
-from conformance.gateway.rules.answers import JSON_MEDIA_TYPE
+from conformance.gateway.rules.answers import declared_otherwise
 from conformance.judging.absence import (
     CUT_OFF,
     NETWORK_HOLDS_S,
@@ -43,7 +43,7 @@ from conformance.judging.judgement import (
 )
 from conformance.judging.summaries import Notice, NotificationSummary, ResponseSummary
 from conformance.judging.terms import Terms
-from conformance.model.traffic import Kind, header, normalized
+from conformance.model.traffic import Kind, normalized
 from conformance.wire.receiver import MAX_BODY
 
 # Clocks are read at both ends of one process: an answer is dated when it was read, a notification when its head came
@@ -166,44 +166,30 @@ def is_json(notice: Notice) -> Iterator[Finding | Inconclusive]:
         words = f"it is longer than {MAX_BODY:,} bytes, of which the receiver reads no more"
         yield Inconclusive(Reason.ENVIRONMENT, words, notice.answer.number if notice.answer else None)
     elif notice.content.error is not None:
-        yield Finding.in_notice(
-            notice,
-            f"the body is unreadable: {notice.content.error}",
-            pointer="",
-            value=notice.notification.request.body,
-        )
+        words = f"the body is unreadable: {notice.content.error}"
+        yield Finding.in_notice(notice, words, pointer="", value=notice.notification.request.body)
 
 
 def declared_as_json(notice: Notice) -> Iterator[Finding]:
-    """Content-Type is application/json; parameters may follow."""
-    declared = header(notice.notification.request.headers, "content-type")
-    if declared is None or declared.partition(";")[0].strip().lower() != JSON_MEDIA_TYPE:
-        yield Finding.in_notice(
-            notice, f"Content-Type is {shown(declared) if declared else 'absent'}, not {JSON_MEDIA_TYPE}"
-        )
+    """Its Content-Type is application/json."""
+    words = declared_otherwise(notice.notification.request.headers)
+    if words is not None:
+        yield Finding.in_notice(notice, words)
 
 
 def names_members_once(notice: Notice) -> Iterator[Finding]:
     """RFC 8259, section 4."""
     if notice.content.repeated is not None:
-        yield Finding.in_notice(
-            notice,
-            f"the member {shown(notice.content.repeated)} is there more than once",
-            pointer="",
-            value=notice.notification.request.body,
-        )
+        words = f"the member {shown(notice.content.repeated)} is there more than once"
+        yield Finding.in_notice(notice, words, pointer="", value=notice.notification.request.body)
 
 
 def carries_the_exact_id(notice: Notice) -> Iterator[Finding]:
     """It is the id that the answer to its request gave."""
     if notice.altered and notice.answer is not None:
-        yield Finding.in_notice(
-            notice,
-            f"{notice.contract.notification.id} is {shown(notice.request_id)}, the invocation returned "
-            f"{shown(notice.answer.request_id)}",
-            pointer=f"/{notice.contract.notification.id}",
-            value=notice.request_id,
-        )
+        name, given = notice.contract.notification.id, shown(notice.answer.request_id)
+        words = f"{name} is {shown(notice.request_id)}, the invocation returned {given}"
+        yield Finding.in_notice(notice, words, pointer=f"/{name}", value=notice.request_id)
 
 
 def goes_to_its_own_callback(notice: Notice) -> Iterator[Finding]:
