@@ -125,5 +125,6 @@ def number_row(contract: Contract, recipient: object) -> NumberRow | None:
     """What the contract says of numbers that end as `recipient` does, or None."""
     if not isinstance(recipient, str):
         return None
-    rows = [row for ending, row in numbers(contract).items() if recipient.endswith(ending)]
-    return max(rows, key=lambda row: len(row.ending), default=None)
+    rows = numbers(contract)
+    endings = (recipient[-length:] for length in range(max(map(len, rows), default=0), 0, -1))
+    return next((rows[ending] for ending in endings if ending in rows), None)

@@ -88,7 +88,7 @@ def result(contract: Contract, transaction: Transaction, random: Random) -> dict
 
 @cache
 def _form(contract: Contract, command: Notified) -> tuple[Mapping[str, Any], Mapping[str, Any], frozenset[str]]:
-    """The example of each member of a notification, the request that it is about, and the members of any request."""
+    """The example of each member of a notification, the request that it tells of, and the members of any request."""
     roles = contract.notification
     told = contract.schemas.resolved(command.notification_schema)
     asked = contract.schemas.resolved(command.request_schema) if isinstance(command, Command) else {}
@@ -99,7 +99,10 @@ def _form(contract: Contract, command: Notified) -> tuple[Mapping[str, Any], Map
         for name, rule in told.get("properties", {}).items()
         if name in example or name in told.get("required", ())
     }
-    return members, next(iter(asked.get("examples", ())), {}), frozenset(asked.get("properties", ()))
+    request: Mapping[str, Any] = next(iter(asked.get("examples", ())), {})
+    text = str(members.get(roles.reason, ""))
+    is_told_of = retold(text, request, {}) != text
+    return members, request if is_told_of else {}, frozenset(asked.get("properties", ()))
 
 
 def _as(example: Any, amount: int) -> Any:
