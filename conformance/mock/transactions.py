@@ -39,7 +39,7 @@ MOST_DIGITS = 12
 def price(command: Notified, payload: Mapping[str, Any]) -> int:
     """What it takes from the account if it succeeds; negative if it brings money in.
 
-    It moves nothing by what is no string of digits, which comes only where a rule is waived.
+    An amount that is not a string of digits, which is accepted only where a rule is waived, moves nothing.
     """
     if command.money is None:
         return FEE if isinstance(command, Command) and command.product is not None else 0

@@ -6,7 +6,7 @@
     without         a payload without what another one shows to be at fault
 
 Simplicity is measured against a payload that went well, the `good` one: the fewer members differ from it the simpler,
-then the smaller the difference (`conformance.payloads.simpler_values`). What is offered is proved to count as what it
+then the smaller the difference (`conformance.payloads.simpler_values`). Each candidate is proved to count as what it
 was made from (`conformance.payloads.labels`).
 """
 
