@@ -27,7 +27,7 @@ FILES = frozenset({"path", "contract", "expectations"})
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """A row of the table; `section` is the heading that it stands below."""
+    """A row of the table; `section` is its heading in the help."""
 
     section: str
     name: str
@@ -102,7 +102,7 @@ def arguments(command: str, recorded: Mapping[str, Any], defaults: Mapping[str, 
 
 
 def resumed(command: str, recorded: Mapping[str, Any]) -> dict[str, Any]:
-    """What the command's options were given, by their keys; texts where they are to be read again, files left out."""
+    """The recorded values of the command's options, by their keys; options that name files are left out."""
     given: dict[str, Any] = {}
     for option in options_of(command):
         if option.recorded and option.recorded in recorded and option.type not in FILES:

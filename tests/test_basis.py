@@ -17,7 +17,7 @@ from conformance.contract.contract import statum
 from conformance.contract.requirements import Basis
 from conformance.contract.schema_set import FORMATS
 from conformance.judging.verdicts import Verdict
-from conformance.pytest.test_gateway import told
+from conformance.pytest.test_gateway import explained
 from conformance.reports.allure_results import allure_results
 from conformance.reports.escaping import for_terminal
 from conformance.reports.junit import junit
@@ -130,7 +130,7 @@ REPORTS: dict[str, Callable[[Result], str]] = {
     "sarif": of_sarif,
     "allure": of_allure,
     "summary": lambda result: summary(result).decode().replace("\\", ""),
-    "pytest": lambda result: told(result.judged.verdicts[0], result),
+    "pytest": lambda result: explained(result.judged.verdicts[0], result),
 }
 
 

@@ -74,7 +74,7 @@ for command in COMMANDS:
 
 
 def outcome(arguments: Sequence[str] | None = None) -> int:
-    """Do what the `arguments` say (those of the process, if None); the exit code."""
+    """Run the command of the `arguments` (those of the process, if None); the exit code."""
     messages = Messages(debug=bool(os.environ.get(variable("debug"))))
     with heeded(), Closing(close_all):
         try:
@@ -95,10 +95,10 @@ def outcome(arguments: Sequence[str] | None = None) -> int:
 
 
 def _interrupted(error: BaseException) -> ConformanceError:
-    """What an exception comes to after a signal: what that has raised may have become any other on its way."""
-    told = in_words(error)
-    if not isinstance(told, SuiteError):
-        return told
+    """An exception after a signal as an interruption: what the signal raised may have become any other on its way."""
+    translated = in_words(error)
+    if not isinstance(translated, SuiteError):
+        return translated
     amid = "" if isinstance(error, click.Abort) else f", which led to {type(error).__name__}: {error}"
     interrupted = EnvironmentFailure(" ".join(f"interrupted{amid}".split()))
     interrupted.__cause__ = error

@@ -44,7 +44,7 @@ DEFAULT_KEY_FILE = Path("signing.key")
 
 
 def certification_from(options: Mapping[str, Any], measured: tuple[Path, ...] = ()) -> Certification | None:
-    """What the options ask for; None without --sign-key. `measured` are files that the subject consists of.
+    """The certificate that the options ask for; None without --sign-key. `measured`: the files of the subject.
 
     To be called before anything is sent: raises UsageError for a key that cannot be used, and a digest that is none.
     """
@@ -79,7 +79,7 @@ def signing_key(path: Path, passphrase: str | None) -> PrivateKey:
 class Notary:
     """Takes the digest of a journal before it is judged, and certifies what was judged then.
 
-    Whatever keeps it from that is told, and leaves the verdict as it is.
+    Where it cannot, it says why and leaves the verdict as it is.
     """
 
     def __init__(self, journal: Path, certification: Certification) -> None:
@@ -121,7 +121,7 @@ def write_file(path: Path, content: bytes) -> None:
 
 
 def certificate_bytes(path: Path, most: int = LONGEST_CERTIFICATE) -> bytes:
-    """What is in the file, at most so many bytes. Raises UsageError if there is none, or it cannot be read."""
+    """The content of the file, up to `most` bytes. Raises UsageError if there is none, or it cannot be read."""
     if path.is_dir():
         raise UsageError(f"{path} is a directory; expected a certificate", hint=f"such as {path / CERTIFICATE}")
     if not path.exists():

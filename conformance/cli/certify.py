@@ -26,7 +26,7 @@ from conformance.reports.console import print_line, remarks, results
 
 @click.command("certify", cls=ConformanceCommand, short_help="Judge a client.")
 def certify(**options: Any) -> int:
-    """Judge a client, requirement by requirement, by what it sends to a witness and what it tells its caller.
+    """Judge a client, requirement by requirement, by its requests to a witness and by what it returns to its caller.
 
     Exit code: 0 conformant, 1 not conformant, 2 wrong usage, 3 inconclusive, 4 the suite failed.
     """
@@ -44,7 +44,7 @@ def certify(**options: Any) -> int:
 
 
 def _introduce(console: Console, base_url: str, account: Account) -> None:
-    """What one needs to know to run a client against it; the last line is for scripts that wait for it."""
+    """Print how to run a client against it; scripts wait for the last line."""
     print_line(console, f"gateway to run the client against: {base_url}")
     print_line(console, f"consumer key {account.consumer_key}, secret {account.consumer_secret}")
     print_line(console, account.names)

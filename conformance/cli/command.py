@@ -1,8 +1,8 @@
-"""What every command of the suite has: options out of the table, configured from outside, and a contract.
+"""Commands of the suite: their options come from the table and may be configured from outside.
 
 ConformanceCommand      a click command whose options are those that the table gives to its name
 ConformanceGroup        the group, which says what a mistyped command may have meant
-default_of              what an option is worth to a command where nobody gives it
+default_of              the default of an option of a command
 on_command_line         whether it was given there
 """
 
@@ -51,7 +51,7 @@ ENGINE = Engine(
     generates=strategy_for,
 )
 
-# Under which name the context of a command has what is configured for its options, and where that stands.
+# Key of the context of a command for the configured values of its options, with their origins.
 CONFIGURED = "configured"
 
 # Defaults that are neither in the table nor those of settings.
@@ -70,7 +70,7 @@ LISTINGS: Mapping[str, Callable[[Contract], Mapping[str, Any]]] = {
 
 
 class SectionedOption(click.Option):
-    """An option of the table, which stands under the heading `section` in the help of a command."""
+    """An option of the table, as click has it; `section` is its heading in the help."""
 
     def __init__(self, option: Option, command: str) -> None:
         default = default_of(option, command)
@@ -165,11 +165,11 @@ class ConformanceCommand(click.Command):
             ctx.default_map = {name: each.value for name, each in found.items()}
 
     def _given_among(self, ctx: click.Context, args: Sequence[str]) -> Mapping[str, Any]:
-        """What the command line gives: environment and contract, which what else there may be depends on."""
+        """Environment and contract of the command line, on which the other options depend."""
         try:
             given, _, _ = self.make_parser(ctx).parse_args(list(args))
         except click.UsageError:
-            return {}  # is told when the arguments are parsed in earnest
+            return {}  # reported when the arguments are parsed for good
         return {name: value for name, value in given.items() if isinstance(value, str)}  # click marks what is missing
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

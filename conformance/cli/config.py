@@ -1,4 +1,4 @@
-"""`config`, which shows what is configured and where it stands, and `completion`, for shells."""
+"""`config`, which shows the configuration, and `completion`, which makes scripts for shells."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ SHELLS = ("bash", "zsh", "fish")
 
 @dataclass(frozen=True, slots=True)
 class Effective:
-    """An option as it counts: `value` as JSON has it, secrets masked; `origin` where it stands."""
+    """An option with its value, secrets masked, and the place that the value comes from."""
 
     name: str
     value: Any
@@ -42,7 +42,7 @@ class Effective:
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """What is shown: the file that there is, its environments, the chosen one, and the options of a command."""
+    """The configuration file, its environments, the chosen one, and the options of a command."""
 
     command: str
     file: str | None
@@ -93,7 +93,7 @@ def _others(ctx: click.Context) -> list[str]:
     return [name for name in group.list_commands(ctx) if name != "config"] if isinstance(group, click.Group) else []
 
 
-@click.command("config", cls=ConformanceCommand, short_help="Show what is configured, and where it stands.")
+@click.command("config", cls=ConformanceCommand, short_help="Show the configuration, and where each value comes from.")
 @click.argument(
     "command",
     metavar="[COMMAND]",
@@ -153,7 +153,7 @@ def _check_names(ctx: click.Context, option: Option, configured: Configured) -> 
 
 
 def _redaction(contract: Contract, found: Mapping[str, Configured]) -> Redaction:
-    """What is masked wherever it stands: each secret, the tokens of the callback URL and of a driver's URLs."""
+    """Masks each secret, the tokens of the callback URL, and those of a driver's URLs."""
     secret, key, url = ("".join(texts(found, name)) for name in ("consumer-secret", "consumer-key", "callback-url"))
     others = (text for option in options_of("run") if option.secret for text in texts(found, option.name))
     return Redaction.of(secret, key, *others, *tokens_of(url), *secrets_of(contract, " ".join(texts(found, "driver"))))
@@ -169,13 +169,13 @@ def _as_value(option: Option, value: Any, redaction: Redaction) -> Any:
     return redaction.text(str(value))
 
 
-@click.command("completion", cls=ConformanceCommand, short_help="Print what makes a shell complete.")
+@click.command("completion", cls=ConformanceCommand, short_help="Print a completion script for a shell.")
 @click.argument("shell", type=Named("shell", SHELLS), metavar=f"[{'|'.join(SHELLS)}]")
 @click.pass_context
 def completion(ctx: click.Context, shell: str) -> int:
-    """Print the script that makes a SHELL complete commands, options, and the names that these take.
+    """Print the script by which a SHELL completes commands, options and their values.
 
-    To be loaded when the shell starts, as by `eval "$(statum-conformance completion bash)"` in ~/.bashrc.
+    Load it when the shell starts, as by `eval "$(statum-conformance completion bash)"` in ~/.bashrc.
     """
     root = ctx.find_root()
     made = get_completion_class(shell)

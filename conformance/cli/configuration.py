@@ -1,6 +1,6 @@
 """Options that are not on the command line: from the environment, else from a file of the current directory.
 
-    configured              the values for one command's options, and where each comes from
+    configured              the values of a command's options, with their origins
     file_values             what `statum-conformance.toml`, or `[tool.statum-conformance]` in `pyproject.toml`, holds
     variable                the environment variable of an option
     configuration_schema    what the file may hold, for editors: `schemas/formats/configuration.json`
@@ -36,7 +36,7 @@ NAME = "configuration"
 TRUE = frozenset({"1", "true", "yes", "on"})
 FALSE = frozenset({"0", "false", "no", "off"})
 
-# Type of an option → what its value is in Python, in JSON Schema and in words.
+# Type of an option → the type of its value in Python and in JSON Schema, and its name.
 KINDS: Mapping[str, tuple[type, str, str]] = {
     "flag": (bool, "boolean", "true or false"),
     "whole": (int, "integer", "a whole number"),
@@ -55,7 +55,7 @@ class Switch:
 
     @property
     def expected(self) -> str:
-        """What its value is, in words."""
+        """The kind of its value, in words."""
         return KINDS.get(self.option.type, TEXT)[2]
 
 
@@ -75,7 +75,7 @@ def switches(options: Iterable[Option]) -> Iterator[Switch]:
 
 @dataclass(frozen=True, slots=True)
 class Configured:
-    """The value of an option, and where it stands; `in_file`: that is the file of the current directory."""
+    """The value of an option, and its origin; `in_file`: the file of the current directory."""
 
     value: Any
     origin: str
@@ -84,7 +84,7 @@ class Configured:
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """What one table of the file gives; `where` is how to call it."""
+    """One table of the file; `where` names it in messages."""
 
     given: Mapping[str, Any]
     where: str
@@ -93,9 +93,9 @@ class Layer:
 def configured(
     options: Iterable[Option], environment: Mapping[str, str], directory: Path, env: str | None = None
 ) -> dict[str, Configured]:
-    """What is configured for `options`, by their keys; `env`: the named environment that was chosen.
+    """The configured values of `options`, by their keys; `env`: the named environment that was chosen.
 
-    What the file gives for another command is left alone. Raises UsageError for a file that cannot be read, a key that
+    Options of other commands are ignored. Raises UsageError for a file that cannot be read, a key that
     is no option of any command (also in an environment that was not chosen), a value of the wrong type, and an
     environment that the file does not have.
     """
@@ -215,7 +215,7 @@ _NAMES: Mapping[type, str] = {bool: "true or false", int: "a whole number", floa
 
 
 def _named(value: Any) -> str:
-    """What kind of TOML value it is, in words."""
+    """The kind of a TOML value, in words."""
     if isinstance(value, list | dict):
         return "a list" if isinstance(value, list) else "a table"
     return next((name for kind, name in _NAMES.items() if isinstance(value, kind)), "a date or time")
@@ -277,15 +277,15 @@ def _either(first: dict[str, Any] | None, second: dict[str, Any]) -> dict[str, A
     """Commands may have options of one name that are not alike: what one of them takes is lawful."""
     if first is None or first == second:
         return second
-    told = {word: first[word] for word in ("title", "description")}
-    rules = [{word: rule for word, rule in each.items() if word not in told} for each in (first, second)]
-    return first if rules[0] == rules[1] else {**told, "anyOf": rules}
+    about = {word: first[word] for word in ("title", "description")}
+    rules = [{word: rule for word, rule in each.items() if word not in about} for each in (first, second)]
+    return first if rules[0] == rules[1] else {**about, "anyOf": rules}
 
 
 def _property(switch: Switch) -> dict[str, Any]:
-    told = {"title": switch.name.replace("-", " ").capitalize(), "description": help_of(switch.option)}
+    about = {"title": switch.name.replace("-", " ").capitalize(), "description": help_of(switch.option)}
     value = _value(switch.option)
-    return {**told, "anyOf": [value, {"type": "array", "items": value}]} if switch.option.repeatable else told | value
+    return {**about, "anyOf": [value, {"type": "array", "items": value}]} if switch.option.repeatable else about | value
 
 
 def _value(option: Option) -> dict[str, Any]:

@@ -44,7 +44,7 @@ def _entry(requirement: Requirement, contract: Contract) -> dict[str, Any]:
 
 
 def _checks(requirement: Requirement, contract: Contract) -> list[str]:
-    """What judges it, in words; none for what is not judged."""
+    """The checks of a requirement, in words; none if it is not judged."""
     if requirement.judge is not None:
         return [str(requirement.judge)]
     check = client_checks(contract).get(requirement.id)
@@ -107,7 +107,7 @@ FORMATS: Mapping[str, Callable[[list[dict[str, Any]], Contract], None]] = {
 }
 
 
-@click.command("requirements", cls=ConformanceCommand, short_help="List what is judged, and by what.")
+@click.command("requirements", cls=ConformanceCommand, short_help="List the requirements, and their checks.")
 def requirements(contract: Contract, **options: Any) -> int:
     """List the catalogue: id, level, actor, what it rests on, the commands, and the check that judges it.
 

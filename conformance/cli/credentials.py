@@ -4,13 +4,13 @@
     credential_of       key and secret as far as they were given: by option, file or `.netrc`
     check_meant_for     refuses to send a credential to a gateway that its owner has not named
 
-What stands in an option or in the environment beats the files; the file with the secret beats the `.netrc`.
+Options and environment beat the files; the file with the secret beats the `.netrc`.
 
 A configuration file may be a stranger's, that was cloned, and so may a journal. Either names a gateway, and the
 environment holds a credential, for every folder. So a gateway counts as named
 
 - on the command line, in the environment, and by --credential-for there, for every credential;
-- by a configuration file for a credential that stands in it, too;
+- by a configuration file, for a credential in the same file;
 - by a `.netrc` that has its host, if it is reached by https.
 
 A gateway on this machine needs no name: what listens here is no stranger's.
@@ -83,7 +83,7 @@ def credential_from(options: Mapping[str, Any], *, is_sent: bool = True) -> tupl
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """What was given of a credential; `gateway` is the base URL whose host is looked up in the `.netrc`."""
+    """The parts of a credential that were given; `gateway` is the base URL whose host is looked up in the `.netrc`."""
 
     key: str | None = None
     secret: str | None = None
@@ -99,7 +99,7 @@ class Given:
 
 
 def is_found_by_host(given: Given) -> bool:
-    """Whether the secret is that which the `.netrc` has for the gateway's host, and not for any."""
+    """Whether the secret is the one of the `.netrc` for this very host, not its default."""
     if given.netrc_file is None or given.secret or given.secret_file is not None:
         return False
     return urlsplit(given.gateway or "").hostname in netrc.netrc(given.netrc_file).hosts
@@ -153,7 +153,7 @@ def _looked_up(path: Path, gateway: str | None) -> tuple[str, str]:
     try:
         found = netrc.netrc(path).authenticators(host)
     except netrc.NetrcParseError as error:
-        # Of the error only the place: its words show what stands there.
+        # Only the line number: the message of the error quotes the file.
         raise UsageError(
             f"--netrc {path} cannot be read at line {error.lineno}",
             hint=f"expected lines such as: machine {host} login KEY password SECRET",
@@ -176,7 +176,7 @@ def _read(path: Path, option: str) -> str:
 
 
 def origin_of(url: str) -> Origin:
-    """Scheme, host and port, of which each has to be the same; UsageError for what is no URL."""
+    """Scheme, host and port, which all have to match. Raises UsageError if it is not a URL."""
     check_gateway_url(url)
     parts = urlsplit(url)
     return parts.scheme, (parts.hostname or "").rstrip("."), parts.port or DEFAULT_PORTS.get(parts.scheme)
@@ -202,8 +202,9 @@ def check_meant_for(gateway: str, given: Given) -> None:
     scheme, host, port = wanted
     host = f"[{host}]" if ":" in host else host
     shown = f"{scheme}://{host}" if port == DEFAULT_PORTS.get(scheme) else f"{scheme}://{host}:{port}"
+    namer = where.origin_of("gateway")
     raise UsageError(
-        f"{where.told('gateway')} names the gateway {gateway}, and the credential stands elsewhere, so it is not sent",
+        f"{namer} names the gateway {gateway}, and the credential stands elsewhere, so it is not sent",
         hint=f"if it is meant for it, say --gateway {gateway}, or set {variable(FOR)}={shown}",
     )
 
@@ -244,7 +245,7 @@ class _Where:
         files = (path.resolve() for path in (given.secret_file, given.netrc_file) if path is not None)
         return of_file and all(path.is_relative_to(Path.cwd().resolve()) for path in files)
 
-    def told(self, name: str) -> str:
+    def origin_of(self, name: str) -> str:
         """Where an option has its value from, in words."""
         return self.configured[name].origin if self.stands_in_file(name) else "the journal"
 

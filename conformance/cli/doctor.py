@@ -30,32 +30,32 @@ def doctor(**options: Any) -> int:
     command, to see whether a gateway answers at all. No money moves. With --driver it is the driver of a client that is
     checked: it is started, greeted and stopped. Exit code: 0 if all is well, 3 if not.
     """
-    told = _Told(Output.of(options))
-    with told:
+    shown = _Checks(Output.of(options))
+    with shown:
         if options["driver"] is not None:
             for name, detail in examine_driver(options["driver"], options["contract"]):
-                told.check(PreflightCheck(name, ok=True, detail=detail))
+                shown.check(PreflightCheck(name, ok=True, detail=detail))
         else:
-            _examine(settings_from(options, looks_only=True), told, whole=options["show_callback_token"])
-    told.sum_up("certify" if options["driver"] is not None else "run")
+            _examine(settings_from(options, looks_only=True), shown, whole=options["show_callback_token"])
+    shown.sum_up("certify" if options["driver"] is not None else "run")
     return 0
 
 
-def _examine(settings: Settings, told: _Told, *, whole: bool) -> None:
+def _examine(settings: Settings, shown: _Checks, *, whole: bool) -> None:
     """Check the set-up for a gateway. Raises EnvironmentFailure for the first check that fails."""
     with rigged(settings) as rig:
         if (settings.gateway is not None and settings.callback_url) or settings.callback_listen.port:
-            told.line("callback URLs to register with the gateway, one for each product:")
+            shown.line("callback URLs to register with the gateway, one for each product:")
             every = settings.products == settings.contract.products  # and what no request precedes, too
             products = settings.callbacks if every else settings.products
             for product, url in to_register(rig, products, whole=whole).items():
-                told.line(f"  {product}: {url}")
+                shown.line(f"  {product}: {url}")
         for probe in examine(settings, rig):
-            told.check(probe)
+            shown.check(probe)
 
 
-class _Told:
-    """What is told of the checks: each as it is made, all of them in the end to a script."""
+class _Checks:
+    """Shows each check as it is made, and all of them at the end to a script."""
 
     def __init__(self, output: Output) -> None:
         self._output = output
@@ -66,7 +66,7 @@ class _Told:
         pass
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        """A script is told of the checks that were made, whatever ended them; of a usage error nothing."""
+        """Print the checks for a script, whatever ended them; nothing for a usage error."""
         if not self._output.as_json or isinstance(error, UsageError):
             return
         if isinstance(error, EnvironmentFailure) and not any(check["verdict"] == FAILED for check in self._checks):

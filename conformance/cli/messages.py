@@ -1,11 +1,11 @@
-"""What a command says: results on standard output, all else on standard error, an error as exactly one line.
+"""Output of commands: results on standard output, all else on standard error, an error as exactly one line.
 
-    Output          how much is told, and where
+    Output          how much is shown, and where
     Messages        errors and warnings, without the secret once that is known
     in_words        any exception as an error of the suite's own
     in_one_line     an error of click's, in the words of the suite
 
-Below an error stands what another program has said of it: the last lines of a driver that died.
+Below an error come the last lines of a driver that died.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from conformance.reports.live import QuietProgress, ShownProgress, progress_on
 class Messages:
     """Errors and warnings, a line each, on standard error; one for each call of the command.
 
-    Whoever learns of the secret tells it; the words of the `contract` are none.
+    Whoever learns a secret protects it here; words of the `contract` are not secrets.
     """
 
     def __init__(self, *, debug: bool = False) -> None:
@@ -56,7 +56,7 @@ class Messages:
         self._redaction = Redaction(values, credential)
 
     def quieten(self) -> None:
-        """From here on errors alone are told."""
+        """From here on only errors are shown."""
         self._quiet = True
 
     def warn(self, message: str) -> None:
@@ -85,25 +85,25 @@ INSTALLED = (str(Path(conformance.__file__).parent), str(built_in("")))
 
 
 def in_words(error: BaseException) -> ConformanceError:
-    """What an exception that ended a command comes to: what the user gave, what the machine lacks, or a bug."""
+    """The exception that ended a command, as an error of usage, of the machine, or of the suite."""
     if isinstance(error, ConformanceError):
         return error
     if isinstance(error, KeyboardInterrupt):
-        told: ConformanceError = EnvironmentFailure("interrupted before anything could be judged")
+        translated: ConformanceError = EnvironmentFailure("interrupted before anything could be judged")
     elif isinstance(error, click.ClickException):
-        told = in_one_line(error)
+        translated = in_one_line(error)
     elif _is_of_installation(error):
-        told = SuiteError(
+        translated = SuiteError(
             f"the installation is broken: {error}",
             "install it anew, from where you have it: pip install --force-reinstall SOURCE",
         )
     else:
-        told = lack_of(error) or SuiteError(
+        translated = lack_of(error) or SuiteError(
             " ".join(f"the suite failed: {type(error).__name__}: {error}; please report it".split()),
             "STATUM_CONFORMANCE_DEBUG=1 shows where",
         )
-    told.__cause__ = error
-    return told
+    translated.__cause__ = error
+    return translated
 
 
 def _is_of_installation(error: BaseException) -> bool:
@@ -114,7 +114,7 @@ def _is_of_installation(error: BaseException) -> bool:
 
 
 def in_one_line(error: click.ClickException) -> UsageError:
-    """What click complains of, with a hint."""
+    """An error of click in one line, with a hint."""
     context = getattr(error, "ctx", None)
     helped = f"{context.command_path} --help" if context else None
     if isinstance(error, click.NoSuchOption):
@@ -129,7 +129,7 @@ def in_one_line(error: click.ClickException) -> UsageError:
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """How much is told. `as_json`: standard output is a script's, and people read standard error."""
+    """How much is shown. `as_json`: standard output is for a script, and people read standard error."""
 
     quiet: bool = False
     verbose: bool = False
@@ -137,7 +137,7 @@ class Output:
 
     @classmethod
     def of(cls, options: dict[str, Any]) -> Output:
-        """What the options say, which are taken out of `options`; from here on warnings are told, or not.
+        """Take the options about output out of `options`; from here on warnings are shown, or not.
 
         Raises UsageError for -q with -v; of these one on the command line beats one that is configured elsewhere.
         """

@@ -35,7 +35,7 @@ def mock(**options: Any) -> int:
     It keeps the contract, with a credential, sender ids and short codes of its own unless others are given. Some phone
     numbers have a known outcome, such as 254799000402 (no funds); --list-scenarios lists them.
 
-    What no request precedes is started by a POST to /unsolicited/PRODUCT, with the members that it is to tell as JSON.
+    A POST to /unsolicited/PRODUCT starts a notification that no request precedes; its members are the JSON body.
     """
     account = _account(options)
     paces = dict(options["unsolicited"])
@@ -72,7 +72,7 @@ def _account(options: dict[str, Any]) -> Account:
 
 
 def _registered(options: dict[str, Any]) -> dict[str, tuple[str, ...]]:
-    """What is registered to the account: as given, or the first example of the contract, with which a run goes out."""
+    """The names registered to the account: as given, or the contract's first example, which a run uses by default."""
     sample = Account.sample(contract=options["contract"]).registered
     return {member: options.get(member) or examples[:1] for member, examples in sample.items()}
 
@@ -101,7 +101,7 @@ def _telling(console: Console) -> Callable[[Reply, Moment], Reply]:
 
 
 def _introduce(server: MockServer, options: dict[str, Any], console: Console) -> None:
-    """What one needs to know to send a request; the last line is for scripts that wait for it."""
+    """Print how to send a request; scripts wait for the last line."""
     account = server.gateway.account
     print_line(console, f"mock gateway at {server.url}")
     sample = Account.sample(contract=options["contract"])
@@ -139,7 +139,7 @@ def _sum_up(server: MockServer, console: Console) -> None:
 
 @contextmanager
 def _told_to_stop() -> Iterator[threading.Event]:
-    """Set by Ctrl-C or SIGTERM; in place before anybody is told that the server is ready."""
+    """Set by Ctrl-C or SIGTERM; in place before `ready` is printed."""
     told = threading.Event()
     before = {number: signal.signal(number, lambda *_: told.set()) for number in to_be_heeded()}
     try:

@@ -1,4 +1,4 @@
-"""`judge`, `listen` and `replay`: what can be done with the journal of a run."""
+"""`judge`, `listen` and `replay`: commands on the journal of a run."""
 
 from __future__ import annotations
 
@@ -186,7 +186,7 @@ def _plan(cases: tuple[Case, ...], record: Record, settings: Settings, base_url:
 
 
 def _records(record: Record, again: Path) -> Iterator[Record]:
-    """What tells of requests to the gateway: the run, and the replay before this one."""
+    """The records of requests to the gateway: the run, and the replay before this one."""
     yield record
     if again.is_file():
         yield read_journal(again)

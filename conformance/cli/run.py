@@ -67,7 +67,7 @@ def _resumed(path: Path, options: dict[str, Any], output: Output) -> int:
     record = read_evidence(path, options["contract"])
     if is_client(record):
         raise UsageError(f"{path} is the journal of a certification, which cannot be resumed", hint="begin a new one")
-    # What stands in the environment or in a file is for new runs.
+    # Environment and file are for new runs.
     kept = {name: value if name in allowed else None for name, value in options.items() if name not in CASES}
     if "gateway" in given and options["gateway"] != record.settings["gateway"]:
         raise UsageError(

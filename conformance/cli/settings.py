@@ -1,4 +1,4 @@
-"""The settings of a run from the options of its command: as they are given now, or as an earlier run was told.
+"""The settings of a run from the options of its command: as they are given now, or as an earlier run recorded them.
 
 settings_from       options → settings of a run against a gateway
 as_recorded         the same for the gateway of a recorded run: what is given now counts, else what its journal has
@@ -30,7 +30,7 @@ from conformance.wire.streams import client_tls
 
 
 def given_settings(kind: type, command: str, options: Mapping[str, Any]) -> dict[str, Any]:
-    """What is given for the fields of a `kind` of settings; what is not, or only as nothing, has its default there."""
+    """The options that were given for fields of a `kind` of settings, by the names of the fields."""
     names = {field.name for field in fields(kind)}
     rows = ((option.setting or option.recorded, options.get(option.key)) for option in options_of(command))
     return {name: value for name, value in rows if name in names and value is not None and value != ()}
@@ -90,7 +90,7 @@ def trusted(ca_file: Path | None) -> Path | None:
 
 
 def _tls(certificate: Path | None, key: Path | None) -> Tls | None:
-    """What the receiver shows of itself. Raises UsageError for one without the other, and for what is neither."""
+    """Certificate and key of the receiver. Raises UsageError for one without the other, and for what is neither."""
     if certificate is not None and key is not None:
         return Tls.of(certificate, key)
     if certificate is not None or key is not None:

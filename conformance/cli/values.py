@@ -1,4 +1,4 @@
-"""What the values of options are: names out of a table, addresses, pairs of a product and something, files.
+"""Types of the values of options: names, addresses, pairs of a product and something, files.
 
 VALUES          type of an option, as the table of options has it → how click reads it
 Named           one of the names that there are, which may be the contract's
@@ -37,7 +37,7 @@ def contract_in(ctx: click.Context | None) -> Contract:
 
 
 def beginning(incomplete: str, names: Iterable[str]) -> list[CompletionItem]:
-    """What a shell may complete `incomplete` to."""
+    """The names that `incomplete` may be completed to."""
     return [CompletionItem(name) for name in names if name.startswith(incomplete)]
 
 
@@ -197,7 +197,7 @@ class ExpectationsFile(click.ParamType):  # type: ignore[type-arg] # generic fro
     name = "file"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Expectations:  # noqa: ARG002 - click's signature
-        """What is listed in it."""
+        """The expectations in the file."""
         if isinstance(value, Expectations):
             return value
         return read_expectations(Path(str(value)), contract_in(ctx).catalogue)
@@ -245,7 +245,7 @@ VALUES: Mapping[str, click.ParamType] = {  # type: ignore[type-arg] # generic fr
 }
 
 
-# What the help of an option may tell, as {name}.
+# Values that the help of an option may name, as {name}.
 TOLD: Mapping[str, Any] = {
     "products": ", ".join(statum().products),
     "callbacks": ", ".join(statum().callbacks),

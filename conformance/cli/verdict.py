@@ -34,7 +34,7 @@ SUMMARY = "GITHUB_STEP_SUMMARY"
 
 @dataclass(frozen=True, slots=True)
 class JudgedRun:
-    """A run that is judged and reported, and not yet told of; `report` is the one for people to read."""
+    """A run that is judged and reported; `report` is the one for people to read."""
 
     result: Result
     journal: Path
@@ -97,7 +97,7 @@ class JudgedRun:
     def _show(self, output: Output, *, hindered: bool) -> None:
         """Show it; of a run that was hindered what is known to be broken, if anything is.
 
-        Every other requirement is inconclusive for the same reason then, which is told once.
+        Every other requirement is then inconclusive for the same reason, which is shown once.
         """
         if output.quiet:
             if not output.as_json:
@@ -112,7 +112,7 @@ class JudgedRun:
 
 
 def obstacle_in(record: Record) -> EnvironmentFailure | None:
-    """What kept the campaign from being held, if anything did."""
+    """The reason why the campaign could not run, if there is one."""
     details = [note.detail for note in record.latest_notes if note.kind == "obstacle"]
     return EnvironmentFailure(details[-1]["message"], details[-1].get("hint")) if details else None
 

@@ -52,7 +52,7 @@ def verify(certificate: Path, **options: Any) -> int:
     try:
         for step in proved(data, options["contract"], trust, options["evidence"], policy=policy):
             if isinstance(step, VerifiedCertificate):
-                for line in _told(step):
+                for line in _statements(step):
                     print_line(console, line)
                 trust.check_known(step.envelope.signatures)
                 print_line(console, _in_one_line(step), "bold green")
@@ -67,8 +67,8 @@ def verify(certificate: Path, **options: Any) -> int:
     return 0
 
 
-def _told(certificate: VerifiedCertificate) -> Iterator[str]:
-    """What it is about, and what it rests on."""
+def _statements(certificate: VerifiedCertificate) -> Iterator[str]:
+    """Its subject, and the evidence behind it."""
     said = certificate.said
     for entry in certificate.statement["subject"]:
         yield f"subject {entry['name']} {_digests(entry)} ({said['subject']['digest_detail']})"
@@ -88,7 +88,7 @@ def _told(certificate: VerifiedCertificate) -> Iterator[str]:
 
 
 def _claims(certificate: VerifiedCertificate) -> Iterator[str]:
-    """What it covers and what not, and how far SHOULDs count."""
+    """The commands that it covers or lacks, and how far SHOULDs count."""
     coverage = certificate.coverage
     if coverage is None:
         yield f"covers  {UNKNOWN}: it was issued before certificates said so"
@@ -119,7 +119,7 @@ def _digests(entry: Mapping[str, Any]) -> str:
 
 
 def _in_one_line(certificate: VerifiedCertificate) -> str:
-    """That it is valid, what it says, and which of that is no more than the word of its signers."""
+    """The last line: valid, the counts, and how far the evidence proves them."""
     must, should, said = certificate.must, certificate.should, certificate.said
     covered = f"coverage {UNKNOWN}" if certificate.coverage is None else certificate.coverage.in_words
     return (

@@ -29,7 +29,7 @@ GROUP = "statum-conformance"
 
 
 # Of the options of `run` not those about a certificate or a plan, which are of a whole run: in a session of pytest
-# anything may be left out. How much is told, and as what, is for pytest to say.
+# anything may be left out. What is printed is for pytest to say.
 LEFT_OUT = frozenset({"Certificate", "Plan", "Output"})
 # A flag of pytest itself, which then means both.
 OF_PYTEST = frozenset({"strict"})

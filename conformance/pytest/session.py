@@ -54,7 +54,7 @@ from conformance.wire.streams import close_all
 
 EXPECTATIONS_TEST = "test_expectations"
 
-# Under which name a worker finds what it is told, among what other plugins tell it.
+# Key of the suite in the input of a worker, beside those of other plugins.
 HANDED = "statum_conformance"
 
 
@@ -88,7 +88,7 @@ class Holder:
 
 @dataclass(frozen=True, slots=True)
 class Handover:
-    """A directory that the controller makes and the workers are told of."""
+    """A directory that the controller makes and hands to the workers."""
 
     directory: Path
 
@@ -141,7 +141,7 @@ class Handover:
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """Reads what another process holds. It is told neither the credential nor what else it does not need."""
+    """Reads the campaign of another process. It gets neither the credential nor anything else that it does not need."""
 
     handover: Handover
     products: tuple[str, ...]

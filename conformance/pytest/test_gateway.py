@@ -29,20 +29,20 @@ def test_requirement(requirement: Requirement, command: str | None, gateway_resu
     if verdict.verdict is Verdict.KNOWN or (verdict.hinders and verdict.expected):
         pytest.xfail(f"{verdict.verdict}: {_entry(verdict, gateway_result).listed}")
     if verdict.verdict is Verdict.FAIL or (verdict.verdict is Verdict.INCONCLUSIVE and verdict.hinders):
-        pytest.fail(told(verdict, gateway_result), pytrace=False)
+        pytest.fail(explained(verdict, gateway_result), pytrace=False)
     if verdict.verdict in (Verdict.INCONCLUSIVE, Verdict.NOT_APPLICABLE):
         pytest.skip(f"{verdict.verdict}: {verdict.detail}")
     if verdict.verdict is Verdict.WARN:
-        warnings.warn(ConformanceWarning(told(verdict, gateway_result)), stacklevel=1)
+        warnings.warn(ConformanceWarning(explained(verdict, gateway_result)), stacklevel=1)
 
 
 def test_expectations(gateway_result: Result) -> None:
-    """What is listed as known falls short as listed, and has not expired."""
+    """Each listed failure still fails, as listed, and has not expired."""
     if gateway_result.judged.stale:
         pytest.fail("\n".join(stale_lines(gateway_result.report)), pytrace=False)
 
 
-def told(verdict: RequirementVerdict, result: Result) -> str:
+def explained(verdict: RequirementVerdict, result: Result) -> str:
     """The verdict in words: what is required, what that rests on, what was seen, how to reproduce it."""
     requirement = verdict.requirement
     entry = _entry(verdict, result)
