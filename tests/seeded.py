@@ -15,14 +15,14 @@ from conformance.mock import faults as seeded_faults
 from conformance.mock.account import numbers
 from conformance.mock.behaviour import UNEXCUSED, Behaviour, Effect, Moment, Reply
 from conformance.mock.choosing import nth
-from conformance.mock.faults import Fault, faults, variants
+from conformance.mock.faults import NamedBehaviour, faults, variants
 
 FAULTS = faults(statum())
 VARIANTS = variants(statum())
 NUMBERS = numbers(statum())
 
 
-def fault(name: str) -> Fault:
+def fault(name: str) -> NamedBehaviour:
     """The fault of that name."""
     return seeded_faults.fault(name, statum())
 

@@ -302,7 +302,7 @@ def test_careful_ones_cost_nothing_new(command: Command) -> None:
 
 def test_nothing_open_is_an_error_of_the_suite(monkeypatch: pytest.MonkeyPatch) -> None:
     """A schema that leaves nothing open would make a requirement that is never exercised."""
-    monkeypatch.setattr(invalid, "_is_open", lambda *_: False)
+    monkeypatch.setattr(invalid, "parse_json", lambda _: base_of(COMMANDS["sms"]))
 
     with pytest.raises(SuiteError, match="nothing lies between"):
         open_payloads(statum(), COMMANDS["sms"], base_of(COMMANDS["sms"]))

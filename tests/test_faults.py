@@ -35,7 +35,7 @@ from conformance.contract.contract import statum
 from conformance.contract.requirements import Actor
 from conformance.mock.account import Account
 from conformance.mock.behaviour import UNEXCUSED, Behaviour, Callback, Moment, Reply
-from conformance.mock.faults import Fault
+from conformance.mock.faults import NamedBehaviour
 from conformance.mock.gateway import Gateway
 from conformance.mock.rules import TAGS, refusal_of
 from conformance.model.errors import UsageError
@@ -53,7 +53,7 @@ def test_names_are_unique_and_in_kebab_case() -> None:
 
 
 @pytest.mark.parametrize("row", FAULTS.values(), ids=FAULTS.keys())
-def test_summary_is_one_short_line(row: Fault) -> None:
+def test_summary_is_one_short_line(row: NamedBehaviour) -> None:
     """--list-faults has a line for each."""
     assert 10 < len(row.summary) <= 110
     assert row.summary.isprintable()
@@ -61,7 +61,7 @@ def test_summary_is_one_short_line(row: Fault) -> None:
 
 
 @pytest.mark.parametrize("row", FAULTS.values(), ids=FAULTS.keys())
-def test_breaks_requirements_that_are_judged(row: Fault) -> None:
+def test_breaks_requirements_that_are_judged(row: NamedBehaviour) -> None:
     """What a row breaks is in the catalogue, about gateways, and not excluded."""
     assert row.breaks
     assert [] == [
@@ -85,7 +85,7 @@ def test_each_judged_requirement_has_a_fault_that_breaks_it_alone() -> None:
 
 
 @pytest.mark.parametrize("row", FAULTS.values(), ids=FAULTS.keys())
-def test_names_only_refusals_that_there_are(row: Fault) -> None:
+def test_names_only_refusals_that_there_are(row: NamedBehaviour) -> None:
     """A tag that no rule has would make a fault that does nothing."""
     behaviour = row.change(Behaviour())
     assert set() == (behaviour.waived | behaviour.crashes) - TAGS
@@ -93,7 +93,7 @@ def test_names_only_refusals_that_there_are(row: Fault) -> None:
 
 
 @pytest.mark.parametrize("row", FAULTS.values(), ids=FAULTS.keys())
-def test_changes_the_behaviour_and_keeps_what_was_there(row: Fault) -> None:
+def test_changes_the_behaviour_and_keeps_what_was_there(row: NamedBehaviour) -> None:
     """A fault can be laid over a variant."""
 
     def kept(reply: Reply, _: Moment) -> Reply:

@@ -85,7 +85,7 @@ def test_the_window_forgets_what_has_run_out() -> None:
     gateway = Gateway(ACCOUNT)
     for hour in range(50):
         gateway.answer(request("airtime", phone_number=f"2547100000{hour:02d}"), hour * 3600.0)
-    assert 1 == len(gateway._window._accepted_at)  # noqa: SLF001 - what is kept is the point
+    assert 1 == len(gateway._recent._accepted_at)  # noqa: SLF001 - what is kept is the point
 
 
 # --- Money

@@ -198,7 +198,7 @@ def without_idle(catalogue: Catalogue, commands: Mapping[str, Command], schemas:
     left = {
         (owner, name)
         for name, command in commands.items()
-        for message in _messages_of(command, schemas)
+        for message in messages_of(command, schemas)
         for place in places_of(schemas.resolved(message.schema))
         for owner in message.owners(catalogue, place.pointer, place.keyword)
     }
@@ -213,7 +213,8 @@ def without_idle(catalogue: Catalogue, commands: Mapping[str, Command], schemas:
     )
 
 
-def _messages_of(command: Command, schemas: SchemaSet) -> Iterator[Message]:
+def messages_of(command: Command, schemas: SchemaSet) -> Iterator[Message]:
+    """The kinds of messages that are judged under a command."""
     yield from (answer_to(command, schemas, accepted=accepted) for accepted in (True, False))
     if command.product is not None:
         told = (notified_of(command.name, command.product, schemas, succeeded=it) for it in (True, False))

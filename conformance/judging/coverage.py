@@ -1,8 +1,8 @@
 """Which classes of payloads a run has exercised, counted on the bytes that were sent: the basis of the verdicts.
 
-    Covered     a class of what can be sent, how much of it was sent, and how much of that was accepted
-    Coverage    counts them as a run is gone through; all classes of its commands, those that nothing was sent of too
-    CallCoverage    the same of a client: which classes it was asked to send, and what of them has arrived
+    Covered         a class of payloads, how much of it was sent, and how much of that was accepted
+    Coverage        counts all classes of the commands of a run, as its answers are read
+    CallCoverage    the same of a client: which classes it was asked to send, and how much of them arrived
 
 Three kinds of classes: of values that are `valid` (by command and member), of `broken` payloads and bodies that have to
 be refused (by the keyword that a member breaks, by how a body is no JSON), and of `open` ones. The classes are data of

@@ -52,14 +52,8 @@ class Account:
         Key and secret hold letters of both cases, so that a credential in another case is another credential.
         """
         contract = contract or statum()
-        return cls(
-            consumer_key="Sample2be989703d6dKey",
-            consumer_secret="Sample3P0R4qSecret",  # noqa: S106 - it opens nothing but a mock
-            registered=contract.members.registered,
-            balance=balance,
-            callbacks=dict(callbacks or {}),
-            contract=contract,
-        )
+        key, secret = "Sample2be989703d6dKey", "Sample3P0R4qSecret"
+        return cls(key, secret, contract.members.registered, balance, dict(callbacks or {}), contract)
 
     @property
     def names(self) -> str:

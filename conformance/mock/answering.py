@@ -31,6 +31,11 @@ MOST_BODY = 1 << 20
 
 _WIRE = "wire"
 
+_EARLY_HINTS = b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\n\r\n"
+_TIMED_OUT = b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+# Blanks before a JSON text change nothing, however many.
+_DROP = b" "
+
 # SO_LINGER on, for no time: closing throws away what was not sent, and resets the connection.
 _RESETTING = struct.pack("ii", 1, 0)
 
@@ -110,26 +115,19 @@ class Channel(NamedTuple):
 
 
 async def received(channel: Channel) -> Request | None:
-    """The request, its `url` being its target in the usual spelling; None if the client has gone away."""
-    body = await _body(channel.receive)
-    return None if body is None else _request(channel.scope, body)
-
-
-async def _body(receive: Receive) -> bytes | None:
-    """The request's body, None if the client has gone away before its end."""
+    """The request, its `url` being its target in the usual spelling; None if the client has gone away before."""
+    scope, receive, _ = channel
     message = await receive()
     body: bytes = message.get("body", b"")
     while message.get("more_body"):
         message = await receive()
         if len(body) < MOST_BODY:
             body += message.get("body", b"")
-    return None if message["type"] == "http.disconnect" else body[:MOST_BODY]
-
-
-def _request(scope: MutableMapping[str, Any], body: bytes) -> Request:
+    if message["type"] == "http.disconnect":
+        return None
     target = normalized(scope["extensions"][AS_RECEIVED].target.decode("latin-1"))
     headers = tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"])
-    return Request(scope["method"], target, headers, body)
+    return Request(scope["method"], target, headers, body[:MOST_BODY])
 
 
 def was_used(channel: Channel) -> bool:
@@ -155,20 +153,27 @@ async def put(
         connection.answers += 1
         await send({"type": "http.response.start", "status": reply.status, "headers": headers})
         connection.before = _EARLY_HINTS if wire.early_hints else b""
-        connection.beyond = reply.beyond + _beyond(wire)
+        connection.beyond = reply.beyond + b"\r\n" * wire.line_break + _TIMED_OUT * wire.closes_with_408
         await send({"type": "http.response.body", "body": content})
         if wire.closes_untold or wire.closes_with_408:
             connection.close()
         return None
-    if ending in _BEGUN:
-        headers, content = _BEGUN[ending](*rendered(reply, wire, None))
+    if ending not in {Ending.BEFORE, Ending.RESET, Ending.NEVER}:
+        headers, content = rendered(reply, wire, None)
+        if ending in {Ending.MIDDLE, Ending.STALLED}:
+            content = content[: len(content) // 2]  # of a body whose whole length is told
+        else:
+            # In chunks: all of it without the last one, that would mark the end, or its first byte.
+            headers = [pair for pair in headers if pair[0] != b"content-length"]
+            content = _DROP if ending is Ending.DRIPPING else content
         await send({"type": "http.response.start", "status": reply.status, "headers": headers})
         await send({"type": "http.response.body", "body": content, "more_body": True})
     connection.held = ending.stays_open
     # uvicorn takes a return before the connection is gone for a failure of the application.
     gone = asyncio.ensure_future(_gone(receive))
     try:
-        left = ending.stays_open and await _left(gone, send, hold_s, _pace_s(reply))
+        pace_s = reply.drip_every_s if ending is Ending.DRIPPING else None
+        left = ending.stays_open and await _left(gone, send, hold_s, pace_s)
         at = time.monotonic()
         if not left:
             connection.end(resetting=ending is Ending.RESET)
@@ -178,20 +183,10 @@ async def put(
     return at if ending.stays_open and not left else None
 
 
-def _beyond(wire: Wire) -> bytes:
-    """What lawfully follows an answer, though nobody asked for it."""
-    return b"\r\n" * wire.line_break + _TIMED_OUT * wire.closes_with_408
-
-
 async def _gone(receive: Receive) -> None:
     """Return once the connection is gone."""
     while (await receive())["type"] != "http.disconnect":
         pass
-
-
-def _pace_s(reply: Reply) -> float | None:
-    """Seconds between two bytes of an answer that drips, None for any other one."""
-    return reply.drip_every_s if reply.ending is Ending.DRIPPING else None
 
 
 async def _left(gone: asyncio.Future[None], send: Send, hold_s: float | None, every_s: float | None) -> bool:
@@ -205,34 +200,6 @@ async def _left(gone: asyncio.Future[None], send: Send, hold_s: float | None, ev
     except TimeoutError:
         return False
     return True
-
-
-def _cut(headers: RawHeaders, body: bytes) -> tuple[RawHeaders, bytes]:
-    """Half of a body whose whole length is told."""
-    return headers, body[: len(body) // 2]
-
-
-def _open_ended(headers: RawHeaders, body: bytes) -> tuple[RawHeaders, bytes]:
-    """The whole body in chunks, of which the last one, that would mark the end, is missing."""
-    return [pair for pair in headers if pair[0] != b"content-length"], body
-
-
-def _beginning(headers: RawHeaders, _body: bytes) -> tuple[RawHeaders, bytes]:
-    """The first byte of a body in chunks; blanks before a JSON text change nothing, however many."""
-    return [pair for pair in headers if pair[0] != b"content-length"], _DROP
-
-
-_DROP = b" "
-
-_EARLY_HINTS = b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\n\r\n"
-_TIMED_OUT = b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-
-_BEGUN = {
-    Ending.MIDDLE: _cut,
-    Ending.STALLED: _cut,
-    Ending.AFTER: _open_ended,
-    Ending.DRIPPING: _beginning,
-}
 
 
 RawHeaders = list[tuple[bytes, bytes]]

@@ -25,6 +25,7 @@ from conformance.mock.behaviour import Callback, Moment, Reply
 from conformance.mock.rules import METHOD, UNKNOWN_COMMAND
 from conformance.model.errors import SuiteError
 from conformance.model.traffic import header
+from conformance.payloads.labels import rules_of
 
 Chooses = Callable[[Moment, Reply | Callback | None], bool]
 
@@ -146,9 +147,8 @@ def to_the_sample_recipient(moment: Moment) -> bool:
 
 @cache
 def _longest(contract: Contract, command: Command) -> tuple[tuple[str, int], ...]:
-    strict = contract.schemas.resolved(f"{command.folder}/request").get("properties", {})
-    wide = contract.schemas.resolved(f"{command.folder}/request.tolerated").get("properties", {})
-    limits = ((name, stated.get("maxLength")) for name, stated in strict.items())
+    wide = contract.schemas.resolved(command.tolerated_schema).get("properties", {})
+    limits = ((name, rule.get("maxLength")) for name, rule in rules_of(contract, command).items())
     return tuple((name, most) for name, most in limits if most and "maxLength" not in wide.get(name, {}))
 
 

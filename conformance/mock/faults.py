@@ -1,8 +1,8 @@
 """The named behaviours of a contract: seeded faults, which break requirements, and lawful variants, which break none.
 
-    faults      name → Fault: the rows of `behaviours.toml` that are not lawful, and what can be derived beside them
+    faults      by name, the rows of `behaviours.toml` that are not lawful, and what can be derived beside them
     fault       the one with a name, or a UsageError that says which may have been meant
-    variants    name → Variant: the lawful rows
+    variants    by name, the lawful rows
     derived     for a requirement, the changes that break it and nothing else; none where that takes code
 
 A requirement that is judged by the schemas is broken by a message that breaks them at its places: of what could be done
@@ -16,14 +16,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import cache
 from types import MappingProxyType
 from typing import Any
 
 from conformance.contract.behaviours import BehaviourRow, Change
 from conformance.contract.contract import Contract
-from conformance.contract.places import Message, answer_to, notified_of, places_of
+from conformance.contract.places import Message, messages_of, notified_of, places_of
 from conformance.contract.requirements import (
     ACCEPTED,
     ANSWER,
@@ -40,16 +39,15 @@ from conformance.mock.changes import changed_by
 from conformance.mock.choosing import holds, path_of
 from conformance.mock.message_changes import reshaping
 from conformance.mock.rules import TAGS
-from conformance.model.errors import SuiteError, UsageError
+from conformance.model.errors import SuiteError, UsageError, did_you_mean
 from conformance.model.traffic import Request
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
-    """A named single misbehaviour of the mock gateway.
+class NamedBehaviour:
+    """A fault or a variant: `change` turns a behaviour into one that differs in this; `summary` says how in one line.
 
-    `breaks`: the ids of the requirements that fall with it, these and no others. `summary`: one line for
-    `--list-faults`. `change` turns a behaviour into one that misbehaves.
+    `breaks`: the ids of the requirements that fall with it, these and no others.
     """
 
     name: str
@@ -59,7 +57,7 @@ class Fault:
 
 
 @cache
-def faults(contract: Contract) -> Mapping[str, Fault]:
+def faults(contract: Contract) -> Mapping[str, NamedBehaviour]:
     """The faults of a contract by their names: the rows of its file, in their order, and what else can be derived.
 
     A requirement that no row breaks alone, and that a fault follows from, has one called `breaks-` and its id.
@@ -69,47 +67,39 @@ def faults(contract: Contract) -> Mapping[str, Fault]:
     alone = {each.breaks[0] for each in rows if len(each.breaks) == 1}
     others = (each for each in contract.catalogue.requirements if each.actor is Actor.GATEWAY and each.id not in alone)
     rows += [
-        Fault(f"breaks-{each.id.lower()}", f"Breaks {each.id}: {each.title}", (each.id,), changed_by(changes))
+        NamedBehaviour(f"breaks-{each.id.lower()}", f"Breaks {each.id}: {each.title}", (each.id,), changed_by(changes))
         for each in others
         if (changes := derived(contract, each))
     ]
     return MappingProxyType({each.name: each for each in rows})
 
 
-def _of_row(contract: Contract, row: BehaviourRow) -> Fault:
+def _of_row(contract: Contract, row: BehaviourRow) -> NamedBehaviour:
     changes = row.changes or derived(contract, contract.catalogue[row.breaks[0]])
     if not changes:
         raise SuiteError(
             f"the behaviour {row.name!r} has no changes, and none follow from how {row.breaks[0]} is judged",
             hint="give it changes = [{ … }]",
         )
-    return Fault(row.name, row.summary, row.breaks, changed_by(changes))
+    return NamedBehaviour(row.name, row.summary, row.breaks, changed_by(changes))
 
 
-def fault(name: str, contract: Contract) -> Fault:
+def fault(name: str, contract: Contract) -> NamedBehaviour:
     """The fault called `name`; UsageError, with the nearest names as its hint, if there is none."""
     known = faults(contract)
     if name in known:
         return known[name]
-    near = get_close_matches(name, known, n=3)
-    hint = f"did you mean {' or '.join(near)}?" if near else "--list-faults shows them all"
+    hint = did_you_mean(name, known) or "--list-faults shows them all"
     raise UsageError(f"there is no fault {name!r}; expected is the name of a fault", hint)
 
 
-@dataclass(frozen=True, slots=True)
-class Variant:
-    """A way to keep the contract: its `name`, what it does in one line, and the change that it makes."""
-
-    name: str
-    summary: str
-    change: Effect
-
-
 @cache
-def variants(contract: Contract) -> Mapping[str, Variant]:
+def variants(contract: Contract) -> Mapping[str, NamedBehaviour]:
     """The lawful variants of a contract by their names, in the order of its file."""
     rows = (row for row in contract.behaviours.rows if row.lawful)
-    return MappingProxyType({row.name: Variant(row.name, row.summary, changed_by(row.changes)) for row in rows})
+    return MappingProxyType(
+        {row.name: NamedBehaviour(row.name, row.summary, (), changed_by(row.changes)) for row in rows}
+    )
 
 
 _WAIVED = frozenset({Expected.UNAUTHORIZED, Expected.REFUSED, Expected.REFUSED_AS_INVALID, Expected.NOT_ACCEPTED})
@@ -162,23 +152,18 @@ _NO_REQUEST = Request("POST", "", (), b"")
 def derived(contract: Contract, requirement: Requirement) -> tuple[Change, ...]:
     """The changes that break a requirement and nothing else; empty where none follow from how it is judged."""
     judge = requirement.judge
-    if isinstance(judge, ByProbe):
-        return tuple(_failing(judge))
     if isinstance(judge, ByPlace):
         return tuple(_breaking(contract, requirement, judge))
-    return ()
-
-
-def _failing(judge: ByProbe) -> Iterator[Change]:
-    probes = [probe for probe in judge.probes if probe in TAGS]
-    if not probes:
-        return
+    probes = [probe for probe in judge.probes if probe in TAGS] if isinstance(judge, ByProbe) else []
+    if not isinstance(judge, ByProbe) or not probes:
+        return ()
     if judge.expect in _WAIVED:
-        yield Change.from_entry({"waive": probes})
-    elif judge.expect is Expected.NO_CRASH:
-        yield Change.from_entry({"crash": probes})
-    elif judge.expect is Expected.IN_ENVELOPE:
-        yield Change.from_entry({"refused": probes, "page": True})
+        return (Change.from_entry({"waive": probes}),)
+    if judge.expect is Expected.NO_CRASH:
+        return (Change.from_entry({"crash": probes}),)
+    if judge.expect is Expected.IN_ENVELOPE:
+        return (Change.from_entry({"refused": probes, "page": True}),)
+    return ()
 
 
 def _breaking(contract: Contract, requirement: Requirement, judge: ByPlace) -> Iterator[Change]:
@@ -218,15 +203,8 @@ def _breaks_alone(contract: Contract, requirement: Requirement, examples: Iterab
 
 @cache
 def _kinds(contract: Contract) -> tuple[Message, ...]:
-    found: list[Message | None] = []
-    for command in contract.commands.values():
-        found += [answer_to(command, contract.schemas, accepted=accepted) for accepted in (True, False)]
-        if command.product is not None:
-            found += [
-                notified_of(command.name, command.product, contract.schemas, succeeded=succeeded)
-                for succeeded in (True, False)
-            ]
-    return tuple(filter(None, found))
+    commands = contract.commands.values()
+    return tuple(kind for command in commands for kind in messages_of(command, contract.schemas))
 
 
 def _examples(contract: Contract, kind: Message) -> Iterator[_Example]:
@@ -263,19 +241,14 @@ def _choosing(contract: Contract, requirement: Requirement, message: str) -> dic
     return {"to": message, **({"command": about} if len(about) < len(set(all_of_them)) else {})}
 
 
-def _against(pointer: str, keyword: str, *, everywhere: bool) -> Iterator[Actions]:
+def _against(pointer: str, keyword: str, *, everywhere: bool) -> list[Actions]:
     """What could be done to a member so that it breaks a keyword; one that is not `everywhere` is put there."""
     if keyword == "required":
-        yield {"remove": pointer}
-        return
+        return [{"remove": pointer}]
     if not pointer:
-        yield {"wrap": True}
-        return
-    if keyword == "type" and not everywhere:
-        yield from ({"set": json.dumps({pointer: value})} for value in _VALUES)
-    elif keyword == "type":
-        yield from ({"retype": {pointer: kind}} for kind in ("string", "number", "array", "object"))
-    if keyword == "type":
-        return
-    yield from ({"respell": {pointer: word}} for word in ("zero", "padded", "cut"))
-    yield from ({"set": json.dumps({pointer: value})} for value in _VALUES)
+        return [{"wrap": True}]
+    put: list[Actions] = [{"set": json.dumps({pointer: value})} for value in _VALUES]
+    if keyword != "type":
+        return [*({"respell": {pointer: word}} for word in ("zero", "padded", "cut")), *put]
+    retyped: list[Actions] = [{"retype": {pointer: kind}} for kind in ("string", "number", "array", "object")]
+    return retyped if everywhere else put

@@ -39,8 +39,6 @@ from conformance.mock.rules import (
 from conformance.mock.transactions import Transaction, price, result, shape_of_ids, success_reason
 from conformance.model.traffic import Request
 
-__all__ = ["STEPS", "Gateway", "Reaction"]
-
 CHOSEN = RefusalAnswer(400, "This recipient is refused")
 """The answer to a recipient that is refused by no rule of the contract, before its row changes it."""
 
@@ -115,7 +113,9 @@ class Gateway:
         if breach is None:
             self.accepted += 1
         moment = self._moment(visit, breach.tag if breach else None)
-        moment = replace(moment, request_id=self._new_id(moment))
+        new_id = self.behaviour.new_id
+        request_id = new_id(moment, self._id_random) if new_id else self._shape.draw(self._id_random)
+        moment = replace(moment, request_id=request_id)
         if breach is None:
             reply, deliveries = self._accept(visit, moment)
         else:
@@ -231,18 +231,9 @@ class Gateway:
         return next((BrokenRule(tag) for tag in tags if tag is not None), None)
 
     def _moment(self, visit: Visit, refusal: str | None) -> Moment:
-        return Moment(
-            count=self.count,
-            accepted=self.accepted,
-            request=visit.request,
-            command=visit.command.name if visit.command else None,
-            refusal=refusal,
-            payload=visit.payload,
-            request_id="",
-            now=visit.now,
-            callbacks=self.account.callbacks,
-            contract=self.contract,
-        )
+        command = visit.command.name if visit.command else None
+        counts, payload, callbacks = (self.count, self.accepted), visit.payload, self.account.callbacks
+        return Moment(*counts, visit.request, command, refusal, payload, "", visit.now, callbacks, self.contract)
 
     # --- Answering
 
@@ -297,10 +288,6 @@ class Gateway:
         return success
 
     # --- By role
-
-    def _new_id(self, moment: Moment) -> str:
-        made = self.behaviour.new_id
-        return made(moment, self._id_random) if made else self._shape.draw(self._id_random)
 
     def _recipient(self, visit: Visit) -> Any:
         return visit.members.get(self.contract.members.recipient or "")
@@ -357,17 +344,16 @@ class Rate:
         self._per_s = per_s
         self._most = max(1.0, per_s)
         self._tokens = self._most
-        self._filled_at: float | None = None
+        self._filled_at = float("-inf")
 
     def take(self, now: float) -> bool:
         """Whether a request at `now` is within the rate; it is counted only if so."""
-        since = 0.0 if self._filled_at is None else max(0.0, now - self._filled_at)
+        since = max(0.0, now - self._filled_at)
         self._tokens = min(self._most, self._tokens + since * self._per_s)
         self._filled_at = now
-        if self._tokens < 1.0:
-            return False
-        self._tokens -= 1.0
-        return True
+        within = self._tokens >= 1.0
+        self._tokens -= within
+        return within
 
 
 class RecentRequests:

@@ -32,6 +32,7 @@ from conformance.mock.behaviour import Behaviour
 from conformance.model.errors import SuiteError
 from conformance.model.traffic import JSON_MEDIA_TYPE, Headers, header, media_type
 from conformance.model.untrusted import parse_json
+from conformance.payloads.labels import rules_of, texts_of
 from conformance.payloads.valid import documented_range
 
 UNAUTHORIZED, VALIDATION_STATUS = 401, 422
@@ -277,11 +278,6 @@ def _tag_and_words(keywords: Collection[str], value: Any) -> tuple[str, str]:
     return "broken.pattern", "is not of the form that is expected"
 
 
-def _members(contract: Contract, command: Command) -> Mapping[str, Mapping[str, Any]]:
-    members: Mapping[str, Mapping[str, Any]] = contract.schemas.resolved(command.request_schema).get("properties", {})
-    return members
-
-
 def taken(payload: Mapping[str, Any], behaviour: Behaviour) -> Mapping[str, Any]:
     """The payload as the gateway takes it: with `coerces_numbers`, whole numbers become strings of digits."""
     if not behaviour.coerces_numbers:
@@ -301,11 +297,11 @@ def member_breaches(
     contract: Contract, command: Command, payload: Mapping[str, Any], behaviour: Behaviour
 ) -> Iterator[MemberBreach]:
     """Every member of `payload` that breaks a rule, each once; nothing if the payload is acceptable."""
-    known = _members(contract, command)
+    known = rules_of(contract, command)
     if behaviour.refuses_unknown_fields:
         for member in (each for each in payload if each not in known):
             yield MemberBreach(member, "unknown-field", f"{command.name} has no such field")
-    for member in _texts(contract, command):
+    for member in texts_of(contract, command):
         text = payload.get(member)
         if isinstance(text, str) and len(text) > LONGEST_MESSAGE:
             yield MemberBreach(member, "too-long", f"{member} must have at most {LONGEST_MESSAGE} characters")
@@ -336,10 +332,10 @@ def _excused(  # noqa: PLR0913, PLR0917 - what is broken, and who it is sent to
     contract: Contract, command: Command, member: str, keyword: str, value: Any, behaviour: Behaviour
 ) -> bool:
     """Whether the gateway accepts what the strict schema does not: the contract is silent there."""
-    if keyword == "maxLength" and member in _texts(contract, command):
+    if keyword == "maxLength" and member in texts_of(contract, command):
         return True
     paid = command.money is not None and member == command.money.member
-    if behaviour.unlimited_payments and paid and documented_range(_members(contract, command)[member]) is None:
+    if behaviour.unlimited_payments and paid and documented_range(rules_of(contract, command)[member]) is None:
         form = BEYOND_ANY_LIMIT
     elif behaviour.lenient_phone_numbers and member == contract.members.recipient:
         form = LENIENT_NUMBER
@@ -347,8 +343,3 @@ def _excused(  # noqa: PLR0913, PLR0917 - what is broken, and who it is sent to
         return False
     tolerated = member not in _violated(contract, command.tolerated_schema, {member: value})
     return isinstance(value, str) and form.fullmatch(value) is not None and tolerated
-
-
-def _texts(contract: Contract, command: Command) -> list[str]:
-    """The members that are messages for people."""
-    return [name for name, rule in _members(contract, command).items() if "x-characters" in rule]

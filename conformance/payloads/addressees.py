@@ -29,6 +29,7 @@ from urllib.parse import unquote_plus
 
 from conformance.contract.contract import Contract
 from conformance.model.traffic import Case, Request
+from conformance.payloads.labels import rules_of
 
 GIVEN_BY = "--phone-number"
 # How much of a text has to be digits for somebody to be reached: all of it together, and each part that is taken alone.
@@ -151,7 +152,7 @@ class Addressees:
         by_name: dict[str, list[Any]] = defaultdict(list)
         for name, value in members:
             yield from self._in_written(name, ELSEWHERE)
-            by_name[_plain(name)].append(value)
+            by_name[name.strip().lower()].append(value)
         for name, values in by_name.items():
             if name not in _no_destinations(self.contract):
                 registered = self.registered.get(name, frozenset())
@@ -264,20 +265,11 @@ def _texts(values: Iterable[Any]) -> Iterator[str]:
             waiting.pop()
 
 
-def _plain(name: str) -> str:
-    """A member's name as a lenient reader may have it."""
-    return name.strip().lower()
-
-
 @cache
 def _no_destinations(contract: Contract) -> frozenset[str]:
     """The members of all commands that hold texts for people, or amounts."""
-    return frozenset(
-        name
-        for command in contract.commands.values()
-        for name, rule in contract.schemas.resolved(command.request_schema).get("properties", {}).items()
-        if not {"x-characters", "x-integer"}.isdisjoint(rule)
-    )
+    rules = [each for command in contract.commands.values() for each in rules_of(contract, command).items()]
+    return frozenset(name for name, rule in rules if not {"x-characters", "x-integer"}.isdisjoint(rule))
 
 
 @cache

@@ -18,7 +18,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import accumulate
 from struct import unpack
-from typing import Protocol
 
 from conformance.model.characters import ASSIGNED
 
@@ -28,21 +27,6 @@ Range = tuple[int, int]
 UNIT = 4
 
 ZWJ = "\u200d"
-
-
-class Speller(Protocol):
-    """Makes texts out of numbers."""
-
-    @property
-    def name(self) -> str:
-        """What it is called."""
-
-    @property
-    def visible(self) -> str:
-        """A character of it that can be seen; it stands in for the first one of a text that shows nothing."""
-
-    def characters(self, unit: int) -> str:
-        """The character, or the sequence that belongs together, that a number of 32 bits stands for."""
 
 
 def within(low: int, high: int) -> tuple[Range, ...]:
@@ -108,6 +92,10 @@ class Mixture:
     def characters(self, unit: int) -> str:
         """The character that `unit` (32 bits) stands for."""
         return self.alphabets[unit % len(self.alphabets)].characters(unit // len(self.alphabets))
+
+
+Speller = Alphabet | Mixture
+"""Makes texts out of numbers of 32 bits; `visible` stands in for the first character of a text that shows nothing."""
 
 
 def spell(speller: Speller, data: bytes) -> str:

@@ -26,7 +26,7 @@ from conformance.model.characters import ASSIGNED
 from conformance.model.errors import SuiteError
 from conformance.payloads.alphabets import ALPHABETS, LINE_BREAKS, PLAIN, UNIT, ZWJ, Speller, spell
 from conformance.payloads.patterns import Alternatives, matching, parsed, variants, written
-from conformance.payloads.sms_segments import GSM_7, GSM_EXTENSION, UCS_2, crosses, septets, units
+from conformance.payloads.sms_segments import GSM_7, GSM_EXTENSION, UCS_2, Encoding, crosses, septets, units
 
 __all__ = ["BOUNDARIES", "OUTSIDE", "ValueClass", "Written", "classes_of", "classes_of_members", "outside"]
 
@@ -229,27 +229,19 @@ CONTENT = (
 # --- How JSON writes it
 
 
-def _escaped(sent: Written) -> bool:
-    return sent.body.isascii() and not sent.text.isascii()
+def _written_as(name: str, alphabet: str, *, escaped: bool, astral: bool = False) -> ValueClass:
+    def holds(sent: Written) -> bool:
+        beyond = not sent.text.isascii() and (not astral or sent.planes != {0})
+        return beyond and sent.body.isascii() is escaped
 
-
-def _unescaped(sent: Written) -> bool:
-    return not sent.body.isascii() and not sent.text.isascii()
+    return ValueClass(f"written {name}", holds, spelled(ALPHABETS[alphabet], SAMPLE))
 
 
 WRITINGS = (
-    ValueClass("written as escapes", _escaped, spelled(ALPHABETS["cjk"], SAMPLE)),
-    ValueClass("written in UTF-8", _unescaped, spelled(ALPHABETS["cjk"], SAMPLE)),
-    ValueClass(
-        "written as pairs of escapes",
-        lambda sent: _escaped(sent) and sent.planes != {0},
-        spelled(ALPHABETS["mathematical"], SAMPLE),
-    ),
-    ValueClass(
-        "written in UTF-8 of four bytes",
-        lambda sent: _unescaped(sent) and sent.planes != {0},
-        spelled(ALPHABETS["mathematical"], SAMPLE),
-    ),
+    _written_as("as escapes", "cjk", escaped=True),
+    _written_as("in UTF-8", "cjk", escaped=False),
+    _written_as("as pairs of escapes", "mathematical", escaped=True, astral=True),
+    _written_as("in UTF-8 of four bytes", "mathematical", escaped=False, astral=True),
 )
 """Escapes and UTF-8 mean the same in JSON, and some readers know only one of them."""
 
@@ -282,16 +274,23 @@ def _extended(sent: Written) -> bool:
     return sent.septets is not None and sent.septets > len(sent.text)
 
 
-def _brackets(chance: Random) -> str:
-    return _among("".join(c for c in GSM_EXTENSION if c.isascii()))(chance)
+def _across(encoding: Encoding, place: int, behind: int) -> ValueClass:
+    """Texts that are cut at a place where a character is that counts double."""
 
+    def holds(sent: Written) -> bool:
+        size = sent.septets if encoding is GSM_7 else sent.units
+        long = (size or 0) > encoding.single if behind else size == encoding.single + 1
+        return long and crosses(sent.text, place, encoding=encoding)
 
-_THAI = ALPHABETS["thai"]
+    named, wide, alphabet = ("septet", "€", PLAIN) if encoding is GSM_7 else ("unit", "\U0001f44b", ALPHABETS["thai"])
+    made = _straddling(place - 1, wide, behind, alphabet)
+    return ValueClass(f"{encoding.name}, a character across {named} {place}", holds, made)
+
 
 CROSSINGS = (
     (
         SAMPLE + len(GSM_EXTENSION),
-        ValueClass("GSM-7, characters of two septets", _extended, _brackets),
+        ValueClass("GSM-7, characters of two septets", _extended, _among(GSM_EXTENSION.rstrip("€"))),
     ),
     (
         GSM_7.single,
@@ -301,29 +300,8 @@ CROSSINGS = (
             _straddling(GSM_7.single - 1, "{", 0, PLAIN),
         ),
     ),
-    (
-        2 * GSM_7.part,
-        ValueClass(
-            f"GSM-7, a character across septet {GSM_7.part}",
-            lambda sent: (sent.septets or 0) > GSM_7.single and crosses(sent.text, GSM_7.part, encoding=GSM_7),
-            _straddling(GSM_7.part - 1, "€", GSM_7.part - 1, PLAIN),
-        ),
-    ),
-    (
-        UCS_2.single + 1,
-        ValueClass(
-            f"UCS-2, a character across unit {UCS_2.single}",
-            lambda sent: sent.units == UCS_2.single + 1 and crosses(sent.text, UCS_2.single, encoding=UCS_2),
-            _straddling(UCS_2.single - 1, "\U0001f44b", 0, _THAI),
-        ),
-    ),
-    (
-        2 * UCS_2.part,
-        ValueClass(
-            f"UCS-2, a character across unit {UCS_2.part}",
-            lambda sent: sent.units > UCS_2.single and crosses(sent.text, UCS_2.part, encoding=UCS_2),
-            _straddling(UCS_2.part - 1, "\U0001f44b", UCS_2.part - 1, _THAI),
-        ),
-    ),
+    (2 * GSM_7.part, _across(GSM_7, GSM_7.part, GSM_7.part - 1)),
+    (UCS_2.single + 1, _across(UCS_2, UCS_2.single, 0)),
+    (2 * UCS_2.part, _across(UCS_2, UCS_2.part, UCS_2.part - 1)),
 )
 """Characters that count double, also where a message is cut; the number is the room that the made one needs."""

@@ -15,18 +15,19 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from math import ceil, inf, nan
 from random import Random
-from typing import ClassVar, Literal, Protocol, TypeVar
+from typing import ClassVar, Literal, TypeVar
 
 from hypothesis import HealthCheck, Phase, Verbosity, currently_in_test_context, given, settings
 from hypothesis import seed as engine_seed
 from hypothesis import strategies as st
 from hypothesis.errors import InvalidArgument, Unsatisfiable
 from hypothesis.internal.conjecture.providers import AVAILABLE_PROVIDERS, PrimitiveProvider
+from hypothesis.internal.intervalsets import IntervalSet
 from hypothesis.strategies import SearchStrategy
 
 from conformance.model.errors import SuiteError
@@ -52,22 +53,12 @@ OPEN_LENGTH = 64
 OPEN_BITS = 64
 
 
-class CodePoints(Protocol):
-    """The alphabet of a string, in order."""
-
-    def __len__(self) -> int:
-        """How many there are."""
-
-    def __getitem__(self, index: int, /) -> int:
-        """One of them."""
-
-
 @dataclass(slots=True)
 class _Session:
     """One call of `draw`: where its choices come from, and whether the example at hand was made from them."""
 
     random: Random
-    drawing: bool = field(default=False)
+    drawing: bool = False
 
 
 _session: ContextVar[_Session] = ContextVar("statum-conformance draw")
@@ -86,12 +77,9 @@ class SeededProvider(PrimitiveProvider):
         self._session = session
         self._random = session.random.random
 
-    def per_test_case_context_manager(self) -> AbstractContextManager[None]:
-        """Marks the example as ours: the engine makes its first one (the simplest) by itself."""
-        return self._ours()
-
     @contextmanager
-    def _ours(self) -> Iterator[None]:
+    def per_test_case_context_manager(self) -> Iterator[None]:
+        """Marks the example as ours: the engine makes its first one (the simplest) by itself."""
         self._session.drawing = True
         try:
             yield
@@ -157,13 +145,10 @@ class SeededProvider(PrimitiveProvider):
             return min_value if chance < END_RATE / 2 else max_value
         low, high = max(min_value, -(2.0**OPEN_BITS)), min(max_value, 2.0**OPEN_BITS)
         value = min(max(low + (high - low) * self._random(), min_value), max_value)
-        if 0 < abs(value) < smallest_nonzero_magnitude:
-            return (
-                smallest_nonzero_magnitude if smallest_nonzero_magnitude <= max_value else -smallest_nonzero_magnitude
-            )
-        return value
+        least = smallest_nonzero_magnitude
+        return (least if least <= max_value else -least) if 0 < abs(value) < least else value
 
-    def draw_string(self, intervals: CodePoints, *, min_size: int = 0, max_size: int = 10**10) -> str:
+    def draw_string(self, intervals: IntervalSet, *, min_size: int = 0, max_size: int = 10**10) -> str:
         """A string of code points from `intervals`, each as likely as any other."""
         if not len(intervals):
             return ""
@@ -234,22 +219,11 @@ def _generate(strategy: SearchStrategy[T], session: _Session, chunk: int, exampl
         if session.drawing:
             values.extend(drawn)
 
-    with _no_callback_left_behind():
-        try:
-            collect()
-        except Unsatisfiable:
-            return
-
-
-@contextmanager
-def _no_callback_left_behind() -> Iterator[None]:
-    """Takes back what Hypothesis adds to the garbage collector to tell pauses from slowness, which is not our concern.
-
-    Python drops an exception that is raised in such a callback: with one there, a Ctrl-C that comes while garbage is
-    collected would be lost, at any time until the process ends.
-    """
+    # Hypothesis adds callbacks to the garbage collector to tell pauses from slowness. Python drops an exception that is
+    # raised in one: a Ctrl-C that comes while garbage is collected would be lost, at any time until the process ends.
     before = list(gc.callbacks)
     try:
-        yield
+        with suppress(Unsatisfiable):
+            collect()
     finally:
         gc.callbacks[:] = [callback for callback in gc.callbacks if callback in before]

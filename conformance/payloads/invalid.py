@@ -25,9 +25,8 @@ from conformance.model.untrusted import parse_json
 from conformance.payloads.addressees import ZEROS
 from conformance.payloads.alphabets import ALPHABETS, UNIT, spell
 from conformance.payloads.json_defects import UNKNOWN_MEMBER
+from conformance.payloads.labels import ABSENT, Members, rules_of
 from conformance.payloads.valid import documented_range, encoded
-
-Members = Mapping[str, Any]
 
 # Lengths looked through for those that a schema refuses: more than any of its members allows.
 LENGTHS = range(1, 41)
@@ -65,8 +64,7 @@ class OpenPayload(NamedTuple):
 class Subject:
     """A member of a command's request that is to be changed.
 
-    `strict` and `tolerated` are what the two schemas say of it, `valid` is its value in the payload that is changed,
-    `range` the range that is documented for it (None: no range, or not a documented one).
+    `strict` and `tolerated` are what the two schemas say of it, `valid` is its value in the payload that is changed.
     """
 
     contract: Contract
@@ -75,7 +73,11 @@ class Subject:
     strict: Mapping[str, Any]
     tolerated: Mapping[str, Any]
     valid: str
-    range: tuple[int, int] | None
+
+    @property
+    def range(self) -> tuple[int, int] | None:
+        """The range that is documented for it; None for none, or an only cautious one."""
+        return documented_range(self.strict)
 
     @property
     def is_patterned(self) -> bool:
@@ -100,24 +102,17 @@ class Subject:
 def _subjects(contract: Contract, command: Command, base: Members) -> list[Subject]:
     """The members that `base` has; SuiteError if it is not valid."""
     schemas = contract.schemas
-    strict, tolerated = map(schemas.resolved, (command.request_schema, command.tolerated_schema))
+    tolerated = schemas.resolved(command.tolerated_schema)["properties"]
     if faults := schemas.violations(command.request_schema, base):
         raise SuiteError(f"a valid {command.name} payload is needed to begin with, got {base!r}: {faults[0].message}")
     return [
-        Subject(contract, command, name, rule, tolerated["properties"][name], base[name], documented_range(rule))
-        for name, rule in strict["properties"].items()
+        Subject(contract, command, name, rule, tolerated[name], base[name])
+        for name, rule in rules_of(contract, command).items()
         if name in base
     ]
 
 
 # --- Broken payloads
-
-
-class _Absent:
-    """Stands for a member that is left out."""
-
-
-ABSENT = _Absent()
 
 
 def broken_payloads(  # noqa: PLR0913, PLR0917 - what is broken, how often, and what it may be
@@ -172,7 +167,8 @@ class _Breaker:
             for subject in self.subjects
             for probe in self.contract.probes.of("broken")
             for making in probe.made
-            if probe.at_random and making.by in AT_RANDOM and _applies(making.by, subject)
+            if probe.at_random and making.by in AT_RANDOM
+            if (making.by != "other-texts" or subject.is_patterned) and (making.by != "out-of-range" or subject.range)
         ]
         while ways:
             for _ in range(MOST_TRIES):
@@ -198,15 +194,7 @@ class _Breaker:
         return BrokenPayload(probe.aspect, subject.name, faults[0].keyword, body) if proved else None
 
 
-def _applies(maker: str, subject: Subject) -> bool:
-    return {"other-texts": subject.is_patterned, "out-of-range": subject.range is not None}.get(maker, True)
-
-
 # --- What members are broken with
-
-
-def _other_types(subject: Subject) -> Iterator[object]:
-    yield from ([subject.valid], {"value": subject.valid}, True)
 
 
 def _other_texts(subject: Subject) -> Iterator[str]:
@@ -270,7 +258,7 @@ def _outside(subject: Subject) -> Iterator[str | int]:
 SYSTEMATIC: dict[str, Callable[[Subject], Iterable[object]]] = {
     "absent": lambda _: [ABSENT],
     "null": lambda _: [None],
-    "other-types": _other_types,
+    "other-types": lambda subject: [[subject.valid], {"value": subject.valid}, True],
     "empty": lambda _: [""],
     "other-texts": _other_texts,
     "other-numbers": _other_numbers,
@@ -316,10 +304,6 @@ AT_RANDOM: dict[str, Callable[[Subject, Random], object]] = {
 # --- Open payloads
 
 
-def _as_number(subject: Subject) -> Iterator[int]:
-    yield int(subject.valid) if subject.valid.isdigit() else 254
-
-
 def _other_spellings(subject: Subject) -> Iterator[str]:
     yield from (f"+{subject.valid}", f" {subject.valid} ")
     if subject.is_amount:
@@ -350,18 +334,13 @@ def _open_texts(subject: Subject) -> Iterator[str]:
         yield from (f"Habari{half}yako" for half in ("\ud83d", "\udc4b", "\udc4b\ud83d"))
 
 
-def _long_texts(subject: Subject) -> Iterator[str]:
-    if subject.is_text:
-        yield from map(subject.of_length, OVER_LONG)
-
-
 OPEN: dict[str, Callable[[Subject], Iterable[object]]] = {
-    "as-number": _as_number,
+    "as-number": lambda subject: [int(subject.valid) if subject.valid.isdigit() else 254],
     "other-spellings": _other_spellings,
     "open-lengths": _open_lengths,
     "beyond-caution": _beyond_caution,
     "open-texts": _open_texts,
-    "long-texts": _long_texts,
+    "long-texts": lambda subject: map(subject.of_length, OVER_LONG if subject.is_text else ()),
 }
 """What each maker of a row replaces a member with."""
 
@@ -389,15 +368,13 @@ def open_payloads(contract: Contract, command: Command, base: Members, *, carefu
     further = {**base, UNKNOWN_MEMBER: "Nobody asked for this member."}
     every = [*changed, *((making.aspect, further) for making in makings if making.by == "unknown-member")]
     found = {encoded(members, ascii_only=True): aspect for aspect, members in every}
-    payloads = [OpenPayload(aspect, body) for body, aspect in found.items() if _is_open(contract, command, body)]
+    violations = contract.schemas.violations
+    payloads = [
+        OpenPayload(aspect, body)
+        for body, aspect in found.items()
+        if violations(command.request_schema, value := parse_json(body))
+        and not violations(command.tolerated_schema, value)
+    ]
     if makings and not payloads:
         raise SuiteError(f"nothing lies between the strict and the tolerated schema of {command.name}")
     return payloads
-
-
-def _is_open(contract: Contract, command: Command, body: bytes) -> bool:
-    value = parse_json(body)
-    strict, tolerated = (
-        contract.schemas.violations(name, value) for name in (command.request_schema, command.tolerated_schema)
-    )
-    return bool(strict) and not tolerated

@@ -29,7 +29,6 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from itertools import accumulate, chain
 from typing import Any, NamedTuple
@@ -39,8 +38,7 @@ from conformance.contract.command import Command
 from conformance.contract.contract import Contract
 from conformance.contract.probes import Making
 from conformance.model.errors import SuiteError
-from conformance.model.traffic import JSON_MEDIA_TYPE
-from conformance.payloads.labels import Members, members_of
+from conformance.payloads.labels import Members, members_of, texts_of
 
 # A mebibyte: more than any payload of the contract comes near, and where servers begin to have limits.
 HUGE = 1 << 20
@@ -143,21 +141,60 @@ def _of_text(text: str) -> Iterator[str]:
     skeleton = _STRING.sub(lambda string: '""' if string[1] else '"', text)
     if _is_deep(skeleton):
         yield "deep nesting"  # closed or not: a reader that sets a limit to depth does not come to the end
-        return
-    reading = _Reading()
+    else:
+        yield from _of_shallow(text, skeleton)
+
+
+def _of_shallow(text: str, skeleton: str) -> Iterator[str]:
+    constants: list[str] = []
+    numbers: list[str] = []
+    repeats: list[bool] = []
+
+    def members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        repeats.append(len(dict(pairs)) != len(pairs))
+        return dict(pairs)
+
+    def constant(name: str) -> str:
+        constants.append(name)
+        return name
+
+    def number(digits: str) -> float:
+        numbers.append(digits)
+        return float(digits)
+
+    lenient = json.JSONDecoder(
+        object_pairs_hook=members, parse_constant=constant, parse_float=number, parse_int=number, strict=False
+    )
     try:
-        value, end = reading.decoder().raw_decode(text)
+        value, end = lenient.raw_decode(text)
     except ValueError:
-        yield from _unreadable(text, skeleton)
+        yield _unreadable(text, skeleton)
         return
     if rest := text[end:].strip():
         yield "second object behind the end" if rest.startswith("{") else "something behind the end"
     elif not isinstance(value, dict):
         yield "array" if isinstance(value, list) else "scalar"
     else:
-        if any(_CONTROL.search(string[0]) for string in _STRING.finditer(text)):
-            yield "line break that is not escaped"
-        yield from reading.told(value)
+        yield from _unusual(text, value, constants)
+        yield from (["duplicate members"] if any(repeats) else [])
+        yield from (["number beyond a double"] if any(map(_is_beyond_a_double, numbers)) else [])
+
+
+def _unusual(text: str, value: Mapping[str, Any], constants: list[str]) -> Iterator[str]:
+    """What is unusual in the texts of an object, and where it has NaN and the infinities."""
+    if any(_CONTROL.search(string[0]) for string in _STRING.finditer(text)):
+        yield "line break that is not escaped"
+    if _LONE_SURROGATE.search(json.dumps(value, ensure_ascii=False)):
+        yield "unpaired surrogate"
+    if constants and all(isinstance(member, str) and member in constants for member in value.values()):
+        yield from (f"{name} for a value" for name in constants)
+    elif constants:
+        yield "NaN or infinity in an unknown member"
+
+
+def _is_beyond_a_double(digits: str) -> bool:
+    value = float(digits)
+    return math.isinf(value) or (value == 0 and _NONZERO.match(digits) is not None)
 
 
 def _is_deep(skeleton: str) -> bool:
@@ -167,75 +204,20 @@ def _is_deep(skeleton: str) -> bool:
     return max(accumulate(map(_STEPS.__getitem__, _BRACKETS.findall(skeleton)))) > DEEP
 
 
-def _is_left_open(skeleton: str) -> bool:
-    """Whether more brackets are opened than closed."""
-    return sum(_STEPS[bracket] * skeleton.count(bracket) for bracket in _STEPS) > 0
+def _unreadable(text: str, skeleton: str) -> str:
+    """The defect of a text that no reader takes."""
+    if not text.startswith("{"):
+        return "XML" if text.startswith("<") else "form" if _FORM.fullmatch(text) else "no JSON"
+    if _WRONG_QUOTES.match(text):
+        return "quotes of the wrong kind"
+    if skeleton.count('"') % 2:
+        return "cut within a text"
+    if sum(_STEPS[bracket] * skeleton.count(bracket) for bracket in _STEPS) > 0:  # more are opened than closed
+        return next((name for name, end in _ENDS if end.search(skeleton)), "no JSON")
+    return "comma behind the last member" if _TRAILING_COMMA.search(skeleton) else "no JSON"
 
 
-def _unreadable(text: str, skeleton: str) -> Iterator[str]:
-    if text.startswith("<"):
-        yield "XML"
-    elif _FORM.fullmatch(text):
-        yield "form"
-    elif not text.startswith("{"):
-        yield "no JSON"
-    elif _WRONG_QUOTES.match(text):
-        yield "quotes of the wrong kind"
-    elif skeleton.count('"') % 2:
-        yield "cut within a text"
-    elif _is_left_open(skeleton):
-        yield next((name for name, end in _ENDS if end.search(skeleton)), "no JSON")
-    elif _TRAILING_COMMA.search(skeleton):
-        yield "comma behind the last member"
-    else:
-        yield "no JSON"
-
-
-@dataclass(slots=True)
-class _Reading:
-    """A lenient reading of a body, and what it had to be lenient about."""
-
-    constants: list[str] = field(default_factory=list)
-    duplicates: bool = False
-    beyond: bool = False
-
-    def decoder(self) -> json.JSONDecoder:
-        return json.JSONDecoder(
-            object_pairs_hook=self._members,
-            parse_constant=self._constant,
-            parse_float=self._number,
-            parse_int=self._number,
-            strict=False,
-        )
-
-    def told(self, value: dict[str, Any]) -> Iterator[str]:
-        """What is unusual about the object that was read."""
-        if self.duplicates:
-            yield "duplicate members"
-        if self.constants and all(isinstance(member, str) and member in self.constants for member in value.values()):
-            yield from (f"{name} for a value" for name in set(self.constants))
-        elif self.constants:
-            yield "NaN or infinity in an unknown member"
-        if self.beyond:
-            yield "number beyond a double"
-        if _LONE_SURROGATE.search(json.dumps(value, ensure_ascii=False)):
-            yield "unpaired surrogate"
-
-    def _members(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        members = dict(pairs)
-        self.duplicates = self.duplicates or len(members) != len(pairs)
-        return members
-
-    def _constant(self, name: str) -> str:
-        self.constants.append(name)
-        return name
-
-    def _number(self, digits: str) -> float:
-        value = float(digits)
-        self.beyond = self.beyond or math.isinf(value) or (value == 0 and _NONZERO.match(digits) is not None)
-        return value
-
-
+JSON_MEDIA_TYPE = "application/json"
 FORM_MEDIA_TYPE = "application/x-www-form-urlencoded"
 
 # Ten times what readers that count allow by default (Python 1,000, .NET 64, PHP 512), and only some kilobytes.
@@ -289,7 +271,10 @@ def malformed_bodies(contract: Contract, next_body: Callable[[], bytes]) -> Iter
 def _malformed(making: Making, like: bytes) -> Iterator[tuple[Making, str, Made]]:
     """What a row makes of a body: nothing where it changes headers alone, and each cut of a body `like` this one."""
     if making.by == "cut":
-        yield from ((making, breakage, made) for breakage, made in _cuts(like))
+        # Behind each token but the last, within the first name and within the last value.
+        for index, place in enumerate(_places(like)):
+            (breakage,) = defects_of(like[:place]) & CUT
+            yield making, breakage, lambda valid, _, index=index: valid[: _places(valid)[index]]  # type: ignore[misc]
     elif making.by in MALFORMED:
         yield making, making.shows, MALFORMED[making.by](making)
 
@@ -332,17 +317,6 @@ MALFORMED: Mapping[str, Callable[[Making], Made]] = {
 _TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|[{}:,]|[^\s{}:,"]+')
 
 
-def _cuts(like: bytes) -> Iterator[tuple[str, Made]]:
-    """A cut behind each token but the last, within the first name and within the last value."""
-    for index, place in enumerate(_places(like)):
-        (breakage,) = defects_of(like[:place]) & CUT
-        yield breakage, partial(_cut, index)
-
-
-def _cut(index: int, valid: bytes, _members: Members) -> bytes:
-    return valid[: _places(valid)[index]]
-
-
 def _places(body: bytes) -> list[int]:
     tokens = [found.span() for found in _TOKEN.finditer(body)]
     texts = [(start, end) for start, end in tokens if body[start:end].startswith(b'"')]
@@ -360,13 +334,11 @@ def open_bodies(
 
     The mebibyte is a message where there is one; `careful` has it in an unknown member, for on a real account it might
     be sent and paid for by the segment, and has bodies beside those that such an account may have to go without. A GET
-    has none. Raises SuiteError if a body is not broken in the way that it
-    says.
+    has none. Raises SuiteError if a body is not broken in the way that it says.
     """
     if command.method == "GET":
         return
-    members = contract.schemas.resolved(command.request_schema)["properties"]
-    texts = [name for name, rule in members.items() if "x-characters" in rule]
+    texts = texts_of(contract, command)
     for probe in contract.probes.of("open"):
         for making in probe.made:
             for breakage, made in _open(making, texts, careful=careful):
@@ -384,21 +356,8 @@ def _beside(value: bytes) -> MadeOpen:
     return lambda valid: valid[:-1] + b', "' + UNKNOWN_MEMBER.encode() + b'": ' + value + b"}"
 
 
-def _twice(valid: bytes) -> bytes:
-    return valid[:-1] + b", " + valid[1:]
-
-
 def _nulls(valid: bytes) -> bytes:
     return b", ".join(json.dumps(name).encode("ascii") + b": null" for name in json.loads(valid))
-
-
-def _null_first(valid: bytes) -> bytes:
-    """Each member null, then as it should be: the last one counts to most readers."""
-    return b"{" + _nulls(valid) + b", " + valid[1:]
-
-
-def _null_last(valid: bytes) -> bytes:
-    return valid[:-1] + b", " + _nulls(valid) + b"}"
 
 
 def _filled(valid: bytes) -> bytes:
@@ -410,14 +369,15 @@ def _huge_text(member: str, valid: bytes) -> bytes:
     return json.dumps({**json.loads(valid), member: "a" * (HUGE - len(rest))}).encode("ascii")
 
 
-def _recoded(encoding: str, valid: bytes) -> bytes:
-    return valid.decode().encode(encoding)
-
-
 OPEN_BODIES: Mapping[str, tuple[MadeOpen, ...]] = {
-    "duplicate members": (_twice, _null_first, _null_last),
+    "duplicate members": (
+        lambda valid: valid[:-1] + b", " + valid[1:],
+        # Each member null, then as it should be: the last one counts to most readers.
+        lambda valid: b"{" + _nulls(valid) + b", " + valid[1:],
+        lambda valid: valid[:-1] + b", " + _nulls(valid) + b"}",
+    ),
     "byte order mark": (lambda valid: b"\xef\xbb\xbf" + valid,),
-    "UTF-16": tuple(partial(_recoded, encoding) for encoding in ("utf-16-be", "utf-16-le")),
+    "UTF-16": (lambda valid: valid.decode().encode("utf-16-be"), lambda valid: valid.decode().encode("utf-16-le")),
     "NaN or infinity in an unknown member": (_beside(b"[NaN, Infinity, -Infinity]"),),
     "number beyond a double": (_beside(b"[1e400, -1e400, 1e-400]"), _beside(b"1" + b"0" * DIGITS)),
     "deep nesting": (_beside(b"[" * NESTED + b"]" * NESTED), _beside(b'{"a":' * NESTED + b"1" + b"}" * NESTED)),

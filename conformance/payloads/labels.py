@@ -11,8 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import cache
-from typing import Any
+from typing import Any, Final
 
 from conformance.contract.command import Command
 from conformance.contract.contract import Contract
@@ -20,6 +19,15 @@ from conformance.model.traffic import Case, Kind
 from conformance.model.untrusted import json_object
 
 Members = Mapping[str, Any]
+
+
+class _Absent:
+    def __repr__(self) -> str:
+        return "absent"
+
+
+ABSENT: Final = _Absent()
+"""Stands for a member that is left out."""
 
 # The aspect of a valid payload with nothing unusual in it.
 PLAIN = "random"
@@ -56,7 +64,7 @@ class Label:
         label = cls(contract, command, case.kind, case.aspect, case.member, case.keyword)
         if case.kind is Kind.OPEN:
             label = replace(label, open_at=_pointers(label, command.request_schema, members))
-        return label if label.holds(case.request.body) else None
+        return label if PROOFS[case.kind](label, members) else None
 
     def holds(self, body: bytes) -> bool:
         """Whether `body` counts as the same."""
@@ -71,10 +79,6 @@ def members_of(body: bytes, largest: int = LARGEST) -> Members | None:
 
 def _pointers(label: Label, schema: str, members: Members) -> frozenset[str]:
     return frozenset(fault.pointer for fault in label.contract.schemas.violations(schema, members))
-
-
-def _valid(label: Label, members: Members) -> bool:
-    return not _pointers(label, label.command.request_schema, members)
 
 
 def _broken(label: Label, members: Members) -> bool:
@@ -93,7 +97,7 @@ def _open(label: Label, members: Members) -> bool:
 
 
 PROOFS: Mapping[Kind, Callable[[Label, Members], bool]] = {
-    Kind.VALID: _valid,
+    Kind.VALID: lambda label, members: not _pointers(label, label.command.request_schema, members),
     Kind.BROKEN: _broken,
     Kind.OPEN: _open,
 }
@@ -109,7 +113,7 @@ def aspect_of(contract: Contract, command: Command, members: Mapping[str, Any]) 
     """
     if not members:
         return PLAIN
-    for name, member in _properties(contract, command).items():
+    for name, member in rules_of(contract, command).items():
         if name not in members:
             return "optional"
         aspect = _aspect_of_member(member, members[name])
@@ -118,15 +122,20 @@ def aspect_of(contract: Contract, command: Command, members: Mapping[str, Any]) 
     return PLAIN
 
 
-@cache
-def _properties(contract: Contract, command: Command) -> Mapping[str, Mapping[str, Any]]:
-    properties: Mapping[str, Mapping[str, Any]] = contract.schemas.resolved(command.request_schema)["properties"]
-    return properties
+def rules_of(contract: Contract, command: Command) -> Mapping[str, Mapping[str, Any]]:
+    """What the strict schema says of each member of a command's requests."""
+    rules: Mapping[str, Mapping[str, Any]] = contract.schemas.resolved(command.request_schema).get("properties", {})
+    return rules
+
+
+def texts_of(contract: Contract, command: Command) -> list[str]:
+    """The members of a command's requests that are messages for people."""
+    return [name for name, rule in rules_of(contract, command).items() if "x-characters" in rule]
 
 
 def _aspect_of_member(schema: Mapping[str, Any], value: str) -> str | None:
     if "x-characters" in schema:
-        if any(character in value for character in "\n\r\t"):
+        if not {*"\n\r\t"}.isdisjoint(value):
             return "line-breaks"
         if len(value) > SINGLE_SMS:
             return "long"

@@ -20,8 +20,7 @@ from conformance.contract.contract import Contract
 from conformance.contract.schema_set import Violation
 from conformance.model.traffic import JSON_MEDIA_TYPE
 from conformance.payloads.json_defects import malformed_bodies
-
-Members = Mapping[str, Any]
+from conformance.payloads.labels import Members
 
 SPARED = frozenset(
     {
@@ -47,11 +46,11 @@ def incomplete(
     success = contract.notification.success
     number = int(success) if success.isdecimal() else 1
     for name in _necessary(contract, command):
-        yield f"without {name}", _body({key: value for key, value in next_content().items() if key != name})
+        yield f"without {name}", _json({key: value for key, value in next_content().items() if key != name})
         for value in (None, number, True, [success], {"value": success}, success):
             content = {**next_content(), name: value}
             if not is_complete(contract, command, contract.schemas.violations(command.notification_schema, content)):
-                yield f"{name} is {json.dumps(value)}", _body(content)
+                yield f"{name} is {json.dumps(value)}", _json(content)
     yield "without members", b"{}"
     yield from (("array", b"[]"), ("string", _json(success)), ("number", _json(number)), ("null", b"null"))
 
@@ -61,7 +60,7 @@ def unreadable(
 ) -> Iterator[tuple[str, bytes]]:
     """Bodies that nobody reads as JSON, with the name of what is wrong; each made from another content."""
     required = _schema(contract, command)["required"]
-    for probe in malformed_bodies(contract, lambda: _body({name: next_content()[name] for name in required})):
+    for probe in malformed_bodies(contract, lambda: _json({name: next_content()[name] for name in required})):
         if probe.content_type == JSON_MEDIA_TYPE and probe.body.strip() and probe.breakage not in SPARED:
             yield probe.breakage, probe.body
 
@@ -91,10 +90,6 @@ def _necessary(contract: Contract, command: Notified) -> list[str]:
 
 def _schema(contract: Contract, command: Notified) -> dict[str, Any]:
     return contract.schemas.resolved(command.notification_schema)
-
-
-def _body(content: Members) -> bytes:
-    return json.dumps(dict(content)).encode()
 
 
 def _json(value: Any) -> bytes:

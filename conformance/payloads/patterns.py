@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from itertools import chain, groupby, product
+from typing import ClassVar
 
 from conformance.model.errors import SuiteError, UnknownKeyword
 
@@ -33,16 +34,8 @@ class Characters:
     """One character out of several; `choices` holds each of them once."""
 
     choices: str
-
-    @property
-    def shortest(self) -> int:
-        """How short a match can be, in characters."""
-        return 1
-
-    @property
-    def longest(self) -> int | None:
-        """How long a match can be, in characters."""
-        return 1
+    shortest: ClassVar[int] = 1
+    longest: ClassVar[int | None] = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,9 +224,8 @@ def variants(tree: Alternatives) -> tuple[Alternatives, ...]:
     return tuple(Alternatives((sequence,)) for whole in tree.sequences for sequence in _variants(whole))
 
 
-def _variants(sequence: Sequence) -> Iterator[Sequence]:
-    for pieces in product(*map(_ways, sequence)):
-        yield tuple(chain.from_iterable(pieces))
+def _variants(sequence: Sequence) -> list[Sequence]:
+    return [tuple(chain.from_iterable(pieces)) for pieces in product(*map(_ways, sequence))]
 
 
 def _ways(piece: Repeated) -> list[Sequence]:
@@ -267,10 +259,6 @@ def _written_characters(choices: str) -> str:
     if len(choices) == 1:
         return re.escape(choices) if re.fullmatch(r"[.+*?()\[\]{}|^$\\]", choices) else choices
     # Neighbours have the same distance between code point and place.
-    runs = ["".join(run) for run in _runs(choices)]
-    return "[" + "".join(f"{run[0]}-{run[-1]}" if len(run) > 1 else run for run in runs) + "]"
-
-
-def _runs(choices: str) -> Iterator[list[str]]:
     placed = groupby(enumerate(choices), key=lambda pair: ord(pair[1]) - pair[0])
-    yield from ([choice for _, choice in run] for _, run in placed)
+    runs = ["".join(choice for _, choice in run) for _, run in placed]
+    return "[" + "".join(f"{run[0]}-{run[-1]}" if len(run) > 1 else run for run in runs) + "]"

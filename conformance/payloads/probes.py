@@ -65,13 +65,11 @@ def credential_probes(contract: Contract, key: str, secret: str) -> list[Credent
     _check_carried(authentication, key, secret)
     probes: list[CredentialProbe] = []
     for probe in contract.probes.of("credential"):
-        found: list[CredentialProbe] = []
+        before = len(probes)
         for making in probe.made:
-            if making.parameters.get("otherwise") and found:
-                continue
-            values = _VALUES[making.by](making, authentication, key, secret)
-            found += [CredentialProbe(making.aspect, value) for value in values]
-        probes += found
+            if not making.parameters.get("otherwise") or len(probes) == before:
+                values = _VALUES[making.by](making, authentication, key, secret)
+                probes += [CredentialProbe(making.aspect, value) for value in values]
     for each in probes:
         if each.header_value is not None and _is_right(authentication, each.header_value, key, secret):
             raise SuiteError(f"the credential probe {each.aspect!r} is the right credential")

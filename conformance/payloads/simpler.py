@@ -20,8 +20,8 @@ from typing import Any
 from conformance.contract.command import Command
 from conformance.contract.contract import Contract
 from conformance.payloads.addressees import Constraints
-from conformance.payloads.labels import Label, Members
-from conformance.payloads.simpler_values import ABSENT, Measure, cost, simplest_text, to_the_good_side, values
+from conformance.payloads.labels import ABSENT, Label, Members, rules_of
+from conformance.payloads.simpler_values import Measure, cost, simplest_text, to_the_good_side, values
 from conformance.payloads.valid import encoded
 
 # Nearest to this among those that every gateway takes.
@@ -43,7 +43,7 @@ def plain_members(contract: Contract, command: Command, constraints: Constraints
 
 
 def _plainest(contract: Contract, command: Command, members: Members, name: str) -> str:
-    rule = contract.schemas.resolved(command.request_schema)["properties"][name]
+    rule = rules_of(contract, command)[name]
     if "x-characters" in rule:
         return simplest_text()
     if "x-integer" in rule:
@@ -131,14 +131,11 @@ class Simpler:
 
     def _by_experience(self, members: Members) -> Iterator[Members]:
         for known in self.known:
-            if all(self._has(members, name, ill) for name, ill in known.items()):
+            # Whether it has in it what was to blame elsewhere: else a payload with that fails for another cause.
+            sides = ((members.get(name, ABSENT), ill, self.good.get(name, ABSENT)) for name, ill in known.items())
+            if all(to_the_good_side(value, ill, good) != value for value, ill, good in sides):
                 changed = {**self.good, **known}
                 yield {name: value for name, value in changed.items() if value is not ABSENT}
-
-    def _has(self, members: Members, name: str, ill: Any) -> bool:
-        """Whether a payload has in it what was to blame elsewhere: else a payload with that fails for another cause."""
-        value = members.get(name, ABSENT)
-        return bool(to_the_good_side(value, ill, self.good.get(name, ABSENT)) != value)
 
     def _by_member(self, members: Members) -> Iterator[Members]:
         differing = self.differing(members)
@@ -166,10 +163,8 @@ class Simpler:
         stages: list[list[Members]] = []
         for name in self.differing(members):
             if name in members and name not in self.fixed:
-                good = self.good.get(name, ABSENT)
-                for place, offered in enumerate(
-                    values(members[name], good, self._held.get(self._beside(members, name), set()))
-                ):
+                held = self._held.get(self._beside(members, name), set())
+                for place, offered in enumerate(values(members[name], self.good.get(name, ABSENT), held)):
                     stages += [[]] * (place == len(stages))
                     stages[place] = stages[place] + [self._changed(members, name, value) for value in offered]
         yield from stages

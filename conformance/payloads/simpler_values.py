@@ -9,11 +9,12 @@ All pure. What is offered may break the member's schema: whoever sends it proves
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from itertools import chain, pairwise
 from typing import Any, NamedTuple
 
 from conformance.payloads.alphabets import UNSEEN
+from conformance.payloads.labels import ABSENT
 
 # Where gateways count: the ends of one to three segments in GSM-7 and in UCS-2, and of the contract's messages.
 TELLING_LENGTHS = (70, 71, 134, 135, 153, 154, 160, 161, 201, 202, 306, 307, 459, 460)
@@ -24,16 +25,6 @@ PARTS = 12
 SHORT = 24
 # What a value of another type is replaced by.
 SMALL_VALUES: tuple[Any, ...] = (True, 0, [], {})
-
-
-class _Absent:
-    """Stands for a member that is left out."""
-
-    def __repr__(self) -> str:
-        return "absent"
-
-
-ABSENT = _Absent()
 
 
 class Measure(NamedTuple):
@@ -80,15 +71,14 @@ def texts(value: str, good: Any, held: Collection[str]) -> Iterator[Iterator[str
     """Shorter ones and plainer ones: by kind of character and by length, then part by part."""
     plain = simplest_text()
     if _uniform(value):
-        yield (plain * length for length in _lengths(len(value), held))
+        # Lengths between the longest that held and this one; the first time, telling ones too.
+        well = max((len(text) for text in held if _uniform(text) and len(text) < len(value)), default=0)
+        ladder = (each for each in _ladder(len(value)) if each > well)
+        yield (plain * length for length in (*ladder, *_between(well, len(value))))
     else:
-        yield _seen(chain(_with_digits_of(value, good), _by_kind(value)), value)
-        yield _seen(_part_by_part(value), value)
-
-
-def _seen(offered: Iterable[str], value: str) -> Iterator[str]:
-    """Those that show something: what white space and marks are worth alone is not contract."""
-    yield from (text for text in offered if UNSEEN.issuperset(value) or not UNSEEN.issuperset(text))
+        # What white space and marks are worth alone is not contract.
+        for offered in (chain(_with_digits_of(value, good), _by_kind(value)), _part_by_part(value)):
+            yield (text for text in offered if UNSEEN.issuperset(value) or not UNSEEN.issuperset(text))
 
 
 def _with_digits_of(value: str, good: Any) -> Iterator[str]:
@@ -111,11 +101,17 @@ def _by_kind(value: str) -> Iterator[str]:
 
 
 def _part_by_part(value: str) -> Iterator[str]:
-    yield from _halves(value)
+    count = 2
+    while count <= min(len(value), SHORT):  # halves, quarters …: each alone, and what is left without it
+        cuts = [len(value) * part // count for part in range(count + 1)]
+        for start, end in pairwise(cuts):
+            yield from (value[start:end], value[:start] + value[end:])
+        count *= 2
     if len(set(value)) <= SHORT:
         yield from map(_visible, set(value))
-    if len(value) <= SHORT:
-        yield from _character_by_character(value)
+    for index, character in enumerate(value) if len(value) <= SHORT else ():
+        simpler = ("", *REPRESENTATIVES[: rank(character) + 1])
+        yield from (value[:index] + each + value[index + 1 :] for each in simpler)
 
 
 def _visible(text: str) -> str:
@@ -123,40 +119,14 @@ def _visible(text: str) -> str:
     return simplest_text() + text if UNSEEN.issuperset(text) else text
 
 
-def _ladder(length: int) -> Iterator[int]:
+def _ladder(length: int) -> list[int]:
     powers = (2**exponent for exponent in range(length.bit_length()))
-    yield from sorted({each for each in (*powers, *TELLING_LENGTHS) if each < length})
+    return sorted({each for each in (*powers, *TELLING_LENGTHS) if each < length})
 
 
-def _lengths(length: int, held: Collection[str]) -> Iterator[int]:
-    """Lengths between the longest that held and this one; the first time, telling ones too."""
-    well = max((len(text) for text in held if _uniform(text) and len(text) < length), default=0)
-    yield from (each for each in _ladder(length) if each > well)
-    yield from _between(well, length)
-
-
-def _between(low: int, high: int) -> Iterator[int]:
+def _between(low: int, high: int) -> list[int]:
     """Numbers that cut what lies between two others, neither included, into PARTS."""
-    span = high - low
-    yield from sorted({low + span * part // PARTS for part in range(1, PARTS)} - {low, high})
-
-
-def _halves(value: str) -> Iterator[str]:
-    """Halves, quarters …: each alone, and what is left without it."""
-    count = 2
-    while count <= len(value) and count <= SHORT:
-        cuts = [len(value) * part // count for part in range(count + 1)]
-        for start, end in pairwise(cuts):
-            yield value[start:end]
-            yield value[:start] + value[end:]
-        count *= 2
-
-
-def _character_by_character(value: str) -> Iterator[str]:
-    for index, character in enumerate(value):
-        yield value[:index] + value[index + 1 :]
-        for simpler in REPRESENTATIVES[: rank(character) + 1]:
-            yield value[:index] + simpler + value[index + 1 :]
+    return sorted({low + (high - low) * part // PARTS for part in range(1, PARTS)} - {low, high})
 
 
 def _text_cost(value: str, _good: Any) -> Measure:
@@ -213,7 +183,7 @@ def _other_cost(value: Any, _good: Any) -> Measure:
 # --- Which rule goes with which value
 
 
-class Rule(NamedTuple):
+class Simplification(NamedTuple):
     """How values of a kind are made simpler, and how far they are from simple."""
 
     applies: Callable[[Any, Any], bool]
@@ -237,15 +207,15 @@ def _is_row_of_digits(value: Any, good: Any) -> bool:
     return _digits_alone(value) and _digits_alone(good) and len(value) == len(good)
 
 
-RULES: tuple[Rule, ...] = (
-    Rule(_is_number, numbers, _number_cost),
-    Rule(_is_row_of_digits, digits, _digits_cost),
-    Rule(lambda value, _: isinstance(value, str), texts, _text_cost),
-    Rule(lambda *_: True, others, _other_cost),
+RULES: tuple[Simplification, ...] = (
+    Simplification(_is_number, numbers, _number_cost),
+    Simplification(_is_row_of_digits, digits, _digits_cost),
+    Simplification(lambda value, _: isinstance(value, str), texts, _text_cost),
+    Simplification(lambda *_: True, others, _other_cost),
 )
 
 
-def _rule(value: Any, good: Any) -> Rule:
+def _rule(value: Any, good: Any) -> Simplification:
     return next(rule for rule in RULES if rule.applies(value, good))
 
 
@@ -273,24 +243,15 @@ def to_the_good_side(value: Any, ill: Any, good: Any) -> Any:
         beyond = int(value) >= int(ill) if int(ill) > int(good) else int(value) <= int(ill)
         return str(edge) if beyond else value
     if _is_row_of_digits(ill, good):
-        return _with_good_digits(value, ill, good)
-    return _without_strangeness(value, ill)
-
-
-def _with_good_digits(value: str, ill: str, good: str) -> str:
-    """The digits that set `ill` apart are those of the good one, if `value` has all of them."""
-    apart = [index for index, digit in enumerate(ill) if digit != good[index]]
-    if not _is_row_of_digits(value, ill) or any(value[index] != ill[index] for index in apart):
-        return value
-    return "".join(good[index] if index in apart else digit for index, digit in enumerate(value))
-
-
-def _without_strangeness(value: str, ill: str) -> str:
+        # The digits that set it apart are those of the good one, if `value` has all of them.
+        apart = [index for index, digit in enumerate(ill) if digit != good[index]]
+        if not _is_row_of_digits(value, ill) or any(value[index] != ill[index] for index in apart):
+            return value
+        return "".join(good[index] if index in apart else digit for index, digit in enumerate(value))
     if _uniform(ill):
         return value[: max(1, len(ill) - 1)]
     strange = {rank(character) for character in ill} - {_PLAIN}
     # Beyond ASCII, what is wrong with a character of two bytes is most likely wrong with one of four.
-    least = min(strange)
-    if least >= _TWO_BYTES:
-        strange = set(range(least, _ASTRAL + 1))
+    if min(strange, default=_PLAIN) >= _TWO_BYTES:
+        strange = set(range(min(strange), _ASTRAL + 1))
     return "".join(simplest_text() if rank(character) in strange else character for character in value)

@@ -20,7 +20,7 @@ from hypothesis.strategies import SearchStrategy
 
 from conformance.model.errors import UnknownKeyword
 from conformance.payloads.alphabets import ALPHABETS, UNIT, Speller, spell
-from conformance.payloads.patterns import OPEN_REPETITIONS, Alternatives, matching, parsed
+from conformance.payloads.patterns import OPEN_REPETITIONS, matching, parsed
 
 Schema = Mapping[str, Any]
 
@@ -36,7 +36,8 @@ def strategy_for(schema: Schema, instead: Mapping[str, SearchStrategy[Any]] | No
 
     Raises UnknownKeyword for a keyword, or a value of one, that no builder honours.
     """
-    builder = next((candidate for candidate in BUILDERS if candidate.suits(schema)), None)
+    of_type = (each for each in BUILDERS if each.type == schema.get("type"))
+    builder = next((each for each in of_type if each.deciding is None or each.deciding in schema), None)
     if builder is None:
         raise UnknownKeyword(f"a schema of type {schema.get('type')!r} cannot be generated: {dict(schema)!r}")
     unknown = sorted(schema.keys() - builder.honours - ANNOTATIONS - {"type"})
@@ -72,10 +73,6 @@ class Builder:
     honours: frozenset[str]
     build: Build
 
-    def suits(self, schema: Schema) -> bool:
-        """Whether this is how to build `schema`."""
-        return schema.get("type") == self.type and (self.deciding is None or self.deciding in schema)
-
 
 def _object(schema: Schema, instead: Mapping[str, SearchStrategy[Any]]) -> SearchStrategy[dict[str, Any]]:
     if schema.get("additionalProperties", True) not in (True, False):
@@ -109,11 +106,8 @@ def _patterned(schema: Schema, _instead: object) -> SearchStrategy[str]:
     longest = schema.get("maxLength")
     # A number for each character, and as many again for the choices between them.
     size = 2 * UNIT * (tree.shortest + OPEN_REPETITIONS if longest is None else longest)
-    return st.binary(min_size=size, max_size=size).map(partial(_matched, tree, longest))
-
-
-def _matched(tree: Alternatives, longest: int | None, data: bytes) -> str:
-    return matching(tree, longest, (number for (number,) in iter_unpack("<I", data)))
+    numbers = st.binary(min_size=size, max_size=size)
+    return numbers.map(lambda data: matching(tree, longest, (number for (number,) in iter_unpack("<I", data))))
 
 
 BUILDERS: tuple[Builder, ...] = (

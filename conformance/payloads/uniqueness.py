@@ -14,6 +14,7 @@ import json
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import cache
 from itertools import islice
+from math import prod
 from string import ascii_lowercase, ascii_uppercase, digits
 from typing import Any
 
@@ -21,7 +22,7 @@ from conformance.contract.command import Command
 from conformance.contract.contract import Contract
 from conformance.model import ecma
 from conformance.payloads.addressees import Constraints
-from conformance.payloads.labels import Members, members_of
+from conformance.payloads.labels import Members, members_of, rules_of, texts_of
 
 # Digits of a phone number that are changed: room for all that a run can send. Those before tell the operator, and the
 # last one is what a gateway would pick numbers by, if it did.
@@ -44,7 +45,7 @@ class UniquePayloads:
         self._window = command.window
         self._numbers = constraints.phone_numbers
         self._start = start if self._window else 0
-        rules = contract.schemas.resolved(command.request_schema).get("properties", {})
+        rules = rules_of(contract, command)
         # Within a window, changing what it does not look at tells nothing apart.
         movable = tuple(self._window.members if self._window else rules)
         recipient, amount = recipient_of(contract, command), amount_of(contract, command)
@@ -53,7 +54,7 @@ class UniquePayloads:
         fixed = {recipient, amount, *contract.members.registered}
         self._spelled = {name: rules[name] for name in movable if name not in fixed} if self._window else {}
         self._bounds = rules[self._amount]["x-integer"] if self._amount else None
-        self._texts = [name for name, rule in rules.items() if "x-characters" in rule]
+        self._texts = texts_of(contract, command)
         self._used = {self._likeness(known) for known in map(members_of, used) if known is not None}
 
     def placed(self, members: Members, kept: Collection[str]) -> Members | None:
@@ -125,10 +126,7 @@ def respelled(rule: Mapping[str, Any], text: str) -> Iterator[str]:
     pattern = ecma.compiled(rule.get("pattern", ""))
     begin = max(0, len(text) - COUNTED)
     kinds = [next((kind for kind in KINDS if c in kind), c) for c in text[begin:]]
-    room = 1
-    for kind in kinds:
-        room *= len(kind)
-    for step in range(1, min(room, MOST)):
+    for step in range(1, min(prod(map(len, kinds)), MOST)):
         other = text[:begin] + _counted(text[begin:], kinds, step)
         if pattern.search(other):
             yield other
@@ -154,13 +152,13 @@ def near(rule: Mapping[str, Any], text: str) -> Iterator[str]:
 def recipient_of(contract: Contract, command: Command) -> str | None:
     """The member of a command's requests that names a person; None where none does."""
     recipient = contract.members.recipient
-    return recipient if recipient in _rules(contract, command) else None
+    return recipient if recipient in rules_of(contract, command) else None
 
 
 def amount_of(contract: Contract, command: Command) -> str | None:
     """The member that tells how much money a request moves, if that is a whole number; None for a command without."""
     amount = command.money.member if command.money else None
-    return amount if "x-integer" in _rules(contract, command).get(amount or "", {}) else None
+    return amount if "x-integer" in rules_of(contract, command).get(amount or "", {}) else None
 
 
 @cache
@@ -170,11 +168,6 @@ def cheap_amounts(contract: Contract) -> range:
     Those at the ends of what one takes are left out: they are tried by themselves.
     """
     amounts = ((command, amount_of(contract, command)) for command in contract.commands.values())
-    bounds = [_rules(contract, command)[amount]["x-integer"] for command, amount in amounts if amount]
+    bounds = [rules_of(contract, command)[amount]["x-integer"] for command, amount in amounts if amount]
     least = max((each["minimum"] for each in bounds), default=0) + 2
     return range(least, min((each["maximum"] - 1 for each in bounds), default=least + AMOUNTS))[:AMOUNTS]
-
-
-def _rules(contract: Contract, command: Command) -> Mapping[str, Any]:
-    rules: Mapping[str, Any] = contract.schemas.resolved(command.request_schema).get("properties", {})
-    return rules

@@ -145,10 +145,12 @@ class _Planner:
         """Aspect and members of each systematic payload, in a fixed order."""
         yield "sample", self.sample
         for member, rule in self.schema["properties"].items():
-            values = chain(self._texts(rule) if "x-characters" in rule else (), _boundaries(rule))
+            low, high = documented_range(rule) or (0, 0)
+            ends = (low, low + 1, high - 1, high) if high else ()
+            values = chain(self._texts(rule), (("boundary", str(value)) for value in ends))
             yield from ((aspect, {**self.sample, member: value}) for aspect, value in values)
             if member not in self.schema["required"]:
-                whole = draw(self._strategy(_plain(self.schema), PLAIN_ONLY), 1, self.chance.getrandbits(64))[0]
+                (whole,) = self._drawn_plain(1)
                 yield "optional", {name: value for name, value in whole.items() if name != member}
                 yield "optional", whole
 
@@ -161,8 +163,12 @@ class _Planner:
         own = next(iter(self._drawable()), None)
         if own is None:
             return members
-        drawn = draw(self._strategy(_plain(self.schema), PLAIN_ONLY), 1, self.chance.getrandbits(64))[0]
+        (drawn,) = self._drawn_plain(1)
         return {**members, own: drawn[own]}
+
+    def _drawn_plain(self, count: int) -> list[dict[str, Any]]:
+        """The members of that many payloads with nothing unusual in them."""
+        return draw(self._strategy(_plain(self.schema), PLAIN_ONLY), count, self.chance.getrandbits(64))
 
     def _drawable(self) -> list[str]:
         """The members that a window looks at, without amounts and those whose values are given or the account's."""
@@ -172,6 +178,8 @@ class _Planner:
         return [name for name in named if name not in fixed and "x-integer" not in rules[name]]
 
     def _texts(self, rule: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+        if "x-characters" not in rule:
+            return
         longest = min(rule.get("maxLength", LONGEST_TEXT), LONGEST_TEXT)
         # The limits of segments within what is no long message yet: some scripts serve for them, too.
         limits = iter([length for length in UCS_2.limits(longest) if length <= RANDOM_TEXT])
@@ -195,8 +203,7 @@ class _Planner:
             apart["x-characters" in rule][member] = list(self._meeting(member, lacking))
         for values in apart.values():
             rows = list(zip_longest(*values.values()))
-            plain = draw(self._strategy(_plain(self.schema), PLAIN_ONLY), len(rows), self.chance.getrandbits(64))
-            for members, row in zip(plain, rows, strict=True):
+            for members, row in zip(self._drawn_plain(len(rows)), rows, strict=True):
                 chosen = {member: value for member, value in zip(values, row, strict=True) if value is not None}
                 yield {**members, **chosen}
 
@@ -326,13 +333,6 @@ def _span(schema: Mapping[str, Any], member: str) -> tuple[int, int]:
     """The least value of a member with `x-integer`, and how many it has."""
     bounds = schema["properties"][member]["x-integer"]
     return bounds["minimum"], bounds["maximum"] - bounds["minimum"] + 1
-
-
-def _boundaries(rule: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    ends = documented_range(rule)
-    if ends:
-        low, high = ends
-        yield from (("boundary", str(value)) for value in (low, low + 1, high - 1, high))
 
 
 def _plain(schema: Mapping[str, Any]) -> dict[str, Any]:
