@@ -279,8 +279,8 @@ def test_a_quote_stands_in_the_source(tmp_path: Path) -> None:
     folder = text_edited(
         tmp_path,
         "contract.toml",
-        "[authentication]",
-        '[sources.seed]\ntitle = "The guide"\nwords = "the guide"\nfile = "guide.txt"\n\n[authentication]',
+        "[sources.docs]",
+        'file = "guide.txt"\n[sources.docs]',
     )
     quotes = [each.quote for each in statum().catalogue.requirements if each.quote]
     (folder / "guide.txt").write_text("\n".join(quote.replace(" ", "\n  ", 1) for quote in quotes[1:]), "utf-8")

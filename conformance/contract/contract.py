@@ -38,6 +38,9 @@ from conformance.model.errors import UsageError
 # Who has made more of them mends these first.
 MOST_FAULTS = 20
 
+# What sources are called where a contract does not say.
+SOURCES = {"seed": "the provider's guide", "docs": "the provider's documentation"}
+
 # What a credential may consist of: see `Authentication.token`.
 KEY_AND_SECRET, SECRET_ALONE = "base64(key:secret)", "secret"
 
@@ -151,12 +154,14 @@ class Contract:
     """A contract folder, read. Two are the same only if they are one object, so that tables can be cached by it.
 
     `source`: where it was read from; `folder`: that as it was given, None for the one that comes with the suite.
-    `digest`: names this edition of all its files. `account`: None where no command tells about the account.
+    `digest`: names this edition of all its files. `sources`: what the `source` of a requirement is called in reports.
+    `account`: None where no command tells about the account.
     """
 
     source: str
     folder: Path | None
     digest: str
+    sources: Mapping[str, str]
     name: str
     title: str
     version: str
@@ -201,6 +206,7 @@ class Contract:
             stated["name"] if folder.given is None else str(folder.given),
             folder.given,
             folder.digest,
+            {**SOURCES, **{name: source["words"] for name, source in stated.get("sources", {}).items()}},
             stated["name"],
             stated["title"],
             stated["version"],
