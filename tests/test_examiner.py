@@ -25,7 +25,7 @@ from werkzeug import Request, Response
 from conformance.client import examination, examiner
 from conformance.client.certification import certify
 from conformance.client.posting import check_reachable
-from conformance.client.rules.receiver_requests import What, what_is
+from conformance.client.rules.receiver_requests import RequestKind, kind_of
 from conformance.client.settings import ClientSettings
 from conformance.contract.contract import Contract, statum
 from conformance.contract.requirements import ByRule, Catalogue
@@ -122,16 +122,16 @@ def test_everything_that_a_receiver_may_meet_is_sent(record: Record) -> None:
 
     What only a client that is asked afterwards tells about is not.
     """
-    met: dict[str, set[What]] = {}
+    met: dict[str, set[RequestKind]] = {}
     moments: Counter[float] = Counter()
     for case, exchange, _ in record.attempts():
         assert Kind.DELIVER is case.kind
         command = statum().commands[str(case.command)]
-        what = what_is(exchange.request, Content.of(exchange.request.body), command, statum())
+        what = kind_of(exchange.request, Content.of(exchange.request.body), command, statum())
         met.setdefault(command.name, set()).add(what)
         moments[exchange.sent_at] += 1
 
-    kinds = set(What) - {What.OPEN, What.OTHER_CODE}
+    kinds = set(RequestKind) - {RequestKind.OPEN, RequestKind.OTHER_CODE}
     assert dict.fromkeys(("sms", "airtime", "mpesa/online", "mpesa-wallet"), kinds) == met
     sizes = Counter(moments.values())
     assert 1 == sizes[examiner.CROWD] == sizes[examiner.THRONG]

@@ -32,9 +32,10 @@ from conformance.mock.serving import MockServer, serve_mock
 from conformance.model.errors import EnvironmentFailure
 from conformance.model.progress import Silent
 from conformance.reports.faces import judge
+from conformance.reports.files import read_report
 from conformance.reports.page.rendering import html
 from conformance.reports.remarks import entries_to_paste
-from conformance.reports.result import Result
+from conformance.reports.result import Reportable, Result
 from conformance.reports.sarif import sarif
 
 Capsys = pytest.CaptureFixture[str]
@@ -203,7 +204,7 @@ def test_a_strict_run_stays_strict(capsys: Capsys, here: Path, unchallenging: di
     assert "--strict" in shlex.split(repeat)
     failed = {(e["id"], e["level"]) for e in report(here)["requirements"] if e["verdict"] == "FAIL"}
     assert {(SHOULD, "SHOULD")} == failed
-    results = json.loads(sarif(report(here)))["runs"][0]["results"]
+    results = json.loads(sarif(Reportable(read_report(here / "reports", statum()), statum())))["runs"][0]["results"]
     assert {"error"} == {result["level"] for result in results}
     assert "2 SHOULD failed" in (here / "reports" / "summary.md").read_text(encoding="utf-8")
     page = (here / "reports" / "report.html").read_text(encoding="utf-8")

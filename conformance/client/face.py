@@ -63,20 +63,20 @@ CLIENT = ClientFace()
 
 
 def _with_what_came_instead(verdict: RequirementVerdict, evidence: ClientEvidence) -> RequirementVerdict:
-    """The verdict; where no traffic bears on it, with what happened instead."""
+    """The verdict; without traffic for it, with what happened instead."""
     happened = why_no_traffic(evidence, verdict.command) if verdict.reason is Reason.NO_TRAFFIC else None
     return verdict if happened is None else replace(verdict, reason=happened[0], detail=happened[1])
 
 
 def _not_applicable(requirement: Requirement, command: str | None, evidence: ClientEvidence) -> str | None:
-    """In words, what the requirement needs and the client does not offer; None if it applies."""
+    """Why the requirement does not apply to the client, in words; None if it applies."""
     if evidence.terms.obstacle is not None:
         return None
     return next(filter(None, (evidence.lacking(offer, command) for offer in sorted(requirement.needs))), None)
 
 
 def _ended_the_run(verdict: RequirementVerdict, evidence: ClientEvidence) -> bool:
-    """Whether nothing fell short but what ended the run: the last deaths of a driver that was given up."""
+    """Whether the only failures are those that ended the run: the last deaths of a driver that was given up."""
     given_up = next((note.detail for note in evidence.notes if note.kind == "gave-up"), None)
     if given_up is None or not verdict.failed:
         return False

@@ -40,7 +40,7 @@ MOST_OBSERVED_S = 365 * 86_400.0
 # wait 5 to 10 seconds, and nobody can have looked into it in less than two.
 DEFAULT_RESEND_WINDOW_S = 2.0
 
-# What moves money is not sent again by itself within this time of a 500 or a lost answer: 5 to 10 seconds are advised
+# A request that moves money is not sent again within this time of a 500 or a lost answer: 5 to 10 seconds are advised
 # (contract, "Responses").
 DEFAULT_ADVISED_DELAY_S = 5.0
 

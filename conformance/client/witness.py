@@ -217,7 +217,7 @@ class Witness:
             await self._reply(WitnessRequest(self._arrived(stage.case_id, whole), request, channel), reply, Wire())
 
     async def _turn_away(self, whole: Request, request: Request, channel: Channel, reply: Reply) -> None:
-        """Reaction what belongs to no stage; what is not evidently the client's is kept within bounds."""
+        """Answer a request to no stage; those that are not evidently the client's are kept within bounds."""
         account = self._account
         kept: Request | None = whole
         credential = None if account is None else (account.consumer_key, account.consumer_secret)
@@ -232,7 +232,7 @@ class Witness:
             await self._reply(WitnessRequest(self._arrived(STRAY, kept), request, channel), reply, Wire())
 
     def _refused(self, refused: Refused) -> None:
-        """Note that a client was turned away; one such note tells of all."""
+        """Note that a client was turned away, once for all."""
         with self._lock:
             told, self._refused_told = self._refused_told, True
         if not told:

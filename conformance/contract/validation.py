@@ -128,6 +128,8 @@ class _UnknownError(Exception):
 def _takes(schema: Any) -> Takes:
     if isinstance(schema, bool):
         return lambda _: schema
+    if schema.get("type") == "string" and {name for name in schema if _TESTS.get(name, name)} <= _OF_TEXT:
+        return _takes_text(schema)
     tests = []
     for keyword, rule in schema.items():
         if keyword not in _TESTS:
@@ -144,6 +146,18 @@ def _takes(schema: Any) -> Takes:
         return True
 
     return takes
+
+
+_OF_TEXT = frozenset({"type", "minLength", "maxLength", "pattern"})
+
+
+def _takes_text(schema: Schema) -> Takes:
+    """The same for the schema of a text, which is asked once for its type: messages hold little else."""
+    least, most = schema.get("minLength", 0), schema.get("maxLength", math.inf)
+    if "pattern" not in schema:
+        return lambda value: isinstance(value, str) and least <= len(value) <= most
+    search = ecma.compiled(schema["pattern"]).search
+    return lambda value: isinstance(value, str) and least <= len(value) <= most and search(value) is not None
 
 
 _TYPES: Mapping[str, Takes] = {

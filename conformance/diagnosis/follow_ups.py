@@ -2,12 +2,12 @@
 
     follow_up_id    the id of such a case
     is_follow_up    whether an id is one of those
-    run_proper      a record without them: what verdicts, counts and coverage are made from
-    Cause           what lies behind failing cases of one requirement × command, as the run noted it
-    causes_of       the causes that a record tells of
+    run_proper      a record without them: verdicts, counts and coverage are made from it
+    Cause           the cause behind failing cases of one requirement × command, as the run noted it
+    causes_of       the causes that a record holds
 
-A follow-up is a case of the kind and aspect of the one that it follows, so the same checks judge it. That it begins is
-noted, with how much the journal held by then; so is each cause: judging a journal again tells the same.
+A follow-up is a case of the kind and aspect of the one that it follows, so the same checks judge it. The beginning of
+follow-ups is noted, with the size of the journal, and so is each cause: a journal that is judged again says the same.
 """
 
 from __future__ import annotations

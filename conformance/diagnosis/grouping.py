@@ -1,13 +1,13 @@
 """Findings grouped by the answer: status, shape of the body and message, so that two different crashes are two.
 
-    AnswerSignature            what an exchange was answered, as far as findings are told apart by it
-    said_by         that of the exchanges with these numbers
-    alike           whether two answers are of one kind
-    grouped         findings in groups of those that are alike
-    gathered        a group as one finding, with the number of all
+    AnswerSignature     the parts of an answer that tell findings apart
+    said_by             exchanges by number → their signatures
+    alike               whether two answers are of one kind
+    grouped             findings in groups of those that are alike
+    gathered            a group as one finding, with the number of all
 
-Texts of a gateway hold numbers, ids and the values that they are about. So they are compared as they are but for
-numbers and ids; where that makes too many groups, without what stands in quotes; and where that does, not at all.
+The texts of a gateway contain numbers, ids and values of the request. So texts are compared without numbers and ids;
+if that makes too many groups, without quotations; and if that does, not at all.
 """
 
 from __future__ import annotations

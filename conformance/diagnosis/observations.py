@@ -1,8 +1,8 @@
 """A second look at failures: the observations of a check, exchange by exchange, and its findings gathered.
 
     Observation     one exchange that a requirement was judged by, and what a failure may depend on
-    ObservedCheck         a check, and what it saw
-    observe           has checks judge a record while they are watched
+    ObservedCheck   a check, and its observations
+    observe         have checks judge a record while their observations are kept
 
 Only for checks that found something: the first pass through a run counts, and keeps next to nothing.
 """
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from conformance.contract.contract import Contract
 from conformance.diagnosis.follow_ups import Cause
@@ -18,13 +19,11 @@ from conformance.diagnosis.grouping import AnswerSignature, alike, gathered, gro
 from conformance.journal import Record
 from conformance.judging.evidence import Evidence
 from conformance.judging.judgement import (
-    AnswerCheck,
     Check,
     Finding,
     Inconclusive,
     Judgement,
     Minimal,
-    NoticeCheck,
     Rule,
     RunCheck,
     SubjectCheck,
@@ -149,30 +148,21 @@ class ObservedCheck:
     # --- Watching
 
     def _watching(self, check: Check) -> Check:
-        if isinstance(check, AnswerCheck):
-            return AnswerCheck(check.conditions, lambda terms: self._on_answers(check, terms))
-        if isinstance(check, NoticeCheck):
-            return NoticeCheck(check.conditions, lambda terms: self._on_notices(check, terms))
-        if isinstance(check, SubjectCheck):
-            raise TypeError(f"{check!r} judges neither answers nor notifications")
-        return self._on_run(check)
+        if not isinstance(check, SubjectCheck):
+            return self._on_run(check)
 
-    def _on_answers(self, check: SubjectCheck[Answer], terms: Terms) -> Rule[Answer]:
-        rule = check.rule_under(terms)
+        def rule_under(terms: Terms) -> Rule[Any]:
+            return self._on_subjects(check.rule_under(terms))
 
-        def watching(answer: Answer) -> Iterator[Finding | Inconclusive]:
-            said = list(rule(answer))
-            self._saw(answer, said)
-            yield from said
+        return replace(check, rule_under=rule_under, of_form=None)
 
-        return watching
-
-    def _on_notices(self, check: SubjectCheck[Notice], terms: Terms) -> Rule[Notice]:
-        rule = check.rule_under(terms)
-
-        def watching(notice: Notice) -> Iterator[Finding | Inconclusive]:
-            said = list(rule(notice))
-            self._saw(notice.answer, said, notice.outcome)
+    def _on_subjects(self, rule: Rule[Any]) -> Rule[Any]:
+        def watching(subject: Answer | Notice) -> Iterator[Finding | Inconclusive]:
+            said = list(rule(subject))
+            if isinstance(subject, Notice):
+                self._saw(subject.answer, said, subject.outcome)
+            else:
+                self._saw(subject, said)
             yield from said
 
         return watching

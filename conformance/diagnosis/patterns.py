@@ -1,11 +1,11 @@
 """On what a failure depends: nothing (always), the nth request, a trait, the payload; or it is intermittent.
 
-    told                what can be said of a requirement that fell short
-    told_by_journal     what the journal of a run alone says about it
+    told                the pattern of a failing requirement
+    told_by_journal     the pattern that the journal of a run alone shows
     period              every nth, from requests sent one after the other
 
-A statement carries its numbers (k of n), and none is made that chance would explain (`conformance.diagnosis.traits`): a
-failure that nothing sets apart is intermittent.
+A pattern carries its numbers (k of n), and is claimed only where chance does not explain it
+(`conformance.diagnosis.traits`): a failure that nothing sets apart is intermittent.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Escapes as writers of JSON, URLs, HTML and mail make them, and what else stands between the characters of a value.
+"""Escapes as writers of JSON, URLs, HTML and mail make them, and gaps between the characters of a value.
 
 Escapes     the kinds of escapes
 Gaps        what a value may have within it
@@ -25,7 +25,7 @@ class Escapes(StrEnum):
 
 
 class Gaps(StrEnum):
-    """What may stand between the characters of a text that was broken into lines, or is of two bytes a character.
+    """Gaps between the characters of a text that was broken into lines, or has two bytes a character.
 
     Spaces are left where a folded header was unfolded; anywhere else they part words.
     """
@@ -70,7 +70,7 @@ def pattern_of(kinds: frozenset[Escapes | Gaps]) -> re.Pattern[bytes]:
 
 @lru_cache(4096)
 def meant_by(escape: bytes) -> bytes | None:
-    """What an escape stands for, characters in UTF-8; None if it is none after all."""
+    """The meaning of an escape, characters in UTF-8; None if it is not an escape after all."""
     sign, rest = escape[:1], escape[1:]
     if sign == b"\\":
         return _after_backslash(rest)

@@ -65,7 +65,7 @@ _LIMITS = {
 # Of a file that somebody else made SQLite is to trust nothing; each of these it ignores where it does not know it.
 _DISTRUST = ("trusted_schema = OFF", "cell_size_check = ON", "query_only = ON", "mmap_size = 0")
 
-# What SQLite puts beside a database that is open, or was when its program was killed.
+# Files of SQLite beside a database that is open, or was when its program was killed.
 BESIDE = ("-wal", "-shm", "-journal")
 
 
@@ -167,7 +167,7 @@ def _check_structure(connection: sqlite3.Connection, version: int, path: Path) -
         f"the {kind} {name!r} is not the suite's" if name in known else f"it has the {kind} {name!r}"
         for kind, name, *_ in sorted(found - expected, key=str)
     ]
-    # What a table brings with it is missing, too, where it is.
+    # Where a table is missing, so are its triggers and indexes.
     faults += [f"it lacks the {kind} {name!r}" for kind, name, *_ in sorted(expected - found, reverse=True, key=str)]
     if faults:
         raise UsageError(f"{path} is not as the suite makes a journal of version {version}: {faults[0]:.200}", HINT)
@@ -319,7 +319,7 @@ class _StoredRecord(Record):
 
 
 def read_journal(path: Path, after: Held = _ALL, beside: Collection[str] = ()) -> Record:
-    """What the journal at `path` holds at this moment; the file is not changed.
+    """The content of the journal at `path` at this moment; the file is not changed.
 
     Or only what it holds beyond `after`, and the exchanges of the cases with the ids `beside`.
 

@@ -1,4 +1,4 @@
-"""What a journal holds, as a value.
+"""The content of a journal, as a value.
 
 A run may have hundreds of thousands of exchanges, so nobody who reads a Record should need all of it at once: its
 sequences are gone through from front to back, and `attempts` joins what belongs together on the way. What
@@ -31,7 +31,7 @@ UNSENT = "unsent"
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What a journal holds, each kind in the order in which it was told; redacted when it was written."""
+    """The content of a journal, each kind in the order of recording; redacted when it was written."""
 
     settings: Mapping[str, Any]
     cases: Sequence[Case] = ()

@@ -66,7 +66,7 @@ _CASES: tuple[Callable[[str], str], ...] = (str, str.swapcase, str.upper, str.lo
 
 IN_TEXT = (Gaps.ZERO, Gaps.LINE_BREAK)
 IN_HEADERS = (*IN_TEXT, Gaps.SPACE)
-"""What a value may have within it; whoever reads a folded header leaves a space there."""
+"""Gaps that a value may have within it; a reader of a folded header leaves a space there."""
 
 Span = tuple[int, int]
 
@@ -76,7 +76,7 @@ def _utf8(value: str) -> bytes:
 
 
 def tokens_of(*urls: str) -> Iterator[str]:
-    """What may be secret in these URLs: the password, and of query and fragment values and what has no name."""
+    """Parts of these URLs that may be secret: the password, and values of query and fragment, also unnamed ones."""
     for url in urls:
         yield from dict.fromkeys(
             each for token in filter(None, _tokens_of(url)) for each in (token, unquote(token), unquote_plus(token))
@@ -119,7 +119,7 @@ class Redaction:
         self._mark = next((mark for mark in MARKS if not _overlaps(_utf8(mark.lower()), needles)), MARKS[-1])
         self._needles = _minimal(needles)
         self._sought = Sought.of(needles or {b""})
-        # What is short comes again: methods, URLs.
+        # Short texts recur: methods, URLs.
         self._short_text = lru_cache(REMEMBERED)(self._redacted)
         self._numbers: dict[str, int] = {}
         self._numbering = threading.Lock()
@@ -170,7 +170,7 @@ class Redaction:
         return tuple(changed)
 
     def head(self, data: bytes) -> str:
-        """The first bytes of what is no request, as Latin-1; where they name a credential, without it."""
+        """The first bytes of something that is not a request, as Latin-1, without any credential."""
         text = self.data(data).decode("latin-1")
         return text if self._shows_credentials else without_credentials(text)
 
@@ -255,7 +255,7 @@ class Redaction:
 
 
 def credential_text(consumer_key: str, secret: str) -> str:
-    """What stands in `Authorization` behind the scheme."""
+    """The credential in `Authorization`, after the scheme."""
     return base64.b64encode(_utf8(f"{consumer_key}:{secret}")).decode()
 
 
@@ -272,7 +272,7 @@ _CREDENTIAL_LINES = re.compile(
 
 
 def _needles(value: str) -> Iterator[bytes]:
-    """What is looked for in readings, in lower case: `value` in each case and in the encodings that are in use.
+    """The forms to search readings for, in lower case: `value` in each case and each usual encoding.
 
     Also as it is read by somebody who takes its own characters for escapes.
     """
@@ -325,7 +325,7 @@ def _replaced(data: bytes, spans: Iterable[Span], mark: bytes) -> bytes:
 
 LEAVE_OUT = "leave it out: it tells nobody anything"
 
-# What the suite's own records and messages are made of.
+# Words of the suite's own records and messages.
 _OF_SUITE = """
 accept-encoding address allowance alone answer answered arrived body broken burst callback callbacks chunked client
 code command commands conformance conformant connected connection consumer content-length credential death deaths
@@ -339,7 +339,7 @@ silent_since stands_for statum strays subject suite timeout token transfer-encod
 unreadable until user-agent valid waited_s warning where witness
 """
 
-# What takes one value for another, or a number for a text, before anything is sent.
+# Settings that must be read back exactly.
 _READ_LATER = ("products", "commands", "callback_listen", "observe")
 
 

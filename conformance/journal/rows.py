@@ -126,7 +126,7 @@ def _triggers_of(version: int) -> dict[str, tuple[str, str]]:
 
 
 def layout(version: int) -> Iterator[tuple[str, str, str, str | None]]:
-    """What SQLite lists of a journal of a version: kind, name, table and statement.
+    """SQLite's list of the content of a journal of a version: kind, name, table and statement.
 
     The indexes are those that it makes by itself where a column has to be unique.
     """
@@ -157,7 +157,7 @@ REMEMBERED_HEADERS = 1024
 """Sets of headers whose redacted JSON is kept: a run has few different ones, and they are most of the work of a row."""
 
 UNREADABLE = "unreadable"
-"""The kind of the notes that tell of what reached the suite and is no request."""
+"""The kind of the notes on bytes that reached the suite and are not a request."""
 
 BEYOND = "beyond-answer"
 """The kind of the note that a server sent on after its answer: `exchange`, the number, and `sent`, how that begins."""
@@ -239,7 +239,7 @@ class Rows:
         return "notes", (number, kind, as_json(self._redact.value(detail)), at, wall)
 
     def unreadable(self, number: int, detail: Mapping[str, str | None], head: bytes, at: float, wall: float) -> Row:
-        """A note of what is no request; cut after it was redacted, so that no part of a secret is left at the end."""
+        """A note on bytes that are not a request; redacted before they are cut, so that no part of a secret is left."""
         shown = self._redact.head(head)[:HEAD_SHOWN]
         return self.note(number, UNREADABLE, {**detail, "head": shown}, at, wall)
 
@@ -259,7 +259,7 @@ class Rows:
         return self._text(request.method), self._text(request.url), self._headers(request.headers)
 
     def _text(self, text: str) -> str:
-        """What SQLite can store as text: a lone surrogate, which UTF-8 cannot say, is written out as its escape."""
+        """Text as SQLite can store it: a lone surrogate, which UTF-8 cannot encode, becomes its escape."""
         return self._redact.text(text).encode(errors="backslashreplace").decode()
 
 

@@ -1,4 +1,4 @@
-"""What may stand in the rows of a journal that somebody else made, checked before anything is concluded from it.
+"""Checks of the rows of a journal that somebody else may have made, before anything is concluded from it.
 
     ROW_OF          kind of rows → Columns, which check the types of a row, and that its times are times
     check_settings  the settings of a run
@@ -56,7 +56,7 @@ HIGHEST_STATUS = 999
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """What a row of one kind may hold; `times` are the places of its times.
+    """The types in rows of one kind; `times` are the places of their times.
 
     The types of a row are looked up, all at once: whoever goes through a million rows pays for little more than that.
     """
@@ -105,7 +105,7 @@ ROW_OF: Mapping[str, Columns] = {
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What a value may be: `words` for people, and whether one is it. An optional one may be missing."""
+    """A kind of value: `words` for people, and a test for it. An optional one may be missing."""
 
     words: str
     fits: Callable[[Any], bool]
@@ -303,7 +303,7 @@ def check_note(kind: str, detail: Any) -> None:
 
 
 def _fault(value: Mapping[str, Any], shapes: Mapping[str, Shape], *, whole: bool = True) -> str | None:
-    """What is wrong with the members of an object, in words; None if nothing is."""
+    """The first fault of the members of an object, in words; None if there is none."""
     return next(_faults(value, shapes, whole=whole), None)
 
 

@@ -115,7 +115,7 @@ class Unescaped(Reading):
 
 @dataclass(frozen=True, slots=True)
 class Decoded(Reading):
-    """What runs of base64 or of hexadecimal digits hold: where each begins in `data`, and where in the text.
+    """Decoded runs of base64 or of hexadecimal digits: where each begins in `data`, and where in the text.
 
     `bits`: how many a character has, of the eight of a byte. `filled`: characters that were put before each run, so
     that what of a byte is left where somebody cut it off is read, too, by guess.
@@ -147,7 +147,7 @@ class Decoded(Reading):
 
 @dataclass(frozen=True, slots=True)
 class Inflated(Reading):
-    """What a compressed stream holds, each byte of which is read from all of it; `bomb`: it holds more."""
+    """The content of a compressed stream, each byte of which is read from all of it; `bomb`: there is more."""
 
     begin: int
     end: int
@@ -188,7 +188,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Sought:
-    """What is looked for, as far as it decides what is read.
+    """The texts to search for, as far as they decide which readings are made.
 
     `escapes`: sets of escapes to undo, all of them first. `base64`, `hexadecimal`: runs that may hold it, which are as
     long as the shortest of it would be; `in_a_row`: so many of its bytes and of those that text is made of. So nearly
@@ -317,7 +317,7 @@ def _without(reading: Reading, escapes: re.Pattern[bytes]) -> Reading | None:
 
 
 def _decoded(reading: Reading, sought: Sought) -> Iterator[Reading]:
-    """What the reading holds in base64, and what its compressed streams hold."""
+    """The content of a reading in base64 and hexadecimal digits, and of its compressed streams."""
     for decode in (_from_base64, _from_hexadecimal):
         if (decoded := decode(reading, sought)) is not None:
             yield decoded
@@ -385,6 +385,6 @@ def _inflated(reading: Reading, begin: int, window_bits: int) -> Inflated | None
         at += _PIECE
     if not length:
         return None
-    # What follows a stream is no part of it; where it breaks off, nobody can tell.
+    # Bytes after a stream are not part of it; of one that breaks off, all may be.
     end = min(at, len(reading.data)) - len(stream.unused_data) if stream.eof else len(reading.data)
     return Inflated(b"".join(pieces), reading, begin, end, bomb=length > MOST_INFLATED)

@@ -195,7 +195,7 @@ class Journal:
         return at + self._shift_s
 
     def protect(self, *values: str) -> None:
-        """What is told from here on is redacted of these values, too."""
+        """Redact these values, too, in everything that is recorded from here on."""
         with self._telling:
             self._rows = self._rows.protecting(*values)
 
@@ -226,7 +226,7 @@ class Journal:
             self.note(UNSENT, {"exchange": number})
 
     def notified(self, product: str | None, request: Request, at: float, wall: float) -> Notification:
-        """Records what reached the receiver. What is returned is as it came, not redacted: it is for the run alone."""
+        """Records a request to the receiver. The value returned is not redacted: it is for the run alone."""
         told = product, request, self.time_of(at), wall
         number = self._tell_numbered(self._notifications, self._rows.notified, *told)
         return Notification(number, product, request, at, wall)
@@ -246,13 +246,13 @@ class Journal:
         self._tell_numbered(self._notes, self._rows.note, kind, dict(detail), at, wall)
 
     def unreadable(self, where: str, product: str | None, error: str, head: bytes) -> None:
-        """Records what just reached the `receiver` or the `witness` and is no request: why not, and its first bytes."""
+        """Records bytes at the `receiver` or the `witness` that are not a request: why not, and the first of them."""
         at, wall = self.time_of(time.monotonic()), time.time()
         detail = {"where": where, "product": product, "error": error}
         self._tell_numbered(self._notes, self._rows.unreadable, detail, head, at, wall)
 
     def flush(self) -> None:
-        """Waits until everything told so far is committed."""
+        """Waits until everything recorded so far is committed."""
         self._check()
         committed = threading.Event()
         with self._telling:
@@ -263,7 +263,7 @@ class Journal:
         self._check()
 
     def close(self) -> None:
-        """Commits what was told and closes the file; closing again does nothing. Raises as every call does."""
+        """Commits what was recorded and closes the file; closing again does nothing. Raises as every call does."""
         with self._telling:
             if self._closed:
                 return
@@ -311,7 +311,7 @@ class Journal:
     # From here on: the writer thread.
 
     def _write(self) -> None:
-        """Commits what is told until the end; after a failure it only goes on to let those go who wait."""
+        """Commits rows until the end; after a failure it only releases callers that wait."""
         try:
             with closing(self._connection):
                 going_on = True
@@ -335,7 +335,7 @@ class Journal:
         return batch[-1] is not None
 
     def _batch(self) -> list[_Told | threading.Event | None]:
-        """Waits for the next thing that is told and takes what came in since. None, the end, is always the last."""
+        """Waits for the next row and takes all that came in since. None, the end, is always the last."""
         batch = [self._queue.get()]
         with suppress(queue.Empty):
             while batch[-1] is not None and len(batch) < MAX_BATCH:
@@ -363,7 +363,7 @@ class Journal:
 
 
 def _sayable(what: str, make_row: Callable[[], Row]) -> Row:
-    """The row, made where the caller can be told that it cannot be made."""
+    """The row, made in the thread of the caller, who learns of values that JSON cannot say."""
     try:
         return make_row()
     except (TypeError, ValueError) as error:

@@ -1,15 +1,13 @@
-"""Why a notification that did not come may have been sent all the same.
+"""Reasons why a missing or late notification is not held against the gateway.
 
-lost_on_its_way     the network between may have lost as many as are missing
-sent_once_more      the network may have lost the first of as many as came late
-in_an_outage        the way back was cut
-in_a_gap            nobody listened
-refused_here        the suite's own receiver did not take it, or did not keep it
-not_listened_out    nobody listened for long enough
-
-obstacle_to, held_up    any of these that came between, for what did not come and for what came late
-
-what_came_instead   what is known of a callback to which something did not come
+lost_on_its_way         the network may have lost as many as are missing
+sent_once_more          the network may have lost the first tries of as many as came late
+in_an_outage            the way back was cut
+in_a_gap                nobody listened
+refused_here            the suite's own receiver did not take it, or did not keep it
+not_listened_out        nobody listened for long enough
+obstacle_to, held_up    any of these, for a missing notification and for a late one
+what_came_instead       what else arrived at the callback
 """
 
 from __future__ import annotations

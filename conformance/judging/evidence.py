@@ -1,10 +1,10 @@
-"""What happened in a run, correlated once, for all checks.
+"""The evidence of a gateway's run, correlated once for all checks.
 
-    Evidence    all outcomes and arrivals of a run, indexed by command, kind and request_id
+    Evidence    the summaries of all responses and notifications, indexed by command, kind and request_id
 
-A run may have hundreds of thousands of exchanges, so their bodies are gone through once and dropped (`answers`,
-`notices`); what is remembered of each has a fixed size. Correlation is linear, also where a gateway gives one
-request_id to all: everything goes through dictionaries, and what shares an id shares one list.
+A run may have hundreds of thousands of exchanges, so their bodies are read once and dropped (`answers`, `notices`);
+each summary has a fixed size. Correlation is linear, also where a gateway gives one request_id to all requests:
+everything goes through dictionaries, and all that share an id share one list.
 """
 
 from __future__ import annotations

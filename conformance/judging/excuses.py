@@ -6,11 +6,11 @@
 A status or a text alone excuses nothing, for a gateway at fault may give it to anything:
 
     401     is judged by the requirement that the right credential is not refused
-    402     funds: no request as dear was accepted later; or some was, but money may have come in, and it is not one
-            kind of payloads alone that was refused again and again
+    402     funds: no request as dear was accepted later; or one was, but money may have come in, and it is not one
+            kind of payload alone that was refused again and again
     403     access: a sender id, a short code or a phone number that was never accepted in the run
-    429     pace: it is not one kind of payloads alone that was told to slow down again and again
-    a text  the past: that in which a repeat is refused, where an earlier run may have sent the same request
+    429     pace: it is not one kind of payload alone that was asked to slow down again and again
+    a text  the past: the text that refuses a repeat, where an earlier run may have sent the same request
 """
 
 from __future__ import annotations

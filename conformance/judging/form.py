@@ -1,13 +1,13 @@
 """The form of messages: the schemas decide, and each violation belongs to the requirement that names its place.
 
-    FormResult          which requirements a message had occasion to break, and which it broke
+    FormResult          which requirements a message could have broken, and which it broke
     answer_form         that of an answer
     notice_form         that of a notification
-    envelope_problems   in words, all that keeps an answer from having its schema
+    envelope_problems   all violations of an answer, in words
 
-A message is validated once. What no requirement names falls to the one that takes the rest of that message, so nothing
-that a schema says goes unjudged. A requirement is kept only by messages that could have broken it: what is absent keeps
-nothing but the requirement that it be there.
+A message is validated once. A violation that no requirement names falls to the catch-all requirement of that message.
+Only messages that could have broken a requirement count as passing it: a member that is absent passes nothing but the
+requirement that it be there.
 """
 
 from __future__ import annotations

@@ -1,19 +1,19 @@
 """Judgements: what a check yields for each observation, and the three shapes of checks.
 
-A check says of each observation one of
+A judgement is one of
 
     Passed          the requirement held
-    Finding       it did not; the finding shows where and how
-    Inconclusive    it could not be told, and why
+    Finding         it did not; the finding shows where and how
+    Inconclusive    nobody can say, and why
 
-and has one of three shapes, by what it needs to see:
+and a check has one of three shapes, by what it needs to see:
 
-    AnswerCheck   one answer at a time, in full
-    NoticeCheck   one notification at a time, in full, and whose it is
-    RunCheck      the whole run, as it is remembered: a function of the evidence and a command
+    AnswerCheck     one answer at a time, in full
+    NoticeCheck     one notification at a time, in full, and whose it is
+    RunCheck        the whole run, in summaries: a function of the evidence and a command
 
 So a run is gone through once, however many checks there are (`conformance.judging.single_pass`). The rule of the first
-two is a generator over one answer or notice; yielding nothing means that the requirement was kept.
+two is a generator over one answer or notice; if it yields nothing, the requirement held.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from conformance.judging.terms import Terms
 
 # How much of an offending value a finding shows; more would drown the message, the journal has it whole.
 SHOWN = 120
-# As much of a request_id is told: longer than any that is in use.
+# As much of a request_id is shown: longer than any that is in use.
 SHOWN_ID = 200
 
 
@@ -53,9 +53,9 @@ class Passed:
 
 @dataclass(frozen=True, slots=True)
 class Inconclusive:
-    """One observation that says nothing, for this reason; `exchange` as in `Passed`.
+    """One observation that proves nothing, for this reason; `exchange` as in `Passed`.
 
-    `unsettled`: it may be the gateway's fault, so that others that were kept do not make up for it.
+    `unsettled`: it may be the gateway's fault, so that other observations that passed do not make up for it.
     """
 
     reason: Reason
@@ -66,9 +66,9 @@ class Inconclusive:
 
 @dataclass(frozen=True, slots=True)
 class Minimal:
-    """The simplest request that was seen to fall short in the same way.
+    """The simplest request that was seen to fail in the same way.
 
-    `differs` holds its members that a payload which went well does not have like that (None: it leaves the member out).
+    `differs` holds its members that differ from those of a passing payload (None: it leaves the member out).
     `finished` is False where there may be a simpler one. `exchange` is the number of its exchange.
     """
 
@@ -104,7 +104,7 @@ class Pattern:
 
 @dataclass(frozen=True, slots=True)
 class OneCause:
-    """Requirements, by their ids, that fall short for one cause, and in how many exchanges."""
+    """Requirements, by their ids, that fail for one cause, and in how many exchanges."""
 
     requirements: tuple[str, ...]
     exchanges: int
@@ -115,7 +115,7 @@ class Finding:
     """One observation that breaks a requirement.
 
     `pointer` is the JSON pointer into the answer's or notification's body (None where the fault is not in it), `value`
-    what stands there, shortened. `exchange` and `notification` are numbers in the journal. Findings of one cause, or
+    the value there, shortened. `exchange` and `notification` are numbers in the journal. Findings of one cause, or
     alike by what was answered, are shown as the first of them: `count` is how many there are, `others` are the cases of
     the others, `pattern` says on what they depend, if that is known of them alone.
     """
@@ -173,11 +173,13 @@ class SubjectCheck(Generic[Subject]):
     """Judges each subject that meets all `conditions` by a rule, which is made for the terms of the run.
 
     Conditions that several checks have in common are tried once for all of them, so they are the same functions in the
-    same order.
+    same order. `of_form`: the requirement, if all that the rule says follows from the form of the message, which is
+    found for all requirements at once: then `SinglePass` asks each message once.
     """
 
     conditions: tuple[Callable[[Subject], bool], ...]
     rule_under: Callable[[Terms], Rule[Subject]]
+    of_form: str | None = None
 
 
 class AnswerCheck(SubjectCheck[Answer]):
@@ -190,23 +192,6 @@ class NoticeCheck(SubjectCheck[Notice]):
     """Of each notification of a command."""
 
     __slots__ = ()
-
-
-@dataclass(frozen=True, slots=True)
-class AnswerFormCheck(AnswerCheck):
-    """Of the form of each answer that meets the conditions.
-
-    What it says follows from `Answer.form` for all requirements at once, so `SinglePass` asks each answer once.
-    """
-
-    requirement: str
-
-
-@dataclass(frozen=True, slots=True)
-class NoticeFormCheck(NoticeCheck):
-    """Of the form of each notification that meets the conditions, as `AnswerFormCheck`."""
-
-    requirement: str
 
 
 RunCheck = Callable[[Evidence, str | None], Iterator[Judgement]]

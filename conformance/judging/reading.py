@@ -1,9 +1,9 @@
-"""Traffic as the contract reads it, each thing by itself; made when it is read, judged, and dropped again.
+"""Answers as the contract reads them: made when they are read, judged, and dropped again.
 
 Content     a body read as JSON
-Answered    what can be said of an answer by its outcome, whether it is at hand in full or only remembered
-Answer      an exchange: JSON, envelope, outcome, request_id
-told_id     the request_id that a request to a callback carries, wherever and of whatever type
+Answered    what follows from the status of an answer, read in full or summarized
+Answer      an exchange: JSON, envelope, status, request_id
+told_id     the request_id in a request to a callback, wherever and of whatever type
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 """Judging a recorded run in one pass: each answer and notification is read once, for all checks.
 
-    Tally       what one check said of one command, counted
+    Tally       the judgements of one check on one command, counted
     SinglePass  a judged run: its evidence, and a tally for each check
 
-The cost of an answer does not grow with the run, and what checks have in common is paid once: those of one subject are
-put into a tree of their conditions, each of which is tried once on the way.
+The cost of an answer does not grow with the run, and checks share their conditions: those of one kind of message form a
+tree of conditions, each of which is tried once on the way.
 """
 
 from __future__ import annotations
@@ -22,13 +22,11 @@ from conformance.journal import Record
 from conformance.judging.evidence import Evidence
 from conformance.judging.judgement import (
     AnswerCheck,
-    AnswerFormCheck,
     Check,
     Finding,
     Inconclusive,
     Judgement,
     NoticeCheck,
-    NoticeFormCheck,
     Passed,
     Reason,
     Rule,
@@ -131,18 +129,19 @@ class _Bench(Generic[Subject]):
         self._of_form: dict[str | None, dict[str, tuple[Rule[Subject], Tally]]] = defaultdict(dict)
         self._has_form: Callable[[Subject], bool] = _always
         for check, command, tally in checks:
-            if isinstance(check, AnswerFormCheck | NoticeFormCheck):
-                self._of_form[command][check.requirement] = (check.rule_under(terms), tally)
+            if check.of_form is not None:
+                self._of_form[command][check.of_form] = (check.rule_under(terms), tally)
                 self._has_form = check.conditions[0]
             else:
                 self._trees[command].grow(check, terms, tally)
 
     def judge(self, subject: Subject) -> None:
         """Have every rule judge the subject whose conditions it meets."""
-        of_form = self._of_form.get(subject.command)
+        command = subject.command
+        of_form = self._of_form.get(command)
         if of_form and self._has_form(subject):
             self._judge_form(subject, of_form)
-        tree = self._trees.get(subject.command)
+        tree = self._trees.get(command)
         met = [] if tree is None else [tree]
         for branch in met:
             for condition, beneath in branch.branches.items():

@@ -7,7 +7,7 @@ Pure: the same record gives the same verdicts, at any time and anywhere. A requi
 green; what keeps a run from being conclusive is a MUST that could not be exercised.
 
 An entry of an expectations file changes what is said of a failure (KNOWN) and whether the run fails (the exit code),
-never the conclusion: a subject that falls short is not conformant, whoever knows of it.
+never the conclusion: a subject that fails is not conformant, whoever knows of it.
 
 A run that is judged strictly fails for a broken SHOULD, too. A SHOULD that was not exercised never hinders.
 """
@@ -59,12 +59,11 @@ class Conclusion(StrEnum):
 class RequirementVerdict:
     """The verdict on one requirement × command.
 
-    `observations` were judged, `failed` of them fell short; `findings` shows the first few of those.
-    `unobserved` could not be told. `reason` and `detail` say why the verdict is inconclusive, `detail` alone why the
-    requirement is not applicable. `asked_for` is False
-    where the run was told to send chosen cases only, and none of them bears on the requirement. `expected`: the entries
-    of the expectations file that explain the verdict; none if it was not expected. `pattern` says on what it depends
-    that it fell short; findings with one cause are one, with a count. `ended_the_run`: it fell short by nothing but the
+    `observations` were judged, `failed` of them failed; `findings` shows the first few of those. `unobserved` were
+    inconclusive. `reason` and `detail` say why the verdict is inconclusive, `detail` alone why the requirement is not
+    applicable. `asked_for` is False where only chosen cases were sent, and none of them bears on the requirement.
+    `expected`: the entries of the expectations file that explain the verdict; none if it was not expected. `pattern`:
+    on what the failure depends; findings with one cause are one, with a count. `ended_the_run`: it failed only by the
     deaths of a driver that ended the run, from which nothing is concluded.
     """
 
@@ -87,7 +86,7 @@ class RequirementVerdict:
     def hinders(self) -> bool:
         """Whether it keeps the subject from being called conformant.
 
-        A conditional requirement whose condition never came about does not: it was kept as far as it applied.
+        A conditional requirement whose condition never came about does not: it held as far as it applied.
         """
         if self.verdict in (Verdict.FAIL, Verdict.KNOWN):
             return True
@@ -97,7 +96,7 @@ class RequirementVerdict:
 
     @property
     def unexpected(self) -> bool:
-        """Whether it falls short without being listed: with an expectations file, worth an entry in it."""
+        """Whether it fails without being listed: with an expectations file, worth an entry in it."""
         return (self.hinders or self.verdict is Verdict.WARN) and not self.expected
 
 

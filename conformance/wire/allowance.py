@@ -42,7 +42,7 @@ BEYOND_ALL = 10**30
 
 
 class Allowance:
-    """What may be accepted of a run, all its sendings together: `requests` and `spend`; None: without limit.
+    """Limits of a run, all its sendings together: how many `requests` may be accepted, and `spend`; None: no limit.
 
     Thread-safe. A request that is under way holds its place, so that at no time more can come to be accepted than may.
     So do refusals until `probation_s` seconds after the first.
@@ -79,7 +79,7 @@ class Allowance:
             return room
 
     def take(self, *requests: Request) -> bool | None:
-        """What `reserve` does, without waiting: None if there is no room as long as none under way is refused."""
+        """As `reserve`, without waiting: None if there is no room until a request under way is refused."""
         if self.requests is None and self.spend is None:
             return True
         count, amount = len(requests), sum(amount_of(request, self.contract) for request in requests)
@@ -127,7 +127,7 @@ class Allowance:
             self._changed.notify_all()
 
     def count(self, request: Request, *, refused: bool) -> None:
-        """What was sent before, by a run that this one goes on with."""
+        """Count a request that was sent before the run was resumed."""
         with self._changed:
             self._count(amount_of(request, self.contract), refused=refused)
 
@@ -238,7 +238,7 @@ def _money_members(contract: Contract) -> frozenset[str]:
 
 @cache
 def _named(names: frozenset[str]) -> re.Pattern[str]:
-    """What a reader that is more lenient than ours may take for an amount, in whatever is no JSON to us."""
+    """A pattern of amounts in text that is not JSON to us, but may be to a more lenient reader."""
     either = "|".join(map(re.escape, sorted(names)))
     return re.compile(rf"(?:{either})[^0-9]{{0,12}}([0-9][0-9.,]*(?:e\+?[0-9]{{1,3}})?)", re.IGNORECASE)
 

@@ -56,7 +56,7 @@ GRACE_S = 0.5
 # How often, while stopping, it is looked whether the last connection is gone: uvicorn has no event for that.
 _CLOSING_STEP_S = 0.005
 
-# What a run has open at once beside connections, and room for a handful of these.
+# Files that a run has open beside connections, and room for a handful of connections.
 LEAST_FILES = 64
 
 
@@ -90,7 +90,7 @@ def _no_password() -> str:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn's server, which tells when it listens and stops as soon as it is told to."""
+    """uvicorn's server; it reports when it listens, and stops at once when asked to."""
 
     def __init__(self, config: uvicorn.Config, listening: Callable[[], None], on_refused: OnRefused) -> None:
         super().__init__(config)
@@ -222,7 +222,7 @@ class AsgiThread:
 
     @property
     def errors(self) -> tuple[Exception, ...]:
-        """What the application has raised so far, oldest first; in the end what the server itself has ended with."""
+        """Errors of the application so far, oldest first; at the end the error that ended the server itself."""
         return (*self._errors, *([self._failure] if isinstance(self._failure, Exception) else []))
 
     def start(self) -> None:
@@ -249,7 +249,7 @@ class AsgiThread:
             raise SuiteError(f"the server on {self.address} did not start: {self._failure!r}") from self._failure
 
     def look(self, at: Callable[[asyncio.Protocol], None]) -> None:
-        """Calls `at` with the protocol of each connection that stands now, in the server's thread."""
+        """Calls `at` with the protocol of each open connection, in the server's thread."""
         self._server.look(at)
 
     def submit(self, coroutine: Coroutine[Any, Any, Result]) -> Future[Result]:
@@ -387,7 +387,7 @@ class AsgiReceiver(Receiver):
 
     @property
     def errors(self) -> tuple[Exception, ...]:
-        """What went wrong on our side so far: each may have cost a notification."""
+        """Errors on our side so far: each may have cost a notification."""
         return (*super().errors, *self._server.errors)
 
     def start(self) -> None:

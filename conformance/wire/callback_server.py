@@ -95,13 +95,13 @@ class _Handler(WSGIRequestHandler):
         self._respond(self._record(bytes(body)), bytes(body[:MAX_BODY]))
         try:
             for _ in pieces:
-                """What is beyond the limit goes by; then the next request can be read."""
+                """Skip the rest of a body beyond the limit; then the next request can be read."""
         except Unreadable:
             self.close_connection = True
         self._until = time.monotonic() + KEEP_ALIVE_S
 
     def _next_event(self) -> Event | None:
-        """What comes next; None at the end of the connection. Raises Unreadable, also for what is broken off."""
+        """The next event; None at the end of the connection. Raises Unreadable, also for a request that breaks off."""
         while (event := self._reader.next_event()) is None:
             waited_for = self._reader.in_request
             try:
@@ -118,7 +118,7 @@ class _Handler(WSGIRequestHandler):
         return event
 
     def _received(self) -> bytes:
-        """What comes next. Raises OSError, also if a request is not there in full in time, or none comes for long."""
+        """The next bytes. Raises OSError, also if a request is not complete in time, or none comes for long."""
         left = self._until - time.monotonic()
         if left <= 0:
             raise TimeoutError

@@ -88,7 +88,7 @@ class Unanswered(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """What a TLS connection showed of the server: the version of TLS, and its certificate as `ssl` tells it."""
+    """What a server showed on a TLS connection: the version of TLS, and its certificate as `ssl` parses it."""
 
     tls_version: str
     content: Mapping[str, Any]
@@ -131,8 +131,8 @@ class _Address:
 
 
 @dataclass(slots=True)
-class _Standing:
-    """A connection that stands. `tag` is that of the last request whose answer was read to its end, None before."""
+class _Open:
+    """An open connection. `tag` is that of the last request whose answer was read to its end, None before."""
 
     stream: Stream
     route: Route
@@ -141,7 +141,7 @@ class _Standing:
 
 
 def _ignore(*_: object) -> None:
-    """What is done about bytes beyond an answer if nobody wants to know."""
+    """The default for bytes beyond an answer: ignore them."""
 
 
 class Connection:
@@ -169,7 +169,7 @@ class Connection:
         self._tls = tls
         self._on_beyond = on_beyond
         self._idle_s = IDLE_S if idle_s is None else idle_s
-        self._standing: _Standing | None = None
+        self._standing: _Open | None = None
         self._address = lru_cache(maxsize=256)(_Address.of)
 
     def ask(self, request: Request, ready: Callable[[], object] | None = None, tag: int = 0) -> HttpAnswer:
@@ -226,8 +226,8 @@ class Connection:
             self._standing.stream.close()
         self._standing = None
 
-    def _to(self, route: Route) -> _Standing:
-        """The connection that stands, if it goes there and may be used again; else a new one."""
+    def _to(self, route: Route) -> _Open:
+        """The open connection, if it leads there and may be used again; else a new one."""
         standing = self._standing
         if standing is not None and standing.route == route and self._may_be_used(standing):
             return standing
@@ -236,15 +236,15 @@ class Connection:
             stream = route.opened(self._tls, Deadline(self._connect_timeout_s))
         except (OSError, UnicodeError) as error:
             raise Unanswered(cannot_connect(error, self._connect_timeout_s), never_left=True) from error
-        self._standing = _Standing(stream, route)
+        self._standing = _Open(stream, route)
         return self._standing
 
-    def _may_be_used(self, standing: _Standing) -> bool:
+    def _may_be_used(self, standing: _Open) -> bool:
         if standing.tag is None:
             return True
         if not self._keep_alive.trusted or time.monotonic() - standing.idle_since > self._idle_s:
             return False
-        # What came in by now belongs to the request before, whatever it looks like.
+        # Bytes that came in by now belong to the request before, whatever they look like.
         beyond = standing.stream.at_hand()
         if beyond:
             self._tell(standing.tag, beyond)
@@ -256,7 +256,7 @@ class Connection:
         if not stray and not any(beyond.startswith(each) or each.startswith(beyond) for each in _TIMED_OUT):
             self._on_beyond(tag, beyond)
 
-    def _answer(self, parser: h11.Connection, standing: _Standing, deadline: Deadline, unsent: str) -> HttpAnswer:
+    def _answer(self, parser: h11.Connection, standing: _Open, deadline: Deadline, unsent: str) -> HttpAnswer:
         reused = standing.tag is not None
         head = _read_head(parser, standing.stream, deadline)
         if not isinstance(head, h11.Response | h11.InformationalResponse):
@@ -288,7 +288,7 @@ class Connection:
         except (OSError, h11.RemoteProtocolError) as error:
             raise Unanswered(incomplete(error, self._timeout_s, status, len(read))) from error
 
-    def _after(self, parser: h11.Connection, standing: _Standing, status: int, tag: int) -> None:
+    def _after(self, parser: h11.Connection, standing: _Open, status: int, tag: int) -> None:
         """Keep the connection for the next request, where that may be."""
         if parser.our_state is not h11.DONE or parser.their_state is not h11.DONE:
             self._close()

@@ -68,7 +68,7 @@ class Ledger:
         self._changed = condition or threading.Condition()
         self._on_change = on_change
         # Owed less arrived, for each product and request_id: negative while an arrival is ahead of what it settles.
-        # What is settled is not in it, so it is no larger than what is under way.
+        # Settled ones are removed, so it is no larger than the number under way.
         self._balances: dict[tuple[str, str], int] = {}
         # Until when those that are outstanding may come, in the order in which they were owed: the first is at hand
         # however many were taken out before it, which a dict would go through.
@@ -213,7 +213,7 @@ MOST_WITHOUT_ID = 1_000
 MOST_BYTES_WITHOUT_ID = 16 << 20
 # Enough to see what it is, where it came to no callback.
 KEPT_BODY = 16 * 1024
-# What a row takes beside its bytes.
+# Bytes that a row takes beside its content.
 A_ROW = 128
 # Of those that are kept no more the last ones are remembered, until the answer is there that tells their id: it is read
 # within milliseconds of the notification.
@@ -272,7 +272,7 @@ class Strays:
             return {"left_out": total, "with_id": self._left_out_with_id, "without_id": by_product}
 
     def given(self, request_id: str) -> Iterator[Taken]:
-        """An answer gave this id: what carries it is kept from now on. What came before and was not is handed back."""
+        """An answer gave this id: requests with it are kept from now on. Gives back earlier ones that were not kept."""
         with self._lock:
             self._given.add(hash(request_id))
             found = [each for each in self._last if each[0] == request_id] if self._last else []
@@ -282,7 +282,7 @@ class Strays:
         return (taken for _, taken in found)
 
     def kept(self, taken: Taken, request_id: str | None) -> Request | None:
-        """What is kept of a request that names `request_id`; None if there was too much of its kind."""
+        """The part of a request with this `request_id` that is kept; None if there were too many of its kind."""
         request = taken.request
         with self._lock:
             if request_id is not None and hash(request_id) in self._given:
@@ -302,6 +302,6 @@ class Strays:
 
 
 def size_of(request: Request) -> int:
-    """What a request takes in a journal, in bytes, roughly."""
+    """The size of a request in a journal, in bytes, roughly."""
     headers = sum(len(name) + len(value) for name, value in request.headers)
     return A_ROW + len(request.body) + len(request.url) + headers

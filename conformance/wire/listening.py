@@ -123,7 +123,7 @@ except ImportError:  # not on Windows, where sockets are no files
 # Between two looks at what else is to be done; an accept takes some ten microseconds.
 AT_ONCE = 16
 
-# A connection that was made to go is gone within a turn of the loop. What other parts of the process hold takes longer.
+# A connection that was closed is gone within a turn of the loop; files held by other parts of the process take longer.
 RETRY_S = 0.05
 
 # A crowd that says nothing while TLS is agreed on is not yet among the connections that can be counted.

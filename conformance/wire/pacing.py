@@ -23,7 +23,7 @@ from email.utils import parsedate_to_datetime
 from conformance.model.traffic import Headers, header
 
 LEARNED_OVER_S = 1.0
-"""Limits are told as requests per second, so what passed in the last second is what the limit lets pass."""
+"""Limits are stated as requests per second, so the requests of the last second show the limit."""
 
 DECREASE = 0.9
 """Of the rate that passed: so little less that hardly anything is lost, so much less that the next request fits."""
@@ -67,7 +67,7 @@ CRAWL = 1.2 * MIN_RATE
 A limit so low is met by no run in a day."""
 
 MAX_REFUSED = 100
-"""Refusals beyond the requests that went through: where more than half are refused, slowing down is no help."""
+"""Refusals beyond the requests that went through: where more than half are refused, slowing down does not help."""
 
 JITTER = 0.25
 """The part of a pause by which it varies, so that several runs against one gateway do not come back together."""
@@ -284,5 +284,5 @@ def timestamp_of(date: str) -> float | None:
     """The moment that a Date or Retry-After header names, in seconds since the epoch; None if it names none."""
     try:
         return parsedate_to_datetime(date).timestamp()
-    except (ValueError, TypeError, OverflowError, IndexError, OSError):  # whatever it makes of what is no date
+    except (ValueError, TypeError, OverflowError, IndexError, OSError):  # its errors for text that is not a date
         return None

@@ -61,7 +61,7 @@ def installed(package: str) -> str:
 
 
 def unusable(why: str) -> EnvironmentFailure:
-    """What is told where the class cannot be built on."""
+    """The error for a version of uvicorn that cannot be used."""
     return EnvironmentFailure(
         f"uvicorn {installed('uvicorn')} with httptools {installed('httptools')} cannot be served with: {why}", HINT
     )
@@ -135,7 +135,7 @@ class _Parser:
 
 
 class ReadingProtocol(HttpToolsProtocol):
-    """One connection. Subclasses set what is not to be read, and who is told of what cannot be."""
+    """One connection. Subclasses set the limits, and the callback for requests that cannot be read."""
 
     longest_head: ClassVar[int] = LONGEST_HEAD
     most_headers: ClassVar[int] = MOST_HEADERS
@@ -149,7 +149,7 @@ class ReadingProtocol(HttpToolsProtocol):
 
     @property
     def reader(self) -> RequestReader:
-        """What has been read of the connection."""
+        """The reader of this connection."""
         return cast("_Parser", self.parser).reader
 
     def data_received(self, data: bytes) -> None:

@@ -91,7 +91,7 @@ class Route:
 
     @property
     def proxy_headers(self) -> list[tuple[bytes, bytes]]:
-        """What the proxy has to be told with each of its requests."""
+        """The headers for the proxy, sent with each request."""
         if self.proxy is None or not self.proxy.userinfo:
             return []
         credential = f"{self.proxy.username}:{self.proxy.password}".encode()
@@ -148,7 +148,7 @@ class Route:
 
 
 def _ask_socks(stream: Stream, proxy: httpx.URL, host: str, port: int, deadline: Deadline) -> None:
-    """Has a SOCKS proxy open a tunnel; it is told the name of the host, not an address."""
+    """Has a SOCKS proxy open a tunnel, to the name of the host, not to an address."""
     way = _BY_PASSWORD if proxy.userinfo else _NO_AUTHENTICATION
     stream.send(bytes((_SOCKS, 1, way)), deadline)
     reading = _Exactly(stream, deadline)

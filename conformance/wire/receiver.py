@@ -45,7 +45,7 @@ __all__ = [
 # A notification has a few hundred bytes. Beyond 1 MiB a body is somebody's mistake and would only fill the journal.
 MAX_BODY = 1024 * 1024
 
-# The name of the member of the query by which the gateway shows that it is the one that was told.
+# The name of the member of the query by which the gateway shows that it was given the URL.
 TOKEN = "token"  # noqa: S105 - a name
 
 OnArrival = Callable[[str | None, Request, float, float], None]
@@ -67,7 +67,7 @@ class Arrival:
 
 @dataclass(frozen=True, slots=True)
 class Unread:
-    """What reached the receiver and could not be read as a request: why not, and its first bytes.
+    """Bytes that reached the receiver and could not be read as a request: why not, and the first of them.
 
     `product`: whose callback it was meant for, as far as its first line tells.
     """
@@ -187,16 +187,16 @@ def _is_http_url(url: str) -> bool:
         return False
     try:
         parts = urlsplit(url)
-        # Reading `port` raises for one that is no port.
+        # Reading `port` raises for an invalid port.
         return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
     except ValueError:
         return False
 
 
-# What may stand on a request line: no space, no control character, nothing beyond ASCII.
+# Allowed on a request line: no space, no control character, nothing beyond ASCII.
 _PRINTABLE = re.compile(r"[!-~]+")
 
-# What RFC 3986 does not let stand there as it is; in a query browsers and Node escape the apostrophe, too.
+# Not allowed unescaped by RFC 3986; in a query browsers and Node escape the apostrophe, too.
 _UNSOUND_IN_PATH = re.compile(r"(?:%(?![0-9A-Fa-f]{2})|[^A-Za-z0-9._~!$&'()*+,;=:@/%-])")
 _UNSOUND_IN_QUERY = re.compile(r"(?:%(?![0-9A-Fa-f]{2})|[^A-Za-z0-9._~!$&()*+,;=:@/?%-])")
 
@@ -232,7 +232,7 @@ class Intake:
 
     @property
     def errors(self) -> tuple[Exception, ...]:
-        """What went wrong on our side so far, oldest first."""
+        """Errors on our side so far, oldest first."""
         with self._lock:
             return tuple(self._errors)
 
@@ -298,7 +298,7 @@ class Receiver(ABC):
 
     @property
     def errors(self) -> tuple[Exception, ...]:
-        """What went wrong on our side so far: each may have cost a notification."""
+        """Errors on our side so far: each may have cost a notification."""
         return self.intake.errors
 
     @abstractmethod

@@ -29,7 +29,7 @@ _TLS_HANDSHAKE = b"\x16\x03"
 
 
 class Unreadable(ValueError):
-    """What came cannot be read as a request. `head`: its first bytes; `status`: what it is answered with, if at all."""
+    """Bytes that are not a request. `head`: the first of them; `status`: of the answer, if there is one."""
 
     def __init__(self, error: str, head: bytes, status: int = HTTPStatus.BAD_REQUEST) -> None:
         super().__init__(error)
@@ -40,7 +40,7 @@ class Unreadable(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """What stands before a body; header names in the case in which they were sent."""
+    """Request line and headers; header names in the case in which they were sent."""
 
     method: bytes
     target: bytes
@@ -116,7 +116,7 @@ class RequestReader:
             self._body_read += len(event.data)
             return bytes(event.data)
         if isinstance(event, h11.EndOfMessage):
-            # What stands behind it is the next request: an offered Upgrade is not taken up.
+            # The bytes after it are the next request: an offered Upgrade is not taken up.
             self._begin(self._connection.trailing_data[0])
             return END
         return None
@@ -149,5 +149,5 @@ class RequestReader:
     def _in_words(self, error: h11.RemoteProtocolError) -> str:
         if self._first.startswith(_TLS_HANDSHAKE):
             return "TLS was spoken to its plain HTTP port"
-        # What h11 quotes may be a credential; the first bytes are kept, and redacted, elsewhere.
+        # h11 may quote a credential; the first bytes are kept, and redacted, elsewhere.
         return str(error).partition(": bytearray")[0]

@@ -64,14 +64,14 @@ LONGEST_WAIT_S = MAX_PAUSE_S + 1.0
 """Whoever asks for a longer wait is not waited for: a Retry-After that is a date may come out a second too long."""
 
 MOST_TOLD_S = 100 * 365 * 86_400.0
-"""What is longer is not told in days."""
+"""A longer time is not given in days."""
 
 WORTH_TELLING_S = 5.0
-"""A wait for so long is told, or the run would seem to hang."""
+"""A wait of this length is reported, or the run would seem to hang."""
 
 
 def _ignore(*_: object) -> None:
-    """What is done about an exchange or a pause if nobody wants to know."""
+    """The default callback: ignore it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,7 @@ class Manners:
 
 
 class _Outcome(Enum):
-    """What became of a case."""
+    """The fate of a case."""
 
     SENT = auto()
     WITHHELD = auto()
@@ -384,7 +384,7 @@ def _size(response: Response) -> int:
 
 
 def asked_to_stay_away(status: int, seconds: float) -> EnvironmentFailure:
-    """What is said of a gateway that asks for a longer wait than a run allows."""
+    """The error for a gateway that asks for a longer wait than a run allows."""
     return EnvironmentFailure(
         f"the gateway asks to be left alone for {in_words(seconds)} ({status} with Retry-After); a run waits for "
         f"{MAX_PAUSE_S:g} s at most",

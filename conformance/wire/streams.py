@@ -38,7 +38,7 @@ SLACK = 0.05
 system, which an exchange that takes milliseconds can do without."""
 
 _OURS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL})
-"""What the operating system refuses for want of something on this machine: no peer is to blame for it."""
+"""Errors of the operating system for lack of something on this machine: no peer is to blame for them."""
 
 _open: set[socket.socket] = set()
 
@@ -68,18 +68,18 @@ class Deadline:
 
 
 class Stream(Protocol):
-    """A connection that stands. What goes wrong is an OSError, a deadline that has passed a TimeoutError."""
+    """An open connection. Every failure is an OSError, a deadline that has passed a TimeoutError."""
 
     def send(self, data: bytes, deadline: Deadline) -> int:
         """Send `data`; how many bytes of it were taken. Fewer than all: the peer takes no more, or not in time."""
         ...
 
     def receive(self, deadline: Deadline) -> bytes:
-        """What comes next, b"" at the end."""
+        """The next bytes, b"" at the end."""
         ...
 
     def at_hand(self, wait_s: float = 0.0) -> bytes | None:
-        """What came in by now, or comes within `wait_s`: b"" at the end, None if nothing did."""
+        """Bytes that are there, or come within `wait_s`: b"" at the end, None if there are none."""
         ...
 
     def certificate(self) -> tuple[str, dict[str, Any]] | None:
@@ -102,7 +102,7 @@ class Plain:
         self._poll.register(connected_socket, select.POLLIN)
 
     def send(self, data: bytes, deadline: Deadline) -> int:
-        """See `Stream`. What fits into the buffers of the operating system goes out in one call."""
+        """See `Stream`. Data that fits into the buffers of the operating system goes out in one call."""
         rest = memoryview(data)
         with suppress(OSError):  # it may have been answered all the same
             while rest:
@@ -176,7 +176,7 @@ class Secured:
         return data
 
     def at_hand(self, wait_s: float = 0.0) -> bytes | None:
-        """See `Stream`. What TLS has to say of itself is nothing."""
+        """See `Stream`. Records of TLS itself count as nothing."""
         while (data := self._read()) is None:
             taken = self._below.at_hand(wait_s)
             if taken is None:

@@ -207,7 +207,7 @@ class ClientEvidence:
         return self.terms.lacking(offer, command)
 
     def _knows_of_none(self, name: str) -> bool:
-        """Whether the client never knew of what reached it without a request of its own."""
+        """Whether the client never knew of notifications that follow no request of its own."""
         product = self.terms.contract.notified(name).product
         states = [result.answer.get("state") for each in self.cases_of(product) for result in each.results]
         return bool(states) and all(state in {"pending", "unknown"} for state in states)

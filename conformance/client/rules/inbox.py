@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 from conformance.client.rules.calls import Call, ReceiverCase, ResultAnswer
 from conformance.client.rules.evidence import ClientEvidence
-from conformance.client.rules.receiver_requests import ReceiverRequest, What
+from conformance.client.rules.receiver_requests import ReceiverRequest, RequestKind
 from conformance.client.rules.rule import ClientCheck, ClientRule
 from conformance.contract.contract import NotificationRoles
 from conformance.judging.judgement import Finding, Inconclusive, Judgement, Passed, Reason
@@ -251,10 +251,10 @@ def _known(evidence: ClientEvidence) -> dict[str, Fate]:
 
 
 def _sort_in(request: ReceiverRequest, inbox: Inbox, fates: dict[str, Fate]) -> None:
-    if request.what is What.VALID:
+    if request.kind is RequestKind.VALID:
         fate = fates.setdefault(request.request_id, Fate(request.request_id, inbox.command))
         fate.notifications.append(request)
-    elif request.what is not What.OPEN:
+    elif request.kind is not RequestKind.OPEN:
         inbox.junk.append(request)
         inbox.junk_at = min(request.sent_at, inbox.junk_at or request.sent_at)
 
@@ -319,7 +319,7 @@ def kept(request: ReceiverRequest) -> Passed:
 
 def broken(request: ReceiverRequest, message: str) -> Finding:
     """The requirement did not hold for this request."""
-    request_id = request.request_id if request.what is What.VALID else None
+    request_id = request.request_id if request.kind is RequestKind.VALID else None
     return Finding(message, case=request.case.id, exchange=request.number, request_id=request_id)
 
 

@@ -1,6 +1,6 @@
-"""A request that was sent to a receiver, read off its bytes: a notification, or one of the things that are none.
+"""A request that was sent to a receiver, read off its bytes: a notification, or junk of some kind.
 
-What                its kind
+RequestKind         its kind
 ReceiverRequest     one such request, with its answer
 """
 
@@ -37,7 +37,7 @@ SERVER_ERROR = 500
 UNREACHED = ("connection refused", "no connection", "host name not found", "no TLS connection", "the proxy did not")
 
 
-class What(StrEnum):
+class RequestKind(StrEnum):
     """The kinds of requests to a receiver; the first that applies."""
 
     METHOD = "another method"
@@ -50,21 +50,22 @@ class What(StrEnum):
     VALID = "a notification"
 
 
-def what_is(request: Request, content: Content, command: Notified, contract: Contract) -> What:
+def kind_of(request: Request, content: Content, command: Notified, contract: Contract) -> RequestKind:
     """The kind of a request, by its bytes."""
     declared = media_type(request.headers)
+    outcome = f"/{contract.notification.outcome}"
     wrong = cache(partial(contract.schemas.violations, command.notification_schema, content.value))
-    signs: tuple[tuple[What, Callable[[], bool]], ...] = (
-        (What.METHOD, lambda: request.method != contract.notification.method),
-        (What.EMPTY, lambda: not request.body.strip()),
-        (What.HUGE, lambda: len(request.body) >= HUGE),
-        (What.OPEN, lambda: declared != JSON_MEDIA_TYPE),
-        (What.NO_JSON, lambda: content.error is not None),
-        (What.INCOMPLETE, lambda: not is_complete(contract, command, wrong())),
-        (What.OTHER_CODE, lambda: f"/{contract.notification.outcome}" in {violation.pointer for violation in wrong()}),
-        (What.OPEN, lambda: bool(wrong())),
+    signs: tuple[tuple[RequestKind, Callable[[], bool]], ...] = (
+        (RequestKind.METHOD, lambda: request.method != contract.notification.method),
+        (RequestKind.EMPTY, lambda: not request.body.strip()),
+        (RequestKind.HUGE, lambda: len(request.body) >= HUGE),
+        (RequestKind.OPEN, lambda: declared != JSON_MEDIA_TYPE),
+        (RequestKind.NO_JSON, lambda: content.error is not None),
+        (RequestKind.INCOMPLETE, lambda: not is_complete(contract, command, wrong())),
+        (RequestKind.OTHER_CODE, lambda: outcome in {violation.pointer for violation in wrong()}),
+        (RequestKind.OPEN, lambda: bool(wrong())),
     )
-    return next((what for what, shows in signs if shows()), What.VALID)
+    return next((kind for kind, shows in signs if shows()), RequestKind.VALID)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,7 @@ class ReceiverRequest:
 
     case: Case
     exchange: Exchange
-    what: What
+    kind: RequestKind
     members: Mapping[str, Any]
     usual: bool
     beside: int
@@ -89,12 +90,12 @@ class ReceiverRequest:
         """Read it."""
         command, roles = contract.notified(case.command or ""), contract.notification
         content = Content.of(exchange.request.body)
-        what = what_is(exchange.request, content, command, contract)
-        members = content.members if what is What.VALID and content.members else {}
+        kind = kind_of(exchange.request, content, command, contract)
+        members = content.members if kind is RequestKind.VALID and content.members else {}
         text = str(members.get(roles.reason, ""))
         plain = text.isascii() and text.isprintable() and len(text) <= USUAL_TEXT
         usual = plain and members.keys() <= documented(contract, command)
-        return cls(case, exchange, what, members, usual, beside, roles, fatal)
+        return cls(case, exchange, kind, members, usual, beside, roles, fatal)
 
     @property
     def number(self) -> int:

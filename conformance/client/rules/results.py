@@ -24,7 +24,7 @@ from conformance.client.rules.inbox import (
     of_inbox,
     untold,
 )
-from conformance.client.rules.receiver_requests import ReceiverRequest, What
+from conformance.client.rules.receiver_requests import ReceiverRequest, RequestKind
 from conformance.client.rules.rule import ClientCheck, ClientRule, one_of
 from conformance.judging.judgement import Finding, Inconclusive, Judgement, Reason, shown
 
@@ -35,14 +35,14 @@ NOT_IMPLEMENTED = 501
 
 CUT_OFF = "the connection was closed before the body was read, as a server may"
 
-_WIDER = {What.EMPTY: What.NO_JSON, What.HUGE: What.INCOMPLETE}
+_WIDER = {RequestKind.EMPTY: RequestKind.NO_JSON, RequestKind.HUGE: RequestKind.INCOMPLETE}
 """An empty body is no JSON either, and the large one lacks the members of a notification."""
 
-_KINDS: Mapping[str, What] = {
-    "no-json": What.NO_JSON,
-    "incomplete": What.INCOMPLETE,
-    "empty": What.EMPTY,
-    "huge": What.HUGE,
+_KINDS: Mapping[str, RequestKind] = {
+    "no-json": RequestKind.NO_JSON,
+    "incomplete": RequestKind.INCOMPLETE,
+    "empty": RequestKind.EMPTY,
+    "huge": RequestKind.HUGE,
 }
 
 
@@ -78,7 +78,7 @@ def only_success_is_success(inbox: Inbox) -> Iterator[Judgement]:
                 yield kept(first)
             else:
                 yield broken(first, f"{inbox.roles.outcome} is {shown(code)}, and the client says {report.state}")
-    yield from (each for each in _claims(inbox, {What.OTHER_CODE}) if isinstance(each, Finding))
+    yield from (each for each in _claims(inbox, {RequestKind.OTHER_CODE}) if isinstance(each, Finding))
 
 
 def failures_have_reasons(inbox: Inbox) -> Iterator[Judgement]:
@@ -223,13 +223,13 @@ def malformed_are_not_applied(inbox: Inbox) -> Iterator[Judgement]:
     A client that reports a failure has applied something, too; but any other result_code is a failure by the contract,
     so that is not held against it.
     """
-    yield from _claims(inbox, {What.NO_JSON, What.INCOMPLETE})
+    yield from _claims(inbox, {RequestKind.NO_JSON, RequestKind.INCOMPLETE})
 
 
-def _claims(inbox: Inbox, kinds: Collection[What]) -> Iterator[Judgement]:
+def _claims(inbox: Inbox, kinds: Collection[RequestKind]) -> Iterator[Judgement]:
     """The reports on requests that only junk of these kinds has named."""
     for request in inbox.junk:
-        if request.what not in kinds:
+        if request.kind not in kinds:
             continue
         fate = inbox.fate_of_call(request.case.earlier) or inbox.asked.get(request.case.id)
         if fate is None or fate.notifications or not fate.answerable:
@@ -269,7 +269,7 @@ def junk_is_refused(*, kinds: Collection[str]) -> ClientCheck:
 
     def rule(inbox: Inbox) -> Iterator[Judgement]:
         for request in inbox.junk:
-            if request.what not in chosen:
+            if request.kind not in chosen:
                 continue
             if not inbox.understands():
                 yield untold(request, NONE_TAKEN)
@@ -288,11 +288,11 @@ def junk_is_survived(*, kinds: Collection[str]) -> ClientCheck:
     chosen = {one_of(_KINDS, "kinds", kind) for kind in kinds}
 
     def rule(inbox: Inbox) -> Iterator[Judgement]:
-        failing = {request.what for request in inbox.junk if request.fails and not _is_cut_off(request)}
+        failing = {request.kind for request in inbox.junk if request.fails and not _is_cut_off(request)}
         for request in inbox.junk:
-            if request.what not in chosen:
+            if request.kind not in chosen:
                 continue
-            wider = _WIDER.get(request.what)
+            wider = _WIDER.get(request.kind)
             if not inbox.understands():
                 yield untold(request, NONE_TAKEN)
             elif request.fails and wider in failing:
@@ -314,13 +314,13 @@ def _survived(request: ReceiverRequest) -> Judgement:
 def other_methods_do_nothing(inbox: Inbox) -> Iterator[Judgement]:
     """RCV-17, by the answer and, where the client can be asked, by its report."""
     for request in inbox.junk:
-        if request.what is not What.METHOD:
+        if request.kind is not RequestKind.METHOD:
             continue
         if not inbox.understands():
             yield untold(request, NONE_TAKEN)
         else:
             yield kept(request) if request.status == NOT_IMPLEMENTED else _survived(request)
-    yield from _claims(inbox, {What.METHOD})
+    yield from _claims(inbox, {RequestKind.METHOD})
 
 
 def alive_after_junk(inbox: Inbox) -> Iterator[Judgement]:
@@ -341,12 +341,12 @@ def alive_after_junk(inbox: Inbox) -> Iterator[Judgement]:
 
 
 def _in_words(request: ReceiverRequest) -> str:
-    return f"{request.what}{request.special} was {request.answer_in_words}"
+    return f"{request.kind}{request.special} was {request.answer_in_words}"
 
 
 def _is_cut_off(request: ReceiverRequest) -> bool:
     """Whether a body so large was not read: a server need not read what it is going to refuse."""
-    return request.what is What.HUGE and request.status is None and not request.timed_out and not request.fatal
+    return request.kind is RequestKind.HUGE and request.status is None and not request.timed_out and not request.fatal
 
 
 def _if_it_keeps_any(rule: InboxCheck) -> InboxCheck:

@@ -64,12 +64,12 @@ def coverage_of_calls(evidence: ClientEvidence) -> tuple[Covered, ...]:
     """The classes that the calls exercised, and which of them arrived."""
     terms = evidence.terms
     commands = [name for name in terms.commands if name in terms.declared and not evidence.unsupported(name)]
-    coverage = CallCoverage(terms.contract, terms.lacks)
+    coverage = CallCoverage(terms.contract)
     for name in commands:
         for call in evidence.of_command(name):
             if call.asked_at is not None and call.extra is None:
                 coverage.see(name, call.case.request.body, arrived=call.arrived)
-    return coverage.of(commands)
+    return coverage.of(commands, terms.lacks)
 
 
 def refusals(evidence: ClientEvidence, command: str) -> list[RefusedCalls]:
@@ -141,7 +141,7 @@ def why_no_traffic(evidence: ClientEvidence, command: str | None) -> tuple[Reaso
 
 
 def left_open(evidence: ClientEvidence, command: str | None) -> tuple[Reason, str] | None:
-    """Why some calls of a command were not sent that the client has not refused either; None if there are none."""
+    """Why some calls of a command were neither sent nor refused; None if there are none."""
     if command is None:
         return None
     open_ones = _fates(evidence, command).open
@@ -176,7 +176,7 @@ def _words(calls: Sequence[Call]) -> str:
     return f"the client says {words}" + (f" ({number} of {len(calls)} times)" if number < len(calls) else "")
 
 
-# --- What became of each call
+# --- The fate of each call
 
 
 def _fates(evidence: ClientEvidence, command: str) -> _Fates:
@@ -270,7 +270,7 @@ def becomes_a_request(*, long: bool | None = None) -> ClientCheck:
         unknown = [each for each in fates.open if is_long(each[0], contract) in chosen]
         yield from (finding for refusal in found for finding in _findings(evidence, refusal))
         yield from (Inconclusive(reason, detail) for _, reason, detail in unknown)
-        if found or not unknown:  # what is not known of some calls is not made good by others
+        if found or not unknown:  # others do not make up for calls whose fate is unknown
             yield from (Passed() for call in fates.sent if is_long(call, contract) in chosen)
 
     return check

@@ -32,11 +32,11 @@ from conformance.gateway.rules.notifications import attributed, to_a_product
 from conformance.gateway.rules.refusals import EXPECTED, beside_twin
 from conformance.judging.evidence import Evidence
 from conformance.judging.judgement import (
-    AnswerFormCheck,
+    AnswerCheck,
     Check,
     Finding,
     Judgement,
-    NoticeFormCheck,
+    NoticeCheck,
     RunCheck,
     answers_where,
     notices_where,
@@ -102,11 +102,11 @@ def _by_place(requirement: str, judge: ByPlace, contract: Contract) -> Check:
         if judge.names("", "type") or judge.names(f"/{contract.notification.id}", "required"):
             # Without these nobody can tell whose it is, so they are owed whoever sent it.
             return notices_where(to_a_product, had_occasion, rule=rule)
-        return NoticeFormCheck((attributed, had_occasion), lambda _: rule, requirement)
+        return NoticeCheck((attributed, had_occasion), lambda _: rule, requirement)
     rule = _broken_places(requirement, Finding.in_answer)
     if judge.kinds:
         return answers_where(any_answer, _of_kinds(judge.kinds), had_occasion, rule=rule)
-    return AnswerFormCheck((any_answer, had_occasion), lambda _: rule, requirement)
+    return AnswerCheck((any_answer, had_occasion), lambda _: rule, requirement)
 
 
 def _is_of_notifications(message: str) -> bool:
