@@ -18,8 +18,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Self
 
-# The aspect of a row whose makings have aspects of their own.
-ANY = "*"
+from conformance.contract.requirements import ANY
 
 
 class Outcome(StrEnum):

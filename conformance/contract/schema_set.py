@@ -21,7 +21,6 @@ What the validator knows beyond JSON Schema 2020-12, and where it is stricter th
 from __future__ import annotations
 
 import copy
-import difflib
 import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -39,7 +38,7 @@ from referencing.exceptions import Unresolvable
 from referencing.jsonschema import DRAFT202012, Schema, SchemaRegistry
 
 from conformance.contract.validation import ContractValidator, Takes, compiled
-from conformance.model.errors import SuiteError
+from conformance.model.errors import SuiteError, did_you_mean
 from conformance.model.untrusted import parse_json
 
 BASE_URI = "https://statum-conformance.invalid/schemas/"
@@ -208,8 +207,7 @@ def _names_below(folder: Traversable, prefix: str) -> Iterator[str]:
 
 
 def _absent(name: str, known: tuple[str, ...]) -> SuiteError:
-    close = difflib.get_close_matches(name, known, n=1)
-    return SuiteError(f"there is no schema {name!r}", hint=f"did you mean {close[0]!r}?" if close else None)
+    return SuiteError(f"there is no schema {name!r}", did_you_mean(name, known))
 
 
 def _inlined(node: Any, resolver: Any, trail: tuple[str, ...]) -> Any:
