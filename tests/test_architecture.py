@@ -120,9 +120,8 @@ def one_way(module: Module) -> Iterator[str]:
     shipped = imports_by_module(module.root)
     for line, name in module.imported:
         other = module_of(name, shipped)
-        if other == module.dotted or module.dotted not in shipped.get(other, ()):
-            continue
-        yield module.at(line, f"imports {other}, which imports it")
+        if other != module.dotted and module.dotted in shipped.get(other, ()):
+            yield module.at(line, f"imports {other}, which imports it")
 
 
 def classes_named_once(module: Module) -> Iterator[str]:
