@@ -98,10 +98,16 @@ class SectionedOption(click.Option):
             is_eager=eager,
             expose_value=option.type not in ("environment", "listing"),
             show_default=default is not None and not option.is_flag and "Default" not in option.help,
-            help=help_of(option),
+            help=option.help,
             **attributes,
         )
         self.section = option.section
+        self._option = option
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        """Its names and help; only now is the contract read that a help names products of."""
+        self.help = help_of(self._option)
+        return super().get_help_record(ctx)
 
 
 def default_of(option: Option, command: str) -> Any:

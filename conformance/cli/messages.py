@@ -20,7 +20,7 @@ from click.core import ParameterSource
 from rich.console import Console
 
 import conformance
-from conformance.contract.contract import statum
+from conformance.contract.contract import Contract, statum
 from conformance.contract.schema_set import built_in
 from conformance.journal import Redaction
 from conformance.journal.redaction import credential_text, is_own_word
@@ -38,7 +38,7 @@ class Messages:
     def __init__(self, *, debug: bool = False) -> None:
         self._redaction = Redaction.none()
         self._debug = debug
-        self.contract = statum()
+        self.contract: Contract | None = None  # the built-in one, which is read only where it matters
         self._quiet = False
 
     @classmethod
@@ -52,7 +52,11 @@ class Messages:
         But for what is a word of the suite's own, by which all that is said would be taken apart.
         """
         credential = credential_text(consumer_key, secret)
-        values = (value for value in (secret, secret[:-1], *more) if not is_own_word(value, self.contract))
+        values = (
+            value
+            for value in (secret, secret[:-1], *more)
+            if value and not is_own_word(value, self.contract or statum())
+        )
         self._redaction = Redaction(values, credential)
 
     def quieten(self) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -245,20 +246,17 @@ VALUES: Mapping[str, click.ParamType] = {  # type: ignore[type-arg] # generic fr
 }
 
 
-# Values that the help of an option may name, as {name}.
-TOLD: Mapping[str, Any] = {
-    "products": ", ".join(statum().products),
-    "callbacks": ", ".join(statum().callbacks),
-    **{member: examples[0] for member, examples in statum().members.registered.items()},
-    "shrink_requests": DEFAULT_SHRINK_REQUESTS,
-    "max_accepted": DEFAULT_MAX_ACCEPTED,
-    "rate": f"{DEFAULT_RATE_PER_S:g}",
-}
-
-
+@cache
 def help_of(option: Option) -> str:
-    """The help of an option, filled in."""
-    return option.help.format_map(TOLD)
+    """The help of an option, with the names and numbers in it filled in."""
+    return option.help.format(
+        products=", ".join(statum().products),
+        callbacks=", ".join(statum().callbacks),
+        shrink_requests=DEFAULT_SHRINK_REQUESTS,
+        max_accepted=DEFAULT_MAX_ACCEPTED,
+        rate=f"{DEFAULT_RATE_PER_S:g}",
+        **{member: examples[0] for member, examples in statum().members.registered.items()},
+    )
 
 
 def value_of(option: Option) -> Any:
