@@ -17,11 +17,10 @@ from rich.console import Console
 
 from conformance import __version__
 from conformance.contract.contract import statum
-from conformance.reports.github import workflow_commands
 from conformance.reports.junit import junit
 from conformance.reports.result import Result
 from conformance.reports.sarif import sarif
-from conformance.reports.summary import summary
+from conformance.reports.summary import summary, workflow_commands
 from conformance.reports.terminal import show, show_observed
 
 FOLDER = Path(__file__).parent / "data" / "golden"

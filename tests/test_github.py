@@ -20,8 +20,7 @@ from conformance.judging.verdicts import Verdict
 from conformance.mock.behaviour import BUILT_IN
 from conformance.reports.console import Unheard, print_line, results
 from conformance.reports.escaping import fenced, for_markdown, for_runner
-from conformance.reports.github import MOST_OF_A_KIND, workflow_commands
-from conformance.reports.summary import SHOWN_SHORTFALLS, summary
+from conformance.reports.summary import MOST_OF_A_KIND, SHOWN_SHORTFALLS, summary, workflow_commands
 
 Capture = pytest.CaptureFixture[str]
 

@@ -136,9 +136,7 @@ def test_a_finding_stands_beside_its_scene_and_links_lead_both_ways() -> None:
 
     assert "RDG-13" in [id_ for id_, *_ in scene.short]
     assert f"#scene-{scene.number}" in links
-    assert f"What fell short in scene {scene.number}" in [
-        attributes.get("aria-label") for _, attributes in page.elements
-    ]
+    assert f"Failures in scene {scene.number}" in [attributes.get("aria-label") for _, attributes in page.elements]
 
 
 def test_a_finding_about_a_client_shows_what_its_driver_said() -> None:

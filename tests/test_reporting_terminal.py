@@ -223,7 +223,7 @@ REPEATED: list[tuple[dict[str, Any], str]] = [
     ({"subject_name": "built-in mock gateway"}, "--seed 4711"),
     (
         {"subject_name": "x", "products": ["sms"], "sender_ids": ["A B", "C"], "short_codes": ["55555"]},
-        "--product sms --sender-id 'A B' --sender-id C --short-code 55555 --seed 4711",
+        "--sender-id 'A B' --sender-id C --short-code 55555 --product sms --seed 4711",
     ),
     (
         {"subject_name": "x", "phone_numbers": ["254711000001"], "notify_within_s": 2.5, "max_examples": 3},

@@ -311,9 +311,7 @@ def _changed(left: Path, directory: Path, name: str, value: object) -> Path:
     [
         ("requirements/0/command", "smz", "tells of a command 'smz', which this version does not know"),
         ("coverage/0/command", "elsewhere", "tells of a command 'elsewhere'"),
-        ("settings/max_examples", None, "is none that a run writes"),
         ("settings/gateway", [], "is none that a run writes"),
-        ("settings/concurrency", "many", "is none that a run writes"),
     ],
 )
 def test_what_no_run_writes_is_told(  # noqa: PLR0913, PLR0917 - what is changed, and what is told of it

@@ -1,17 +1,16 @@
-"""What of a certificate its evidence bears out, member by member; and what only the word of its signers stands for.
+"""Which members of a certificate follow from its journal, and which rest on the word of its signers alone.
 
     MEMBERS         each member of a statement, and what it follows from
     members_of      a statement → its members by name, as the table has them
-    unsupported     a certificate's statement beside the journal → the names of the members that do not follow from it
+    unsupported     a certificate's statement and its journal → the members that do not follow from the journal
 
-The statement is made once more, of the journal alone, by what makes those of certificates; then the two are compared. A
-member that is neither derived nor on the word of the signers cannot be: the table is complete, and one that it does not
-have is named as not borne out.
+The statement is made once more, of the journal alone, and the two are compared. A member that the table does not have
+is one that does not follow.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 from typing import Any
@@ -22,6 +21,7 @@ from conformance.certificate.envelope import Rejected
 from conformance.certificate.issuing import EXTENSION, configuration, expectations_of, in_words, statement
 from conformance.contract.contract import Contract
 from conformance.model.errors import UsageError
+from conformance.reports.escaping import shortened
 from conformance.reports.report import ReportSubject
 from conformance.reports.result import Result
 
@@ -47,48 +47,18 @@ class Provenance(Enum):
     TERMS = "the word of the signers: of the certificate itself the journal says nothing"
 
 
-MEMBERS: Mapping[str, Provenance] = {
-    "_type": Provenance.FORMAT,
-    "predicateType": Provenance.FORMAT,
-    "version": Provenance.FORMAT,
-    "strict": Provenance.JOURNAL,
-    "subject.kind": Provenance.JOURNAL,
-    "subject.url": Provenance.JOURNAL,
-    "run.started_at": Provenance.JOURNAL,
-    "run.duration_s": Provenance.JOURNAL,
-    "run.seed": Provenance.JOURNAL,
-    "journal.digest": Provenance.JOURNAL,
-    "journal.size": Provenance.JOURNAL,
-    "coverage.lacks": Provenance.JOURNAL,
-    EXPECTATIONS: Provenance.JOURNAL,
-    SUITE: Provenance.EDITION,
-    CATALOGUE: Provenance.EDITION,
-    "configuration.contract": Provenance.EDITION,
-    "configuration.schemas": Provenance.EDITION,
-    "result": Provenance.EDITION,
-    "verdict": Provenance.EDITION,
-    "passedTests": Provenance.EDITION,
-    "warnedTests": Provenance.EDITION,
-    "failedTests": Provenance.EDITION,
-    "must": Provenance.EDITION,
-    "should": Provenance.EDITION,
-    "warned": Provenance.EDITION,
-    "not_applicable": Provenance.EDITION,
-    "not_exercised": Provenance.EDITION,
-    "commands": Provenance.EDITION,
-    "coverage.exercised": Provenance.EDITION,
-    "coverage.notifications": Provenance.EDITION,
-    "coverage.must_not_applicable": Provenance.EDITION,
-    "run.counts": Provenance.EDITION,
-    "subject.artifacts": Provenance.SIGNERS,
-    "subject.name": Provenance.SIGNERS,
-    "subject.digest_source": Provenance.SIGNERS,
-    "subject.digest_detail": Provenance.SIGNERS,
-    "journal.name": Provenance.SIGNERS,
-    "kill_matrix": Provenance.SIGNERS,
-    "issued": Provenance.TERMS,
-    "expires": Provenance.TERMS,
+_FOLLOWING: Mapping[Provenance, str] = {
+    Provenance.FORMAT: "_type predicateType version",
+    Provenance.JOURNAL: "strict subject.kind subject.url run.started_at run.duration_s run.seed journal.digest "
+    f"journal.size coverage.lacks {EXPECTATIONS}",
+    Provenance.EDITION: f"{SUITE} {CATALOGUE} configuration.contract configuration.schemas result verdict passedTests "
+    "warnedTests failedTests must should warned not_applicable not_exercised commands coverage.exercised "
+    "coverage.notifications coverage.must_not_applicable run.counts",
+    Provenance.SIGNERS: "subject.artifacts subject.name subject.digest_source subject.digest_detail journal.name "
+    "kill_matrix",
+    Provenance.TERMS: "issued expires",
 }
+MEMBERS: Mapping[str, Provenance] = {name: basis for basis, names in _FOLLOWING.items() for name in names.split()}
 
 # Objects of which each member is one of the table.
 _TAKEN_APART = ("subject", "coverage", "run", "journal")
@@ -96,26 +66,22 @@ _TAKEN_APART = ("subject", "coverage", "run", "journal")
 
 def members_of(document: Mapping[str, Any]) -> dict[str, Any]:
     """The members of a statement by their names, each with its value."""
-    return dict(_members(document))
-
-
-def _members(document: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    for name, value in document.items():
-        if name != "predicate":
-            yield ("subject.artifacts" if name == "subject" else name), value
     predicate = document["predicate"]
-    for name, value in predicate.items():
-        if name not in ("configuration", EXTENSION):
-            yield name, value
-    names = dict.fromkeys(entry["name"] for entry in predicate["configuration"])
-    for name in names:
-        entries = [entry for entry in predicate["configuration"] if entry["name"] == name]
-        yield f"configuration.{name}", entries[0] if len(entries) == 1 else entries
+    members = {
+        ("subject.artifacts" if name == "subject" else name): value
+        for name, value in document.items()
+        if name != "predicate"
+    }
+    members |= {name: value for name, value in predicate.items() if name not in ("configuration", EXTENSION)}
+    for entry in predicate["configuration"]:
+        same = [each for each in predicate["configuration"] if each["name"] == entry["name"]]
+        members[f"configuration.{entry['name']}"] = same[0] if len(same) == 1 else same
     for name, value in predicate[EXTENSION].items():
         if name in _TAKEN_APART and isinstance(value, dict):
-            yield from ((f"{name}.{member}", its) for member, its in value.items())
+            members |= {f"{name}.{member}": its for member, its in value.items()}
         else:
-            yield name, value
+            members[name] = value
+    return members
 
 
 def is_of_this_edition(document: Mapping[str, Any], contract: Contract) -> bool:
@@ -144,7 +110,8 @@ def unsupported(document: Mapping[str, Any], result: Result, journal: JournalFil
         if name not in claimed and not same and name != EXPECTATIONS:
             continue
         if claim != its and binds:
-            raise Rejected(f"evidence: judged again, {name} is {_shown(its)}; the certificate says {_shown(claim)}")
+            ours, theirs = (shortened(repr(value), LONGEST_SHOWN) for value in (its, claim))
+            raise Rejected(f"evidence: judged again, {name} is {ours}; the certificate says {theirs}")
         if claim != its or basis is Provenance.TERMS or (name == "subject.url" and not _was_sent_there(result)):
             found.append(name)
     return (*found, *sorted(claimed.keys() - MEMBERS.keys()))
@@ -166,10 +133,8 @@ def _subject(judged: ReportSubject) -> CertifiedSubject:
 
 def _check_coverage(document: Mapping[str, Any], result: Result) -> None:
     """Whatever edition issued it: what it claims to cover is covered."""
-    claimed, found = (
-        Claims.said(document["predicate"][EXTENSION], result.contract),
-        Claims.of(result.report, result.contract),
-    )
+    claimed = Claims.said(document["predicate"][EXTENSION], result.contract)
+    found = Claims.of(result.report, result.contract)
     if claimed is not None and not found.includes(claimed):
         raise Rejected(
             f"evidence: judged again, the journal covers {found.in_words}; the certificate says {claimed.in_words}"
@@ -196,8 +161,3 @@ def _was_sent_there(result: Result) -> bool:
 def _origin(url: str) -> tuple[str, ...]:
     """`https`, nothing, and the host with its port."""
     return tuple(url.split("/", 3)[:3])
-
-
-def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…"

@@ -208,24 +208,26 @@ class CertifiedSubject:
         """
         kind, url = judged.kind, judged.url
         named = name or judged.name
+        artifacts: tuple[tuple[str, Digest], ...]
         if digest is not None:
-            return cls(
-                kind, named, url, ((named, digest),), DigestSource.GIVEN, "given by who asked for the certificate"
-            )
-        if measured:
-            files = ", ".join(path.name for path in measured)
+            artifacts, source, detail = ((named, digest),), DigestSource.GIVEN, "given by who asked for the certificate"
+        elif measured:
             artifacts = tuple((path.name, _measured(path)) for path in measured)
-            return cls(kind, named, url, artifacts, DigestSource.MEASURED, f"measured of the driver: {files}")
-        if kind == "gateway" and judged.name != url:
+            source = DigestSource.MEASURED
+            detail = f"measured of the driver: {', '.join(path.name for path in measured)}"
+        elif kind == "gateway" and judged.name != url:
             # The built-in mock gateway has a name of its own; a gateway that was given is called by its URL.
-            return cls(
-                kind, named, url, ((named, suite_digest()),), DigestSource.MEASURED, "measured of the suite's files"
+            artifacts, source, detail = (
+                ((named, suite_digest()),),
+                DigestSource.MEASURED,
+                "measured of the suite's files",
             )
-        if url is None:
+        elif url is not None:
+            artifacts, source = ((named, text_digest(url)),), DigestSource.ADDRESS
+            detail = "of the URL alone: where, not what"
+        else:
             raise UsageError(f"{named} cannot be measured; --subject-digest is missing", hint="sha256:… of what it is")
-        return cls(
-            kind, named, url, ((named, text_digest(url)),), DigestSource.ADDRESS, "of the URL alone: where, not what"
-        )
+        return cls(kind, named, url, artifacts, source, detail)
 
 
 def _measured(path: Path) -> Digest:

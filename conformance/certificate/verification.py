@@ -29,6 +29,7 @@ from conformance.journal import read_evidence
 from conformance.judging.verdicts import Conclusion
 from conformance.model.errors import UsageError
 from conformance.model.untrusted import parse_json
+from conformance.reports.escaping import counted
 from conformance.reports.result import Result
 
 if TYPE_CHECKING:
@@ -151,7 +152,7 @@ def proved(  # noqa: PLR0913 - whoever verifies may ask for more or less
     """
     certificate = verified(data, contract, trust)
     signatures = certificate.envelope.signatures
-    yield CheckPassed("signature", f"{_counted(len(signatures), 'signature')}, {_whose(signatures, trust)}")
+    yield CheckPassed("signature", f"{counted(len(signatures), 'signature')}, {_whose(signatures, trust)}")
     _check_time(certificate, now or datetime.now(UTC))
     yield CheckPassed("expiry", f"issued {certificate.issued:%Y-%m-%d}, expires {certificate.expires:%Y-%m-%d}")
     _check_policy(certificate)
@@ -219,7 +220,7 @@ def _check_trust(envelope: Envelope, trust: Trust) -> None:
     by = [key.keyid for key in trust.keys if key.keyid in signed]
     if len(by) < trust.threshold:
         raise Rejected(
-            f"signature: it is signed by {len(by)} of the {_counted(len(trust.keys), 'key')} given, expected "
+            f"signature: it is signed by {len(by)} of the {counted(len(trust.keys), 'key')} given, expected "
             f"{trust.threshold}; it is signed by {', '.join(sorted(signed))}"
         )
 
@@ -297,7 +298,3 @@ def _judged_again(certificate: VerifiedCertificate, evidence: Path) -> tuple[str
     same = is_of_this_edition(certificate.statement, contract)
     by = "the same edition" if same else f"another edition, catalogue {contract.catalogue.digest}"
     return f"the certified journal, judged again by {by}: {result.conclusion.value}", missing
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"

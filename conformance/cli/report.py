@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -131,7 +130,7 @@ def compare(before: Path, after: Path, html: Path | None, contract: Contract, **
         page = comparison_html(comparison, *reports) if html is not None else None
     output = Output(as_json=form != "text")
     if form == "json":
-        print_json(asdict(comparison))
+        print_json(comparison.document())
     elif form == MARKDOWN:
         print_document(markdown(comparison).encode("utf-8", "backslashreplace"))
     _show(comparison, output.console)

@@ -23,9 +23,8 @@ from conformance.judging.verdicts import Conclusion
 from conformance.model.errors import EnvironmentFailure
 from conformance.reports.console import on_github, print_document, print_line, remarks
 from conformance.reports.files import REPORT_HTML, REPORT_JSON, json_report, write_reports
-from conformance.reports.github import workflow_commands
 from conformance.reports.result import Result
-from conformance.reports.summary import summary
+from conformance.reports.summary import summary, workflow_commands
 from conformance.reports.terminal import show, show_observed, show_verdict, show_verdict_alone
 
 # Where a step leaves what its job's summary shall show; GitHub gives the name of the file.

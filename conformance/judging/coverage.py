@@ -57,14 +57,32 @@ class Covered:
     accepted: int
 
 
-class Coverage:
-    """Counts the classes that the answers of a run are in, each answer as it is read."""
+class _Counts:
+    """Counts what was sent of each class, and what of that was accepted."""
 
     def __init__(self, contract: Contract) -> None:
         """Nothing was sent so far."""
         self._contract = contract
-        self._sent: Counter[tuple[str | None, Label]] = Counter()
-        self._accepted: Counter[tuple[str | None, Label]] = Counter()
+        self._sent: Counter[tuple[str, Label]] = Counter()
+        self._accepted: Counter[tuple[str, Label]] = Counter()
+
+    def _count(self, command: str, labels: Iterable[Label], *, accepted: bool) -> None:
+        for label in labels:
+            self._sent[command, label] += 1
+            self._accepted[command, label] += accepted
+
+    def _covered(
+        self, commands: Iterable[str], labels_of: Callable[[str, Contract], Iterable[Label]]
+    ) -> Iterator[Covered]:
+        """Every class of each command with a payload, in a fixed order; `labels_of`: folder → the classes there are."""
+        for command in (self._contract.commands[name] for name in commands):
+            for label in labels_of(command.folder, self._contract) if command.method != "GET" else ():
+                key = command.name, label
+                yield Covered(label[0], command.name, label[1], label[2], self._sent[key], self._accepted[key])
+
+
+class Coverage(_Counts):
+    """Counts the classes that the answers of a run are in, each answer as it is read."""
 
     def see(self, answer: Answer) -> None:
         """One answer more; of several to a case the last counts."""
@@ -72,51 +90,30 @@ class Coverage:
         measure = MEASURES.get(answer.kind)
         if command is None or command.method == "GET" or measure is None or not answer.final:
             return
-        if answer.exchange.unsent:
-            return
-        for label in set(measure(command, answer.exchange.request.body, self._contract)):
-            self._sent[command.name, label] += 1
-            self._accepted[command.name, label] += answer.accepted
+        if not answer.exchange.unsent:
+            labels = set(measure(command, answer.exchange.request.body, self._contract))
+            self._count(command.name, labels, accepted=answer.accepted)
 
     def of(self, commands: Iterable[str]) -> tuple[Covered, ...]:
-        """Every class of each of these commands, in a fixed order."""
-        return tuple(
-            Covered(label[0], name, label[1], label[2], self._sent[name, label], self._accepted[name, label])
-            for name in commands
-            if self._contract.commands[name].method != "GET"
-            for label in _labels(self._contract.commands[name].folder, self._contract)
-        )
+        """Every class of each of these commands."""
+        return tuple(self._covered(commands, _labels))
 
 
-class CallCoverage:
-    """Counts the classes of the parameters of a client's calls; how they are written as JSON is up to the client.
-
-    `lacks`: optional members that the client does not offer, of which no class is counted.
-    """
-
-    def __init__(self, contract: Contract, lacks: Collection[str] = ()) -> None:
-        """No call was made so far."""
-        self._contract = contract
-        self._lacks = lacks
-        self._called: Counter[tuple[str, Label]] = Counter()
-        self._arrived: Counter[tuple[str, Label]] = Counter()
+class CallCoverage(_Counts):
+    """Counts the classes of the parameters of a client's calls; how they are written as JSON is up to the client."""
 
     def see(self, command: str, body: bytes, *, arrived: bool) -> None:
         """One call more: `body` is what a lawful client sends of it, `arrived` whether a request came of it."""
-        for label in classes_of_call(self._contract.commands[command], body, self._contract):
-            self._called[command, label] += 1
-            self._arrived[command, label] += arrived
+        labels = classes_of_call(self._contract.commands[command], body, self._contract)
+        self._count(command, labels, accepted=arrived)
 
-    def of(self, commands: Iterable[str]) -> tuple[Covered, ...]:
-        """Every class of each of these commands; `sent` are the calls, `accepted` those that became a request."""
-        return tuple(
-            Covered(VALID, name, member, label, self._called[name, (kind, member, label)], arrived)
-            for name in commands
-            if self._contract.commands[name].method != "GET"
-            for kind, member, label in _valid_labels(self._contract.commands[name].folder, self._contract)
-            if member not in self._lacks and label not in _WRITTEN
-            for arrived in [self._arrived[name, (kind, member, label)]]
-        )
+    def of(self, commands: Iterable[str], lacks: Collection[str] = ()) -> tuple[Covered, ...]:
+        """Every class of each of these commands, without the members that the client `lacks`.
+
+        `sent` are the calls, `accepted` those that became a request.
+        """
+        found = self._covered(commands, _valid_labels)
+        return tuple(each for each in found if each.member not in lacks and each.name not in _WRITTEN)
 
 
 _WRITTEN = {each.name for each in WRITINGS}

@@ -182,17 +182,8 @@ def compared(command: str | None, told: tuple[Any, ...], details: Details, contr
     return sum(v is True for v in verdicts), sum(v is False for v in verdicts)
 
 
-def amount_asked(command: str | None, details: Details, contract: Contract) -> Decimal | None:
-    """The amount that a request asked for; None if it has none."""
-    return _amount_in(command, details.split(SEPARATOR), contract)
-
-
-def amount_told(command: str | None, told: tuple[Any, ...], contract: Contract) -> Decimal | None:
-    """The amount that a notification names; None if it names none that can be read."""
-    return _amount_in(command, told, contract)
-
-
-def _amount_in(command: str | None, values: Sequence[Any], contract: Contract) -> Decimal | None:
+def amount_in(command: str | None, values: Sequence[Any], contract: Contract) -> Decimal | None:
+    """The amount among the values of the `comparable` members; None if there is none that can be read."""
     how = contract.notification.transaction
     told = zip(comparable(command, contract), values, strict=True)
     return next((_decimal(value) for name, value in told if how[name] is Telling.AMOUNT), None)

@@ -2,7 +2,7 @@
 
     Account     credential, registered names, opening balance, callback URLs, and the contract of it all
     TransactionOutcome     how a transaction ends; `failures` are the ways in which it may fail
-    numbers     ending → what becomes of a request to such a number; `number_row` of one number
+    numbers     ending → how requests to such a number end; `number_row` of one number
 
 Nothing here is contract: another gateway has other accounts, and the operators decide on outcomes.
 """
@@ -117,7 +117,7 @@ def failures(contract: Contract, command: Command) -> tuple[TransactionOutcome, 
 
 @cache
 def numbers(contract: Contract) -> Mapping[str, NumberRow]:
-    """What becomes of requests to numbers, by their last characters."""
+    """How requests to numbers end, by the last characters of the number."""
     return {row.ending: row for row in contract.behaviours.numbers}
 
 
@@ -125,5 +125,6 @@ def number_row(contract: Contract, recipient: object) -> NumberRow | None:
     """What the contract says of numbers that end as `recipient` does, or None."""
     if not isinstance(recipient, str):
         return None
-    rows = [row for ending, row in numbers(contract).items() if recipient.endswith(ending)]
-    return max(rows, key=lambda row: len(row.ending), default=None)
+    rows = numbers(contract)
+    endings = (recipient[-length:] for length in range(max(map(len, rows), default=0), 0, -1))
+    return next((rows[ending] for ending in endings if ending in rows), None)

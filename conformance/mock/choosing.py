@@ -1,4 +1,4 @@
-"""Which messages a change is about, and which member of them: by the words of `contract.behaviours`.
+"""Which messages a change is about, and which member of them: by the words of schemas/formats/behaviours.json.
 
     choice          makes a predicate of a `Which`, with a count of its own
     member          a member of the request that is text

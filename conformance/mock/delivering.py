@@ -203,7 +203,7 @@ class _Pool:
                 try:
                     return await self._post_on(connection, data)
                 except _Lost as lost:
-                    # Closed for being idle, before the request was seen: that is no refusal of it.
+                    # Closed for being idle, before the request was seen: that does not refuse it.
                     if lost.answered:
                         raise
             return await self._post_on(await self._connect(), data)

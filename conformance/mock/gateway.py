@@ -47,7 +47,7 @@ JSON_HEADER = ("Content-Type", "application/json")
 
 @dataclass(frozen=True, slots=True)
 class Reaction:
-    """What becomes of a request: the reply, and the notifications that it leads to."""
+    """The reply to a request, and the notifications that it leads to."""
 
     reply: Reply
     deliveries: tuple[Callback, ...] = ()

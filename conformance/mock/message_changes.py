@@ -1,4 +1,4 @@
-"""What is done to one message, be it an answer or a notification: the words of `contract.behaviours.ACTIONS`.
+"""Changes of one message, an answer or a notification: the words of schemas/formats/behaviours.json.
 
     reshaping       makes a function from the words of a change, to be applied in their order
 

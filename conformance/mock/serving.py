@@ -46,7 +46,7 @@ CONTROL = "/unsolicited/"
 
 @dataclass(frozen=True, slots=True)
 class Initiated:
-    """What was started: the members that it told, or would have told, and how the callbacks answered."""
+    """A transaction that no request preceded: the members of its notification, and how the callbacks answered."""
 
     content: Mapping[str, Any]
     told: Told
@@ -75,7 +75,7 @@ class Initiator:
         self._random = Random(f"{seed}/unsolicited")
 
     async def start(self, product: str, members: Mapping[str, Any] | None = None) -> Initiated:
-        """Start one that tells these `members`, and wait for what becomes of it.
+        """Start one that tells these `members`, and wait for its end.
 
         Raises UsageError for a product that is notified of requests alone, one without a callback, and members by which
         the notification would not be valid.
@@ -181,7 +181,7 @@ class MockServer:
 
     @property
     def unreadable(self) -> tuple[Unreadable, ...]:
-        """The last of what came and is no request, and why."""
+        """The last bytes that could not be read as a request, and why."""
         return tuple(self._unreadable)
 
     @property
@@ -190,7 +190,7 @@ class MockServer:
         return self._thread.errors
 
     def initiate(self, product: str, members: Mapping[str, Any] | None = None) -> Initiated:
-        """Start what no request precedes, and wait for what becomes of it; see `Initiator.start`."""
+        """Start a transaction that no request precedes, and wait for its end; see `Initiator.start`."""
         return self._thread.submit(self._initiator.start(product, members)).result()
 
     def start(self) -> None:

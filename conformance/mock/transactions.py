@@ -39,7 +39,7 @@ MOST_DIGITS = 12
 def price(command: Notified, payload: Mapping[str, Any]) -> int:
     """What it takes from the account if it succeeds; negative if it brings money in.
 
-    It moves nothing by what is no string of digits, which comes only where a rule is waived.
+    An amount that is not a string of digits, which is accepted only where a rule is waived, moves nothing.
     """
     if command.money is None:
         return FEE if isinstance(command, Command) and command.product is not None else 0
@@ -88,7 +88,7 @@ def result(contract: Contract, transaction: Transaction, random: Random) -> dict
 
 @cache
 def _form(contract: Contract, command: Notified) -> tuple[Mapping[str, Any], Mapping[str, Any], frozenset[str]]:
-    """The example of each member of a notification, the request that it is about, and the members of any request."""
+    """The example of each member of a notification, the request that it tells of, and the members of any request."""
     roles = contract.notification
     told = contract.schemas.resolved(command.notification_schema)
     asked = contract.schemas.resolved(command.request_schema) if isinstance(command, Command) else {}
@@ -99,7 +99,10 @@ def _form(contract: Contract, command: Notified) -> tuple[Mapping[str, Any], Map
         for name, rule in told.get("properties", {}).items()
         if name in example or name in told.get("required", ())
     }
-    return members, next(iter(asked.get("examples", ())), {}), frozenset(asked.get("properties", ()))
+    request: Mapping[str, Any] = next(iter(asked.get("examples", ())), {})
+    text = str(members.get(roles.reason, ""))
+    is_told_of = retold(text, request, {}) != text
+    return members, request if is_told_of else {}, frozenset(asked.get("properties", ()))
 
 
 def _as(example: Any, amount: int) -> Any:

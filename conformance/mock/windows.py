@@ -119,7 +119,7 @@ def _only_the_last() -> Effect:
 def _noted_too_late(behaviour: Behaviour) -> Behaviour:
     """A request of small change is noted down only as its answer leaves, a while after it was looked for.
 
-    Which requests came at the same moment is told by that while: nobody who waits for the answer is that quick.
+    So requests that come at the same moment are not refused: nobody who waits for the answer is that quick.
     """
     noted: dict[Hashable, float] = {}
 

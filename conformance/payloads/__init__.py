@@ -1,4 +1,4 @@
-"""What is sent, made from the schemas and a seed.
+"""Payloads: made from the schemas and a seed.
 
 addressees           the given values of an account, and who may be reached with them
 alphabets            the characters of messages; sms_segments: how long a message is to an operator

@@ -48,14 +48,14 @@ CREDENTIAL = "authorization"
 
 _DIGIT, _OTHERS = re.compile(r"\d"), re.compile(r"\D+")
 _RUN = re.compile(r"\d+")
-# An extension, a second number and whatever else stands behind the first.
+# An extension, a second number and whatever else follows the first.
 _PARTING = re.compile(r"[^\W\d_]+|[;,|#&]+")
 # A number with letters as libphonenumber takes it: three digits first, and three letters at least.
 _VANITY = re.compile(r"[^\w]*(?:\d[^\w]*){3}(?=(?:.*?[A-Za-z]){3})", re.DOTALL)
 _KEYPAD = str.maketrans("abcdefghijklmnopqrstuvwxyz", "22233344455566677778889999")
 _NUMBER = re.compile(r"\s*[+-]?(?:\d++(?:\.\d*+)?|\.\d++)[eE][+-]?\d{1,3}\s*|\s*[+-]?0[xX][0-9a-fA-F]{1,20}\s*")
 _ESCAPE = re.compile(r"\\u([0-9a-fA-F]{4})")
-# In what is no JSON: a text in quotes, closed or not, and what separates one value from the next elsewhere.
+# In a body that is not JSON: a text in quotes, closed or not, and what separates one value from the next elsewhere.
 _QUOTED = re.compile(r""""((?:[^"\\]|\\.)*)"?|'((?:[^'\\]|\\.)*)'?""", re.DOTALL)
 _BETWEEN = re.compile(r"[{}\[\]<>=:&\r\n]+")
 
@@ -172,7 +172,7 @@ class Addressees:
     # --- Texts
 
     def _in_text(self, text: str) -> Iterator[str]:
-        """In what is no JSON: whatever stands in quotes, or between signs that separate values."""
+        """In a text that is not JSON: whatever is in quotes, or between signs that separate values."""
         if text.isascii() and len(_digits(text)) < min(ELSEWHERE):
             return  # escapes of digits are made of digits
         valued = _valued(self.contract)
@@ -274,7 +274,7 @@ def _no_destinations(contract: Contract) -> frozenset[str]:
 
 @cache
 def _valued(contract: Contract) -> re.Pattern[str]:
-    """One of these members in what is no JSON, with its value."""
+    """One of these members in a text that is not JSON, with its value."""
     names = "|".join(sorted(_no_destinations(contract)))
     value = r"""(?:"(?:[^"\\]|\\.)*+"?|'(?:[^'\\]|\\.)*+'?|[^,}&<\r\n]*+)"""
     return re.compile(rf"""(["']?)\b(?:{names})\b\1\s*[:=]\s*{value}""", re.IGNORECASE | re.DOTALL)

@@ -8,7 +8,7 @@
 
 Every string has a shortest and a longest value, a pattern its variants (`conformance.payloads.patterns`), an amount its
 boundaries. Whether a class was exercised is measured on the bytes that went out, whatever they were made for.
-Characters are told by fixed ranges, not by the Unicode tables of the running Python, so every machine measures alike.
+Characters are recognised by fixed ranges, not by the Unicode tables of the running Python, and so alike everywhere.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def _boundaries(rule: Schema) -> Iterator[ValueClass]:
 
 
 def outside(rule: Schema) -> dict[str, str]:
-    """The values just outside of an amount's range, by the names of their classes; none for what is no amount."""
+    """The values just outside of an amount's range, by the names of their classes; none for other members."""
     bounds = rule.get("x-integer")
     return {name: str(bounds[end] + distance) for name, end, distance in OUTSIDE} if bounds else {}
 

@@ -86,7 +86,7 @@ class Subject:
 
     @property
     def is_amount(self) -> bool:
-        """Whether its text stands for a number."""
+        """Whether its text is a number."""
         return "x-integer" in self.strict
 
     @property

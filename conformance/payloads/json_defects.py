@@ -16,8 +16,8 @@ forms or extensions"), so what widespread readers take and give a meaning that h
   no UTF-8, which is refused;
 - numbers beyond a double, nesting ten thousand deep, a mebibyte (§9: a reader MAY set limits to all of them), unpaired
   surrogates as escapes (§8.2: unpredictable), a line break that is not escaped in a string;
-- NaN and the infinities in a member that the command does not have: Python's `json.loads` reads them unless it is told
-  not to, and what becomes of such a member is not contract either.
+- NaN and the infinities in a member that the command does not have: Python's `json.loads` reads them by default,
+  and the contract says nothing of unknown members.
 
 NaN for every member is refused: whoever reads it has no phone number. Each body is made from a payload of its own, so
 that a gateway that takes one does not meet the next within its window of similar requests.

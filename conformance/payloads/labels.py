@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any, Final
 
 from conformance.contract.command import Command
@@ -122,15 +123,17 @@ def aspect_of(contract: Contract, command: Command, members: Mapping[str, Any]) 
     return PLAIN
 
 
+@cache
 def rules_of(contract: Contract, command: Command) -> Mapping[str, Mapping[str, Any]]:
     """What the strict schema says of each member of a command's requests."""
     rules: Mapping[str, Mapping[str, Any]] = contract.schemas.resolved(command.request_schema).get("properties", {})
     return rules
 
 
-def texts_of(contract: Contract, command: Command) -> list[str]:
+@cache
+def texts_of(contract: Contract, command: Command) -> tuple[str, ...]:
     """The members of a command's requests that are messages for people."""
-    return [name for name, rule in rules_of(contract, command).items() if "x-characters" in rule]
+    return tuple(name for name, rule in rules_of(contract, command).items() if "x-characters" in rule)
 
 
 def _aspect_of_member(schema: Mapping[str, Any], value: str) -> str | None:

@@ -1,7 +1,7 @@
 """Payloads of notifications: ids of every form, and bodies that no receiver has to take.
 
 USUAL, FORMS, NEAR  makers of request ids: of the usual form, of others, and of pairs that are nearly equal
-incomplete          JSON that is no notification: required members missing or of another type, no object
+incomplete          JSON that is not a notification: required members missing or of another type, no object
 unreadable          bodies that are no JSON
 is_complete         whether violations of the schema leave a value what every notification is
 documented          the members that a notification may have
@@ -33,13 +33,13 @@ SPARED = frozenset(
         "scalar",
     }
 )
-"""What is no JSON object, and is not sent to receivers as something that is no JSON."""
+"""The defects that a receiver may lawfully overlook, or that `incomplete` has."""
 
 
 def incomplete(
     contract: Contract, command: Notified, next_content: Callable[[], Members]
 ) -> Iterator[tuple[str, bytes]]:
-    """JSON that is no notification, with the name of what it lacks; each made from another content.
+    """JSON that is not a notification, with the name of what it lacks; each made from another content.
 
     Every necessary member is left out once, and has each value that its schema refuses for its type.
     """
@@ -77,7 +77,7 @@ def documented(contract: Contract, command: Notified) -> frozenset[str]:
 
 
 def _necessary(contract: Contract, command: Notified) -> list[str]:
-    """The members without which it is no notification: of a result, those that its schema requires.
+    """The members that a notification needs: of a result, those that its schema requires.
 
     Of what no request precedes, those that every notification has: what else a receiver needs is for it to say.
     """

@@ -44,7 +44,7 @@ class MethodProbe(NamedTuple):
 
 
 class PathProbe(NamedTuple):
-    """A path behind the base URL that is no command, nor the beginning of one."""
+    """A path behind the base URL that belongs to no command."""
 
     aspect: str
     method: str

@@ -6,7 +6,7 @@
     without         a payload without what another one shows to be at fault
 
 Simplicity is measured against a payload that went well, the `good` one: the fewer members differ from it the simpler,
-then the smaller the difference (`conformance.payloads.simpler_values`). What is offered is proved to count as what it
+then the smaller the difference (`conformance.payloads.simpler_values`). Each candidate is proved to count as what it
 was made from (`conformance.payloads.labels`).
 """
 
@@ -143,7 +143,7 @@ class Simpler:
             for name in differing:
                 yield self._alone_with(members, name)
         for name in differing:
-            yield self._changed(members, name, self.good.get(name, ABSENT))
+            yield _changed(members, name, self.good.get(name, ABSENT))
 
     def _alone(self, members: Members) -> Iterator[Members]:
         """Simpler values of one member, with all others as they are in the good one: of each member in turn."""
@@ -156,7 +156,7 @@ class Simpler:
             yield from filter(None, chain.from_iterable(zip_longest(*stages)))
 
     def _alone_with(self, members: Members, name: str) -> Members:
-        return self._changed(self.good, name, members.get(name, ABSENT))
+        return _changed(self.good, name, members.get(name, ABSENT))
 
     def _by_value(self, members: Members) -> Iterator[list[Members]]:
         """The stages of all members that may be changed, side by side."""
@@ -166,21 +166,21 @@ class Simpler:
                 held = self._held.get(self._beside(members, name), set())
                 for place, offered in enumerate(values(members[name], self.good.get(name, ABSENT), held)):
                     stages += [[]] * (place == len(stages))
-                    stages[place] = stages[place] + [self._changed(members, name, value) for value in offered]
+                    stages[place] = stages[place] + [_changed(members, name, value) for value in offered]
         yield from stages
 
-    @staticmethod
-    def _changed(members: Members, name: str, value: Any) -> Members:
-        changed = {**members, name: value}
-        if value is ABSENT:
-            del changed[name]
-        return changed
+
+def _changed(members: Members, name: str, value: Any) -> Members:
+    changed = {**members, name: value}
+    if value is ABSENT:
+        del changed[name]
+    return changed
 
 
 def as_plain_as(label: Label, members: Members, good: Members) -> Members:
     """The payload with as many members of the good one as leave it the label."""
     for name in dict.fromkeys((*members, *good)):
-        changed = {**members, name: good[name]} if name in good else {n: v for n, v in members.items() if n != name}
+        changed = _changed(members, name, good.get(name, ABSENT))
         if label.holds(encoded(changed, ascii_only=True)):
             members = changed
     return members
@@ -192,14 +192,8 @@ def without(members: Members, minimal: Members, good: Members) -> Members:
     If the payload then goes well, what ails `minimal` is what ailed it, too. The same as `members` if it has nothing of
     that kind.
     """
-    changed = dict(members)
     for name in dict.fromkeys((*minimal, *good)):
         ill, well = minimal.get(name, ABSENT), good.get(name, ABSENT)
-        if ill == well:
-            continue
-        value = to_the_good_side(members.get(name, ABSENT), ill, well)
-        if value is ABSENT:
-            changed.pop(name, None)
-        else:
-            changed[name] = value
-    return changed
+        if ill != well:
+            members = _changed(members, name, to_the_good_side(members.get(name, ABSENT), ill, well))
+    return members

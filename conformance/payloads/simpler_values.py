@@ -4,7 +4,7 @@
     cost                how far a value is from a good one; less is simpler
     to_the_good_side    a value without what sets an ill one apart from a good one
 
-All pure. What is offered may break the member's schema: whoever sends it proves it first.
+All pure. A value may break the member's schema: whoever sends it proves it first.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
     strategy_for(schema)            every value that it makes is valid; UnknownKeyword for a keyword not in the tables
     text(alphabets, least, most)    messages of given lengths and characters
 
-How a schema of a type is built stands in `BUILDERS`, each with the keywords that it honours. A schema with any other
+`BUILDERS` holds a builder for each type of schema, with the keywords that it honours. A schema with any other
 keyword is refused: to ignore it would mislabel what is made. To add a keyword: honour it in a builder, name it there.
 """
 

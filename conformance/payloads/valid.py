@@ -66,7 +66,7 @@ def valid_payloads(
 ) -> list[ValidPayload]:
     """The systematic payloads of `command` and `count` random ones, no two alike; the same for the same seed.
 
-    A GET has no body: one payload without bytes. Raises UsageError for a constraint that is no valid value and if there
+    A GET has no body: one payload without bytes. Raises UsageError for a constraint that is not valid and if there
     are too few phone numbers for that many payloads; SuiteError if a payload does not prove to be valid.
     """
     if command.method == "GET":

@@ -42,16 +42,7 @@ from conformance.model.traffic import Exchange, Headers, Notification
 from conformance.reports.escaping import beginning, for_terminal, for_xml
 from conformance.reports.report import Report, ReportedFinding, ReportEntry
 from conformance.reports.result import Reportable
-from conformance.reports.view import (
-    AREAS,
-    alike,
-    explained,
-    hinders,
-    places_of,
-    published_at,
-    rests_on,
-    unshown,
-)
+from conformance.reports.view import AREAS, alike, explained, hinders, places_of, published_at, rests_on, unshown
 
 # What all names begin with, so that the files of a run before are told from those of others in the same folder.
 PREFIX = "statum-conformance-"

@@ -13,8 +13,9 @@ makes nothing worse, for two machines are seldom equally busy.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from conformance.judging.verdicts import Verdict
 from conformance.reports.escaping import for_markdown, shortened
@@ -35,6 +36,8 @@ _BECAME: tuple[tuple[str, tuple[Verdict, ...], tuple[Verdict, ...]], ...] = (
     ("no_longer_warned", (Verdict.WARN,), (Verdict.PASS,)),
     ("muted", (Verdict.PASS, Verdict.FAIL, Verdict.WARN), (Verdict.KNOWN,)),
 )
+# All of these, in the order in which they are shown.
+CHANGES = (*(name for name, _, _ in _BECAME), "new", "gone")
 # These make the later report worse; what was newly exercised does where it fails, and what passed and is not exercised.
 _WORSE = ("broken", "tightened", "unmuted", "newly_warned")
 # Smaller differences are the machine's: twice as long, and at least so much longer.
@@ -75,56 +78,42 @@ class Slowdown:
 
 @dataclass(frozen=True, slots=True)
 class ReportComparison:
-    """What differs between two reports; `verdicts` are the conclusions of both."""
+    """What differs between two reports; `verdicts` are the conclusions of both, `became` has each of CHANGES."""
 
     verdicts: tuple[str, str]
-    broken: tuple[VerdictChange, ...] = ()
-    tightened: tuple[VerdictChange, ...] = ()
-    unmuted: tuple[VerdictChange, ...] = ()
-    newly_exercised: tuple[VerdictChange, ...] = ()
-    no_longer_exercised: tuple[VerdictChange, ...] = ()
-    newly_warned: tuple[VerdictChange, ...] = ()
-    fixed: tuple[VerdictChange, ...] = ()
-    relaxed: tuple[VerdictChange, ...] = ()
-    no_longer_warned: tuple[VerdictChange, ...] = ()
-    muted: tuple[VerdictChange, ...] = ()
-    new: tuple[VerdictChange, ...] = ()
-    gone: tuple[VerdictChange, ...] = ()
+    became: Mapping[str, Sequence[VerdictChange]]
     slower: tuple[Slowdown, ...] = ()
 
     @classmethod
     def of(cls, before: Report, after: Report) -> ReportComparison:
         """Compare two reports."""
         earlier, later = _by_key(before), _by_key(after)
-        became: dict[str, list[VerdictChange]] = {}
+        became: dict[str, list[VerdictChange]] = {name: [] for name in CHANGES}
         for key, entry in later.items():
             old = earlier[key].verdict if key in earlier else None
-            what = _became(old, entry.verdict) if old else "new"
-            if what is not None:
-                became.setdefault(what, []).append(_change(entry, old, entry.verdict))
+            name = _became(old, entry.verdict) if old else "new"
+            if name is not None:
+                became[name].append(_change(entry, old, entry.verdict))
         became["gone"] = [_change(entry, entry.verdict, None) for key, entry in earlier.items() if key not in later]
-        return cls(
-            verdicts=(before.verdict, after.verdict),
-            slower=tuple(_slower(before.figures, after.figures)),
-            **{what: tuple(changes) for what, changes in became.items()},
-        )
+        return cls((before.verdict, after.verdict), became, tuple(_slower(before.figures, after.figures)))
 
     @property
-    def changes(self) -> Mapping[str, tuple[VerdictChange, ...]]:
-        """Title → what became so, in the order in which it is told; those with none left out."""
-        named = {what.replace("_", " "): getattr(self, what) for what in _TOLD}
-        return {title: changes for title, changes in named.items() if changes}
+    def changes(self) -> Mapping[str, Sequence[VerdictChange]]:
+        """Title → what became so; those with none left out."""
+        return {name.replace("_", " "): changes for name, changes in self.became.items() if changes}
 
     @property
     def worse(self) -> bool:
         """Whether anything fails or warns that did not, and is not known to, or is not exercised any more."""
-        failing = (change.after == Verdict.FAIL for change in self.newly_exercised)
-        unseen = (change.before == Verdict.PASS for change in self.no_longer_exercised)
-        short = (change.after in (Verdict.FAIL, Verdict.WARN, Verdict.INCONCLUSIVE) for change in self.new)
-        return any(getattr(self, what) for what in _WORSE) or any(failing) or any(unseen) or any(short)
+        failing = (change.after == Verdict.FAIL for change in self.became["newly_exercised"])
+        unseen = (change.before == Verdict.PASS for change in self.became["no_longer_exercised"])
+        short = (change.after in (Verdict.FAIL, Verdict.WARN, Verdict.INCONCLUSIVE) for change in self.became["new"])
+        return any(self.became[name] for name in _WORSE) or any(failing) or any(unseen) or any(short)
 
-
-_TOLD = (*(what for what, _, _ in _BECAME), "new", "gone")
+    def document(self) -> dict[str, Any]:
+        """For scripts."""
+        changes = {name: [asdict(change) for change in changes] for name, changes in self.became.items()}
+        return {"verdicts": list(self.verdicts), **changes, "slower": [asdict(slow) for slow in self.slower]}
 
 
 def _became(before: str, after: str) -> str | None:

@@ -8,6 +8,7 @@
     for_runner      nothing that GitHub's runner would obey
     shortened       so many characters of a text
     beginning       the same, with how many it has
+    counted         a number with its noun
 
 What is not shown as it is, is shown as an escape, so that a reader sees that it was there.
 """
@@ -92,6 +93,11 @@ def shortened(text: str, most: int) -> str:
 def beginning(text: str, most: int) -> str:
     """At most so many characters of a text, and how many it has."""
     return text if len(text) <= most else f"{text[:most]}… ({len(text):,} characters)"
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 header`, `2,000 headers`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _longest_run(text: str) -> int:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 from array import array
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -56,11 +56,28 @@ class Series:
 
     def histogram(self) -> list[tuple[float, int]]:
         """Bins of equal width on a logarithmic scale, from the shortest to the longest: lower edge and how many."""
-        return list(_histogram(sorted(self.took)))
+        ordered = sorted(self.took)
+        least, most = max(ordered[0], SHORTEST_S), max(ordered[-1], SHORTEST_S)
+        if most <= least:
+            return [(least, len(ordered))]
+        ratio = (most / least) ** (1 / BINS)
+        counts = [0] * BINS
+        at = 0
+        for value in ordered:
+            while at < BINS - 1 and value >= least * ratio ** (at + 1):
+                at += 1
+            counts[at] += 1
+        return [(least * ratio**number, count) for number, count in enumerate(counts)]
 
     def over_run(self) -> list[tuple[float, float, float]]:
         """For each part of the run in which something began: its middle, and the median and longest latency in it."""
-        return list(_over_run(self.began, self.took))
+        first, last = min(self.began), max(self.began)
+        width = (last - first) / BINS or 1.0
+        parts: dict[int, list[float]] = defaultdict(list)
+        for at, seconds in zip(self.began, self.took, strict=True):
+            parts[min(int((at - first) / width), BINS - 1)].append(seconds)
+        in_order = [(number, sorted(parts[number])) for number in sorted(parts)]
+        return [(first + (number + 0.5) * width, quantile(took, 0.5), took[-1]) for number, took in in_order]
 
 
 def quantile(ordered: Sequence[float], share: float) -> float:
@@ -137,29 +154,3 @@ def _commonest(codes: Counter[str]) -> dict[str, int]:
     common = dict(sorted(codes.most_common(MOST_CODES)))
     rest = sum(codes.values()) - sum(common.values())
     return {**common, **({"other": common.get("other", 0) + rest} if rest else {})}
-
-
-def _histogram(ordered: Sequence[float]) -> Iterator[tuple[float, int]]:
-    least, most = max(ordered[0], SHORTEST_S), max(ordered[-1], SHORTEST_S)
-    if most <= least:
-        yield least, len(ordered)
-        return
-    ratio = (most / least) ** (1 / BINS)
-    counts = [0] * BINS
-    at = 0
-    for value in ordered:
-        while at < BINS - 1 and value >= least * ratio ** (at + 1):
-            at += 1
-        counts[at] += 1
-    yield from ((least * ratio**number, count) for number, count in enumerate(counts))
-
-
-def _over_run(began: Sequence[float], took: Sequence[float]) -> Iterator[tuple[float, float, float]]:
-    first, last = min(began), max(began)
-    width = (last - first) / BINS or 1.0
-    parts: dict[int, list[float]] = defaultdict(list)
-    for at, seconds in zip(began, took, strict=True):
-        parts[min(int((at - first) / width), BINS - 1)].append(seconds)
-    for number in sorted(parts):
-        ordered = sorted(parts[number])
-        yield first + (number + 0.5) * width, quantile(ordered, 0.5), ordered[-1]

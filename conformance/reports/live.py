@@ -159,7 +159,7 @@ def progress_on(console: Console, *, verbose: bool = False) -> ShownProgress:
 
 
 class QuietProgress(Silent):
-    """Tells nobody."""
+    """Shows nothing."""
 
     def __enter__(self) -> Self:
         return self
@@ -168,12 +168,35 @@ class QuietProgress(Silent):
         """Nothing is left to be closed."""
 
 
-class LiveProgress:
-    """One line with a bar; what the run tells is only noted, and drawn by a thread of its own."""
+class _NotedProgress:
+    """What the run's threads report is noted."""
+
+    def __init__(self, console: Console, *, verbose: bool) -> None:
+        self._console = console
+        self._verbose = verbose
+        self._standing = Standing()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def until(self, at: float) -> None:
+        """The phase ends then at the latest."""
+        self._standing.end_at(at)
+
+    def exchanged(self, done: int, planned: int) -> None:
+        """So many of the planned cases have their answer."""
+        self._standing.done, self._standing.planned = done, planned
+
+    def notified(self, arrived: int, outstanding: int) -> None:
+        """So many notifications came, so many are still owed."""
+        self._standing.hear(arrived, outstanding)
+
+
+class LiveProgress(_NotedProgress):
+    """One line with a bar, which a thread of its own draws."""
 
     def __init__(self, console: Console, *, verbose: bool = False) -> None:
-        self._standing = Standing()
-        self._verbose = verbose
+        super().__init__(console, verbose=verbose)
         self._live = Live(
             console=console,
             get_renderable=self.line,
@@ -196,48 +219,32 @@ class LiveProgress:
         self._sum_up()
         self._standing.begin(name, detail)
 
-    def until(self, at: float) -> None:
-        """The phase ends then at the latest."""
-        self._standing.end_at(at)
-
-    def exchanged(self, done: int, planned: int) -> None:
-        """So many of the planned cases have their answer."""
-        self._standing.done, self._standing.planned = done, planned
-
-    def notified(self, arrived: int, outstanding: int) -> None:
-        """So many notifications came, so many are still owed."""
-        self._standing.hear(arrived, outstanding)
-
     def remark(self, text: str) -> None:
-        """A line that stays, above the one that is drawn anew."""
-        print_line(self._live.console, text)
+        """A line that stays, above the one that is redrawn."""
+        print_line(self._console, text)
 
     def line(self) -> Table:
-        """The line as it stands: phase, bar, and the counts once there are some."""
+        """The line as it is now: phase, bar, and the counts once there are some."""
         standing = self._standing
         grid = Table.grid(padding=(0, 1, 0, 0), expand=True)
         grid.add_column(no_wrap=True)
         grid.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
         grid.add_column(no_wrap=True)
-        grid.add_row(Text(standing.name), self._middle(), Text(standing.counts_and_time()))
+        middle: ProgressBar | Text = Text(standing.detail)
+        if standing.share is not None:
+            done, total = standing.share
+            middle = ProgressBar(total=total, completed=done, complete_style="cyan", finished_style="green")
+        grid.add_row(Text(standing.name), middle, Text(standing.counts_and_time()))
         return grid
-
-    def _middle(self) -> ProgressBar | Text:
-        share = self._standing.share
-        if share is None:
-            return Text(self._standing.detail)
-        done, total = share
-        return ProgressBar(total=total, completed=done, complete_style="cyan", finished_style="green")
 
     def _sum_up(self) -> None:
         """What the phase came to, to be read on."""
         if self._verbose and self._standing.phase:
-            counts = self._standing.counts()
-            told = [self._standing.heading, *([counts] if counts else []), f"{self._standing.took_s:.2f} s"]
-            print_line(self._live.console, " · ".join(told))
+            parts = (self._standing.heading, self._standing.counts(), f"{self._standing.took_s:.2f} s")
+            print_line(self._console, " · ".join(filter(None, parts)))
 
 
-class PlainProgress:
+class PlainProgress(_NotedProgress):
     """Lines without control characters.
 
     Nothing is said before the sending begins, so that a run that cannot begin says why and nothing else. After that
@@ -245,19 +252,14 @@ class PlainProgress:
     """
 
     def __init__(self, console: Console, *, verbose: bool = False, silent_s: float = SILENT_S) -> None:
-        self._console = console
-        self._verbose = verbose
+        super().__init__(console, verbose=verbose)
         self._silent_s = silent_s
-        self._standing = Standing()
         self._held: list[str] | None = []
         self._next_percent = MILESTONE_PERCENT
         self._lock = threading.Lock()
         self._said_something = False
         self._last_counts = ""
         self._over = threading.Event()
-
-    def __enter__(self) -> Self:
-        return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._over.set()
@@ -274,22 +276,14 @@ class PlainProgress:
                 self._release()
             self._say(self._standing.heading)
 
-    def until(self, at: float) -> None:
-        """The phase ends then at the latest."""
-        self._standing.end_at(at)
-
     def exchanged(self, done: int, planned: int) -> None:
         """So many of the planned cases have their answer."""
         with self._lock:
-            self._standing.done, self._standing.planned = done, planned
+            super().exchanged(done, planned)
             percent = 100 * done // planned if planned and self._standing.share else 0
             if percent >= self._next_percent:
                 self._next_percent = (percent // MILESTONE_PERCENT + 1) * MILESTONE_PERCENT
                 self._say_counts(self._standing.counts())
-
-    def notified(self, arrived: int, outstanding: int) -> None:
-        """So many notifications came, so many are still owed."""
-        self._standing.hear(arrived, outstanding)
 
     def remark(self, text: str) -> None:
         """A line at once."""

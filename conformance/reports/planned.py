@@ -19,30 +19,38 @@ from conformance.gateway.settings import RunLimits, Settings
 from conformance.model.traffic import Case
 from conformance.reports.console import print_line
 from conformance.reports.escaping import for_terminal
+from conformance.reports.remarks import money
 from conformance.wire.allowance import amount_of
 
 # What stands for the requests whose path is that of no command.
 NO_COMMAND = "no command"
 
-# More shillings than that move in no run that anybody planned: they stand for amounts that are no sensible ones.
+# More money than that moves in no run that anybody planned: it stands for amounts that are not sensible.
 NO_LIMIT = 10**11
 
 
 def plan_document(plan: Plan, settings: Settings) -> dict[str, Any]:
     """The plan as JSON has it: totals, the same by command, and every request in the order of its sending."""
-    bounds = settings.bounds
+    bounds, contract = settings.bounds, settings.contract
+    by_command: dict[str | None, list[Case]] = {}
+    for case in plan.cases:
+        by_command.setdefault(case.command, []).append(case)
     return {
         "gateway": settings.gateway,
         "seed": settings.seed,
         "limits": dict(bounds.recorded()),
         "phone_numbers": list(settings.phone_numbers),
-        **_totals(plan.cases, bounds, settings.contract),
+        **_totals(plan.cases, bounds, contract),
         "left_out": {**plan.beyond_limits, **({"case files": len(plan.left_out)} if plan.left_out else {})},
         "commands": [
-            {"command": command, "kinds": dict(_kinds(cases)), **_totals(cases, bounds, settings.contract)}
-            for command, cases in _by_command(plan.cases).items()
+            {
+                "command": command,
+                "kinds": dict(Counter(case.kind.value for case in cases)),
+                **_totals(cases, bounds, contract),
+            }
+            for command, cases in by_command.items()
         ],
-        "cases": [_case(case, settings.contract) for case in plan.cases],
+        "cases": [_case(case, contract) for case in plan.cases],
     }
 
 
@@ -67,25 +75,10 @@ def _totals(cases: Sequence[Case], bounds: RunLimits, contract: Contract) -> dic
     return {
         "requests": len(cases),
         "accepted_as_planned": len(paid),
-        "accepted_at_most": _least(len(cases), bounds.max_accepted),
+        "accepted_at_most": len(cases) if bounds.max_accepted is None else min(len(cases), bounds.max_accepted),
         "spend_as_planned": spend,
-        "spend_at_most": _least(all_spend, bounds.max_spend),
+        "spend_at_most": all_spend if bounds.max_spend is None else min(all_spend, bounds.max_spend),
     }
-
-
-def _least(number: int, limit: int | None) -> int:
-    return number if limit is None else min(number, limit)
-
-
-def _by_command(cases: Sequence[Case]) -> Mapping[str | None, list[Case]]:
-    by_command: dict[str | None, list[Case]] = {}
-    for case in cases:
-        by_command.setdefault(case.command, []).append(case)
-    return by_command
-
-
-def _kinds(cases: Sequence[Case]) -> Counter[str]:
-    return Counter(case.kind.value for case in cases)
 
 
 def show_plan(plan: Plan, settings: Settings, console: Console) -> None:
@@ -94,21 +87,21 @@ def show_plan(plan: Plan, settings: Settings, console: Console) -> None:
     for row in document["commands"]:
         kinds = ", ".join(f"{number:,} {kind}" for kind, number in row["kinds"].items())
         print_line(console, f"{row['command'] or NO_COMMAND}: {row['requests']:,} requests ({kinds})")
-        print_line(console, f"  {_told(row)}")
+        print_line(console, f"  {_accepted(row, settings.contract)}")
     for line in _lines(document, settings, plan):
         print_line(console, line)
 
 
-def _told(row: Mapping[str, Any]) -> str:
+def _accepted(row: Mapping[str, Any], contract: Contract) -> str:
     """What may be accepted, and for how much."""
-    as_planned = f"{row['accepted_as_planned']:,} to be accepted{_for(row['spend_as_planned'])}"
-    return f"{as_planned}; at most {row['accepted_at_most']:,}{_for(row['spend_at_most'])}"
 
+    def for_money(amount: int) -> str:
+        if amount >= NO_LIMIT:
+            return " for any amount"
+        return f" for {money(amount, contract)}" if amount else ""
 
-def _for(shillings: int) -> str:
-    if shillings >= NO_LIMIT:
-        return " for any amount"
-    return f" for KES {shillings:,}" if shillings else ""
+    as_planned = f"{row['accepted_as_planned']:,} to be accepted{for_money(row['spend_as_planned'])}"
+    return f"{as_planned}; at most {row['accepted_at_most']:,}{for_money(row['spend_at_most'])}"
 
 
 def _lines(document: Mapping[str, Any], settings: Settings, plan: Plan) -> Iterator[str]:
@@ -125,6 +118,6 @@ def _lines(document: Mapping[str, Any], settings: Settings, plan: Plan) -> Itera
     for case, why in plan.left_out.items():
         yield for_terminal(f"left out {case}: {why}")
     yield (
-        f"would send {document['requests']:,} requests: {_told(document)}, whatever the gateway does · "
-        f"seed {document['seed']} · nothing was sent"
+        f"would send {document['requests']:,} requests: {_accepted(document, settings.contract)}, whatever the gateway "
+        f"does · seed {document['seed']} · nothing was sent"
     )

@@ -24,7 +24,7 @@ from conformance.judging.expectations import Expectation
 from conformance.judging.expectations_file import TABLE
 from conformance.judging.judgement import Reason
 from conformance.judging.verdicts import Judged, RequirementVerdict, Verdict
-from conformance.reports.escaping import for_terminal
+from conformance.reports.escaping import counted, for_terminal
 from conformance.reports.report import ClientFacts, PayloadClass, Report
 
 WHOLE_BODY = "body"
@@ -85,7 +85,7 @@ def limit_lines(report: Report, contract: Contract) -> Iterator[str]:
     limits = report.limits
     if limits is None:
         return
-    line = f"accepted at most: {limits.accepted_at_most:,} request{'' if limits.accepted_at_most == 1 else 's'}"
+    line = f"accepted at most: {counted(limits.accepted_at_most, 'request')}"
     line += f", {money(limits.spent_at_most, contract)}"
     for option, given in (("--max-accepted", limits.max_accepted), ("--max-spend", limits.max_spend)):
         if kept := limits.kept_back(option):

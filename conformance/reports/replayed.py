@@ -102,7 +102,13 @@ def show_replayed(replayed: Replayed, console: Console) -> None:
 
 def show_conclusion(replayed: Replayed, console: Console) -> None:
     """Print the line of the verdict."""
-    print_line(console, _last_line(replayed), STYLES[replayed.conclusion])
+    binding = [v for v in replayed.verdicts if v.level is Level.MUST]
+    passed = sum(v.verdict is Verdict.PASS for v in binding)
+    line = (
+        f"{replayed.conclusion.value}: {passed:,} of {len(binding):,} MUST that bear on {replayed.case_id} passed · "
+        f"{replayed.journal}"
+    )
+    print_line(console, line, STYLES[replayed.conclusion])
 
 
 def _traffic(replayed: Replayed) -> Iterator[str]:
@@ -162,12 +168,3 @@ def _verdict(verdict: RequirementVerdict) -> Iterator[str]:
     yield from (f"  {finding.message}" for finding in verdict.findings)
     if verdict.reason is not None:
         yield f"  {verdict.reason}: {verdict.detail}"
-
-
-def _last_line(replayed: Replayed) -> str:
-    binding = [v for v in replayed.verdicts if v.level is Level.MUST]
-    passed = sum(v.verdict is Verdict.PASS for v in binding)
-    return (
-        f"{replayed.conclusion.value}: {passed:,} of {len(binding):,} MUST that bear on {replayed.case_id} passed · "
-        f"{replayed.journal}"
-    )

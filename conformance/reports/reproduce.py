@@ -15,25 +15,18 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterator, Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from conformance.client.settings import DEFAULT_MAX_EXAMPLES as DEFAULT_CALLS
-from conformance.client.settings import DEFAULT_TIMEOUT_S
+from conformance.client.settings import ClientSettings
 from conformance.contract.contract import BASIC, Authentication, Contract
 from conformance.contract.probes import Making
-from conformance.gateway.settings import (
-    DEFAULT_CORPUS,
-    DEFAULT_MAX_EXAMPLES,
-    DEFAULT_NOTIFY_WITHIN_S,
-    default_shrink_requests,
-    is_loopback,
-)
+from conformance.gateway.settings import DEFAULT_CORPUS, RunLimits, Settings, default_shrink_requests, is_loopback
 from conformance.journal import Record
 from conformance.model.traffic import Case, Kind, Request, header
-from conformance.wire.answers import ANSWER_TIMEOUT_S, CONNECT_TIMEOUT_S
-from conformance.wire.sender import CONCURRENCY
+from conformance.options import arguments
 
 KEY, SECRET = "STATUM_CONSUMER_KEY", "STATUM_CONSUMER_SECRET"
 
@@ -238,58 +231,41 @@ def _octal(character: str) -> str:
     return "".join(f"\\{byte:03o}" for byte in character.encode("utf-8", "surrogateescape"))
 
 
+# A run against the built-in mock gateway, which has a name of its own, names none of these.
+OF_A_GATEWAY = ("gateway", "consumer_key", "callback_listen", "callback_url", "over_network")
+
+
 def repeat_command(settings: Mapping[str, Any], contract: Contract) -> str:
     """A line for a shell that sends the same requests at the same pace.
 
     It has the recorded settings of a run by `contract` that differ from the defaults, and the seed.
     The secret is not in it (STATUM_CONFORMANCE_CONSUMER_SECRET gives it); what was redacted has to be filled in.
     """
-    if settings.get("subject_kind") == "client":
-        return shlex.join(["statum-conformance", "certify", *_options_of_certify(settings, contract)])
-    return shlex.join(["statum-conformance", "run", *_options(settings, contract)])
+    command = "certify" if settings.get("subject_kind") == "client" else "run"
+    recorded = {**settings, "contract": settings.get("contract", {}).get("folder")}
+    kinds = (ClientSettings,) if command == "certify" else (Settings, RunLimits)
+    defaults: dict[str, Any] = {each.name: each.default for kind in kinds for each in fields(kind)}
+    defaults["products"] = list(contract.products)
+    if command == "run":
+        if settings["subject_name"] != settings["gateway"]:
+            recorded |= dict.fromkeys(OF_A_GATEWAY)
+        if settings.get("cases"):
+            recorded["corpus"] = None
+        away = settings.get("over_network")
+        defaults |= {f"{member}s": list(values[:1]) for member, values in contract.members.registered.items()}
+        defaults |= {"phone_numbers": [], "corpus": DEFAULT_CORPUS}
+        defaults["shrink_requests"] = 0 if away else default_shrink_requests(settings["gateway"])
+    return shlex.join(["statum-conformance", command, *arguments(command, recorded, defaults)])
 
 
 def replay_command(case_id: str, journal: Path, settings: Mapping[str, Any]) -> str:
     """A line for a shell that sends one recorded case again, to the same gateway."""
-    return shlex.join(
-        ["statum-conformance", "replay", case_id, "--journal", str(journal), *_contract(settings), *_named(settings)]
-    )
-
-
-def _contract(settings: Mapping[str, Any]) -> Iterator[str]:
-    """The contract, where it is not the one that comes with the suite."""
-    if folder := settings.get("contract", {}).get("folder"):
-        yield from ("--contract", folder)
-
-
-def _named(settings: Mapping[str, Any]) -> Iterator[str]:
-    """The gateway, where it has to be named for a credential to be sent to it: not on this machine."""
-    if settings["subject_name"] == settings["gateway"] and not is_loopback(settings["gateway"]):
-        yield from ("--gateway", settings["gateway"])
-
-
-def _options_of_certify(settings: Mapping[str, Any], contract: Contract) -> Iterator[str]:
-    yield from _contract(settings)
-    for name in ("driver", "callback_url"):
-        if settings.get(name):
-            yield from (f"--{name.replace('_', '-')}", settings[name])
-    if settings.get("observe"):
-        yield from ("--observe", "--listen", settings["observe"])
-    yield from _repeated("--product", settings["products"], contract.products)
-    if settings["max_examples"] != DEFAULT_CALLS:
-        yield from ("--max-examples", str(settings["max_examples"]))
-    if settings["timeout_s"] != DEFAULT_TIMEOUT_S:
-        yield from ("--timeout", f"{settings['timeout_s']:g}")
-    if settings.get("expectations"):
-        yield from ("--expectations", settings["expectations"])
-    if settings.get("strict"):
-        yield "--strict"
-    yield from ("--seed", str(settings["seed"]))
+    return shlex.join(["statum-conformance", "replay", case_id, "--journal", str(journal), *_of_journal(settings)])
 
 
 def resume_command(journal: Path, settings: Mapping[str, Any]) -> str:
     """A line for a shell that goes on with a run that was cut off."""
-    return shlex.join(["statum-conformance", "run", "--resume", str(journal), *_contract(settings), *_named(settings)])
+    return shlex.join(["statum-conformance", "run", "--resume", str(journal), *_of_journal(settings)])
 
 
 def was_cut_off(record: Record) -> bool:
@@ -298,63 +274,13 @@ def was_cut_off(record: Record) -> bool:
     return "settled" not in kinds and any(note.kind == "planned" for note in record.notes)
 
 
-def _options(settings: Mapping[str, Any], contract: Contract) -> Iterator[str]:
-    yield from _contract(settings)
-    # The built-in mock gateway has a name of its own; a gateway that was given is called by its URL.
-    if settings["subject_name"] == settings["gateway"]:
-        yield from _addresses(settings)
-    yield from _repeated("--product", settings["products"], contract.products)
-    yield from _repeated("--callback-path", [f"{p}={at}" for p, at in settings.get("callback_paths", {}).items()], ())
-    for member, values in contract.members.registered.items():
-        yield from _repeated(f"--{member.replace('_', '-')}", settings.get(f"{member}s", values[:1]), values[:1])
-    yield from _repeated("--phone-number", settings["phone_numbers"], ())
-    yield from _measured("--notify-within", settings["notify_within_s"], DEFAULT_NOTIFY_WITHIN_S)
-    yield from _measured("--max-examples", settings["max_examples"], DEFAULT_MAX_EXAMPLES)
-    requests = 0 if settings.get("over_network") else default_shrink_requests(settings["gateway"])
-    yield from _measured("--shrink-requests", settings.get("shrink_requests", requests), requests)
-    yield from _limits(settings)
-    if settings["exclusive_account"]:
-        yield "--exclusive-account"
-    if settings.get("cases"):
-        yield from ("--cases", settings["cases"])
-    elif settings.get("corpus") and settings["corpus"] != DEFAULT_CORPUS:
-        yield from ("--corpus", settings["corpus"])
-    if settings.get("expectations"):
-        yield from ("--expectations", settings["expectations"])
-    if settings.get("strict"):
-        yield "--strict"
-    yield from ("--seed", str(settings["seed"]))
+def _of_journal(settings: Mapping[str, Any]) -> Iterator[str]:
+    """What a journal alone does not decide.
 
-
-def _addresses(settings: Mapping[str, Any]) -> Iterator[str]:
-    yield from ("--gateway", settings["gateway"], "--consumer-key", settings["consumer_key"])
-    for name in ("callback_listen", "callback_url"):
-        if settings.get(name):
-            yield from (f"--{name.replace('_', '-')}", settings[name])
-    if settings.get("over_network") is not None:
-        yield "--over-network" if settings["over_network"] else "--no-network"
-
-
-def _measured(option: str, value: float, default: float) -> Iterator[str]:
-    if value != default:
-        yield from (option, str(value) if isinstance(value, int) else f"{value:g}")
-
-
-def _limits(settings: Mapping[str, Any]) -> Iterator[str]:
-    for name in ("max_accepted", "max_spend"):
-        if settings.get(name) is not None:
-            yield from (f"--{name.replace('_', '-')}", str(settings[name]))
-    if settings.get("rate_per_s") is not None:
-        yield from ("--rate", f"{settings['rate_per_s']:g}")
-    for option, name, usual in (
-        ("--concurrency", "concurrency", CONCURRENCY),
-        ("--connect-timeout", "connect_timeout_s", CONNECT_TIMEOUT_S),
-        ("--read-timeout", "read_timeout_s", ANSWER_TIMEOUT_S),
-    ):
-        yield from _measured(option, settings.get(name, usual), usual)
-
-
-def _repeated(option: str, values: list[str], default: tuple[str, ...]) -> Iterator[str]:
-    if tuple(values) != default:
-        for value in values:
-            yield from (option, value)
+    The contract, if it is not the built-in one; the gateway, which has to be named for a credential to be sent to
+    another machine.
+    """
+    if folder := settings.get("contract", {}).get("folder"):
+        yield from ("--contract", folder)
+    if settings["subject_name"] == settings["gateway"] and not is_loopback(settings["gateway"]):
+        yield from ("--gateway", settings["gateway"])

@@ -1,11 +1,10 @@
-"""`summary.md`: the result on one page of Markdown, for a merge request, a chat or the summary of a job.
+"""What a merge request shows of a result: one page of Markdown, and annotations.
 
-    verdict, and what it rests on
-    matrix      requirement × command: what fell short, and folded away, all of it
-    findings    the gravest, each with its evidence, what it rests on and a line that repeats it
-    how to      make the same run again, or send one failing case again
+    summary             `summary.md`: verdict, matrix, the gravest findings with their evidence, how to reproduce them
+    workflow_commands   annotations for GitHub, one for each thing to look into, which its runner shows beside the run
 
-What a gateway said stands in code, so that no markup, link or mention in it counts.
+What a gateway said is in code, so that no markup, link or mention in it counts; nothing else that a run prints is taken
+for a workflow command (`for_runner`).
 """
 
 from __future__ import annotations
@@ -35,6 +34,7 @@ from conformance.reports.view import (
     rests_on,
     rows_of,
     shortfalls,
+    value_of,
 )
 
 MARKS: Mapping[str, str] = {
@@ -48,6 +48,18 @@ SHOWN_SHORTFALLS = 10
 LONGEST_TEXT = 300
 # Where it is unless the run was told otherwise.
 JOURNAL = Path("reports") / "journal.sqlite"
+# Of each kind the runner keeps so many of a step.
+MOST_OF_A_KIND = 10
+# KNOWN is no news.
+KINDS: Mapping[Verdict, str] = {
+    Verdict.FAIL: "error",
+    Verdict.INCONCLUSIVE: "error",
+    Verdict.WARN: "warning",
+    Verdict.KNOWN: "notice",
+}
+
+# Of requirements that were not exercised, which are many or none.
+SHOWN_IDS = 3
 
 
 def summary(result: Reportable) -> bytes:
@@ -82,7 +94,7 @@ def _verdict(report: Report, contract: Contract) -> Iterator[str]:
 def _failures(rows: Sequence[Row]) -> Iterator[str]:
     short = [row for row in rows if row.failed]
     if short:
-        yield "## What fell short"
+        yield "## Failures"
         yield _table(short, columns_of(rows))
 
 
@@ -162,3 +174,46 @@ def _plain(text: str) -> str:
     """Words of the catalogue: what Markdown would take for markup is escaped."""
     escaped = "".join(f"\\{character}" if character in "\\`*_[]<>|#" else character for character in for_terminal(text))
     return escaped.replace("&", "&amp;")
+
+
+# --- Annotations
+
+
+def workflow_commands(report: Report) -> Iterator[str]:
+    """Workflow commands, one a line, the gravest first; of each kind as many as are shown, the last names the rest."""
+    by_kind: dict[str, list[tuple[str, str]]] = {}
+    for each in shortfalls(report):
+        by_kind.setdefault(KINDS[each.verdict], []).append((_title(each), _message(each)))
+    for line in stale_lines(report):
+        by_kind.setdefault("error", []).append(("stale expectation", line))
+    for kind, found in by_kind.items():
+        shown = found if len(found) <= MOST_OF_A_KIND else found[: MOST_OF_A_KIND - 1]
+        rest = found[len(shown) :]
+        if rest:  # none goes without being named
+            shown = [*shown, (f"{len(rest)} more", "; ".join(title for title, _ in rest))]
+        for title, message in shown:
+            yield f"::{kind} title={_property(title)}::{_data(message)}"
+
+
+def _title(shortfall: Shortfall) -> str:
+    if shortfall.verdict is Verdict.INCONCLUSIVE:
+        return f"not exercised: {', '.join(shortfall.ids[:SHOWN_IDS])}{' …' if shortfall.ids[SHOWN_IDS:] else ''}"
+    commands = ", ".join(shortfall.commands)
+    return " ".join(filter(None, (shortfall.verdict.value, shortfall.ids[0], commands)))
+
+
+def _message(shortfall: Shortfall) -> str:
+    finding = shortfall.finding
+    if finding is None:
+        return shortfall.title
+    listed = f" · {shortfall.listed}" if shortfall.listed else ""
+    return f"{shortfall.title} {finding.message}{value_of(finding)}{listed}"
+
+
+def _data(text: str) -> str:
+    """Fit to stand behind a command: what would end it is written as the runner reads it back."""
+    return for_terminal(text).replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _data(text).replace(":", "%3A").replace(",", "%2C")

@@ -22,13 +22,14 @@ from rich.table import Table
 from rich.text import Text
 
 from conformance.contract.contract import Contract
+from conformance.contract.requirements import ByPlace
 from conformance.diagnosis.follow_ups import run_proper
 from conformance.journal import Record
 from conformance.judging.evidence import Evidence
 from conformance.judging.judgement import Dependence
-from conformance.judging.verdicts import Conclusion, Verdict, day_of
+from conformance.judging.verdicts import Conclusion, RequirementVerdict, Verdict, day_of
 from conformance.reports.console import print_line, print_prose
-from conformance.reports.escaping import for_terminal
+from conformance.reports.escaping import counted, for_terminal
 from conformance.reports.remarks import (
     client_lines,
     coverage_lines,
@@ -128,11 +129,11 @@ def verdict_line(result: Result, path: Path | None = None) -> str:
     if result.judged.as_expected:
         conclusion += f" as expected, exit code {result.exit_code}"
     elif report.stale:
-        conclusion += f" with {_counted(len(report.stale), 'stale expectation')}"
+        conclusion += f" with {counted(len(report.stale), 'stale expectation')}"
     warnings = sum(entry.verdict is Verdict.WARN for entry in report.requirements)
     parts = [
-        f"{conclusion}: {', '.join([*musts(report), _counted(warnings, 'warning')])}",
-        f"{_counted(counts.exchanges, 'exchange')}, {_counted(counts.notifications, 'notification')}",
+        f"{conclusion}: {', '.join([*musts(report), counted(warnings, 'warning')])}",
+        f"{counted(counts.exchanges, 'exchange')}, {counted(counts.notifications, 'notification')}",
         f"seed {report.seed}",
         *([f"watched {report.client.waited_s:.1f} s"] if report.client and report.client.waited_s else []),
         *(["strict"] if result.judged.strict else []),
@@ -142,19 +143,23 @@ def verdict_line(result: Result, path: Path | None = None) -> str:
     return " · ".join(parts)
 
 
-def _counted(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
 def _unexercised(result: Result) -> Iterator[str]:
     """Requirements that were not exercised although that does not hinder the verdict: a line for each reason."""
     reasons: dict[str, list[str]] = {}
     for verdict in result.judged.by(Verdict.INCONCLUSIVE):
-        if not verdict.hinders and verdict.asked_for:
+        if not verdict.hinders and verdict.asked_for and _can_be_brought_about(verdict, result.contract):
             where = f"{verdict.requirement.id} {verdict.command or ''}".rstrip()
             reasons.setdefault(verdict.detail or "", []).append(where)
     for detail, ids in reasons.items():
         yield f"not exercised: {', '.join(ids)} ({for_terminal(detail)})"
+
+
+def _can_be_brought_about(verdict: RequirementVerdict, contract: Contract) -> bool:
+    """Whether an option of a run could exercise it: not callbacks that nobody asks for, nor odd errors of a GET."""
+    judge = verdict.requirement.judge
+    is_rest = isinstance(judge, ByPlace) and judge.takes_the_rest and judge.messages == ("response.error",)
+    sends_nothing = contract.account is not None and verdict.command == contract.account.command
+    return verdict.command not in contract.unsolicited and not (is_rest and sends_nothing)
 
 
 def _left_out(record: Record) -> Iterator[str]:
@@ -171,14 +176,14 @@ def _not_looked_into(report: Report) -> Iterator[str]:
     if unexplained and not search.budget:
         cost = "" if report.settings.get("loopback") else ", and may cost money here"
         yield (
-            f"the causes of {_counted(unexplained, 'failure')} were not looked into: that takes requests{cost} "
+            f"the causes of {counted(unexplained, 'failure')} were not looked into: that takes requests{cost} "
             "(--shrink-requests N allows N of them)"
         )
     elif search.stopped:
         yield f"looking into failures was cut short: {search.stopped}"
     elif unexplained and search.requests >= search.budget:
         yield (
-            f"the causes of {_counted(unexplained, 'failure')} are not told: the {search.budget} requests for that "
+            f"the causes of {counted(unexplained, 'failure')} are not told: the {search.budget} requests for that "
             "were used up (--shrink-requests N allows N of them)"
         )
 
@@ -201,7 +206,7 @@ def _show_shortfalls(failed: Sequence[Shortfall], result: Result, console: Conso
 
 def _summary_table(failed: Sequence[Shortfall], *, narrow: bool) -> Table:
     """A row for each; where it is `narrow`, the command is below the title instead of in a column."""
-    table = _table("verdict", "id", *(() if narrow else ("command",)), "what fell short")
+    table = _table("verdict", "id", *(() if narrow else ("command",)), "what failed")
     for shortfall in failed:
         title, command = Text(for_terminal(shortfall.title)), _first(shortfall.commands)
         if narrow and command:

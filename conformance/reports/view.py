@@ -22,7 +22,7 @@ from conformance.contract.requirements import Basis, Level, Requirement
 from conformance.diagnosis.patterns import ENOUGH
 from conformance.judging.judgement import Dependence, Reason
 from conformance.judging.verdicts import Verdict
-from conformance.reports.escaping import shortened
+from conformance.reports.escaping import counted, shortened
 from conformance.reports.report import Report, ReportedFinding, ReportEntry, SharedCause
 
 SIGNS: Mapping[str, str] = {
@@ -79,8 +79,6 @@ SHOWN = 40
 # Members of a finding that say where it was seen.
 PLACES = ("pointer", "value", "request_id", "case", "exchange", "notification")
 
-SEED = "the provider's Getting started"
-GATHERED_IN = "docs/contract.md"
 _BESIDE_A_FACT: Mapping[Basis | None, str] = {
     Basis.MONEY: "money is at stake",
     Basis.CREDENTIALS: "a credential is at stake",
@@ -170,8 +168,10 @@ def _by_cause(gathered: Sequence[Shortfall], shared: Sequence[SharedCause]) -> I
             yield first
             continue
         ids = [id_ for each in (first, *others) for id_ in each.ids]
-        seen = f"{cause.exchanges:,} exchange{'' if cause.exchanges == 1 else 's'}"
-        yield replace(first, cause=f"one cause, {len(ids)} requirements: {', '.join(ids)} ({seen})")
+        yield replace(
+            first,
+            cause=f"one cause, {len(ids)} requirements: {', '.join(ids)} ({counted(cause.exchanges, 'exchange')})",
+        )
         for each in others:
             left.remove(each)
             yield replace(each, follows=True)
@@ -352,15 +352,15 @@ def _difference(name: str, value: Any) -> str:
 # --- What a requirement rests on
 
 
-def rests_on(entry: ReportEntry | Requirement, contract: Contract) -> str:  # noqa: ARG001 - soon its sources
+def rests_on(entry: ReportEntry | Requirement, contract: Contract) -> str:
     """The quoted sentence, the documented fact, what would be lost, or this suite's reading.
 
-    A documented fact is given with the section of docs/contract.md that this project has gathered it in: that page is
-    the project's own. A report of an early release does not have the fact.
+    A documented fact is given with the section of the page that has it. A report of an early release does not have the
+    fact.
     """
     if entry.quote:
-        return f"{SEED} says: “{entry.quote}”"
-    place = f" (see “{entry.section}” in {GATHERED_IN} of statum-conformance)" if entry.section else ""
+        return f"{contract.sources['seed']} says: “{entry.quote}”"
+    place = f" (see “{entry.section}” in {contract.sources['docs']})" if entry.section else ""
     if entry.fact is None:
         return f"a documented fact{place}"
     return f"{_BESIDE_A_FACT.get(entry.basis, f'a documented fact{place}')}: {entry.fact}"

@@ -64,12 +64,12 @@ def coverage_of_calls(evidence: ClientEvidence) -> tuple[Covered, ...]:
     """The classes that the calls exercised, and which of them arrived."""
     terms = evidence.terms
     commands = [name for name in terms.commands if name in terms.declared and not evidence.unsupported(name)]
-    coverage = CallCoverage(terms.contract, terms.lacks)
+    coverage = CallCoverage(terms.contract)
     for name in commands:
         for call in evidence.of_command(name):
             if call.asked_at is not None and call.extra is None:
                 coverage.see(name, call.case.request.body, arrived=call.arrived)
-    return coverage.of(commands)
+    return coverage.of(commands, terms.lacks)
 
 
 def refusals(evidence: ClientEvidence, command: str) -> list[RefusedCalls]:

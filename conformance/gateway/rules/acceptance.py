@@ -30,7 +30,7 @@ from conformance.judging.judgement import (
 )
 from conformance.judging.reading import is_number
 from conformance.judging.summaries import ABSENT, NotificationSummary, ResponseSummary
-from conformance.judging.transactions import amount_asked, amount_told, comparable, compared
+from conformance.judging.transactions import SEPARATOR, amount_in, comparable, compared
 from conformance.model.traffic import Kind
 
 
@@ -292,7 +292,8 @@ def _by_amount(evidence: Evidence, command: str | None) -> Mapping[Decimal, list
     """The accepted requests of a command by the amount that they asked for."""
     found: dict[Decimal, list[ResponseSummary]] = defaultdict(list)
     for answer in evidence.owed(command):
-        amount = amount_asked(command, answer.details, evidence.contract) if answer.details is not None else None
+        asked = [] if answer.details is None else answer.details.split(SEPARATOR)
+        amount = amount_in(command, asked, evidence.contract) if asked else None
         if amount is not None and len(found[amount]) < MOST_COMPARED:
             found[amount].append(answer)
     return found
@@ -306,7 +307,7 @@ def _meant(
 ) -> ResponseSummary | None:
     """Another request that asked for all that the notification tells; None if there is none."""
     told = arrival.echo.told if arrival.echo else ()
-    amount = amount_told(command, told, contract)
+    amount = amount_in(command, told, contract) if told else None
     for other in by_amount.get(amount, ()) if amount is not None else ():
         if other is not arrival.answer and other.details is not None:
             agreeing, contradicting = compared(command, told, other.details, contract)

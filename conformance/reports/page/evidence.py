@@ -21,7 +21,7 @@ from conformance.contract.contract import Contract
 from conformance.contract.places import answer_to
 from conformance.journal import Record
 from conformance.judging.reading import Content
-from conformance.model.traffic import Case, Exchange, Headers, Kind, Notification
+from conformance.model.traffic import Case, Exchange, Headers, Kind, Notification, Request
 from conformance.reports.faces import is_client
 from conformance.reports.masking import Masking
 from conformance.reports.page.markup import body_markup, in_words
@@ -134,7 +134,7 @@ class PageEvidence:
             "notifications": [
                 {
                     "number": notification.number,
-                    "line": f"{notification.request.method} {self.masking.text(_path(notification.request.url))}",
+                    "line": self._target(notification.request),
                     **self._message(
                         notification.request.headers,
                         notification.request.body,
@@ -156,6 +156,10 @@ class PageEvidence:
         if named is not None and named not in about:
             about.append(named)
         return about
+
+    def _target(self, request: Request) -> str:
+        """Method and target without the values of its query, which are redacted anyway and long."""
+        return f"{request.method} {self.masking.text(request.url.partition('?')[0])}"
 
     def _response(
         self, exchange: Exchange | None, pointers: frozenset[str], differs: frozenset[str]
@@ -189,11 +193,6 @@ def _bodies(exchange: Exchange | None, notifications: Sequence[Notification]) ->
         if exchange.response is not None:
             yield exchange.response.body
     yield from (notification.request.body for notification in notifications)
-
-
-def _path(url: str) -> str:
-    """A target without the values of its query, which are redacted anyway and long."""
-    return url.partition("?")[0]
 
 
 def _timeline(exchange: Exchange | None, notifications: Sequence[Notification]) -> Iterator[Mapping[str, Any]]:

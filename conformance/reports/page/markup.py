@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,11 +30,6 @@ DEEPEST = 30
 FOUND = Markup("<mark>")
 DIFFERS = Markup('<mark class="differs">')
 Marks = Mapping[str, Markup]
-
-
-def counted(number: int, noun: str) -> str:
-    """`1 header`, `2,000 headers`."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def body_markup(body: bytes, pointers: frozenset[str] = frozenset(), differing: frozenset[str] = frozenset()) -> Markup:
@@ -155,14 +150,15 @@ def run_plot(title: str, series: Series) -> Markup:
     highest = max(longest for _, _, longest in rows) or 1.0
     span = (last - first) or 1.0
     places = [LEFT + (at - first) / span * SPACE[0] for at, _, _ in rows]
-    median = _points(places, (value / highest for _, value, _ in rows))
+    medians = (f"{x:.1f},{_height(value / highest):.1f}" for x, (_, value, _) in zip(places, rows, strict=True))
     dots = Markup("").join(
         Markup('<circle cx="{:.1f}" cy="{:.1f}" r="1.8" class="dot"/>').format(x, _height(longest / highest))
         for x, (_, _, longest) in zip(places, rows, strict=True)
     )
-    line = Markup('<polyline points="{}" class="median"/>').format(median)
+    line = Markup('<polyline points="{}" class="median"/>').format(" ".join(medians))
+    top = Markup('<text x="{}" y="{}" class="label">up to {}</text>').format(LEFT, TOP - 5, in_words(highest))
     words = f"{title} over {last - first:.1f} s: the longest took {in_words(highest)}"
-    content = line + dots + _edges("0 s", f"{last - first:.1f} s into the run") + _top(f"up to {in_words(highest)}")
+    content = line + dots + _edges("0 s", f"{last - first:.1f} s into the run") + top
     return _figure(words, content, "over the run: the line is the median, dots are the longest")
 
 
@@ -253,20 +249,7 @@ def _height(share: float) -> float:
     return HEIGHT - BOTTOM - share * SPACE[1]
 
 
-def _points(places: Sequence[float], shares: Iterable[float]) -> str:
-    return " ".join(_each_point(places, shares))
-
-
-def _each_point(places: Sequence[float], shares: Iterable[float]) -> Iterator[str]:
-    for x, share in zip(places, shares, strict=True):
-        yield f"{x:.1f},{_height(share):.1f}"
-
-
 def _edges(left: str, right: str) -> Markup:
     return Markup(
         '<text x="{}" y="{y}" class="label">{}</text><text x="{}" y="{y}" text-anchor="end" class="label">{}</text>'
     ).format(LEFT, left, WIDTH - RIGHT, right, y=HEIGHT - 6)
-
-
-def _top(text: str) -> Markup:
-    return Markup('<text x="{}" y="{}" class="label">{}</text>').format(LEFT, TOP - 5, text)

@@ -17,11 +17,11 @@ from conformance.journal import Record
 from conformance.judging.verdicts import Conclusion, Verdict
 from conformance.model.traffic import Kind
 from conformance.reports.comparing import ReportComparison, VerdictChange, in_one_line
-from conformance.reports.escaping import all_visible, visible
+from conformance.reports.escaping import all_visible, counted, visible
 from conformance.reports.faces import is_client
 from conformance.reports.figures import Figures
 from conformance.reports.page.evidence import MOST_CASES, PageEvidence
-from conformance.reports.page.markup import Bar, bar_chart, counted, in_words, latency_plot, run_plot
+from conformance.reports.page.markup import Bar, bar_chart, in_words, latency_plot, run_plot
 from conformance.reports.page.transcript import Transcript
 from conformance.reports.remarks import (
     client_lines,

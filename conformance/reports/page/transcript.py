@@ -23,8 +23,9 @@ from conformance.contract.contract import Contract
 from conformance.journal import Note, Record
 from conformance.judging.reading import Content
 from conformance.model.traffic import Case, Direction, DriverLine, Exchange, Headers, Kind
+from conformance.reports.escaping import counted
 from conformance.reports.masking import Masking
-from conformance.reports.page.markup import body_markup, counted, in_words
+from conformance.reports.page.markup import body_markup, in_words
 from conformance.reports.result import Reportable
 
 # Of what has no findings the first ones are shown, as long as a page of 5 MB can hold them with all else.
