@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from campaigns import settings
+from parcel import parcel
 from seeded import VARIANTS
 
 from conformance.contract.contract import statum
@@ -28,7 +31,7 @@ def test_an_address_is_known_to_the_gateway_alone_by_what_nobody_guesses(product
 
 def judged(directory: Path, variant: str | None) -> Judged:
     """A small run against the built-in mock gateway."""
-    settings = Settings(
+    told = Settings(
         "SampleKey",
         "SampleSecret",
         products=("sms",),
@@ -39,7 +42,7 @@ def judged(directory: Path, variant: str | None) -> Judged:
         report_dir=directory,
     )
     behaviour = VARIANTS[variant].change(BUILT_IN) if variant else BUILT_IN
-    return judge(read_journal(campaign.run(settings, behaviour=behaviour)))
+    return judge(read_journal(campaign.run(told, behaviour=behaviour)))
 
 
 def test_where_nothing_happens_nothing_is_amiss(tmp_path: Path) -> None:
@@ -57,3 +60,17 @@ def test_inquiries_are_judged_as_what_they_ask_about(tmp_path: Path) -> None:
     came = [n for n in record.notifications if statum().unsolicited_at(n.product) is not None]
     assert {"mpesa-c2b", "mpesa-c2b/validation"} == {n.product for n in came}
     assert (Verdict.PASS, "mpesa-c2b", len(came)) == (form.verdict, form.command, form.observations)
+
+
+@pytest.mark.parametrize("taken", ["broken.empty", "malformed.not-json"])
+def test_what_the_set_up_is_tried_with_leaves_no_notification_behind(taken: str, tmp_path: Path) -> None:
+    """By a contract without a read-only command, where the gateway accepts what it should refuse: it is blamed once."""
+    told = {"consumer_key": "SampleKey", "consumer_secret": "SampleSecret", "contract": parcel()}
+    given = settings(tmp_path, exclusive_account=True, notify_within_s=2.0, shrink_requests=0, **told)
+    waived = frozenset({taken, "broken.pattern", "broken.range"})
+    record = read_journal(campaign.run(given, behaviour=replace(BUILT_IN, waived=waived)))
+    orphans = next(r.id for r in parcel().catalogue.requirements if str(r.judge).startswith("rule none-that-nobody"))
+    verdicts = {v.requirement.id: v.verdict for v in judge(record, contract=parcel()).verdicts}
+
+    assert Verdict.PASS is verdicts[orphans]
+    assert Verdict.FAIL in verdicts.values()

@@ -87,7 +87,7 @@ NOWHERE_TO_NOTIFY = PreflightCheck(
 def examine(settings: Settings, rig: Rig) -> Iterator[PreflightCheck]:
     """Check after check; the next one is made only if the one before it passed."""
     canaries = Canaries.of(settings, rig)  # a proxy that cannot be spoken to is told before anything is sent
-    for probe in reached(settings, rig.gateway):
+    for probe in reached(settings, rig.gateway, rig.intake.disown):
         yield probe
         if not probe.ok:
             return

@@ -1,23 +1,23 @@
 """Is it the gateway that answers? Asked before anything is judged, so that no server is blamed for not being one.
 
-    reached     probe by probe: the address answers, clock and certificate, how the first command does, the credential
-    PreflightCheck       the outcome of one, with a hint where it failed
+    reached         check by check: address, clock and certificate, how the first command is answered, credential
+    PreflightCheck  the outcome of one, with a hint where it failed
 
 The command that tells about the account is asked for first, and where it is answered as it should be nothing else is.
 A gateway may be at fault there and right elsewhere, and then it has to be judged. So the set-up is wrong only where the
 commands are answered no better than a path that is none of them: with one redirect, one page, one error. To see that,
-an object whose members are empty is sent to each of them, which a gateway refuses, and which reaches nobody if it does
-not. So is the first command of a contract that has none about the account.
+each of them is sent a body that the probes of the contract say is refused, and that reaches nobody if it is not. So is
+the first command of a contract that has none about the account; where no probe has such a body, a path that is no
+command is asked for instead.
 """
 
 from __future__ import annotations
 
-import json
 import re
 import secrets
 import ssl
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -25,10 +25,11 @@ from urllib.parse import urljoin, urlsplit
 
 from conformance.contract.command import Command
 from conformance.contract.contract import Contract
+from conformance.contract.probes import Outcome
 from conformance.gateway.settings import Settings
 from conformance.judging.reading import ANSWERED_BETWEEN, UNAUTHORIZED, Content, is_number
 from conformance.model.errors import SuiteError
-from conformance.model.traffic import CLOSED_ON_REUSE, Request, Response, header, media_type
+from conformance.model.traffic import CLOSED_ON_REUSE, JSON_MEDIA_TYPE, Kind, Request, Response, header, media_type
 from conformance.wire.connection import Certificate, Connection, HttpAnswer, KeepAlive, Unanswered
 from conformance.wire.pacing import retry_after_s, timestamp_of
 from conformance.wire.sender import LONGEST_WAIT_S, TOO_MANY_REQUESTS, UNAVAILABLE, asked_to_stay_away, in_words
@@ -84,9 +85,14 @@ class PreflightCheck:
     may_be_chance: bool = False
 
 
-def reached(settings: Settings, gateway: str) -> Iterator[PreflightCheck]:
-    """Check after check of the gateway at the base URL `gateway`; the one that failed, if any does, is the last."""
-    asking = _Asking(settings, gateway)
+def reached(
+    settings: Settings, gateway: str, on_id: Callable[[str], None] = lambda _: None
+) -> Iterator[PreflightCheck]:
+    """Check after check of the gateway at the base URL `gateway`; the one that failed, if any does, is the last.
+
+    `on_id` is called with each id that an answer gives, for a notification may follow.
+    """
+    asking = _Asking(settings, gateway, on_id)
     try:
         with asking.connection:
             yield from _reached(settings, asking)
@@ -102,24 +108,25 @@ def reached(settings: Settings, gateway: str) -> Iterator[PreflightCheck]:
 
 
 def _reached(settings: Settings, asking: _Asking) -> Iterator[PreflightCheck]:
-    answer, certificate = asking.first_answer()
+    first = asking.answered(asking.first)
     waited = 0.0
-    while (asked := _told_to_wait(answer)) is not None:
+    while (asked := _told_to_wait(first.response)) is not None:
         if asked > LONGEST_WAIT_S:
-            failure = asked_to_stay_away(answer.status, asked)
+            failure = asked_to_stay_away(first.response.status, asked)
             yield PreflightCheck("gateway reachable", ok=False, detail=failure.message, hint=failure.hint)
             return
         if waited + asked > LONGEST_WAIT_S:
             break
         if not waited:  # it may ask so once a second
-            told = f"{asking.gateway} answered {answer.status}, and asks to wait for {in_words(asked)}"
+            told = f"{asking.gateway} answered {first.response.status}, and asks to wait for {in_words(asked)}"
             yield PreflightCheck(ASKED_TO_WAIT, ok=True, detail=told, warning=True)
         pause = max(asked, SHORTEST_WAIT_S)
         time.sleep(pause)  # the gateway has asked for just this
         waited += pause
-        answer, certificate = asking.first_answer()
+        first = asking.answered(asking.first)
+    answer = first.response
     yield PreflightCheck("gateway reachable", ok=True, detail=f"{asking.gateway} answered {answer.status}")
-    yield from _lasting(certificate)
+    yield from _lasting(first.certificate)
     yield from clock(answer, time.time())
     reading = asking.reading
     if reading.status(answer) == UNAUTHORIZED:
@@ -143,9 +150,9 @@ def _reached(settings: Settings, asking: _Asking) -> Iterator[PreflightCheck]:
 
 def _unanswered(asking: _Asking, unanswered: Unanswered) -> PreflightCheck:
     """What it means that the first command has no answer: no gateway, or one that fails in that alone."""
-    others = [command for command in asking.commands if command is not asking.first]
+    other = next((command for command in asking.commands if command is not asking.first), None)
     with suppress(Unanswered), asking.connection:
-        if others and not unanswered.never_left and asking.reading.in_envelope(asking.command(others[0])):
+        if other and not unanswered.never_left and asking.reading.in_envelope(asking.answered(other).response):
             detail = f"{asking.first.name} is not answered: {unanswered}"
             return PreflightCheck(asking.first.name, ok=True, detail=detail, warning=True)
     return PreflightCheck(
@@ -157,9 +164,9 @@ def _unanswered(asking: _Asking, unanswered: Unanswered) -> PreflightCheck:
 
 
 class _Asking:
-    """What is asked, on one connection: as the run does it, byte for byte what it would send."""
+    """Asks on one connection, as the run does."""
 
-    def __init__(self, settings: Settings, gateway: str) -> None:
+    def __init__(self, settings: Settings, gateway: str, on_id: Callable[[str], None]) -> None:
         self.gateway = gateway
         secure = gateway.startswith("https:")
         tls = client_tls(settings.ca_file) if secure else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -168,55 +175,53 @@ class _Asking:
         self.commands = [command for command in contract.commands_of(settings.products) if command.product is not None]
         self.first = self.commands[0] if contract.account is None else contract.commands[contract.account.command]
         self.reading = _AnswerReader(contract)
-        self._schemas = contract.schemas
         right = contract.authentication.value(settings.consumer_key, settings.consumer_secret)
-        self._headers = ((contract.authentication.header, right), ("Content-Type", "application/json"))
+        self._headers = ((contract.authentication.header, right), ("Content-Type", JSON_MEDIA_TYPE))
         self._tries = TRIES_OVER_NETWORK if settings.network_there else 1
+        self._on_id = on_id
+        self._refused = _refused_body(contract)
         # A path that no gateway can have.
         self._nonsense = f"no-such-command-{secrets.token_hex(4)}"
 
-    def first_answer(self) -> tuple[Response, Certificate | None]:
-        """The answer to the first command, and the certificate of who gave it; Unanswered if there is none."""
-        answer = self._answered(self.first)
-        return answer.response, answer.certificate
-
-    def command(self, command: Command) -> Response:
-        """The answer to a command that is asked for nothing."""
-        return self._answered(command).response
-
-    def _answered(self, command: Command) -> HttpAnswer:
-        if command.method == "GET":
-            return self._got(command.method, command.name)
-        # It may be sent twice, for nothing can come of it: neither a number nor an amount is named.
-        nothing = dict.fromkeys(self._schemas.resolved(command.request_schema)["required"], "")
-        return self._got(command.method, command.name, nothing)
-
     def others(self) -> tuple[list[Response], dict[str, Response]]:
         """The answers to the commands of the run, and those to a path that is none of them, by method."""
-        commands = [self.command(command) for command in self.commands]
-        nonsense = {"GET": self._got("GET", self._nonsense), "POST": self._got("POST", self._nonsense, {})}
-        return commands, {method: each.response for method, each in nonsense.items()}
+        methods = dict.fromkeys(command.method for command in (self.first, *self.commands))
+        nonsense = {method: self._got(method, self._nonsense).response for method in methods}
+        return [self.answered(command).response for command in self.commands], nonsense
 
-    def _got(self, method: str, command: str, members: Mapping[str, str] | None = None) -> HttpAnswer:
-        body = b"" if members is None else json.dumps(members).encode()
-        request = Request(method, f"{self.gateway.rstrip('/')}/{command}", self._headers, body)
+    def answered(self, command: Command) -> HttpAnswer:
+        """The answer to a command that is asked for nothing, and the certificate of who gave it."""
+        asked_for = self._nonsense if self._refused is None and command.method != "GET" else command.name
+        return self._got(command.method, asked_for)
+
+    def _got(self, method: str, path: str) -> HttpAnswer:
+        """The answer. It may be sent twice, for nothing can come of it: neither a number nor an amount is named."""
+        body = b"" if method == "GET" else self._refused or b""
+        answer = self._tried(Request(method, f"{self.gateway.rstrip('/')}/{path}", self._headers, body))
+        given = self.reading.members(answer.response).get(self.reading.contract.answer.id)
+        if isinstance(given, str):
+            self._on_id(given)
+        return answer
+
+    def _tried(self, request: Request) -> HttpAnswer:
         for _ in range(self._tries - 1):
-            try:
+            with suppress(Unanswered):
                 answer = self.connection.ask(request)
-            except Unanswered:
-                continue
-            if answer.response.status not in ANSWERED_BETWEEN:
-                return answer
-        return self._asked(request)
-
-    def _asked(self, request: Request) -> HttpAnswer:
-        """The answer; on another connection, if the one that stood was closed before."""
+                if answer.response.status not in ANSWERED_BETWEEN:
+                    return answer
         try:
             return self.connection.ask(request)
         except Unanswered as unanswered:
             if str(unanswered) != CLOSED_ON_REUSE:
                 raise
-        return self.connection.ask(request)
+        return self.connection.ask(request)  # on another connection: the one that stood was closed before
+
+
+def _refused_body(contract: Contract) -> bytes | None:
+    """A text that the contract says is refused, without a digit in it; None if no probe has one."""
+    rows = (row for row in contract.probes.of(Kind.MALFORMED) if row.outcome is Outcome.REFUSED)
+    texts = (making.text("text") for row in rows for making in row.made if making.by == "text")
+    return next((text.encode() for text in texts if text.strip() and not any(map(str.isdigit, text))), None)
 
 
 # --- What the answers tell
@@ -224,9 +229,8 @@ class _Asking:
 
 def _told_to_wait(answer: Response) -> float | None:
     """The seconds after which the gateway says that it would answer; None if it does not."""
-    if answer.status not in (TOO_MANY_REQUESTS, UNAVAILABLE):
-        return None
-    return retry_after_s(answer.headers, time.time())
+    told = answer.status in (TOO_MANY_REQUESTS, UNAVAILABLE)
+    return retry_after_s(answer.headers, time.time()) if told else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -313,7 +317,12 @@ def _elsewhere(asking: _Asking, answer: Response) -> PreflightCheck | None:
         return None
     kinds = {_kind(each) for each in answers}
     asked = ((asking.first, answer), *zip(asking.commands, commands, strict=True))
-    as_nonsense = all(_alike(reading, each, nonsense[command.method]) for command, each in asked)
+    # The same, as far as one can tell without comparing texts.
+    as_nonsense = all(
+        (each.status, reading.in_envelope(each)) == (other.status, reading.in_envelope(other))
+        for command, each in asked
+        for other in (nonsense[command.method],)
+    )
     if not as_nonsense and (len(kinds) > 1 or kinds == {None}):
         return None
     return PreflightCheck(
@@ -324,18 +333,10 @@ def _elsewhere(asking: _Asking, answer: Response) -> PreflightCheck | None:
     )
 
 
-def _alike(reading: _AnswerReader, one: Response, other: Response) -> bool:
-    """Whether two requests are answered the same, as far as one can tell without comparing texts."""
-    return (one.status, reading.in_envelope(one)) == (other.status, reading.in_envelope(other))
-
-
 def _kind(answer: Response) -> str | None:
     """Of what kind an answer is that no command can be told by; None for any other."""
-    if answer.status in REDIRECTS:
-        return "redirect"
-    if answer.status in SERVER_ERRORS:
-        return "server error"
-    return "not found" if answer.status == NOT_FOUND else None
+    kinds = {"redirect": REDIRECTS, "server error": SERVER_ERRORS, "not found": (NOT_FOUND,)}
+    return next((kind for kind, statuses in kinds.items() if answer.status in statuses), None)
 
 
 # --- In words

@@ -10,13 +10,14 @@ from __future__ import annotations
 import secrets
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from math import inf
 from typing import Any
 
+from conformance.gateway.listening import id_at_a_glance
 from conformance.gateway.settings import Settings
 from conformance.journal import Journal, Redaction
 from conformance.journal.redaction import credential_text, is_own_word, tokens_of
@@ -44,10 +45,13 @@ REFUSAL_EACH_S = 1.0
 class RunIntake:
     """Takes what reaches the receiver, in the receiver's threads.
 
-    Whatever says that it is a canary is no notification; only those that are awaited are remembered.
+    Whatever says that it is a canary is no notification; only those that are awaited are remembered. `id_of` reads the
+    id that a notification tells.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, id_of: Callable[[Request], str | None] = lambda _: None) -> None:
+        self._id_of = id_of
+        self._own: set[str] = set()
         self._awaited: dict[str, tuple[str | None, str] | None] = {}
         self._changed = threading.Condition()
         self._take: OnArrival | None = None
@@ -75,7 +79,15 @@ class RunIntake:
                 if self._early_bytes <= MOST_EARLY and len(self._early) < MOST_EARLY_REQUESTS:
                     self._early.append((product, request, at, wall))
                 return
-        self._take(product, request, at, wall)
+        if not self._is_own(request):
+            self._take(product, request, at, wall)
+
+    def disown(self, request_id: str) -> None:
+        """A notification with that id is of a request that the suite made to see whether the set-up works."""
+        self._own.add(request_id)
+
+    def _is_own(self, request: Request) -> bool:
+        return bool(self._own) and self._id_of(request) in self._own
 
     def on_unread(self, unread: Unread) -> None:
         """What the receiver calls with what is no request; what comes before the journal is kept for it."""
@@ -123,7 +135,8 @@ class RunIntake:
         with self._changed:
             early, self._early, self._take = self._early, [], take
         for arrival in early:
-            take(*arrival)
+            if not self._is_own(arrival[1]):
+                take(*arrival)
 
     def new_canary(self) -> str:
         """A token that nobody knows, for one canary; from here on it is awaited."""
@@ -167,7 +180,8 @@ def rigged(settings: Settings, behaviour: Behaviour = BUILT_IN) -> Iterator[Rig]
 
     Raises EnvironmentFailure if an address is taken, UsageError for a callback URL that is none.
     """
-    intake, callbacks = RunIntake(), settings.contract.callbacks
+    contract = settings.contract
+    intake, callbacks = RunIntake(lambda request: id_at_a_glance(request, contract)), contract.callbacks
     public = settings.callback_url
     if public is None and settings.gateway is None and settings.callback_token is None:
         # The mock gateway is told whatever is registered with it, so let it prove that a query survives.
