@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import contract_tables
 import yaml
 from click.testing import CliRunner
 from meanings import (
@@ -37,6 +38,7 @@ from conformance.cli import COMMANDS, cli
 from conformance.cli.configuration import NAME, configuration_schema, switches, variable
 from conformance.contract.behaviours import CHOOSING
 from conformance.contract.contract import statum
+from conformance.contract.requirements import Actor
 from conformance.contract.schema_set import BASE_URI, FORMATS
 from conformance.gateway.campaign import JOURNAL
 from conformance.journal.rows import CREATE
@@ -121,6 +123,11 @@ def variants() -> str:
 def requirements() -> str:
     """What the command prints."""
     return CliRunner().invoke(cli, ["requirements", "--format", "markdown"], standalone_mode=False).output
+
+
+def owed_by(actor: Actor) -> str:
+    """The requirements on clients, or on receivers."""
+    return table(("id", "requirement", "level", "rests on"), contract_tables.owed_by(statum(), actor))
 
 
 def driver_messages() -> str:
@@ -322,6 +329,17 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "faults": faults,
     "variants": variants,
     "requirements": requirements,
+    "contract-commands": lambda: table(
+        ("command", "method", "callback", "members", "beside that"), contract_tables.commands(statum())
+    ),
+    "contract-members": lambda: table(
+        ("member", "of", "every gateway must accept", "the widest that it may"),
+        contract_tables.members(statum()),
+    ),
+    "contract-answers": lambda: table(("member", "of", "holds"), contract_tables.answers(statum())),
+    "contract-notifications": lambda: table(("member", "at", "holds"), contract_tables.notifications(statum())),
+    "contract-clients": lambda: owed_by(Actor.CLIENT),
+    "contract-receivers": lambda: owed_by(Actor.RECEIVER),
     "driver-messages": driver_messages,
     "client-scenarios": client_scenarios,
     "choosing-words": lambda: words(choosing=True),
