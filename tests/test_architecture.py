@@ -86,12 +86,6 @@ LATE = {
     ("conformance/__main__.py", "conformance.cli.outcome"),
 }
 
-# Files that still import each other, and names that still belong to two classes. Only ever shorter: whoever parts a
-# pair, or renames a class, takes its entry out.
-MUTUAL_STILL: set[tuple[str, str]] = set()
-NAMED_TWICE_STILL = {"Answer", "Rule", "Telling", "_Absent", "_Pairs"}
-
-
 Rule = Callable[[Module], Iterator[str]]
 
 
@@ -126,9 +120,7 @@ def one_way(module: Module) -> Iterator[str]:
     shipped = imports_by_module(module.root)
     for line, name in module.imported:
         other = module_of(name, shipped)
-        if other == module.dotted or module.dotted not in shipped.get(other, ()):
-            continue
-        if not {(module.dotted, other), (other, module.dotted)} & MUTUAL_STILL:
+        if other != module.dotted and module.dotted in shipped.get(other, ()):
             yield module.at(line, f"imports {other}, which imports it")
 
 
@@ -137,7 +129,7 @@ def classes_named_once(module: Module) -> Iterator[str]:
     if not module.is_shipped:
         return
     for node in ast.walk(module.tree):
-        if isinstance(node, ast.ClassDef) and node.name not in NAMED_TWICE_STILL:
+        if isinstance(node, ast.ClassDef):
             first = class_places(module.root)[node.name]
             if first != module.place:
                 yield module.at(node.lineno, f"names a class {node.name}, as {first} does")

@@ -52,6 +52,7 @@ UNPROMISED = {
         {
             "hypothesis.internal.conjecture.providers.AVAILABLE_PROVIDERS": "where its guide has a backend registered",
             "hypothesis.internal.conjecture.providers.PrimitiveProvider": "what its guide has a backend inherit from",
+            "hypothesis.internal.intervalsets.IntervalSet": "the type of an argument of a backend",
         },
     ),
     "uvicorn": Unpromised(

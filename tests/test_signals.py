@@ -138,11 +138,13 @@ def test_a_second_signal_ends_what_a_gateway_drips(tmp_path: Path, monkeypatch: 
 
     begun = time.monotonic()
     with heeded(hard=False), held_back(), Closing(close_all), serving(handle) as port:
-        threading.Thread(target=signal_twice, daemon=True).start()
+        signalling = threading.Thread(target=signal_twice, daemon=True)
+        signalling.start()
         with Journal.create(tmp_path / campaign.JOURNAL, {}, Redaction.none()) as journal:
             case = a_case("a", f"http://127.0.0.1:{port}/")
             with suppress(KeyboardInterrupt):
                 Sender(journal, Pace(), timeout_s=600.0).send([[case]])
+        signalling.join(PATIENCE_S)  # or a signal that comes late would end this process
     assert time.monotonic() - begun < PATIENCE_S
 
 
