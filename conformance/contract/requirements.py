@@ -26,7 +26,7 @@ NOTIFICATION, SUCCEEDED, FAILED = "notification", "notification.success", "notif
 # What a client sends, by the schema of its command.
 REQUEST = "request"
 
-# The aspect of all probes of a kind; of those that another requirement names, that one judges. In probes.toml it is that
+# The aspect of all probes of a kind; of those that another requirement names, that one judges. In probes.toml that
 # of a row whose makings have aspects of their own.
 ANY = "*"
 
