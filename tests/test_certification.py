@@ -191,7 +191,7 @@ def test_the_command_certifies_and_judges_again(
 ) -> None:
     """Output, exit code and reports; `judge` says the same of the journal, and `replay` declines it."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(certification, "_watch", lambda bench: bench.journal.note("settled", {"at": 1e10}))
+    monkeypatch.setattr(certification, "watch", lambda bench: bench.journal.note("settled", {"at": 1e10}))
     options = ("--driver", driver("only-details"), "--timeout", "0.3", "--max-examples", "0", "--seed", "7")
 
     certified = call(capsys, "certify", *options)

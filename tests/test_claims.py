@@ -300,7 +300,7 @@ def test_no_broken_should_may_be_asked_for(tmp_path: Path) -> None:
 def certified(capsys: Capsys, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Called:
     """A certificate of a client that has account-details and nothing else."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(certification, "_watch", lambda bench: bench.journal.note("settled", {"at": 1e10}))
+    monkeypatch.setattr(certification, "watch", lambda bench: bench.journal.note("settled", {"at": 1e10}))
     make_key_pair(Path("vendor.key"))
     driver = shlex.join((sys.executable, "-S", "-E", str(DRIVER), "only-details"))
     quick = ("--max-examples", "0", "--timeout", "0.3", "--seed", "7")
