@@ -122,8 +122,8 @@ def _reply(status: int, content: Mapping[str, Any]) -> Reply:
 class MockServer:
     """A `gateway` served on the address `listen`; a context manager. `url` is the base URL, `requests` counts.
 
-    `courier` counts what became of notifications. `seed` settles what is made up of what no request precedes; `controlled`:
-    whoever reaches it may have such a thing started (`CONTROL`).
+    `courier` counts notifications. `seed` settles what is made up of what no request precedes; `controlled`: whoever
+    reaches it may have such a thing started (`CONTROL`).
     Raises EnvironmentFailure on construction if the address cannot be had, and SuiteError on entering if serving fails.
     """
 
