@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +104,22 @@ def test_text_that_utf_8_cannot_say_does_not_end_the_journal(journal: Journal) -
     journal.notified(None, Request("GET", "/\ud800\x00ü"), 1.0, 2.0)
     journal.flush()
     assert ["/\\ud800\x00ü"] == [n.request.url for n in read_journal(journal.path).notifications]
+
+
+@pytest.mark.parametrize(
+    "part", [slice(3), slice(2, None), slice(2, 4), slice(-2, None), slice(9), slice(None, None, 2)]
+)
+def test_a_slice_of_rows_is_that_of_their_values(journal: Journal, part: slice) -> None:
+    """It is read when it is gone through; a slice of a slice is taken from there."""
+    journal.plan([replace(VALID, id=f"case-{number}") for number in range(5)])
+    journal.flush()
+    rows = read_journal(journal.path).cases
+    expected = list(rows)[part]
+
+    assert expected == list(rows[part])
+    assert len(expected) == len(rows[part])
+    assert expected[-1] == rows[part][-1]
+    assert expected[1:] == list(rows[part][1:])
 
 
 def test_loses_nothing_between_threads(journal: Journal) -> None:

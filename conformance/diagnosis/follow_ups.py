@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any, Generic, TypeVar, overload
+from typing import Any
 
 from conformance.contract.contract import Contract
 from conformance.journal import LISTENED, Held, Record
@@ -23,8 +23,6 @@ from conformance.journal.record import Attempt
 from conformance.judging.reading import told_id
 from conformance.model.traffic import Case, Exchange, Notification
 from conformance.wire.ledger import request_id_of
-
-T = TypeVar("T")
 
 # In the place where the ids of other cases have their kind.
 MARK = "shrink"
@@ -54,54 +52,29 @@ def run_proper(record: Record, contract: Contract) -> Record:
     held = next((note.detail for note in record.notes if note.kind == BEGINNING), None)
     if held is None:
         return record
-    notifications = _First(record.notifications, held["notifications"])
+    notifications = record.notifications[: held["notifications"]]
+    if any(note.kind == LISTENED for note in record.notes):
+        notifications = (*notifications, *_listened_for(record, held, contract))
     return _Beginning(
         record.settings,
-        _First(record.cases, held["cases"]),
-        _First(record.exchanges, held["exchanges"]),
-        (*notifications, *_listened_for(record, held, contract)) if _was_listened_for(record) else notifications,
+        record.cases[: held["cases"]],
+        record.exchanges[: held["exchanges"]],
+        notifications,
         record.notes,
         record.messages,
         whole=record,
     )
 
 
-def _was_listened_for(record: Record) -> bool:
-    return any(note.kind == LISTENED for note in record.notes)
-
-
 def _listened_for(record: Record, held: Mapping[str, int], contract: Contract) -> Iterator[Notification]:
     """The notifications of the run that arrived when it was listened for later, without those of follow-ups."""
     since = min(note.detail["until"] for note in record.notes if note.kind == LISTENED)
-    later = islice(record.exchanges, held["exchanges"], None)
+    later = record.exchanges[held["exchanges"] :]
     bodies = (exchange.response.body for exchange in later if exchange.response)
     of_follow_ups = {request_id_of(body, contract.answer.id) for body in bodies} - {None}
-    for notification in islice(record.notifications, held["notifications"], None):
+    for notification in record.notifications[held["notifications"] :]:
         if notification.received_at >= since and told_id(notification.request, contract) not in of_follow_ups:
             yield notification
-
-
-class _First(Sequence[T], Generic[T]):
-    """The first so many of a sequence, which is gone through no further."""
-
-    def __init__(self, whole: Sequence[T], length: int) -> None:
-        self._whole = whole
-        self._length = length
-
-    def __len__(self) -> int:
-        return self._length
-
-    def __iter__(self) -> Iterator[T]:
-        return islice(self._whole, self._length)
-
-    @overload
-    def __getitem__(self, index: int) -> T: ...
-    @overload
-    def __getitem__(self, index: slice) -> tuple[T, ...]: ...
-    def __getitem__(self, index: int | slice) -> T | tuple[T, ...]:
-        if isinstance(index, slice):
-            return tuple(self)[index]
-        return self._whole[range(self._length)[index]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +25,8 @@ from conformance.gateway.reaching import ASKED_TO_WAIT, PreflightCheck
 from conformance.gateway.replacements import send_replacements
 from conformance.gateway.request_templates import sent_again
 from conformance.gateway.resuming import PLANNED, Rest, check_targets, last_sign
-from conformance.gateway.rig import Rig, recorded, redaction_of, rigged
-from conformance.gateway.settings import RunLimits, Settings
+from conformance.gateway.rig import Campaign, Rig, recorded, redaction_of, rigged
+from conformance.gateway.settings import Settings
 from conformance.journal import RESUMED, Journal, Record, read_journal
 from conformance.mock.behaviour import BUILT_IN, Behaviour
 from conformance.model.errors import EnvironmentFailure, UsageError, lack_of
@@ -67,7 +67,17 @@ def run(
             Journal.create(path, recorded(settings, rig), redaction_of(settings, rig)) as journal,
             _to_its_end(rig, journal),
         ):
-            _campaign(_Stage(settings, rig, journal, progress), planned, examined)
+            journal.note("samples", {"passed": check_samples(settings.contract)})
+            _note_examined(journal, examined)
+            if obstacle is not None:
+                raise obstacle
+            # Another plan need not follow the seed, so that nothing can be planned anew by it.
+            anew = planned == Plan.of
+            with _listening(settings, rig, journal, progress) as campaign:
+                groups = _send(campaign, planned(settings, rig.gateway), keep=anew and settings.network_there)
+                if anew and campaign.hearing.unanswered:
+                    # Where it is hardly ever needed, the plan was not kept: it is made once more.
+                    send_replacements(campaign, groups or _groups(Plan.of(settings, rig.gateway)))
     return path
 
 
@@ -98,7 +108,11 @@ def resume(path: Path, settings: Settings, progress: Progress | None = None, beh
             rest, since = Rest.of(read_journal(path), settings, rig.gateway), last_sign(read_journal(path))
             journal.note(RESUMED, {"silent_since": since, "until": journal.time_of(time.monotonic())})
             with _to_its_end(rig, journal):
-                _rest_of_campaign(_Stage(settings, rig, journal, progress), rest, examined)
+                _note_examined(journal, examined)
+                with _listening(settings, rig, journal, progress, rest.count_against) as campaign:
+                    campaign.hearing.unanswered.update(rest.cut_off)
+                    _send_all(campaign, rest.plan)
+                    send_replacements(campaign, rest.groups, rest.replaced, rest.rounds)
     return path
 
 
@@ -122,62 +136,36 @@ def _to_its_end(rig: Rig, journal: Journal) -> Iterator[None]:
     journal.note("finished", {"duration_s": round(time.monotonic() - begun, 3)})
 
 
-@dataclass(frozen=True, slots=True)
-class _Stage:
-    """What a campaign is held on."""
-
-    settings: Settings
-    rig: Rig
-    journal: Journal
-    progress: Progress
-
-
-def _campaign(stage: _Stage, planned: Callable[[Settings, str], Plan], examined: Sequence[PreflightCheck]) -> None:
-    settings, gateway, journal = stage.settings, stage.rig.gateway, stage.journal
-    journal.note("samples", {"passed": check_samples(settings.contract)})
-    _note_examined(journal, examined)
-    if (obstacle := _obstacle(examined)) is not None:
-        raise obstacle
-    # Another plan need not follow the seed, so that nothing can be planned anew by it.
-    anew = planned == Plan.of
-    likely = anew and settings.network_there
-    with _listening(stage) as (hearing, sender, not_planned):
-        groups = _send(planned(settings, gateway), not_planned, journal, hearing, sender, keep=likely)
-        if anew and hearing.unanswered:
-            # Where it is hardly ever needed, the plan was not kept: it is made once more.
-            send_replacements(
-                settings, gateway, journal, hearing, sender, groups or _groups(Plan.of(settings, gateway))
-            )
-
-
-def _rest_of_campaign(stage: _Stage, rest: Rest, examined: Sequence[PreflightCheck]) -> None:
-    settings, journal = stage.settings, stage.journal
-    _note_examined(journal, examined)
-    with _listening(stage, rest.count_against) as (hearing, sender, _):
-        hearing.unanswered.update(rest.cut_off)
-        hearing.expect(len(rest.plan.cases))
-        stage.progress.phase("send", f"{len(rest.plan.cases)} cases")
-        _send_all(rest.plan, sender)
-        send_replacements(
-            settings, stage.rig.gateway, journal, hearing, sender, rest.groups, rest.replaced, rest.rounds
-        )
-
-
 @contextmanager
 def _listening(
-    stage: _Stage, count: Callable[[Allowance, Successes], None] | None = None
-) -> Iterator[tuple[Listening, Sender, dict[str, int]]]:
-    """Takes notifications while the cases are sent, then those that are owed; then looks into what failed."""
-    settings, rig, journal = stage.settings, stage.rig, stage.journal
-    hearing = Listening(settings, journal, stage.progress)
-    not_planned: dict[str, int] = {}
-    with _sending(settings, rig.gateway, journal, hearing, not_planned, count) as sender:
+    settings: Settings,
+    rig: Rig,
+    journal: Journal,
+    progress: Progress,
+    count: Callable[[Allowance, Successes], None] | None = None,
+) -> Iterator[Campaign]:
+    """Takes notifications while the cases are sent, then those that are owed; then looks into what failed.
+
+    All is sent within the limits of the run; `count` takes off what was sent before. In the end it is noted what may
+    have been accepted.
+    """
+    bounds = settings.bounds
+    allowance = bounds.allowance(settings.contract)
+    hearing = Listening(settings, journal, progress)
+    if bounds.any:
+        hearing.successes = Successes(settings.contract, allowance, hearing.on_proof, alone=settings.exclusive_account)
+        if count is not None:
+            count(allowance, hearing.successes)
+    campaign = Campaign(settings, rig, journal, hearing, _sender(settings, rig.gateway, journal, hearing, allowance))
+    try:
         rig.intake.hand_to(hearing.on_arrival)
         with watched(settings, rig, journal, hearing.ledger):
-            yield hearing, sender, not_planned
-            _begin_to_listen(hearing)
+            yield campaign
+            progress.phase("listen", f"up to {hearing.patience_s:g} s")
+            if hearing.ledger.outstanding:
+                progress.until(hearing.ledger.deadline)
             budget = settings.shrink_budget(rig.gateway)
-            early = _Early(settings, journal, hearing)
+            early = _Early(campaign)
             settled = hearing.ledger.wait(early.judge if budget else None)
         if settings.gateway is not None and (doubted := _doubted(settings, hearing.ledger)):
             journal.note("way-back", _way_back(settings, rig, doubted))
@@ -186,114 +174,78 @@ def _listening(
         rig.receiver.tell_unfinished()
         journal.note("settled", {"at": journal.time_of(time.monotonic()), **_described(settled)})
         if budget and not early.was_well:
-            _look_into_failures(settings, journal, hearing, sender, budget)
-
-
-@contextmanager
-def _sending(  # noqa: PLR0913, PLR0917 - all that a sending needs
-    settings: Settings,
-    gateway: str,
-    journal: Journal,
-    hearing: Listening,
-    not_planned: Mapping[str, int],
-    count: Callable[[Allowance, Successes], None] | None = None,
-) -> Iterator[Sender]:
-    """Sends whatever the run sends to `gateway`, within its limits; in the end it is noted what may have been accepted.
-
-    `count` takes off what was sent before.
-    """
-    bounds = settings.bounds
-    allowance = bounds.allowance(settings.contract)
-    if bounds.any:
-        hearing.successes = Successes(settings.contract, allowance, hearing.on_proof, alone=settings.exclusive_account)
-        if count is not None:
-            count(allowance, hearing.successes)
-    try:
-        yield Sender(
-            journal,
-            hearing.pace,
-            on_exchange=hearing.on_exchange,
-            on_pause=hearing.on_pause,
-            ca_file=settings.ca_file,
-            allowance=allowance,
-            # The built-in gateway ends with its run: what was under way then is nothing to the one that comes after it.
-            manners=bounds.manners(
-                over_network=settings.network_there,
-                recorded_first=settings.gateway is not None,
-                keep_alive=settings.replaceable or settings.network_there,
-            ),
-            addressees=Addressees.of(settings.contract, settings.constraints, gateway),
-            reading=[c.name for c in settings.contract.commands.values() if c.product is None and c.method == "GET"],
-        )
+            _look_into_failures(campaign, budget)
     finally:
         if bounds.any or allowance.withheld:
-            journal.note("allowance", _within_limits(bounds, allowance, not_planned))
+            # What may have been accepted, and how many cases and attempts which option kept from being sent.
+            journal.note(
+                "allowance",
+                {
+                    "max_accepted": bounds.max_accepted,
+                    "max_spend": bounds.max_spend,
+                    "accepted_at_most": allowance.taken,
+                    "spent_at_most": allowance.spent,
+                    "not_planned": campaign.not_planned,
+                    "withheld": dict(allowance.withheld),
+                },
+            )
 
 
-def _within_limits(bounds: RunLimits, allowance: Allowance, not_planned: Mapping[str, int]) -> Mapping[str, Any]:
-    """What may have been accepted, and how many cases and attempts were kept from being sent by which option."""
-    return {
-        "max_accepted": bounds.max_accepted,
-        "max_spend": bounds.max_spend,
-        "accepted_at_most": allowance.taken,
-        "spent_at_most": allowance.spent,
-        "not_planned": dict(not_planned),
-        "withheld": dict(allowance.withheld),
-    }
-
-
-def _begin_to_listen(hearing: Listening) -> None:
-    """Tell that everything was sent, and how long what is owed is waited for."""
-    hearing.progress.phase("listen", f"up to {hearing.patience_s:g} s")
-    if hearing.ledger.outstanding:
-        hearing.progress.until(hearing.ledger.deadline)
+def _sender(settings: Settings, gateway: str, journal: Journal, hearing: Listening, allowance: Allowance) -> Sender:
+    return Sender(
+        journal,
+        hearing.pace,
+        on_exchange=hearing.on_exchange,
+        on_pause=hearing.on_pause,
+        ca_file=settings.ca_file,
+        allowance=allowance,
+        # The built-in gateway ends with its run: what was under way then is nothing to the one that comes after it.
+        manners=settings.bounds.manners(
+            over_network=settings.network_there,
+            recorded_first=settings.gateway is not None,
+            keep_alive=settings.replaceable or settings.network_there,
+        ),
+        addressees=Addressees.of(settings.contract, settings.constraints, gateway),
+        reading=[c.name for c in settings.contract.commands.values() if c.product is None and c.method == "GET"],
+    )
 
 
 class _Early:
     """Whether a run calls for inquiries, judged while it is still listened for what nobody owes any more."""
 
-    def __init__(self, settings: Settings, journal: Journal, hearing: Listening) -> None:
-        self._settings, self._journal, self._hearing = settings, journal, hearing
+    def __init__(self, campaign: Campaign) -> None:
+        self._campaign = campaign
         self._well_with: int | None = None
 
     def judge(self) -> None:
         """By what has come so far."""
-        self._journal.flush()
-        heard = self._hearing.arrived
-        now = self._journal.time_of(time.monotonic())
-        settings = self._settings
-        if not is_called_for(GATEWAY, settings.contract, settings.expectations, read_journal(self._journal.path), now):
+        settings, journal = self._campaign.settings, self._campaign.journal
+        journal.flush()
+        heard = self._campaign.hearing.arrived
+        now = journal.time_of(time.monotonic())
+        if not is_called_for(GATEWAY, settings.contract, settings.expectations, read_journal(journal.path), now):
             self._well_with = heard
 
     @property
     def was_well(self) -> bool:
         """Whether there was nothing to look into, and nothing has come since."""
-        return self._well_with == self._hearing.arrived and not self._hearing.strays.left_out
+        hearing = self._campaign.hearing
+        return self._well_with == hearing.arrived and not hearing.strays.left_out
 
 
-def _send(  # noqa: PLR0913 - all that a sending needs
-    plan: Plan,
-    not_planned: dict[str, int],
-    journal: Journal,
-    hearing: Listening,
-    sender: Sender,
-    *,
-    keep: bool,
-) -> tuple[Group, ...]:
+def _send(campaign: Campaign, plan: Plan, *, keep: bool) -> tuple[Group, ...]:
     """What is planned. Nobody has the plan after that, which may be most of what a large run has in memory.
 
-    Unless it is to be kept: then its groups are returned. How much of it was left out for the limits of the run is put
-    into `not_planned`.
+    Unless it is to be kept: then its groups are returned.
     """
-    not_planned.update(plan.beyond_limits)
+    journal = campaign.journal
+    campaign.not_planned.update(plan.beyond_limits)
     journal.plan(plan.cases)
     journal.note(PLANNED, {"alone": [g[0].group for g in plan.alone], "last": [g[0].group for g in plan.last]})
     journal.flush()  # else requests would stand behind the whole plan, and not in the file when they go out
     for case_id, why in plan.left_out.items():
         journal.note("left-out", {"case": case_id, "why": why})
-    hearing.expect(len(plan.cases))
-    hearing.progress.phase("send", f"{len(plan.cases)} cases")
-    _send_all(plan, sender)
+    _send_all(campaign, plan)
     return _groups(plan) if keep else ()
 
 
@@ -301,15 +253,14 @@ def _groups(plan: Plan) -> tuple[Group, ...]:
     return (*plan.alone, *plan.groups, *plan.last)
 
 
-def _send_all(plan: Plan, sender: Sender) -> None:
-    for group in plan.alone:
-        sender.send([group])
-    sender.send(plan.groups)
-    sender.send(plan.last)
+def _send_all(campaign: Campaign, plan: Plan) -> None:
+    campaign.hearing.progress.phase("send", f"{len(plan.cases)} cases")
+    campaign.send(plan.alone, plan.groups, plan.last)
 
 
-def _look_into_failures(settings: Settings, journal: Journal, hearing: Listening, sender: Sender, budget: int) -> None:
+def _look_into_failures(campaign: Campaign, budget: int) -> None:
     """On what do the failures depend, and what are the simplest requests that show them?"""
+    settings, journal, hearing = campaign.settings, campaign.journal, campaign.hearing
     journal.flush()
     record = read_journal(journal.path)
     base = record.settings["gateway"]
@@ -341,7 +292,7 @@ def _look_into_failures(settings: Settings, journal: Journal, hearing: Listening
         hearing.begin_again(search.patience_s if listen_s is None else listen_s)
         hearing.expect(sum(map(len, groups)))
         journal.plan([case for group in groups for case in group])
-        sender.send(groups)
+        campaign.sender.send(groups)
         if listen_s is not None:
             hearing.ledger.wait()
         settled_at = journal.time_of(time.monotonic())

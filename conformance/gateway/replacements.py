@@ -21,14 +21,12 @@ from conformance.contract.command import Key
 from conformance.contract.contract import Contract
 from conformance.gateway.case_files import FROM_FILES
 from conformance.gateway.command_plan import Group, in_order, seed_for
-from conformance.gateway.listening import Listening
 from conformance.gateway.plan import Plan
+from conformance.gateway.rig import Campaign
 from conformance.gateway.sequences import asked
 from conformance.gateway.settings import Settings
-from conformance.journal import Journal
 from conformance.judging.evidence import BALANCE
 from conformance.model.traffic import Case, Kind
-from conformance.wire import Sender
 
 # So often what got lost is planned anew. With one request in ten lost, what needs three answers (a twin, what it builds
 # on, its own) fails in one round out of four, and in all of them, the first among them, once in 2,500 times.
@@ -39,26 +37,20 @@ MOST_LOST = 0.5
 PLANNED_ANEW = "planned-anew"
 
 
-def send_replacements(  # noqa: PLR0913, PLR0917 - all that a sending needs
-    settings: Settings,
-    gateway: str,
-    journal: Journal,
-    hearing: Listening,
-    sender: Sender,
-    groups: Sequence[Group],
-    replaced: Collection[str] = (),
-    rounds: int = 0,
+def send_replacements(
+    campaign: Campaign, groups: Sequence[Group], replaced: Collection[str] = (), rounds: int = 0
 ) -> None:
     """Have other cases show what those would have shown that have no answer and were cut off, or lost by the network.
 
     `groups`: all that was planned so far, in so many `rounds` beside the first; those `replaced` are so already.
     """
+    settings, journal, hearing = campaign.settings, campaign.journal, campaign.hearing
     sent = [case for group in groups for case in group]
     lost = [case for case in lost_of(groups, hearing.unanswered) if case.id not in replaced]
     for number in range(rounds + 1, rounds + ROUNDS + 1):
         if not lost or len(lost) > MOST_LOST * sum(map(len, groups)):
             return
-        plan = Plan.of(_otherwise(settings, number), gateway, windows_of(settings.contract, sent))
+        plan = Plan.of(_otherwise(settings, number), campaign.rig.gateway, windows_of(settings.contract, sent))
         answered = {case.id for case in sent} - hearing.unanswered
         new = Replacements.of(lost, plan, f"anew-{number}", sent, answered)
         if not new.cases:
@@ -66,10 +58,7 @@ def send_replacements(  # noqa: PLR0913, PLR0917 - all that a sending needs
         journal.plan(new.cases)
         journal.note(PLANNED_ANEW, {"stands_for": dict(new.stands_for)})
         journal.flush()
-        hearing.expect(len(new.cases))
-        for group in new.alone:
-            sender.send([group])
-        sender.send(new.groups)
+        campaign.send(new.alone, new.groups)
         sent += new.cases
         groups = (*new.alone, *new.groups)
         lost = lost_of(groups, hearing.unanswered)

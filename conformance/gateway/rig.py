@@ -1,6 +1,7 @@
 """What a run stands on: the callback receiver, and the built-in mock gateway where no other is given.
 
 Rig             both, started and stopped together
+Campaign        a run on them, with its journal, what it hears and what it sends with
 RunIntake       where the receiver hands what arrives: canaries to whoever waits for one, the rest to the run
 redaction_of    what keeps the secrets of a run out of its journal
 """
@@ -10,14 +11,15 @@ from __future__ import annotations
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from math import inf
 from typing import Any
 
-from conformance.gateway.listening import id_at_a_glance
+from conformance.gateway.command_plan import Group
+from conformance.gateway.listening import Listening, id_at_a_glance
 from conformance.gateway.settings import Settings
 from conformance.journal import Journal, Redaction
 from conformance.journal.redaction import credential_text, is_own_word, tokens_of
@@ -27,6 +29,7 @@ from conformance.mock.behaviour import BUILT_IN, Behaviour
 from conformance.mock.serving import serve_mock
 from conformance.model.errors import SuiteError
 from conformance.model.traffic import Request, header
+from conformance.wire import Sender
 from conformance.wire.asgi import AsgiReceiver
 from conformance.wire.ledger import size_of
 from conformance.wire.listening import OnRefused, Refused
@@ -172,6 +175,26 @@ class Rig:
         self.intake.note_unread(
             lambda unread: journal.unreadable("receiver", unread.product, unread.error, unread.head)
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Campaign:
+    """A run on its rig; `not_planned`: how many cases were left out, by the option that limits them."""
+
+    settings: Settings
+    rig: Rig
+    journal: Journal
+    hearing: Listening
+    sender: Sender
+    not_planned: dict[str, int] = field(default_factory=dict)
+
+    def send(self, alone: Sequence[Group], groups: Sequence[Group], last: Sequence[Group] = ()) -> None:
+        """Send groups of cases: each of those `alone` with none beside it, the `last` ones when all went."""
+        self.hearing.expect(sum(map(len, (*alone, *groups, *last))))
+        for group in alone:
+            self.sender.send([group])
+        self.sender.send(groups)
+        self.sender.send(last)
 
 
 @contextmanager

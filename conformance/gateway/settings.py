@@ -13,7 +13,6 @@ import re
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from ipaddress import ip_address
 from pathlib import Path
 from random import Random
 from typing import Any, Self
@@ -33,6 +32,7 @@ from conformance.wire.answers import ANSWER_TIMEOUT_S, CONNECT_TIMEOUT_S
 from conformance.wire.asgi import Tls
 from conformance.wire.listening import Address
 from conformance.wire.sender import CONCURRENCY
+from conformance.wire.streams import is_this_machine
 
 # Looked for in the current directory, where a run without --corpus is started.
 DEFAULT_CORPUS = "corpus"
@@ -433,7 +433,4 @@ def default_shrink_requests(gateway: str) -> int:
 def is_loopback(url: str) -> bool:
     """Whether the host of `url` is this machine, so that no network lies between."""
     host = urlsplit(url).hostname or ""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
+    return is_this_machine(host) or host.endswith(".localhost")

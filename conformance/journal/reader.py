@@ -19,6 +19,7 @@ import weakref
 from collections import Counter
 from collections.abc import Callable, Collection, Container, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
+from copy import copy
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Generic, TypeVar, overload
@@ -241,7 +242,7 @@ class _Snapshot:
 
 
 class Stored(Sequence[T], Generic[T]):
-    """The rows of one kind, in their order, made into values each time that they are gone through.
+    """The rows of one kind, or a slice of them, made into values each time that they are gone through, in their order.
 
     Equal to any sequence of equal values. A single one is found by counting from the first.
     """
@@ -254,24 +255,28 @@ class Stored(Sequence[T], Generic[T]):
         self._select = f"SELECT * {rows} ORDER BY number"
         self._given = given
         self._value_of = value_of
-        self._length: int
-        ((self._length,),) = snapshot.rows(f"SELECT count(*) {rows}", *given)
+        ((length,),) = snapshot.rows(f"SELECT count(*) {rows}", *given)
+        self._places = range(length)
 
     def __len__(self) -> int:
-        return self._length
+        return len(self._places)
 
     def __iter__(self) -> Iterator[T]:
-        return self._values(self._select)
+        return self._values(self._places)
 
     @overload
     def __getitem__(self, index: int) -> T: ...
     @overload
-    def __getitem__(self, index: slice) -> tuple[T, ...]: ...
-    def __getitem__(self, index: int | slice) -> T | tuple[T, ...]:
-        if isinstance(index, slice):
+    def __getitem__(self, index: slice) -> Sequence[T]: ...
+    def __getitem__(self, index: int | slice) -> T | Sequence[T]:
+        places = self._places[index]
+        if isinstance(places, int):
+            return next(self._values(range(places, places + 1)))
+        if places.step != 1:
             return tuple(self)[index]
-        place = range(self._length)[index]
-        return next(self._values(f"{self._select} LIMIT 1 OFFSET {place}"))
+        part = copy(self)
+        part._places = places  # noqa: SLF001 - a copy of its own
+        return part
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Sequence) or len(self) != len(other):
@@ -281,9 +286,10 @@ class Stored(Sequence[T], Generic[T]):
     __hash__ = None  # type: ignore[assignment]  # what it is equal to may be a list
 
     def __repr__(self) -> str:
-        return f"<{self._length} rows of a journal>"
+        return f"<{len(self)} rows of a journal>"
 
-    def _values(self, select: str) -> Iterator[T]:
+    def _values(self, places: range) -> Iterator[T]:
+        select = f"{self._select} LIMIT {len(places)} OFFSET {places.start}"
         with self._snapshot.readable():
             yield from map(self._value_of, self._snapshot.rows(select, *self._given))
 

@@ -10,7 +10,6 @@ A proxy is asked to relay requests where a URL begins with http, and to open a t
 from __future__ import annotations
 
 import base64
-import ipaddress
 import ssl
 import struct
 from dataclasses import dataclass, replace
@@ -20,7 +19,7 @@ from urllib.request import getproxies, proxy_bypass
 import h11
 import httpx
 
-from conformance.wire.streams import Deadline, Secured, Stream, connected
+from conformance.wire.streams import Deadline, Secured, Stream, connected, is_this_machine
 
 PORTS = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
 """The schemes of proxies that can be spoken to, and their usual ports."""
@@ -45,18 +44,11 @@ class ProxyRefused(OSError):
 
 def proxy_for(url: httpx.URL) -> str | None:
     """The proxy that the environment names for `url`; never one for this very machine."""
-    if url.host == "localhost" or _is_loopback(url.host) or proxy_bypass(url.host):
+    if is_this_machine(url.host) or proxy_bypass(url.host):
         return None
     named = getproxies()
     proxy = named.get(url.scheme) or named.get("all")
     return proxy if proxy is None or "://" in proxy else f"http://{proxy}"
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 @dataclass(frozen=True, slots=True)

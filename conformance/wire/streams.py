@@ -4,6 +4,7 @@
     Stream          a connection: send, receive, and what came without being asked for
     connected       a plain stream to a host and port
     Secured         TLS over any stream, also over one through a proxy; `client_tls` makes its context
+    is_this_machine whether a host is this very machine
     close_all       ends every connection of this process, whoever waits at it
 
 The timeout of a socket is for one call: a peer that sends a byte in time, again and again, is never late for it. So
@@ -250,13 +251,23 @@ def _ours(error: OSError) -> EnvironmentFailure:
     )
 
 
+def ip_address_of(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """The address that `host` is; None for a name."""
+    try:
+        return ipaddress.ip_address(host)
+    except ValueError:
+        return None
+
+
+def is_this_machine(host: str) -> bool:
+    """Whether a host, an address or `localhost`, is this machine, so that no network lies between."""
+    address = ip_address_of(host)
+    return host == "localhost" if address is None else address.is_loopback
+
+
 def _resolved(host: str, port: int, deadline: Deadline) -> list[Any]:
     """The addresses of a host. No time can be set for the resolver, so it is asked in a thread that may be left."""
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        pass
-    else:
+    if ip_address_of(host) is not None:
         return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     found: list[Any] = []
     failed: list[Exception] = []
