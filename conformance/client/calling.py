@@ -12,7 +12,6 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from conformance.client.bench import Bench
 from conformance.client.plan import SENDING, PlannedCall, again, calls_of, spread
@@ -105,7 +104,9 @@ class Caller:
         known = self.taken[call.case.command or ""]
         if self.bench.sent(call):
             self._silent = False
-            self._note_sent(call, answer)
+            known.append(call.params)
+            if self._went_well is None and answer is not None and answer.get("outcome") == "accepted":
+                self._went_well = call
         elif answer is None:
             if call.scenario is not SENDING and known:
                 self._in_place(call)
@@ -118,11 +119,6 @@ class Caller:
         elif call.scenario is SENDING or not self._extra(call, IN_PLACE, SENDING, self._params(call)):
             self._silent = True
             self._waiting.append(call)
-
-    def _note_sent(self, call: PlannedCall, answer: Mapping[str, Any] | None) -> None:
-        self.taken[call.case.command or ""].append(call.params)
-        if self._went_well is None and answer is not None and answer.get("outcome") == "accepted":
-            self._went_well = call
 
     def _in_place(self, call: PlannedCall) -> bool:
         """Repeat its scenario with parameters that the client has sent before; whether they are sent now."""

@@ -142,14 +142,12 @@ class Examination:
         sent = self._together(outgoing, within_s) if together else self._at_once(outgoing, within_s)
         self.bench.tick(len(cases))
         if self._look_after(sent) and 1 < len(sent) < CROWD and not together:
-            return [self._alone(each) if each.lost else each for each in sent]
+            # Those that were open when the receiver died are sent again, each alone, to see which was the cause.
+            for place, each in enumerate(sent):
+                if each.lost:
+                    sent[place] = self._again(each)
+                    self._look_after([sent[place]])
         return sent
-
-    def _alone(self, sent: Sent) -> Sent:
-        """Send a request again that was open when the receiver died, alone, to see whether it was the cause."""
-        again = self._again(sent)
-        self._look_after([again])
-        return again
 
     def one_by_one(self, outgoing: Sequence[Outgoing]) -> None:
         """Send them one after the other, where they ask for it on the connection of the one before."""

@@ -216,14 +216,10 @@ class Redaction:
                 spans.add(reading.span(0, 1))
             spans.update(reading.span(*found) for found in self._found(reading.data))
             if isinstance(reading, Decoded):
-                spans.update(self._found_cores(reading))
+                lower = reading.data.lower()
+                if any(core in lower for core in self._cores):
+                    spans.update(reading.around(*found.span()) for found in self._core_pattern.finditer(lower))
         return sorted(spans)
-
-    def _found_cores(self, reading: Decoded) -> Iterator[Span]:
-        lower = reading.data.lower()
-        if any(core in lower for core in self._cores):
-            for found in self._core_pattern.finditer(lower):
-                yield reading.around(*found.span())
 
     def _found(self, data: bytes) -> list[Span]:
         lower = data.lower()
@@ -241,17 +237,15 @@ class Redaction:
         return scheme + space + self._stand_in(credential)
 
     def _stand_in(self, credential: str) -> str:
-        if not credential or credential == AUTHORIZATION or self._is_stand_in(credential):
+        begin, end = self._mark[:-1] + " ", self._mark[-1]
+        numbered = credential.startswith(begin) and credential.endswith(end) and credential[len(begin) : -1].isdecimal()
+        if not credential or credential == AUTHORIZATION or numbered:
             return credential
         if credential == self._credential:
             return AUTHORIZATION
         with self._numbering:
             number = self._numbers.setdefault(credential, len(self._numbers) + 1)
-        return f"{self._mark[:-1]} {number}{self._mark[-1]}"
-
-    def _is_stand_in(self, credential: str) -> bool:
-        begin, end = self._mark[:-1] + " ", self._mark[-1]
-        return credential.startswith(begin) and credential.endswith(end) and credential[len(begin) : -1].isdecimal()
+        return f"{begin}{number}{end}"
 
 
 def credential_text(consumer_key: str, secret: str) -> str:
@@ -387,7 +381,8 @@ def check_readable(
     Names of members, numbers and addresses are what the records of a run are found by.
     """
     redaction = Redaction.of_values(*values)
-    hosts = [_address_of(url) for url in urls if url]
+    parts = [urlsplit(url) for url in urls if url]
+    hosts = [f"{each.scheme}://{each.netloc.rpartition('@')[2]}" for each in parts]  # without a password
     if any(redaction.text(host) != host for host in hosts):
         raise UsageError(
             f"{option} is a part of the host of the gateway or of a callback URL, without which no record is read",
@@ -399,12 +394,6 @@ def check_readable(
             f"{option} is a part of the settings without which a run cannot be read: a name, a number, an address",
             hint=LEAVE_OUT,
         )
-
-
-def _address_of(url: str) -> str:
-    """Scheme, host and port, without a password."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
 
 
 def _skeleton(value: Any) -> Any:

@@ -10,7 +10,7 @@ affair: nothing of this one reads them. All of these raise ValueError in words.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from itertools import product
@@ -304,16 +304,13 @@ def check_note(kind: str, detail: Any) -> None:
 
 def _fault(value: Mapping[str, Any], shapes: Mapping[str, Shape], *, whole: bool = True) -> str | None:
     """The first fault of the members of an object, in words; None if there is none."""
-    return next(_faults(value, shapes, whole=whole), None)
-
-
-def _faults(value: Mapping[str, Any], shapes: Mapping[str, Shape], *, whole: bool) -> Iterator[str]:
     for name, shape in shapes.items():
         if name not in value:
             if whole and not shape.optional:
-                yield f"{name} is missing"
+                return f"{name} is missing"
         elif not shape.fits(value[name]):
-            yield f"{name} is {_shown(value[name])}, expected {shape.words}"
+            return f"{name} is {_shown(value[name])}, expected {shape.words}"
+    return None
 
 
 def _shown(value: Any) -> str:

@@ -51,7 +51,9 @@ def _reshaped(word: str, value: Any, message: Any, moment: Moment) -> Any:
     if message.raw is not None or not isinstance(message.content, Mapping):
         return message
     if word == "twice":
-        return replace(message, raw=_twice(value, message.content))
+        named = ((name, each) for name, values in value.items() for each in values)
+        more = "".join(f", {json.dumps(name.lstrip('/'))}: {json.dumps(each)}" for name, each in named)
+        return replace(message, raw=f"{json.dumps(message.content)[:-1]}{more}}}".encode())
     content = _OF_CONTENT[word](value, message, moment) if word in _OF_CONTENT else message.content
     return replace(message, content=content)
 
@@ -101,15 +103,13 @@ def _number(value: Any, moment: Moment) -> Any:
     return int(value) if value == str(int(value)) else value
 
 
-def _object(value: Any, _: Moment) -> dict[str, Any]:
-    return {str(place): item for place, item in enumerate(value)} if isinstance(value, list) else {"value": value}
-
-
 _TYPES: Mapping[str, Making] = {
     "array": lambda value, _: [value],
     "string": lambda value, _: value if isinstance(value, str) else json.dumps(value),
     "number": _number,
-    "object": _object,
+    "object": lambda value, _: (
+        {str(place): item for place, item in enumerate(value)} if isinstance(value, list) else {"value": value}
+    ),
 }
 
 
@@ -184,19 +184,9 @@ _OF_CONTENT: Mapping[str, Callable[[Any, Any, Moment], Any]] = {
 # --- The bytes
 
 
-def _twice(members: Mapping[str, list[Any]], content: Mapping[str, Any]) -> bytes:
-    named = ((name, value) for name, values in members.items() for value in values)
-    more = "".join(f", {json.dumps(name.lstrip('/'))}: {json.dumps(value)}" for name, value in named)
-    return f"{json.dumps(content)[:-1]}{more}}}".encode()
-
-
 def _cut(how: str, content: Any, _: Moment) -> bytes:
     text = json_bytes(content)
     return text[:-1] if how == "end" else text[: len(text) // 2]
-
-
-def _layout(how: str, content: Any, _: Moment) -> bytes:
-    return json.dumps(content).encode() if how == "ascii" else json_bytes(content, pretty=True)
 
 
 _OF_BODY: Mapping[str, Callable[[Any, Any, Moment], bytes]] = {
@@ -204,7 +194,9 @@ _OF_BODY: Mapping[str, Callable[[Any, Any, Moment], bytes]] = {
     "cut": _cut,
     "quotes": lambda _, content, _moment: repr(content).encode(),
     "mark": lambda _, content, _moment: BOM_UTF8 + json.dumps(content).encode(),
-    "layout": _layout,
+    "layout": lambda how, content, _: (
+        json.dumps(content).encode() if how == "ascii" else json_bytes(content, pretty=True)
+    ),
 }
 
 

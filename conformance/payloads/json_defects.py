@@ -287,10 +287,6 @@ def _each_value(text: bytes) -> Made:
     return lambda _, members: b"{" + b", ".join(json.dumps(name).encode() + b": " + text for name in members) + b"}"
 
 
-def _tagged(_valid: bytes, members: Members) -> bytes:
-    return b"<request>" + b"".join(f"<{name}/>".encode() for name in members) + b"</request>"
-
-
 def _with_stray(stray: bytes, _valid: bytes, members: Members) -> bytes:
     """Appended to the longest text, the member with the fewest rules of its own: the bytes shall be what is refused."""
     texts = {name: value for name, value in members.items() if isinstance(value, str)}
@@ -305,7 +301,9 @@ MALFORMED: Mapping[str, Callable[[Making], Made]] = {
     "behind": lambda making: lambda valid, _: valid + making.text("text").encode(),
     "around": lambda making: lambda valid, _: making.text("before").encode() + valid + making.text("after").encode(),
     "every-value": lambda making: _each_value(making.text("text").encode()),
-    "tags": lambda _: _tagged,
+    "tags": lambda _: (
+        lambda _valid, members: b"<request>" + b"".join(f"<{name}/>".encode() for name in members) + b"</request>"
+    ),
     "single-quotes": lambda _: lambda valid, _members: valid.replace(b'"', b"'"),
     "last-comma": lambda _: lambda valid, _members: valid[:-1] + b",}",
     "twice": lambda _: lambda valid, _members: valid + b"\n" + valid,

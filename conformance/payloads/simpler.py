@@ -68,7 +68,7 @@ def plain_members(contract: Contract, command: Command, constraints: Constraints
 def _plainest(contract: Contract, command: Command, members: Members, name: str) -> str:
     rule = rules_of(contract, command)[name]
     if "x-characters" in rule:
-        return simplest_text()
+        return SIMPLEST
     if "x-integer" in rule:
         return str(max(PLAIN_AMOUNT, rule["x-integer"]["minimum"]))
     value = str(members[name])
@@ -225,21 +225,17 @@ def without(members: Members, minimal: Members, good: Members) -> Members:
 # --- Characters
 
 # One of each rank, the simplest first: what texts are made of that are as simple as can be.
-REPRESENTATIVES = ("a", "0", "!", "\n", "é", "中", "👋")
+SIMPLEST = "a"
+REPRESENTATIVES = (SIMPLEST, "0", "!", "\n", "é", "中", "👋")
 _PLAIN, _ALPHANUMERIC, _SIGN, _CONTROL, _TWO_BYTES, _BMP, _ASTRAL = range(len(REPRESENTATIVES))
 _BY_BYTES = {2: _TWO_BYTES, 3: _BMP, 4: _ASTRAL}
-
-
-def simplest_text() -> str:
-    """The text that says nothing."""
-    return REPRESENTATIVES[_PLAIN]
 
 
 def rank(character: str) -> int:
     """How unusual a character is: its place in REPRESENTATIVES, where each kind has one."""
     if not character.isascii():
         return _BY_BYTES[len(character.encode("utf-8", "surrogatepass"))]
-    if character == REPRESENTATIVES[_PLAIN]:
+    if character == SIMPLEST:
         return _PLAIN
     if character.isalnum():
         return _ALPHANUMERIC
@@ -247,7 +243,7 @@ def rank(character: str) -> int:
 
 
 def _uniform(text: str) -> bool:
-    return set(text) == {simplest_text()}
+    return set(text) == {SIMPLEST}
 
 
 # --- Texts
@@ -255,12 +251,11 @@ def _uniform(text: str) -> bool:
 
 def texts(value: str, good: Any, held: Collection[str]) -> Iterator[Iterator[str]]:
     """Shorter ones and plainer ones: by kind of character and by length, then part by part."""
-    plain = simplest_text()
     if _uniform(value):
         # Lengths between the longest that held and this one; the first time, telling ones too.
         well = max((len(text) for text in held if _uniform(text) and len(text) < len(value)), default=0)
         ladder = (each for each in _ladder(len(value)) if each > well)
-        yield (plain * length for length in (*ladder, *_between(well, len(value))))
+        yield (SIMPLEST * length for length in (*ladder, *_between(well, len(value))))
     else:
         # What white space and marks are worth alone is not contract.
         for offered in (chain(_with_digits_of(value, good), _by_kind(value)), _part_by_part(value)):
@@ -276,13 +271,12 @@ def _with_digits_of(value: str, good: Any) -> Iterator[str]:
 
 
 def _by_kind(value: str) -> Iterator[str]:
-    plain = simplest_text()
     first = {rank(character): character for character in reversed(value)}
     yield from map(_visible, first.values())
-    yield from (plain * length for length in _ladder(len(value)))
-    yield plain * len(value)
+    yield from (SIMPLEST * length for length in _ladder(len(value)))
+    yield SIMPLEST * len(value)
     for kind in first:
-        yield "".join(plain if rank(character) == kind else character for character in value)
+        yield "".join(SIMPLEST if rank(character) == kind else character for character in value)
         yield _visible("".join(character for character in value if rank(character) == kind))
 
 
@@ -302,7 +296,7 @@ def _part_by_part(value: str) -> Iterator[str]:
 
 def _visible(text: str) -> str:
     """What cannot be seen has something beside it."""
-    return simplest_text() + text if UNSEEN.issuperset(text) else text
+    return SIMPLEST + text if UNSEEN.issuperset(text) else text
 
 
 def _ladder(length: int) -> list[int]:
@@ -440,4 +434,4 @@ def to_the_good_side(value: Any, ill: Any, good: Any) -> Any:
     # Beyond ASCII, what is wrong with a character of two bytes is most likely wrong with one of four.
     if min(strange, default=_PLAIN) >= _TWO_BYTES:
         strange = set(range(min(strange), _ASTRAL + 1))
-    return "".join(simplest_text() if rank(character) in strange else character for character in value)
+    return "".join(SIMPLEST if rank(character) in strange else character for character in value)

@@ -157,10 +157,8 @@ def markdown(comparison: ReportComparison) -> str:
     lines = [f"**{before} → {after}:** {in_one_line(comparison)}"]
     for title, changes in comparison.changes.items():
         lines += ["", f"### {title.capitalize()}", ""]
-        lines += [f"- {_line(change)}" for change in changes]
+        for change in changes:
+            message = f": {for_markdown(shortened(change.message, LONGEST_TEXT))}" if change.message else ""
+            became = f"{change.before or 'not judged'} → {change.after or 'not judged'}"
+            lines.append(f"- **{change.place}** {became}{message}")
     return "\n".join(lines) + "\n"
-
-
-def _line(change: VerdictChange) -> str:
-    message = f": {for_markdown(shortened(change.message, LONGEST_TEXT))}" if change.message else ""
-    return f"**{change.place}** {change.before or 'not judged'} → {change.after or 'not judged'}{message}"

@@ -24,7 +24,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from conformance.journal import Record
 from conformance.model.errors import UsageError
-from conformance.model.traffic import Exchange, Headers, Request, Response, header
+from conformance.model.traffic import Headers, Request, Response, header
 from conformance.reports.masking import Masking
 from conformance.reports.result import Reportable
 
@@ -65,7 +65,8 @@ def _pieces(record: Record, masking: Masking, creator: Mapping[str, str]) -> Ite
 def _exchanges(record: Record, masking: Masking) -> Iterator[Entry]:
     for exchange in record.exchanges:
         request = masking.request(_whole(exchange.request))
-        entry = _entry(request, exchange.sent_wall, _duration_ms(exchange))
+        ended = exchange.sent_at if exchange.answered_at is None else exchange.answered_at
+        entry = _entry(request, exchange.sent_wall, round((ended - exchange.sent_at) * 1000, 3))
         if exchange.response is None:
             # As browsers have it for a request that was not answered.
             entry["response"] = {**_response(Response(0)), "_error": masking.text(exchange.failure or "cut off")}
@@ -90,11 +91,6 @@ def _whole(request: Request, scheme: str = "http") -> Request:
         return request
     host = header(request.headers, "Host") or UNNAMED
     return replace(request, url=f"{scheme}://{host}/{request.url.removeprefix('/')}")
-
-
-def _duration_ms(exchange: Exchange) -> float:
-    ended = exchange.sent_at if exchange.answered_at is None else exchange.answered_at
-    return round((ended - exchange.sent_at) * 1000, 3)
 
 
 def _entry(request: Request, wall: float, duration_ms: float) -> dict[str, Any]:
@@ -128,7 +124,8 @@ def _request(request: Request) -> dict[str, Any]:
         "bodySize": len(request.body),
     }
     if request.body:
-        described["postData"] = {"mimeType": header(request.headers, "Content-Type") or "", **_posted(request)}
+        mime_type = header(request.headers, "Content-Type") or ""
+        described["postData"] = {"mimeType": mime_type, "params": [], **_text(request.body, "_encoding")}
     return described
 
 
@@ -139,11 +136,12 @@ def _query(url: str) -> list[tuple[str, str]]:
         return []  # anybody may send a receiver anything
 
 
-def _posted(request: Request) -> dict[str, Any]:
+def _text(body: bytes, encoding: str) -> dict[str, str]:
+    """The body as text; one that is none in base64, with a member `encoding` that says so."""
     try:
-        return {"params": [], "text": request.body.decode()}
+        return {"text": body.decode()}
     except UnicodeDecodeError:
-        return {"params": [], "text": base64.b64encode(request.body).decode(), "_encoding": "base64"}
+        return {"text": base64.b64encode(body).decode(), encoding: "base64"}
 
 
 def _response(response: Response) -> dict[str, Any]:
@@ -153,19 +151,15 @@ def _response(response: Response) -> dict[str, Any]:
         "httpVersion": response.http_version,
         "cookies": [],
         "headers": _headers(response.headers),
-        "content": _content(response),
+        "content": {
+            "size": len(response.body),
+            "mimeType": header(response.headers, "Content-Type") or "",
+            **_text(response.body, "encoding"),
+        },
         "redirectURL": header(response.headers, "Location") or "",
         "headersSize": UNKNOWN,
         "bodySize": UNKNOWN,
     }
-
-
-def _content(response: Response) -> dict[str, Any]:
-    described = {"size": len(response.body), "mimeType": header(response.headers, "Content-Type") or ""}
-    try:
-        return {**described, "text": response.body.decode()}
-    except UnicodeDecodeError:
-        return {**described, "text": base64.b64encode(response.body).decode(), "encoding": "base64"}
 
 
 def _headers(headers: Headers) -> list[dict[str, str]]:

@@ -25,7 +25,7 @@ from conformance.judging.expectations_file import TABLE
 from conformance.judging.judgement import Reason
 from conformance.judging.verdicts import Judged, RequirementVerdict, Verdict
 from conformance.reports.escaping import counted, for_terminal
-from conformance.reports.report import ClientFacts, PayloadClass, Report
+from conformance.reports.report import PayloadClass, Report
 
 WHOLE_BODY = "body"
 # Those that follow mostly have the same cause.
@@ -132,19 +132,15 @@ def client_lines(report: Report) -> Iterator[str]:
     for number, death in enumerate(client.deaths):
         yield for_terminal(f"the driver failed over {death.case or 'no case'}: {death.detail}")
         yield from (for_terminal(f"  | {line}") for line in (death.stderr if number < SHOWN_DEATHS else ()))
-    yield from map(for_terminal, _left_behind(client))
-    if client.connections.new and not client.connections.reused:
-        yield f"{NO_CONNECTION_KEPT}: what it does when a kept-alive connection dies was not seen"
-    if client.waited_s is not None:
-        yield f"watched for {client.waited_s:.1f} s after the last error or lost answer for what is sent again"
-
-
-def _left_behind(client: ClientFacts) -> Iterator[str]:
     if client.left_behind is None:
         yield "whether the driver has left processes behind was not looked at: this system does not tell"
     for left in client.left_behind or ():
         fate = "it was ended" if left.ended else "it could not be ended, and goes on"
-        yield f"the driver has left a process behind: {left.command} (pid {left.pid}); {fate}"
+        yield for_terminal(f"the driver has left a process behind: {left.command} (pid {left.pid}); {fate}")
+    if client.connections.new and not client.connections.reused:
+        yield f"{NO_CONNECTION_KEPT}: what it does when a kept-alive connection dies was not seen"
+    if client.waited_s is not None:
+        yield f"watched for {client.waited_s:.1f} s after the last error or lost answer for what is sent again"
 
 
 def not_applicable(report: Report) -> Iterator[str]:

@@ -120,8 +120,10 @@ def _traffic(replayed: Replayed) -> Iterator[str]:
         if exchange.case_id == replayed.case_id:
             yield from _exchange(exchange)
             sent_at = exchange.sent_at
-    for notification in _notifications(replayed):
-        yield from _notification(notification, sent_at)
+    for told in _notifications(replayed):
+        after = "" if sent_at is None else f"{told.received_at - sent_at:.3f} s after the request"
+        yield f"! notification {told.number}, {after}: {told.request.method} {told.request.url}"
+        yield from _message(told.request.headers, told.request.body, "!")
 
 
 def _notifications(replayed: Replayed) -> Iterator[Notification]:
@@ -147,12 +149,6 @@ def _exchange(exchange: Exchange) -> Iterator[str]:
     took = f" after {1000 * (exchange.answered_at - exchange.sent_at):.0f} ms" if exchange.answered_at else ""
     yield f"< {response.http_version} {response.status}{took}"
     yield from _message(response.headers, response.body, "<")
-
-
-def _notification(notification: Notification, sent_at: float | None) -> Iterator[str]:
-    after = "" if sent_at is None else f"{notification.received_at - sent_at:.3f} s after the request"
-    yield f"! notification {notification.number}, {after}: {notification.request.method} {notification.request.url}"
-    yield from _message(notification.request.headers, notification.request.body, "!")
 
 
 def _message(headers: Headers, body: bytes, mark: str) -> Iterator[str]:

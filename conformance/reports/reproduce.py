@@ -109,11 +109,15 @@ def curl(request: Request, contract: Contract, case: Case | None = None, exchang
     `case` the credential is taken for the right one.
     """
     piped, data = _body(request, exchange)
+    credential = ""
+    if case is not None and case.kind is Kind.CREDENTIAL:
+        credential = _of_case(contract, case)
+    elif header(request.headers, contract.authentication.header) is not None:
+        credential = right_credential(contract)
     parts = [
         "curl -sSi",
         *_flags(request),
-        *_method(request),
-        _credential(request, contract, case),
+        credential,
         *(f"-H {shlex.quote(text)}" for text in _headers(request, contract)),
         data,
         shlex.quote(quote(request.url, safe=_ASCII)),
@@ -131,20 +135,10 @@ def _flags(request: Request) -> Iterator[str]:
         yield "--globoff"
     if "/." in url:
         yield "--path-as-is"
-
-
-def _method(request: Request) -> Iterator[str]:
     if request.method == "HEAD":
         yield "--head"
     elif request.method != "GET" or request.body:
         yield f"-X {shlex.quote(request.method)}"
-
-
-def _credential(request: Request, contract: Contract, case: Case | None) -> str:
-    if case is not None and case.kind is Kind.CREDENTIAL:
-        return _of_case(contract, case)
-    given = header(request.headers, contract.authentication.header) is not None
-    return right_credential(contract) if given else ""
 
 
 def _of_case(contract: Contract, case: Case) -> str:
@@ -169,10 +163,7 @@ def _headers(request: Request, contract: Contract) -> Iterator[str]:
 
 def _left_to_curl(name: str, value: str, request: Request) -> bool:
     """Whether curl writes this header by itself, and with the same value."""
-    own = {
-        "host": urlsplit(request.url).netloc,
-        "content-length": str(len(request.body)),
-    }
+    own = {"host": urlsplit(request.url).netloc, "content-length": str(len(request.body))}
     return own.get(name.lower()) == value
 
 

@@ -192,7 +192,8 @@ def workflow_commands(report: Report) -> Iterator[str]:
         if rest:  # none goes without being named
             shown = [*shown, (f"{len(rest)} more", "; ".join(title for title, _ in rest))]
         for title, message in shown:
-            yield f"::{kind} title={_property(title)}::{_data(message)}"
+            escaped = _data(title).replace(":", "%3A").replace(",", "%2C")
+            yield f"::{kind} title={escaped}::{_data(message)}"
 
 
 def _title(shortfall: Shortfall) -> str:
@@ -213,7 +214,3 @@ def _message(shortfall: Shortfall) -> str:
 def _data(text: str) -> str:
     """Fit to stand behind a command: what would end it is written as the runner reads it back."""
     return for_terminal(text).replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-
-
-def _property(text: str) -> str:
-    return _data(text).replace(":", "%3A").replace(",", "%2C")

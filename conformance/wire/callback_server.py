@@ -390,14 +390,12 @@ class CallbackServer(HttpServerReceiver):
         with self._kept:
             found = self._kept.wait_for(lambda: wanted(self._arrivals), timeout_s)
             if not found:
-                raise TimeoutError(f"waited {timeout_s:g} s for {words}; arrived: {self._told() or 'nothing'}")
+                arrived = ", ".join(
+                    f"{a.product or a.request.url} {request_id_of(a.request.body, self.contract.notification.id)!r}"
+                    for a in self._arrivals
+                )
+                raise TimeoutError(f"waited {timeout_s:g} s for {words}; arrived: {arrived or 'nothing'}")
             return found
-
-    def _told(self) -> str:
-        return ", ".join(
-            f"{a.product or a.request.url} {request_id_of(a.request.body, self.contract.notification.id)!r}"
-            for a in self._arrivals
-        )
 
     def _keep(self, product: str | None, request: Request, at: float, wall: float) -> None:
         with self._kept:

@@ -98,7 +98,9 @@ def listening_socket(address: Address, purpose: str = "listen") -> tuple[socket.
         listener.listen(BACKLOG)
     except OSError as error:
         listener.close()
-        raise _not_bound(address, purpose, error) from error
+        unnamed = (f"cannot be listened on: {error.strerror or error}", "choose another one")
+        reason, hint = _REASONS.get(error.errno or 0, unnamed)
+        raise EnvironmentFailure(f"{purpose} address {address} {reason}", hint=hint) from error
     return listener, Address(address.host, listener.getsockname()[1])
 
 
@@ -107,12 +109,6 @@ _REASONS = {
     errno.EADDRNOTAVAIL: ("is no address of this machine", "listen on 127.0.0.1 or 0.0.0.0"),
     errno.EACCES: ("may not be listened on by this user", "choose a port above 1023, or 0 for a free one"),
 }
-
-
-def _not_bound(address: Address, purpose: str, error: OSError) -> EnvironmentFailure:
-    unnamed = (f"cannot be listened on: {error.strerror or error}", "choose another one")
-    reason, hint = _REASONS.get(error.errno or 0, unnamed)
-    return EnvironmentFailure(f"{purpose} address {address} {reason}", hint=hint)
 
 
 try:

@@ -248,13 +248,9 @@ def credential_stays_here(evidence: ClientEvidence, command: str | None) -> Iter
         if not any(sent.redirects for sent in call.here):
             continue
         strangers = [sent for sent in call.sent if sent.elsewhere]
-        words = next(filter(None, (_told_a_stranger(evidence, sent) for sent in strangers)), None)
-        yield kept(call.sent[0]) if words is None else broken(call, words, strangers[0])
-
-
-def _told_a_stranger(evidence: ClientEvidence, sent: SentRequest) -> str | None:
-    where = next(traces(evidence, sent.exchange.request, set()), None)
-    return where and f"after a redirect to another host {where}"
+        where = next((each for sent in strangers for each in traces(evidence, sent.exchange.request, set())), None)
+        words = f"after a redirect to another host {where}"
+        yield kept(call.sent[0]) if where is None else broken(call, words, strangers[0])
 
 
 def as_at_first(evidence: ClientEvidence, command: str | None) -> Iterator[Judgement]:  # noqa: ARG001

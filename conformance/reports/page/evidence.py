@@ -21,7 +21,7 @@ from conformance.contract.contract import Contract
 from conformance.contract.places import answer_to
 from conformance.journal import Record
 from conformance.judging.reading import Content
-from conformance.model.traffic import Case, Exchange, Headers, Kind, Notification, Request
+from conformance.model.traffic import Case, Exchange, Headers, Kind, Notification
 from conformance.reports.faces import is_client
 from conformance.reports.masking import Masking
 from conformance.reports.page.markup import body_markup, in_words
@@ -116,7 +116,10 @@ class PageEvidence:
         said = self.transcript.said(finding.case)
         if exchange is None and not notifications and said is None:
             return None
-        differs = differing(list(_bodies(exchange, notifications)))
+        response = exchange.response if exchange else None
+        bodies = [exchange.request.body] if exchange else []
+        bodies += [response.body] if response else []
+        differs = differing([*bodies, *(notification.request.body for notification in notifications)])
         pointer = frozenset([finding.pointer] if finding.pointer else [])
         in_notification = finding.notification is not None
         broken = frozenset([f"/{case.member}"] if case and case.member else [])
@@ -129,12 +132,18 @@ class PageEvidence:
             "rule": broken_rule(
                 finding, command, exchange, self.by_number.get(finding.notification or 0), self.contract
             ),
-            "response": self._response(exchange, NOTHING if in_notification else pointer, differs),
+            "response": response
+            and {
+                "status": response.status,
+                **self._message(response.headers, response.body, NOTHING if in_notification else pointer, differs),
+            },
             "failure": exchange and exchange.failure and self.masking.text(exchange.failure),
             "notifications": [
                 {
                     "number": notification.number,
-                    "line": self._target(notification.request),
+                    # Without the values of the target's query, which are redacted anyway and long.
+                    "line": f"{notification.request.method} "
+                    f"{self.masking.text(notification.request.url.partition('?')[0])}",
                     **self._message(
                         notification.request.headers,
                         notification.request.body,
@@ -157,18 +166,6 @@ class PageEvidence:
             about.append(named)
         return about
 
-    def _target(self, request: Request) -> str:
-        """Method and target without the values of its query, which are redacted anyway and long."""
-        return f"{request.method} {self.masking.text(request.url.partition('?')[0])}"
-
-    def _response(
-        self, exchange: Exchange | None, pointers: frozenset[str], differs: frozenset[str]
-    ) -> Mapping[str, Any] | None:
-        if exchange is None or exchange.response is None:
-            return None
-        response = exchange.response
-        return {"status": response.status, **self._message(response.headers, response.body, pointers, differs)}
-
     def _message(
         self, headers: Headers, body: bytes, pointers: frozenset[str], differs: frozenset[str]
     ) -> Mapping[str, Any]:
@@ -185,14 +182,6 @@ def _headings(case: Case | None) -> tuple[str, str]:
     if case.kind is Kind.INVOKE:
         return CLIENT_SENDS, WITNESS_ANSWERS
     return SUITE_NOTIFIES, RECEIVER_ANSWERS
-
-
-def _bodies(exchange: Exchange | None, notifications: Sequence[Notification]) -> Iterator[bytes]:
-    if exchange is not None:
-        yield exchange.request.body
-        if exchange.response is not None:
-            yield exchange.response.body
-    yield from (notification.request.body for notification in notifications)
 
 
 def _timeline(exchange: Exchange | None, notifications: Sequence[Notification]) -> Iterator[Mapping[str, Any]]:

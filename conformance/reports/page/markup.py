@@ -64,7 +64,8 @@ def _pretty(value: Any, pointer: str, depth: int, marks: Marks) -> Iterator[Mark
     elif isinstance(value, list) and value and depth < DEEPEST:
         yield from _elements(value, pointer, depth, marks)
     else:
-        yield _scalar(value)
+        kind = "s" if isinstance(value, str) else "n"
+        yield Markup('<span class="{}">{}</span>').format(kind, _text(value))
     if mark:
         yield Markup("</mark>")
 
@@ -90,11 +91,6 @@ def _elements(value: list[Any], pointer: str, depth: int, marks: Marks) -> Itera
 def _line(depth: int, *, separated: bool = False) -> Markup:
     """The break before a line of that depth."""
     return Markup("{}\n{}").format("," if separated else "", "  " * depth)
-
-
-def _scalar(value: Any) -> Markup:
-    kind = "s" if isinstance(value, str) else "n"
-    return Markup('<span class="{}">{}</span>').format(kind, _text(value))
 
 
 def _text(value: Any) -> str:

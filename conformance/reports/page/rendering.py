@@ -107,7 +107,7 @@ def html(result: Reportable) -> bytes:
         counted=counted,
         opened=opened[:SHOWN_BROKEN],
         seal=SEALS[report.verdict],
-        shown_findings=_number_shown,
+        shown_findings=lambda entry: SHOWN_OF_LISTED if entry.expected else len(entry.findings),
         alike=alike,
         rests_on=partial(rests_on, contract=contract),
         explained=explained,
@@ -181,10 +181,6 @@ def _alike(changes: Iterable[VerdictChange]) -> list[tuple[VerdictChange, list[s
         key = change.id, change.before, change.after, change.message
         together.setdefault(key, (change, []))[1].append(change.command or "as a whole")
     return list(together.values())
-
-
-def _number_shown(entry: ReportEntry) -> int:
-    return SHOWN_OF_LISTED if entry.expected else len(entry.findings)
 
 
 class _Shown:

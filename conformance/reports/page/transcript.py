@@ -20,7 +20,7 @@ from markupsafe import Markup
 from conformance.client.observing import ASPECT as OBSERVED
 from conformance.client.plan import SENDING
 from conformance.contract.contract import Contract
-from conformance.journal import Note, Record
+from conformance.journal import Record
 from conformance.judging.reading import Content
 from conformance.model.traffic import Case, Direction, DriverLine, Exchange, Headers, Kind
 from conformance.reports.escaping import counted
@@ -176,7 +176,9 @@ def _staged(record: Record, contract: Contract, masking: Masking) -> dict[str, S
         scenes.get(message.case_id or "", greeting).lines.append(_said(message, masking))
     for note in record.notes:
         if note.kind == "death":
-            scenes.get(note.detail["case"] or "", greeting).lines.append(_death(note, masking))
+            words = masking.text(str(note.detail["detail"]))
+            death = Line(note.noted_at, "driver", "The driver failed", words)
+            scenes.get(note.detail["case"] or "", greeting).lines.append(death)
     return {"": greeting, **scenes}
 
 
@@ -236,10 +238,6 @@ def _outcome(said: Mapping[str, Any]) -> str:
     words = [_text(said.get(name)) for name in ("outcome", "error", "state")]
     code = [_text(said.get("status_code"))] if said.get("outcome") == "error" else []
     return ", ".join(filter(None, [*words, *code])) or ("hello" if "protocol" in said else "")
-
-
-def _death(note: Note, masking: Masking) -> Line:
-    return Line(note.noted_at, "driver", "The driver failed", masking.text(str(note.detail["detail"])))
 
 
 def _answers(record: Record, masking: Masking) -> dict[str, Markup]:
