@@ -18,6 +18,7 @@ from hostile_servers import request_read
 from conformance.journal import Journal, read_journal
 from conformance.model.traffic import Case, Exchange, Headers, Kind, Request
 from conformance.wire import Pace, Sender
+from conformance.wire.sender import Manners
 
 PATIENCE_S = 20.0
 """How long anything here is waited for before it counts as stuck, on the busiest machine."""
@@ -95,7 +96,12 @@ def sent_in_turn(
 ) -> list[Exchange]:
     """What becomes of `cases`, sent one after the other; as told while sending, and as the journal has it."""
     told: list[Exchange] = []
-    sender = Sender(journal, pace or Pace(), timeout_s=timeout_s, on_exchange=lambda _, exchange: told.append(exchange))
+    sender = Sender(
+        journal,
+        pace or Pace(),
+        manners=Manners(timeout_s=timeout_s),
+        on_exchange=lambda _, exchange: told.append(exchange),
+    )
     sender.send([cases])
     journal.flush()
     assert told == list(read_journal(journal.path).exchanges)

@@ -54,7 +54,7 @@ def test_a_notification_arrives_at_the_registered_url(callback: CallbackSite) ->
     with served(sms=callback.url) as (server, client):
         answer = sms(client).json()
         arrived = callback.next()
-        assert eventually(lambda: server.delivered == 1)
+        assert eventually(lambda: server.courier.delivered == 1)
     assert ("POST", "application/json") == (arrived.method, arrived.content_type)
     assert urlsplit(callback.url).query.encode() == arrived.query_string
     assert urlsplit(callback.url).netloc == arrived.host
@@ -69,7 +69,7 @@ def test_an_early_notification_has_arrived_before_the_answer(callback: CallbackS
 
     with served(Behaviour(deliveries=(early,)), sms=callback.url) as (server, client):
         answer = sms(client).json()
-        assert 1 == server.delivered
+        assert 1 == server.courier.delivered
         assert answer["request_id"] == callback.arrived.get_nowait().json["request_id"]
 
 
@@ -78,10 +78,10 @@ def test_a_late_notification_takes_its_time(callback: CallbackSite) -> None:
     with served(Behaviour(notify_after_s=0.2), sms=callback.url) as (server, client):
         sms(client)
         answered = time.monotonic()
-        assert eventually(lambda: server.pending == 1)
+        assert eventually(lambda: server.courier.pending == 1)
         callback.next()
         assert time.monotonic() - answered > 0.15
-        assert eventually(lambda: server.pending == 0)
+        assert eventually(lambda: server.courier.pending == 0)
 
 
 def test_raw_bytes_and_other_methods_go_out_as_they_are(callback: CallbackSite) -> None:
@@ -110,13 +110,13 @@ def test_what_a_callback_refuses_is_counted_and_not_sent_again(
     callback.answer = given
     with served(sms=callback.url) as (server, client):
         assert 200 == sms(client).status_code
-        assert eventually(lambda: server.failed == 1)
-        (failure,) = server.failures
+        assert eventually(lambda: server.courier.failed == 1)
+        (failure,) = server.courier.failures
         assert 200 == sms(client).status_code
-        assert eventually(lambda: server.failed == 2)
+        assert eventually(lambda: server.courier.failed == 2)
     assert ("sms", callback.url, reason) == (failure.product, failure.url, failure.reason)
     assert 2 == callback.arrived.qsize()
-    assert 0 == server.delivered
+    assert 0 == server.courier.delivered
 
 
 def unused_port() -> int:
@@ -140,8 +140,8 @@ def test_a_callback_that_cannot_be_reached_is_counted(url: str, reason: str) -> 
     """And the answer is the same."""
     with served(sms=url.format(port=unused_port())) as (server, client):
         assert 200 == sms(client).status_code
-        assert eventually(lambda: server.failed == 1)
-        assert re.search(reason, server.failures[0].reason)
+        assert eventually(lambda: server.courier.failed == 1)
+        assert re.search(reason, server.courier.failures[0].reason)
         assert () == server.errors
 
 
@@ -150,8 +150,8 @@ def test_failures_are_kept_within_bounds() -> None:
     with served(sms=f"http://127.0.0.1:{unused_port()}/x") as (server, client):
         for _ in range(delivering.MOST_FAILURES + 5):
             sms(client)
-        assert eventually(lambda: server.failed == delivering.MOST_FAILURES + 5)
-        assert delivering.MOST_FAILURES == len(server.failures)
+        assert eventually(lambda: server.courier.failed == delivering.MOST_FAILURES + 5)
+        assert delivering.MOST_FAILURES == len(server.courier.failures)
 
 
 @contextmanager
@@ -186,8 +186,8 @@ def test_a_callback_that_hangs_is_given_up_and_holds_nobody_up(monkeypatch: pyte
         for _ in range(5):
             assert 200 == sms(client).status_code
         assert time.monotonic() - began < 1.0
-        assert eventually(lambda: server.failed == 5)
-        assert {"not answered within 1 s"} == {failure.reason for failure in server.failures}
+        assert eventually(lambda: server.courier.failed == 5)
+        assert {"not answered within 1 s"} == {failure.reason for failure in server.courier.failures}
         over.set()
 
 
@@ -205,8 +205,8 @@ def test_a_connection_that_went_idle_and_was_closed_loses_no_notification() -> N
         for number in range(1, 20):
             sms(client)
             arrived.get(timeout=5)
-            assert eventually(lambda number=number: server.delivered == number)
-        assert 0 == server.failed
+            assert eventually(lambda number=number: server.courier.delivered == number)
+        assert 0 == server.courier.failed
 
 
 ODD_ANSWERS = {
@@ -233,16 +233,18 @@ def test_odd_answers_of_a_callback(name: str) -> None:
 
     with listening(serve) as url, served(sms=url) as (server, client):
         sms(client)
-        assert eventually(lambda: server.pending == 0 and server.delivered + server.failed == 1)
-        assert (taken, not taken) == (bool(server.delivered), bool(server.failed)), server.failures
+        assert eventually(lambda: server.courier.pending == 0 and server.courier.delivered + server.courier.failed == 1)
+        assert (taken, not taken) == (bool(server.courier.delivered), bool(server.courier.failed)), (
+            server.courier.failures
+        )
 
 
 def test_a_callback_over_tls_has_to_speak_it(callback: CallbackSite) -> None:
     """A notification for an https URL is not sent in the clear."""
     with served(sms=callback.url.replace("http:", "https:")) as (server, client):
         sms(client)
-        assert eventually(lambda: server.failed == 1)
-        assert re.search("(?i)ssl", server.failures[0].reason)
+        assert eventually(lambda: server.courier.failed == 1)
+        assert re.search("(?i)ssl", server.courier.failures[0].reason)
     assert callback.arrived.empty()
 
 
@@ -260,10 +262,10 @@ def test_stopping_drops_what_is_pending_at_once() -> None:
     with listening(hang) as url:
         with served(Behaviour(deliveries=(also_late,)), sms=url) as (server, client):
             sms(client)
-            assert eventually(lambda: server.pending == 2)
+            assert eventually(lambda: server.courier.pending == 2)
             began = time.monotonic()
         assert time.monotonic() - began < 1.0
-        assert 0 == server.pending
+        assert 0 == server.courier.pending
         over.set()
 
 
@@ -292,8 +294,8 @@ def test_many_notifications_at_once_all_arrive() -> None:
 
     with listening(serve) as url, served(sms=url) as (server, client):
         asked = [sms(client).json()["request_id"] for _ in range(200)]
-        assert eventually(lambda: server.delivered == 200)
-        assert (0, 0) == (server.failed, server.pending)
+        assert eventually(lambda: server.courier.delivered == 200)
+        assert (0, 0) == (server.courier.failed, server.courier.pending)
     assert sorted(asked) == sorted(arrived.get_nowait() for _ in range(200))
 
 
@@ -301,5 +303,5 @@ def test_an_account_without_callbacks_sends_nothing() -> None:
     """There is nowhere to send it."""
     with served() as (server, client):
         assert 200 == sms(client).status_code
-        assert (0, 0, 0) == (server.pending, server.delivered, server.failed)
+        assert (0, 0, 0) == (server.courier.pending, server.courier.delivered, server.courier.failed)
     assert {} == Account.sample().callbacks

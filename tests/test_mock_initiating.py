@@ -96,7 +96,7 @@ def test_what_is_refused_is_not_notified_of(receiver: Receiver, status: int) -> 
     receiver.status = status
     with started(receiver) as server:
         initiated = paid(server)
-        assert (1, 0, 0) == (server.refused, server.delivered, server.failed)
+        assert (1, 0, 0) == (server.courier.refused, server.courier.delivered, server.courier.failed)
     assert [ASKING] == receiver.paths
     assert not initiated.went_through
     assert f"inquiry answered {status}, refused" == initiated.in_words

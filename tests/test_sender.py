@@ -105,7 +105,9 @@ def test_a_gateway_that_refuses_everything_ends_the_run(journal: Journal) -> Non
             return len(self.asked)
 
     with RawServer(lambda *_: TOO_MANY) as server, pytest.raises(EnvironmentFailure, match=r"8 requests in a row.*429"):
-        Sender(journal, Refused(), concurrency=1).send([[a_case(str(number), server.url)] for number in range(20)])
+        Sender(journal, Refused(), manners=Manners(concurrency=1)).send(
+            [[a_case(str(number), server.url)] for number in range(20)]
+        )
     assert 8 == len(server.requests)
 
 
@@ -126,7 +128,7 @@ def test_keeps_the_order_within_a_group(journal: Journal) -> None:
     """Each case is sent when the one before it was answered, however many groups there are."""
     with RawServer(lambda *_: OK) as server:
         groups = [[a_case(f"{group}-{place}", server.url) for place in range(10)] for group in range(12)]
-        Sender(journal, Pace(), concurrency=4).send(groups)
+        Sender(journal, Pace(), manners=Manners(concurrency=4)).send(groups)
     journal.flush()
     exchanges = read_journal(journal.path).exchanges
     assert 120 == len(exchanges)
@@ -152,14 +154,18 @@ def test_sends_as_many_at_once_as_it_may(journal: Journal) -> None:
         return OK
 
     with RawServer(answer) as server:
-        Sender(journal, Pace(), concurrency=3).send([[a_case(str(number), server.url)] for number in range(12)])
+        Sender(journal, Pace(), manners=Manners(concurrency=3)).send(
+            [[a_case(str(number), server.url)] for number in range(12)]
+        )
     assert (12, 3) == (len(server.requests), most)
 
 
 def test_begins_groups_in_the_order_given(journal: Journal) -> None:
     """So that what the plan wants to see early is seen early."""
     with RawServer(lambda *_: OK) as server:
-        Sender(journal, Pace(), concurrency=1).send([[a_case(str(number), server.url)] for number in range(20)])
+        Sender(journal, Pace(), manners=Manners(concurrency=1)).send(
+            [[a_case(str(number), server.url)] for number in range(20)]
+        )
     journal.flush()
     assert [str(number) for number in range(20)] == [e.case_id for e in read_journal(journal.path).exchanges]
 
@@ -181,7 +187,9 @@ def test_records_a_request_before_it_goes_out(journal: Journal) -> None:
 def test_uses_connections_again(journal: Journal) -> None:
     """One connection for each worker, not one for each request."""
     with RawServer(lambda *_: OK) as server:
-        Sender(journal, Pace(), concurrency=2).send([[a_case(str(number), server.url)] for number in range(50)])
+        Sender(journal, Pace(), manners=Manners(concurrency=2)).send(
+            [[a_case(str(number), server.url)] for number in range(50)]
+        )
     assert 50 == len(server.requests)
     assert server.connections <= 2
 
@@ -198,7 +206,9 @@ def test_uses_connections_again(journal: Journal) -> None:
 def test_a_server_that_closes_after_each_answer_loses_nothing(journal: Journal, answer: bytes) -> None:
     """Closing is lawful, whether it was announced or not: no request crosses it, so that none fails."""
     with RawServer(lambda *_: answer, closes=True) as server:
-        Sender(journal, Pace(), concurrency=8).send([[a_case(str(number), server.url)] for number in range(200)])
+        Sender(journal, Pace(), manners=Manners(concurrency=8)).send(
+            [[a_case(str(number), server.url)] for number in range(200)]
+        )
     journal.flush()
     assert [None] * 200 == [exchange.failure for exchange in read_journal(journal.path).exchanges]
     assert 200 == len(server.requests) == server.connections
@@ -224,7 +234,7 @@ def test_stop_ends_after_what_is_under_way(journal: Journal) -> None:
         return OK
 
     with RawServer(answer) as server:
-        sender = Sender(journal, Pace(), concurrency=2)
+        sender = Sender(journal, Pace(), manners=Manners(concurrency=2))
         sending = threading.Thread(target=sender.send, args=([[a_case(str(n), server.url)] * 3 for n in range(9)],))
         sending.start()
         _until(lambda: len(server.requests) == 2)
@@ -253,7 +263,7 @@ def test_an_interrupt_ends_the_workers(journal: Journal) -> None:
 
     with RawServer(lambda *_: OK) as server:
         pace = Pace(rate_per_s=50)
-        sender = Sender(journal, pace, concurrency=2, on_exchange=interrupt)
+        sender = Sender(journal, pace, manners=Manners(concurrency=2), on_exchange=interrupt)
         with pytest.raises(KeyboardInterrupt):
             sender.send([[a_case(str(number), server.url)] for number in range(1000)])
     journal.flush()
@@ -270,7 +280,7 @@ def test_an_error_in_a_worker_is_raised_where_sending_was_asked_for(journal: Jou
             raise ZeroDivisionError(case.id)
 
     with RawServer(lambda *_: OK) as server, pytest.raises(ZeroDivisionError, match="5"):
-        Sender(journal, Pace(), concurrency=2, on_exchange=fail).send(
+        Sender(journal, Pace(), manners=Manners(concurrency=2), on_exchange=fail).send(
             [[a_case(str(number), server.url)] for number in range(500)]
         )
     assert 6 <= len(server.requests) < 500

@@ -31,6 +31,7 @@ from conformance.model.interruption import Closing, heeded, held_back, wished
 from conformance.pytest.session import Holder
 from conformance.wire import Pace, Sender
 from conformance.wire.connection import Connection, HttpAnswer, KeepAlive, Unanswered
+from conformance.wire.sender import Manners
 from conformance.wire.streams import client_tls, close_all
 
 
@@ -143,7 +144,7 @@ def test_a_second_signal_ends_what_a_gateway_drips(tmp_path: Path, monkeypatch: 
         with Journal.create(tmp_path / campaign.JOURNAL, {}, Redaction.none()) as journal:
             case = a_case("a", f"http://127.0.0.1:{port}/")
             with suppress(KeyboardInterrupt):
-                Sender(journal, Pace(), timeout_s=600.0).send([[case]])
+                Sender(journal, Pace(), manners=Manners(timeout_s=600.0)).send([[case]])
         signalling.join(PATIENCE_S)  # or a signal that comes late would end this process
     assert time.monotonic() - begun < PATIENCE_S
 

@@ -82,7 +82,7 @@ def held_through(  # noqa: PLR0913 - what may differ
             "products": ("sms", "airtime"),
         }
         journal = hold(settings(directory, **{**given, **changes}), way_there, way_back)
-        return Through(journal, way_there.happened, way_back.happened, server.delivered)
+        return Through(journal, way_there.happened, way_back.happened, server.courier.delivered)
 
 
 def told(judgement: Judged) -> dict[tuple[str, str | None], Verdict]:

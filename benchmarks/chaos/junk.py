@@ -50,7 +50,7 @@ def junk(figures: Figures, rounds: int) -> None:
         with tempfile.TemporaryDirectory() as directory, _flooded(told["callback_listen"]) as count:
             given = settings(Path(directory), **told, products=("sms", "airtime"), max_examples=100, seed=seed)
             record = read_journal(campaign.run(given))
-            delivered = servers[0].delivered
+            delivered = servers[0].courier.delivered
             servers[0].stop()
             judgement = judge(record)
             came = len({n.request.body for n in record.notifications if n.product is not None})

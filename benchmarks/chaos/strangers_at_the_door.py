@@ -93,7 +93,7 @@ def crowded(figures: Figures, rounds: int) -> None:
             if not path.exists():
                 figures.add("false failures beside strangers", 1, f"no journal: {said}{complained}")
                 continue
-            _look_at(figures, path, server.delivered)
+            _look_at(figures, path, server.courier.delivered)
 
 
 def posted(figures: Figures, rounds: int) -> None:
@@ -106,7 +106,7 @@ def posted(figures: Figures, rounds: int) -> None:
                 campaign.run(given)
             figures.add("runs", 1)
             figures.add("strangers' requests", sum(each.value for each in sent))
-            _look_at(figures, path, server.delivered)
+            _look_at(figures, path, server.courier.delivered)
             figures.add("journal bytes over the bound", max(0, path.stat().st_size - MOST_JOURNAL))
 
 

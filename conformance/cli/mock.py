@@ -125,12 +125,13 @@ def _introduce(server: MockServer, options: dict[str, Any], console: Console) ->
 
 
 def _sum_up(server: MockServer, console: Console) -> None:
-    notifications = f"{server.delivered:,} notifications taken, {server.failed:,} not taken"
-    notifications += f", {server.refused:,} not sent, for their inquiry got no 2xx" if server.refused else ""
+    courier = server.courier
+    notifications = f"{courier.delivered:,} notifications taken, {courier.failed:,} not taken"
+    notifications += f", {courier.refused:,} not sent, for their inquiry got no 2xx" if courier.refused else ""
     print_line(console, f"{server.requests:,} requests answered, {notifications}")
     # Each way to fail once: a callback that is down fails for every notification alike. A query may hold a token.
     for product, url, reason in dict.fromkeys(
-        (f.product, shown_url(f.url.partition("?")[0]), f.reason) for f in server.failures
+        (f.product, shown_url(f.url.partition("?")[0]), f.reason) for f in tuple(courier.failures)
     ):
         print_line(console, f"  not taken: {product} at {url}: {reason}")
     for error in dict.fromkeys(unreadable.error for unreadable in server.unreadable):

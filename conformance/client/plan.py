@@ -35,7 +35,7 @@ from conformance.mock.changes import changed_by
 from conformance.mock.gateway import Gateway
 from conformance.mock.rules import TAGS
 from conformance.model.errors import SuiteError
-from conformance.model.traffic import Case, Kind, Request, header
+from conformance.model.traffic import JSON_MEDIA_TYPE, Case, Kind, Request, media_type
 from conformance.payloads.addressees import Constraints
 from conformance.payloads.valid import ValidPayload, fresh_payloads, valid_payloads
 
@@ -378,6 +378,5 @@ def says_accepted(reply: Reply, contract: Contract) -> bool:
     roles = contract.answer
     if reply.ending is not Ending.WHOLE or reply.raw is not None or reply.status != roles.success:
         return False
-    declared = (header(reply.headers, "content-type") or "").partition(";")[0]
     told = reply.content.get(roles.code) if isinstance(reply.content, dict) else None
-    return declared == "application/json" and told == roles.success
+    return media_type(reply.headers) == JSON_MEDIA_TYPE and told == roles.success

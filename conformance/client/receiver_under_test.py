@@ -28,10 +28,10 @@ from conformance.contract.schema_set import Violation
 from conformance.mock.account import OPENING_BALANCE, TransactionOutcome, failures
 from conformance.mock.transactions import Transaction, price, result, shape_of_ids, success_reason
 from conformance.model.errors import SuiteError
-from conformance.model.traffic import Case, Headers, Kind, Request
+from conformance.model.traffic import JSON_MEDIA_TYPE, Case, Headers, Kind, Request
 from conformance.payloads.notifications import ALPHANUMERIC
 
-JSON_HEADERS: Headers = (("Content-Type", "application/json"),)
+JSON_HEADERS: Headers = (("Content-Type", JSON_MEDIA_TYPE),)
 
 Failure = tuple[str, str]
 

@@ -155,6 +155,7 @@ class Contract:
 
     `source`: where it was read from; `folder`: that as it was given, None for the one that comes with the suite.
     `digest`: names this edition of all its files. `sources`: what the `source` of a requirement is called in reports.
+    `areas`: what requirements are about, by the letters that their ids begin with.
     `account`: None where no command tells about the account.
     """
 
@@ -162,6 +163,7 @@ class Contract:
     folder: Path | None
     digest: str
     sources: Mapping[str, str]
+    areas: Mapping[str, str]
     name: str
     title: str
     version: str
@@ -207,6 +209,7 @@ class Contract:
             folder.given,
             folder.digest,
             {**SOURCES, **{name: source["words"] for name, source in stated.get("sources", {}).items()}},
+            stated.get("areas", {}),
             stated["name"],
             stated["title"],
             stated["version"],

@@ -37,12 +37,12 @@ from conformance.mock.rules import (
     taken,
 )
 from conformance.mock.transactions import Transaction, price, result, shape_of_ids, success_reason
-from conformance.model.traffic import Request
+from conformance.model.traffic import JSON_MEDIA_TYPE, Request
 
 CHOSEN = RefusalAnswer(400, "This recipient is refused")
 """The answer to a recipient that is refused by no rule of the contract, before its row changes it."""
 
-JSON_HEADER = ("Content-Type", "application/json")
+JSON_HEADER = ("Content-Type", JSON_MEDIA_TYPE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
 import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -31,7 +30,7 @@ from conformance.mock.account import Account
 from conformance.mock.behaviour import Behaviour
 from conformance.model.errors import SuiteError
 from conformance.model.traffic import JSON_MEDIA_TYPE, Headers, header, media_type
-from conformance.model.untrusted import parse_json
+from conformance.model.untrusted import lenient_object, parse_json
 from conformance.payloads.labels import rules_of, texts_of
 from conformance.payloads.valid import documented_range
 
@@ -207,13 +206,13 @@ def read_body(body: bytes) -> tuple[str | None, Mapping[str, Any]]:
         text = body.decode()
     except UnicodeDecodeError as error:
         cut = body.lstrip().startswith(b"{") and error.reason == "unexpected end of data"
-        return "malformed.cut-short" if cut else "malformed.not-utf8", _object_in(body.decode("latin-1"))
+        return "malformed.cut-short" if cut else "malformed.not-utf8", lenient_object(body.decode("latin-1")) or {}
     if FORM.fullmatch(text.strip()):
         return "malformed.form-encoded", _form(text)
     try:
         value = parse_json(body)
     except (ValueError, RecursionError):
-        return "malformed.cut-short" if _ends_too_soon(text) else "malformed.not-json", _object_in(text)
+        return "malformed.cut-short" if _ends_too_soon(text) else "malformed.not-json", lenient_object(text) or {}
     if isinstance(value, dict):
         return None, value
     return "malformed.array" if isinstance(value, list) else "malformed.scalar", {}
@@ -226,15 +225,6 @@ def _ends_too_soon(text: str) -> bool:
     # A string that does not end counts as a brace that does not close.
     outside_strings = STRING.sub(lambda string: "" if string[1] else "{", text)
     return outside_strings.count("{") > outside_strings.count("}")
-
-
-def _object_in(text: str) -> Mapping[str, Any]:
-    """What a parser that minds less would read: an object, or nothing."""
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
-        return {}
-    return value if isinstance(value, dict) else {}
 
 
 def _form(text: str) -> Mapping[str, Any]:

@@ -23,7 +23,7 @@ from typing import Any, Self
 from conformance.mock.account import Account
 from conformance.mock.answering import AnswerProtocol, Channel, put, received
 from conformance.mock.behaviour import Behaviour, Reply, Wire
-from conformance.mock.delivering import Courier, FailedDelivery, Told
+from conformance.mock.delivering import Courier, Told
 from conformance.mock.gateway import JSON_HEADER, Gateway
 from conformance.mock.transactions import price, unprompted
 from conformance.model.errors import UsageError
@@ -122,8 +122,8 @@ def _reply(status: int, content: Mapping[str, Any]) -> Reply:
 class MockServer:
     """A `gateway` served on the address `listen`; a context manager. `url` is the base URL, `requests` counts.
 
-    `seed` settles what is made up of what no request precedes; `controlled`: whoever reaches it may have such a thing
-    started (`CONTROL`).
+    `courier` counts notifications. `seed` settles what is made up of what no request precedes; `controlled`: whoever
+    reaches it may have such a thing started (`CONTROL`).
     Raises EnvironmentFailure on construction if the address cannot be had, and SuiteError on entering if serving fails.
     """
 
@@ -139,8 +139,8 @@ class MockServer:
         self.requests = 0
         self._controlled = controlled
         self._unreadable: deque[Unreadable] = deque(maxlen=MOST_UNREAD)
-        self._courier = Courier()
-        self._initiator = Initiator(gateway, self._courier, seed)
+        self.courier = Courier()
+        self._initiator = Initiator(gateway, self.courier, seed)
         self._thread = AsgiThread(
             self._application,
             listen if isinstance(listen, Address) else Address(*listen),
@@ -153,31 +153,6 @@ class MockServer:
     def url(self) -> str:
         """The base URL, such as `http://HOST:PORT/api/v2`."""
         return self._thread.address.url + self.gateway.contract.base_path
-
-    @property
-    def delivered(self) -> int:
-        """Notifications that a callback has taken."""
-        return self._courier.delivered
-
-    @property
-    def failed(self) -> int:
-        """Notifications that a callback has not taken."""
-        return self._courier.failed
-
-    @property
-    def refused(self) -> int:
-        """Notifications that were not sent, for the answer to the inquiry before them was no 2xx in time."""
-        return self._courier.refused
-
-    @property
-    def failures(self) -> tuple[FailedDelivery, ...]:
-        """The last of those that failed, and why."""
-        return tuple(self._courier.failures)
-
-    @property
-    def pending(self) -> int:
-        """Notifications on their way, or waiting for their time."""
-        return self._courier.pending
 
     @property
     def unreadable(self) -> tuple[Unreadable, ...]:
@@ -201,7 +176,7 @@ class MockServer:
         """Stops serving; notifications that are still pending are dropped. Once stopped, does nothing."""
         try:
             with suppress(RuntimeError):  # it does not serve any more, or never did
-                self._thread.submit(self._courier.close()).result(STOP_WITHIN_S)
+                self._thread.submit(self.courier.close()).result(STOP_WITHIN_S)
         finally:
             self._thread.stop()
 
@@ -224,12 +199,12 @@ class MockServer:
         answer = self.gateway.answer(request, time.monotonic())
         early = [delivery for delivery in answer.deliveries if delivery.before_answer]
         if early:
-            await self._courier.deliver(early)
+            await self.courier.deliver(early)
         behaviour = self.gateway.behaviour
         if (after_s := behaviour.answer_after_s + answer.reply.after_s) > 0:
             await asyncio.sleep(after_s)
         await put(answer.reply, behaviour.wire, request, channel)
-        self._courier.dispatch(delivery for delivery in answer.deliveries if not delivery.before_answer)
+        self.courier.dispatch(delivery for delivery in answer.deliveries if not delivery.before_answer)
 
 
 def serve_mock(

@@ -3,6 +3,7 @@
 given_bytes         the bytes of a file, or of a pipe, but no more than so many; TooLong for more
 parse_json          bytes as RFC 8259 has it, without the leniencies of `json.loads`
 json_object         the same where it is an object, None for anything else
+lenient_object      the object that a lenient reader makes of it
 parse_with_repeats  the same, but a member may be named more than once
 """
 
@@ -86,6 +87,15 @@ def json_object(data: bytes) -> dict[str, Any] | None:
     try:
         value = parse_json(data)
     except ValueError:
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def lenient_object(data: bytes | str) -> dict[str, Any] | None:
+    """The JSON object that Python's lenient reader makes of `data` (UTF-16, repeated members, NaN); None for others."""
+    try:
+        value = json.loads(data)
+    except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None
 

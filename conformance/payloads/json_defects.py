@@ -38,6 +38,7 @@ from conformance.contract.command import Command
 from conformance.contract.contract import Contract
 from conformance.contract.probes import Making
 from conformance.model.errors import SuiteError
+from conformance.model.traffic import JSON_MEDIA_TYPE
 from conformance.payloads.labels import Members, members_of, texts_of
 
 # A mebibyte: more than any payload of the contract comes near, and where servers begin to have limits.
@@ -217,7 +218,6 @@ def _unreadable(text: str, skeleton: str) -> str:
     return "comma behind the last member" if _TRAILING_COMMA.search(skeleton) else "no JSON"
 
 
-JSON_MEDIA_TYPE = "application/json"
 FORM_MEDIA_TYPE = "application/x-www-form-urlencoded"
 
 # Ten times what readers that count allow by default (Python 1,000, .NET 64, PHP 512), and only some kilobytes.

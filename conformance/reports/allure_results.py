@@ -42,7 +42,7 @@ from conformance.model.traffic import Exchange, Headers, Notification
 from conformance.reports.escaping import beginning, for_terminal, for_xml
 from conformance.reports.report import Report, ReportedFinding, ReportEntry
 from conformance.reports.result import Reportable
-from conformance.reports.view import AREAS, alike, explained, hinders, places_of, published_at, rests_on, unshown
+from conformance.reports.view import alike, explained, hinders, places_of, published_at, rests_on, unshown
 
 # What all names begin with, so that the files of a run before are told from those of others in the same folder.
 PREFIX = "statum-conformance-"
@@ -103,7 +103,7 @@ def _test(entry: ReportEntry, result: Reportable) -> TestResult:
         description="\n\n".join(_description(entry, result.contract)),
         start=round(begun * MS),
         stop=round((begun + report.duration_s) * MS),
-        labels=[Label(name, value) for name, value in _labels(entry, report)],
+        labels=[Label(name, value) for name, value in _labels(entry, report, result.contract)],
         links=list(_links(entry, report)),
         parameters=[_particular("observations", entry.observations), _particular("failed", entry.failed)],
         steps=list(_steps(entry, result.contract)),
@@ -127,7 +127,7 @@ def _description(entry: ReportEntry, contract: Contract) -> Iterator[str]:
     yield f"More in `docs/contract.md`{section}, of statum-conformance."
 
 
-def _labels(entry: ReportEntry, report: Report) -> Iterator[tuple[str, str]]:
+def _labels(entry: ReportEntry, report: Report, contract: Contract) -> Iterator[tuple[str, str]]:
     yield "requirement", entry.id
     yield "command", entry.command or "none"
     yield "level", entry.level.value
@@ -135,7 +135,7 @@ def _labels(entry: ReportEntry, report: Report) -> Iterator[tuple[str, str]]:
     yield "owner", next((each.owner for each in entry.expected), entry.actor.value)
     yield LabelType.SEVERITY, SEVERITIES[entry.level].value
     yield LabelType.EPIC, f"contract for the {entry.actor}"
-    yield LabelType.FEATURE, AREAS.get(entry.area, entry.area)
+    yield LabelType.FEATURE, contract.areas.get(entry.area, entry.area)
     yield LabelType.STORY, entry.title
     yield LabelType.PARENT_SUITE, report.tool.name
     yield LabelType.SUITE, report.subject.kind

@@ -19,6 +19,7 @@ from typing import Any
 
 from conformance.contract.contract import Contract
 from conformance.journal import Record
+from conformance.model.untrusted import lenient_object
 from conformance.reports.report import Latency, Measured
 from conformance.wire.ledger import request_id_of
 
@@ -112,7 +113,7 @@ class Figures:
             if (request_id := request_id_of(exchange.response.body, contract.answer.id)) is not None:
                 answered.setdefault(request_id, exchange.answered_at)
         for notification in record.notifications:
-            product, members = notification.product, _members(notification.request.body)
+            product, members = notification.product, lenient_object(notification.request.body)
             if product is None or members is None:
                 continue
             codes[product][_code(members, contract.notification.outcome)] += 1
@@ -132,14 +133,6 @@ class Figures:
             {name: series.described() for name, series in self.notifications.items()},
             {name: dict(codes) for name, codes in self.result_codes.items()},
         )
-
-
-def _members(body: bytes) -> Mapping[str, Any] | None:
-    try:
-        value = json.loads(body)
-    except (ValueError, RecursionError):
-        return None
-    return value if isinstance(value, dict) else None
 
 
 def _code(members: Mapping[str, Any], outcome: str) -> str:

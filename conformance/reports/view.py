@@ -45,33 +45,6 @@ GRAVEST_FIRST = (
 # Of one verdict, what costs money or gives away a credential comes first.
 COSTLY = frozenset({Basis.MONEY, Basis.CREDENTIALS})
 
-AREAS: Mapping[str, str] = {
-    "ANS": "Answers",
-    "ENC": "Encoding",
-    "RSP": "The envelope",
-    "RID": "request_id",
-    "AUT": "Credentials",
-    "CTY": "Content-Type",
-    "BOD": "Bodies",
-    "CMD": "Commands",
-    "VAL": "Validation",
-    "HDR": "Headers",
-    "GET": "Parameters",
-    "ACC": "What must be accepted",
-    "LEN": "Lengths",
-    "OPN": "What the contract leaves open",
-    "IDM": "Idempotency",
-    "REP": "Repeats",
-    "ACT": "The account",
-    "NTF": "Notifications",
-    "DRV": "The driver",
-    "SND": "Sending",
-    "RDG": "Reading answers",
-    "RTY": "Sending again",
-    "ROB": "Robustness",
-    "RCV": "Receiving notifications",
-}
-
 # How many of the other cases are named in a line for people.
 NAMED = 3
 # A longer value is shown by its length and its beginning.
@@ -205,11 +178,6 @@ class Row:
     def first(self) -> ReportEntry:
         """The first entry: what all have in common is in each."""
         return self.entries[0]
-
-    @property
-    def area(self) -> str:
-        """What the requirement is about."""
-        return AREAS.get(self.first.area, self.first.area)
 
     @property
     def verdict(self) -> Verdict:

@@ -13,7 +13,6 @@ that tells its id, so requests that name an id are kept for longer than the rest
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from collections import Counter, OrderedDict, deque
@@ -22,6 +21,7 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from conformance.model.traffic import Request
+from conformance.model.untrusted import lenient_object
 
 # After the last notification that is owed, a wrong gateway may send it again or take it back. Gateways that do so do it
 # at once; half a second sees them without a run being felt to stand still.
@@ -197,11 +197,7 @@ class Ledger:
 
 def request_id_of(body: bytes, member: str) -> str | None:
     """The id that `member` of a body holds, read as kindly as can be; None if there is no such string in it."""
-    try:
-        content = json.loads(body)
-    except (ValueError, RecursionError):
-        return None
-    request_id = content.get(member) if isinstance(content, dict) else None
+    request_id = (lenient_object(body) or {}).get(member)
     return request_id if isinstance(request_id, str) else None
 
 

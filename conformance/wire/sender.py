@@ -113,29 +113,26 @@ class Sender:
         self,
         journal: Journal,
         pace: Pace,
-        concurrency: int = CONCURRENCY,
-        timeout_s: float = ANSWER_TIMEOUT_S,
         on_exchange: Callable[[Case, Exchange], None] = _ignore,
         *,
         on_pause: Callable[[int, float], None] = _ignore,
         ca_file: Path | None = None,
         allowance: Allowance | None = None,
-        manners: Manners | None = None,
+        manners: Manners = Manners(),
         addressees: Addressees | None = None,
         reading: Collection[str] = (),
     ) -> None:
         self._journal = journal
         self._pace = pace
-        self._manners = manners or Manners(concurrency, timeout_s)
+        self._manners = manners
         self._ca_file = ca_file
         self._on_exchange = on_exchange
         self._on_pause = on_pause
         self._allowance = allowance or Allowance(statum())
         self._addressees = addressees
         self._reading = reading
-        self._keep_alive = KeepAlive(
-            trusted=self._manners.keep_alive
-        )  # what one sending has learned of the gateway holds for the next
+        # What one sending has learned of the gateway holds for the next.
+        self._keep_alive = KeepAlive(trusted=manners.keep_alive)
         self._error: BaseException | None = None
         self._weighing = threading.Lock()
         self._answers = self._weight = 0

@@ -1,9 +1,8 @@
 """The written rules on clients and on receivers of notifications.
 
-calls, evidence         a recorded certification, correlated: calls, reports, requests to receivers
-rule                    how rules are built
+calls, evidence         a recorded certification, correlated: calls, reports, requests to receivers; how rules are built
 sending                 what a client sends: DRV, SND, ROB
-unsent, classes         calls that never became a request: SND-13, SND-14, RDG-12
+unsent                  calls that never became a request: SND-13, SND-14, RDG-12
 answers                 how it understands answers: RDG
 resending               what it sends again: RTY
 receiver_requests, inbox    requests to a receiver, and its client's reports on them
@@ -19,8 +18,7 @@ from collections.abc import Iterator, Mapping
 from functools import cache, wraps
 
 from conformance.client.rules import answers, receiving, resending, results, sending, unsent
-from conformance.client.rules.evidence import ClientEvidence
-from conformance.client.rules.rule import ClientCheck, ClientRule, one_of
+from conformance.client.rules.evidence import ClientCheck, ClientEvidence, ClientRule, one_of
 from conformance.contract.contract import Contract
 from conformance.contract.requirements import Actor, ByPlace, ByRule, Requirement
 from conformance.judging.judgement import Inconclusive, Judgement, Reason

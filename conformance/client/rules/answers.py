@@ -14,8 +14,7 @@ from operator import attrgetter
 from typing import Any, Self
 
 from conformance.client.rules.calls import Call, ClientReport, SentRequest
-from conformance.client.rules.evidence import ClientEvidence
-from conformance.client.rules.rule import UNHEARD, ClientCheck, ClientRule, broken, kept, one_of
+from conformance.client.rules.evidence import UNHEARD, ClientCheck, ClientEvidence, ClientRule, broken, kept, one_of
 from conformance.client.rules.sending import sends_again_later, waits_for_ever
 from conformance.contract.contract import Contract
 from conformance.contract.requirements import ACCEPTED

@@ -14,9 +14,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from conformance.client.rules.calls import Call, ReceiverCase, ResultAnswer
-from conformance.client.rules.evidence import ClientEvidence
+from conformance.client.rules.evidence import ClientCheck, ClientEvidence, ClientRule
 from conformance.client.rules.receiver_requests import ReceiverRequest, RequestKind
-from conformance.client.rules.rule import ClientCheck, ClientRule
 from conformance.contract.contract import NotificationRoles
 from conformance.judging.judgement import Finding, Inconclusive, Judgement, Passed, Reason
 

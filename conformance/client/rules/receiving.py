@@ -10,11 +10,10 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 
 from conformance.client.rules.calls import ReceiverCase
-from conformance.client.rules.evidence import ClientEvidence
+from conformance.client.rules.evidence import ClientCheck, ClientEvidence, ClientRule
 from conformance.client.rules.inbox import NONE_TAKEN, Fate, Inbox, broken, check_of, kept, of_inbox, untold
 from conformance.client.rules.receiver_requests import CROWD, FEW, THRONG, ReceiverRequest
 from conformance.client.rules.results import alike, is_mixed_up, simple, understood
-from conformance.client.rules.rule import ClientCheck, ClientRule
 from conformance.contract.command import Inquiry
 from conformance.contract.contract import Contract
 from conformance.contract.requirements import ByRule

@@ -7,8 +7,7 @@ from email.utils import parsedate_to_datetime
 from itertools import pairwise
 
 from conformance.client.rules.calls import Call, SentRequest
-from conformance.client.rules.evidence import ClientEvidence
-from conformance.client.rules.rule import ClientCheck, ClientRule, broken, kept, one_of
+from conformance.client.rules.evidence import ClientCheck, ClientEvidence, ClientRule, broken, kept, one_of
 from conformance.judging.judgement import Inconclusive, Judgement, Reason
 from conformance.judging.reading import TOO_MANY_REQUESTS
 from conformance.model.traffic import header

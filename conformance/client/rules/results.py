@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 
+from conformance.client.rules.evidence import ClientCheck, ClientRule, one_of
 from conformance.client.rules.inbox import (
     NONE_TAKEN,
     Fate,
@@ -25,7 +26,6 @@ from conformance.client.rules.inbox import (
     untold,
 )
 from conformance.client.rules.receiver_requests import ReceiverRequest, RequestKind
-from conformance.client.rules.rule import ClientCheck, ClientRule, one_of
 from conformance.judging.judgement import Finding, Inconclusive, Judgement, Reason, shown
 
 NONE_KEPT = "the client makes no calls, and of what it was notified of it knew no result when it was asked"

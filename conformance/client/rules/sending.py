@@ -9,8 +9,7 @@ from typing import Any
 from urllib.parse import quote, quote_plus
 
 from conformance.client.rules.calls import Call, SentRequest
-from conformance.client.rules.evidence import ClientEvidence
-from conformance.client.rules.rule import UNHEARD, ClientCheck, ClientRule, broken, kept
+from conformance.client.rules.evidence import UNHEARD, ClientCheck, ClientEvidence, ClientRule, broken, kept
 from conformance.client.rules.unsent import instead, said_to_be_lacking
 from conformance.contract.requirements import REQUEST, ByPlace
 from conformance.judging.judgement import Finding, Inconclusive, Judgement, Passed, Reason, shown

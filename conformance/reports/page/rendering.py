@@ -90,6 +90,7 @@ def html(result: Reportable) -> bytes:
         meaning=_meaning(report),
         signs=SIGNS,
         rows=rows,
+        areas=contract.areas,
         columns=columns_of(rows),
         counts=counts_of(report),
         shortfalls=shown,
