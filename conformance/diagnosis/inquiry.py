@@ -155,14 +155,17 @@ class Investigation:
         whose, asked_for = self._known_by
         sent = {"F": suspect, "G": suspect, "P": plain}
         kept = {"F": set(suspect.members) - whose, "G": set(suspect.members) - asked_for, "P": set[str]()}
-        cases = [
-            (letter, case) for letter in order if (case := self._case(sent[letter], sent[letter].members, kept[letter]))
-        ]
+        told = yield from self._told_in_order((letter, sent[letter], kept[letter]) for letter in order)
+        return {letter: FailureCount.among(outcome for at, outcome in told if at == letter) for letter in order}
+
+    def _told_in_order(
+        self, turns: Iterable[tuple[str, Specimen, Iterable[str]]]
+    ) -> Generator[Batch, Outcomes, list[tuple[str, bool | None]]]:
+        """The outcomes of requests one after the other, each beside its letter; some members of each are kept."""
+        cases = [(letter, case) for letter, sent, kept in turns if (case := self._case(sent, sent.members, kept))]
         outcomes = yield Batch(tuple(case for _, case in cases), in_order=True)
         self._sent += len(outcomes)
-        return {
-            letter: FailureCount.among(outcomes.get(case.id) for at, case in cases if at == letter) for letter in order
-        }
+        return [(letter, outcomes.get(case.id)) for letter, case in cases]
 
     def _plain_ones(self, suspect: Specimen) -> Iterator[Specimen]:
         """The plainest that count as the same.
@@ -214,14 +217,11 @@ class Investigation:
     ) -> Generator[Batch, Outcomes, tuple[list[bool], Comparison]]:
         """A row long enough for an event of once in `distance` requests; and the comparison with the row added."""
         length = max(SHORTEST_ROW, min(LONGEST_ROW, round(ROW_FACTOR * distance) + ROW_SPARE))
-        turns = [("F", suspect) if turn == "F" else ("P", plain) for turn in islice(cycle("FFPP"), length)]
-        cases = [(letter, case) for letter, sent in turns if (case := self._case(sent, sent.members, ()))]
-        outcomes = yield Batch(tuple(case for _, case in cases), in_order=True)
-        self._sent += len(outcomes)
-        told = [(letter, outcome) for letter, case in cases if (outcome := outcomes.get(case.id)) is not None]
+        turns = ((turn, suspect if turn == "F" else plain, ()) for turn in islice(cycle("FFPP"), length))
+        told = yield from self._told_in_order(turns)
         ill = so_far.ill + FailureCount.among(outcome for letter, outcome in told if letter == "F")
         well = so_far.well + FailureCount.among(outcome for letter, outcome in told if letter == "P")
-        return [outcome for _, outcome in told], Comparison(ill, well)
+        return [outcome for _, outcome in told if outcome is not None], Comparison(ill, well)
 
     def _told_of_row(self, row: Sequence[bool], comparison: Comparison, suspect: Specimen) -> tuple[Dependence, str]:
         step = period(row, expected=self.learned.period)

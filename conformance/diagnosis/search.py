@@ -140,17 +140,8 @@ class Search:
         except EnvironmentFailure as failure:
             stopped = failure.message
         finally:
-            seconds = round(time.monotonic() - self._began, 3)
-            note(
-                SEARCH,
-                {
-                    "budget": self.budget,
-                    "requests": self.spent,
-                    "rounds": self.rounds,
-                    "seconds": seconds,
-                    "stopped": stopped,
-                },
-            )
+            took = {"requests": self.spent, "rounds": self.rounds, "seconds": round(time.monotonic() - self._began, 3)}
+            note(SEARCH, {"budget": self.budget, **took, "stopped": stopped})
 
     def _causes(self, ask: Ask) -> Iterator[Cause]:
         # What the first one finds out spares the others most of their requests, where it is the same fault: they begin

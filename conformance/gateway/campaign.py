@@ -36,7 +36,7 @@ from conformance.model.traffic import Case
 from conformance.payloads.addressees import Addressees
 from conformance.payloads.uniqueness import ROOM
 from conformance.wire import Allowance, Sender
-from conformance.wire.ledger import Ledger, Settled
+from conformance.wire.ledger import Ledger
 
 JOURNAL, REPORT_JSON = "journal.sqlite", "report.json"
 
@@ -95,11 +95,7 @@ def resume(path: Path, settings: Settings, progress: Progress | None = None, beh
     # Started again, the mock gateway shall not give the ids that it gave before.
     seeded = replace(settings, seed=seed_for(settings.seed, RESUMED, str(sessions)))
     with held_back(), rigged(seeded, behaviour) as rig:
-        redaction = redaction_of(settings, rig)
-        check_targets(
-            targets,
-            {name: redaction.text(rig.paths.target(name)) for name in settings.callbacks},
-        )
+        redaction = check_targets(targets, settings, rig)
         examined = _examined(settings, rig, progress)
         if (obstacle := _obstacle(examined)) is not None:
             raise obstacle  # the journal is left as it is, for the next time
@@ -172,7 +168,11 @@ def _listening(
         if hearing.strays.left_out:
             journal.note("strays", hearing.strays.described())
         rig.receiver.tell_unfinished()
-        journal.note("settled", {"at": journal.time_of(time.monotonic()), **_described(settled)})
+        numbers = {"owed": settled.owed, "arrived": settled.arrived, "missing": settled.missing}
+        journal.note(
+            "settled",
+            {"at": journal.time_of(time.monotonic()), **numbers, "waited_s": round(settled.waited_s, 3)},
+        )
         if budget and not early.was_well:
             _look_into_failures(campaign, budget)
     finally:
@@ -333,16 +333,8 @@ def _holds_a_run(journal: Path) -> bool:
 
 def _note_examined(journal: Journal, examined: Sequence[PreflightCheck]) -> None:
     for probe in examined:
-        journal.note(
-            "preflight",
-            {
-                "probe": probe.name,
-                "ok": probe.ok,
-                "detail": probe.detail,
-                "target": probe.target,
-                "warning": probe.warning,
-            },
-        )
+        told = {"ok": probe.ok, "detail": probe.detail, "target": probe.target, "warning": probe.warning}
+        journal.note("preflight", {"probe": probe.name, **told})
 
 
 def _doubted(settings: Settings, ledger: Ledger) -> Collection[str]:
@@ -357,12 +349,3 @@ def _way_back(settings: Settings, rig: Rig, doubted: Collection[str]) -> Mapping
     products = [product for product in settings.products if settings.callback_of(product) in doubted]
     counted = over_network(settings, rig, products)
     return {"canaries": {product: (flown.sent, flown.lost) for product, flown in counted}}
-
-
-def _described(settled: Settled) -> Mapping[str, Any]:
-    return {
-        "owed": settled.owed,
-        "arrived": settled.arrived,
-        "missing": settled.missing,
-        "waited_s": round(settled.waited_s, 3),
-    }

@@ -212,51 +212,33 @@ def over_network(settings: Settings, rig: Rig, products: Sequence[str]) -> Itera
 def _callback(product: str, rig: Rig, connection: Connection) -> PreflightCheck:
     """POST a one-time token to the product's public callback URL and see it arrive here."""
     url, name = rig.callback_urls[product], f"callback path of {product}"
-    shown = _without_query(url)
+    shown = urlsplit(url)._replace(query="", fragment="").geturl()
     token = rig.intake.new_canary()
-    listening = f"the suite listens on {rig.receiver.address}"
+    forwarded = f"the suite listens on {rig.receiver.address}; does the tunnel or proxy forward to it?"
+
+    def failed(told: str, hint: str, *, may_be_chance: bool = False) -> PreflightCheck:
+        detail = f"callback URL {shown} {told}"
+        return PreflightCheck(name, ok=False, detail=detail, hint=hint, may_be_chance=may_be_chance)
+
     try:
         answer = send_canary(connection, url, token, tells=product)
-        said = f"answered {answer.status}"
     except (Unanswered, SuiteError) as error:
-        why = str(error)
-        return PreflightCheck(
-            name,
-            ok=False,
-            detail=f"callback URL {shown} does not lead back here: {why}",
-            hint=OWN_AUTHORITY if UNTRUSTED in why else f"{listening}; does the tunnel or proxy forward to it?",
-            may_be_chance=True,
-        )
+        hint = OWN_AUTHORITY if UNTRUSTED in str(error) else forwarded
+        return failed(f"does not lead back here: {error}", hint, may_be_chance=True)
     arrived = rig.intake.canary(token, CANARY_TIMEOUT_S if answer.status in TAKEN else 0.0)
     if arrived is None:
-        return PreflightCheck(
-            name,
-            ok=False,
-            detail=f"callback URL {shown} does not lead back here: it {said}, and {_nothing_arrived(rig)}",
-            hint=f"{listening}; does the tunnel or proxy forward to it?",
-            may_be_chance=answer.status in ANSWERED_BETWEEN,
-        )
+        reasons = ", ".join(rig.intake.unread)
+        nothing = f"nothing arrived that could be read: {reasons}" if reasons else "nothing arrived"
+        told = f"does not lead back here: it answered {answer.status}, and {nothing}"
+        return failed(told, forwarded, may_be_chance=answer.status in ANSWERED_BETWEEN)
     found, target = arrived
     if found != rig.paths.callback_of(product):
-        return PreflightCheck(
-            name,
-            ok=False,
-            detail=f"callback URL {shown} leads to {target.partition('?')[0]} here, no callback path of {product}",
-            hint="the path must be kept on its way, /callbacks/<product> at its end",
-        )
+        hint = "the path must be kept on its way, /callbacks/<product> at its end"
+        return failed(f"leads to {target.partition('?')[0]} here, no callback path of {product}", hint)
     if changed := _changed(target, rig.paths.target(product)):
-        return PreflightCheck(
-            name,
-            ok=False,
-            detail=f"callback URL {shown} leads here {changed}, for which the gateway would be blamed",
-            hint="path and query must be kept on their way; does the tunnel or proxy rewrite them?",
-        )
+        hint = "path and query must be kept on their way; does the tunnel or proxy rewrite them?"
+        return failed(f"leads here {changed}, for which the gateway would be blamed", hint)
     return PreflightCheck(name, ok=True, detail=f"{shown} leads here", target=target)
-
-
-def _nothing_arrived(rig: Rig) -> str:
-    reasons = rig.intake.unread
-    return f"nothing arrived that could be read: {', '.join(reasons)}" if reasons else "nothing arrived"
 
 
 def _changed(target: str, registered: str) -> str | None:
@@ -269,11 +251,6 @@ def _changed(target: str, registered: str) -> str | None:
         # The query may hold the integrator's token, so its value is not shown.
         return "with another query" if query else "without its query"
     return None
-
-
-def _without_query(url: str) -> str:
-    parts = urlsplit(url)
-    return parts._replace(query="", fragment="").geturl()
 
 
 # --- While a run goes on

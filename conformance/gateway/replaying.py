@@ -8,7 +8,7 @@ WindowExcuse        whether a command's window lets the same bytes be refused la
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -84,7 +84,10 @@ def _about(case_id: str, check: Check) -> Check:
     if isinstance(check, AnswerCheck):
         return AnswerCheck((lambda answer: answer.case_id == case_id, *check.conditions), check.rule_under)
     if isinstance(check, NoticeCheck):
-        of_case = _belongs_to(case_id)
+
+        def of_case(notice: Notice) -> bool:
+            return notice.answer is not None and notice.answer.case_id == case_id
+
         return NoticeCheck((of_case, *check.conditions), check.rule_under)
 
     def about(evidence: Evidence, command: str | None) -> Iterator[Judgement]:
@@ -92,10 +95,6 @@ def _about(case_id: str, check: Check) -> Check:
         return (judgement for judgement in check(evidence, command) if judgement.exchange in own)
 
     return about
-
-
-def _belongs_to(case_id: str) -> Callable[[Notice], bool]:
-    return lambda notice: notice.answer is not None and notice.answer.case_id == case_id
 
 
 def _excused(check: Check, window: WindowExcuse) -> Check:

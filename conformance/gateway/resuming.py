@@ -24,9 +24,9 @@ from conformance.gateway.listening import Successes, id_at_a_glance
 from conformance.gateway.plan import Plan
 from conformance.gateway.replacements import builds_on_its_group
 from conformance.gateway.request_templates import sent_again
-from conformance.gateway.rig import redaction_of, rigged
+from conformance.gateway.rig import Rig, redaction_of, rigged
 from conformance.gateway.settings import Settings
-from conformance.journal import LISTENED, Journal, Record, read_journal
+from conformance.journal import LISTENED, Journal, Record, Redaction, read_journal
 from conformance.judging.evidence import Evidence
 from conformance.judging.reading import TOO_MANY_REQUESTS, asks_for_a_wait
 from conformance.model.errors import UsageError
@@ -144,17 +144,20 @@ def last_sign(record: Record) -> float:
     return max((*chain.from_iterable(exchanges), *others))
 
 
-def check_targets(recorded: Mapping[str, str], targets: Mapping[str, str]) -> None:
-    """UsageError unless notifications come to the same paths and queries as before, as far as the journal tells them.
+def check_targets(recorded: Mapping[str, str], settings: Settings, rig: Rig) -> Redaction:
+    """The redaction of the run, whose notifications come to the same paths and queries as before.
 
-    `targets`: those of now, redacted as the journal is.
+    UsageError if they do not, as far as the journal tells them.
     """
-    for product, target in targets.items():
+    redaction = redaction_of(settings, rig)
+    for product in settings.callbacks:
+        target = redaction.text(rig.paths.target(product))
         if recorded.get(product, target) != target:
             raise UsageError(
                 f"the callback of {product} was {recorded[product]}, and would now be {target}",
                 "give --callback-url and --callback-token as the run had them",
             )
+    return redaction
 
 
 # --- Late notifications
@@ -190,8 +193,7 @@ def listen_on(path: Path, settings: Settings, progress: Progress, for_s: float |
     arrived, over = 0, threading.Event()
     counting = threading.Lock()
     with held_back(), rigged(settings) as rig:
-        redaction = redaction_of(settings, rig)
-        check_targets(targets, {name: redaction.text(rig.paths.target(name)) for name in settings.callbacks})
+        redaction = check_targets(targets, settings, rig)
         with Journal.reopened(path, redaction) as journal:
 
             def on_arrival(product: str | None, request: Request, at: float, wall: float) -> None:

@@ -217,8 +217,13 @@ def shown(value: Any) -> str:
     return text if len(text) <= SHOWN else f"{text[: SHOWN - 1]}…"
 
 
-def verdict_of(answer: ResponseSummary, findings: Iterable[Finding]) -> Iterator[Judgement]:
-    """The findings on one answer, or Passed if there are none."""
+def verdict_of(
+    answer: ResponseSummary, findings: Iterable[Finding], obstacle: Inconclusive | None = None
+) -> Iterator[Judgement]:
+    """The findings on one answer, or Passed if there are none; but the `obstacle` alone where there is one."""
+    if obstacle is not None:
+        yield obstacle
+        return
     found = False
     for finding in findings:
         found = True

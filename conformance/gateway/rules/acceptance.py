@@ -56,12 +56,8 @@ def must_be_accepted(
     def check(evidence: Evidence, command: str | None) -> Iterator[Judgement]:
         excuses = Excuses(evidence, command)
         for answer in evidence.final_of(command, kind):
-            if not select(answer):
-                continue
-            if (obstacle := excuses.of(answer) or further(evidence, answer)) is not None:
-                yield obstacle
-            else:
-                yield from verdict_of(answer, accepted(answer))
+            if select(answer):
+                yield from verdict_of(answer, accepted(answer), excuses.of(answer) or further(evidence, answer))
 
     return check
 
@@ -76,10 +72,8 @@ def repeat_in_window_is_refused(evidence: Evidence, command: str | None) -> Iter
         before = () if first is None else bursts.get(first.case_id, (first,))
         if not any(one.accepted for one in before):
             yield Inconclusive(Reason.PRECONDITION, "the request that it repeats was not accepted", answer.number)
-        elif (obstacle := unjudgeable(answer)) is not None:
-            yield obstacle
         else:
-            yield from verdict_of(answer, _refused_as_repeat(answer))
+            yield from verdict_of(answer, _refused_as_repeat(answer), unjudgeable(answer))
     for burst in bursts.values():
         yield from _one_is_accepted_at_most(burst)
 
@@ -105,10 +99,8 @@ def _one_is_accepted_at_most(burst: Sequence[ResponseSummary]) -> Iterator[Judge
         if answer.accepted:
             told = f"{len(accepted_ones)} of {len(burst)} equal requests at the same moment were accepted"
             yield Finding.in_answer(answer, told, pointer=answer.code_pointer, value=answer.status)
-        elif (obstacle := unjudgeable(answer)) is not None:
-            yield obstacle
         else:
-            yield from verdict_of(answer, _refused_as_repeat(answer))
+            yield from verdict_of(answer, _refused_as_repeat(answer), unjudgeable(answer))
 
 
 def _refused_as_repeat(answer: ResponseSummary) -> Iterator[Finding]:
@@ -127,10 +119,8 @@ def similar_in_part_is_accepted(evidence: Evidence, command: str | None) -> Iter
         first = evidence.earlier_of(answer)
         if first is None or not first.accepted:
             yield Inconclusive(Reason.PRECONDITION, "the request that it is similar to was not accepted", answer.number)
-        elif obstacle := excuses.of_account(answer):
-            yield obstacle
         else:
-            yield from verdict_of(answer, accepted(answer))
+            yield from verdict_of(answer, accepted(answer), excuses.of_account(answer))
 
 
 # Requests that are put beside a notification that tells of another one than its own. Those that ask for the same amount
@@ -163,10 +153,9 @@ def _accepted_after(
         earlier = evidence.earlier_of(answer)
         if earlier is None or not met(earlier):
             yield Inconclusive(Reason.PRECONDITION, unmet, answer.number)
-        elif obstacle := unjudgeable(answer) or twin_obstacle(evidence, answer) or excuses.of_account(answer):
-            yield obstacle
         else:
-            yield from verdict_of(answer, accepted(answer))
+            obstacle = unjudgeable(answer) or twin_obstacle(evidence, answer) or excuses.of_account(answer)
+            yield from verdict_of(answer, accepted(answer), obstacle)
 
 
 # --- What the account shows

@@ -10,6 +10,7 @@ import base64
 import hashlib
 import re
 from collections.abc import Callable, Iterator, Mapping
+from operator import attrgetter
 
 from conformance.contract.requirements import ACCEPTED, ANSWER, ERROR
 from conformance.judging.evidence import Evidence
@@ -58,17 +59,9 @@ def any_answer(answer: Answer) -> bool:
     return answer.exchange.response is not None and not answer.is_probe_of_path
 
 
-def _accepted(answer: Answer) -> bool:
-    return answer.accepted
-
-
-def _not_accepted(answer: Answer) -> bool:
-    return not answer.accepted
-
-
 # Answers that say that the request was accepted, and those that say anything else.
-SUCCESS = (any_answer, _accepted)
-ERRORS = (any_answer, _not_accepted)
+SUCCESS = (any_answer, attrgetter("accepted"))
+ERRORS = (any_answer, lambda answer: not answer.accepted)
 OF_MESSAGE: Mapping[str, tuple[Callable[[Answer], bool], ...]] = {
     ANSWER: (any_answer,),
     ACCEPTED: SUCCESS,
@@ -165,22 +158,6 @@ def error_is_not_described_as_success(evidence: Evidence, command: str | None) -
             yield Finding.in_answer(outcome, told, pointer=f"/{name}", value=outcome.said)
         else:
             yield Passed(outcome.number)
-
-
-def _body_is_json(of: str) -> Check:
-    return AnswerCheck(OF_MESSAGE[of], json_body_under)
-
-
-def _declared_as_json(of: str) -> Check:
-    return answers_where(*OF_MESSAGE[of], rule=declared_as_json)
-
-
-def _members_named_once(of: str) -> Check:
-    return answers_where(*OF_MESSAGE[of], is_json, rule=names_members_once)
-
-
-def _code_is_the_http_status(of: str) -> Check:
-    return answers_where(*OF_MESSAGE[of], _numbered, rule=http_status_agrees)
 
 
 # A member shorter than this may stand in an id by chance (an amount of "50"), a phone number does not.
@@ -302,11 +279,11 @@ def _with_id(answer: Answer) -> bool:
 
 RULES: Mapping[str, Callable[..., Check]] = {
     "every-request-is-answered": lambda: every_invocation_is_answered,
-    "answer-is-json": _body_is_json,
-    "answer-is-declared-as-json": _declared_as_json,
-    "answer-names-members-once": _members_named_once,
+    "answer-is-json": lambda of: AnswerCheck(OF_MESSAGE[of], json_body_under),
+    "answer-is-declared-as-json": lambda of: answers_where(*OF_MESSAGE[of], rule=declared_as_json),
+    "answer-names-members-once": lambda of: answers_where(*OF_MESSAGE[of], is_json, rule=names_members_once),
     "nothing-follows-an-answer": lambda: answers_where(answered, rule=nothing_beyond),
-    "code-is-the-http-status": _code_is_the_http_status,
+    "code-is-the-http-status": lambda of: answers_where(*OF_MESSAGE[of], _numbered, rule=http_status_agrees),
     "errors-are-not-described-as-successes": lambda: error_is_not_described_as_success,
     "ids-are-unique": lambda: unique_among_different,
     "ids-are-unique-at-the-same-instant": lambda: unique_at_the_same_instant,

@@ -97,11 +97,8 @@ def _of_missing(
             yield Finding.in_answer(answer, said)
     see = ", ".join(_of_what_cannot_be_attributed(evidence, product)) if explained else ""
     for answer in left[:explained]:
-        yield Inconclusive(
-            Reason.PRECONDITION,
-            f"a notification came that cannot be attributed; see {see}",
-            answer.number,
-        )
+        told = f"a notification came that cannot be attributed; see {see}"
+        yield Inconclusive(Reason.PRECONDITION, told, answer.number)
 
 
 def _of_what_cannot_be_attributed(evidence: Evidence, product: str) -> Iterator[str]:
@@ -265,13 +262,9 @@ def none_for_a_rejected_request(evidence: Evidence, command: str | None) -> Iter
             continue
         if evidence.shares_id(answer):
             continue
-        yield from verdict_of(
-            answer,
-            (
-                Finding.in_notice(arrival, f"a request rejected with {answer.status} was followed by a notification")
-                for arrival in evidence.arrivals_about(answer)
-            ),
-        )
+        told = f"a request rejected with {answer.status} was followed by a notification"
+        arrivals = evidence.arrivals_about(answer)
+        yield from verdict_of(answer, (Finding.in_notice(arrival, told) for arrival in arrivals))
 
 
 def none_that_nobody_asked_for(evidence: Evidence, _: str | None) -> Iterator[Judgement]:
@@ -290,8 +283,7 @@ def none_that_nobody_asked_for(evidence: Evidence, _: str | None) -> Iterator[Ju
                 pointer=f"/{name}",
                 value=arrival.request_id,
             )
-    attributed = any(arrival.answer is not None for arrival in evidence.arrivals)
-    if attributed:
+    if any(arrival.answer is not None for arrival in evidence.arrivals):
         yield PASSED
 
 

@@ -40,13 +40,8 @@ def beside_twin(kind: Kind, select: Callable[[ResponseSummary], bool], rule: Rul
 
     def check(evidence: Evidence, command: str | None) -> Iterator[Judgement]:
         for answer in evidence.final_of(command, kind):
-            if not select(answer):
-                continue
-            obstacle = unjudgeable(answer) or twin_obstacle(evidence, answer)
-            if obstacle:
-                yield obstacle
-            else:
-                yield from verdict_of(answer, rule(answer))
+            if select(answer):
+                yield from verdict_of(answer, rule(answer), unjudgeable(answer) or twin_obstacle(evidence, answer))
 
     return check
 
@@ -169,10 +164,9 @@ def refused_credential_has_no_effect(evidence: Evidence, command: str | None) ->
                 yield Inconclusive(
                     Reason.PRECONDITION, "the credential probe before it was not refused with 401", answer.number
                 )
-            elif obstacle := excuses.of_account(answer) or excuses.as_ordinary_ones(answer, crashes=True):
-                yield obstacle
             else:
-                yield from verdict_of(answer, _accepted_after(answer))
+                obstacle = excuses.of_account(answer) or excuses.as_ordinary_ones(answer, crashes=True)
+                yield from verdict_of(answer, _accepted_after(answer), obstacle)
 
 
 def _without_effect(evidence: Evidence, answer: ResponseSummary) -> Iterator[Finding]:
