@@ -11,11 +11,13 @@ from seeded import FAULTS, VARIANTS
 
 from conformance.contract.contract import statum
 from conformance.gateway import campaign
+from conformance.gateway.rig import RunIntake
 from conformance.gateway.settings import Settings
 from conformance.journal import read_journal
 from conformance.judging.verdicts import Judged, Verdict
 from conformance.mock.behaviour import BUILT_IN, Behaviour
 from conformance.model.errors import UsageError
+from conformance.model.traffic import Request
 from conformance.reports.faces import judge
 from conformance.reports.reproduce import repeat_command
 from conformance.wire.receiver import CallbackPaths
@@ -122,3 +124,20 @@ def test_the_url_to_register_is_that_of_the_other_product() -> None:
     paths = CallbackPaths("/hooks", "token=t", ("mpesa-online", "mpesa-c2b"), shared=AT_C2B)
     assert "/hooks/callbacks/mpesa-c2b?token=t" == paths.target("mpesa-online")
     assert "mpesa-c2b" == paths.product_of(paths.target("mpesa-online"))
+
+
+def test_a_notification_of_the_preflight_is_the_runs_once_an_answer_of_it_has_the_id() -> None:
+    """A gateway may give one id for all; what was notified until that is known is not lost."""
+    intake = RunIntake(lambda request: request.body.decode())
+    taken: list[bytes] = []
+    intake.disown("1")
+    intake.disown("2")
+    intake.hand_to(lambda _product, request, _at, _wall: taken.append(request.body))
+    for body in (b"1", b"2", b"3"):
+        intake.on_arrival("sms", Request("POST", "/callbacks/sms", (), body), 0.0, 0.0)
+    assert [b"3"] == taken
+
+    intake.claim("2")
+    intake.on_arrival("sms", Request("POST", "/callbacks/sms", (), b"2"), 0.0, 0.0)
+
+    assert [b"3", b"2", b"2"] == taken

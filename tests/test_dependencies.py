@@ -59,6 +59,9 @@ UNPROMISED = {
         "minor",
         {
             "uvicorn.protocols.http.httptools_impl.HttpToolsProtocol": _PROTOCOL,
+            "uvicorn.protocols.http.flow_control.FlowControl": f"{_PROTOCOL}; its reading on fails after a reset",
+            "uvicorn.protocols.http.flow_control.FlowControl.resume_reading": _PROTOCOL,
+            "uvicorn.protocols.http.httptools_impl.RequestResponseCycle": _PROTOCOL,
             "self._unset_keepalive_if_required": f"{_PROTOCOL}; it is what data_received does first",
             **{
                 f"uvicorn.protocols.http.httptools_impl.HttpToolsProtocol.{name}": _PROTOCOL

@@ -154,6 +154,7 @@ def _listening(
             count(allowance, hearing.successes)
     campaign = Campaign(settings, rig, journal, hearing, _sender(settings, rig.gateway, journal, hearing, allowance))
     try:
+        hearing.on_id = rig.intake.claim
         rig.intake.hand_to(hearing.on_arrival)
         with watched(settings, rig, journal, hearing.ledger):
             yield campaign

@@ -89,6 +89,8 @@ class Listening:
         self._silent_in_a_row = 0
         self._over_network = settings.network_there
         self._callback_of = settings.callback_of
+        # Told each id that an answer gives.
+        self.on_id: Callable[[str], None] = lambda _: None
         # What counts against the limits of the run, where it has any.
         self.successes: Successes | None = None
 
@@ -112,6 +114,7 @@ class Listening:
         """An attempt has its answer; called by the sender's workers."""
         answer = Answer.of(case, as_over_a_network(exchange) if self._over_network else exchange, self._contract)
         if answer.request_id is not None:
+            self.on_id(answer.request_id)
             for taken in self.strays.given(answer.request_id):
                 self._keep(taken.product, taken.request, answer.request_id, taken.at, taken.wall)
         if answer.owes_notification and exchange.answered_at is not None:

@@ -54,7 +54,7 @@ class RunIntake:
 
     def __init__(self, id_of: Callable[[Request], str | None] = lambda _: None) -> None:
         self._id_of = id_of
-        self._own: set[str] = set()
+        self._own: dict[str, list[tuple[str | None, Request, float, float]]] = {}
         self._awaited: dict[str, tuple[str | None, str] | None] = {}
         self._changed = threading.Condition()
         self._take: OnArrival | None = None
@@ -82,15 +82,31 @@ class RunIntake:
                 if self._early_bytes <= MOST_EARLY and len(self._early) < MOST_EARLY_REQUESTS:
                     self._early.append((product, request, at, wall))
                 return
-        if not self._is_own(request):
+        if not self._is_own(product, request, at, wall):
             self._take(product, request, at, wall)
 
     def disown(self, request_id: str) -> None:
         """A notification with that id is of a request that the suite made to see whether the set-up works."""
-        self._own.add(request_id)
+        self._own.setdefault(request_id, [])
 
-    def _is_own(self, request: Request) -> bool:
-        return bool(self._own) and self._id_of(request) in self._own
+    def claim(self, request_id: str) -> None:
+        """A request of the run was answered with that id, too: hand over what has come for it."""
+        if request_id not in self._own:
+            return
+        with self._changed:
+            kept, take = self._own.pop(request_id, ()), self._take
+        for arrival in kept:
+            if take is not None:  # an answer of the run comes after `hand_to`
+                take(*arrival)
+
+    def _is_own(self, product: str | None, request: Request, at: float, wall: float) -> bool:
+        if not self._own or (request_id := self._id_of(request)) is None:
+            return False
+        with self._changed:
+            kept = self._own.get(request_id)
+            if kept is not None and len(kept) < MOST_EARLY_REQUESTS:
+                kept.append((product, request, at, wall))
+        return kept is not None
 
     def on_unread(self, unread: Unread) -> None:
         """What the receiver calls with what is no request; what comes before the journal is kept for it."""
@@ -138,7 +154,7 @@ class RunIntake:
         with self._changed:
             early, self._early, self._take = self._early, [], take
         for arrival in early:
-            if not self._is_own(arrival[1]):
+            if not self._is_own(*arrival):
                 take(*arrival)
 
     def new_canary(self) -> str:

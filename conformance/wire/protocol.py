@@ -16,8 +16,9 @@ from __future__ import annotations
 import asyncio
 import itertools
 import select
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from http import HTTPStatus
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, ClassVar, Self, cast
@@ -74,7 +75,8 @@ def check_has(protocol: type, names: tuple[str, ...] = USED) -> None:
 
 
 try:
-    from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+    from uvicorn.protocols.http.flow_control import FlowControl
+    from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 except ImportError as error:
     raise unusable(str(error)) from error
 
@@ -134,6 +136,21 @@ class _Parser:
         return False
 
 
+# What uvloop says as soon as a peer has reset a connection, some ticks before it tells that the connection is lost.
+CLOSED = "the handler is closed"
+
+
+class _Flow(FlowControl):
+    """uvicorn's; a connection that its peer has reset needs no more reading."""
+
+    def resume_reading(self) -> None:
+        try:
+            super().resume_reading()
+        except RuntimeError as error:
+            if CLOSED not in str(error):
+                raise
+
+
 class ReadingProtocol(HttpToolsProtocol):
     """One connection. Subclasses set the limits, and the callback for requests that cannot be read."""
 
@@ -146,6 +163,13 @@ class ReadingProtocol(HttpToolsProtocol):
         super().__init__(*args, **kwargs)
         self.parser = _Parser(self)  # type: ignore[assignment] # it has what uvicorn calls
         self._told = False
+        self._cycles: list[RequestResponseCycle] = []
+        self.app = partial(self._served, self.app)
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
+        """Begin to read."""
+        super().connection_made(transport)
+        self.flow = _Flow(transport)
 
     @property
     def reader(self) -> RequestReader:
@@ -176,7 +200,27 @@ class ReadingProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell of a request that was broken off."""
         self.tell_unfinished()
+        self._let_go()
         super().connection_lost(exc)
+
+    def _let_go(self) -> None:
+        """Let all requests at hand know that nobody reads an answer any more; uvicorn tells the last one alone."""
+        for cycle in self._cycles:
+            cycle.disconnected = not cycle.response_complete
+            cycle.message_event.set()
+
+    async def _served(self, app: Callable[..., Awaitable[None]], scope: Any, receive: Any, send: Any) -> None:
+        """Serve a request that came in full, whether or not its sender has gone away since."""
+
+        async def send_if_open(message: Any) -> None:
+            try:
+                await send(message)
+            except RuntimeError as error:
+                if CLOSED not in str(error):
+                    raise
+                self._let_go()
+
+        await app(scope, receive, send_if_open)
 
     def tell_unfinished(self, why: str = "the connection ended") -> None:
         """Tell of the request whose rest has not come, if there is one that was not answered without it."""
@@ -190,6 +234,7 @@ class ReadingProtocol(HttpToolsProtocol):
         head: Any = cast("_Parser", self.parser).head
         self.scope["extensions"] = {AS_RECEIVED: head}
         super().on_headers_complete()
+        self._cycles = [each for each in (*self._cycles, self.cycle) if not each.response_complete]
 
     @property
     def _is_answered(self) -> bool:
