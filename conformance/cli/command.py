@@ -91,7 +91,8 @@ class SectionedOption(click.Option):
                 *([f"-{option.short}"] if option.short else []),
                 f"--{option.name}" + (f"/--{option.opposite}" if option.opposite else ""),
             ],
-            type=value_of(option),
+            # click 8.2.0 takes a flag that has a type for one without a value.
+            type=None if option.is_flag else value_of(option),
             metavar=option.metavar,
             multiple=option.repeatable,
             required=option.required,
