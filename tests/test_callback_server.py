@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import httpx
 import pytest
@@ -15,6 +17,7 @@ from conformance.model.errors import SuiteError
 from conformance.wire.asgi import AsgiThread
 from conformance.wire.callback_server import CallbackServer
 from conformance.wire.listening import Address
+from conformance.wire.protocol import ReadingProtocol
 
 ANY = Address("127.0.0.1", 0)
 
@@ -78,6 +81,46 @@ def test_what_an_application_raises_is_kept() -> None:
     with AsgiThread(app, ANY) as server:
         assert 500 == httpx.get(server.address.url).status_code
         assert ["LookupError('mine')"] == [repr(error) for error in server.errors]
+
+
+def test_a_peer_that_resets_its_connection_is_no_error_of_ours() -> None:
+    """The request came in full, so it is served; uvloop reports the loss of the connection only later."""
+    served = threading.Event()
+    protocols: list[LateReport] = []
+    messages: list[Any] = []
+
+    class LateReport(ReadingProtocol):
+        """Reports the loss only once the request is served."""
+
+        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
+            protocols.append(self)
+            self.lost = asyncio.Event()
+            super().connection_made(transport)
+
+        def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - as asyncio has it
+            self.lost.set()
+
+        def report(self) -> None:
+            super().connection_lost(None)
+
+    async def app(_scope: object, receive: Any, send: Any) -> None:
+        protocols[0].flow.pause_reading()  # as a second request on the connection does
+        protocols[0].transport.abort()
+        await protocols[0].lost.wait()
+        try:
+            messages.append(await receive())
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            await send({"type": "http.response.body", "body": b""})
+        finally:
+            protocols[0].report()
+            served.set()
+
+    with AsgiThread(app, ANY, http=LateReport) as server, connection(server.address) as client:
+        client.sendall(post(b"{}"))
+        assert served.wait(PATIENCE_S)
+        server.stop()
+        assert [] == list(map(repr, server.errors))
+    assert [b"{}"] == [message.get("body") for message in messages]
 
 
 def test_a_server_that_cannot_come_up_says_so() -> None:

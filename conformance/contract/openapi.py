@@ -19,13 +19,13 @@ from urllib.parse import urldefrag, urljoin
 from conformance.contract.command import Command, Unsolicited
 from conformance.contract.contract import Authentication, Contract
 from conformance.model.errors import SuiteError
+from conformance.model.traffic import JSON_MEDIA_TYPE
 
 __all__ = ["component_name", "contract_schemas", "openapi_document"]
 
 # The host stands for whatever was registered; `.invalid` is nobody's, by RFC 2606.
 UNREGISTERED = "https://your-application.invalid/callbacks"
 
-JSON = "application/json"
 CREDENTIAL = "credential"
 SUCCESS, ERROR = "response.success", "response.error"
 _OWN_TO_A_FILE = frozenset({"$schema", "$id", "$defs"})
@@ -144,7 +144,9 @@ class _Made:
 
     def content(self, name: str) -> dict[str, Any]:
         """A body of the schema `name`, with that schema's examples."""
-        return {JSON: {"schema": _reference(name), "examples": _examples(self.contract.schemas.schema(name))}}
+        return {
+            JSON_MEDIA_TYPE: {"schema": _reference(name), "examples": _examples(self.contract.schemas.schema(name))}
+        }
 
     # --- Responses
 
@@ -161,12 +163,12 @@ class _Made:
                 str(status),
                 {
                     "description": str(examples[0][reason]),
-                    "content": {JSON: {"schema": said, "examples": _examples({"examples": examples})}},
+                    "content": {JSON_MEDIA_TYPE: {"schema": said, "examples": _examples({"examples": examples})}},
                     **_headers(status, self.contract),
                 },
             )
         for statuses, meaning in RANGES.items():
-            yield statuses, {"description": meaning, "content": {JSON: {"schema": _reference(ERROR)}}}
+            yield statuses, {"description": meaning, "content": {JSON_MEDIA_TYPE: {"schema": _reference(ERROR)}}}
 
     def answers(self, command: Command) -> dict[str, Any]:
         own = f"{command.folder}/response"

@@ -101,7 +101,9 @@ def resume(path: Path, settings: Settings, progress: Progress | None = None, beh
             raise obstacle  # the journal is left as it is, for the next time
         with Journal.reopened(path, redaction) as journal:
             # Read once the journal is locked: what it holds now is what there is.
-            rest, since = Rest.of(read_journal(path), settings, rig.gateway), last_sign(read_journal(path))
+            record = read_journal(path)
+            rest, since = Rest.of(record, settings, rig.gateway), last_sign(record)
+            del record
             journal.note(RESUMED, {"silent_since": since, "until": journal.time_of(time.monotonic())})
             with _to_its_end(rig, journal):
                 _note_examined(journal, examined)

@@ -89,7 +89,7 @@ class Listening:
         self._silent_in_a_row = 0
         self._over_network = settings.network_there
         self._callback_of = settings.callback_of
-        # Told each id that an answer gives.
+        # Called with the request_id of each answer.
         self.on_id: Callable[[str], None] = lambda _: None
         # What counts against the limits of the run, where it has any.
         self.successes: Successes | None = None

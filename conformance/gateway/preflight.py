@@ -45,7 +45,17 @@ from conformance.judging.reading import ANSWERED_BETWEEN
 from conformance.judging.terms import HEARTBEAT
 from conformance.judging.verdicts import Verdict, judge_as
 from conformance.model.errors import ConformanceError, EnvironmentFailure, SuiteError
-from conformance.model.traffic import Case, Exchange, Headers, Kind, Notification, Request, Response, normalized
+from conformance.model.traffic import (
+    JSON_MEDIA_TYPE,
+    Case,
+    Exchange,
+    Headers,
+    Kind,
+    Notification,
+    Request,
+    Response,
+    normalized,
+)
 from conformance.wire.connection import Connection, KeepAlive, Unanswered
 from conformance.wire.ledger import Ledger
 from conformance.wire.proxies import Route
@@ -74,7 +84,7 @@ REQUESTS_BETWEEN = 5.0
 # What is lost twice is sent again after 1 s and then after 2 s more; a canary that takes longer counts as lost.
 LOST_AFTER_S = 3.0
 
-JSON: Headers = (("Content-Type", "application/json"),)
+JSON: Headers = (("Content-Type", JSON_MEDIA_TYPE),)
 
 
 # Everything else would work, and every notification would seem to be missing.
@@ -143,8 +153,9 @@ class Canaries:
 
 def send_canary(connection: Connection, url: str, token: str, tells: object) -> Response:
     """Send one, and read its answer. Raises Unanswered, and SuiteError for what is no URL."""
-    headers = (("Content-Type", "application/json"), (CANARY_HEADER, token))
-    return connection.ask(Request("POST", url, headers, json.dumps({"canary": tells}).encode())).response
+    return connection.ask(
+        Request("POST", url, (*JSON, (CANARY_HEADER, token)), json.dumps({"canary": tells}).encode())
+    ).response
 
 
 def to_register(rig: Rig, products: Sequence[str], *, whole: bool = False) -> Mapping[str, str]:

@@ -86,11 +86,11 @@ class RunIntake:
             self._take(product, request, at, wall)
 
     def disown(self, request_id: str) -> None:
-        """A notification with that id is of a request that the suite made to see whether the set-up works."""
+        """Hold back notifications with this id: a request of the preflight was answered with it."""
         self._own.setdefault(request_id, [])
 
     def claim(self, request_id: str) -> None:
-        """A request of the run was answered with that id, too: hand over what has come for it."""
+        """Hand over what was held back for this id: a request of the run was answered with it, too."""
         if request_id not in self._own:
             return
         with self._changed:

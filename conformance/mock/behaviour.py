@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from conformance.contract.command import Command
 from conformance.contract.contract import Contract, statum
-from conformance.model.traffic import Headers, Request
+from conformance.model.traffic import JSON_MEDIA_TYPE, Headers, Request
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +108,7 @@ class Callback:
     url: str
     content: Any
     method: str = "POST"
-    headers: Headers = (("Content-Type", "application/json"),)
+    headers: Headers = (("Content-Type", JSON_MEDIA_TYPE),)
     raw: bytes | None = None
     after_s: float = 0.0
     before_answer: bool = False

@@ -136,12 +136,12 @@ class _Parser:
         return False
 
 
-# What uvloop says as soon as a peer has reset a connection, some ticks before it tells that the connection is lost.
+# uvloop refuses to read and write as soon as a peer has reset a connection, and reports the loss only some ticks later.
 CLOSED = "the handler is closed"
 
 
 class _Flow(FlowControl):
-    """uvicorn's; a connection that its peer has reset needs no more reading."""
+    """uvicorn's flow control, which ignores that a reset connection cannot be read any further."""
 
     def resume_reading(self) -> None:
         try:
@@ -204,13 +204,13 @@ class ReadingProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def _let_go(self) -> None:
-        """Let all requests at hand know that nobody reads an answer any more; uvicorn tells the last one alone."""
+        """Mark every open request as disconnected; uvicorn marks only the last of several pipelined ones."""
         for cycle in self._cycles:
             cycle.disconnected = not cycle.response_complete
             cycle.message_event.set()
 
     async def _served(self, app: Callable[..., Awaitable[None]], scope: Any, receive: Any, send: Any) -> None:
-        """Serve a request that came in full, whether or not its sender has gone away since."""
+        """Serve a complete request even if its sender has reset the connection since."""
 
         async def send_if_open(message: Any) -> None:
             try:

@@ -29,9 +29,7 @@ from conformance.judging.judgement import (
 from conformance.judging.reading import Answer, is_number
 from conformance.judging.summaries import ABSENT, ResponseSummary
 from conformance.judging.terms import Terms
-from conformance.model.traffic import CLOSED_ON_REUSE, Headers, Kind, header, media_type
-
-JSON_MEDIA_TYPE = "application/json"
+from conformance.model.traffic import CLOSED_ON_REUSE, JSON_MEDIA_TYPE, Headers, Kind, header, media_type
 
 
 def every_invocation_is_answered(evidence: Evidence, command: str | None) -> Iterator[Judgement]:
