@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import signal
 import sys
+from contextlib import suppress
 
 from conformance.model.interruption import heeded, wished
 from conformance.model.streams import flushed, settled
@@ -21,6 +22,7 @@ INCONCLUSIVE = 3
 BROKEN = 4
 
 AT_LEAST = (3, 11)
+LEAST_MEMORY_MB = 128  # importing the suite takes some 75; below it an import fails with whatever error comes first
 
 ANEW = "install it anew, from where you have it: pip install --force-reinstall SOURCE"
 
@@ -45,6 +47,11 @@ def _called() -> int:
     if sys.version_info < AT_LEAST:
         wanted = ".".join(map(str, AT_LEAST))
         return _ended(f"this is Python {sys.version.split()[0]}; expected {wanted} or later", BROKEN)
+    if (limit := _memory_limit_mb()) is not None and limit < LEAST_MEMORY_MB:
+        return _ended(
+            f"this process may have {limit} MB of memory; expected {LEAST_MEMORY_MB} MB or more"
+            " (hint: raise the limit: `ulimit -v` and `ulimit -d` show it)"
+        )
     try:
         from conformance.cli import outcome  # noqa: PLC0415 - what is missing is told in one line
     except MemoryError:
@@ -55,6 +62,16 @@ def _called() -> int:
     except Exception as error:  # noqa: BLE001 - a module that is missing, half there or of another version
         return _ended(f"the installation is broken: {error} (hint: {ANEW})", BROKEN)
     return _ended("interrupted before anything was done") if wished() else outcome()
+
+
+def _memory_limit_mb() -> int | None:
+    """How much memory the system lets this process have, in MB; None without a limit, or where none can be asked."""
+    with suppress(ImportError):  # there is no such module on Windows
+        import resource  # noqa: PLC0415 - see above
+
+        limits = [resource.getrlimit(which)[0] for which in (resource.RLIMIT_AS, resource.RLIMIT_DATA)]
+        return min((limit // 10**6 for limit in limits if limit != resource.RLIM_INFINITY), default=None)
+    return None
 
 
 def _ended(why: str, code: int = INCONCLUSIVE) -> int:

@@ -84,12 +84,13 @@ def test_a_python_that_is_too_old_is_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="no other system holds a process to it")
-def test_too_little_memory_to_begin_is_told(tmp_path: Path) -> None:
-    """While modules are imported."""
-    called = shell(tmp_path, 'ulimit -v 60000; "$@" --version')
+@pytest.mark.parametrize("limit", ["-v 60000", "-v 45000", "-d 40000"])
+def test_too_little_memory_to_begin_is_told(limit: str, tmp_path: Path) -> None:
+    """Before modules are imported, which fails with a MemoryError, an ImportError or a SystemError as it comes."""
+    called = shell(tmp_path, f'ulimit {limit}; "$@" --version')
 
     assert 3 == called.code
-    assert "memory" in called.only_line
+    assert "MB of memory; expected 128 MB or more" in called.only_line
 
 
 def test_too_few_files_are_told(tmp_path: Path) -> None:
