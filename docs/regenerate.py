@@ -2,8 +2,8 @@
 
     python docs/regenerate.py       rewrites them in place, and schemas/formats/configuration.json
 
-A generated part stands between `<!-- generated: NAME -->` and `<!-- end -->`; tests/test_documentation.py fails if one
-is out of date.
+A generated part stands between `<!-- generated: NAME -->` and `<!-- end -->`; tests/docs/test_documentation.py fails if
+one is out of date.
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ _ENCRYPTED = "ENCRYPTED PRIVATE KEY"
 
 @cache
 def _ed25519() -> ModuleType:
-    from conformance.certificate import ed25519  # noqa: PLC0415 - see above; tests/test_architecture.py knows of it
+    from conformance.certificate import ed25519  # noqa: PLC0415 - see above; tests/docs/test_architecture.py knows of it
 
     return ed25519
 
