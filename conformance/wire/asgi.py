@@ -36,11 +36,10 @@ from conformance.wire.listening import (
     OnRefused,
     Refused,
     listening_socket,
-    nobody_told,
     raise_limit,
 )
 from conformance.wire.protocol import AS_RECEIVED, Limits, guarded, tell_unfinished
-from conformance.wire.receiver import MAX_BODY, OnArrival, OnUnread, Receiver, ignored, request_of
+from conformance.wire.receiver import MAX_BODY, OnArrival, OnUnread, Receiver, request_of
 from conformance.wire.request_reader import Unreadable
 
 Message = MutableMapping[str, Any]
@@ -202,7 +201,7 @@ class AsgiThread:
         purpose: str = "listen",
         tls: Tls | None = None,
         on_no_tls: Callable[[str], None] | None = None,
-        on_refused: OnRefused = nobody_told,
+        on_refused: OnRefused = lambda _: None,
     ) -> None:
         self._app = app
         self._on_refused = on_refused
@@ -358,8 +357,8 @@ class AsgiReceiver(Receiver):
         token: str | None = None,
         tls: Tls | None = None,
         limits: Limits | None = None,
-        on_unread: OnUnread = ignored,
-        on_refused: OnRefused = nobody_told,
+        on_unread: OnUnread = lambda _: None,
+        on_refused: OnRefused = lambda _: None,
     ) -> None:
         super().__init__(products, on_arrival, prefix, query, token, on_unread)
         self._on_refused = on_refused

@@ -31,7 +31,7 @@ from conformance.contract.contract import Contract, statum
 from conformance.model.traffic import Request
 from conformance.wire.ledger import request_id_of
 from conformance.wire.listening import BACKLOG, KEEP_ALIVE_S, Address, listening_socket
-from conformance.wire.receiver import MAX_BODY, Arrival, Intake, OnArrival, OnUnread, Receiver, ignored, request_of
+from conformance.wire.receiver import MAX_BODY, Arrival, Intake, OnArrival, OnUnread, Receiver, request_of
 from conformance.wire.request_reader import Event, Head, RequestReader, Unreadable
 
 # How often the accepting thread looks whether it should stop: what closing costs, against some idle wake-ups a second.
@@ -300,7 +300,7 @@ class HttpServerReceiver(Receiver):
         prefix: str = "",
         query: str = "",
         *,
-        on_unread: OnUnread = ignored,
+        on_unread: OnUnread = lambda _: None,
     ) -> None:
         super().__init__(products, on_arrival, prefix, query, on_unread=on_unread)
         self._socket, self._address = listening_socket(listen, "callback")

@@ -140,10 +140,6 @@ class _Open:
     idle_since: float = field(default_factory=time.monotonic)
 
 
-def _ignore(*_: object) -> None:
-    """The default for bytes beyond an answer: ignore them."""
-
-
 class Connection:
     """A connection to whatever its requests name; made when it is needed, and again when it was closed."""
 
@@ -154,7 +150,7 @@ class Connection:
         tls: ssl.SSLContext,
         connect_timeout_s: float = CONNECT_TIMEOUT_S,
         *,
-        on_beyond: Callable[[int, bytes], object] = _ignore,
+        on_beyond: Callable[[int, bytes], object] = lambda *_: None,
         idle_s: float | None = None,
     ) -> None:
         """Each answer may take `timeout_s`, from the first byte sent to the last one read.

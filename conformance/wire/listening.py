@@ -1,14 +1,12 @@
 """Where a server of the suite listens, and how it takes connections.
 
-    Address             host and port; `Address.parse("HOST:PORT")`
-    listening_socket    that address claimed: bound and listening
+    Address             host and port
+    listening_socket    binds an address and listens on it
     Acceptor            accepts connections, and goes on when the process has run out of files
-    Refused             a client was turned away through no fault of its own
-    raise_limit         allows the process as many files as a server can use
 
-Claiming comes before serving, so that a taken port is an error of its own, and a free one is known before anything
-depends on it. asyncio accepts as many connections in a row as may wait, and where there are no files left it accepts
-nothing for a second, without a word. `Acceptor` takes some at a time, idle ones make room, and the owner learns of it.
+An address is claimed before it is served, so that a taken port is an error of its own, and a free one is known before
+anything depends on it. asyncio accepts as many connections in a row as may wait, and where there are no files left it
+silently accepts nothing for a second. `Acceptor` takes some at a time, closes idle ones for room, and reports it.
 """
 
 from __future__ import annotations
@@ -52,7 +50,10 @@ class Address:
         """The address written as `HOST:PORT`, an IPv6 host in brackets. Raises UsageError if it is not one."""
         form = _HOST_PORT.fullmatch(text)
         if form is None or int(form["port"]) > _LAST_PORT:
-            raise _unusable(text)
+            raise UsageError(
+                f"listen address {text!r} is not HOST:PORT with a port from 0 to 65535",
+                hint="for example 127.0.0.1:8080, [::1]:8080, or 127.0.0.1:0 for any free port",
+            )
         return cls(form["ipv6"] or form["host"], int(form["port"]))
 
     @property
@@ -62,13 +63,6 @@ class Address:
 
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
-
-
-def _unusable(text: str) -> UsageError:
-    return UsageError(
-        f"listen address {text!r} is not HOST:PORT with a port from 0 to 65535",
-        hint="for example 127.0.0.1:8080, [::1]:8080, or 127.0.0.1:0 for any free port",
-    )
 
 
 def listening_socket(address: Address, purpose: str = "listen") -> tuple[socket.socket, Address]:
@@ -149,24 +143,20 @@ def raise_limit() -> int:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A client was turned away, or had to wait, through no fault of its own; `lasting`: so is everybody after it."""
+    """A client was turned away, or had to wait, through no fault of its own; `lasting`: so are all that follow."""
 
     why: str
     lasting: bool = False
 
 
 OnRefused = Callable[[Refused], None]
-"""Told of each, in the server's thread."""
-
-
-def nobody_told(_: Refused) -> None:
-    """Nobody wants to know."""
+"""Called for each, in the server's thread."""
 
 
 class Acceptor:
     """Accepts from one listening socket in the running loop; `make` gives the protocol of a connection.
 
-    `make_room` closes some connections that are idle; `on_refused` is told why one could not be taken.
+    `make_room` closes some idle connections; `on_refused` is called when one could not be accepted.
     """
 
     def __init__(
@@ -206,8 +196,11 @@ class Acceptor:
                 connection, _ = self._listener.accept()
             except OSError as error:
                 if error.errno in _NOTHING_LEFT:
-                    self._wait_for_room(error)
-                return  # all others are of the one connection, which has gone away again
+                    self._on_refused(Refused(f"a connection had to wait: {os.strerror(error.errno)}"))
+                    self._make_room()
+                    self._loop.remove_reader(self._listener.fileno())
+                    self._retry = self._loop.call_later(RETRY_S, self.begin)
+                return  # other errors are about this one connection, which is gone again
             if len(self._opening) >= MOST_OPENING:
                 next(iter(self._opening)).cancel()
             opening = self._loop.create_task(self._open(connection))
@@ -216,11 +209,9 @@ class Acceptor:
 
     async def _open(self, connection: socket.socket) -> None:
         connection.settimeout(0.0)
+        within_s = OPENED_WITHIN_S if self._context else None
         await self._loop.connect_accepted_socket(
-            self._make,
-            connection,
-            ssl=self._context,
-            ssl_handshake_timeout=OPENED_WITHIN_S if self._context else None,
+            self._make, connection, ssl=self._context, ssl_handshake_timeout=within_s
         )
 
     def _opened(self, opening: asyncio.Task[None]) -> None:
@@ -228,11 +219,5 @@ class Acceptor:
         error = None if opening.cancelled() else opening.exception()
         if opening.cancelled() or error is not None:
             connection.close()
-        if error is not None and not isinstance(error, OSError):  # no TLS, or none in time: told by who speaks it
+        if error is not None and not isinstance(error, OSError):  # no TLS, or none in time: reported by the TLS engine
             self._on_refused(Refused(f"a connection could not be served: {error!r}"))
-
-    def _wait_for_room(self, error: OSError) -> None:
-        self._on_refused(Refused(f"a connection had to wait: {os.strerror(error.errno or 0)}"))
-        self._make_room()
-        self._loop.remove_reader(self._listener.fileno())
-        self._retry = self._loop.call_later(RETRY_S, self.begin)

@@ -1,14 +1,12 @@
 """uvicorn's protocol for one connection, with `RequestReader` in the place of its parser, and limits.
 
-    HttpToolsProtocol   uvicorn's class, checked to have all that is used of it here
-    ReadingProtocol     serves the receiver, the mock gateway and the witness of clients
-    protocol_of         the same for a server; its owner learns of requests that cannot be read
+    ReadingProtocol     serves the receiver, the mock gateway and the witness of clients; `guarded` makes one per server
     AS_RECEIVED         where the application finds the `Head` of its request: scope["extensions"][AS_RECEIVED]
-    Limits, Guarded     how much, how slowly and how many, and the protocol that keeps to it; `guarded` for a server
+    Limits              of size, time and number
 
-uvicorn has a protocol on h11, too. It would have h11 judge the answers of the mock gateway, some of which are wrong on
-purpose; so answers leave by the other one. A gateway never comes near the limits. Whoever exceeds them is answered with
-a bare status or cut off, and nobody else notices.
+uvicorn's protocol on h11 would refuse to send the mock gateway's answers that are wrong on purpose, so answers leave by
+the one on httptools. Gateways never come near the limits. A client that exceeds them gets a bare status or is cut off,
+and nobody else notices.
 """
 
 from __future__ import annotations
@@ -24,19 +22,12 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any, ClassVar, Self, cast
 
 from conformance.model.errors import EnvironmentFailure
-from conformance.wire.listening import KEEP_ALIVE_S, OnRefused, Refused, nobody_told, raise_limit
-from conformance.wire.request_reader import (
-    END,
-    LONGEST_HEAD,
-    MOST_HEADERS,
-    Head,
-    RequestReader,
-    Unreadable,
-)
+from conformance.wire.listening import KEEP_ALIVE_S, OnRefused, Refused, raise_limit
+from conformance.wire.request_reader import END, LONGEST_HEAD, MOST_HEADERS, Head, RequestReader, Unreadable
 
 HINT = "install the versions that the suite asks for, from where you have it: pip install --force-reinstall SOURCE"
 
-# Called by it, or called on it.
+# The methods of uvicorn's protocol that are called here or overridden.
 USED = (
     "connection_made",
     "connection_lost",
@@ -53,16 +44,15 @@ USED = (
 )
 
 
-def installed(package: str) -> str:
-    """The version of a package, for people."""
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "no version at all"
-
-
 def unusable(why: str) -> EnvironmentFailure:
     """The error for a version of uvicorn that cannot be used."""
+
+    def installed(package: str) -> str:
+        try:
+            return version(package)
+        except PackageNotFoundError:
+            return "no version at all"
+
     return EnvironmentFailure(
         f"uvicorn {installed('uvicorn')} with httptools {installed('httptools')} cannot be served with: {why}", HINT
     )
@@ -89,11 +79,7 @@ HALF_CLOSED_S = 1.0
 AS_RECEIVED = "conformance.as_received"
 
 OnUnreadable = Callable[[Unreadable], None]
-"""Told of each request that could not be read, in the server's thread."""
-
-
-def pass_over(_: Unreadable) -> None:
-    """Tells nobody."""
+"""Called with each request that could not be read, in the server's thread."""
 
 
 class _Parser:
@@ -101,7 +87,7 @@ class _Parser:
 
     def __init__(self, protocol: ReadingProtocol) -> None:
         self._protocol = protocol
-        self.reader = RequestReader(protocol.longest_head, protocol.most_headers)
+        self.reader = RequestReader(protocol.limits.head_bytes, protocol.limits.headers)
         self.head = Head(b"", b"", b"", ())
 
     def feed_data(self, data: bytes) -> None:
@@ -109,18 +95,15 @@ class _Parser:
         self.reader.receive(data)
         while (event := self.reader.next_event()) is not None:
             if isinstance(event, Head):
-                self._begin(event)
+                self.head = event
+                self._protocol.on_message_begin()
+                for name, value in event.headers:
+                    self._protocol.on_header(name, value)
+                self._protocol.on_headers_complete()
             elif event is END:
                 self._protocol.on_message_complete()
             else:
                 self._protocol.on_body(event)
-
-    def _begin(self, head: Head) -> None:
-        self.head = head
-        self._protocol.on_message_begin()
-        for name, value in head.headers:
-            self._protocol.on_header(name, value)
-        self._protocol.on_headers_complete()
 
     def get_method(self) -> bytes:
         return self.head.method
@@ -151,40 +134,89 @@ class _Flow(FlowControl):
                 raise
 
 
-class ReadingProtocol(HttpToolsProtocol):
-    """One connection. Subclasses set the limits, and the callback for requests that cannot be read."""
+# Of the files that the process may have open, so many are left to the journal, the sender and the mock gateway, or a
+# quarter where there are few. The rest is for two servers.
+RESERVED_FILES = 256
+RESERVED_SHARE = 4
+SERVERS = 2
+MOST_CONNECTIONS = 4096
+# Closed at once when there are too many, the longest idle ones first: finding them means looking at all.
+ROOM = 1 / 8
 
-    longest_head: ClassVar[int] = LONGEST_HEAD
-    most_headers: ClassVar[int] = MOST_HEADERS
-    on_unreadable: ClassVar[OnUnreadable] = staticmethod(pass_over)
+
+def _affordable_connections() -> int:
+    files = raise_limit()
+    reserved = min(RESERVED_FILES, files // RESERVED_SHARE)
+    return max(1, min((files - reserved) // SERVERS, MOST_CONNECTIONS))
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """`request_within_s`: from the first byte of a request, or from the opening of its connection, to its last byte.
+
+    `head_bytes` and `headers` bound the head of a request; `receiver.MAX_BODY` bounds bodies.
+    """
+
+    request_within_s: float = 30.0
+    head_bytes: int = LONGEST_HEAD
+    headers: int = MOST_HEADERS
+    connections: int = field(default_factory=_affordable_connections)
+
+    @classmethod
+    def of_clients(cls) -> Self:
+        """For clients, which may open connections ahead: these may be silent for as long as between two requests."""
+        return cls(request_within_s=KEEP_ALIVE_S)
+
+
+class ReadingProtocol(HttpToolsProtocol):
+    """One connection, within `limits`."""
+
+    limits: ClassVar[Limits] = Limits(connections=MOST_CONNECTIONS)
+    on_unreadable: ClassVar[OnUnreadable] = staticmethod(lambda _: None)
+    on_refused: ClassVar[OnRefused] = staticmethod(lambda _: None)
+    # Many connections are made in one tick of the loop's clock.
+    _numbers: ClassVar[Iterator[int]] = itertools.count()
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """As uvicorn makes it."""
         super().__init__(*args, **kwargs)
         self.parser = _Parser(self)  # type: ignore[assignment] # it has what uvicorn calls
-        self._told = False
+        self._reported = False
         self._cycles: list[RequestResponseCycle] = []
         self.app = partial(self._served, self.app)
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
-        """Begin to read."""
-        super().connection_made(transport)
-        self.flow = _Flow(transport)
 
     @property
     def reader(self) -> RequestReader:
         """The reader of this connection."""
         return cast("_Parser", self.parser).reader
 
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
+        """Begin to read, and to watch the clock."""
+        super().connection_made(transport)
+        self.flow = _Flow(transport)
+        self._at_rest = self._has_carried = False
+        self._since, self._number = self.loop.time(), next(self._numbers)
+        self._watch = self.loop.call_later(self.limits.request_within_s, self._look)
+        if len(self.connections) > self.limits.connections:
+            self.make_room(short_of_files=False)
+
     def data_received(self, data: bytes) -> None:
-        """Read on; what cannot be read ends the connection."""
+        """Read on; the time of a request begins with its first byte. Bytes that cannot be read end the connection."""
+        if self._at_rest:
+            self._since = self.loop.time()
         self._unset_keepalive_if_required()
-        if self._told:
-            return
-        try:
-            self.parser.feed_data(data)
-        except Unreadable as unreadable:
-            self._refuse(unreadable)
+        if not self._reported:
+            try:
+                self.parser.feed_data(data)
+            except Unreadable as unreadable:
+                self._refuse(unreadable)
+        self._at_rest = self._at_rest and not self.reader.in_request
+
+    def on_message_complete(self) -> None:
+        """A request is there in full."""
+        self._at_rest = self._has_carried = True
+        self._since = self.loop.time()
+        super().on_message_complete()
 
     def eof_received(self) -> bool:  # type: ignore[override] # uvicorn's gives nothing
         """Answer a client that has closed its half after a whole request; TLS knows no half-closed connections.
@@ -198,7 +230,8 @@ class ReadingProtocol(HttpToolsProtocol):
         return True
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Tell of a request that was broken off."""
+        """Report a request that was broken off."""
+        self._watch.cancel()
         self.tell_unfinished()
         self._let_go()
         super().connection_lost(exc)
@@ -223,9 +256,9 @@ class ReadingProtocol(HttpToolsProtocol):
         await app(scope, receive, send_if_open)
 
     def tell_unfinished(self, why: str = "the connection ended") -> None:
-        """Tell of the request whose rest has not come, if there is one that was not answered without it."""
-        if not self._told and not self._is_answered and (broken_off := self.reader.broken_off(why)) is not None:
-            self._tell(broken_off)
+        """Report the request whose rest has not come, if there is one that was not answered without it."""
+        if not self._reported and not self._is_answered and (broken_off := self.reader.broken_off(why)) is not None:
+            self._report(broken_off)
 
     def on_headers_complete(self) -> None:
         """Hand the head to the application as it came."""
@@ -245,9 +278,9 @@ class ReadingProtocol(HttpToolsProtocol):
         if self._is_answered:
             self.transport.close()
             return
-        self._tell(unreadable)
+        self._report(unreadable)
         if not self.reader.in_body and self.cycle is not None and not self.cycle.response_complete:
-            # What stands before it is answered first, and its answer must not be taken for that of another.
+            # The request before it is answered first, and that answer must not be taken for this one's.
             self.cycle.keep_alive = False
             return
         reason = HTTPStatus(unreadable.status).phrase
@@ -255,89 +288,9 @@ class ReadingProtocol(HttpToolsProtocol):
         self.transport.write(answer.encode())
         self.transport.close()
 
-    def _tell(self, unreadable: Unreadable) -> None:
-        self._told = True
+    def _report(self, unreadable: Unreadable) -> None:
+        self._reported = True
         type(self).on_unreadable(unreadable)
-
-
-def tell_unfinished(connection: asyncio.Protocol) -> None:
-    """Tell of the request of a connection whose rest has not come by now, for `AsgiThread.look`."""
-    cast("ReadingProtocol", connection).tell_unfinished("nothing more came")
-
-
-def protocol_of(base: type[ReadingProtocol], on_unreadable: OnUnreadable, **settings: Any) -> type[asyncio.Protocol]:
-    """A protocol class for one server: uvicorn makes a protocol of nothing but its own settings."""
-    return type(f"_{base.__name__}", (base,), {"on_unreadable": staticmethod(on_unreadable), **settings})
-
-
-# Of the files that the process may have open, these are left to the journal, the sender and the mock gateway; where
-# there are few, a quarter. The rest is for two servers.
-RESERVED_FILES = 256
-RESERVED_SHARE = 4
-SERVERS = 2
-MOST_CONNECTIONS = 4096
-# When there are too many, so many of the longest idle ones go at once: looking for them costs a look at all.
-ROOM = 1 / 8
-
-
-def _affordable_connections() -> int:
-    files = raise_limit()
-    reserved = min(RESERVED_FILES, files // RESERVED_SHARE)
-    return max(1, min((files - reserved) // SERVERS, MOST_CONNECTIONS))
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """`request_within_s`: from the first byte of a request, or from the opening of its connection, to its last byte.
-
-    `head_bytes` and `headers` bound what stands before a body; bodies are bounded by `receiver.MAX_BODY`.
-    """
-
-    request_within_s: float = 30.0
-    head_bytes: int = LONGEST_HEAD
-    headers: int = MOST_HEADERS
-    connections: int = field(default_factory=_affordable_connections)
-
-    @classmethod
-    def of_clients(cls) -> Self:
-        """For clients, which may make connections ahead: silent for as long as they are kept open between requests."""
-        return cls(request_within_s=KEEP_ALIVE_S)
-
-
-class Guarded(ReadingProtocol):
-    """One connection, within `limits`."""
-
-    limits: ClassVar[Limits] = Limits(connections=MOST_CONNECTIONS)
-    on_refused: ClassVar[OnRefused] = staticmethod(nobody_told)
-    # Many connections are made in one tick of the loop's clock.
-    _numbers: ClassVar[Iterator[int]] = itertools.count()
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
-        """Begin to watch it."""
-        super().connection_made(transport)
-        self._at_rest = self._has_carried = False
-        self._since, self._number = self.loop.time(), next(self._numbers)
-        self._watch = self.loop.call_later(self.limits.request_within_s, self._look)
-        if len(self.connections) > self.limits.connections:
-            self.make_room(short_of_files=False)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Watch it no more."""
-        self._watch.cancel()
-        super().connection_lost(exc)
-
-    def data_received(self, data: bytes) -> None:
-        """Read on; the time of a request begins with its first byte."""
-        if self._at_rest:
-            self._since = self.loop.time()
-        super().data_received(data)
-        self._at_rest = self._at_rest and not self.reader.in_request
-
-    def on_message_complete(self) -> None:
-        """A request is there in full."""
-        self._at_rest = self._has_carried = True
-        self._since = self.loop.time()
-        super().on_message_complete()
 
     def _look(self) -> None:
         """Cut off a connection whose request takes too long; else come back when it might."""
@@ -352,35 +305,31 @@ class Guarded(ReadingProtocol):
     def make_room(self, *, short_of_files: bool = True) -> None:
         """Close those that have been idle for longest; those that a gateway seems to use only if there are no others.
 
-        Unless it is `short_of_files`, the process has room while there are no more than the limit. What is closed
-        although it was in use is told: whoever used it could not know.
+        Unless it is `short_of_files`, the process has room while there are no more than the limit. A connection that
+        was in use is reported: its client could not know.
         """
-        all_others = (cast("Guarded", other) for other in self.connections if short_of_files or other is not self)
+        all_others = (
+            cast("ReadingProtocol", other) for other in self.connections if short_of_files or other is not self
+        )
         others = [other for other in all_others if not other.transport.is_closing()]
         if not short_of_files and len(others) < self.limits.connections:
             return
         waiting = _with_something_to_read(others)
         others.sort(key=lambda other: other.worth(waiting))
         for other in others[: max(1, int(self.limits.connections * ROOM))]:
-            if other.in_use(waiting):
+            if any(other.worth(waiting)[:2]):  # somebody may rely on it
                 other.tell_unfinished("it was cut off to make room for other connections")
                 type(self).on_refused(Refused("a connection in use was closed to make room for others"))
             other.transport.abort()
 
     def worth(self, waiting: Collection[int]) -> tuple[bool, bool, float, int]:
-        """The lower, the sooner it is given up: one that never brought a request first, an idle one, the older first.
+        """The lower, the sooner it is closed: without a request so far, idle, older.
 
-        `waiting`: the numbers of the sockets on which something has come that was not read yet.
+        `waiting`: the numbers of the sockets on which unread bytes have come.
         """
-        return self._has_carried, self._is_busy(waiting), self._since, self._number
-
-    def in_use(self, waiting: Collection[int]) -> bool:
-        """Whether somebody may rely on it."""
-        return self._has_carried or self._is_busy(waiting)
-
-    def _is_busy(self, waiting: Collection[int]) -> bool:
         answering = self.cycle is not None and not self.cycle.response_complete
-        return answering or self.reader.in_body or _number_of(self.transport) in waiting
+        is_busy = answering or self.reader.in_body or _number_of(self.transport) in waiting
+        return self._has_carried, is_busy, self._since, self._number
 
 
 def _number_of(transport: asyncio.BaseTransport) -> int:
@@ -388,7 +337,7 @@ def _number_of(transport: asyncio.BaseTransport) -> int:
     return found
 
 
-def _with_something_to_read(connections: Collection[Guarded]) -> frozenset[int]:
+def _with_something_to_read(connections: Collection[ReadingProtocol]) -> frozenset[int]:
     """The numbers of the sockets on which something has come; those that were just made have not been read."""
     if not hasattr(select, "poll"):  # Windows
         return frozenset()
@@ -399,16 +348,20 @@ def _with_something_to_read(connections: Collection[Guarded]) -> frozenset[int]:
     return frozenset(number for number, _ in looked.poll(0))
 
 
+def tell_unfinished(connection: asyncio.Protocol) -> None:
+    """Report the request of a connection whose rest has not come by now, for `AsgiThread.look`."""
+    cast("ReadingProtocol", connection).tell_unfinished("nothing more came")
+
+
 def guarded(
     limits: Limits,
     on_unreadable: OnUnreadable,
-    on_refused: OnRefused = nobody_told,
+    on_refused: OnRefused = lambda _: None,
     base: type[ReadingProtocol] = ReadingProtocol,
 ) -> type[asyncio.Protocol]:
-    """The protocol of a server that keeps to `limits`, and otherwise does as `base` does.
+    """The protocol class of one server, to which uvicorn gives nothing but its own settings.
 
-    `on_refused` is told where a connection was closed although it was in use.
+    `on_refused` is called where a connection was closed although it was in use.
     """
-    bounds: dict[str, Any] = {"limits": limits, "longest_head": limits.head_bytes, "most_headers": limits.headers}
-    kind = Guarded if base is ReadingProtocol else type(f"Guarded{base.__name__}", (Guarded, base), {})
-    return protocol_of(kind, on_unreadable, on_refused=staticmethod(on_refused), **bounds)
+    callbacks = {"on_unreadable": staticmethod(on_unreadable), "on_refused": staticmethod(on_refused)}
+    return type(f"_{base.__name__}", (base,), {"limits": limits, **callbacks})

@@ -28,20 +28,6 @@ from conformance.model.traffic import Request, has_userinfo, origin_form, shown_
 from conformance.wire.listening import Address
 from conformance.wire.request_reader import Head, Unreadable
 
-__all__ = [
-    "MAX_BODY",
-    "Address",
-    "Arrival",
-    "CallbackPaths",
-    "Intake",
-    "OnArrival",
-    "OnUnread",
-    "Receiver",
-    "Unread",
-    "ignored",
-    "request_of",
-]
-
 # A notification has a few hundred bytes. Beyond 1 MiB a body is somebody's mistake and would only fill the journal.
 MAX_BODY = 1024 * 1024
 
@@ -82,10 +68,6 @@ OnUnread = Callable[[Unread], None]
 
 # Enough to tell what is wrong; whoever speaks TLS to a plain port does so with each notification.
 MOST_UNREAD = 100
-
-
-def ignored(_: Unread) -> None:
-    """Nobody wants to know."""
 
 
 def request_of(head: Head, body: bytes) -> Request:
@@ -222,7 +204,7 @@ class Intake:
     a notification lost here would be blamed on the gateway. What is no request is handed to `on_unread`.
     """
 
-    def __init__(self, paths: CallbackPaths, on_arrival: OnArrival, on_unread: OnUnread = ignored) -> None:
+    def __init__(self, paths: CallbackPaths, on_arrival: OnArrival, on_unread: OnUnread = lambda _: None) -> None:
         self._paths = paths
         self._on_arrival = on_arrival
         self._on_unread = on_unread
@@ -281,7 +263,7 @@ class Receiver(ABC):
         prefix: str,
         query: str,
         token: str | None = None,
-        on_unread: OnUnread = ignored,
+        on_unread: OnUnread = lambda _: None,
     ) -> None:
         self.paths = CallbackPaths(prefix, query, tuple(products), token)
         self.intake = Intake(self.paths, on_arrival, on_unread)

@@ -70,10 +70,6 @@ WORTH_TELLING_S = 5.0
 """A wait of this length is reported, or the run would seem to hang."""
 
 
-def _ignore(*_: object) -> None:
-    """The default callback: ignore it."""
-
-
 @dataclass(frozen=True, slots=True)
 class Manners:
     """How requests are sent: how many groups side by side, how long connection and answer may take (seconds).
@@ -113,9 +109,9 @@ class Sender:
         self,
         journal: Journal,
         pace: Pace,
-        on_exchange: Callable[[Case, Exchange], None] = _ignore,
+        on_exchange: Callable[[Case, Exchange], None] = lambda *_: None,
         *,
-        on_pause: Callable[[int, float], None] = _ignore,
+        on_pause: Callable[[int, float], None] = lambda *_: None,
         ca_file: Path | None = None,
         allowance: Allowance | None = None,
         manners: Manners = Manners(),
