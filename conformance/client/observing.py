@@ -37,7 +37,7 @@ from conformance.model.interruption import granted, held_back, let_through
 from conformance.model.progress import Progress, Silent
 from conformance.model.traffic import Case, Kind, Request
 from conformance.wire.asgi import Receive, Send
-from conformance.wire.ledger import Taken
+from conformance.wire.ledger import Arrival
 from conformance.wire.listening import Address
 
 ASPECT = "observed"
@@ -107,7 +107,7 @@ class ObservingWitness(Witness):
         """Whether there were too many requests without the account's credential, which may be anybody's."""
         if self._has_own_credential(request):
             return False
-        return self._strays.kept(Taken(None, request, time.monotonic(), time.time()), None) is None
+        return self._strays.kept(Arrival(None, request, time.monotonic(), time.time()), None) is None
 
     def _has_own_credential(self, request: Request) -> bool:
         return any(self._own in value for name, value in request.headers if name.lower() == "authorization")

@@ -33,7 +33,7 @@ from conformance.model.errors import SuiteError
 from conformance.model.progress import Progress
 from conformance.model.traffic import Request, Response
 from conformance.wire.asgi import AsgiThread, Receive, Send
-from conformance.wire.ledger import Strays, Taken
+from conformance.wire.ledger import Arrival, Strays
 from conformance.wire.listening import Address, Refused
 from conformance.wire.protocol import Limits, guarded, tell_unfinished
 from conformance.wire.receiver import MOST_UNREAD
@@ -225,7 +225,7 @@ class Witness:
             with self._lock:
                 self._astray += 1
         else:
-            kept = self._strays.kept(Taken(None, whole, time.monotonic(), time.time()), None)
+            kept = self._strays.kept(Arrival(None, whole, time.monotonic(), time.time()), None)
         if kept is None:
             await put(reply, Wire(), request, channel)
         else:

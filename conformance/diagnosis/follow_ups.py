@@ -19,7 +19,7 @@ from typing import Any
 
 from conformance.contract.contract import Contract
 from conformance.journal import LISTENED, Held, Record
-from conformance.journal.record import Attempt
+from conformance.journal.rows import Attempt
 from conformance.judging.reading import told_id
 from conformance.model.traffic import Case, Exchange, Notification
 from conformance.wire.ledger import request_id_of

@@ -27,7 +27,7 @@ from conformance.model.traffic import CLOSED_ON_REUSE, Case, Exchange, Request, 
 from conformance.model.untrusted import parse_with_repeats
 from conformance.wire import Allowance
 from conformance.wire.allowance import amount_of, is_refused
-from conformance.wire.ledger import Ledger, Strays, Taken, request_id_of
+from conformance.wire.ledger import Arrival, Ledger, Strays, request_id_of
 from conformance.wire.sender import in_words
 
 # Beyond the time that it may take, a notification is still awaited for so long: "late" says more than "missing".
@@ -158,7 +158,7 @@ class Listening:
         if self.successes is not None:
             self.successes.notified(request)
         request_id = id_at_a_glance(request, self._contract)
-        kept = self.strays.kept(Taken(product, request, at, wall), request_id)
+        kept = self.strays.kept(Arrival(product, request, at, wall), request_id)
         if kept is not None:
             self._keep(product, kept, request_id, at, wall)
 

@@ -35,7 +35,7 @@ from conformance.model.progress import Progress
 from conformance.model.traffic import CLOSED_ON_REUSE, Case, Exchange, Request
 from conformance.wire import Allowance
 from conformance.wire.allowance import is_refused
-from conformance.wire.ledger import Strays, Taken, request_id_of
+from conformance.wire.ledger import Arrival, Strays, request_id_of
 
 # How often it is looked whether the time is over: soon enough to be felt as at once.
 LOOK_S = 0.2
@@ -205,7 +205,7 @@ def listen_on(path: Path, settings: Settings, progress: Progress, for_s: float |
 
             def on_arrival(product: str | None, request: Request, at: float, wall: float) -> None:
                 nonlocal arrived
-                kept = strays.kept(Taken(product, request, at, wall), id_at_a_glance(request, settings.contract))
+                kept = strays.kept(Arrival(product, request, at, wall), id_at_a_glance(request, settings.contract))
                 if kept is not None:
                     journal.notified(product, kept, at, wall)
                     with counting:

@@ -1,22 +1,19 @@
-"""The one place where evidence lives: an append-only SQLite file, written as a run goes and read by whatever judges it.
+"""The one place for evidence: an append-only SQLite file, written during a run and read by everything that judges it.
 
-    redaction   keeps secrets out, by value; `spellings` and `escapes` know how a value may be written
-    rows        the file: its tables, and traffic as rows and back
-    record      Record: what a journal holds, gone through from front to back
-    reader      read_journal: the Record of a file, whose rows stay in it; read_evidence: of a file that anybody may
-                have made; Held: how much it held at some moment
-    shapes      what rows, settings and notes may hold
-    writer      Journal: told by many threads, written by one; one run at a time
+    redaction   keeps secrets out, by value; `spellings` and `escapes` know the ways to write a value
+    rows        Record: the content of a journal; its tables, and traffic as rows and back
+    reader      read_journal: the Record of a file, whose rows stay in it; read_evidence: of a file from a stranger
+    shapes      the types of rows, settings and notes
+    writer      Journal: many threads add to it, one writes; one run at a time
 
-The rows as JSON would have them are described by `schemas/formats/journal.json`.
+`schemas/formats/journal.json` describes the rows as JSON.
 """
 
 from __future__ import annotations
 
 from conformance.journal.reader import Held, read_evidence, read_journal
-from conformance.journal.record import LISTENED, RESUMED, Record
 from conformance.journal.redaction import Redaction
-from conformance.journal.rows import UNREADABLE, Note
+from conformance.journal.rows import LISTENED, RESUMED, UNREADABLE, Note, Record
 from conformance.journal.writer import Journal
 
 __all__ = [

@@ -1,12 +1,8 @@
 """Reading a journal back: while its run goes on, after it, or after it was killed.
 
-    read_journal    the file as a Record, whose rows stay in the file until somebody goes through them
-    read_evidence   the same of a file that anybody may have made
-    Stored          one kind of rows as a sequence
-    opened          the file, or a copy of it, if it has the tables that the suite makes and nothing else
-
-A file may hold views in place of tables, triggers, computed columns: programs, which SQLite would run for whoever reads
-them. So nothing is read but SQLite's own list of what is in the file, until that list is exactly the suite's.
+A file may hold views in place of tables, triggers, computed columns: programs, which SQLite would run for every reader.
+So the reader first compares SQLite's own list of the file's content with that of the suite, and reads nothing else
+until the two are equal.
 """
 
 from __future__ import annotations
@@ -21,18 +17,22 @@ from collections.abc import Callable, Collection, Container, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from copy import copy
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Generic, TypeVar, overload
 from urllib.parse import quote
 
 from conformance.contract.contract import Contract
-from conformance.journal.record import UNDECODABLE, UNSENT, Attempt, Record
 from conformance.journal.rows import (
     APPLICATION_ID,
     BEYOND,
     READABLE,
+    UNDECODABLE,
+    UNSENT,
     VERSION,
+    Attempt,
     Note,
+    Record,
     attempt_of,
     case_of,
     exchange_of,
@@ -49,13 +49,13 @@ from conformance.model.traffic import Case, Exchange
 HINT = "name the journal.sqlite in the report directory of a run"
 
 LONGEST_VALUE = 32 << 20
-"""Bytes of a value, and of a row: twice what a body may have, for a redacted one may be longer than it was."""
+"""Bytes of a value, and of a row: twice the limit of a body, for redaction may make one longer."""
 
 LONGEST_SQL = 50_000
 """Bytes of a statement, in the file or ours; the longest that makes a table has some 300."""
 
 _STEPS_FOR_STRUCTURE = 5_000
-"""Steps of SQLite's machine within which it has read the list of what is in a file; that of a journal takes 300."""
+"""Steps of SQLite's machine for reading the list of a file's content; that of a journal takes 300."""
 
 _LIMITS = {
     sqlite3.SQLITE_LIMIT_LENGTH: LONGEST_VALUE,
@@ -63,27 +63,19 @@ _LIMITS = {
     sqlite3.SQLITE_LIMIT_ATTACHED: 0,
 }
 
-# Of a file that somebody else made SQLite is to trust nothing; each of these it ignores where it does not know it.
+# SQLite is to trust nothing in a file that somebody else made; it ignores pragmas that it does not know.
 _DISTRUST = ("trusted_schema = OFF", "cell_size_check = ON", "query_only = ON", "mmap_size = 0")
 
 # Files of SQLite beside a database that is open, or was when its program was killed.
 BESIDE = ("-wal", "-shm", "-journal")
 
 
-@dataclass(frozen=True, slots=True)
-class Opened:
-    """A connection to a journal that has the structure of its `version`; it shows one moment of it."""
-
-    connection: sqlite3.Connection
-    version: int
-
-
-def opened(path: Path, until: ExitStack) -> Opened:
-    """The journal at `path`, which `until` closes.
+def _opened(path: Path, until: ExitStack, *, whole: bool) -> tuple[sqlite3.Connection, int]:
+    """One moment of the journal at `path`, which `until` closes, and its version; `whole`: check all of its pages.
 
     Beside a journal that was left open by a killed run SQLite needs a file of its own, which it cannot make in a
-    read-only directory: then a copy is read. Raises UsageError for what is no journal that this version can read, and
-    sqlite3.Error or OSError for what cannot be read at all.
+    read-only directory: then a copy is read. Raises UsageError if it is not a journal that this version can read, and
+    sqlite3.Error or OSError if the file cannot be read at all.
     """
     _check_files(path)
     connection = until.enter_context(closing(_connected(path)))
@@ -93,26 +85,27 @@ def opened(path: Path, until: ExitStack) -> Opened:
         connection.close()
         if "interrupted" in str(error):
             raise UsageError(f"{path} holds far more tables than a journal has", HINT) from error
-        connection = _copied(path, until)
+        copied = Path(until.enter_context(tempfile.TemporaryDirectory()), path.name)
+        for suffix in ("", "-wal"):
+            beside = path.with_name(path.name + suffix)
+            if beside.exists():
+                shutil.copyfile(beside, copied.with_name(copied.name + suffix))
+        connection = until.enter_context(closing(_connected(copied)))
     connection.execute("BEGIN")  # one moment for all tables, also while a run is writing
     version = _version(connection, path)
     _check_structure(connection, version, path)
     connection.set_progress_handler(None, 0)
-    return Opened(connection, version)
-
-
-def check_whole(connection: sqlite3.Connection, path: Path) -> None:
-    """UsageError unless every page of the file belongs to one place; takes a second for each gigabyte.
-
-    Pages that several tables share, or a page that is below itself, would make rows without end of a small file.
-    """
-    ((found,),) = connection.execute("PRAGMA quick_check(1)")
-    if found != "ok":
-        raise UsageError(f"the journal {path} is damaged: {' '.join(str(found).split())}", HINT)
+    if whole:
+        # Pages that several tables share, or a page below itself, would turn a small file into endless rows. Checking
+        # takes a second for each gigabyte.
+        ((found,),) = connection.execute("PRAGMA quick_check(1)")
+        if found != "ok":
+            raise UsageError(f"the journal {path} is damaged: {' '.join(str(found).split())}", HINT)
+    return connection, version
 
 
 def _check_files(path: Path) -> None:
-    """UsageError unless it is a file, and what is beside it, too: nobody waits for a pipe, or reads a device."""
+    """UsageError unless it and the files beside it are plain files: no pipe to wait for, no device to read."""
     if path.is_dir():
         raise UsageError(f"{path} is a directory, expected a journal", HINT)
     if not path.is_file():
@@ -124,21 +117,12 @@ def _check_files(path: Path) -> None:
             raise UsageError(f"{beside} is no file; SQLite would read it as a part of the journal {path}", HINT)
 
 
-def _copied(path: Path, until: ExitStack) -> sqlite3.Connection:
-    copy = Path(until.enter_context(tempfile.TemporaryDirectory()), path.name)
-    for suffix in ("", "-wal"):
-        beside = path.with_name(path.name + suffix)
-        if beside.exists():
-            shutil.copyfile(beside, copy.with_name(copy.name + suffix))
-    return until.enter_context(closing(_connected(copy)))
-
-
 def _connected(path: Path) -> sqlite3.Connection:
-    # Whichever thread drops the last reference closes it.
+    # The thread that drops the last reference closes it.
     connection = sqlite3.connect(f"file:{quote(str(path.absolute()))}?mode=ro", uri=True, check_same_thread=False)
     for limit, most in _LIMITS.items():
         connection.setlimit(limit, most)
-    # The list itself may be without end; returning something true ends the statement.
+    # The list itself may be endless; a true value ends the statement.
     connection.set_progress_handler(lambda: 1, _STEPS_FOR_STRUCTURE)
     for pragma in _DISTRUST:
         connection.execute(f"PRAGMA {pragma}")
@@ -146,7 +130,7 @@ def _connected(path: Path) -> sqlite3.Connection:
 
 
 def _version(connection: sqlite3.Connection, path: Path) -> int:
-    """The journal's version; UsageError if it is none that can be read."""
+    """The journal's version; UsageError if this release cannot read it."""
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if application != APPLICATION_ID:
@@ -185,12 +169,12 @@ _EXCHANGES = "sent LEFT JOIN answered USING (number)"
 _ATTEMPTS = """
     SELECT sent.*, status, http_version, answered.headers, answered.body, failure, answered_at, cases.*
     FROM sent LEFT JOIN answered USING (number) LEFT JOIN cases ON cases.id = sent.case_id"""
-# The exchanges that were followed by another attempt at the same case.
+# Exchanges before another attempt at the same case.
 _SUPERSEDED = """
     SELECT number FROM (SELECT number, max(number) OVER (PARTITION BY case_id) AS last FROM sent) WHERE number < last"""
 MOST_NOTED = 2_000_000
 """Values in all notes of a journal; those of a run of 100,000 exchanges have some ten thousand."""
-# Beyond a number, or of certain cases, whose ids are given as a JSON array.
+# Rows beyond a number, or of the cases whose ids are in a JSON array.
 _WHICH = "(number > ? OR {case} IN (SELECT value FROM json_each(?)))"
 
 
@@ -207,7 +191,7 @@ _ALL = Held()
 
 
 class _Snapshot:
-    """A journal as it was at one moment, read without being changed; closed when nobody refers to it any more."""
+    """A journal as it was at one moment, opened for reading alone; closed when nobody refers to it any more."""
 
     def __init__(self, path: Path, *, whole: bool) -> None:
         self._path = path
@@ -215,10 +199,7 @@ class _Snapshot:
         self._close = weakref.finalize(self, until.close)
         try:
             with self.readable():
-                journal = opened(path, until)
-                self._connection, self.version = journal.connection, journal.version
-                if whole:
-                    check_whole(self._connection, path)
+                self._connection, self.version = _opened(path, until, whole=whole)
         except BaseException:
             self._close()
             raise
@@ -230,7 +211,7 @@ class _Snapshot:
 
     @contextmanager
     def readable(self) -> Iterator[None]:
-        """UsageError for whatever shows that the file cannot be read as a journal."""
+        """UsageError for every error that shows that the file cannot be read as a journal."""
         try:
             yield
         except sqlite3.Error as error:
@@ -242,7 +223,7 @@ class _Snapshot:
 
 
 class Stored(Sequence[T], Generic[T]):
-    """The rows of one kind, or a slice of them, made into values each time that they are gone through, in their order.
+    """The rows of one kind, or a slice of them, in their order; each iteration reads them from the file again.
 
     Equal to any sequence of equal values. A single one is found by counting from the first.
     """
@@ -251,7 +232,7 @@ class Stored(Sequence[T], Generic[T]):
         self, snapshot: _Snapshot, table: str, value_of: Callable[[Row], T], which: str, *given: object
     ) -> None:
         self._snapshot = snapshot
-        rows = f"FROM {table} WHERE {which}"  # the words stand below
+        rows = f"FROM {table} WHERE {which}"  # both from this module
         self._select = f"SELECT * {rows} ORDER BY number"
         self._given = given
         self._value_of = value_of
@@ -283,7 +264,7 @@ class Stored(Sequence[T], Generic[T]):
             return NotImplemented
         return all(mine == its for mine, its in zip(self, other, strict=True))
 
-    __hash__ = None  # type: ignore[assignment]  # what it is equal to may be a list
+    __hash__ = None  # type: ignore[assignment]  # it may be equal to a list
 
     def __repr__(self) -> str:
         return f"<{len(self)} rows of a journal>"
@@ -296,7 +277,7 @@ class Stored(Sequence[T], Generic[T]):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _StoredRecord(Record):
-    """A Record that has the database find what belongs together."""
+    """A Record that joins its rows in the database."""
 
     snapshot: _Snapshot = field(kw_only=True)
     which: tuple[int, str] = field(kw_only=True, default=(0, "[]"))
@@ -327,20 +308,19 @@ class _StoredRecord(Record):
 def read_journal(path: Path, after: Held = _ALL, beside: Collection[str] = ()) -> Record:
     """The content of the journal at `path` at this moment; the file is not changed.
 
-    Or only what it holds beyond `after`, and the exchanges of the cases with the ids `beside`.
+    Or only the rows beyond `after`, and the exchanges of the cases with the ids `beside`.
 
-    The rows are read, each time, when they are gone through; what is added to the file later, or put in its place, does
-    not show. UsageError, with what is there instead, if it is no journal that this version can read; also from going
-    through rows that prove to be damaged.
+    Each iteration reads the rows from the file; later additions, or another file in its place, do not show. UsageError
+    if it is not a journal that this version can read; also from an iteration over damaged rows.
     """
     return _recorded(path, after, beside)
 
 
 def read_evidence(path: Path, contract: Contract) -> Record:
-    """As `read_journal`, of a file that somebody else may have made: UsageError, too, for what a run never leaves.
+    """As `read_journal`, of a file that somebody else may have made: UsageError, too, for content that no run leaves.
 
-    Each page of the file is looked at once, so that its rows are no more than it has room for; and the settings are all
-    there that judging rests on. UsageError for the journal of a run by another contract: it can be read by that alone.
+    Checks each page of the file once, so that its rows are no more than it has room for, and that all settings are
+    there that judging needs. UsageError for the journal of a run by another contract.
     """
     return _recorded(path, _ALL, (), contract)
 
@@ -358,18 +338,13 @@ def _recorded(path: Path, after: Held, beside: Collection[str], contract: Contra
                 raise ValueError(f"its run exercised the command {unknown!r:.40}, which there is not")
         notes = tuple(Stored(snapshot, "notes", _counting_notes(), "true"))
         restored = _restoring(notes)
+        which_case, which_exchange = _WHICH.format(case="id"), _WHICH.format(case="case_id")
+        to_case = partial(case_of, commands=commands)
         return _StoredRecord(
             settings=settings,
-            cases=Stored(
-                snapshot, "cases", lambda row: case_of(row, commands), _WHICH.format(case="id"), after.cases, ids
-            ),
+            cases=Stored(snapshot, "cases", to_case, which_case, after.cases, ids),
             exchanges=Stored(
-                snapshot,
-                _EXCHANGES,
-                lambda row: restored(exchange_of(row)),
-                _WHICH.format(case="case_id"),
-                after.exchanges,
-                ids,
+                snapshot, _EXCHANGES, lambda row: restored(exchange_of(row)), which_exchange, after.exchanges, ids
             ),
             notifications=Stored(snapshot, "notifications", notification_of, "number > ?", after.notifications),
             notes=notes,
@@ -407,7 +382,7 @@ def _settings(snapshot: _Snapshot, *, whole: bool) -> dict[str, Any]:
 
 
 def _restoring(notes: Sequence[Note]) -> Callable[[Exchange], Exchange]:
-    """Gives an exchange back what the notes tell of it."""
+    """A function that completes an exchange by the notes about it."""
     remarks = {note.detail["exchange"]: note.detail["remark"] for note in notes if note.kind == UNDECODABLE}
     beyond = {note.detail["exchange"]: note.detail["sent"] for note in notes if note.kind == BEYOND}
     unsent = {note.detail["exchange"] for note in notes if note.kind == UNSENT}

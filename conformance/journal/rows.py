@@ -1,27 +1,21 @@
-"""The rows of a journal: the tables of its file, and traffic as rows and back.
-
-    CREATE, INSERT      the statements for the tables; `schemas/formats/journal.json` tells what a row means
-    layout              what SQLite lists of a journal of a version
-    Rows                values of the suite → (table, row); whatever becomes a row has been redacted
-    case_of …           rows → values; `attempt_of` the two that belong together
-    value_of            a text of the file as the JSON value that it has to be
+"""The content of a journal as a value, and as rows of the tables of its file.
 
     meta            settings of the run, and when it began
     cases           the plan, in order
     sent            a request, before its bytes went out
-    answered        what became of it, under the same number: an answer or a failure
-    notifications   what reached the receiver
-    notes           what else happened: phases, preflight, end of run
+    answered        its answer or failure, under the same number
+    notifications   requests to the receiver
+    notes           other events: phases, preflight, end of run
     messages        lines to and from the driver of a client (since version 2)
 
-Rows are only ever added; triggers make the file itself refuse anything else. A row that no run has written is a
-ValueError.
+Rows are only ever added; triggers make the file itself refuse any change. `schemas/formats/journal.json` describes
+their columns. Reading a row that no run has written raises ValueError.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Container, Iterator, Mapping
+from collections.abc import Callable, Collection, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Any
@@ -42,13 +36,13 @@ from conformance.model.traffic import (
 from conformance.model.untrusted import parse_json
 
 APPLICATION_ID = int.from_bytes(b"StCo", "big")
-"""SQLite's mark for whose file it is; any number that nobody else has registered will do."""
+"""Tells SQLite whose file it is; any unregistered number will do."""
 
 VERSION = 2
 """SQLite's `user_version`; raised whenever the meaning of a row changes."""
 
 READABLE = frozenset({1, 2})
-"""The versions whose rows mean what they mean today; the first one had no messages."""
+"""The versions whose rows have the same meaning; the first one had no messages."""
 
 _REQUEST = ("method TEXT", "url TEXT", "headers TEXT", "body BLOB")
 
@@ -102,7 +96,7 @@ _TABLES: dict[str, tuple[str, ...]] = {
     ),
 }
 
-# The tables that a journal has only from some version on; all others were always as they are.
+# Tables and the version that added them; all others are in each version.
 _SINCE = {"messages": 2}
 
 
@@ -128,7 +122,7 @@ def _triggers_of(version: int) -> dict[str, tuple[str, str]]:
 def layout(version: int) -> Iterator[tuple[str, str, str, str | None]]:
     """SQLite's list of the content of a journal of a version: kind, name, table and statement.
 
-    The indexes are those that it makes by itself where a column has to be unique.
+    SQLite makes the indexes by itself, for columns that have to be unique.
     """
     yield from (("table", table, table, sql) for table, sql in _tables_of(version).items())
     yield from (("trigger", name, table, sql) for name, (table, sql) in _triggers_of(version).items())
@@ -151,29 +145,38 @@ INSERT: dict[str, str] = {
 Row = tuple[str, tuple[Any, ...]]
 
 _OF_EXCHANGE = 15
-"""How many columns of a joined row make an exchange; the rest are its case's."""
+"""How many columns of a joined row make an exchange; the rest make its case."""
 
 REMEMBERED_HEADERS = 1024
-"""Sets of headers whose redacted JSON is kept: a run has few different ones, and they are most of the work of a row."""
+"""Cached sets of headers as redacted JSON: a run has few different ones, and they are most of the work of a row."""
 
 UNREADABLE = "unreadable"
-"""The kind of the notes on bytes that reached the suite and are not a request."""
+"""The kind of the note on bytes that reached the suite and are not a request."""
 
 BEYOND = "beyond-answer"
-"""The kind of the note that a server sent on after its answer: `exchange`, the number, and `sent`, how that begins."""
+"""The kind of the note on bytes behind an answer: `exchange`, its number, and `sent`, the first of them."""
+
+UNDECODABLE = "undecodable"
+"""The kind of the note on an answer whose body could not be decoded: `exchange`, its number, and `remark`, why."""
+
+UNSENT = "unsent"
+"""The kind of the note that not a byte of a request was sent after all: `exchange`, its number."""
+
+RESUMED, LISTENED = "resumed", "listened"
+"""Kinds of notes with which another process begins to add to a journal; nobody was there from `silent_since` to
+`until`."""
 
 MOST_BEYOND = 512
-"""Characters of it that are kept: whose they are shows at once."""
+"""Characters of bytes behind an answer that are kept: enough to recognise them."""
 
 HEAD_SHOWN = 200
-"""Characters of it that are shown: the request line, and the headers that matter."""
-
+"""Characters of unreadable bytes that are kept: the request line, and the headers that matter."""
 
 LONGEST_STDERR = 16 * 1024
-"""Bytes of a line of a driver that are taken in, where it is no message: a longer one was cut there."""
+"""Bytes that are read of a line of a driver that is not a message; a longer one is cut."""
 
 CUT_AGAIN = 1024
-"""Of a line that was cut, so many characters go once it is redacted: what is left of a secret at its end is shorter."""
+"""Characters that a cut line loses after its redaction: the rest of a secret at its end is shorter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +190,45 @@ class Note:
     noted_wall: float
 
 
+Attempt = tuple[Case, Exchange, bool]
+"""A case, one exchange of it, and whether it is the last one of the case: the one that counts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """The content of a journal, each kind in the order of recording; redacted when it was written.
+
+    A run may have hundreds of thousands of exchanges, so iterate over the sequences; `attempts` joins their rows.
+    `read_journal` reads each row from the file when it is asked for; a Record made by hand holds tuples.
+    """
+
+    settings: Mapping[str, Any]
+    cases: Sequence[Case] = ()
+    exchanges: Sequence[Exchange] = ()
+    notifications: Sequence[Notification] = ()
+    notes: tuple[Note, ...] = ()
+    messages: Sequence[DriverLine] = ()
+
+    @property
+    def latest_notes(self) -> tuple[Note, ...]:
+        """The notes since the run was last resumed: earlier obstacles do not matter any more."""
+        begins = [at for at, note in enumerate(self.notes) if note.kind == RESUMED]
+        return self.notes[begins[-1] :] if begins else self.notes
+
+    def attempts(self) -> Iterator[Attempt]:
+        """Each exchange with its case, in the order in which they were sent; KeyError if a case was never planned."""
+        cases = {case.id: case for case in self.cases}
+        last = {exchange.case_id: exchange.number for exchange in self.exchanges}
+        for exchange in self.exchanges:
+            yield cases[exchange.case_id], exchange, last[exchange.case_id] == exchange.number
+
+    def exchanges_numbered(self, numbers: Collection[int]) -> dict[int, tuple[Case | None, Exchange]]:
+        """The exchanges with these numbers, each with its case (None if it was never planned)."""
+        cases = {case.id: case for case in self.cases}
+        found = (exchange for exchange in self.exchanges if exchange.number in numbers)
+        return {exchange.number: (cases.get(exchange.case_id), exchange) for exchange in found}
+
+
 class Rows:
     """Makes rows; not thread-safe, the writer thread has its own."""
 
@@ -195,15 +237,15 @@ class Rows:
         self._headers: Callable[[Headers], str] = lru_cache(REMEMBERED_HEADERS)(
             lambda headers: as_json(redaction.headers(headers))
         )
-        # The bodies of planned cases → redacted, until they are sent: looking for secrets is most of the work of a row.
+        # The bodies of planned cases → redacted, until they are sent: the search for secrets is most of the work.
         self._planned: dict[bytes, bytes] = {}
 
     def protecting(self, *values: str) -> Rows:
-        """Rows without these values, either."""
+        """Rows that redact these values, too."""
         return Rows(self._redact.and_also(*values))
 
     def setting(self, key: str, value: Any) -> Row:
-        """A row of `meta`; TypeError or ValueError if JSON cannot say `value`."""
+        """A row of `meta`; TypeError or ValueError if JSON cannot express `value`."""
         return "meta", (key, as_json(self._redact.value(value)))
 
     def case(self, number: int, case: Case) -> Row:
@@ -227,7 +269,7 @@ class Rows:
         return "answered", (number, response.status, response.http_version, headers, body, None, at)
 
     def failed(self, number: int, failure: str, at: float) -> Row:
-        """The end of an exchange that was not."""
+        """The end of an exchange without an answer."""
         return "answered", (number, None, None, "[]", b"", self._text(failure), at)
 
     def notified(self, number: int, product: str | None, request: Request, at: float, wall: float) -> Row:
@@ -235,7 +277,7 @@ class Rows:
         return "notifications", (number, product, *self._head(request), self._redact.data(request.body), at, wall)
 
     def note(self, number: int, kind: str, detail: Any, at: float, wall: float) -> Row:
-        """Something else; TypeError or ValueError if JSON cannot say `detail`."""
+        """Another event; TypeError or ValueError if JSON cannot express `detail`."""
         return "notes", (number, kind, as_json(self._redact.value(detail)), at, wall)
 
     def unreadable(self, number: int, detail: Mapping[str, str | None], head: bytes, at: float, wall: float) -> Row:
@@ -244,14 +286,14 @@ class Rows:
         return self.note(number, UNREADABLE, {**detail, "head": shown}, at, wall)
 
     def beyond(self, number: int, exchange: int, data: bytes, at: float, wall: float) -> Row:
-        """A note of what followed an answer; cut as in `unreadable`."""
+        """A note on bytes behind an answer; cut as in `unreadable`."""
         sent = self._redact.data(data).decode("latin-1")[:MOST_BEYOND]
         return self.note(number, BEYOND, {"exchange": exchange, "sent": sent}, at, wall)
 
     def said(  # noqa: PLR0913, PLR0917 - the columns of the row
         self, number: int, case_id: str | None, direction: Direction, line: str, at: float, wall: float, *, cut: bool
     ) -> Row:
-        """A line to or from a driver; one that was `cut` loses some more of its end, which may be part of a secret."""
+        """A line to or from a driver; one that was `cut` loses more of its end, which may be part of a secret."""
         text = self._text(line)
         return "messages", (number, case_id, direction.value, f"{text[:-CUT_AGAIN]}…" if cut else text, at, wall)
 
@@ -264,7 +306,7 @@ class Rows:
 
 
 def as_json(value: Any) -> str:
-    """`value` as compact ASCII JSON; TypeError or ValueError for what JSON cannot say."""
+    """`value` as compact ASCII JSON; TypeError or ValueError if JSON cannot express it."""
     return json.dumps(value, allow_nan=False, separators=(",", ":"))
 
 
@@ -274,7 +316,7 @@ def _kind_of(text: str) -> Kind:
 
 
 def value_of(text: str) -> Any:
-    """The JSON value that a text of a journal holds. Raises ValueError for what the suite does not write."""
+    """The JSON value that a text of a journal holds. ValueError for a text that the suite does not write."""
     try:
         return parse_json(text.encode())
     except ValueError as error:
@@ -282,7 +324,7 @@ def value_of(text: str) -> Any:
 
 
 def case_of(row: tuple[Any, ...], commands: Container[str] | None = None) -> Case:
-    """A row of `cases`; ValueError for a command that is none of these."""
+    """A row of `cases`; ValueError for a command that is not in `commands`."""
     ROW_OF["case"].check(row)
     return _case(row, _request_of(*row[6:10]), commands)
 
@@ -296,7 +338,7 @@ def exchange_of(row: tuple[Any, ...]) -> Exchange:
 def attempt_of(row: tuple[Any, ...], commands: Container[str] | None = None) -> tuple[Exchange, Case | None]:
     """A row of `sent` joined to those of `answered` and of `cases`; the request is one value if it went as planned.
 
-    ValueError for a command that is none of these.
+    ValueError for a command that is not in `commands`.
     """
     ROW_OF["attempt"].check(row)
     exchange, case = _exchange(row[:_OF_EXCHANGE]), row[_OF_EXCHANGE:]

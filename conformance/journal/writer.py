@@ -1,14 +1,7 @@
 """Writing the journal while the run goes on: callers hand things over, one thread commits them.
 
-    Journal.create      a new journal in place of the one of an earlier run, whose results are taken away first
-    Journal.reopened    an earlier journal, to which is added
-    .plan .sent .answered .failed .notified .said .note .unreadable    what happened, in the order in which it is told
-    .protect            from here on, without these values either
-    .flush .close       wait until it is in the file
-    JournalLock         one run at a time writes a journal
-
 A row is handed over before the caller goes on (`sent`: before the request's bytes go out) and committed within
-milliseconds, many rows at a time. A process that is killed loses what was not committed by then, nothing else.
+milliseconds, many rows at a time. A process that is killed loses the rows that were not committed by then.
 """
 
 from __future__ import annotations
@@ -27,10 +20,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from conformance.journal.reader import read_journal
-from conformance.journal.record import UNDECODABLE, UNSENT
+from conformance.journal.reader import BESIDE, read_journal
 from conformance.journal.redaction import Redaction
-from conformance.journal.rows import CREATE, INSERT, VERSION, Row, Rows
+from conformance.journal.rows import CREATE, INSERT, UNDECODABLE, UNSENT, VERSION, Row, Rows
 from conformance.model.errors import ConformanceError, EnvironmentFailure, SuiteError, UsageError
 from conformance.model.traffic import Case, Direction, Notification, Request, Response
 
@@ -38,7 +30,7 @@ from conformance.model.traffic import Case, Direction, Notification, Request, Re
 class JournalLock:
     """An advisory lock on the file `<journal>-lock`, which the operating system drops when its holder dies.
 
-    A file of its own, because closing any descriptor of a database file would drop the locks that SQLite holds on it.
+    It has a file of its own, because closing any descriptor of a database file drops the locks of SQLite on it.
     """
 
     def __init__(self, journal: Path) -> None:
@@ -61,8 +53,10 @@ class JournalLock:
             descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o666)
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                if self._is_current(descriptor):
-                    return descriptor
+                # A holder that ends removes its file: is the locked one still the one by that name?
+                with suppress(FileNotFoundError):
+                    if os.path.samestat(self._path.stat(), os.fstat(descriptor)):
+                        return descriptor
             except BlockingIOError as error:
                 os.close(descriptor)
                 raise EnvironmentFailure(
@@ -73,20 +67,13 @@ class JournalLock:
                 raise
             os.close(descriptor)
 
-    def _is_current(self, descriptor: int) -> bool:
-        """Whether the locked file is still the one by that name: a holder that ends takes its file away."""
-        try:
-            return os.path.samestat(self._path.stat(), os.fstat(descriptor))
-        except FileNotFoundError:
-            return False
-
     def release(self) -> None:
         """Gives the lock up and removes its file."""
         self._path.unlink(missing_ok=True)
         os.close(self._descriptor)
 
 
-# By name, as whoever is to read them expects them; `conformance.reports.files` has what makes them.
+# The names of results, which `conformance.reports.files` writes.
 RESULTS = (
     "report.json",
     "junit.xml",
@@ -96,26 +83,19 @@ RESULTS = (
     "report.html",
     "certificate.json",
 )
-# A folder that may hold what others have left for Allure, and how the names of our own files begin.
+# A folder that may hold files of others for Allure, and the prefix of our own.
 ALLURE_RESULTS = "allure-results"
 ALLURE_PREFIX = "statum-conformance-"
-
-
-def take_away_results(directory: Path) -> None:
-    """Remove what runs have left in `directory`, but for the journal. Raises OSError for what cannot be removed."""
-    for name in RESULTS:
-        (directory / name).unlink(missing_ok=True)
-    for path in (directory / ALLURE_RESULTS).glob(f"{ALLURE_PREFIX}*"):
-        path.unlink(missing_ok=True)
 
 
 MAX_BATCH = 1000
 """Rows per commit: enough to make its cost nothing, few enough to be committed within some ten milliseconds."""
 
 BUSY_TIMEOUT_S = 5.0
-"""How long a commit waits for somebody who looks at the journal with a tool that locks it."""
+"""How long a commit waits for another program that locks the journal."""
 
-_Told = tuple[Callable[..., Row], tuple[Any, ...]]
+_Entry = tuple[Callable[..., Row], tuple[Any, ...]]
+"""Makes a row, and its arguments."""
 
 
 class Journal:
@@ -134,10 +114,11 @@ class Journal:
         self._rows = rows
         self._shift_s = shift_s
         self._cases, self._exchanges, self._notifications, self._notes, self._messages = (
-            itertools.count(last + 1) for last in _last_numbers(connection)
+            itertools.count(connection.execute(f"SELECT coalesce(max(number), 0) FROM {table}").fetchone()[0] + 1)  # noqa: S608 - the names stand here
+            for table in ("cases", "sent", "notifications", "notes", "messages")
         )
-        self._queue: queue.SimpleQueue[_Told | threading.Event | None] = queue.SimpleQueue()
-        self._telling = threading.Lock()
+        self._queue: queue.SimpleQueue[_Entry | threading.Event | None] = queue.SimpleQueue()
+        self._putting = threading.Lock()
         self._closed = False
         self._failure: ConformanceError | None = None
         self._written = threading.Event()
@@ -145,14 +126,14 @@ class Journal:
 
     @classmethod
     def create(cls, path: Path, settings: Mapping[str, Any], redaction: Redaction) -> Self:
-        """A new journal at `path`, its directory made if need be; the journal of an earlier run is replaced.
+        """A new journal at `path`, its directory made if need be; replaces the journal and results of an earlier run.
 
-        What cannot be made leaves that one, and what was made of it, as they are.
+        If it fails, these stay as they are.
         EnvironmentFailure if the directory cannot be written to or another run is writing to this journal;
-        SuiteError if JSON cannot say the `settings`.
+        SuiteError if JSON cannot express the `settings`.
         """
         rows = Rows(redaction)
-        settings_row = _sayable("the settings", lambda: rows.setting("settings", settings))
+        settings_row = _checked("the settings", lambda: rows.setting("settings", settings))
         lock = JournalLock(path)
         try:
             return cls(path, _new_database(path, settings_row), lock, rows)
@@ -167,14 +148,14 @@ class Journal:
 
     @classmethod
     def reopened(cls, path: Path, redaction: Redaction) -> Self:
-        """An earlier journal, to which is added from here on: numbers go on, and so do times.
+        """An earlier journal, to be continued: numbers go on, and so do times.
 
-        A monotonic clock begins anew with each start of the machine. So what this process reads off its own is put
-        where it belongs by the wall clock: behind the last row with both by as much as the wall clock has gone on. As
-        long as the machine has not been started again, both clocks agree but for what somebody set.
-        UsageError if it is no journal of this version; EnvironmentFailure as in `create`.
+        A monotonic clock begins anew with each start of the machine. So the times of this process are moved behind the
+        last row with both times by as much as the wall clock has gone on. Both clocks agree unless the machine was
+        started again or the wall clock set.
+        UsageError if it is not a journal of this version; EnvironmentFailure as in `create`.
         """
-        read_journal(path)  # says what is there instead
+        read_journal(path)  # its error describes a file that is not a journal
         lock = JournalLock(path)
         try:
             connection = _connected(path)
@@ -195,67 +176,67 @@ class Journal:
         return at + self._shift_s
 
     def protect(self, *values: str) -> None:
-        """Redact these values, too, in everything that is recorded from here on."""
-        with self._telling:
+        """Redact these values, too, from here on."""
+        with self._putting:
             self._rows = self._rows.protecting(*values)
 
     def plan(self, cases: Sequence[Case]) -> None:
-        """Records what is going to be sent, in order. Ids must not have been planned before."""
+        """Records the cases to be sent, in order. Ids must not have been planned before."""
         for case in cases:
-            self._tell_numbered(self._cases, self._rows.case, case)
+            self._put_numbered(self._cases, self._rows.case, case)
 
     def sent(self, case_id: str, attempt: int, request: Request, at: float, wall: float) -> int:
         """Records a request that is about to go out; the number is that of the exchange from here on."""
-        return self._tell_numbered(self._exchanges, self._rows.sent, case_id, attempt, request, self.time_of(at), wall)
+        return self._put_numbered(self._exchanges, self._rows.sent, case_id, attempt, request, self.time_of(at), wall)
 
     def answered(self, number: int, response: Response, at: float) -> None:
         """Records the answer to exchange `number`."""
-        self._tell(self._rows.answered, number, response, self.time_of(at))
+        self._put(self._rows.answered, number, response, self.time_of(at))
         if response.undecodable is not None:
             self.note(UNDECODABLE, {"exchange": number, "remark": response.undecodable})
 
     def sent_beyond(self, number: int, beyond: bytes) -> None:
-        """Records that a server sent on after its answer to exchange `number`, and how that begins."""
+        """Records the beginning of the bytes that a server sent behind its answer to exchange `number`."""
         at, wall = self.time_of(time.monotonic()), time.time()
-        self._tell_numbered(self._notes, self._rows.beyond, number, beyond, at, wall)
+        self._put_numbered(self._notes, self._rows.beyond, number, beyond, at, wall)
 
     def failed(self, number: int, failure: str, at: float, *, unsent: bool = False) -> None:
         """Records in words why exchange `number` has no answer; `unsent`: its request was not sent after all."""
-        self._tell(self._rows.failed, number, failure, self.time_of(at))
+        self._put(self._rows.failed, number, failure, self.time_of(at))
         if unsent:
             self.note(UNSENT, {"exchange": number})
 
     def notified(self, product: str | None, request: Request, at: float, wall: float) -> Notification:
         """Records a request to the receiver. The value returned is not redacted: it is for the run alone."""
-        told = product, request, self.time_of(at), wall
-        number = self._tell_numbered(self._notifications, self._rows.notified, *told)
+        shifted = self.time_of(at)
+        number = self._put_numbered(self._notifications, self._rows.notified, product, request, shifted, wall)
         return Notification(number, product, request, at, wall)
 
     def said(self, case_id: str | None, direction: Direction, line: str, *, cut: bool = False) -> None:
-        """Records a line to or from the driver of a client, now; `case_id` is that of the case at hand, if any.
+        """Records a line to or from the driver of a client, now; `case_id` is that of the current case, if any.
 
         `cut`: it is the beginning of one that was longer than `LONGEST_STDERR` bytes.
         """
         at, wall = time.monotonic(), time.time()
-        self._tell_numbered(self._messages, partial(self._rows.said, cut=cut), case_id, direction, line, at, wall)
+        self._put_numbered(self._messages, partial(self._rows.said, cut=cut), case_id, direction, line, at, wall)
 
     def note(self, kind: str, detail: Mapping[str, Any]) -> None:
-        """Records something else that happened now; SuiteError if JSON cannot say `detail`."""
+        """Records another event of this moment; SuiteError if JSON cannot express `detail`."""
         at, wall = self.time_of(time.monotonic()), time.time()
-        _sayable(f"the note {kind!r}", lambda: self._rows.note(0, kind, detail, at, wall))
-        self._tell_numbered(self._notes, self._rows.note, kind, dict(detail), at, wall)
+        _checked(f"the note {kind!r}", lambda: self._rows.note(0, kind, detail, at, wall))
+        self._put_numbered(self._notes, self._rows.note, kind, dict(detail), at, wall)
 
     def unreadable(self, where: str, product: str | None, error: str, head: bytes) -> None:
-        """Records bytes at the `receiver` or the `witness` that are not a request: why not, and the first of them."""
+        """Records the first bytes of what was not a request, at the `receiver` or the `witness`, and why not."""
         at, wall = self.time_of(time.monotonic()), time.time()
         detail = {"where": where, "product": product, "error": error}
-        self._tell_numbered(self._notes, self._rows.unreadable, detail, head, at, wall)
+        self._put_numbered(self._notes, self._rows.unreadable, detail, head, at, wall)
 
     def flush(self) -> None:
         """Waits until everything recorded so far is committed."""
         self._check()
         committed = threading.Event()
-        with self._telling:
+        with self._putting:
             if self._closed:
                 return
             self._queue.put(committed)
@@ -263,8 +244,8 @@ class Journal:
         self._check()
 
     def close(self) -> None:
-        """Commits what was recorded and closes the file; closing again does nothing. Raises as every call does."""
-        with self._telling:
+        """Commits all rows and closes the file; closing again does nothing. Raises as every call does."""
+        with self._putting:
             if self._closed:
                 return
             self._closed = True
@@ -286,23 +267,23 @@ class Journal:
     ) -> None:
         self.close()
 
-    def _tell(self, to_row: Callable[..., Row], *told: Any) -> None:
+    def _put(self, to_row: Callable[..., Row], *arguments: Any) -> None:
         self._check()
-        with self._telling:
-            self._put((to_row, told))
+        with self._putting:
+            self._enqueue((to_row, arguments))
 
-    def _tell_numbered(self, numbers: itertools.count[int], to_row: Callable[..., Row], *told: Any) -> int:
-        """Tells it under the next of `numbers`, which is handed out here so that nobody has to wait for the file."""
+    def _put_numbered(self, numbers: itertools.count[int], to_row: Callable[..., Row], *arguments: Any) -> int:
+        """Gives the row the next of `numbers`, so that nobody has to wait for the file."""
         self._check()
-        with self._telling:
+        with self._putting:
             number = next(numbers)
-            self._put((to_row, (number, *told)))
+            self._enqueue((to_row, (number, *arguments)))
         return number
 
-    def _put(self, told: _Told) -> None:
+    def _enqueue(self, entry: _Entry) -> None:
         if self._closed:
             raise SuiteError(f"the journal {self.path} is closed, nothing can be added to it")
-        self._queue.put(told)
+        self._queue.put(entry)
 
     def _check(self) -> None:
         if self._failure is not None:
@@ -317,57 +298,51 @@ class Journal:
                 going_on = True
                 while going_on:
                     going_on = self._write_batch()
-                # One file is left, which can be read where nothing can be written. It stays as it is for somebody who
-                # is reading it at this moment, or when the disk is full.
+                # Leaves one file, which can be read in a read-only directory. Fails while another process reads it, or
+                # when the disk is full.
                 with suppress(sqlite3.Error):
                     self._connection.execute("PRAGMA journal_mode = DELETE")
         finally:
             self._written.set()
 
     def _write_batch(self) -> bool:
-        """Commits what has come in; False if that was the last."""
-        batch = self._batch()
-        if self._failure is None:
-            self._commit([told for told in batch if isinstance(told, tuple)])
-        for told in batch:
-            if isinstance(told, threading.Event):
-                told.set()
-        return batch[-1] is not None
-
-    def _batch(self) -> list[_Told | threading.Event | None]:
-        """Waits for the next row and takes all that came in since. None, the end, is always the last."""
+        """Waits for the next row and commits it with all that came since; False after the last."""
         batch = [self._queue.get()]
         with suppress(queue.Empty):
             while batch[-1] is not None and len(batch) < MAX_BATCH:
                 batch.append(self._queue.get_nowait())
-        return batch
+        if self._failure is None:
+            self._commit([entry for entry in batch if isinstance(entry, tuple)])
+        for entry in batch:
+            if isinstance(entry, threading.Event):
+                entry.set()
+        return batch[-1] is not None  # None marks the end
 
-    def _commit(self, batch: Sequence[_Told]) -> None:
+    def _commit(self, batch: Sequence[_Entry]) -> None:
         rows: dict[str, list[tuple[Any, ...]]] = {}
         try:
-            for to_row, told in batch:
-                table, row = to_row(*told)
+            for to_row, arguments in batch:
+                table, row = to_row(*arguments)
                 rows.setdefault(table, []).append(row)
             with self._connection:
                 for table, added in rows.items():
                     self._connection.executemany(INSERT[table], added)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the next caller is told
-            self._failure = self._described(error)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the next call raises it
+            # A plain DatabaseError: the file was damaged behind our back. Its other subclasses are our own mistakes.
+            if isinstance(error, (sqlite3.OperationalError, OSError)) or type(error) is sqlite3.DatabaseError:
+                words = f"the journal {self.path} cannot be written: {error}"
+                self._failure = EnvironmentFailure(words, "is the disk full?")
+            else:
+                self._failure = SuiteError(f"the journal {self.path} cannot take a row: {error!r}")
             self._failure.__cause__ = error
 
-    def _described(self, error: Exception) -> ConformanceError:
-        # A plain DatabaseError: the file was damaged behind our back. Its other subclasses are our own mistakes.
-        if isinstance(error, (sqlite3.OperationalError, OSError)) or type(error) is sqlite3.DatabaseError:
-            return EnvironmentFailure(f"the journal {self.path} cannot be written: {error}", "is the disk full?")
-        return SuiteError(f"the journal {self.path} cannot take a row: {error!r}")
 
-
-def _sayable(what: str, make_row: Callable[[], Row]) -> Row:
-    """The row, made in the thread of the caller, who learns of values that JSON cannot say."""
+def _checked(subject: str, make_row: Callable[[], Row]) -> Row:
+    """The row, made in the thread of the caller. SuiteError for values that JSON cannot express."""
     try:
         return make_row()
     except (TypeError, ValueError) as error:
-        raise SuiteError(f"{what} cannot be written as JSON: {error}") from error
+        raise SuiteError(f"{subject} cannot be written as JSON: {error}") from error
 
 
 def _new_database(path: Path, settings: Row) -> sqlite3.Connection:
@@ -387,9 +362,11 @@ def _new_database(path: Path, settings: Row) -> sqlite3.Connection:
             table, row = settings
             connection.execute(INSERT[table], row)
             connection.execute("COMMIT")
-        take_away_results(path.parent)
-        for suffix in ("-wal", "-shm", "-journal"):
-            path.with_name(path.name + suffix).unlink(missing_ok=True)
+        results = [path.with_name(name) for name in RESULTS]
+        beside = [path.with_name(path.name + suffix) for suffix in BESIDE]
+        allure = (path.parent / ALLURE_RESULTS).glob(f"{ALLURE_PREFIX}*")
+        for earlier in (*results, *allure, *beside):
+            earlier.unlink(missing_ok=True)
         made.replace(path)
     except BaseException:
         made.unlink(missing_ok=True)
@@ -408,13 +385,7 @@ def _connected(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def _last_numbers(connection: sqlite3.Connection) -> list[int]:
-    """The last number of each kind of rows; 0 where there are none."""
-    tables = ("cases", "sent", "notifications", "notes", "messages")
-    return [connection.execute(f"SELECT coalesce(max(number), 0) FROM {table}").fetchone()[0] for table in tables]  # noqa: S608 - the names stand above
-
-
 def _shift(connection: sqlite3.Connection) -> float:
-    """What has to be added to this process's monotonic clock so that it goes on where that of the journal ended."""
+    """Added to this process's monotonic clock, it goes on where that of the journal ended."""
     last = connection.execute("SELECT noted_wall - noted_at FROM notes ORDER BY number DESC LIMIT 1").fetchone()
     return float(time.time() - time.monotonic() - last[0]) if last else 0.0

@@ -1,13 +1,11 @@
-"""How much may be accepted: requests and shillings, whatever the gateway does, however many go out side by side.
+"""Limits on accepted requests and on shillings, whatever the gateway does, however many go out side by side.
 
-    Allowance       .reserve before sending, .settle when it is known what became of it, .give_back if it never left
-    amount_of       what a request would move if it were accepted, in KES
-    is_refused      whether an answer says that nothing was accepted
+Call `Allowance.reserve` before a request is sent, `settle` when its answer is known, `give_back` if it never left.
 
-Every request may be accepted: one that has to be refused, too, by a gateway at fault. So each is counted before it goes
-out, and taken off again only when its answer says that it was refused, or when it surely never left. What is not known
-(no answer, a 5xx, an answer that cannot be read) counts as accepted. So does a refusal, once a notification has shown
-that this gateway carries out what it refuses; until one that is sent at once would be here, refusals keep their room.
+A faulty gateway may accept even a request that it has to refuse. So each counts before it goes out, and is taken off
+again only when its answer says that it was refused, or when it surely never left. An unknown outcome (no answer, a 5xx,
+an answer that cannot be read) counts as accepted. So does a refusal, once a notification has shown that this gateway
+carries out requests that it refuses; until such a notification would have arrived, refusals keep their room.
 """
 
 from __future__ import annotations
@@ -27,14 +25,14 @@ from conformance.model.errors import UsageError
 from conformance.model.traffic import Request, Response
 from conformance.model.untrusted import parse_with_repeats
 
-# Which limit stood in the way.
+# The options of the limits.
 ACCEPTED, SPEND = "--max-accepted", "--max-spend"
 
 _NUMBER = re.compile(r"[0-9][0-9,]*(?:\.[0-9]*)?(?:e\+?[0-9]{1,3})?", re.IGNORECASE)
 
 _REFUSED = range(400, 500)
 
-# A gateway that notifies at once is heard within so many seconds, on a busy machine and over a slow network.
+# The notification of a gateway that sends it at once arrives within so many seconds, also over a slow network.
 PROBATION_S = 0.5
 
 # More than any limit that is given.
@@ -44,8 +42,7 @@ BEYOND_ALL = 10**30
 class Allowance:
     """Limits of a run, all its sendings together: how many `requests` may be accepted, and `spend`; None: no limit.
 
-    Thread-safe. A request that is under way holds its place, so that at no time more can come to be accepted than may.
-    So do refusals until `probation_s` seconds after the first.
+    Thread-safe. A request under way counts as accepted, and so do refusals until `probation_s` seconds after the first.
     """
 
     def __init__(
@@ -99,7 +96,7 @@ class Allowance:
             return True
 
     def withhold(self, reason: str, count: int) -> None:
-        """So many requests are not let out for another reason: the option that keeps them from it."""
+        """Counts requests that are not sent for another `reason`: an option."""
         with self._changed:
             self._withheld[reason] += count
 
@@ -110,7 +107,7 @@ class Allowance:
             self._changed.notify_all()
 
     def settle(self, request: Request, *, refused: bool) -> None:
-        """A request that was reserved for is answered, or given up; `refused`: its answer says that it was."""
+        """A reserved request was answered, or given up; `refused`: its answer says so."""
         if self.requests is None and self.spend is None:
             return
         with self._changed:
@@ -118,7 +115,7 @@ class Allowance:
             self.give_back(request)
 
     def give_back(self, request: Request) -> None:
-        """A request that was reserved for surely never left."""
+        """A reserved request surely never left."""
         if self.requests is None and self.spend is None:
             return
         with self._changed:
@@ -139,7 +136,7 @@ class Allowance:
             return first
 
     def count_beside(self, requests: int, spend: int) -> None:
-        """So many of those that were refused may have been accepted, and moved so much."""
+        """So many of the refused requests may have been accepted, and moved so much."""
         with self._changed:
             self._beside = (requests, spend)
             self._changed.notify_all()
@@ -158,7 +155,7 @@ class Allowance:
 
     @property
     def withheld(self) -> Mapping[str, int]:
-        """How many requests were not let out, by the option that limits them."""
+        """How many requests were not sent, by the option that limits them."""
         with self._changed:
             return dict(self._withheld)
 
@@ -190,7 +187,7 @@ class Allowance:
 
 
 def check_limits(requests: int | None, spend: int | None) -> None:
-    """UsageError for limits under which nothing could be sent, or that are none."""
+    """UsageError for limits under which nothing could be sent, or that make no sense."""
     if requests is not None and requests < 1:
         raise UsageError(
             f"{ACCEPTED} is {requests}; expected 1 or more",
@@ -212,11 +209,10 @@ def is_refused(response: Response, contract: Contract) -> bool:
 
 
 def amount_of(request: Request, contract: Contract) -> int:
-    """The most that a reader of the request could take for its amount, in whole units; 0 if it names none.
+    """The most that a reader of the request could take for its amount, in whole units of money; 0 if it names none.
 
-    Any member that tells how much a command of the contract moves counts.
-    Broken ones count, too: "10,000", 12.5, -50 and "1e3" are what somebody may make of them, and so does the first of
-    two members of that name.
+    Every member counts that holds an amount in some command of the contract, also the first of two with one name.
+    Broken amounts count as the most lenient reader takes them: "10,000", 12.5, -50, "1e3".
     """
     body, names = request.body, _money_members(contract)
     if not names or len(body) < min(map(len, names)):
@@ -232,7 +228,7 @@ def amount_of(request: Request, contract: Contract) -> int:
 
 @cache
 def _money_members(contract: Contract) -> frozenset[str]:
-    """The members that tell how much an accepted request moves, in small letters."""
+    """The members that hold amounts, in small letters."""
     return frozenset(command.money.member.lower() for command in contract.commands.values() if command.money)
 
 

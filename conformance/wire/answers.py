@@ -1,11 +1,4 @@
-"""What came back: a body without its content coding (RFC 9110, 8.4.1), or in plain words why there is no answer.
-
-decoded             the body behind a Content-Encoding; Undecodable, in words, if nobody can read it
-cannot_connect      words for what went wrong before anything was sent
-no_answer           sent, but no answer began
-incomplete          an answer began and did not end
-no_http             the bytes that came are not HTTP
-"""
+"""A body without its content coding (RFC 9110, 8.4.1), or the reason in words why there is no answer."""
 
 from __future__ import annotations
 
@@ -22,22 +15,22 @@ MAX_DECODED = 1 << 20
 """Bytes that a body may be decoded to. The contract's answers have some hundred, and a few kB may hold gigabytes."""
 
 PIECE = 4096
-"""Bytes that are decoded at once: what lies behind the end of a stream is copied, and there may be many streams."""
+"""Bytes that are decoded at once: zlib copies the bytes behind the end of a stream, and there may be many streams."""
 
 _GZIP, _ZLIB, _RAW_DEFLATE = 31, 15, -15
 """Window bits by which zlib tells the formats apart."""
 
 
 class Undecodable(Exception):
-    """A body that is not what its Content-Encoding says."""
+    """A body that its Content-Encoding does not describe."""
 
 
 class CutShort(Undecodable):
-    """A body that is what its Content-Encoding says, and lacks the end."""
+    """A body whose encoding lacks the end."""
 
 
 class TooMuch(Undecodable):
-    """A body that holds more than is read."""
+    """A body that decodes to more than MAX_DECODED bytes."""
 
 
 def decoded(body: bytes, codings: str) -> bytes:
@@ -80,7 +73,7 @@ def _undeflated(body: bytes) -> bytes:
 
 
 def _inflated(body: bytes, at: int, window_bits: int, whole: bytearray) -> int:
-    """Add to `whole` what the compressed stream holds that begins `at`, piece by piece; where it ends."""
+    """Add the content of the compressed stream that begins `at` to `whole`, piece by piece; where the stream ends."""
     stream = zlib.decompressobj(window_bits)
     while not stream.eof:
         if not (piece := stream.unconsumed_tail):
@@ -132,21 +125,21 @@ def cannot_connect(error: Exception, connect_timeout_s: float = CONNECT_TIMEOUT_
 
 
 def no_answer(error: Exception | None, timeout_s: float, unsent: str = "") -> str:
-    """Words for what went wrong before an answer was seen; `unsent` for a request that did not go out whole."""
+    """Why no answer began; `unsent` says that the request did not go out whole."""
     if isinstance(error, TimeoutError):
         return f"no answer within {timeout_s:g} s{unsent}"
     return f"connection closed without an answer{unsent}"
 
 
 def no_http(error: h11.RemoteProtocolError, seen: str = "") -> str:
-    """Words for bytes that are no answer, after what was `seen` of one."""
+    """Why bytes are not an HTTP answer; `seen` describes the part that was."""
     if seen and str(error).startswith(_CUT_SHORT):
         return f"connection closed in the middle of the answer{seen}"
     return f"not an HTTP answer{seen}: {error}"
 
 
 def incomplete(error: Exception, timeout_s: float, status: int, length: int) -> str:
-    """Words for what went wrong after the head of an answer (`status`) and `length` bytes of its body."""
+    """Why an answer did not end, after its head (`status`) and `length` bytes of its body."""
     if isinstance(error, TimeoutError):
         return f"no complete answer within {timeout_s:g} s, only the head of a {status} and {length} bytes of its body"
     seen = f", after the head of a {status} and {length} bytes of its body"

@@ -1,11 +1,7 @@
 """Serving an ASGI application with uvicorn in a thread, and the callback receiver of `run` and `certify` on it.
 
-    AsgiThread      claims its address when made, serves from `start()` to `stop()`
-    Tls             certificate and key of a server that is reached by https
-    AsgiReceiver    takes requests at any rate a gateway sends them, so that it is never the one to blame
-
-uvicorn's own server looks ten times a second whether it should stop and sleeps on its way out. A campaign starts and
-stops several servers, so `_Server` waits on events instead, and cuts off connections that a client keeps open.
+uvicorn's own server polls ten times a second whether to stop, and sleeps while it stops. A campaign starts and stops
+several servers, so `_Server` waits on events instead, and cuts off connections that a client keeps open.
 """
 
 from __future__ import annotations
@@ -15,7 +11,7 @@ import os
 import ssl
 import threading
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, MutableMapping
 from concurrent.futures import Future
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -52,7 +48,7 @@ AsgiApp = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
 # is a client that has stopped sending or reading, and it must not hold the end of a run.
 GRACE_S = 0.5
 
-# How often, while stopping, it is looked whether the last connection is gone: uvicorn has no event for that.
+# How often a stopping server checks whether the last connection is gone: uvicorn has no event for that.
 _CLOSING_STEP_S = 0.005
 
 # Files that a run has open beside connections, and room for a handful of connections.
@@ -61,14 +57,14 @@ LEAST_FILES = 64
 
 @dataclass(frozen=True, slots=True)
 class Tls:
-    """The files by which a server proves who it is: its certificate (with what it rests on) and its private key."""
+    """The files of a server's certificate (with its chain) and private key."""
 
     certificate: Path
     key: Path
 
     @classmethod
     def of(cls, certificate: Path, key: Path) -> Tls:
-        """These files, which were seen to fit each other. Raises UsageError if they do not, or cannot be read."""
+        """Raises UsageError if the files do not fit each other, or cannot be read."""
         for path in (certificate, key):
             if not path.is_file():
                 raise UsageError(f"there is no file {path}; expected a certificate and its key in PEM")
@@ -184,10 +180,10 @@ class AsgiThread:
 
     The address is claimed on construction (`address` then has the port that it really got); clients that connect before
     `start()` wait in the kernel's queue. `http` is uvicorn's: "auto", "httptools", "h11" or a protocol class. `purpose`
-    names the address in errors ("callback address …"), `name` names the thread; `on_no_tls` is told in words why a
-    TLS handshake failed, `on_refused` that a client was turned away through no fault of its own.
+    names the address in errors ("callback address …"). `on_no_tls` is called with the reason why a TLS handshake
+    failed, `on_refused` when a client was turned away through no fault of its own.
 
-    What the application raises is answered with 500 and kept in `errors`; `stop()` does not raise it, its owner looks.
+    An error of the application is answered with 500 and kept in `errors`; `stop()` does not raise it.
     Raises EnvironmentFailure on construction if the address cannot be had.
     """
 
@@ -231,21 +227,18 @@ class AsgiThread:
         """
         with ExitStack() as unless_begun:
             unless_begun.callback(self.stop)
-            self._begin()
+            if (files := raise_limit()) < LEAST_FILES:  # with a handful uvloop ends the process
+                raise EnvironmentFailure(
+                    f"this process may have {files} files and connections open; expected {LEAST_FILES} or more",
+                    "raise the limit: `ulimit -n` shows it",
+                )
+            self._thread.start()
+            self._begun.wait()
+            if self._failure is not None:
+                if (lack := lack_of(self._failure)) is not None:
+                    raise lack from self._failure
+                raise SuiteError(f"the server on {self.address} did not start: {self._failure!r}") from self._failure
             unless_begun.pop_all()
-
-    def _begin(self) -> None:
-        if (files := raise_limit()) < LEAST_FILES:  # with a handful uvloop ends the process
-            raise EnvironmentFailure(
-                f"this process may have {files} files and connections open; expected {LEAST_FILES} or more",
-                "raise the limit: `ulimit -n` shows it",
-            )
-        self._thread.start()
-        self._begun.wait()
-        if self._failure is not None:
-            if (lack := lack_of(self._failure)) is not None:
-                raise lack from self._failure
-            raise SuiteError(f"the server on {self.address} did not start: {self._failure!r}") from self._failure
 
     def look(self, at: Callable[[asyncio.Protocol], None]) -> None:
         """Calls `at` with the protocol of each open connection, in the server's thread."""
@@ -292,7 +285,7 @@ class AsgiThread:
 
 
 def _explained(tell: Callable[[str], None]) -> type[ssl.SSLObject]:
-    """A side of a TLS connection that tells why its handshake failed: the loop closes it without a word."""
+    """A side of a TLS connection that tells why its handshake failed: the loop closes it silently."""
 
     class Explained(ssl.SSLObject):
         def do_handshake(self) -> None:
@@ -337,8 +330,7 @@ def _config(
     return config
 
 
-# Bodies that are still to end take so much memory at most, however many connections they come on; those of
-# notifications are small, and always find room.
+# Incomplete bodies take so much memory at most, on however many connections; small ones always find room.
 MOST_HELD = 64 << 20
 SMALL_BODY = 64 << 10
 
@@ -363,7 +355,7 @@ class AsgiReceiver(Receiver):
         super().__init__(products, on_arrival, prefix, query, token, on_unread)
         self._on_refused = on_refused
         self._held = 0
-        self._server = AsgiThread(
+        self._server = server = AsgiThread(
             self._app,
             listen,
             http=guarded(limits or Limits(), self.intake.refused, on_refused),
@@ -373,44 +365,35 @@ class AsgiReceiver(Receiver):
             on_no_tls=lambda words: self.intake.refused(Unreadable(words, b"")),
             on_refused=on_refused,
         )
-
-    @property
-    def address(self) -> Address:
-        """Where it listens, with the port that it really got."""
-        return self._server.address
-
-    @property
-    def urls(self) -> Mapping[str, str]:
-        """The callback URL of each product, for the address that it really bound."""
-        return self.paths.callback_urls(self._server.url)
+        self.address, self.url = server.address, server.url
 
     @property
     def errors(self) -> tuple[Exception, ...]:
-        """Errors on our side so far: each may have cost a notification."""
+        """See `Receiver`."""
         return (*super().errors, *self._server.errors)
 
     def start(self) -> None:
-        """Serves from here on; returns when requests are being taken."""
+        """See `Receiver`."""
         self._server.start()
 
     def tell_unfinished(self) -> None:
-        """Tells now of requests that have begun and are not there in full, as of what could not be read."""
+        """Reports requests that have begun and are not complete by now as unreadable."""
         self._server.look(tell_unfinished)
 
     def stop(self) -> None:
-        """Stops within `asgi_thread.GRACE_S`, whatever clients do, and frees the port."""
+        """See `Receiver`; takes `GRACE_S` at most."""
         self._server.stop()
 
     async def _app(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         at, wall = time.monotonic(), time.time()
         body = bytearray()
         try:
-            is_there = await self._read(receive, body)
+            is_complete = await self._read(receive, body)
         finally:
             self._held -= len(body)
-        if is_there is None:
+        if is_complete is None:
             return
-        if not is_there:
+        if not is_complete:
             self._on_refused(Refused(f"more than {MOST_HELD >> 20} MiB of unfinished requests came at once"))
             await _answer(send, HTTPStatus.SERVICE_UNAVAILABLE)
             return
@@ -418,9 +401,9 @@ class AsgiReceiver(Receiver):
         await _answer(send, self.intake.take(request, at, wall, whole=len(body) <= MAX_BODY))
 
     async def _read(self, receive: Receive, body: bytearray) -> bool | None:
-        """Read into `body` until its end, or a little more than `MAX_BODY` of it; uvicorn lets the rest go by.
+        """Read into `body` until its end, or a little more than `MAX_BODY` of it; uvicorn skips the rest.
 
-        None if the client broke off: that is no request (RFC 9112 §8). False if there is no room for it.
+        None if the client broke off: that is not a request (RFC 9112 §8). False if there is no room for it.
         """
         while len(body) <= MAX_BODY:
             message = await receive()

@@ -1,10 +1,7 @@
 """The callback receiver on pytest-httpserver, for people's own tests; what the `callback_server` fixture gives.
 
-    CallbackServer          a receiver that keeps what arrives, and waits for it
-    HttpServerReceiver      its base; `server` is the pytest-httpserver inside, for expectations of one's own
-
-As it comes, pytest-httpserver serves one connection at a time, queues 128, closes each and logs every request. Here
-each connection has a thread of its own, is kept alive, and its requests are handed over instead of logged.
+By default, pytest-httpserver serves one connection at a time, queues 128, closes each and logs every request. Here each
+connection has a thread of its own, is kept alive, and its requests are handed over instead of logged.
 """
 
 from __future__ import annotations
@@ -15,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, suppress
+from functools import partial
 from http.client import HTTPMessage
 from io import BytesIO
 from typing import Any
@@ -29,12 +27,12 @@ from werkzeug.test import run_wsgi_app
 
 from conformance.contract.contract import Contract, statum
 from conformance.model.traffic import Request
-from conformance.wire.ledger import request_id_of
+from conformance.wire.ledger import Arrival, request_id_of
 from conformance.wire.listening import BACKLOG, KEEP_ALIVE_S, Address, listening_socket
-from conformance.wire.receiver import MAX_BODY, Arrival, Intake, OnArrival, OnUnread, Receiver, request_of
+from conformance.wire.receiver import MAX_BODY, Intake, OnArrival, OnUnread, Receiver, request_of
 from conformance.wire.request_reader import Event, Head, RequestReader, Unreadable
 
-# How often the accepting thread looks whether it should stop: what closing costs, against some idle wake-ups a second.
+# How often the accepting thread checks whether to stop: closing takes as long, more often costs idle wake-ups.
 _ACCEPT_POLL_S = 0.02
 
 # How long a request at hand may take to finish when the receiver stops; then its connection is cut.
@@ -62,7 +60,6 @@ class _Handler(WSGIRequestHandler):
     server: _ConnectionServer
     _at: float
     _wall: float
-
     _head: Head
 
     def setup(self) -> None:
@@ -92,7 +89,10 @@ class _Handler(WSGIRequestHandler):
         except Unreadable as unreadable:
             self._refuse(unreadable)
             return
-        self._respond(self._record(bytes(body)), bytes(body[:MAX_BODY]))
+        kept = bytes(body[:MAX_BODY])
+        request = request_of(self._head, kept)
+        status = self.server.intake.take(request, self._at, self._wall, whole=len(body) <= MAX_BODY)
+        self._respond(status, kept)
         try:
             for _ in pieces:
                 """Skip the rest of a body beyond the limit; then the next request can be read."""
@@ -157,10 +157,6 @@ class _Handler(WSGIRequestHandler):
             self.send_header("Connection", "close")
             self.end_headers()
             self.wfile.flush()
-
-    def _record(self, body: bytes) -> int:
-        request = request_of(self._head, body[:MAX_BODY])
-        return self.server.intake.take(request, self._at, self._wall, whole=len(body) <= MAX_BODY)
 
     def _respond(self, status: int, body: bytes) -> None:
         """Answers with what the application makes of the request."""
@@ -261,15 +257,11 @@ class _Recorder(HTTPServer):
         self._intake = intake
 
     def start(self) -> None:
-        self._connection_server = _ConnectionServer(
-            self._listener, WerkzeugRequest.application(self.application), self._intake
-        )
-        self.server = self._connection_server
-        self.server_thread = threading.Thread(target=self.thread_target, name="callback-receiver", daemon=True)
+        application = WerkzeugRequest.application(self.application)
+        self.server = self._connection_server = _ConnectionServer(self._listener, application, self._intake)
+        serve = partial(self._connection_server.serve_forever, poll_interval=_ACCEPT_POLL_S)
+        self.server_thread = threading.Thread(target=serve, name="callback-receiver", daemon=True)
         self.server_thread.start()
-
-    def thread_target(self) -> None:
-        self._connection_server.serve_forever(poll_interval=_ACCEPT_POLL_S)
 
     def stop(self) -> None:
         super().stop()
@@ -303,20 +295,16 @@ class HttpServerReceiver(Receiver):
         on_unread: OnUnread = lambda _: None,
     ) -> None:
         super().__init__(products, on_arrival, prefix, query, on_unread=on_unread)
-        self._socket, self._address = listening_socket(listen, "callback")
-        self.server: HTTPServer = _Recorder(self._socket, self._address, self.intake)
-
-    @property
-    def address(self) -> Address:
-        """Where it listens, with the port that it really got."""
-        return self._address
+        self._socket, self.address = listening_socket(listen, "callback")
+        self.url = self.address.url
+        self.server: HTTPServer = _Recorder(self._socket, self.address, self.intake)
 
     def start(self) -> None:
-        """Serves from here on; returns when requests are being taken."""
+        """See `Receiver`."""
         self.server.start()
 
     def stop(self) -> None:
-        """Stops within `GRACE_S`, whatever clients do, and frees the port."""
+        """See `Receiver`; takes `GRACE_S` at most."""
         if self.server.is_running():
             self.server.stop()
         self._socket.close()

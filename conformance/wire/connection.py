@@ -1,15 +1,11 @@
 """One connection to a gateway: exactly the given bytes out, exactly what came back in.
 
-    Connection      asks one request after the other; a worker has one for itself
-    KeepAlive       what all connections of a run have learned about whether the gateway keeps them open
-    Unanswered      there was no answer, and why
+`Connection` uses h11 and sockets. httpx's `Client` would keep cookies, parse the Location of redirects, begin its
+timeout anew with each read, and take bytes behind an answer for the next one. It adds nothing to a request but Host and
+Content-Length.
 
-It stands on h11 and sockets, not on httpx's `Client`, which would keep cookies, look into redirects (and fail on a
-Location that is no URL), wait for each read anew and take what follows an answer for the next one. Nothing is added to
-a request but Host and Content-Length.
-
-An exchange ends within two bounds: a connection stands after `connect_timeout_s`, the answer is whole `timeout_s` after
-the first byte of the request went out, or there is none.
+Two bounds end an exchange: `connect_timeout_s` for the connection, and `timeout_s` from the first byte of the request
+to the last one of the answer.
 """
 
 from __future__ import annotations
@@ -47,8 +43,8 @@ IDLE_S = 1.0
 Apache, Node) or more; a request that crosses such a close is lost, and must not be sent again: it may be a payment."""
 
 TRIAL_S = 0.05
-"""How long the first connection is watched after its first answer. A server that closes after each answer without
-saying so (it may) does it at once; the next request would cross the close."""
+"""How long the first connection is watched after its first answer. A server that closes unannounced after each answer
+(it may) does it at once; the next request would cross the close."""
 
 MAX_BODY = MAX_DECODED
 """Bytes of an answer that are read; the contract's answers have some hundred. A run has hundreds of answers, and keeps
@@ -61,8 +57,8 @@ BODY_METHODS = frozenset({"POST", "PUT", "PATCH"})
 """Methods that have Content-Length even without a body (RFC 9110, 8.6)."""
 
 FIRST_SERVER_ERROR = 500
-"""From this status on a connection is not used again. Servers close it after an error of the application, and not all
-say so: uvicorn sends the 500 of a FastAPI handler and then closes. The request that crosses such a close is lost."""
+"""From this status on a connection is not used again. Servers close it after an error of the application, some of them
+unannounced: uvicorn sends the 500 of a FastAPI handler and then closes. The next request would cross the close."""
 
 SWITCHING = 101
 
@@ -70,7 +66,7 @@ SHOWN_CODINGS = 80
 """Characters of a Content-Encoding that are shown."""
 
 REMEMBERED_HEADS = 1024
-"""Heads of requests that are kept: a run has few different ones, and checking them is a third of sending one."""
+"""Heads of requests that are cached: a run has few different ones, and checking one takes a third of sending it."""
 
 _SCHEMES = ("http", "https")
 
@@ -79,7 +75,7 @@ _TIMED_OUT = (b"HTTP/1.1 408", b"HTTP/1.0 408")
 
 
 class Unanswered(Exception):
-    """A request without an answer; its text says why, in plain words. `never_left`: surely nobody received it."""
+    """A request without an answer, for the reason in its text. `never_left`: surely nobody received it."""
 
     def __init__(self, message: str, *, never_left: bool = False) -> None:
         super().__init__(message)
@@ -88,7 +84,7 @@ class Unanswered(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """What a server showed on a TLS connection: the version of TLS, and its certificate as `ssl` parses it."""
+    """The version of a TLS connection, and the server's certificate as `ssl` parses it."""
 
     tls_version: str
     content: Mapping[str, Any]
@@ -96,7 +92,7 @@ class Certificate:
 
 @dataclass(frozen=True, slots=True)
 class HttpAnswer:
-    """A response. `certificate`: what the server showed of itself, with the first answer of a TLS connection."""
+    """A response, with the first one of a TLS connection also the server's `certificate`."""
 
     response: Response
     certificate: Certificate | None = None
@@ -141,7 +137,7 @@ class _Open:
 
 
 class Connection:
-    """A connection to whatever its requests name; made when it is needed, and again when it was closed."""
+    """A connection to the host of its requests; opened when it is needed, and again when it was closed."""
 
     def __init__(  # noqa: PLR0913 - each is a setting of its own
         self,
@@ -155,9 +151,9 @@ class Connection:
     ) -> None:
         """Each answer may take `timeout_s`, from the first byte sent to the last one read.
 
-        `on_beyond` is called with the tag of a request and what the server sent on beyond its answer, as far as it was
-        read: whoever uses the connection again would take it for the next answer. So it is closed then. It is not used
-        again either once it was idle for `idle_s`.
+        `on_beyond` is called with the tag of a request and the bytes that the server sent behind its answer, as far as
+        they were read. Then the connection is closed, for they would be taken for the next answer. It is not used again
+        either once it was idle for `idle_s`.
         """
         self._timeout_s = timeout_s
         self._connect_timeout_s = connect_timeout_s
@@ -169,10 +165,10 @@ class Connection:
         self._address = lru_cache(maxsize=256)(_Address.of)
 
     def ask(self, request: Request, ready: Callable[[], object] | None = None, tag: int = 0) -> HttpAnswer:
-        """Sends `request` and reads its answer; Unanswered if there is none, SuiteError if HTTP cannot say it.
+        """Sends `request` and reads its answer; Unanswered if there is none, SuiteError if HTTP cannot express it.
 
-        `ready` is called once the connection stands, right before the first byte of the request goes out.
-        EnvironmentFailure where this machine cannot have another connection.
+        `ready` is called once there is a connection, right before the first byte of the request goes out.
+        EnvironmentFailure where this machine cannot open another connection.
         """
         try:
             address = self._address(request.url)
@@ -223,7 +219,7 @@ class Connection:
         self._standing = None
 
     def _to(self, route: Route) -> _Open:
-        """The open connection, if it leads there and may be used again; else a new one."""
+        """The open connection, if it has this route and may be used again; else a new one."""
         standing = self._standing
         if standing is not None and standing.route == route and self._may_be_used(standing):
             return standing
@@ -247,7 +243,7 @@ class Connection:
         return beyond is None
 
     def _tell(self, tag: int, beyond: bytes) -> None:
-        """Tell of what followed an answer, unless it is what servers lawfully send there."""
+        """Report the bytes behind an answer, unless servers lawfully send them there."""
         stray = not beyond.strip(b"\r\n")  # RFC 9112, 2.2, has clients send and servers take it
         if not stray and not any(beyond.startswith(each) or each.startswith(beyond) for each in _TIMED_OUT):
             self._on_beyond(tag, beyond)
@@ -291,7 +287,7 @@ class Connection:
             return
         beyond: bytes | None = parser.trailing_data[0]
         if not beyond and not self._keep_alive.tried:
-            # After the first answer of a run: does it stay open, as far as the contrary was not announced?
+            # After the first answer of a run: does the server keep it open, unless it announced the contrary?
             self._keep_alive.tried = True
             beyond = standing.stream.at_hand(TRIAL_S)
             if beyond == b"":
@@ -306,7 +302,7 @@ class Connection:
 
 @dataclass(frozen=True, slots=True)
 class _NoHead:
-    """No answer: what went wrong, if anything but an end. `begun`: a byte of it came."""
+    """No answer, because of an `error` or an end. `begun`: a byte of it came."""
 
     error: OSError | None
     begun: bool
@@ -341,17 +337,17 @@ def _read_head(
 
 
 def _written(request: Request, address: _Address) -> tuple[h11.Connection, bytes]:
-    """The bytes of a request, and a parser that awaits its answer. h11.LocalProtocolError for what HTTP cannot say."""
+    """The bytes of a request, and a parser for its answer. h11.LocalProtocolError where HTTP cannot express it."""
     via = tuple(address.route.proxy_headers) if address.route.relayed else ()
     head = _head(request.method, request.headers, len(request.body), address.host, address.target, via)
-    # A limit beyond ours, so that it is ours that is met and named.
+    # A limit beyond ours, so that ours is met first and named in the error.
     parser = h11.Connection(h11.CLIENT, max_incomplete_event_size=2 * MAX_HEAD)
     events = (head, h11.Data(data=request.body), h11.EndOfMessage()) if request.body else (head, h11.EndOfMessage())
     return parser, b"".join(parser.send(event) or b"" for event in events)
 
 
 @lru_cache(REMEMBERED_HEADS)
-def _head(  # noqa: PLR0913, PLR0917 - all that is in it
+def _head(  # noqa: PLR0913, PLR0917 - its parts
     method: str, headers: Headers, length: int, host: bytes, target: bytes, via: tuple[tuple[bytes, bytes], ...]
 ) -> h11.Request:
     """The head of a request with a body of that `length`, checked by h11; `via`: the headers for a proxy."""

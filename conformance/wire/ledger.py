@@ -1,12 +1,10 @@
-"""Which notifications are owed, the one wait for all of them, and how many requests that nobody owes are kept.
+"""The notifications that are owed, the one wait for all of them, and a limit for requests that nobody owes.
 
-    Ledger          `owe`, `arrived`, and `wait` until there is nothing more to wait for; `full_until` for who owes more
-    Settled         how that wait ended
-    request_id_of   the request_id by which a notification settles what is owed
-    Strays          which requests without an id of the run are kept; counts the others
+    Ledger          counts owed notifications and arrivals, and waits for the rest
+    Strays          decides which requests without an id of the run are kept; counts the others
 
-The ledger decides how long to wait, not what is right: it matches by product and request_id, takes each arrival once,
-and leaves lateness, repeats and contradictions to the checks, which read them from the journal. Anybody can send to an
+The ledger decides how long to wait and nothing else: it matches by product and request_id, takes each arrival once, and
+leaves lateness, repeats and contradictions to the checks, which read them from the journal. Anybody can send to an
 address on the internet, and each request would become a row of the journal. A notification may come before the answer
 that tells its id, so requests that name an id are kept for longer than the rest.
 """
@@ -33,10 +31,7 @@ MAX_QUIET_S = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """How the wait ended: how many notifications were owed, how many of these arrived and how many are missing.
-
-    `waited_s` is how long `wait` took; it is part of a verdict on what is missing.
-    """
+    """How the wait ended, in numbers of notifications; `waited_s` is part of a verdict on missing ones."""
 
     owed: int
     arrived: int
@@ -66,12 +61,12 @@ class Ledger:
         self._max_quiet = max(quiet, MAX_QUIET_S)
         self._clock = clock
         self._changed = condition or threading.Condition()
-        self._on_change = on_change
+        self._on_change = on_change or (lambda _: None)
         # Owed less arrived, for each product and request_id: negative while an arrival is ahead of what it settles.
         # Settled ones are removed, so it is no larger than the number under way.
         self._balances: dict[tuple[str, str], int] = {}
-        # Until when those that are outstanding may come, in the order in which they were owed: the first is at hand
-        # however many were taken out before it, which a dict would go through.
+        # The deadlines of outstanding ones, in the order in which they were owed. The first is found at once, where a
+        # dict would go through the places of all that were taken out before it.
         self._due: OrderedDict[tuple[str, str], float] = OrderedDict()
         self._late: set[str] = set()
         self._owed = 0
@@ -123,7 +118,8 @@ class Ledger:
             elif not self._outstanding:
                 self._settled_at = max(self._settled_at, since)
             self._changed.notify_all()
-        self._tell()
+            outstanding = self._outstanding
+        self._on_change(outstanding)
 
     def arrived(self, product: str | None, request_id: str | None, at: float) -> None:
         """A request reached the receiver at `at`; None for a stray's product and for an id that cannot be read."""
@@ -138,7 +134,8 @@ class Ledger:
                     if not self._outstanding:
                         self._settled_at = max(self._settled_at, at)
             self._changed.notify_all()
-        self._tell()
+            outstanding = self._outstanding
+        self._on_change(outstanding)
 
     def full_until(self, most: int) -> float:
         """When one more may be owed if no notification comes until then; -inf if fewer than `most` are awaited now.
@@ -158,8 +155,7 @@ class Ledger:
         """Blocks until nothing more needs to be waited for; called when everything has been sent.
 
         That is a quiet window after the last owed notification has arrived, or after the deadline of the one that was
-        owed last. Ctrl-C interrupts it at once. `meanwhile` is called as the window begins, if all have arrived by
-        then: while it is listened for more, there is nothing else to do.
+        owed last. Ctrl-C interrupts it at once. `meanwhile` is called as the window begins, if all have arrived.
         """
         with self._changed:
             began = self._clock()
@@ -190,10 +186,6 @@ class Ledger:
         quiet_from = max(began, decided)
         return min(max(quiet_from, self._last_arrival) + self._quiet, quiet_from + self._max_quiet)
 
-    def _tell(self) -> None:
-        if self._on_change is not None:
-            self._on_change(self.outstanding)
-
 
 def request_id_of(body: bytes, member: str) -> str | None:
     """The id that `member` of a body holds, read as kindly as can be; None if there is no such string in it."""
@@ -201,23 +193,22 @@ def request_id_of(body: bytes, member: str) -> str | None:
     return request_id if isinstance(request_id, str) else None
 
 
-# A faulty gateway that changes every id of a large run is still told exactly.
+# Enough to report exactly on a faulty gateway that changes every id of a large run.
 MOST_WITH_ID = 100_000
 MOST_BYTES_WITH_ID = 64 << 20
-# Scanners try some hundred addresses; a gateway that forgets the id of every notification is told by fewer.
+# Scanners try some hundred addresses; fewer show a gateway that forgets the id of every notification.
 MOST_WITHOUT_ID = 1_000
 MOST_BYTES_WITHOUT_ID = 16 << 20
-# Enough to see what it is, where it came to no callback.
+# Bytes of the body of a stray that are kept: enough to recognise it.
 KEPT_BODY = 16 * 1024
 # Bytes that a row takes beside its content.
 A_ROW = 128
-# Of those that are kept no more the last ones are remembered, until the answer is there that tells their id: it is read
-# within milliseconds of the notification.
+# The last requests beyond the limits are remembered until the answer with their id is read, within milliseconds.
 REMEMBERED = 1_000
 
 
-class Taken(NamedTuple):
-    """A request: product of its path, None for none; when it came, by the monotonic clock and since the epoch."""
+class Arrival(NamedTuple):
+    """A request to the receiver: product of its path, None for a stray; monotonic and epoch seconds of its arrival."""
 
     product: str | None
     request: Request
@@ -241,15 +232,14 @@ class _Room:
 
 
 class Strays:
-    """Says which requests are kept; thread-safe. `given` has to be told of the ids that answers give."""
+    """Decides which requests are kept; thread-safe. Call `given` with each id that an answer gives."""
 
     def __init__(self) -> None:
-        """Nothing has come yet."""
         self._with_id = _Room(MOST_WITH_ID, MOST_BYTES_WITH_ID)
         self._without_id = _Room(MOST_WITHOUT_ID, MOST_BYTES_WITHOUT_ID)
         # Digests, for a run may give hundreds of thousands.
         self._given: set[int] = set()
-        self._last: deque[tuple[str, Taken]] = deque(maxlen=REMEMBERED)
+        self._last: deque[tuple[str, Arrival]] = deque(maxlen=REMEMBERED)
         self._left_out: Counter[str | None] = Counter()
         self._left_out_with_id = 0
         self._lock = threading.Lock()
@@ -267,7 +257,7 @@ class Strays:
             total = self._left_out.total() + self._left_out_with_id
             return {"left_out": total, "with_id": self._left_out_with_id, "without_id": by_product}
 
-    def given(self, request_id: str) -> Iterator[Taken]:
+    def given(self, request_id: str) -> Iterator[Arrival]:
         """An answer gave this id: requests with it are kept from now on. Gives back earlier ones that were not kept."""
         with self._lock:
             self._given.add(hash(request_id))
@@ -275,25 +265,25 @@ class Strays:
             for each in found:
                 self._last.remove(each)
                 self._left_out_with_id -= 1
-        return (taken for _, taken in found)
+        return (arrival for _, arrival in found)
 
-    def kept(self, taken: Taken, request_id: str | None) -> Request | None:
+    def kept(self, arrival: Arrival, request_id: str | None) -> Request | None:
         """The part of a request with this `request_id` that is kept; None if there were too many of its kind."""
-        request = taken.request
+        request = arrival.request
         with self._lock:
             if request_id is not None and hash(request_id) in self._given:
                 return request
-            if taken.product is None and len(request.body) > KEPT_BODY:
+            if arrival.product is None and len(request.body) > KEPT_BODY:
                 request = replace(request, body=request.body[:KEPT_BODY])
             size = size_of(request)
             if (self._without_id if request_id is None else self._with_id).take(size):
                 return request
             if request_id is None:
-                self._left_out[taken.product] += 1
+                self._left_out[arrival.product] += 1
             else:
                 self._left_out_with_id += 1
                 if size <= KEPT_BODY:
-                    self._last.append((request_id, taken))
+                    self._last.append((request_id, arrival))
             return None
 
 

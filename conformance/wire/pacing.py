@@ -1,12 +1,10 @@
 """How fast requests go out: as fast as the gateway takes them, and slower when it says so.
 
-    Pace                .await_turn before a request; .went_through, .told_to_slow_down or .lost after it
-    retry_after_s       what a Retry-After header asks for
-    timestamp_of        the moment that a date names
+Call `Pace.await_turn` before a request, and `went_through`, `told_to_slow_down` or `lost` after it.
 
-A gateway that limits its rate is driven close below the limit: what it accepted in the last second before it refused
-is taken for the limit, a little less is tried, then more until it refuses again: fast while little is known of the
-limit, slowly when it has been met a few times. Without a refusal nothing is held back.
+`Pace` stays close below the limit of a gateway that has one. It takes the requests of the last second before a refusal
+for the limit, tries a little less, then more until the gateway refuses again: fast while little is known of the limit,
+slowly when it has been met a few times. Without a refusal it holds nothing back.
 """
 
 from __future__ import annotations
@@ -22,36 +20,31 @@ from email.utils import parsedate_to_datetime
 
 from conformance.model.traffic import Headers, header
 
+# Limits are stated as requests per second, so the requests of the last second show the limit.
 LEARNED_OVER_S = 1.0
-"""Limits are stated as requests per second, so the requests of the last second show the limit."""
 
+# Of the rate that passed: so little less that hardly anything is lost, so much less that the next request fits.
 DECREASE = 0.9
-"""Of the rate that passed: so little less that hardly anything is lost, so much less that the next request fits."""
-
+# Of the rate tried, where a refusal came before a second had passed at it: it was far off.
 REPEATED_DECREASE = 0.5
-"""Of the rate tried, when it was refused before a second had passed at it: it was far off."""
 
+# Per second, compound: the rate doubles each second after the first refusal, which may have come after very few.
 FIRST_GROWTH = 0.7
-"""Per second, compound: the rate doubles each second after the first refusal, which may have come after very few."""
-
+# Of the growth, with each refusal that follows: the better the limit is known, the more slowly it is approached.
 GROWTH_KEPT = 0.25
-"""Of the growth, with each refusal that follows: the better the limit is known, the more slowly it is approached."""
-
+# Per second: from 90 % back to a known limit in some ten seconds, as each refusal costs a pause.
 LEAST_GROWTH = 0.005
-"""Per second: from 90 % back to a limit that is known in some ten seconds, as each refusal costs a pause."""
-
+# Without a refusal for so long, the limit has changed, and the rate grows faster and faster.
 GROWTH_DOUBLES_IN_S = 20.0
-"""Without a refusal for so long, the limit is not what it was, and is looked for faster and faster."""
-
+# A million times the rate is as good as no limit, and no overflow.
 MOST_GROWN = math.log(1e6)
-"""A million times the rate is as good as no limit, and can be reckoned with."""
 
+# Requests/s; below one in two seconds a run would seem to hang.
 MIN_RATE = 0.5
-"""Requests/s; below one in two seconds a run would seem to hang."""
 
+# A turn that was taken late by less does not move the ones after it: threads wake up late on busy cores. Time in which
+# nobody wanted a turn is lost, so that no burst follows it.
 CATCH_UP_S = 0.05
-"""A turn that was taken late by less does not move the ones after it: threads wake up late on busy cores. Time in which
-nobody wanted a turn is lost, so that no burst follows it."""
 
 FIRST_PAUSE_S = 0.5
 """The pause after a refusal without Retry-After; doubled with each one that follows without anything let through."""
@@ -59,37 +52,29 @@ FIRST_PAUSE_S = 0.5
 MAX_PAUSE_S = 60.0
 """No pause is longer, whatever Retry-After says: a typing error there must not hold a run for a day."""
 
+# All pauses of a run together, and all waits at a crawl; a gateway that needs more is not up to a run.
 MAX_PAUSED_S = 600.0
-"""All pauses of a run together, and all waits at a crawl; a gateway that needs more is not up to a run."""
 
+# Requests/s; a gateway that refuses every other request, however long the pauses, brings the rate down to this. At such
+# a limit no run ends within a day.
 CRAWL = 1.2 * MIN_RATE
-"""Requests/s; a gateway that refuses every other request, however long it was left alone, brings the rate down to this.
-A limit so low is met by no run in a day."""
 
+# Refusals beyond the requests that went through: where more than half are refused, slowing down does not help.
 MAX_REFUSED = 100
-"""Refusals beyond the requests that went through: where more than half are refused, slowing down does not help."""
 
+# The part of a pause by which it varies, so that several runs against one gateway do not come back together.
 JITTER = 0.25
-"""The part of a pause by which it varies, so that several runs against one gateway do not come back together."""
 
-
+# Of a number of seconds in Retry-After, as many as a float can hold; and the longest wait that is told from for ever.
 MOST_DIGITS = 300
-"""Of a number of seconds; what a float can hold, and a lifetime longer than anybody waits."""
-
 LONGEST_S = 1e12
-"""Seconds; what asks for more asks for ever."""
-
-
-def _never() -> float:
-    """Where nothing holds turns back."""
-    return -math.inf
 
 
 class Pace:
     """Gives out turns to send; thread-safe, shared by all workers of a run.
 
-    `rate_per_s` is an upper limit of the user's own (None: no limit). `held_until` says until when no turn is to be
-    given for a reason that is not the gateway's rate, as far as is known; whoever changes that calls `look_again`.
+    `rate_per_s` is an upper limit of the user's own (None: no limit). No turn is given before the moment that
+    `held_until` returns, for reasons other than the gateway's rate; call `look_again` after it has changed.
     `clock` gives seconds; `wait` waits on a condition for so many seconds at most, and may return earlier.
     """
 
@@ -97,7 +82,7 @@ class Pace:
         self,
         rate_per_s: float | None = None,
         *,
-        held_until: Callable[[], float] = _never,
+        held_until: Callable[[], float] = lambda: -math.inf,
         clock: Callable[[], float] = time.monotonic,
         wait: Callable[[threading.Condition, float], object] = threading.Condition.wait,
         jitter: Callable[[], float] = random.random,
@@ -126,13 +111,15 @@ class Pace:
 
     def await_turn(self) -> bool:
         """Waits until a request may go out. False if there will be no more turns because of `stop`."""
-        # One waits for the moment and all others for that one: no herd wakes up for each turn.
+        # One thread waits for the moment and all others for that thread: no herd wakes up for each turn.
         with self._turnstile, self._changed:
             while not self._stopped:
                 now = self._clock()
                 due = max(self._next_turn, self._paused_until, self._held_until())
                 if due <= now:
-                    self._take_turn(now)
+                    if (rate := self._rate(now)) is not None:
+                        planned = self._next_turn if now - self._next_turn < CATCH_UP_S else now
+                        self._next_turn = planned + 1.0 / rate
                     return True
                 crawls = due > self._paused_until and self._learned is not None and (self._rate(now) or 0.0) <= CRAWL
                 self._wait(self._changed, due - now)
@@ -140,7 +127,7 @@ class Pace:
         return False
 
     def look_again(self) -> None:
-        """Has whoever waits for a turn ask once more until when they are held."""
+        """Has the threads that wait for a turn ask `held_until` once more."""
         with self._changed:
             self._changed.notify_all()
 
@@ -159,13 +146,11 @@ class Pace:
             self._forget(now)
 
     def told_to_slow_down(self, retry_after_s: float | None, now: float, sent_at: float | None = None) -> float | None:
-        """The gateway refused a request because there were too many: everybody pauses, and goes on more slowly.
+        """The gateway refused a request because there were too many: all workers pause, and go on more slowly.
 
-        `retry_after_s`: what it asked for; None if nothing, as is 0, to which many limiters round down. `sent_at`: when
-        the refused request went out. One that went out before the last refusal was known says nothing new about the
-        rate; its pause is kept all the same.
-
-        The seconds of a new pause; None where there is none.
+        `retry_after_s`: the pause it asked for; None if none, as is 0, to which many limiters round down. `sent_at`:
+        when the refused request went out. One that went out before the last refusal was known says nothing new about
+        the rate; its pause is kept all the same. Returns the seconds of a new pause, None where there is none.
         """
         with self._changed:
             self._refusals_ahead += 1
@@ -185,7 +170,7 @@ class Pace:
             return pause
 
     def lost(self, now: float, sent_at: float) -> None:
-        """A request got lost on its way: everybody pauses, twice as long each time until one goes through again.
+        """A request got lost on its way: all workers pause, twice as long each time until one goes through again.
 
         Those that were under way at the same time say nothing new; the rate stays as it is.
         """
@@ -198,13 +183,13 @@ class Pace:
 
     @property
     def lost_in_a_row(self) -> int:
-        """How often everybody had to pause for lost requests since one last went through."""
+        """How many pauses there were for lost requests since one last went through."""
         with self._changed:
             return self._lost_in_a_row
 
     @property
     def in_vain(self) -> str | None:
-        """In words, why the gateway is not waited for any longer; None as long as it is."""
+        """The reason to wait for the gateway no longer, in words; None as long as there is none."""
         with self._changed:
             if self._paused_s + self._crawled_s > MAX_PAUSED_S:
                 return f"the run had to wait for more than {MAX_PAUSED_S / 60:g} minutes in all"
@@ -220,15 +205,9 @@ class Pace:
 
     @property
     def refused_in_a_row(self) -> int:
-        """How often everybody had to pause since a request last went through."""
+        """How many pauses there were since a request last went through."""
         with self._changed:
             return self._refused_in_a_row
-
-    def _take_turn(self, now: float) -> None:
-        rate = self._rate(now)
-        if rate is not None:
-            planned = self._next_turn if now - self._next_turn < CATCH_UP_S else now
-            self._next_turn = planned + 1.0 / rate
 
     def _rate(self, now: float) -> float | None:
         if self._learned is None:

@@ -1,10 +1,7 @@
-"""The way to a host: straight, or through the proxy that the environment names.
+"""The way to a host: direct, or through the proxy that the environment names.
 
-    proxy_for       the proxy that the environment names for a URL
-    Route           where a connection leads, and by which way; `opened` makes it
-
-A proxy is asked to relay requests where a URL begins with http, and to open a tunnel where it begins with https
-(RFC 9110, 9.3.6); one of the kind SOCKS is asked for a tunnel in both (RFC 1928).
+A proxy relays requests where a URL begins with http, and opens a tunnel where it begins with https (RFC 9110, 9.3.6); a
+SOCKS proxy opens a tunnel for both (RFC 1928).
 """
 
 from __future__ import annotations
@@ -39,7 +36,7 @@ _LENGTHS = {1: 4, 4: 16}
 
 
 class ProxyRefused(OSError):
-    """A proxy that does not connect; its text says why."""
+    """The proxy does not connect, for the reason in the text."""
 
 
 def proxy_for(url: httpx.URL) -> str | None:
@@ -90,15 +87,19 @@ class Route:
         return [(b"Proxy-Authorization", b"Basic " + base64.b64encode(credential))]
 
     def opened(self, tls: ssl.SSLContext, deadline: Deadline) -> Stream:
-        """A stream to there. Raises what `wire.connected` does, and ProxyRefused."""
-        if self.proxy is None:
-            stream: Stream = connected(self.host, self.port, deadline)
-        else:
-            near = connected(self.proxy.raw_host.decode("ascii"), self.proxy.port or PORTS[self.proxy.scheme], deadline)
-            stream = near
+        """A stream to there. Raises the errors of `connected`, and ProxyRefused."""
+        proxy, host, port = self.proxy, self.host, self.port
+        if proxy is not None:
+            host, port = proxy.raw_host.decode("ascii"), proxy.port or PORTS[proxy.scheme]
+        stream: Stream = connected(host, port, deadline)
         try:
-            if self.proxy is not None:
-                stream = self._through(stream, self.proxy, tls, deadline)
+            if proxy is not None and proxy.scheme.startswith("socks"):
+                _ask_socks(stream, proxy, self.host, self.port, deadline)
+            elif proxy is not None:
+                if proxy.scheme == "https":
+                    stream = Secured(stream, tls, host, deadline)
+                if self.secure:
+                    self._ask_tunnel(stream, deadline)
             if self.secure:
                 stream = Secured(stream, tls, self.host, deadline)
         except BaseException:
@@ -106,17 +107,7 @@ class Route:
             raise
         return stream
 
-    def _through(self, stream: Stream, proxy: httpx.URL, tls: ssl.SSLContext, deadline: Deadline) -> Stream:
-        if proxy.scheme.startswith("socks"):
-            _ask_socks(stream, proxy, self.host, self.port, deadline)
-            return stream
-        if proxy.scheme == "https":
-            stream = Secured(stream, tls, proxy.raw_host.decode("ascii"), deadline)
-        if self.secure:
-            self._dig(stream, deadline)
-        return stream
-
-    def _dig(self, stream: Stream, deadline: Deadline) -> None:
+    def _ask_tunnel(self, stream: Stream, deadline: Deadline) -> None:
         """Has the proxy open a tunnel."""
         authority = f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
         parser = h11.Connection(h11.CLIENT, max_incomplete_event_size=MOST_HEAD)

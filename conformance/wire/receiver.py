@@ -1,14 +1,10 @@
 """The interface of a callback receiver, and what its engines have in common.
 
     CallbackPaths   the path of each product, with the prefix and the query token of the callback URL
-    OnArrival       whom a receiver hands every request to
-    Arrival         the same as a value, for whoever collects them
-    Unread          what reached it and is no request
-    Intake          from a request as an engine read it to the status that answers it
-    Receiver        the base of the engines: context manager, `address`, `urls`
+    Intake          hands a request over, and gives the status that answers it
+    Receiver        the base of the engines
 
-A receiver hands over every request that reaches it, whatever its method, path or body; what is wrong with one is for
-the checks to say.
+A receiver hands over every request that reaches it, whatever its method, path or body: the checks judge it.
 """
 
 from __future__ import annotations
@@ -42,21 +38,8 @@ Called in a thread of the receiver before the answer goes out; by some engines i
 
 
 @dataclass(frozen=True, slots=True)
-class Arrival:
-    """A request that reached the receiver, as it was handed over; see `conformance.model.traffic.Notification`."""
-
-    product: str | None
-    request: Request
-    at: float
-    wall: float
-
-
-@dataclass(frozen=True, slots=True)
 class Unread:
-    """Bytes that reached the receiver and could not be read as a request: why not, and the first of them.
-
-    `product`: whose callback it was meant for, as far as its first line tells.
-    """
+    """The first bytes of what could not be read as a request, and why; `product` as far as the first line names it."""
 
     product: str | None
     error: str
@@ -64,9 +47,9 @@ class Unread:
 
 
 OnUnread = Callable[[Unread], None]
-"""Told of the first `MOST_UNREAD` of them, in a thread of the receiver."""
+"""Called with the first `MOST_UNREAD` of them, in a thread of the receiver."""
 
-# Enough to tell what is wrong; whoever speaks TLS to a plain port does so with each notification.
+# Enough to see the mistake: a gateway that speaks TLS to a plain port does so with each notification.
 MOST_UNREAD = 100
 
 
@@ -78,11 +61,11 @@ def request_of(head: Head, body: bytes) -> Request:
 
 @dataclass(frozen=True, slots=True)
 class CallbackPaths:
-    """Which target (path and query) is registered for which product: `PREFIX/callbacks/PRODUCT?QUERY`.
+    """The target (path and query) that is registered for each product: `PREFIX/callbacks/PRODUCT?QUERY`.
 
     `prefix` is empty or begins with a slash and does not end with one; `query` is without its question mark. With a
-    `token` the query has `token=TOKEN` too, and what comes without it is nobody's: a stray. `shared`: product → the one
-    at whose callback it is registered, where that is not its own.
+    `token` the query has `token=TOKEN` too, and a request without it is a stray. `shared`: product → the product whose
+    callback it shares.
     """
 
     prefix: str
@@ -150,12 +133,13 @@ class CallbackPaths:
     def product_of(self, target: str) -> str | None:
         """The product that a request line's target names, or None for a stray.
 
-        By path alone: a trailing slash, another query or another percent-encoding still names the product. Whether the
-        target is exactly the registered one is for a check to say.
+        By path alone: a trailing slash, another query or another percent-encoding still names the product. A check
+        compares the whole target.
         """
         if self.token is not None and not _has_token(target, self.token):
             return None
-        path = _path_of(target)
+        # A target may also be a whole URL (RFC 9112 §3.2).
+        path = unquote(origin_form(target).partition("?")[0]).removesuffix("/")
         return next((p for p in self.products if path == unquote(f"{self.prefix}/callbacks/{p}")), None)
 
     def callback_urls(self, base_url: str) -> dict[str, str]:
@@ -185,11 +169,6 @@ _UNSOUND_IN_QUERY = re.compile(r"(?:%(?![0-9A-Fa-f]{2})|[^A-Za-z0-9._~!$&()*+,;=
 _REQUEST_LINE = re.compile(rb"[^ \r\n]+ +([!-~]+)[ \r\n]")
 
 
-def _path_of(target: str) -> str:
-    """The decoded path of a request target, which may also be a whole URL (RFC 9112 §3.2), without a trailing slash."""
-    return unquote(origin_form(target).partition("?")[0]).removesuffix("/")
-
-
 def _has_token(target: str, token: str) -> bool:
     """Whether the query holds the token; how long that takes tells nothing about it."""
     given = parse_qs(target.partition("?")[2], errors="surrogateescape").get(TOKEN, [""])
@@ -200,8 +179,8 @@ class Intake:
     """Hands over what an engine has read, and says with which status to answer it.
 
     200 for a product's path, 404 for a stray, 413 for a body that was cut at `MAX_BODY`, 500 if the request could not
-    be handed over; no answer has a body, so that it leaves in one packet. What `on_arrival` raises is kept in `errors`:
-    a notification lost here would be blamed on the gateway. What is no request is handed to `on_unread`.
+    be handed over; no answer has a body, so that it leaves in one packet. `errors` keeps the errors of `on_arrival`: a
+    notification lost here would be blamed on the gateway.
     """
 
     def __init__(self, paths: CallbackPaths, on_arrival: OnArrival, on_unread: OnUnread = lambda _: None) -> None:
@@ -224,7 +203,7 @@ class Intake:
             self._errors.append(error)
 
     def refused(self, unreadable: Unreadable) -> None:
-        """Hands on what could not be read, unless there was too much of it already."""
+        """Hands on bytes that could not be read, up to `MOST_UNREAD` times."""
         with self._lock:
             self._unread += 1
             if self._unread > MOST_UNREAD:
@@ -256,6 +235,12 @@ class Receiver(ABC):
     if it cannot be had). A subclass serves: it hands what it reads to `self.intake`.
     """
 
+    address: Address
+    """Where it listens, with the port that it really got."""
+
+    url: str
+    """Scheme, host and port by which a client on this machine reaches it."""
+
     def __init__(  # noqa: PLR0913, PLR0917 - the paths, and whom to tell
         self,
         products: Iterable[str],
@@ -269,14 +254,9 @@ class Receiver(ABC):
         self.intake = Intake(self.paths, on_arrival, on_unread)
 
     @property
-    @abstractmethod
-    def address(self) -> Address:
-        """Where it listens, with the port that it really got."""
-
-    @property
     def urls(self) -> Mapping[str, str]:
         """The callback URL of each product, for the address that it really bound."""
-        return self.paths.callback_urls(self.address.url)
+        return self.paths.callback_urls(self.url)
 
     @property
     def errors(self) -> tuple[Exception, ...]:
@@ -292,10 +272,7 @@ class Receiver(ABC):
         """Stops serving, whatever clients do, and frees the port. After it, nothing more is handed over."""
 
     def close(self) -> None:
-        """Stops; raises SuiteError if something that arrived could not be handed over.
-
-        EnvironmentFailure if that was for something that the suite has no hand in, such as a disk that is full.
-        """
+        """Stops; raises SuiteError if an arrival was lost, EnvironmentFailure if it was for lack of disk or memory."""
         self.stop()
         if self.errors:
             raise self._lost() from self.errors[0]

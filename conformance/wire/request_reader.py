@@ -1,11 +1,7 @@
 """Reading requests off a connection, in every form that HTTP/1.1 allows (RFC 9110, RFC 9112); without I/O.
 
-    RequestReader   bytes go in; heads, pieces of bodies and ends of requests come out
-    Head            a request line and headers, as they stood on the wire
-    Unreadable      what came is no request: why, and its first bytes
-
-On h11: httptools takes a body behind an `Upgrade` header, which the JDK's HTTP client sends with every request, for
-another protocol, and refuses two equal Content-Lengths, methods that it does not know, and line ends without CR.
+It uses h11. httptools takes a body behind an `Upgrade` header, which the JDK's HTTP client sends with every request,
+for another protocol, and refuses two equal Content-Lengths, unknown methods, and line ends without CR.
 """
 
 from __future__ import annotations
@@ -17,11 +13,11 @@ from typing import Literal
 
 import h11
 
-# A head that is larger is nobody's notification or call; common servers stop at 8 KiB for a line.
+# Clients and gateways send far smaller heads; common servers stop at 8 KiB for a line.
 LONGEST_HEAD = 64 * 1024
 MOST_HEADERS = 200
 
-# So much of a request that cannot be read is kept: enough to redact a long header before it is cut for the journal.
+# Bytes that are kept of an unreadable request: enough to redact a long header before it is cut for the journal.
 KEPT_BYTES = 4096
 
 _LINE_ENDS = b"\r\n"

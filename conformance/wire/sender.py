@@ -1,16 +1,13 @@
 """Sending the cases of a plan: several groups side by side, each group in order, everything into the journal.
 
-    Sender      .send(groups) until all are answered; .stop() ends it after what is under way
+Cases of the kind BURST that follow each other in a group go out at once: each by a thread with a connection of its own,
+which waits until all the others are connected. Over loopback they leave a few tenths of a millisecond apart, all of
+them before the first answer.
 
-Cases of the kind BURST that follow each other in a group go out at once: each on a connection of its own, by a thread
-of its own, which waits when its connection stands until all the others' do. Loopback puts them a few tenths of a
-millisecond apart, and each is on its way before any is answered.
-
-Sent again is only what surely did nothing: a request that was told to wait (429, or 503 with Retry-After), over a
-network one that never left (no connection), and one that only reads (account-details) where a network lost it or a
-connection was closed that had been used before. Never one that may have been received:
-it may have been a payment. Each is another attempt at the same case. What may be accepted is counted by an `Allowance`,
-before anything goes out.
+Only requests that surely did nothing are sent again: one that was refused for the moment (429, or 503 with
+Retry-After), over a network one that never left (no connection), and one that only reads (account-details) where a
+network lost it or a connection was closed that had been used before. A request that may have been received is never
+sent again: it may have been a payment. Each is another attempt at the same case.
 """
 
 from __future__ import annotations
@@ -41,18 +38,19 @@ from conformance.wire.streams import client_tls
 
 CONCURRENCY = 16
 """Groups under way at once. Measured on 2 cores, journal included: a server that answers at once (uvicorn in a process
-of its own) takes 2,750, 3,300, 3,200, 3,450 and 3,650 requests/s from 1, 4, 8, 16 and 32 workers, 1.2 to 1.6 times what
-a bare loop over `httpx.Client` gets; one that takes 50 ms an answer 75, 145, 290 and 565 from 4 to 32. So only latency
-asks for more, and a real gateway is not to be stormed with more connections than this."""
+of its own) takes 2,750, 3,300, 3,200, 3,450 and 3,650 requests/s from 1, 4, 8, 16 and 32 workers, 1.2 to 1.6 times as
+many as from a bare loop over `httpx.Client`; one that needs 50 ms for an answer 75, 145, 290 and 565 from 4 to 32. So
+only latency asks for more, and more connections would storm a real gateway."""
 
 MAX_ATTEMPTS = 8
-"""At one case, while it is told to slow down. The pauses between them add up to a minute: by then it is no burst."""
+"""At one case, while the gateway asks to slow down. The pauses between them add up to a minute, longer than any burst
+of others."""
 
 MAX_LOST = 3
 """Attempts at one case that got lost on the network: with the pauses between them seconds, as long as a flaw lasts."""
 
 MOST_KEPT = 32 << 20
-"""Bytes of all answers of a run beyond those of usual ones: a journal holds them all, and many rules read each."""
+"""Bytes of all answers of a run beyond the usual size: a journal holds them all, and many rules read each."""
 
 USUAL_ANSWER = 4096
 """Bytes of an answer with its headers; the contract's have some hundred."""
@@ -61,7 +59,7 @@ TOO_MANY_REQUESTS = 429
 UNAVAILABLE = 503
 
 LONGEST_WAIT_S = MAX_PAUSE_S + 1.0
-"""Whoever asks for a longer wait is not waited for: a Retry-After that is a date may come out a second too long."""
+"""The run ends where a gateway asks for a longer wait; a Retry-After that is a date may come out a second too long."""
 
 MOST_TOLD_S = 100 * 365 * 86_400.0
 """A longer time is not given in days."""
@@ -72,11 +70,11 @@ WORTH_TELLING_S = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Manners:
-    """How requests are sent: how many groups side by side, how long connection and answer may take (seconds).
+    """How requests are sent: the number of groups side by side, and the timeouts of connection and answer.
 
-    `over_network`: whether a network lies between, so that a request that got lost is not the gateway's doing.
-    `recorded_first`: a request stands in the file before its first byte goes out, so that whoever goes on with a run
-    that was killed cannot send it again; it costs a millisecond. `keep_alive`: whether connections are used again.
+    `over_network`: a network lies between, so that the gateway is not to blame for a lost request. `recorded_first`:
+    each request is in the file before its first byte goes out, so that resuming a run that was killed cannot send it
+    again; it costs a millisecond. `keep_alive`: connections are used again.
     """
 
     concurrency: int = CONCURRENCY
@@ -96,13 +94,13 @@ class _Outcome(Enum):
 
 
 class Sender:
-    """Sends cases and records what becomes of each attempt.
+    """Sends cases and records each attempt.
 
     `ca_file`: certificates to trust beside the usual ones. `on_exchange` is called after every attempt, by the thread
-    that made it; what it is given is not redacted. `on_pause` is told of each long pause: the status that
-    it was asked for with, and its seconds. A case that `allowance` has no room for is left out, and so is one in which
-    somebody is found who is not among the `addressees`; and with them those of their group that build on them.
-    `reading`: the commands whose GET moves nothing, as often as it is asked.
+    that made it, with unredacted values. `on_pause` is called for each long pause with the status that asked for it and
+    its seconds. A case that `allowance` has no room for is left out, and so is one with a recipient outside the
+    `addressees`; and with them the cases of their group that build on them. `reading`: the commands whose GET moves
+    nothing.
     """
 
     def __init__(  # noqa: PLR0913 - each is a setting of its own
@@ -127,14 +125,12 @@ class Sender:
         self._allowance = allowance or Allowance(statum())
         self._addressees = addressees
         self._reading = reading
-        # What one sending has learned of the gateway holds for the next.
         self._keep_alive = KeepAlive(trusted=manners.keep_alive)
         self._error: BaseException | None = None
         self._weighing = threading.Lock()
         self._answers = self._weight = 0
 
     def _only_reads(self, case: Case) -> bool:
-        """Whether it asks for what moves nothing, as often as it is asked."""
         return case.command in self._reading and case.request.method == "GET"
 
     def send(self, groups: Sequence[Sequence[Case]]) -> None:
@@ -144,7 +140,7 @@ class Sender:
         cannot be written or the gateway answers nothing but 429, and whatever `on_exchange` raises.
         """
         waiting = deque(groups)
-        # Reading the certificates takes 20 ms: once, and only if they are needed. Without them nobody is trusted.
+        # Reading the certificates takes 20 ms: once, and only if they are needed. The other context trusts nobody.
         secure = any(case.request.url.startswith("https:") for group in groups for case in group)
         tls = client_tls(self._ca_file) if secure else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         manners = self._manners
@@ -166,7 +162,7 @@ class Sender:
             finally:
                 done.set()
 
-        # Not Thread.join: up to Python 3.12 one that is interrupted takes the thread for ended.
+        # Not Thread.join: up to Python 3.12 an interrupted join takes the thread for ended.
         done = [threading.Event() for _ in range(min(manners.concurrency, len(waiting)))]
         threads = [
             threading.Thread(target=work, args=(one,), name=f"sender-{number}", daemon=True)
@@ -185,7 +181,7 @@ class Sender:
             raise self._error
 
     def stop(self) -> None:
-        """Sends nothing more; `send` returns when what is under way is answered. Safe from any thread."""
+        """Sends nothing more; `send` returns when the requests under way are answered. Safe from any thread."""
         self._pace.stop()
         self._allowance.stop()
 
@@ -233,7 +229,7 @@ class Sender:
                 self._error = self._error or error
                 self.stop()
             finally:
-                start.abort()  # who has come this far has no use for it, and who has not shall not wait in vain
+                start.abort()  # nobody behind it needs it, and nobody before it shall wait in vain
                 done.set()
 
         done = [threading.Event() for _ in cases]
@@ -244,11 +240,11 @@ class Sender:
         return _Outcome.SENT if went_on else _Outcome.STOPPED
 
     def _send(self, case: Case, connection: Connection, start: threading.Barrier | None = None) -> _Outcome:
-        """All attempts at one case. At a `start` the first waits, which has been let out."""
+        """All attempts at one case. The first waits at `start`, if given, and needs no turn any more."""
         for attempt in range(1, MAX_ATTEMPTS + 1):
             together = start if attempt == 1 else None
             if together is None and (outcome := self._let_out(case)) is not _Outcome.SENT:
-                # One that was told to wait, and for which there is no room any more, was sent.
+                # A case was sent, though there is no room for another attempt at it.
                 return _Outcome.SENT if attempt > 1 and outcome is _Outcome.WITHHELD else outcome
             attempted = self._settled(case, attempt, connection, together)
             self._on_exchange(case, attempted)
@@ -260,7 +256,7 @@ class Sender:
         """Waits for room under the limits, and then for the turn of each of these requests."""
         requests = [case.request for case in cases]
         if self._addressees is not None and any(map(self._addressees.stranger_in, requests)):
-            # The plan has none: whatever has let this one through must not have anybody called.
+            # The plan has none. Should a fault of ours bring one here, nobody is to be called.
             self._allowance.withhold(GIVEN_BY, len(cases))
             return _Outcome.WITHHELD
         if not self._allowance.reserve(*requests):
@@ -272,7 +268,7 @@ class Sender:
         return _Outcome.STOPPED
 
     def _settled(self, case: Case, attempt: int, connection: Connection, start: threading.Barrier | None) -> Exchange:
-        """One attempt, counted by what became of it."""
+        """One attempt, counted by its outcome."""
         refused = never_left = False
         try:
             attempted = self._attempt(case, attempt, connection, start)
@@ -299,7 +295,7 @@ class Sender:
         try:
             answer = connection.ask(case.request, None if start is None else lambda: _await(start), number)
         except Unanswered as unanswered:
-            if wished():  # it was kept back, or a second signal has closed its connection: the run was cut off here
+            if wished():  # it was not sent, or a second signal has closed its connection: the run was cut off here
                 raise KeyboardInterrupt from unanswered
             answered_at = time.monotonic()
             failure, never_left = str(unanswered), unanswered.never_left
@@ -312,7 +308,7 @@ class Sender:
         return Exchange(number, case.id, attempt, case.request, at, wall, response, failure, answered_at, never_left)
 
     def _once_more(self, case: Case, exchange: Exchange) -> bool:
-        """Whether the case is sent again, after a pause that the pace knows of."""
+        """Whether to send the case again, after the pause that the pace has."""
         if exchange.response is not None:
             return self._told_to_wait(exchange.response, exchange)
         if exchange.failure == CLOSED_ON_REUSE and self._only_reads(case):
@@ -341,7 +337,7 @@ class Sender:
         """Raises EnvironmentFailure if the answers of a run are too large to be kept, all together."""
         with self._weighing:
             self._answers += 1
-            self._weight += _size(response)
+            self._weight += len(response.body) + sum(len(name) + len(value) for name, value in response.headers)
             too_much = self._weight > MOST_KEPT + self._answers * USUAL_ANSWER
         if too_much:
             raise EnvironmentFailure(
@@ -371,11 +367,6 @@ class Sender:
         return False
 
 
-def _size(response: Response) -> int:
-    """Bytes of an answer, about."""
-    return len(response.body) + sum(len(name) + len(value) for name, value in response.headers)
-
-
 def asked_to_stay_away(status: int, seconds: float) -> EnvironmentFailure:
     """The error for a gateway that asks for a longer wait than a run allows."""
     return EnvironmentFailure(
@@ -386,7 +377,7 @@ def asked_to_stay_away(status: int, seconds: float) -> EnvironmentFailure:
 
 
 def in_words(seconds: float) -> str:
-    """A time to wait, rounded to what one would say."""
+    """A time to wait, rounded."""
     for unit, length in (("days", 86_400.0), ("hours", 3_600.0), ("minutes", 60.0)):
         if seconds >= 2 * length:
             return f"{seconds / length:.0f} {unit}" if seconds < MOST_TOLD_S else "a hundred years or more"
@@ -394,7 +385,7 @@ def in_words(seconds: float) -> str:
 
 
 def _await(start: threading.Barrier) -> None:
-    """Waits for the others; not for one that is still connecting when its own time for that is over."""
+    """Waits for the others, no longer than they may take to connect."""
     with suppress(threading.BrokenBarrierError):
         start.wait(CONNECT_TIMEOUT_S)
 

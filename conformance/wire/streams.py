@@ -1,14 +1,7 @@
 """Bytes over a socket or TLS, every call within the deadline of its exchange.
 
-    Deadline        the moment by which an exchange has to be over
-    Stream          a connection: send, receive, and what came without being asked for
-    connected       a plain stream to a host and port
-    Secured         TLS over any stream, also over one through a proxy; `client_tls` makes its context
-    is_this_machine whether a host is this very machine
-    close_all       ends every connection of this process, whoever waits at it
-
 The timeout of a socket is for one call: a peer that sends a byte in time, again and again, is never late for it. So
-each call here takes what is left of the one deadline.
+each call here takes the rest of the one deadline.
 """
 
 from __future__ import annotations
@@ -35,11 +28,11 @@ SLICE = 16 << 10
 """Bytes that go out in one record of TLS: what a record may hold (RFC 8446, 5.1)."""
 
 SLACK = 0.05
-"""By such a part of it the time-out of a socket may be longer than what is left: setting it is a call of the operating
-system, which an exchange that takes milliseconds can do without."""
+"""The timeout of a socket may be longer than the time left by this part of it. Setting it is a system call, which an
+exchange of milliseconds can do without."""
 
 _OURS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL})
-"""Errors of the operating system for lack of something on this machine: no peer is to blame for them."""
+"""Errors for lack of a resource of this machine: no peer is to blame for them."""
 
 _open: set[socket.socket] = set()
 
@@ -52,12 +45,11 @@ def close_all() -> None:
 
 
 class Deadline:
-    """The moment by which something has to be over."""
+    """A moment so many `seconds` from now."""
 
     __slots__ = ("_at",)
 
     def __init__(self, seconds: float) -> None:
-        """So many seconds from now."""
         self._at = time.monotonic() + seconds
 
     def left(self) -> float:
@@ -92,18 +84,17 @@ class Stream(Protocol):
         ...
 
 
-class Plain:
+class _Plain:
     """A stream over a connected socket."""
 
     def __init__(self, connected_socket: socket.socket) -> None:
-        """Takes the socket over."""
         self._socket = connected_socket
         self._timeout_s = 0.0
         self._poll = select.poll()
         self._poll.register(connected_socket, select.POLLIN)
 
     def send(self, data: bytes, deadline: Deadline) -> int:
-        """See `Stream`. Data that fits into the buffers of the operating system goes out in one call."""
+        # Data that fits into the buffers of the operating system goes out in one call.
         rest = memoryview(data)
         with suppress(OSError):  # it may have been answered all the same
             while rest:
@@ -112,12 +103,10 @@ class Plain:
         return len(data) - len(rest)
 
     def receive(self, deadline: Deadline) -> bytes:
-        """See `Stream`."""
         self._limit(deadline)
         return self._socket.recv(READ)
 
     def at_hand(self, wait_s: float = 0.0) -> bytes | None:
-        """See `Stream`."""
         if not self._poll.poll(wait_s * 1000):
             return None
         try:
@@ -126,10 +115,9 @@ class Plain:
             return b""
 
     def certificate(self) -> None:
-        """There is none."""
+        return None
 
     def close(self) -> None:
-        """See `Stream`."""
         _open.discard(self._socket)
         self._socket.close()
 
@@ -141,10 +129,9 @@ class Plain:
 
 
 class Secured:
-    """TLS over `below`, handshake included. Raises OSError if there is none, ssl.SSLError for what it was about."""
+    """TLS with `host` over `below`. Raises OSError if the handshake fails, ssl.SSLError for a reason of TLS."""
 
     def __init__(self, below: Stream, tls: ssl.SSLContext, host: str, deadline: Deadline) -> None:
-        """The peer has to be `host`."""
         self._below = below
         self._in, self._out = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._tls = tls.wrap_bio(self._in, self._out, server_hostname=host)
@@ -163,7 +150,7 @@ class Secured:
         self._flush(deadline)
 
     def send(self, data: bytes, deadline: Deadline) -> int:
-        """See `Stream`. A record of which a part is missing tells nobody anything: none of it counts."""
+        """See `Stream`. The peer cannot read an incomplete record: none of it counts."""
         for at in range(0, len(data), SLICE):
             self._tls.write(data[at : at + SLICE])
             if not self._flush(deadline):
@@ -214,11 +201,11 @@ class Secured:
         return self._below.send(data, deadline) == len(data)
 
 
-def connected(host: str, port: int, deadline: Deadline) -> Plain:
-    """A connection, on which small writes go out at once.
+def connected(host: str, port: int, deadline: Deadline) -> Stream:
+    """A plain connection, on which small writes go out at once.
 
-    Raises OSError if there is none (socket.gaierror where nobody knows the host), TimeoutError if not in time, and
-    EnvironmentFailure where this machine cannot have one more.
+    Raises OSError if there is none (socket.gaierror for an unknown host), TimeoutError if not in time, and
+    EnvironmentFailure where this machine cannot open another one.
     """
     error = OSError("the host has no address")
     addresses = _resolved(host, port, deadline)
@@ -240,7 +227,7 @@ def connected(host: str, port: int, deadline: Deadline) -> Plain:
                 raise _ours(refused) from refused
             error = refused
         else:
-            return Plain(made)
+            return _Plain(made)
     raise error
 
 
@@ -266,7 +253,7 @@ def is_this_machine(host: str) -> bool:
 
 
 def _resolved(host: str, port: int, deadline: Deadline) -> list[Any]:
-    """The addresses of a host. No time can be set for the resolver, so it is asked in a thread that may be left."""
+    """The addresses of a host. The resolver takes no timeout, so it runs in a thread that may be abandoned."""
     if ip_address_of(host) is not None:
         return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     found: list[Any] = []

@@ -367,7 +367,7 @@ from conformance.judging.form import check
 from conformance.model.traffic import Case
 
 if TYPE_CHECKING:
-    from conformance.journal.record import Record
+    from conformance.journal.rows import Record
 
 
 def important(case: Case) -> str:

@@ -22,7 +22,7 @@ from conformance.gateway.plan import Plan
 from conformance.gateway.rules.checks import checks_of
 from conformance.gateway.settings import Settings
 from conformance.journal import Journal, Record, Redaction, read_journal
-from conformance.journal.record import Attempt
+from conformance.journal.rows import Attempt
 from conformance.judging.evidence import Evidence
 from conformance.judging.judgement import Check, SubjectCheck
 from conformance.judging.summaries import ResponseSummary

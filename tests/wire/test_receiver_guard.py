@@ -20,7 +20,7 @@ from conformance.contract.contract import statum
 from conformance.model.traffic import Request
 from conformance.wire import ledger as strays_module
 from conformance.wire.asgi import AsgiReceiver
-from conformance.wire.ledger import KEPT_BODY, MOST_BYTES_WITHOUT_ID, MOST_WITHOUT_ID, Strays, Taken
+from conformance.wire.ledger import KEPT_BODY, MOST_BYTES_WITHOUT_ID, MOST_WITHOUT_ID, Arrival, Strays
 from conformance.wire.listening import Address
 from conformance.wire.protocol import Limits
 from conformance.wire.receiver import CallbackPaths
@@ -197,9 +197,9 @@ def test_the_token_is_in_the_urls_to_register() -> None:
 # --- Strays
 
 
-def taken(request: Request, product: str | None = None) -> Taken:
+def taken(request: Request, product: str | None = None) -> Arrival:
     """A request as the receiver hands it over."""
-    return Taken(product, request, 0.0, 0.0)
+    return Arrival(product, request, 0.0, 0.0)
 
 
 @pytest.mark.parametrize("product", [None, "sms"])

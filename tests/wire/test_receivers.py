@@ -24,8 +24,9 @@ from conformance.model.errors import EnvironmentFailure
 from conformance.model.traffic import Request, header
 from conformance.wire.asgi import AsgiReceiver
 from conformance.wire.callback_server import HttpServerReceiver
+from conformance.wire.ledger import Arrival
 from conformance.wire.listening import Address
-from conformance.wire.receiver import MAX_BODY, Arrival, Receiver
+from conformance.wire.receiver import MAX_BODY, Receiver
 
 PRODUCTS = statum().products
 ANY = Address("127.0.0.1", 0)
