@@ -1,8 +1,4 @@
-"""The account that the mock gateway serves, and the recipients whose numbers stand for a known outcome.
-
-    Account     credential, registered names, opening balance, callback URLs, and the contract of it all
-    TransactionOutcome     how a transaction ends; `failures` are the ways in which it may fail
-    numbers     ending → how requests to such a number end; `number_row` of one number
+"""The account that the mock gateway serves, and the recipients whose numbers have a known outcome.
 
 Nothing here is contract: another gateway has other accounts, and the operators decide on outcomes.
 """
@@ -19,9 +15,8 @@ from conformance.contract.behaviours import NumberRow
 from conformance.contract.command import Command
 from conformance.contract.contract import Contract, statum
 
+# Whole units of money: enough for dozens of runs with the dearest payments (70 000 each).
 OPENING_BALANCE = 100_000_000
-"""Whole units of money. Large enough for dozens of runs with the dearest payments (70 000 each), and still a balance
-that a test with a smaller one can exhaust."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +42,7 @@ class Account:
         balance: int = OPENING_BALANCE,
         contract: Contract | None = None,
     ) -> Account:
-        """An account for trying things out, to which the values are registered that its contract gives as examples.
+        """An account with the examples of its contract as registered values.
 
         Key and secret hold letters of both cases, so that a credential in another case is another credential.
         """
@@ -57,12 +52,12 @@ class Account:
 
     @property
     def names(self) -> str:
-        """What is registered to the account, in words: `sender ids Statum, 20880; short codes 174379`."""
+        """The registered values in words: `sender ids Statum, 20880; short codes 174379`."""
         named = ((member.replace("_", " "), values) for member, values in self.registered.items())
         return "; ".join(f"{kind}s {', '.join(values)}" for kind, values in named)
 
-    def told(self, balance: int) -> dict[str, Any]:
-        """The members that a success answer about the account has beside those that all have."""
+    def details(self, balance: int) -> dict[str, Any]:
+        """The members that only an answer about the account has."""
         roles = self.contract.account
         if roles is None:
             return {}
@@ -78,7 +73,7 @@ class Account:
 
 @cache
 def _account_example(contract: Contract) -> dict[str, Any]:
-    """What the example of the answer about an account has beside the members with a role."""
+    """The members without a role in the example of the answer about an account."""
     roles = contract.answer
     command = contract.commands[contract.account.command] if contract.account else None
     name = f"{command.folder}/response" if command else ""
@@ -122,7 +117,7 @@ def numbers(contract: Contract) -> Mapping[str, NumberRow]:
 
 
 def number_row(contract: Contract, recipient: object) -> NumberRow | None:
-    """What the contract says of numbers that end as `recipient` does, or None."""
+    """The row for the longest ending of the number that has one, or None."""
     if not isinstance(recipient, str):
         return None
     rows = numbers(contract)

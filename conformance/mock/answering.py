@@ -1,12 +1,7 @@
 """HTTP as the mock gateway and the witness of clients speak it: requests read whole, answers written as they are to be.
 
-    AnswerProtocol      the protocol of a connection; its scope holds what is needed to write an answer as one likes
-    received            a request from an ASGI scope
-    put                 writes a reply, or loses it in one of the ways of `Ending`
-    rendered            a reply's headers and body under a `Wire`
-
-ASGI has no word for closing a connection instead of answering, nor for another version of HTTP: both are found in the
-state of the scope.
+ASGI cannot close a connection instead of answering, nor answer in another version of HTTP, so `AnswerProtocol` puts the
+connection itself into the state of the scope.
 """
 
 from __future__ import annotations
@@ -25,27 +20,26 @@ from conformance.model.traffic import Request, header, normalized
 from conformance.wire.asgi import Receive, Send
 from conformance.wire.protocol import AS_RECEIVED, ReadingProtocol
 
-# Bytes of a body that are looked at. The largest lawful body has a few kilobytes; what lies beyond is read and
-# forgotten, so that the body counts as cut.
+# Bytes of a body that are kept; the rest is read and dropped. The largest lawful body has a few kilobytes.
 MOST_BODY = 1 << 20
 
 _WIRE = "wire"
 
 _EARLY_HINTS = b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\n\r\n"
 _TIMED_OUT = b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-# Blanks before a JSON text change nothing, however many.
+# Blanks before a JSON text change nothing.
 _DROP = b" "
 
-# SO_LINGER on, for no time: closing throws away what was not sent, and resets the connection.
+# SO_LINGER with no time: closing drops unsent bytes, and resets the connection.
 _RESETTING = struct.pack("ii", 1, 0)
 
 
 class _WholeAnswers:
     """A transport that holds an answer's headers back until its body is there, and writes both at once.
 
-    uvicorn writes them apart: two system calls, two wake-ups of the client. `version` is that of the status line,
-    whatever uvicorn has there. `answers` counts the whole ones on this connection. `held`: nothing more is written to
-    it, and when its client leaves is worth knowing. `before` and `beyond` go out with the next answer, around it.
+    uvicorn writes them apart: two system calls, two wake-ups of the client. `version` replaces uvicorn's in the status
+    line. `answers` counts the whole ones on this connection. `held`: nothing more is written to it until its client
+    leaves. `before` and `beyond` go out with the next answer, around it.
     """
 
     def __init__(self, transport: asyncio.Transport) -> None:
@@ -92,7 +86,7 @@ class AnswerProtocol(ReadingProtocol):
         super().connection_made(cast("asyncio.Transport", self._whole))
 
     def eof_received(self) -> bool:  # type: ignore[override] # uvicorn's gives nothing
-        """Take the end for the end where no answer is on its way that a half-closed connection might wait for."""
+        """Close at the end of a held connection, whose client waits for no answer any more."""
         return not self._whole.held and super().eof_received()
 
     def on_message_begin(self) -> None:
@@ -107,7 +101,7 @@ class AnswerProtocol(ReadingProtocol):
 
 
 class Channel(NamedTuple):
-    """What an ASGI application is called with."""
+    """The arguments of an ASGI application."""
 
     scope: MutableMapping[str, Any]
     receive: Receive
@@ -139,10 +133,10 @@ def was_used(channel: Channel) -> bool:
 async def put(
     reply: Reply, wire: Wire, request: Request, channel: Channel, hold_s: float | None = None
 ) -> float | None:
-    """Write `reply` to `request` as `wire` has it, as far as its ending lets it.
+    """Write `reply` to `request` in the form of `wire`, as far as its ending lets it.
 
-    A connection that stays open without a whole answer is closed after `hold_s`. When that had to be done (monotonic
-    seconds), because the client went on waiting; None if it had not.
+    A connection that stays open without a whole answer is closed after `hold_s`. Returns the monotonic seconds of that
+    if the client was still waiting, else None.
     """
     scope, receive, send = channel
     ending = reply.ending
@@ -161,7 +155,7 @@ async def put(
     if ending not in {Ending.BEFORE, Ending.RESET, Ending.NEVER}:
         headers, content = rendered(reply, wire, None)
         if ending in {Ending.MIDDLE, Ending.STALLED}:
-            content = content[: len(content) // 2]  # of a body whose whole length is told
+            content = content[: len(content) // 2]  # less than its Content-Length
         else:
             # In chunks: all of it without the last one, that would mark the end, or its first byte.
             headers = [pair for pair in headers if pair[0] != b"content-length"]
@@ -169,33 +163,33 @@ async def put(
         await send({"type": "http.response.start", "status": reply.status, "headers": headers})
         await send({"type": "http.response.body", "body": content, "more_body": True})
     connection.held = ending.stays_open
-    # uvicorn takes a return before the connection is gone for a failure of the application.
-    gone = asyncio.ensure_future(_gone(receive))
+    # A return before the connection is closed counts as a failure of the application in uvicorn.
+    closed = asyncio.ensure_future(_closed(receive))
     try:
         pace_s = reply.drip_every_s if ending is Ending.DRIPPING else None
-        left = ending.stays_open and await _left(gone, send, hold_s, pace_s)
+        left = ending.stays_open and await _left(closed, send, hold_s, pace_s)
         at = time.monotonic()
         if not left:
             connection.end(resetting=ending is Ending.RESET)
-        await gone
+        await closed
     finally:
-        gone.cancel()
+        closed.cancel()
     return at if ending.stays_open and not left else None
 
 
-async def _gone(receive: Receive) -> None:
-    """Return once the connection is gone."""
+async def _closed(receive: Receive) -> None:
+    """Return once the connection is closed."""
     while (await receive())["type"] != "http.disconnect":
         pass
 
 
-async def _left(gone: asyncio.Future[None], send: Send, hold_s: float | None, every_s: float | None) -> bool:
+async def _left(closed: asyncio.Future[None], send: Send, hold_s: float | None, every_s: float | None) -> bool:
     """Wait until the client has left, or `hold_s` have passed; meanwhile a byte goes out each `every_s`."""
     try:
         async with asyncio.timeout(hold_s):
-            while not gone.done():
-                await asyncio.wait({gone}, timeout=every_s)
-                if not gone.done():
+            while not closed.done():
+                await asyncio.wait({closed}, timeout=every_s)
+                if not closed.done():
                     await send({"type": "http.response.body", "body": _DROP, "more_body": True})
     except TimeoutError:
         return False

@@ -1,11 +1,7 @@
 """The rows of `behaviours.toml` as changes of a `Behaviour`.
 
-    changed_by      an effect, of the changes of a row
-    on_number       the messages of one request to a number that has a row
-    WRITTEN         the behaviours that take code
-
-A change that counts or remembers begins anew for each behaviour that it is applied to: what it knows lives in the
-functions that it puts there, never in the table. The gateway answers one request at a time, so no lock is needed.
+A change that counts or remembers begins anew for each behaviour that it is applied to: its state is in the functions
+that it adds, never in the table. The gateway answers one request at a time, so no lock is needed.
 """
 
 from __future__ import annotations
@@ -30,16 +26,16 @@ from conformance.mock.behaviour import (
 )
 from conformance.mock.choosing import bare, choice
 from conformance.mock.memories import MEMORIES
-from conformance.mock.message_changes import reshaping, success_told
+from conformance.mock.message_changes import reshaping, success_outcome
 from conformance.mock.windows import WINDOWS
 from conformance.model.errors import SuiteError
 
 WRITTEN: Mapping[str, Callable[..., Effect]] = {**MEMORIES, **WINDOWS}
-"""The behaviours that take code, by the names that rows have for them in `written`."""
+"""The behaviours that take code, by their names in `written` of a row."""
 
 
 def changed_by(changes: Iterable[Change], texts: Mapping[str, str] | None = None) -> Effect:
-    """One change after the other. `texts`: name → the text that `{name}` stands for in the values of the changes."""
+    """One change after the other. `texts`: name → the text that replaces `{name}` in the values of the changes."""
     effects = [_effect(change, texts or {}) for change in changes]
 
     def change(behaviour: Behaviour) -> Behaviour:
@@ -82,10 +78,10 @@ def _filled(value: Any, texts: Mapping[str, str]) -> Any:
 
 
 class _Refusing:
-    """Refuses requests by a rule that they keep.
+    """Refuses requests that `which` chooses by a rule that they keep.
 
-    `ordinary` ones are those that are sent for the first time, and not bare: repeats, and requests whose credential
-    was refused before, belong to other requirements.
+    Ordinary requests are new and not bare: repeats, and requests whose credential was refused before, belong to other
+    requirements.
     """
 
     def __init__(self, which: Which) -> None:
@@ -94,13 +90,11 @@ class _Refusing:
         self._seen: set[tuple[str | None, bytes]] = set()
 
     def refuses(self, moment: Moment) -> bool:
-        """Only requests that the row chooses are."""
         if self._ordinary and ((moment.command, moment.request.body) in self._seen or bare(moment)):
             return False
         return self._chooses(moment, None)
 
     def remember(self, moment: Moment) -> None:
-        """Whatever came."""
         if self._ordinary:
             self._seen.add((moment.command, moment.request.body))
 
@@ -128,7 +122,7 @@ _OF_GATEWAY: Mapping[str, Callable[[Behaviour, Any], Mapping[str, Any]]] = {
 
 
 def _of_replies(change: Change) -> ReplyChange:
-    """A function of answers that does to those meant what `change` says, with a count of its own."""
+    """Changes the chosen answers, with a count of its own."""
     chooses, reshape = choice(change.which), reshaping(change.actions)
     return lambda reply, moment: reshape(reply, moment) if chooses(moment, reply) else reply
 
@@ -144,23 +138,23 @@ def _of_deliveries(change: Change) -> DeliveriesChange:
     drop = bool(change.actions.get("drop"))
 
     def changed(sent: tuple[Callback, ...], moment: Moment) -> tuple[Callback, ...]:
-        chosen = [(delivery, chooses(moment, delivery)) for delivery in sent]
-        meant = [delivery for delivery, is_meant in chosen if is_meant]
-        kept = [
-            reshape(delivery, moment) if is_meant else delivery
-            for delivery, is_meant in chosen
-            if not (is_meant and drop)
+        choices = [(delivery, chooses(moment, delivery)) for delivery in sent]
+        chosen = [delivery for delivery, is_chosen in choices if is_chosen]
+        remaining = [
+            reshape(delivery, moment) if is_chosen else delivery
+            for delivery, is_chosen in choices
+            if not (is_chosen and drop)
         ]
-        first = [make(delivery, moment) for delivery in meant for make in before]
-        again = [make(delivery, moment) for delivery in meant for make in also]
-        # What follows a notification does not come before the answer, though the notification may.
-        return (*first, *kept, *(replace(delivery, before_answer=False) for delivery in again))
+        first = [make(delivery, moment) for delivery in chosen for make in before]
+        again = [make(delivery, moment) for delivery in chosen for make in also]
+        # Later notifications do not come before the answer, though the first may.
+        return (*first, *remaining, *(replace(delivery, before_answer=False) for delivery in again))
 
     return changed
 
 
 def _notifying(change: Change) -> DeliveriesChange:
-    """A refused request is notified of all the same."""
+    """Adds a notification of a request, though it was refused."""
     chooses = choice(change.which)
 
     def changed(sent: tuple[Callback, ...], moment: Moment) -> tuple[Callback, ...]:
@@ -168,11 +162,11 @@ def _notifying(change: Change) -> DeliveriesChange:
         if product is None or product not in moment.callbacks or not chooses(moment, None):
             return sent
         roles = moment.contract.notification
-        told = success_told(moment)
+        outcome = success_outcome(moment)
         if change.actions["notify"] == "failure" and moment.asked:
             failure = failures(moment.contract, moment.asked)[0]
-            told = {roles.outcome: failure.code, roles.reason: failure.reason}
-        content = {**told, roles.id: moment.request_id}
+            outcome = {roles.outcome: failure.code, roles.reason: failure.reason}
+        content = {**outcome, roles.id: moment.request_id}
         return (*sent, Callback(product, moment.callbacks[product], content, roles.method))
 
     return changed

@@ -1,12 +1,7 @@
-"""Which messages a change is about, and which member of them: by the words of schemas/formats/behaviours.json.
+"""Choosing messages for a change, and a member of them, by the words of schemas/formats/behaviours.json.
 
-    choice          makes a predicate of a `Which`, with a count of its own
-    member          a member of the request that is text
-    path_of         a member by role or JSON pointer, as the steps from the content down to it
-    edited          the content with a member changed, set or left out
-
-The suite labels a valid request by what it shows, and judges it by the requirement of that label. A gateway sees no
-labels; what is chosen here is chosen by the request alone.
+The suite labels a valid request, and judges it by the requirement of that label. A gateway sees no labels, so the
+functions here choose by the request alone.
 """
 
 from __future__ import annotations
@@ -34,13 +29,13 @@ PATH = frozenset({UNKNOWN_COMMAND, METHOD})
 
 
 def nth(every: int) -> Callable[[], bool]:
-    """A count of its own: True on each `every`-th call."""
+    """A counter: True on each `every`-th call."""
     calls = count(1)
     return lambda: next(calls) % every == 0
 
 
 def choice(which: Which) -> Chooses:
-    """A predicate for `which`. It counts, so each behaviour needs one of its own."""
+    """A predicate for `which`, with a counter of its own."""
     due = nth(which.every)
     return lambda moment, message: (
         all(_of_message(which, moment, message)) and all(_of_request(which, moment)) and due()
@@ -69,8 +64,8 @@ def _of_message(which: Which, moment: Moment, message: Reply | Callback | None) 
 
 def _outcome(moment: Moment, message: Reply | Callback | None) -> str | None:
     content = message.content if message is not None else None
-    told = content.get(moment.contract.notification.outcome) if isinstance(content, Mapping) else None
-    return told if isinstance(told, str) else None
+    outcome = content.get(moment.contract.notification.outcome) if isinstance(content, Mapping) else None
+    return outcome if isinstance(outcome, str) else None
 
 
 def _of_request(which: Which, moment: Moment) -> Iterator[bool]:
@@ -99,37 +94,34 @@ def _of_request(which: Which, moment: Moment) -> Iterator[bool]:
         yield hashlib.sha256(moment.request_id.encode()).digest()[0] / 256 < which.chance
 
 
-# --- What requests show
+# --- Features of requests
 
 
 def member(moment: Moment, name: str) -> str:
-    """A member of the payload that is a string; "" if it is none or there is no payload."""
+    """A member of the payload; "" if it is not a string or there is no payload."""
     value: Any = (moment.payload or {}).get(name)
     return value if isinstance(value, str) else ""
 
 
 def recipient(moment: Moment) -> str:
-    """The recipient that the payload names; "" if it names none."""
+    """The recipient in the payload, or ""."""
     return member(moment, moment.contract.members.recipient or "")
 
 
 def bare(moment: Moment) -> bool:
-    """A request with a payload and no header that it could do without.
-
-    The suite names itself in `User-Agent`, but not where it shows that the documented headers are enough.
-    """
+    """A request with a payload and the documented headers alone: the suite leaves out its `User-Agent` to test that."""
     return moment.payload is not None and header(moment.request.headers, "user-agent") is None
 
 
 @cache
 def _sample_of(contract: Contract, command: Command) -> Mapping[str, Any]:
-    """The documented sample of a command, but for what is registered to an account, which differs between gateways."""
+    """The documented sample of a command without the members with registered values, which differ between accounts."""
     example: Mapping[str, Any] = contract.schemas.schema(f"{command.folder}/request")["examples"][0]
     return {name: value for name, value in example.items() if name not in contract.members.registered}
 
 
 def is_sample(moment: Moment) -> bool:
-    """The documented sample of a command, whatever is registered to the account that it is sent for."""
+    """The documented sample of a command, with any registered values."""
     if not moment.payload or moment.asked is None:
         return False
     registered = moment.contract.members.registered
@@ -138,7 +130,7 @@ def is_sample(moment: Moment) -> bool:
 
 
 def to_the_sample_recipient(moment: Moment) -> bool:
-    """A request to the recipient of the documented sample, whom the suite uses in many payloads."""
+    """A request to the recipient of the documented sample, who is in many payloads of the suite."""
     name = moment.contract.members.recipient
     if moment.asked is None or name is None:
         return False
@@ -153,7 +145,7 @@ def _longest(contract: Contract, command: Command) -> tuple[tuple[str, int], ...
 
 
 def beyond_contract(moment: Moment) -> bool:
-    """A member is longer than every gateway has to accept, and none has to refuse it."""
+    """A member is longer than gateways have to accept, and they need not refuse it."""
     if moment.asked is None or moment.asked.product is None:
         return False
     return any(len(member(moment, name)) > most for name, most in _longest(moment.contract, moment.asked))
@@ -162,16 +154,16 @@ def beyond_contract(moment: Moment) -> bool:
 # --- Members of a message
 
 ABSENT: Final = object()
-"""Stands for a member that is not there."""
+"""The value of a missing member."""
 
 EACH = "*"
 
 
 @cache
 def path_of(contract: Contract, name: str, *, notified: bool) -> tuple[str, ...]:
-    """The steps to a member: those of a JSON pointer, or the one of a role that answers or notifications have.
+    """The steps to a member, by JSON pointer or by role of answers or notifications.
 
-    Raises SuiteError for a role that the contract has no member for.
+    Raises SuiteError for a role without a member in the contract.
     """
     if not name or name.startswith("/"):
         return tuple(step.replace("~1", "/").replace("~0", "~") for step in name.split("/")[1:])
@@ -189,7 +181,7 @@ def of_message(message: Reply | Callback, moment: Moment, name: str) -> tuple[st
 
 
 def holds(content: Any, path: tuple[str, ...]) -> bool:
-    """Whether there is something at `path`; where a step is `*`, below any item or member."""
+    """Whether there is a member at `path`; a step `*` is any item or member."""
     if not path:
         return True
     step, rest = path[0], path[1:]
@@ -200,9 +192,9 @@ def holds(content: Any, path: tuple[str, ...]) -> bool:
 
 
 def edited(content: Any, path: tuple[str, ...], edit: Callable[[Any], Any]) -> Any:
-    """The content with `edit` of the member at `path` in its place; `edit` is given ABSENT, or gives it, for none.
+    """The content with `edit` applied to the member at `path`; ABSENT is the value of a missing or deleted member.
 
-    A step `*` is each item or member. What has no place for the member stays as it is.
+    A step `*` is each item or member. Content without a place for the member stays as it is.
     """
     if not path:
         return edit(content)

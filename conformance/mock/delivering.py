@@ -1,13 +1,9 @@
-"""Taking notifications to the callbacks, beside answering and never in its way.
-
-    Courier         sends deliveries, at once or when their time has come, and what is asked first before them
-    FailedDelivery  one that the callback did not take, and why
-    Told            how a callback answered, and the one that was asked first
+"""Sending notifications to the callbacks, beside answering and never delaying it.
 
 It speaks HTTP/1.1 itself, on httptools in the server's event loop: 0.06 ms of CPU a notification, the receiver's part
 included, where httpcore takes 0.6 and httpx 0.9, measured with eight connections to the suite's receiver. Sender,
 gateway and receiver share one interpreter in a default run, so each tenth of a millisecond counts three times.
-Redirects are not followed, and what a callback refuses is not sent again: a gateway that does either is another one.
+It follows no redirects and sends no refused notification again, as the contract asks for neither.
 """
 
 from __future__ import annotations
@@ -26,13 +22,13 @@ import httpx
 from conformance.mock.answering import json_bytes
 from conformance.mock.behaviour import Callback, Form
 
-# A callback owes a quick 2xx; one that takes longer than this is not waited for.
+# The timeout of a callback, which owes a quick 2xx.
 ANSWER_WITHIN_S = 5.0
 
-# Connections to one callback address at a time. Enough to keep a receiver busy, few enough not to be a burden to it.
+# Connections to one callback address at a time: enough to keep a receiver busy, few enough not to overload it.
 MOST_CONNECTIONS = 16
 
-# Failures that are kept for whoever asks; their number is counted beyond that.
+# Failures that are kept; more are only counted.
 MOST_FAILURES = 100
 
 _USUAL_PORTS = {"http": 80, "https": 443}
@@ -43,7 +39,7 @@ _OK = range(200, 300)
 
 @dataclass(frozen=True, slots=True)
 class FailedDelivery:
-    """A delivery that its callback did not take: the `reason` is its status, or what went wrong in words."""
+    """A delivery that its callback did not accept: the `reason` is its status, or an error in words."""
 
     product: str
     url: str
@@ -71,7 +67,7 @@ class Received:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What became of a delivery: the answer to its `inquiry`, None if it has none, and to itself, None if not sent."""
+    """The answers to the `inquiry` of a delivery, None if it has none, and to the `notification`, None if not sent."""
 
     inquiry: Received | None
     notification: Received | None
@@ -206,14 +202,11 @@ class _Pool:
                     # Closed for being idle, before the request was seen: that does not refuse it.
                     if lost.answered:
                         raise
-            return await self._post_on(await self._connect(), data)
-
-    async def _connect(self) -> _Connection:
-        _, connection = await asyncio.get_running_loop().create_connection(
-            _Connection, self._origin.host, self._origin.port, ssl=self._tls
-        )
-        self._all.add(connection)
-        return connection
+            _, connection = await asyncio.get_running_loop().create_connection(
+                _Connection, self._origin.host, self._origin.port, ssl=self._tls
+            )
+            self._all.add(connection)
+            return await self._post_on(connection, data)
 
     async def _post_on(self, connection: _Connection, data: bytes) -> int:
         try:
@@ -235,8 +228,8 @@ class _Pool:
 class Courier:
     """Sends deliveries from the event loop that it is used in; all but the counts belong to that loop.
 
-    `delivered` and `failed` count, `failures` keeps the last MOST_FAILURES, `pending` is how many are on their way or
-    waiting for their time. `refused`: how many were not sent because of the answer to their inquiry, or for want of it.
+    `delivered` and `failed` count, `failures` keeps the last MOST_FAILURES. `refused` counts those that were not sent
+    because of the answer to their inquiry, or its absence.
     """
 
     def __init__(self) -> None:
@@ -255,7 +248,7 @@ class Courier:
         return len(self._tasks) + len(self._timers)
 
     def dispatch(self, deliveries: Iterable[Callback]) -> None:
-        """Sends each of `deliveries` when its time has come; returns at once."""
+        """Sends each of `deliveries` when it is due; returns at once."""
         for delivery in deliveries:
             if delivery.after_s > 0:
                 self._send_later(delivery)
@@ -263,11 +256,11 @@ class Courier:
                 self._send(delivery)
 
     async def deliver(self, deliveries: Iterable[Callback]) -> None:
-        """Sends all of `deliveries` side by side, now, and returns when each has been taken or has failed."""
+        """Sends all of `deliveries` side by side, now, and returns when each is answered or has failed."""
         await asyncio.gather(*(self._deliver(delivery) for delivery in deliveries))
 
     async def close(self) -> None:
-        """Gives up what is pending and closes every connection. What comes after it is not sent."""
+        """Drops pending deliveries and all later ones, and closes every connection."""
         self._closed = True
         for timer in self._timers:
             timer.cancel()
@@ -296,7 +289,7 @@ class Courier:
         self._timers.add(timer)
 
     async def tell(self, delivery: Callback) -> Told:
-        """Sends `delivery` now, its inquiry first, and returns what became of both."""
+        """Sends `delivery` now, its inquiry first, and returns the answers to both."""
         asked, sent = delivery.inquiry, None
         answer = None if asked is None else await self._post(asked)
         if answer is not None and not answer.taken:

@@ -1,14 +1,11 @@
 """The named behaviours of a contract: seeded faults, which break requirements, and lawful variants, which break none.
 
-    faults      by name, the rows of `behaviours.toml` that are not lawful, and what can be derived beside them
-    fault       the one with a name, or a UsageError that says which may have been meant
-    variants    by name, the lawful rows
-    derived     for a requirement, the changes that break it and nothing else; none where that takes code
+Faults come from the rows of `behaviours.toml` that are not lawful, or are derived from a requirement:
 
-A requirement that is judged by the schemas is broken by a message that breaks them at its places: of what could be done
-to the members there, the first that breaks this requirement and no other in the examples of the contract. One that is
-judged by a probe is broken by a gateway that does not enforce what the probe tries; one that asks for no more than that
-the gateway survive the probe, by one that does not.
+- One that the schemas judge is broken by a message that violates them at its places. The fault is the first change of a
+  member there that breaks this requirement and no other in the examples of the contract.
+- One that a probe judges is broken by a gateway that waives the rule of the probe, or that crashes over it where the
+  requirement is to survive.
 """
 
 from __future__ import annotations
@@ -39,15 +36,15 @@ from conformance.mock.changes import changed_by
 from conformance.mock.choosing import holds, path_of
 from conformance.mock.message_changes import reshaping
 from conformance.mock.rules import TAGS
-from conformance.model.errors import SuiteError, UsageError, did_you_mean
+from conformance.model.errors import SuiteError
 from conformance.model.traffic import Request
 
 
 @dataclass(frozen=True, slots=True)
 class NamedBehaviour:
-    """A fault or a variant: `change` turns a behaviour into one that differs in this; `summary` says how in one line.
+    """A fault or a variant: a `change` of behaviours, and a `summary` of it in one line.
 
-    `breaks`: the ids of the requirements that fall with it, these and no others.
+    `breaks`: the ids of exactly the requirements that it breaks.
     """
 
     name: str
@@ -58,10 +55,10 @@ class NamedBehaviour:
 
 @cache
 def faults(contract: Contract) -> Mapping[str, NamedBehaviour]:
-    """The faults of a contract by their names: the rows of its file, in their order, and what else can be derived.
+    """The faults of a contract by their names: the rows of its file in their order, then derived ones.
 
-    A requirement that no row breaks alone, and that a fault follows from, has one called `breaks-` and its id.
-    Raises SuiteError for a row without changes that none follow for.
+    A requirement that no row breaks alone has a derived fault called `breaks-` and its id, where one can be derived.
+    Raises SuiteError for a row without changes whose requirement has no derived fault.
     """
     rows = [_of_row(contract, row) for row in contract.behaviours.rows if not row.lawful]
     alone = {each.breaks[0] for each in rows if len(each.breaks) == 1}
@@ -84,15 +81,6 @@ def _of_row(contract: Contract, row: BehaviourRow) -> NamedBehaviour:
     return NamedBehaviour(row.name, row.summary, row.breaks, changed_by(changes))
 
 
-def fault(name: str, contract: Contract) -> NamedBehaviour:
-    """The fault called `name`; UsageError, with the nearest names as its hint, if there is none."""
-    known = faults(contract)
-    if name in known:
-        return known[name]
-    hint = did_you_mean(name, known) or "--list-faults shows them all"
-    raise UsageError(f"there is no fault {name!r}; expected is the name of a fault", hint)
-
-
 @cache
 def variants(contract: Contract) -> Mapping[str, NamedBehaviour]:
     """The lawful variants of a contract by their names, in the order of its file."""
@@ -104,7 +92,7 @@ def variants(contract: Contract) -> Mapping[str, NamedBehaviour]:
 
 _WAIVED = frozenset({Expected.UNAUTHORIZED, Expected.REFUSED, Expected.REFUSED_AS_INVALID, Expected.NOT_ACCEPTED})
 
-# What is hardly ever taken: for one keyword or another, one of these is out of bounds.
+# Unlikely values: nearly every keyword forbids one of them.
 _VALUES: tuple[Any, ...] = ("", "~", 0, -1, 0.5, 10**9, [], {}, "~" * 10_000)
 
 Actions = Mapping[str, Any]
@@ -112,13 +100,13 @@ Actions = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class _Example:
-    """A message that keeps the contract; `kind`: what judges it."""
+    """A message that keeps the contract, and its `kind`."""
 
     kind: Message
     content: Mapping[str, Any]
 
     def broken_by(self, contract: Contract, actions: Actions) -> frozenset[str]:
-        """The requirements that fall with it when it is changed so."""
+        """The requirements that it breaks after this change."""
         moment = Moment(1, 1, _NO_REQUEST, self.kind.command, None, None, "", 0.0, contract=contract)
         reshape, kind = reshaping(actions), self.kind
         if ANSWER in kind.groups:
@@ -127,7 +115,7 @@ class _Example:
             changed = reshape(Callback("", "", self.content), moment).content
             kind = _notification(contract, kind, changed)
         found = contract.schemas.violations(kind.schema, changed)
-        # A value of the wrong type breaks nothing else by what it is.
+        # A value of the wrong type counts for no other keyword.
         mistyped = {each.pointer for each in found if each.keyword == "type"}
         return frozenset(
             owner
@@ -138,9 +126,9 @@ class _Example:
 
 
 def _notification(contract: Contract, kind: Message, content: Any) -> Message:
-    """The kind of message that a notification is by the outcome that it tells."""
-    told = content.get(contract.notification.outcome) if isinstance(content, Mapping) else None
-    succeeded = told == contract.notification.success if isinstance(told, str) else None
+    """The kind of a notification by its outcome."""
+    outcome = content.get(contract.notification.outcome) if isinstance(content, Mapping) else None
+    succeeded = outcome == contract.notification.success if isinstance(outcome, str) else None
     product = kind.schema.rpartition("/")[0]
     return notified_of(kind.command or "", product, contract.schemas, succeeded=succeeded) or kind
 
@@ -150,7 +138,7 @@ _NO_REQUEST = Request("POST", "", (), b"")
 
 @cache
 def derived(contract: Contract, requirement: Requirement) -> tuple[Change, ...]:
-    """The changes that break a requirement and nothing else; empty where none follow from how it is judged."""
+    """The changes that break a requirement and nothing else; empty where none can be derived."""
     judge = requirement.judge
     if isinstance(judge, ByPlace):
         return tuple(_breaking(contract, requirement, judge))
@@ -172,7 +160,7 @@ def _breaking(contract: Contract, requirement: Requirement, judge: ByPlace) -> I
         examples = [
             example for each in kinds if group in (*each.groups, each.schema) for example in _examples(contract, each)
         ]
-        # Messages of one kind with the same members are as good as one.
+        # One message of each kind and set of members is enough.
         unlike = list({(each.kind, tuple(each.content)): each for each in examples}.values())
         actions = next((each for each in _tries(contract, requirement, unlike) if each), None)
         if actions is not None:
@@ -180,7 +168,7 @@ def _breaking(contract: Contract, requirement: Requirement, judge: ByPlace) -> I
 
 
 def _tries(contract: Contract, requirement: Requirement, examples: list[_Example]) -> Iterator[Actions | None]:
-    """What breaks the requirement and no other, the mildest first; None for what breaks none, or another one."""
+    """Changes that break the requirement and no other, the mildest first; None for any other change."""
     tried: set[str] = set()
     for pointer, keyword in (place for each in examples for place in _owned(contract, each.kind, requirement.id)):
         everywhere = all(holds(each.content, path_of(contract, pointer, notified=False)) for each in examples)
@@ -192,13 +180,13 @@ def _tries(contract: Contract, requirement: Requirement, examples: list[_Example
 
 
 def _breaks_alone(contract: Contract, requirement: Requirement, examples: Iterable[_Example], actions: Actions) -> bool:
-    at_all = False
+    broken = False
     for each in examples:
-        if broken := each.broken_by(contract, actions):
-            at_all = True
-            if broken != {requirement.id}:
-                return False
-    return at_all
+        found = each.broken_by(contract, actions)
+        if found - {requirement.id}:
+            return False
+        broken = broken or bool(found)
+    return broken
 
 
 @cache
@@ -231,7 +219,7 @@ def _owned(contract: Contract, kind: Message, requirement: str) -> tuple[tuple[s
 
 
 def _choosing(contract: Contract, requirement: Requirement, message: str) -> dict[str, Any]:
-    """What chooses the messages of a group, or of a schema, of the commands that the requirement is about."""
+    """Chooses the messages of a group, or of a schema, of the commands of the requirement."""
     folder, _, kind = message.rpartition("/")
     if folder:
         command = next(command.name for command in contract.commands.values() if command.folder == folder)
@@ -242,7 +230,7 @@ def _choosing(contract: Contract, requirement: Requirement, message: str) -> dic
 
 
 def _against(pointer: str, keyword: str, *, everywhere: bool) -> list[Actions]:
-    """What could be done to a member so that it breaks a keyword; one that is not `everywhere` is put there."""
+    """Changes by which a member may break a keyword; a member that is not `everywhere` is added."""
     if keyword == "required":
         return [{"remove": pointer}]
     if not pointer:

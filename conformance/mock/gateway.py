@@ -1,10 +1,7 @@
 """The contract as a state machine without I/O: a request and the time go in, the answer and its notifications come out.
 
-    Gateway     the state (balance, window of similar requests, rate) and the rules, one step each, in `STEPS`
-    Reaction    a reply, and the notifications that follow it
-
-What the rules are is in `rules`, and what an accepted request sets going in `transactions`. A refused request changes
-nothing but the count of requests.
+Each of `STEPS` checks one of the `rules`; `transactions` has the effects of an accepted request. A refused request
+changes nothing but the count of requests.
 """
 
 from __future__ import annotations
@@ -57,8 +54,8 @@ class Reaction:
 class Visit:
     """A request on its way through the steps.
 
-    `payload` is the body as an object, None as long as there is none. `excused`: a waived rule has left nothing that
-    the rules about body and members could be applied to. `excused_members`: those that break a waived rule.
+    `payload` is the body as an object, None before it is read. `excused`: a rule was waived, without which the rules
+    about body and members do not apply. `excused_members`: those that break a waived rule.
     """
 
     request: Request
@@ -70,7 +67,7 @@ class Visit:
 
     @property
     def members(self) -> Mapping[str, Any]:
-        """The payload's members; none if there is no payload."""
+        """The payload's members, if there is a payload."""
         return self.payload or {}
 
 
@@ -105,7 +102,7 @@ class Gateway:
     def answer(self, request: Request, now: float) -> Reaction:
         """The answer to `request`, whose `url` is the target with its query, at `now` (seconds of a monotonic clock).
 
-        No request makes it raise. SuiteError if the behaviour refuses with a tag that there is none of.
+        No request makes it raise. SuiteError if the behaviour refuses with an unknown tag.
         """
         self.count += 1
         visit = Visit(request, now)
@@ -191,7 +188,7 @@ class Gateway:
             yield BrokenRule("window")
 
     def names(self, visit: Visit) -> Iterator[BrokenRule]:
-        """What has to be registered to the account is."""
+        """Values that have to be registered to the account are."""
         if visit.excused:
             return
         for member, value in visit.members.items():
@@ -216,7 +213,7 @@ class Gateway:
     # --- Deciding
 
     def _first_breach(self, visit: Visit) -> BrokenRule | None:
-        """The first rule broken that is not waived. Steps go on behind a breach, so they are drawn one by one."""
+        """The first broken rule that is not waived. Steps have effects after a breach, so it draws them one by one."""
         for step in STEPS:
             for breach in step(self, visit):
                 if breach.tag not in self.behaviour.waived:
@@ -256,7 +253,7 @@ class Gateway:
         success = self.contract.answer.success
         content = self._envelope(success, success_reason(self.contract), moment.request_id)
         if command and self.contract.account and command.name == self.contract.account.command:
-            content |= self.account.told(self.balance)
+            content |= self.account.details(self.balance)
         reply = Reply(success, (JSON_HEADER,), content)
         if command is None or command.product is None:
             return reply, ()
@@ -297,7 +294,7 @@ class Gateway:
         return {roles.code: status, roles.reason: reason, roles.id: request_id}
 
     def _similar(self, visit: Visit) -> tuple[str, ...] | None:
-        """What makes a request similar to others; None where the command has no window, or nothing is to compare."""
+        """The key of similar requests; None where the command has no window, or the members to compare are missing."""
         command = visit.command
         key = command.window.key(visit.members) if command and command.window else None
         if command is None or command.window is None or key is None:
@@ -325,7 +322,7 @@ STEPS: tuple[Step, ...] = (
     Gateway.chosen_number,
     Gateway.funds,
 )
-"""The rules in the order in which they are looked at; `behaviour.additional_refusals` come after them."""
+"""The rules in the order of checking; `behaviour.additional_refusals` come after them."""
 
 
 def _window_s(visit: Visit) -> float:
@@ -357,7 +354,7 @@ class Rate:
 
 
 class RecentRequests:
-    """The requests that were accepted lately, each known by what makes two of them similar."""
+    """The keys of the requests that were accepted lately."""
 
     def __init__(self) -> None:
         self._accepted_at: dict[Hashable, float] = {}
@@ -368,9 +365,9 @@ class RecentRequests:
         return at is not None and now - at < length_s
 
     def add(self, similar: Hashable, now: float, length_s: float) -> None:
-        """A request was accepted at `now`; those that were accepted `length_s` before are forgotten."""
+        """A request was accepted at `now`; forgets those that were accepted `length_s` before."""
         self._accepted_at.pop(similar, None)
         self._accepted_at[similar] = now
-        # In order of acceptance, so what has run out is at the front: served for days, it keeps five minutes.
+        # In order of acceptance, so the oldest are at the front: a mock that runs for days remembers five minutes.
         while now - self._accepted_at[oldest := next(iter(self._accepted_at))] >= length_s:
             del self._accepted_at[oldest]

@@ -1,9 +1,7 @@
-"""What a faulty gateway does because of what it was asked before: ids given again, equals refused, money spent.
+"""Faults that depend on earlier requests: ids given again, repeats refused, money spent.
 
-    MEMORIES    name → the function that makes the change, for rows that have it as `written`
-
-An id is only ever shared by requests with the same outcome: a notification for an accepted request must not look like
-one for a refused request.
+Only requests with the same outcome ever share an id: a notification for an accepted request must not look like one for
+a refused request.
 """
 
 from __future__ import annotations
@@ -32,14 +30,14 @@ from conformance.mock.behaviour import (
 from conformance.mock.choosing import ABSENT, choice, edited, member, nth, path_of, recipient, to_the_sample_recipient
 from conformance.mock.transactions import shape_of_ids, unprompted
 
-# How many accepted requests back the repeated id was given: not the last one, which would be the easiest to notice.
+# A repeated id was given so many accepted requests ago: the last one would be the easiest to notice.
 BACK = 5
 # More requests than are ever on their way together.
 NOT_AT_ONCE = 40
-# By how many numbers each command is behind the one that was first asked for before it.
+# Each command counts so many numbers behind the one that came first before it.
 LATER_BY = 2
 SPENT_ON_A_REFUSAL = 1  # whole units of money
-# When the first of what no request precedes happened; the day is nobody's business.
+# The time of the first unsolicited transaction; any day will do.
 EPOCH = datetime(2024, 1, 1, 9, tzinfo=UTC)
 
 
@@ -85,17 +83,17 @@ def _same_for_equals() -> ChoiceOfId:
     return choose
 
 
-def _telling_the_recipient(moment: Moment) -> str:
+def _from_recipient(moment: Moment) -> str:
     """The id is the recipient of the payload and a counter."""
     named = recipient(moment)
     return f"{named}-{moment.count:06}" if named else moment.request_id
 
 
 def _numbered_per_command(every: int) -> ChoiceOfId:
-    """Each `every`-th accepted request of a command gets a number there as its id, as those of the others do.
+    """Each `every`-th accepted request of a command gets its number there as its id, so that commands share ids.
 
-    Each command begins to count some later than the one before, and no number is given again among requests that may
-    have come at the same instant: else they would now and then share an id as those do that share it at once.
+    Each command counts some numbers behind the one before, and no number is given again among requests that may have
+    come at the same instant: sharing an id at once is another fault.
     """
     counts: dict[str | None, int] = {}
     given: dict[int, int] = {}
@@ -121,7 +119,7 @@ def _numbered_per_command(every: int) -> ChoiceOfId:
 class _Known:
     """Refuses a request that has the same `members`, or the same body, as one that was accepted `times` before.
 
-    Those to the recipient of the documented sample are spared: they are there to show something else.
+    Spares those to the recipient of the documented sample, which serve other requirements.
     """
 
     def __init__(self, members: list[str] | None, times: int, which: Which, *, spares_sample: bool) -> None:
@@ -134,12 +132,10 @@ class _Known:
         return moment.command, values
 
     def refuses(self, moment: Moment) -> bool:
-        """Only requests that the row chooses are."""
         known = self._chooses(moment, None) and self._accepted.get(self._key(moment), 0) >= self._times
         return known and not (self._spares_sample and to_the_sample_recipient(moment))
 
     def remember(self, moment: Moment) -> None:
-        """Of what is accepted."""
         if moment.refusal is None and self._chooses(moment, None):
             self._accepted[self._key(moment)] += 1
 
@@ -182,11 +178,11 @@ def _spends(refused: list[str]) -> Effect:
     return effect
 
 
-# --- What no request precedes
+# --- Unsolicited notifications
 
 
 def _unasked_for(every: int) -> DeliveriesChange:
-    """Each `every`-th accepted request something else happens, of every product that has a callback for it."""
+    """Adds an unsolicited notification of every product with such a callback to each `every`-th accepted request."""
     due = nth(every)
 
     def change(sent: tuple[Callback, ...], moment: Moment) -> tuple[Callback, ...]:
@@ -202,7 +198,7 @@ def _unasked_for(every: int) -> DeliveriesChange:
 MEMORIES: Mapping[str, Callable[..., Effect]] = {
     "repeating-ids": lambda every: renaming(lambda: _repeating(every)),
     "same-ids-for-equals": lambda: renaming(_same_for_equals),
-    "telling-the-recipient": lambda: renaming(lambda: _telling_the_recipient),
+    "telling-the-recipient": lambda: renaming(lambda: _from_recipient),
     "numbered-per-command": lambda every: renaming(lambda: _numbered_per_command(every)),
     "refuses-known": _refuses_known,
     "spends": _spends,

@@ -1,8 +1,6 @@
 """Changes of one message, an answer or a notification: the words of schemas/formats/behaviours.json.
 
-    reshaping       makes a function from the words of a change, to be applied in their order
-
-One that changes a member leaves a message alone whose content is no object, or whose body was already replaced.
+A change of a member does not apply to a message without an object as its content, or whose body was already replaced.
 """
 
 from __future__ import annotations
@@ -33,7 +31,7 @@ FEE = 3  # whole units of money
 
 
 def reshaping(actions: Mapping[str, Any]) -> Reshape:
-    """Apply the words in their order, but for those that are about more than one message."""
+    """Makes a function that applies the words of a change in their order, but those about more than one message."""
 
     def reshape(message: Any, moment: Moment) -> Any:
         for word, value in actions.items():
@@ -77,12 +75,12 @@ def _remove(names: str | list[str], message: Message, moment: Moment) -> Any:
 
 
 def _keep(names: list[str], message: Message, moment: Moment) -> Any:
-    kept = {of_message(message, moment, name)[0] for name in names}
-    return {name: value for name, value in message.content.items() if name in kept}
+    members = {of_message(message, moment, name)[0] for name in names}
+    return {name: value for name, value in message.content.items() if name in members}
 
 
 def _members(changes: Mapping[str, str], makings: Mapping[str, Making], message: Message, moment: Moment) -> Any:
-    """Members that are there are made of their own values."""
+    """Makes new values of the members that are present."""
     content = message.content
     for name, word in changes.items():
         content = edited(content, of_message(message, moment, name), _made_by(makings[word], moment))
@@ -94,10 +92,7 @@ def _made_by(making: Making, moment: Moment) -> Callable[[Any], Any]:
 
 
 def _number(value: Any, moment: Moment) -> Any:
-    """The number that a text is; that of the request where it is none.
-
-    Digits that begin with a zero stay a text: no number tells them from others.
-    """
+    """The number in a text, or that of the request. Digits behind a zero stay text: a number would lose the zero."""
     if not isinstance(value, str) or not value.isdigit():
         return moment.count
     return int(value) if value == str(int(value)) else value
@@ -157,13 +152,13 @@ def _rename(names: Mapping[str, str], message: Message, moment: Moment) -> Any:
 def _contradict(_: bool, message: Message, moment: Moment) -> Any:  # noqa: FBT001 - as a row has it
     content, roles = message.content, moment.contract.notification
     if content.get(roles.outcome) != roles.success:
-        return {**content, **success_told(moment)}
+        return {**content, **success_outcome(moment)}
     failure = next(iter(failures(moment.contract, moment.asked)), None) if moment.asked else None
     return {**content, roles.outcome: failure.code, roles.reason: failure.reason} if failure else content
 
 
-def success_told(moment: Moment) -> dict[str, Any]:
-    """What a notification tells of a success, whatever it is about."""
+def success_outcome(moment: Moment) -> dict[str, Any]:
+    """Outcome and reason in the notification of a success."""
     roles = moment.contract.notification
     return {roles.outcome: roles.success, roles.reason: success_reason(moment.contract)}
 
@@ -211,8 +206,8 @@ def _phrase(status: int) -> str:
 
 
 def _page(_: bool, reply: Reply, _moment: Moment) -> Reply:  # noqa: FBT001 - as a row has it
-    said = f"{reply.status} {_phrase(reply.status)}"
-    page = f"<!DOCTYPE html>\n<html><head><title>{said}</title></head><body><h1>{said}</h1></body></html>\n"
+    title = f"{reply.status} {_phrase(reply.status)}"
+    page = f"<!DOCTYPE html>\n<html><head><title>{title}</title></head><body><h1>{title}</h1></body></html>\n"
     return replace(reply, headers=_declaring(reply.headers, "text/html"), raw=page.encode())
 
 
@@ -233,10 +228,11 @@ def _header(values: Mapping[str, str], message: Message, _: Moment) -> Message:
 
 
 def _followed(_: bool, reply: Reply, moment: Moment) -> Reply:  # noqa: FBT001 - as a row has it
-    """A second answer comes behind it on the same connection, whole and right, to nobody's request."""
+    """A second, valid answer follows on the same connection, to nobody's request."""
     roles = moment.contract.answer
-    said = {roles.code: roles.success, roles.reason: "Request processed", roles.id: f"second-{moment.count}"}
-    body = json_bytes(said)
+    body = json_bytes(
+        {roles.code: roles.success, roles.reason: "Request processed", roles.id: f"second-{moment.count}"}
+    )
     status = f"{roles.success} {_phrase(roles.success)}".encode()
     head = b"HTTP/1.1 %b\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % (status, len(body))
     return replace(reply, beyond=head + body)
@@ -250,7 +246,7 @@ def _in_query(_: bool, delivery: Callback, _moment: Moment) -> Callback:  # noqa
 
 
 def _callback(where: str, delivery: Callback, moment: Moment) -> Callback:
-    """To the callback of another product, to that of what no request precedes, or with another query."""
+    """To the callback of another product, to one for unsolicited notifications, or with another query."""
     if where == "another product":
         return _to_first_of(moment.contract.products, delivery, moment)
     if where == "unsolicited":
@@ -265,7 +261,7 @@ def _to_first_of(products: Iterable[str], delivery: Callback, moment: Moment) ->
 
 
 def _inquiry(actions: Mapping[str, Any] | Literal[False], delivery: Callback, moment: Moment) -> Callback:
-    """The inquiry before a notification is changed, or is not made."""
+    """Changes the inquiry before a notification, or leaves it out."""
     asked = delivery.inquiry
     return replace(delivery, inquiry=reshaping(actions)(asked, moment) if actions and asked else None)
 

@@ -1,15 +1,8 @@
 """The rules that the mock gateway keeps: one tag per rule, one answer per tag.
 
-    credential_breaches     tags of what is wrong with the Authorization header
-    content_type_breach     the tag of what is wrong with how the body is declared
-    read_body               the payload, or the tag of what is wrong with the body and the best reading of it
-    member_breaches         what is wrong with the members
-    refusal_of              tag → RefusalAnswer
-
-The tag of what a probe breaks is the probe's name (`credential.absent`), and the words are in its row. Faults name
-these tags, to have a rule waived or to have the gateway crash over it. The best reading is for a gateway whose rule is
-waived: it takes what it can get out of the body. Where the contract is silent (longer messages, other members), the
-gateway takes what comes.
+The tag of a rule that a probe breaks is the probe's name (`credential.absent`), and the words are in its row. Faults
+name these tags, to waive a rule or to have the gateway crash over it. Where the contract is silent (longer messages,
+other members), the gateway accepts everything.
 """
 
 from __future__ import annotations
@@ -38,7 +31,7 @@ UNAUTHORIZED, VALIDATION_STATUS = 401, 422
 
 METHOD, UNKNOWN_COMMAND = "method.*", "unknown-command.*"
 
-# The rules that probes break, by kind of probe, as the mock gateway can tell them apart.
+# The rules that probes break, by kind of probe, as far as the mock gateway can distinguish them.
 _ASPECTS: Mapping[str, str] = {
     "credential": "absent other-scheme empty not-base64 swapped other-case wrong-key wrong-secret",
     "malformed": "absent-content-type other-content-type"
@@ -68,8 +61,8 @@ class BrokenRule:
     refusal: RefusalAnswer | None = None
 
 
+# Seconds in Retry-After: the least that the header can express, and enough for the rate to recover.
 RETRY_AFTER_S = 1
-"""Seconds that a client is told to wait: the least that the header can say, and enough for the rate to recover."""
 
 
 def challenge(contract: Contract) -> tuple[str, str]:
@@ -78,7 +71,7 @@ def challenge(contract: Contract) -> tuple[str, str]:
     return "WWW-Authenticate", f'{contract.authentication.scheme} realm="{contract.title}"{charset}'
 
 
-# By kind of probe, with which status one is refused whose row does not say so.
+# By kind of probe, the status of refusals whose row has none.
 _OF_KIND: Mapping[str, int] = {
     "credential": UNAUTHORIZED,
     "malformed": 400,
@@ -87,7 +80,7 @@ _OF_KIND: Mapping[str, int] = {
     "broken": VALIDATION_STATUS,
 }
 
-# Rules that a gateway has beside those that probes break: status and words, {} for those of the contract.
+# Rules that no probe breaks: status and words, {} for the words of the contract.
 _OF_ITS_OWN: Mapping[str, tuple[int, str]] = {
     "rate": (429, "{}"),
     "too-long": (VALIDATION_STATUS, "{}: a message is too long"),
@@ -96,24 +89,24 @@ _OF_ITS_OWN: Mapping[str, tuple[int, str]] = {
     "unregistered": (403, "{}: a name in the request is not registered to the account"),
     "funds": (402, "{}"),
 }
-_HEADERS: Mapping[str, tuple[tuple[str, str], ...]] = {"rate": (("Retry-After", str(RETRY_AFTER_S)),)}
 
 
 @cache
 def refusal_of(contract: Contract, tag: str) -> RefusalAnswer:
-    """The answer to a request that breaks a rule. SuiteError for a tag that is none."""
+    """The answer to a request that breaks a rule. SuiteError for an unknown tag."""
     if tag not in TAGS:
         raise SuiteError(f"the behaviour refuses with the tag {tag!r}, which is none of {', '.join(sorted(TAGS))}")
     if tag in _OF_ITS_OWN:
         status, words = _OF_ITS_OWN[tag]
-        return RefusalAnswer(status, words.format(_words(contract, status)), _HEADERS.get(tag, ()))
+        headers = (("Retry-After", str(RETRY_AFTER_S)),) if tag == "rate" else ()
+        return RefusalAnswer(status, words.format(_words(contract, status)), headers)
     probe = contract.probes.get(tag)
     status = (probe and probe.status) or _OF_KIND[tag.partition(".")[0]]
     return RefusalAnswer(status, (probe and probe.reason) or _words(contract, status))
 
 
 def _words(contract: Contract, status: int) -> str:
-    """In which words the contract's examples refuse with a status; those of HTTP, where none does."""
+    """The words of a refusal with a status in the contract's examples, or else in HTTP."""
     roles = contract.answer
     for example in contract.schemas.schema("response.error").get("examples", ()):
         if example.get(roles.code) == status:
@@ -125,12 +118,12 @@ _OF_PROBES = (f"{kind}.{aspect}" for kind, aspects in _ASPECTS.items() for aspec
 TAGS = frozenset((*_OF_ITS_OWN, *_OF_PROBES, METHOD, UNKNOWN_COMMAND))
 """The tags of all rules."""
 
+# The answer of a behaviour that crashes over a rule.
 CRASH = RefusalAnswer(500, "Internal error; try again later")
-"""What a behaviour that crashes over a rule answers instead of the rule's own refusal."""
 
 
 def credential_breaches(headers: Headers, account: Account) -> Iterator[str]:
-    """The tags of what is wrong with the request's credential; nothing if it is the account's.
+    """The tags of the rules that the request's credential breaks; nothing if it is the account's.
 
     A wrong key together with a wrong secret yields both tags, so that waiving one still refuses the request.
     """
@@ -179,12 +172,12 @@ def _pair_breaches(token: str, account: Account) -> Iterator[str]:
 
 FORM_TYPE = "application/x-www-form-urlencoded"
 FORM = re.compile(r"""[^\s{}\[\]"=&]+=[^\s{}\[\]"]*""")
-# Possessive, and it matches an unterminated string too: what clients send must not make it look twice at a byte.
+# Possessive, and it matches an unterminated string too, so that no input makes it look twice at a byte.
 STRING = re.compile(r'"(?:[^"\\]++|\\.)*+(")?', re.DOTALL)
 
 
 def content_type_breach(headers: Headers, body: bytes) -> str | None:
-    """The tag of what is wrong with the Content-Type, None if the body is declared as JSON.
+    """The tag of the rule that the Content-Type breaks, None if it declares JSON.
 
     A form that is declared as one breaks the rule about forms; JSON declared as a form breaks that about the type.
     """
@@ -199,7 +192,7 @@ def content_type_breach(headers: Headers, body: bytes) -> str | None:
 
 
 def read_body(body: bytes) -> tuple[str | None, Mapping[str, Any]]:
-    """The tag of what is wrong with the body (None: nothing), and the best reading of it as a payload."""
+    """The tag of the rule that the body breaks, if any, and its best reading for a gateway that waives the rule."""
     if not body.strip():
         return "malformed.empty-body", {}
     try:
@@ -234,13 +227,12 @@ def _form(text: str) -> Mapping[str, Any]:
         return {}
 
 
+# Characters. The contract has no limit, but gateways have one; this one is well above three segments (459).
 LONGEST_MESSAGE = 2000
-"""Characters. The contract has no limit; a gateway has one, and this one lies well above the three segments (459)
-that it should accept."""
 
 LENIENT_NUMBER = re.compile(r"\+?[0-9]+")
 
-# Units of money that no operator has ever moved at once, in as many digits as the gateway can reckon with.
+# More money than any operator moves at once, in as many digits as the gateway can calculate with.
 BEYOND_ANY_LIMIT = re.compile(r"[1-9][0-9]{6,11}")
 
 
@@ -254,7 +246,7 @@ class MemberBreach:
 
 
 def _tag_and_words(keywords: Collection[str], value: Any) -> tuple[str, str]:
-    """The rule that a member breaks by those keywords of its schema, and what is wrong with it; None also if absent."""
+    """The rule that a member breaks by those keywords of its schema, and the message; None for an absent value, too."""
     if "required" in keywords:
         return "broken.missing", "is required"
     if value is None:
@@ -272,15 +264,15 @@ def taken(payload: Mapping[str, Any], behaviour: Behaviour) -> Mapping[str, Any]
     """The payload as the gateway takes it: with `coerces_numbers`, whole numbers become strings of digits."""
     if not behaviour.coerces_numbers:
         return payload
-    return {member: _coerced(value) for member, value in payload.items()}
 
+    def coerced(value: Any) -> Any:
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return value
+        # A float beyond 15 digits is not an exact number of shillings or a telephone number; it stays a number.
+        whole = isinstance(value, int) or (value.is_integer() and abs(value) < 10**15)
+        return str(int(value)) if whole else value
 
-def _coerced(value: Any) -> Any:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return value
-    # A float beyond 15 digits is no exact number of shillings or digits of a telephone; it stays a number.
-    whole = isinstance(value, int) or (value.is_integer() and abs(value) < 10**15)
-    return str(int(value)) if whole else value
+    return {member: coerced(value) for member, value in payload.items()}
 
 
 def member_breaches(
@@ -302,7 +294,7 @@ def member_breaches(
         value = documented.get(member)
         broken = {each for each in keywords if not _excused(contract, command, member, each, value, behaviour)}
         if isinstance(value, int | float) and not isinstance(value, bool) and broken:
-            # What is wrong with a number in digits, too, is worse than that it is a number.
+            # A rule that the digits of a number break, too, comes before the one about its type.
             in_digits = _violated(contract, command.request_schema, {**documented, member: str(value)}).get(member)
             broken, value = (in_digits, str(value)) if in_digits else (broken, value)
         if broken:
@@ -318,10 +310,10 @@ def _violated(contract: Contract, schema: str, payload: Mapping[str, Any]) -> di
     return keywords
 
 
-def _excused(  # noqa: PLR0913, PLR0917 - what is broken, and who it is sent to
+def _excused(  # noqa: PLR0913, PLR0917 - the breach and its circumstances
     contract: Contract, command: Command, member: str, keyword: str, value: Any, behaviour: Behaviour
 ) -> bool:
-    """Whether the gateway accepts what the strict schema does not: the contract is silent there."""
+    """Whether the contract is silent about a value that the strict schema rejects, so that the gateway accepts it."""
     if keyword == "maxLength" and member in texts_of(contract, command):
         return True
     paid = command.money is not None and member == command.money.member

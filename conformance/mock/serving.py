@@ -1,10 +1,6 @@
 """The mock gateway over real HTTP, in a thread of its own.
 
-    MockServer      serves a `Gateway` and sends the notifications that its answers lead to
-    serve_mock      the same from an account and a behaviour, for a `with`
-    CONTROL         the path below which a client has something started that no request precedes, by a POST
-
-An ASGI application under uvicorn, with the protocol class of `answering` beneath.
+An ASGI application under uvicorn, on the protocol class of `answering`.
 """
 
 from __future__ import annotations
@@ -17,7 +13,6 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from random import Random
-from types import TracebackType
 from typing import Any, Self
 
 from conformance.mock.account import Account
@@ -37,10 +32,10 @@ from conformance.wire.request_reader import Unreadable
 
 ANY_PORT = Address("127.0.0.1", 0)
 
-# Pending notifications are dropped at the end, which takes no time; the bound is for a loop that is stuck.
+# Stopping drops pending notifications at once; the limit is for a loop that is stuck.
 STOP_WITHIN_S = 2.0
 
-
+# A POST to PRODUCT below this path starts a transaction that no request precedes.
 CONTROL = "/unsolicited/"
 
 
@@ -53,19 +48,19 @@ class Initiated:
 
     @property
     def went_through(self) -> bool:
-        """Whether it was notified of: nobody had to be asked, or whoever was asked agreed."""
+        """Whether the notification was sent: there was no inquiry, or it was accepted."""
         return self.told.notification is not None
 
     @property
     def in_words(self) -> str:
-        """How it ended, in one line."""
+        """The outcome in one line."""
         asked, notified = self.told.inquiry, self.told.notification
         inquiry = "" if asked is None else f"inquiry {asked.in_words}, "
         return inquiry + ("refused" if notified is None else f"notification {notified.in_words}")
 
 
 class Initiator:
-    """Starts what no request precedes, for the account of `gateway`. `seed` settles what is made up."""
+    """Starts transactions that no request precedes, for the account of `gateway`; `seed` determines their values."""
 
     def __init__(self, gateway: Gateway, courier: Courier, seed: int) -> None:
         self._gateway = gateway
@@ -75,10 +70,10 @@ class Initiator:
         self._random = Random(f"{seed}/unsolicited")
 
     async def start(self, product: str, members: Mapping[str, Any] | None = None) -> Initiated:
-        """Start one that tells these `members`, and wait for its end.
+        """Start one whose notification has these `members`, and wait for its end.
 
-        Raises UsageError for a product that is notified of requests alone, one without a callback, and members by which
-        the notification would not be valid.
+        Raises UsageError for a product without unsolicited notifications, one without a callback, and members that make
+        the notification invalid.
         """
         row = self._contract.unsolicited.get(product)
         if row is None:
@@ -97,7 +92,7 @@ class Initiator:
         return initiated
 
     async def answer(self, request: Request) -> Reply:
-        """Do what a POST below `CONTROL` asks for: start one of the product, with the members in its body."""
+        """Answer a POST below `CONTROL`: start a transaction of the product, with the members in its body."""
         product = request.url.partition("?")[0].removeprefix(CONTROL)
         if request.method != "POST":
             return Reply(405, (JSON_HEADER, ("Allow", "POST")), {"error": f"expected a POST, not a {request.method}"})
@@ -122,8 +117,8 @@ def _reply(status: int, content: Mapping[str, Any]) -> Reply:
 class MockServer:
     """A `gateway` served on the address `listen`; a context manager. `url` is the base URL, `requests` counts.
 
-    `courier` counts notifications. `seed` settles what is made up of what no request precedes; `controlled`: whoever
-    reaches it may have such a thing started (`CONTROL`).
+    `courier` counts notifications. `controlled`: clients may start transactions that no request precedes (`CONTROL`),
+    with values determined by `seed`.
     Raises EnvironmentFailure on construction if the address cannot be had, and SuiteError on entering if serving fails.
     """
 
@@ -161,7 +156,7 @@ class MockServer:
 
     @property
     def errors(self) -> tuple[Exception, ...]:
-        """What the behaviour's own functions have raised: a bug in one of them."""
+        """Errors of the behaviour's own functions: bugs in them."""
         return self._thread.errors
 
     def initiate(self, product: str, members: Mapping[str, Any] | None = None) -> Initiated:
@@ -173,7 +168,7 @@ class MockServer:
         self._thread.start()
 
     def stop(self) -> None:
-        """Stops serving; notifications that are still pending are dropped. Once stopped, does nothing."""
+        """Stops serving and drops pending notifications. Once stopped, does nothing."""
         try:
             with suppress(RuntimeError):  # it does not serve any more, or never did
                 self._thread.submit(self.courier.close()).result(STOP_WITHIN_S)
@@ -184,7 +179,7 @@ class MockServer:
         self.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
     async def _application(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
@@ -215,6 +210,6 @@ def serve_mock(
     *,
     controlled: bool = False,
 ) -> MockServer:
-    """A mock gateway for `account`, to be used in a `with`; its transactions carry the present time."""
+    """A mock gateway for `account`, to be used in a `with`; its transactions have the current time."""
     epoch = datetime.now(UTC) - timedelta(seconds=time.monotonic())
     return MockServer(Gateway(account, behaviour, seed, epoch), listen, seed, controlled=controlled)

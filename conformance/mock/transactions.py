@@ -1,15 +1,7 @@
-"""What an accepted request sets going: what it costs, how it ends, and the notification that says so.
+"""The transaction of an accepted request: its price, its outcome and its notification.
 
-    price           what a transaction takes from the account (negative: brings in)
-    Transaction     an accepted request and its outcome
-    result          the content of its notification
-    unprompted      the notification of a transaction that no request precedes, and the inquiry before it
-    TextShape       texts like one example of the contract: ids, receipts
-    shape_of_ids    the shape of the ids of a contract, which its schema takes
-    success_reason  what an accepted request is answered in words
-
-A notification has the members of its product's schema: those with a role are told by it, those that a request has too
-have the request's value, and the others are as in the schema's example.
+A notification has the members of its product's schema: those with a role get the value of the role, those that a
+request has too the request's value, and the others that of the schema's example.
 """
 
 from __future__ import annotations
@@ -29,17 +21,17 @@ from conformance.mock.account import OPENING_BALANCE, TransactionOutcome
 from conformance.mock.behaviour import Callback
 from conformance.model.errors import UsageError
 
+# The price of a command without an amount, in whole units of money; the contract has no prices of messages.
 FEE = 1
-"""Whole units of money for what moves none; what a message costs is not contract."""
 
+# An amount of more digits is not money: a payload whose form is not checked may hold anything.
 MOST_DIGITS = 12
-"""An amount of more digits is no amount of money: a payload whose form is not checked may hold anything."""
 
 
 def price(command: Notified, payload: Mapping[str, Any]) -> int:
-    """What it takes from the account if it succeeds; negative if it brings money in.
+    """The price of a successful transaction; negative if it brings money in.
 
-    An amount that is not a string of digits, which is accepted only where a rule is waived, moves nothing.
+    An amount that is not a string of digits moves nothing; only a waived rule lets one through.
     """
     if command.money is None:
         return FEE if isinstance(command, Command) and command.product is not None else 0
@@ -63,7 +55,7 @@ class Transaction:
 
 
 def result(contract: Contract, transaction: Transaction, random: Random) -> dict[str, Any]:
-    """The content of the notification about `transaction`, each member that its product documents included."""
+    """The content of the notification about `transaction`, with each documented member of its product."""
     roles, payload = contract.notification, transaction.payload
     members, request, known_to_requests = _form(contract, transaction.command)
     by_role: dict[str | None, Callable[[Any], Any]] = {
@@ -88,16 +80,16 @@ def result(contract: Contract, transaction: Transaction, random: Random) -> dict
 
 @cache
 def _form(contract: Contract, command: Notified) -> tuple[Mapping[str, Any], Mapping[str, Any], frozenset[str]]:
-    """The example of each member of a notification, the request that it tells of, and the members of any request."""
+    """The example of each member of a notification, the request of that example, and the members of any request."""
     roles = contract.notification
-    told = contract.schemas.resolved(command.notification_schema)
+    notification = contract.schemas.resolved(command.notification_schema)
     asked = contract.schemas.resolved(command.request_schema) if isinstance(command, Command) else {}
-    examples = (e for e in told.get("examples", ()) if e.get(roles.outcome) == roles.success)
+    examples = (e for e in notification.get("examples", ()) if e.get(roles.outcome) == roles.success)
     example: Mapping[str, Any] = next(examples, {})
     members = {
         name: example[name] if name in example else next(iter(rule.get("examples", ())), None)
-        for name, rule in told.get("properties", {}).items()
-        if name in example or name in told.get("required", ())
+        for name, rule in notification.get("properties", {}).items()
+        if name in example or name in notification.get("required", ())
     }
     request: Mapping[str, Any] = next(iter(asked.get("examples", ())), {})
     text = str(members.get(roles.reason, ""))
@@ -110,7 +102,7 @@ def _as(example: Any, amount: int) -> Any:
     return str(amount) if isinstance(example, str) else amount
 
 
-def unprompted(  # noqa: PLR0913, PLR0917 - what it is made of
+def unprompted(  # noqa: PLR0913, PLR0917 - its parts
     contract: Contract,
     row: Unsolicited,
     callbacks: Mapping[str, str],
@@ -119,10 +111,9 @@ def unprompted(  # noqa: PLR0913, PLR0917 - what it is made of
     at: datetime,
     balance: int = OPENING_BALANCE,
 ) -> Callback:
-    """One that tells these `members`, and otherwise what its schema's example tells, under an id of its own.
+    """The notification of a transaction that no request precedes: these `members`, the rest as in the example.
 
-    `at`: when it happened; `balance`: what the account had before. The inquiry goes first where a callback is
-    registered for it.
+    `balance`: the account's before it. It has an inquiry where a callback is registered for one.
     """
     example: Mapping[str, Any] = contract.schemas.schema(row.notification_schema)["examples"][0]
     roles, charge = contract.notification, price(row, {**example, **members})
@@ -139,7 +130,7 @@ def unprompted(  # noqa: PLR0913, PLR0917 - what it is made of
 _CLASSES = (string.digits, string.ascii_uppercase, string.ascii_lowercase)
 _MASK = "*"
 
-# So many texts of a shape are tried before all of them count as valid.
+# All texts of a shape count as valid if so many of them are.
 TRIED = 50
 
 
@@ -153,9 +144,9 @@ class TextShape:
 
     @classmethod
     def of(cls, example: str, classes: tuple[str, ...] = _CLASSES) -> Self:
-        """What is of one of the `classes` is drawn, out of all classes that the example has characters of.
+        """Characters of one of the `classes` are drawn, out of all classes in the example.
 
-        They are in the order of their first characters, so that one seed draws the same of equal examples.
+        The classes are in the order of their first characters, so that one seed draws the same for equal examples.
         """
         classes_there = dict.fromkeys(one for character in example for one in classes if character in one)
         alphabet = "".join(classes_there)
@@ -166,7 +157,7 @@ class TextShape:
         return self._filled(random.choices(self.alphabet, k=len(self.places)))
 
     def numbered(self, number: int) -> str:
-        """The text of the shape that has the digits of `number` in its last places, and zeros before them."""
+        """The text of the shape with `number` in its places, padded with zeros."""
         return self._filled(list(f"{number:0{len(self.places)}}"))
 
     def _filled(self, drawn: list[str]) -> str:
@@ -180,15 +171,15 @@ class TextShape:
 
 @cache
 def shape_of_ids(contract: Contract) -> TextShape:
-    """The shape of a contract's ids: as its example has them, with as much drawn as its schema takes.
+    """The shape of a contract's ids: that of its example, with as many characters drawn as its schema permits.
 
-    Raises UsageError where the schema of an answer has no example, or takes nothing of the shape of its example.
+    Raises UsageError where the schema of an answer has no example, or permits no other text of its shape.
     """
     member = contract.answer.id
     stated = contract.schemas.resolved("response.success").get("properties", {}).get(member, {})
     examples = [each for each in stated.get("examples", ()) if isinstance(each, str)]
     answer: Mapping[str, Any] = next(iter(contract.schemas.schema("response.success").get("examples", ())), {})
-    # First whatever is a letter or a digit, and then, where some letters have to stay as they are, the digits alone.
+    # First draw all letters and digits, and then, where some letters have to stay as they are, the digits alone.
     for classes in (_CLASSES, _CLASSES[:1]):
         for shape in (TextShape.of(example, classes) for example in examples):
             trial = Random(0)
@@ -203,7 +194,7 @@ def shape_of_ids(contract: Contract) -> TextShape:
 
 
 def masked(value: str, example: str) -> str:
-    """`value` itself, or where the example has asterisks as much of its beginning and end as that shows."""
+    """`value`, masked with asterisks as the example is."""
     if _MASK not in example:
         return value
     first, last = example.index(_MASK), example.rindex(_MASK)
@@ -212,7 +203,7 @@ def masked(value: str, example: str) -> str:
 
 
 def spelled(at: datetime, example: str) -> str:
-    """`at` in the form of ISO 8601 that the example has: with a T or a blank, with an offset or without."""
+    """`at` in the form of ISO 8601 of the example: with a T or a blank, with an offset or without."""
     try:
         shown = datetime.fromisoformat(example)
     except ValueError:
@@ -224,7 +215,7 @@ def spelled(at: datetime, example: str) -> str:
 
 
 def retold(text: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
-    """A text that holds values of the request `before`, with those of the request `now` in their place."""
+    """A text with the values of the request `before` replaced by those of the request `now`."""
     values = {str(value): str(now.get(name, "")) for name, value in before.items() if str(value)}
     longest_first = sorted(values, key=len, reverse=True)
     pattern = "|".join(rf"(?<!\w){re.escape(value)}(?!\w)" for value in longest_first)
@@ -233,7 +224,7 @@ def retold(text: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
 
 @cache
 def success_reason(contract: Contract) -> str:
-    """What an accepted request is answered in words: as in the example of such an answer."""
+    """The reason in the answer to an accepted request, as in the example of such an answer."""
     stated = contract.schemas.resolved("response.success")
     roles = contract.answer
     examples = (*stated.get("examples", ()), {roles.reason: "Accepted"})

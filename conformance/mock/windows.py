@@ -1,10 +1,8 @@
-"""What a faulty gateway does with a request because of those before it, or of those that come at the same instant.
+"""Faults that depend on similar requests before, or on requests at the same instant.
 
-A gateway sees no groups and no bursts; the functions here tell by the recipient what belongs together. Recipients are
-drawn, so requests to one of them within `INSTANT_S` are those of a burst, but for the documented sample's and for what
-the contract leaves open. Commands with a window are left alone there: within it requests to one are a sequence.
-
-    WINDOWS     name → the function that makes the change, for rows that have it as `written`
+A gateway sees no groups and no bursts; the functions here group requests by recipient. Recipients are drawn at random,
+so requests to one of them within `INSTANT_S` are a burst, but for the documented sample's and open payloads. Faults of
+the instant spare commands with a window: there, requests to one recipient are a sequence.
 """
 
 from __future__ import annotations
@@ -31,15 +29,15 @@ from conformance.mock.behaviour import (
 )
 from conformance.mock.choosing import member, nth, recipient, to_the_sample_recipient
 
-# A burst is there within milliseconds; on a busy machine it may take longer, and nothing else comes to its recipient.
+# A burst arrives within milliseconds, later on a busy machine; nothing else comes to its recipient.
 INSTANT_S = 2.0
-# So long a gateway takes to note a request down; a burst is there before that, and nobody else. Of small change, which
-# sequences move, so that not every answer takes so long.
+# How long a gateway takes to note a request down: the rest of a burst arrives before that, and nobody else. It does so
+# only with small amounts, which sequences move, so that not every answer takes so long.
 LOOKING_S = 0.3
 SMALL_CHANGE = frozenset(map(str, range(12, 412)))
-# A notification waits so long for another one to be taken for; well within the time that runs allow.
+# How long a notification is held back to be swapped with another; well within the time that runs allow.
 HELD_S = 1.0
-# The other has to be there by then, or it would be too late for the one that waits.
+# The other has to arrive by then, or it would be too late for the one held back.
 SWAPPED_WITHIN_S = 0.8
 
 WINDOW = "window"
@@ -63,7 +61,7 @@ def _comes_in_bursts(moment: Moment) -> bool:
 
 
 def _similar(moment: Moment) -> Texts:
-    """What makes two requests of a command with a window similar; the recipient first, if it is part of that."""
+    """The members that make requests of a command with a window similar, the recipient first if it is one of them."""
     names = moment.asked.window.members if moment.asked and moment.asked.window else ()
     first = moment.contract.members.recipient
     return tuple(member(moment, name) for name in sorted(names, key=lambda name: name != first))
@@ -85,7 +83,6 @@ class _LastOfKey:
         self._last: dict[Hashable, Texts] = {}
 
     def refuses(self, moment: Moment) -> bool:
-        """Only requests with a window are."""
         if not _has_window(moment):
             return False
         similar = _similar(moment)
@@ -93,14 +90,13 @@ class _LastOfKey:
         return before is not None and self._clashes(before, similar)
 
     def remember(self, moment: Moment) -> None:
-        """Of what is accepted."""
         if _has_window(moment) and moment.refusal is None:
             similar = _similar(moment)
             self._last[moment.command, self._key(similar)] = similar
 
 
 def _alike(spelling: str) -> Effect:
-    """A request is refused, in the words for a repeat, if one that looks the same in that spelling was accepted."""
+    """Refuses a request, in the words for a repeat, if one that looks the same in that spelling was accepted."""
     spell = _SPELLINGS[spelling]
     return remembering(lambda: _LastOfKey(lambda texts: (spell(texts[0]), *texts[1:]), operator.ne), WINDOW)
 
@@ -111,15 +107,10 @@ _SPELLINGS: Mapping[str, Callable[[str], Hashable]] = {
 }
 
 
-def _only_the_last() -> Effect:
-    """Of each recipient only the request that was accepted last is known."""
-    return remembering(lambda: _LastOfKey(lambda texts: texts[0], operator.eq), WINDOW)
-
-
 def _noted_too_late(behaviour: Behaviour) -> Behaviour:
-    """A request of small change is noted down only as its answer leaves, a while after it was looked for.
+    """Notes a request of a small amount down only as its answer leaves, a while after checking it.
 
-    So requests that come at the same moment are not refused: nobody who waits for the answer is that quick.
+    So it accepts requests that come at the same moment; a client that waits for the answer is not that quick.
     """
     noted: dict[Hashable, float] = {}
 
@@ -147,17 +138,15 @@ class _Rejected:
         self._rejected: set[Hashable] = set()
 
     def refuses(self, moment: Moment) -> bool:
-        """Only requests with a window are."""
         return _has_window(moment) and _likeness(moment) in self._rejected
 
     def remember(self, moment: Moment) -> None:
-        """Of what is refused with one of the tags."""
         if _has_window(moment) and moment.refusal in self._refused:
             self._rejected.add(_likeness(moment))
 
 
 def _likeness(moment: Moment) -> Hashable:
-    """What is the same for similar requests; a body that was refused unread is not in the payload."""
+    """The key of similar requests, from the body: one that was refused unread is not in the payload."""
     try:
         members, _ = json.JSONDecoder().raw_decode(moment.request.body.decode())
     except (ValueError, RecursionError):
@@ -174,12 +163,10 @@ class _AcrossProducts:
         self._known: dict[bool, set[Texts]] = {True: set(), False: set()}
 
     def refuses(self, moment: Moment) -> bool:
-        """Only requests that move money are."""
         moves = moment.asked is not None and moment.asked.moves_money
         return moves and _recipient_and_amount(moment) in self._known[not _has_window(moment)]
 
     def remember(self, moment: Moment) -> None:
-        """Of what is accepted."""
         if moment.asked is not None and moment.asked.moves_money and moment.refusal is None:
             self._known[_has_window(moment)].add(_recipient_and_amount(moment))
 
@@ -189,7 +176,7 @@ class _AcrossProducts:
 
 @dataclass(slots=True)
 class _LastRequest:
-    """A request to a recipient: when it came, its body, and whatever is kept of it."""
+    """A request to a recipient: its time, its body, and anything to remember of it."""
 
     at: float
     body: bytes
@@ -218,15 +205,13 @@ class _Instants:
         return last if near else None
 
     def keep(self, moment: Moment, kept: Any) -> None:
-        """Take it for the last one to its recipient."""
+        """Remember it as the last one to its recipient."""
         self._last[moment.command, recipient(moment)] = _LastRequest(moment.now, moment.request.body, kept)
 
     def refuses(self, moment: Moment) -> bool:
-        """Whether another one to its recipient came at the same instant."""
         return self.concerns(moment) and self.before(moment) is not None
 
     def remember(self, moment: Moment) -> None:
-        """Of ordinary requests."""
         if self.concerns(moment):
             self.keep(moment, None)
 
@@ -304,7 +289,7 @@ def _to_the_product_before() -> DeliveriesChange:
 
 WINDOWS: Mapping[str, Callable[..., Effect]] = {
     "window-alike": _alike,
-    "window-of-the-last": _only_the_last,
+    "window-of-the-last": lambda: remembering(lambda: _LastOfKey(lambda texts: texts[0], operator.eq), WINDOW),
     "window-noted-too-late": lambda: _noted_too_late,
     "window-of-rejected": lambda refused: remembering(lambda: _Rejected(refused), WINDOW),
     "window-across-products": lambda: remembering(_AcrossProducts, WINDOW),

@@ -11,7 +11,6 @@ from dataclasses import replace
 from functools import reduce
 
 from conformance.contract.contract import statum
-from conformance.mock import faults as seeded_faults
 from conformance.mock.account import numbers
 from conformance.mock.behaviour import UNEXCUSED, Behaviour, Effect, Moment, Reply
 from conformance.mock.choosing import nth
@@ -24,7 +23,7 @@ NUMBERS = numbers(statum())
 
 def fault(name: str) -> NamedBehaviour:
     """The fault of that name."""
-    return seeded_faults.fault(name, statum())
+    return FAULTS[name]
 
 
 def together(*changes: Effect) -> Effect:
