@@ -1,11 +1,4 @@
-"""Escapes as writers of JSON, URLs, HTML and mail make them, and gaps between the characters of a value.
-
-Escapes     the kinds of escapes
-Gaps        what a value may have within it
-PAIR        a character that is written as two
-pattern_of  an expression for all escapes of some kinds
-read        what an escape stands for
-"""
+"""Escapes of JSON, URLs, HTML and mail, and gaps between the characters of a value."""
 
 from __future__ import annotations
 
@@ -16,7 +9,7 @@ from html.entities import html5
 
 
 class Escapes(StrEnum):
-    """A kind of escapes; its value is the character with which they begin."""
+    """A kind of escapes, by its first character."""
 
     BACKSLASH = "\\"
     PERCENT = "%"
@@ -27,7 +20,7 @@ class Escapes(StrEnum):
 class Gaps(StrEnum):
     """Gaps between the characters of a text that was broken into lines, or has two bytes a character.
 
-    Spaces are left where a folded header was unfolded; anywhere else they part words.
+    Unfolding a header leaves spaces; anywhere else they separate words.
     """
 
     LINE_BREAK = "\r\n"
@@ -35,8 +28,8 @@ class Gaps(StrEnum):
     SPACE = " "
 
 
-# The alternatives begin with a literal each, so that a search skips what begins none. Neither after a backslash nor in
-# place of a semicolon is there a sign by which another escape begins: that one is undone first.
+# Each alternative begins with a literal, so that a search skips other bytes quickly. The first character of another
+# escape comes neither after a backslash nor in place of a semicolon: that escape is undone first.
 _WRITTEN: dict[Escapes | Gaps, bytes] = {
     Escapes.BACKSLASH: (
         rb"\\[uU][dD][89abAB][0-9a-fA-F]{2}\\[uU][dD][c-fC-F][0-9a-fA-F]{2}"
@@ -58,7 +51,7 @@ _CONTROLS = {b"a": b"\a", b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"
 
 _LAST_CHARACTER = 0x10FFFF
 
-# Java writes a character beyond the first plane as two, of three bytes each; so does whoever undoes escapes one by one.
+# Java writes a character beyond the first plane as two of three bytes each; so do readers that undo escapes one by one.
 PAIR = re.compile(rb"\xed[\xa0-\xaf][\x80-\xbf]\xed[\xb0-\xbf][\x80-\xbf]")
 
 
@@ -70,7 +63,7 @@ def pattern_of(kinds: frozenset[Escapes | Gaps]) -> re.Pattern[bytes]:
 
 @lru_cache(4096)
 def meant_by(escape: bytes) -> bytes | None:
-    """The meaning of an escape, characters in UTF-8; None if it is not an escape after all."""
+    """The meaning of an escape in UTF-8; None if it is not an escape after all."""
     sign, rest = escape[:1], escape[1:]
     if sign == b"\\":
         return _after_backslash(rest)

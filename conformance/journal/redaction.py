@@ -1,17 +1,9 @@
-"""Keeping secrets out of what is written down: by value, however the value is written.
+"""Keeping secrets out of records and messages: by value, in every spelling of the value.
 
-    Redaction.of(...)   knows the account's secret and whatever else must not be seen (a callback token)
-    .text  .data        text and bytes with every protected value replaced by a mark
-    .headers            the same for headers; credentials become a number, so that different ones stay apart
-    .value              the same for anything that JSON can say
-    .head               the same for the first bytes of a request that cannot be read as one
-    tokens_of           what may be secret in a URL
-    check_redactable, check_uncommon, check_readable    UsageError for a value without which no record can be read
-
-Values are looked for in every reading that `conformance.journal.spellings` has of a text, in either case, and what the
-value was read from is replaced. So no escape of JSON, URLs, HTML, quoted-printable, base64 or gzip hides one, nor do
-several on top of each other; and doing it twice changes nothing more. What is not found is a value that somebody
-enciphers or turns round.
+`Redaction` searches every reading that `conformance.journal.spellings` has of a text, in either case, and replaces the
+source of each protected value by a mark. So no escape of JSON, URLs, HTML, quoted-printable, base64 or gzip hides one,
+nor do several on top of each other; and doing it twice changes nothing more. It does not find values that somebody
+encrypts or reverses.
 """
 
 from __future__ import annotations
@@ -20,53 +12,45 @@ import base64
 import re
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote, unquote_plus, urlsplit
 
 from conformance.contract.contract import Contract, is_of_contract
 from conformance.journal.escapes import Gaps
-from conformance.journal.spellings import (
-    FEWEST,
-    Decoded,
-    Inflated,
-    Sought,
-    readings,
-    says_more,
-    unescaped,
-)
+from conformance.journal.spellings import FEWEST, Decoded, Inflated, Sought, readings, says_more, unescaped
 from conformance.model.errors import UsageError
 from conformance.model.traffic import Headers
 
+# Shorter values are not searched for: they are in every text by chance, and guessed in no time anyway. The credential
+# made of them is protected all the same.
 MINIMUM_LENGTH = 4
-"""Shorter values are not searched for: every text would be full of them and the evidence shredded, while three
-characters are guessed in no time, shown or not. The credential made of them is protected all the same."""
 
+# The mark of the account's own credential, base64 of key:secret; spelled as the variable of a shell line.
 AUTHORIZATION = "$STATUM_AUTHORIZATION"
-"""Stands for the account's own credential, base64 of key:secret; spelled as the variable of a shell line."""
 
 CREDENTIAL_HEADERS = frozenset({"authorization", "proxy-authorization"})
 
+# Words before a credential that may be shown; any other first word may be the credential itself.
 SCHEMES = frozenset({"basic", "bearer", "digest", "token", "negotiate", "hmac", "apikey"})
-"""Words before a credential that may be shown; any other first word may be the credential itself."""
 
+# The first one that no protected value overlaps is used: else a value could appear across the mark's edge.
 MARKS = ("[REDACTED]", "<REDACTED>", "(REDACTED)", "{hidden}", "[*]", "<*>", "…REDACTED…")
-"""The first one that no protected value overlaps is used: else a value could be seen anew across the mark's edge."""
 
+# Texts of up to so many characters are cached after redaction, and so many of them.
 SHORT, REMEMBERED = 256, 1024
-"""Texts of so many characters are remembered with what became of them, so many of them."""
 
+# Smaller numbers count or measure something, and are in every record.
 LEAST_NUMBER = 10**7
-"""Smaller numbers count or measure something, and stand in every record."""
 
+# How often a text is searched again after a replacement; once more than replacements can have an effect.
 MOST_ROUNDS = 4
-"""How often a text is searched anew after something in it was replaced; once more than what was replaced can change."""
 
 _CASES: tuple[Callable[[str], str], ...] = (str, str.swapcase, str.upper, str.lower)
 
+# Gaps that a value may have within it; a reader of a folded header leaves a space there.
 IN_TEXT = (Gaps.ZERO, Gaps.LINE_BREAK)
 IN_HEADERS = (*IN_TEXT, Gaps.SPACE)
-"""Gaps that a value may have within it; a reader of a folded header leaves a space there."""
 
 Span = tuple[int, int]
 
@@ -78,19 +62,15 @@ def _utf8(value: str) -> bytes:
 def tokens_of(*urls: str) -> Iterator[str]:
     """Parts of these URLs that may be secret: the password, and values of query and fragment, also unnamed ones."""
     for url in urls:
-        yield from dict.fromkeys(
-            each for token in filter(None, _tokens_of(url)) for each in (token, unquote(token), unquote_plus(token))
-        )
-
-
-def _tokens_of(url: str) -> Iterator[str]:
-    user, at, _ = re.split("[/?#]", url.partition("//")[2] or url, maxsplit=1)[0].rpartition("@")
-    if at:
+        user = re.split("[/?#]", url.partition("//")[2] or url, maxsplit=1)[0].rpartition("@")[0]
         name, _, password = user.partition(":")
-        yield password or name
-    for part in re.split("[&;#]", url.partition("?")[2] or url.partition("#")[2]):
-        name, equals, value = part.partition("=")
-        yield value if equals else name
+        tokens = [password or name]
+        for part in re.split("[&;#]", url.partition("?")[2] or url.partition("#")[2]):
+            name, equals, value = part.partition("=")
+            tokens.append(value if equals else name)
+        yield from dict.fromkeys(
+            each for token in filter(None, tokens) for each in (token, unquote(token), unquote_plus(token))
+        )
 
 
 class Redaction:
@@ -99,7 +79,7 @@ class Redaction:
     def __init__(self, protected: Iterable[str], credential: str = "", *, shows_credentials: bool = False) -> None:
         """Protects the `protected` values of at least `MINIMUM_LENGTH` characters, and the whole `credential`.
 
-        `shows_credentials`: headers keep their credentials, for these were made up by the suite and are evidence.
+        `shows_credentials`: headers keep their credentials, which the suite has invented as evidence.
         """
         self._shows_credentials = shows_credentials
         self._credential_headers = frozenset[str]() if shows_credentials else CREDENTIAL_HEADERS
@@ -111,7 +91,7 @@ class Redaction:
         forms = {unpadded, unpadded.translate(_FOR_URLS)} if len(unpadded) >= MINIMUM_LENGTH else ()
         credentials = {_utf8(form.lower()) for form in forms}
         self._pattern = re.compile(b"|".join(filter(None, (_any_of(credentials, b"={0,2}"), _any_of(needles)))))
-        # In base64 that somebody has cut, of the first and the last byte some bits are left.
+        # In a part of base64, the first and the last byte lack some bits.
         cores = {needle[1:-1] for needle in needles if len(needle) >= FEWEST + 2}
         self._cores = _minimal(cores)
         self._core_pattern = re.compile(_any_of(cores))
@@ -134,16 +114,16 @@ class Redaction:
 
     @classmethod
     def of_values(cls, *values: str) -> Redaction:
-        """For the certification of a client: these values (tokens of callback URLs), and not the made-up credential."""
+        """For the certification of a client: these values (tokens of callback URLs), not the invented credential."""
         return cls(values, shows_credentials=True)
 
     @classmethod
     def none(cls) -> Redaction:
-        """Nothing to protect but the values of credential headers, which are never shown."""
+        """Protects the values of credential headers alone."""
         return cls(())
 
     def and_also(self, *values: str) -> Redaction:
-        """One that protects these, too."""
+        """A redaction that protects these values, too."""
         protected = (*self._protected, *values)
         return Redaction(protected, self._credential, shows_credentials=self._shows_credentials)
 
@@ -156,21 +136,21 @@ class Redaction:
         return self._data(data, IN_TEXT)
 
     def headers(self, headers: Headers) -> Headers:
-        """`headers` in the same order; of a credential only the scheme and a number are left.
+        """`headers` in the same order, with a number after the scheme in place of each credential.
 
-        Numbers are given as credentials are first seen. Unlike a digest, a number tells nothing about its credential.
+        Each new credential gets the next number. Unlike a digest, a number says nothing about its credential.
         """
         changed = []
         for name, value in headers:
             if name.lower() in self._credential_headers:
                 changed.append((self.text(name), self._without_credential(value)))
             else:
-                # Whoever reads a header that is folded leaves a space there.
+                # A reader of a folded header leaves a space in it.
                 changed.append((self.text(name), self._redacted(value, IN_HEADERS)))
         return tuple(changed)
 
     def head(self, data: bytes) -> str:
-        """The first bytes of something that is not a request, as Latin-1, without any credential."""
+        """The first bytes of an unreadable request, as Latin-1, without any credential."""
         text = self.data(data).decode("latin-1")
         return text if self._shows_credentials else without_credentials(text)
 
@@ -207,7 +187,7 @@ class Redaction:
         return data
 
     def _spans(self, data: bytes, gaps: Collection[Gaps]) -> list[Span]:
-        """Where protected values stand in `data`; the spans may overlap."""
+        """The places of protected values in `data`; they may overlap."""
         if not says_more(data, self._sought, gaps=gaps):
             return self._found(data)
         spans: set[Span] = set()
@@ -232,20 +212,15 @@ class Redaction:
         scheme, space, credential = value.partition(" ")
         if scheme.lower() not in SCHEMES:
             scheme, space, credential = "", "", value
-        elif not credential.strip():
-            return value
-        return scheme + space + self._stand_in(credential)
-
-    def _stand_in(self, credential: str) -> str:
         begin, end = self._mark[:-1] + " ", self._mark[-1]
         numbered = credential.startswith(begin) and credential.endswith(end) and credential[len(begin) : -1].isdecimal()
-        if not credential or credential == AUTHORIZATION or numbered:
-            return credential
+        if not credential.strip() or credential == AUTHORIZATION or numbered:
+            return value
         if credential == self._credential:
-            return AUTHORIZATION
+            return scheme + space + AUTHORIZATION
         with self._numbering:
             number = self._numbers.setdefault(credential, len(self._numbers) + 1)
-        return f"{begin}{number}{end}"
+        return f"{scheme}{space}{begin}{number}{end}"
 
 
 def credential_text(consumer_key: str, secret: str) -> str:
@@ -254,11 +229,11 @@ def credential_text(consumer_key: str, secret: str) -> str:
 
 
 def without_credentials(head: str) -> str:
-    """The text of a head, of whose credential headers only the names are left, however they are folded or broken."""
+    """The text of a head without the values of credential headers, also folded or broken ones."""
     return _CREDENTIAL_LINES.sub(rf"\1: {MARKS[0]}", head)
 
 
-# The header's line, and those after it that name no other header.
+# The header's line, and all lines up to the next header.
 _CREDENTIAL_LINES = re.compile(
     rf"^({'|'.join(sorted(CREDENTIAL_HEADERS))})\b[^\r\n]*(?:\r?\n(?![!-9;-~]+[ \t]*:|\r?\n)[^\r\n]+)*",
     re.IGNORECASE | re.MULTILINE,
@@ -268,7 +243,7 @@ _CREDENTIAL_LINES = re.compile(
 def _needles(value: str) -> Iterator[bytes]:
     """The forms to search readings for, in lower case: `value` in each case and each usual encoding.
 
-    Also as it is read by somebody who takes its own characters for escapes.
+    Also as a reader takes it who unescapes its own characters.
     """
     for change in _CASES:
         cased = change(value)
@@ -294,17 +269,17 @@ _TWO_BYTES = ("utf-16-le", "utf-16-be")
 
 
 def _overlaps(mark: bytes, needles: Iterable[bytes]) -> bool:
-    """Whether a value could be seen in a text because of the `mark` put into it: within the mark or across its edge."""
+    """Whether the `mark` could make a value appear in a text: within the mark or across its edge."""
     return any(needle in mark or mark[:1] in needle or mark[-1:] in needle for needle in needles)
 
 
 def _minimal(needles: Iterable[bytes]) -> tuple[bytes, ...]:
     """The needles that contain no other: a text with none of these has none at all."""
-    kept: list[bytes] = []
+    minimal: list[bytes] = []
     for needle in sorted(needles, key=lambda needle: (len(needle), needle)):
-        if not any(shorter in needle for shorter in kept):
-            kept.append(needle)
-    return tuple(kept)
+        if not any(shorter in needle for shorter in minimal):
+            minimal.append(needle)
+    return tuple(minimal)
 
 
 def _replaced(data: bytes, spans: Iterable[Span], mark: bytes) -> bytes:
@@ -332,25 +307,21 @@ report reports request requirement response resumed sample samples secret seed s
 silent_since stands_for statum strays subject suite timeout token transfer-encoding true undecodable unknown
 unreadable until user-agent valid waited_s warning where witness
 """
+_OWN_WORDS = frozenset(_OF_SUITE.split())
 
 # Settings that must be read back exactly.
 _READ_LATER = ("products", "commands", "callback_listen", "observe")
 
 
-@cache
-def _own_words() -> frozenset[str]:
-    return frozenset(re.findall(r"\S+", _OF_SUITE))
-
-
 def is_own_word(value: str, contract: Contract) -> bool:
     """Whether `value`, in whatever case, is a word of the contract or of the suite, or a part of one."""
-    return is_of_contract(value, contract) or any(value.casefold() in word for word in _own_words())
+    return is_of_contract(value, contract) or any(value.casefold() in word for word in _OWN_WORDS)
 
 
 def check_redactable(
     values: Sequence[str], contract: Contract, option: str = "--redact", hint: str = LEAVE_OUT
 ) -> None:
-    """UsageError if one of the `values` of an `option` stands in every answer; it is not shown."""
+    """UsageError, without the value, if one of the `values` of an `option` is in every answer."""
     if any(len(value) >= MINIMUM_LENGTH and is_of_contract(value, contract) for value in values):
         raise UsageError(
             f"{option} is a word of the contract or a part of one, which stands in every answer; it cannot be redacted",
@@ -364,7 +335,7 @@ def check_redactable(
 
 
 def check_uncommon(values: Sequence[str], contract: Contract, option: str = "--redact", hint: str = LEAVE_OUT) -> None:
-    """UsageError if one of the `values` of an `option` stands in the suite's own records and messages."""
+    """UsageError if one of the `values` of an `option` is in the suite's own records and messages."""
     if any(len(value) >= MINIMUM_LENGTH and is_own_word(value, contract) for value in values):
         raise UsageError(
             f"{option} is a common word or a part of one, which stands in the suite's own reports; it cannot be "
@@ -376,9 +347,9 @@ def check_uncommon(values: Sequence[str], contract: Contract, option: str = "--r
 def check_readable(
     values: Sequence[str], recorded: Mapping[str, Any], *urls: str | None, option: str = "--redact"
 ) -> None:
-    """UsageError if without the `values` of an `option` the `recorded` settings or the hosts of `urls` are not read.
+    """UsageError if redacting the `values` of an `option` makes `recorded` settings or hosts of `urls` unreadable.
 
-    Names of members, numbers and addresses are what the records of a run are found by.
+    Reading the records of a run takes names of members, numbers and addresses.
     """
     redaction = Redaction.of_values(*values)
     parts = [urlsplit(url) for url in urls if url]

@@ -1,11 +1,7 @@
-"""Checks of the rows of a journal that somebody else may have made, before anything is concluded from it.
+"""Checks of the rows, settings and notes of a journal that somebody else may have made.
 
-    ROW_OF          kind of rows → Columns, which check the types of a row, and that its times are times
-    check_settings  the settings of a run
-    check_note      the detail of a note, by its kind
-
-SQLite lets a column hold anything, whatever was declared for it. Members that are not named here are another release's
-affair: nothing of this one reads them. All of these raise ValueError in words.
+SQLite lets a column hold any type, whatever was declared for it. Members that are not named here come from another
+release, and nothing of this one reads them. All checks raise ValueError in words.
 """
 
 from __future__ import annotations
@@ -25,40 +21,25 @@ _TEXT_OR_NULL = (str, _NULL)
 _REQUEST = (_TEXT, _TEXT, _TEXT, _BYTES)
 _Types = tuple[tuple[type, ...], ...]
 
-_CASE: _Types = (
-    _WHOLE,
-    _TEXT,
-    _TEXT_OR_NULL,
-    _TEXT,
-    _TEXT,
-    _TEXT,
-    *_REQUEST,
-    _TEXT_OR_NULL,
-    _TEXT_OR_NULL,
-    _TEXT_OR_NULL,
-    _TEXT_OR_NULL,
-)
+_CASE: _Types = (_WHOLE, _TEXT, _TEXT_OR_NULL, _TEXT, _TEXT, _TEXT, *_REQUEST, *(_TEXT_OR_NULL,) * 4)
 _SENT: _Types = (_WHOLE, _TEXT, _WHOLE, *_REQUEST, _REAL, _REAL)
 _ANSWER: _Types = (_WHOLE, _TEXT, _TEXT, _BYTES, (_NULL,), _REAL)
 _FAILURE: _Types = ((_NULL,), (_NULL,), _TEXT, _BYTES, _TEXT, _REAL)
 _NO_END: _Types = ((_NULL,),) * len(_ANSWER)
 _NO_CASE: _Types = ((_NULL,),) * len(_CASE)
 
+# Seconds that no clock of a run has reached: the year 5138, or an uptime of three thousand years.
 LATEST_S = 1e11
-"""Seconds beyond which no clock of a run has shown: the year 5138, or an uptime of three thousand years."""
-
+# Characters of a value that are shown.
 LONGEST_SHOWN = 60
-"""Characters of a value that are shown."""
-
 HIGHEST_STATUS = 999
-"""A status code has three digits."""
 
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """The types in rows of one kind; `times` are the places of their times.
+    """The types in rows of one kind, looked up all at once, for there may be a million rows.
 
-    The types of a row are looked up, all at once: whoever goes through a million rows pays for little more than that.
+    `times` and `status` are the places of such values.
     """
 
     combinations: frozenset[tuple[type, ...]]
@@ -67,14 +48,14 @@ class Columns:
 
     @classmethod
     def of(cls, *alternatives: _Types, times: tuple[int, ...] = (), status: int | None = None) -> Columns:
-        """Of rows that are like one of the `alternatives`: for each column the types that it may have."""
+        """For each of the `alternatives` and each of its columns the types that it may have."""
         return cls(frozenset(each for types in alternatives for each in product(*types)), times, status)
 
     def check(self, row: tuple[Any, ...]) -> None:
-        """ValueError for a row that holds what no run writes."""
+        """ValueError for a row that no run writes."""
         if (types := tuple(map(type, row))) not in self.combinations:
-            told = ", ".join("NULL" if each is _NULL else each.__name__ for each in types)
-            raise ValueError(f"row {row[0]!r:.40} holds {told}, which no run writes")
+            names = ", ".join("NULL" if each is _NULL else each.__name__ for each in types)
+            raise ValueError(f"row {row[0]!r:.40} holds {names}, which no run writes")
         for place in self.times:
             at = row[place]
             if at is not None and not -LATEST_S < at < LATEST_S:
@@ -105,7 +86,7 @@ ROW_OF: Mapping[str, Columns] = {
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """A kind of value: `words` for people, and a test for it. An optional one may be missing."""
+    """A kind of value in `words`, and a test for it. An optional one may be missing."""
 
     words: str
     fits: Callable[[Any], bool]
@@ -114,10 +95,6 @@ class Shape:
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and isfinite(value) and 0 <= value < LATEST_S
-
-
-def _is_whole(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
 def _parses(parse: Callable[[str], object]) -> Callable[[Any], bool]:
@@ -159,7 +136,9 @@ _text = Shape("text", lambda value: isinstance(value, str))
 _instant = Shape("moment in seconds", lambda value: _is_number(abs(value) if isinstance(value, float) else value))
 _flag = Shape("true or false", lambda value: isinstance(value, bool))
 _number = Shape("number of 0 or more", _is_number)
-_whole = Shape("whole number of 0 or more", _is_whole)
+_whole = Shape(
+    "whole number of 0 or more", lambda value: isinstance(value, int) and not isinstance(value, bool) and value >= 0
+)
 _moment = Shape("moment in ISO 8601", _parses(lambda text: datetime.fromisoformat(text).astimezone()))
 _day = Shape("day in ISO 8601", _parses(date.fromisoformat))
 _anything = Shape("anything", lambda _: True)
@@ -273,12 +252,12 @@ NOTES: Mapping[str, Mapping[str, Shape]] = {
     "environment": {"proxies": _list(_text)},
     "out-of-time": {"detail": _text},
 }
-# A cause is taken whole, so it has no other members.
+# Other members of a cause are an error, for it is read as a whole.
 _CLOSED = frozenset({"cause"})
 
 
 def check_settings(settings: Any, *, whole: bool = False) -> None:
-    """ValueError for settings that no run has; `whole`: also where one is missing that judging rests on."""
+    """ValueError for settings that no run has; `whole`: also for a missing one that judging needs."""
     if not isinstance(settings, dict):
         raise ValueError("its settings are no JSON object")  # noqa: TRY004 - damage, whatever it is
     kind = settings.get("subject_kind", "gateway")

@@ -1,13 +1,8 @@
-"""Every way to read some bytes: as they are, and with escapes, gaps and codings undone.
-
-    Reading     some bytes as they can be read, and which of the original bytes each part of them was read from
-    readings    all readings of some bytes, the bytes themselves first
-    says_more   whether there may be more than one
-    Sought      what is looked for, as far as it decides what is read
+"""Every reading of some bytes: as they are, and with escapes, gaps and codings undone.
 
 Writers nest escapes and mix them: base64 of JSON in a query, say. So each reading is read again, until nothing is left
-to undo. All kinds of escapes are undone at once. Where what is looked for has a character by which escapes of a kind
-begin, they are also left as they are, for a writer of another kind leaves that character plain.
+to undo. All kinds of escapes are undone at once. Where the text searched for has the first character of an escape, a
+reading also leaves escapes of that kind alone, for a writer of another kind leaves that character plain.
 """
 
 from __future__ import annotations
@@ -20,33 +15,27 @@ from bisect import bisect_right
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate, combinations, islice
+from typing import ClassVar
 
 from conformance.journal.escapes import PAIR, Escapes, Gaps, meant_by, pattern_of
 
+# Levels of undoing: five writers one after the other, some of which escape twice.
 MOST_LEVELS = 10
-"""How often something is undone: five writers one after the other, some of which escape twice."""
-
+# Levels of base64, hexadecimal digits and gzip among them.
 MOST_ENCODED = 6
-"""How often base64, hexadecimal digits and gzip are undone."""
-
+# Bytes of all readings of a text together, or three times its own. A body of some kB stays far below.
 MOST_READ = 4 * 2**20
-"""Bytes that all readings of a text may have together, or three times its own. A body of some kB stays far below."""
-
+# Bytes of a compressed stream that are read; a longer one is a bomb, and counts as a match.
 MOST_INFLATED = 16 * 2**20
-"""Bytes of a compressed stream that are read; a longer one is a bomb, and taken to hold what is looked for."""
-
+# Compressed streams in one body that are read; usually a body is one.
 MOST_STREAMS = 16
-"""Compressed streams in one body that are read; a body is one as a rule."""
-
+# Bytes that identify a text without its first and last byte, which a part of base64 lacks.
 FEWEST = 4
-"""Bytes by which a text is known of which the first and the last were cut off, as a part of base64 has them."""
-
 
 _OF_A_QUERY = frozenset({Escapes.ENTITY, Escapes.QUOTED_PRINTABLE})
 _SIGNS = tuple((kind, kind.value.encode()) for kind in Escapes)
 
-
-# By these no escape begins, and no compressed stream.
+# No escape and no compressed stream begins with one of these.
 _OF_PLAIN_TEXT = bytes(set(range(256)) - {*b"\\%&=\r\n\0\x1f\xed"})
 
 _USUAL_ALPHABET = bytes.maketrans(b"-_", b"+/")
@@ -62,29 +51,32 @@ _ZLIB = re.compile(rb"\x78[\x01\x5e\x9c\xda]")
 _TEXT_BEGINS_WITH = frozenset(_PRINTABLE) | frozenset(range(0xC2, 0xF5))
 _BY_GZIP, _BY_ZLIB, _BY_DEFLATE = 31, 15, -15
 
-_PIECE = 512  # inflated at a time, so that of a stream that breaks off everything before is read
+_PIECE = 512  # inflated at a time, so that a broken stream is read up to its end
 
 
 @dataclass(frozen=True, slots=True)
 class Reading(ABC):
-    """`data` as they can be read; `of` is the reading that they were read from, None for the original bytes."""
+    """`data` read from the reading `of`, None for the original bytes; each byte knows its source."""
+
+    joins: ClassVar[bool] = False
+    """Whether a byte is made from parts of several."""
 
     data: bytes
     of: Reading | None = field(repr=False)
 
     def span(self, begin: int, end: int) -> tuple[int, int]:
-        """Where in the original bytes that was read of which `data[begin:end]` was made."""
+        """The place in the original bytes that `data[begin:end]` was read from."""
         first, last = self._from(begin)[0], self._from(end - 1)[1]
         return self.of.span(first, last) if self.of is not None else (first, last)
 
     @property
     def coded(self) -> bool:
-        """Whether a character of it was read from parts of several."""
-        return self.of is not None and self.of.coded
+        """Whether a byte of it was read from parts of several."""
+        return self.joins or (self.of is not None and self.of.coded)
 
     @abstractmethod
     def _from(self, index: int) -> tuple[int, int]:
-        """From where to where the byte at `index` was read."""
+        """The place in `of` that the byte at `index` was read from."""
 
 
 class Original(Reading):
@@ -96,7 +88,7 @@ class Original(Reading):
 
 @dataclass(frozen=True, slots=True)
 class Unescaped(Reading):
-    """Without the escapes; of each of them where it begins and ends, and the same of what it was read as."""
+    """Without the escapes: the begins and ends of their meanings in `data`, and of the escapes in `of`."""
 
     begins: list[int]
     ends: list[int]
@@ -115,25 +107,20 @@ class Unescaped(Reading):
 
 @dataclass(frozen=True, slots=True)
 class Decoded(Reading):
-    """Decoded runs of base64 or of hexadecimal digits: where each begins in `data`, and where in the text.
+    """Decoded runs of base64 or of hexadecimal digits: the begin of each in `data`, and its place in the text.
 
-    `bits`: how many a character has, of the eight of a byte. `filled`: characters that were put before each run, so
-    that what of a byte is left where somebody cut it off is read, too, by guess.
+    `bits` of a character. `filled`: characters that were put before each run, to read the rest of a byte that was cut.
     """
 
+    joins = True
     begins: list[int]
     read_from: list[int]
     read_to: list[int]
     filled: list[int]
     bits: int
 
-    @property
-    def coded(self) -> bool:
-        """See there."""
-        return True
-
     def around(self, begin: int, end: int) -> tuple[int, int]:
-        """The span of `data[begin:end]` and of the bytes beside it, as far as they are of the same run."""
+        """The span of `data[begin:end]` and of the bytes beside it in the same run."""
         at = bisect_right(self.begins, begin) - 1
         return self.span(max(begin - 1, self.begins[at]), end + 1)
 
@@ -149,14 +136,10 @@ class Decoded(Reading):
 class Inflated(Reading):
     """The content of a compressed stream, each byte of which is read from all of it; `bomb`: there is more."""
 
+    joins = True
     begin: int
     end: int
     bomb: bool
-
-    @property
-    def coded(self) -> bool:
-        """See there."""
-        return True
 
     def _from(self, index: int) -> tuple[int, int]:  # noqa: ARG002 - it is the same for all
         return self.begin, self.end
@@ -164,15 +147,15 @@ class Inflated(Reading):
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """So many bytes in a row out of some. A search for them by `pattern` takes ten times as long as `is_in`."""
+    """A run of bytes out of a set. `is_in` is ten times as fast as a search by the pattern."""
 
-    pattern: re.Pattern[bytes]
+    _pattern: re.Pattern[bytes]
     _table: bytes
     _row: bytes
 
     @classmethod
     def of(cls, among: Collection[int], length: int) -> Run:
-        """Of at least `length` bytes, all of them `among` these."""
+        """At least `length` bytes, all of them `among` these."""
         one_of = re.escape(bytes(sorted(among)))
         pattern = re.compile(b"(?<![%b])[%b]{%d,}" % (one_of, one_of, length))
         return cls(pattern, bytes(byte in among for byte in range(256)), b"\1" * length)
@@ -183,16 +166,16 @@ class Run:
 
     def all_in(self, data: bytes) -> Iterator[re.Match[bytes]]:
         """Each such run in `data`."""
-        return self.pattern.finditer(data) if self.is_in(data) else iter(())
+        return self._pattern.finditer(data) if self.is_in(data) else iter(())
 
 
 @dataclass(frozen=True, slots=True)
 class Sought:
-    """The texts to search for, as far as they decide which readings are made.
+    """The properties of the texts to search for that decide which readings are made.
 
-    `escapes`: sets of escapes to undo, all of them first. `base64`, `hexadecimal`: runs that may hold it, which are as
-    long as the shortest of it would be; `in_a_row`: so many of its bytes and of those that text is made of. So nearly
-    nothing is decoded that has only the letters of base64.
+    `escapes`: sets of escapes to undo, all of them first. `base64`, `hexadecimal`: runs as long as the shortest text
+    needs; `in_a_row`: a run of bytes of the texts or of plain text in the decoded bytes. So nearly nothing is decoded
+    that only looks like base64.
     """
 
     escapes: tuple[frozenset[Escapes], ...]
@@ -205,23 +188,23 @@ class Sought:
         """For these texts, none of which is empty."""
         shortest = min(map(len, texts))
         whole = max(shortest - 2, min(shortest, FEWEST))
-        # Zeros, for they are between the characters of UTF-16.
+        # With the zeros between the characters of UTF-16.
         among = {0, *_PRINTABLE, *(byte for text in texts for byte in text)}
         if any(not text.isascii() for text in texts):
-            among |= set(_NO_ASCII)  # whichever of the other case
+            among |= set(_NO_ASCII)  # whatever the bytes of the other case
         return cls(
             _readable(texts), Run.of(_BASE64, whole * 8 // 6), Run.of(_HEXADECIMAL, whole * 2), Run.of(among, whole)
         )
 
     def may_be_in(self, data: bytes) -> bool:
-        """Whether `data` may hold it, or a compressed stream."""
+        """Whether `data` may hold a text, or a compressed stream."""
         return self.in_a_row.is_in(data) or _GZIP in data
 
 
 def _readable(texts: Collection[bytes]) -> tuple[frozenset[Escapes], ...]:
-    """All kinds of escapes, and each set of them without some that may be none; the largest first.
+    """All kinds of escapes, then each set of them without some that may be plain characters.
 
-    Those are none that begin within a text, and the signs before a value and its name in a query.
+    These are the first characters of escapes that a text contains, and the signs before a name and a value in a query.
     """
     begun = [kind for kind in Escapes if kind in _OF_A_QUERY or any(kind.value.encode() in text for text in texts)]
     left_out = (left for count in range(len(begun) + 1) for left in combinations(begun, count))
@@ -231,10 +214,7 @@ def _readable(texts: Collection[bytes]) -> tuple[frozenset[Escapes], ...]:
 def readings(
     data: bytes, sought: Sought, *, gaps: Collection[Gaps] = (Gaps.ZERO, Gaps.LINE_BREAK)
 ) -> Iterator[Reading]:
-    """`data`, and what they say to whoever undoes escapes, leaves `gaps` out and decodes, level by level.
-
-    No two of them have the same bytes.
-    """
+    """`data`, and the readings of it without escapes, without `gaps` and decoded, level by level; all different."""
     seen: set[bytes] = set()
     read = 0
     level: list[tuple[Reading, int]] = [(Original(data, None), 0)]
@@ -255,7 +235,7 @@ def readings(
 
 
 def unescaped(data: bytes, but: Escapes | None = None) -> Iterator[bytes]:
-    """`data`, and what they say to whoever undoes all escapes, `but` for one kind, once, twice and so on."""
+    """`data`, and the readings of it with all escapes, `but` for one kind, undone once, twice and so on."""
     escapes = pattern_of(frozenset(Escapes) - {but})
     reading: Reading | None = Original(data, None)
     for _ in range(MOST_LEVELS):
@@ -266,7 +246,7 @@ def unescaped(data: bytes, but: Escapes | None = None) -> Iterator[bytes]:
 
 
 def says_more(data: bytes, sought: Sought, *, gaps: Collection[Gaps] = (Gaps.ZERO, Gaps.LINE_BREAK)) -> bool:
-    """Whether there may be another reading than `data` themselves."""
+    """Whether there may be another reading than `data` itself."""
     if not data:
         return False
     if Gaps.SPACE in gaps and b" " in data:
@@ -335,9 +315,9 @@ def _decoded(reading: Reading, sought: Sought) -> Iterator[Reading]:
 
 
 def _from_base64(reading: Reading, sought: Sought) -> Reading | None:
-    """Each run at each place in a group of four, for what stands before it may look like a part of it.
+    """Each run at each place in a group of four, for the text before it may look like a part of it.
 
-    First all runs of a text are decoded at once: nearly always nothing in them may hold what is looked for.
+    First decodes all runs of a text at once: nearly always none of them may hold a text searched for.
     """
     pieces: list[tuple[int, int, int, bytes]] = []
     runs = list(sought.base64.all_in(reading.data.translate(_USUAL_ALPHABET)))
@@ -367,7 +347,7 @@ def _joined(reading: Reading, pieces: Sequence[tuple[int, int, int, bytes]], bit
     return Decoded(_BETWEEN.join(decoded), reading, begins[:-1], read_from, read_to, filled, bits)
 
 
-# Holds apart what is read of different runs.
+# Between the content of different runs.
 _BETWEEN = b"\x1a\xff\x1a"
 
 
@@ -385,6 +365,6 @@ def _inflated(reading: Reading, begin: int, window_bits: int) -> Inflated | None
         at += _PIECE
     if not length:
         return None
-    # Bytes after a stream are not part of it; of one that breaks off, all may be.
+    # Bytes after a stream are not part of it; all bytes after the begin of a broken one may be.
     end = min(at, len(reading.data)) - len(stream.unused_data) if stream.eof else len(reading.data)
     return Inflated(b"".join(pieces), reading, begin, end, bomb=length > MOST_INFLATED)

@@ -17,7 +17,6 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing, suppress
 from functools import partial
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 from conformance.journal.reader import BESIDE, read_journal
@@ -74,15 +73,7 @@ class JournalLock:
 
 
 # The names of results, which `conformance.reports.files` writes.
-RESULTS = (
-    "report.json",
-    "junit.xml",
-    "report.sarif",
-    "summary.md",
-    "traffic.har",
-    "report.html",
-    "certificate.json",
-)
+RESULTS = ("report.json", "junit.xml", "report.sarif", "summary.md", "traffic.har", "report.html", "certificate.json")
 # A folder that may hold files of others for Allure, and the prefix of our own.
 ALLURE_RESULTS = "allure-results"
 ALLURE_PREFIX = "statum-conformance-"
@@ -262,9 +253,7 @@ class Journal:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def _put(self, to_row: Callable[..., Row], *arguments: Any) -> None:

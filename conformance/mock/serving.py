@@ -123,12 +123,7 @@ class MockServer:
     """
 
     def __init__(
-        self,
-        gateway: Gateway,
-        listen: Address | tuple[str, int] = ANY_PORT,
-        seed: int = 0,
-        *,
-        controlled: bool = False,
+        self, gateway: Gateway, listen: Address | tuple[str, int] = ANY_PORT, seed: int = 0, *, controlled: bool = False
     ) -> None:
         self.gateway = gateway
         self.requests = 0

@@ -90,11 +90,7 @@ def _inflated(body: bytes, at: int, window_bits: int, whole: bytearray) -> int:
     return at - len(stream.unused_data)
 
 
-_DECODERS: Mapping[str, Callable[[bytes], bytes]] = {
-    "gzip": _gunzipped,
-    "x-gzip": _gunzipped,
-    "deflate": _undeflated,
-}
+_DECODERS: Mapping[str, Callable[[bytes], bytes]] = {"gzip": _gunzipped, "x-gzip": _gunzipped, "deflate": _undeflated}
 
 
 CONNECT_TIMEOUT_S = 5.0

@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 from socket import socket
-from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import uvicorn
@@ -92,7 +91,7 @@ class _Server(uvicorn.Server):
         self._tell_listening = listening
         self._on_refused = on_refused
         self._acceptors: list[Acceptor] = []
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self.loop: asyncio.AbstractEventLoop | None = None
         self._stop = asyncio.Event()
 
     async def startup(self, sockets: list[socket] | None = None) -> None:
@@ -118,35 +117,15 @@ class _Server(uvicorn.Server):
             getattr(connection, "make_room", connection.shutdown)()
 
     async def main_loop(self) -> None:
-        self._loop = asyncio.get_running_loop()
+        self.loop = asyncio.get_running_loop()
         await self.on_tick(0)  # sets the default headers
         self._tell_listening()
         await self._stop.wait()
 
     def stop(self) -> None:
         """Makes `main_loop` end; called from any thread, after it has begun."""
-        if self._loop is not None:
-            self._loop.call_soon_threadsafe(self._stop.set)
-
-    def look(self, at: Callable[[asyncio.Protocol], None]) -> None:
-        """Calls `at` with each connection, in the server's thread, and waits for it."""
-        looked = threading.Event()
-
-        def look() -> None:
-            for connection in list(self.server_state.connections):
-                at(connection)
-            looked.set()
-
-        if self._loop is not None and self._loop.is_running():
-            self._loop.call_soon_threadsafe(look)
-            looked.wait(GRACE_S)
-
-    def submit(self, coroutine: Coroutine[Any, Any, Result]) -> Future[Result]:
-        """Runs a coroutine in the server's loop. Raises RuntimeError if that does not run."""
-        if self._loop is None or not self._loop.is_running():
-            coroutine.close()
-            raise RuntimeError("the server is not running")
-        return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+        if self.loop is not None:
+            self.loop.call_soon_threadsafe(self._stop.set)
 
     async def shutdown(self, sockets: list[socket] | None = None) -> None:  # noqa: ARG002
         for acceptor in self._acceptors:
@@ -160,10 +139,7 @@ class _Server(uvicorn.Server):
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
-        await self._close_connections()
-
-    async def _close_connections(self) -> None:
-        """Closes each connection once what was written to it is out, or after the grace without that."""
+        # Each connection closes once all written to it is out, and is cut off after the grace.
         connections = self.server_state.connections
         for connection in list(connections):
             connection.transport.close()
@@ -241,12 +217,24 @@ class AsgiThread:
             unless_begun.pop_all()
 
     def look(self, at: Callable[[asyncio.Protocol], None]) -> None:
-        """Calls `at` with the protocol of each open connection, in the server's thread."""
-        self._server.look(at)
+        """Calls `at` with the protocol of each open connection, in the server's thread, and waits for it."""
+        looked = threading.Event()
+
+        def look() -> None:
+            for connection in list(self._server.server_state.connections):
+                at(connection)
+            looked.set()
+
+        if (loop := self._server.loop) is not None and loop.is_running():
+            loop.call_soon_threadsafe(look)
+            looked.wait(GRACE_S)
 
     def submit(self, coroutine: Coroutine[Any, Any, Result]) -> Future[Result]:
         """Runs a coroutine in the server's loop, beside the application; RuntimeError where nothing is served."""
-        return self._server.submit(coroutine)
+        if (loop := self._server.loop) is None or not loop.is_running():
+            coroutine.close()
+            raise RuntimeError("the server is not running")
+        return asyncio.run_coroutine_threadsafe(coroutine, loop)
 
     def stop(self) -> None:
         """Stops serving and frees the port; requests at hand have `GRACE_S` to finish. Once stopped, does nothing."""
@@ -262,7 +250,7 @@ class AsgiThread:
         self.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
     def _serve(self) -> None:

@@ -16,7 +16,7 @@ import ssl
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -153,30 +153,8 @@ class Sender:
             on_beyond=self._journal.sent_beyond,
         )
 
-        def work(done: threading.Event) -> None:
-            try:
-                self._work(waiting, connected)
-            except BaseException as error:  # noqa: BLE001 - raised again below, in the thread that waits
-                self._error = self._error or error
-                self.stop()
-            finally:
-                done.set()
-
-        # Not Thread.join: up to Python 3.12 an interrupted join takes the thread for ended.
-        done = [threading.Event() for _ in range(min(manners.concurrency, len(waiting)))]
-        threads = [
-            threading.Thread(target=work, args=(one,), name=f"sender-{number}", daemon=True)
-            for number, one in enumerate(done)
-        ]
-        try:
-            for thread in threads:
-                thread.start()
-            _wait_for_all(done)
-        except BaseException:  # KeyboardInterrupt, mostly
-            self.stop()
-            # One that has not begun by now finds the pace stopped, and sends nothing.
-            _wait_for_all(one for one, thread in zip(done, threads, strict=True) if thread.ident is not None)
-            raise
+        work = partial(self._work, waiting, connected)
+        self._in_threads("sender", [work] * min(manners.concurrency, len(waiting)))
         if self._error is not None:
             raise self._error
 
@@ -184,6 +162,37 @@ class Sender:
         """Sends nothing more; `send` returns when the requests under way are answered. Safe from any thread."""
         self._pace.stop()
         self._allowance.stop()
+
+    def _in_threads(self, name: str, works: Sequence[Callable[[], None]]) -> None:
+        """Runs the works side by side until all have ended. The first error ends the sending, and `send` raises it."""
+
+        def run(work: Callable[[], None], done: threading.Event) -> None:
+            try:
+                work()
+            except BaseException as error:  # noqa: BLE001 - raised again in the thread that called `send`
+                self._error = self._error or error
+                self.stop()
+            finally:
+                done.set()
+
+        # Not Thread.join: up to Python 3.12 an interrupted join takes the thread for ended.
+        done = [threading.Event() for _ in works]
+        threads = [
+            threading.Thread(target=run, args=each, name=f"{name}-{number}", daemon=True)
+            for number, each in enumerate(zip(works, done, strict=True))
+        ]
+        try:
+            for thread in threads:
+                thread.start()
+            for event in done:
+                event.wait()
+        except BaseException:  # KeyboardInterrupt, mostly
+            self.stop()
+            # A thread that has not begun by now finds the pace stopped, and sends nothing.
+            for event, thread in zip(done, threads, strict=True):
+                if thread.ident is not None:
+                    event.wait()
+            raise
 
     def _work(self, waiting: deque[Sequence[Case]], connected: Callable[[], Connection]) -> None:
         with connected() as connection:
@@ -221,21 +230,14 @@ class Sender:
         start = threading.Barrier(len(cases))
         ended: list[_Outcome] = []
 
-        def work(case: Case, done: threading.Event) -> None:
+        def work(case: Case) -> None:
             try:
                 with connected() as connection:
                     ended.append(self._send(case, connection, start))
-            except BaseException as error:  # noqa: BLE001 - raised again, in the thread that called `send`
-                self._error = self._error or error
-                self.stop()
             finally:
                 start.abort()  # nobody behind it needs it, and nobody before it shall wait in vain
-                done.set()
 
-        done = [threading.Event() for _ in cases]
-        for number, (case, event) in enumerate(zip(cases, done, strict=True)):
-            threading.Thread(target=work, args=(case, event), name=f"burst-{number}", daemon=True).start()
-        _wait_for_all(done)
+        self._in_threads("burst", [partial(work, case) for case in cases])
         went_on = len(ended) == len(cases) and _Outcome.STOPPED not in ended
         return _Outcome.SENT if went_on else _Outcome.STOPPED
 
@@ -388,8 +390,3 @@ def _await(start: threading.Barrier) -> None:
     """Waits for the others, no longer than they may take to connect."""
     with suppress(threading.BrokenBarrierError):
         start.wait(CONNECT_TIMEOUT_S)
-
-
-def _wait_for_all(events: Iterable[threading.Event]) -> None:
-    for event in events:
-        event.wait()

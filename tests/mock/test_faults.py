@@ -38,7 +38,6 @@ from conformance.mock.behaviour import UNEXCUSED, Behaviour, Callback, Moment, R
 from conformance.mock.faults import NamedBehaviour
 from conformance.mock.gateway import Gateway
 from conformance.mock.rules import TAGS, refusal_of
-from conformance.model.errors import UsageError
 from conformance.model.traffic import Request, header
 
 COMMANDS = statum().commands
@@ -109,14 +108,6 @@ def test_changes_the_behaviour_and_keeps_what_was_there(row: NamedBehaviour) -> 
     assert kept is after.reply[0]
     assert unaltered is after.deliveries[0]
     assert 400 == after.validation_status
-
-
-def test_an_unknown_name_is_a_usage_error_with_a_hint() -> None:
-    """A typing error is told with the name that was meant."""
-    with pytest.raises(UsageError, match=r"'notification-lost'.*did you mean notifications-lost"):
-        fault("notification-lost")
-    with pytest.raises(UsageError, match="--list-faults"):
-        fault("zzz")
 
 
 def test_what_a_fault_counts_begins_anew_with_each_gateway() -> None:
