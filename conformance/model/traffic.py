@@ -7,7 +7,7 @@
     Notification            one HTTP request that reached the callback receiver
     Invocation              a case, its attempts and the notifications that carry its request_id
     normalized              one spelling for all request targets that name the same; `origin_form`, `plainly_escaped`
-    shown_url               a URL without what may be a password or a token
+    shown_url               a URL without what may be a password or a token; check_http_url refuses what is none
 
 Times: `*_at` are seconds of the suite's monotonic clock (only differences mean anything),
 `*_wall` are seconds since the Unix epoch.
@@ -19,6 +19,9 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from urllib.parse import urlsplit
+
+from conformance.model.errors import UsageError
 
 Headers = tuple[tuple[str, str], ...]
 
@@ -219,6 +222,24 @@ def shown_url(url: str) -> str:
 def has_userinfo(url: str) -> bool:
     """Whether there may be a user's name or password in `url`: something before an `@`, in front of path and query."""
     return "@" in re.split("[/?#]", url.partition("://")[2] or url.lstrip("/"), maxsplit=1)[0]
+
+
+def check_http_url(url: str, called: str, hint: str) -> None:
+    """Raise UsageError, in which the URL is `called` so, if `url` is not an http or https URL with a host.
+
+    The message shows nothing of the URL that may be secret.
+    """
+    no_url = f"{called} {shown_url(url)!r} is no URL"
+    if any(character.isspace() or not character.isprintable() for character in url):
+        raise UsageError(f"{no_url}: there is white space or a control character in it")
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        # The words of the error would show the value.
+        raise UsageError(f"{no_url}: there is something wrong with its host or port") from None
+    if parts.scheme not in ("http", "https") or not host:
+        raise UsageError(f"{no_url}; expected http:// or https://, a host and a path", hint)
 
 
 # It may be a password, of a URL whose rest is missing.
