@@ -11,14 +11,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from conformance.client.driver_log import secrets_of, tokens_in
 from conformance.contract.contract import Contract, statum
 from conformance.journal.redaction import check_readable, check_redactable, check_uncommon
 from conformance.judging.expectations import Expectations
 from conformance.model.errors import UsageError
-from conformance.model.traffic import has_userinfo, shown_url
+from conformance.model.traffic import check_http_url, has_userinfo, shown_url
 from conformance.wire.listening import Address
 
 JOURNAL = "journal.sqlite"
@@ -187,25 +186,12 @@ def check_callback_url(url: str) -> None:
 
     The message shows neither the password nor the query, which may hold a token.
     """
-    shown = shown_url(url)
     if has_userinfo(url):
         raise UsageError(
-            f"callback URL {shown!r} holds a password, and notifications carry none",
+            f"callback URL {shown_url(url)!r} holds a password, and notifications carry none",
             hint="have the receiver take a token in the query",
         )
-    try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port
-    except ValueError:
-        # The error's own words would show the value.
-        raise UsageError(f"callback URL {shown!r} is no URL: there is something wrong with its host or port") from None
-    if any(character.isspace() or not character.isprintable() for character in url):
-        raise UsageError("the callback URL has white space or a control character in it")
-    if parts.scheme not in {"http", "https"} or not host:
-        raise UsageError(
-            f"callback URL {shown!r} is no URL; expected http:// or https://, a host and a path",
-            hint="such as http://127.0.0.1:8080/hooks/sms?token=s3cret",
-        )
+    check_http_url(url, "callback URL", "such as http://127.0.0.1:8080/hooks/sms?token=s3cret")
 
 
 def program_of(command_line: str) -> tuple[str, ...]:

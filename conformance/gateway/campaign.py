@@ -108,6 +108,8 @@ def resume(path: Path, settings: Settings, progress: Progress | None = None, beh
             with _to_its_end(rig, journal):
                 _note_examined(journal, examined)
                 with _listening(settings, rig, journal, progress, rest.count_against) as campaign:
+                    for request_id in rest.answered_ids(settings.contract):
+                        rig.intake.claim(request_id)
                     campaign.hearing.unanswered.update(rest.cut_off)
                     _send_all(campaign, rest.plan)
                     send_replacements(campaign, rest.groups, rest.replaced, rest.rounds)

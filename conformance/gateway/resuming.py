@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -97,6 +97,10 @@ class Rest:
             tuple(notification.request for notification in record.notifications),
         )
 
+    def answered_ids(self, contract: Contract) -> Iterator[str]:
+        """The ids that the answers so far gave."""
+        return _ids_of(self.exchanges, contract)
+
     def count_against(self, allowance: Allowance, successes: Successes) -> None:
         """Take off what was sent so far from what may be accepted; what has no answer counts as accepted."""
         for exchange in self.exchanges:
@@ -105,6 +109,11 @@ class Rest:
             successes.answered(exchange)
         for request in self.notified:
             successes.notified(request)
+
+
+def _ids_of(exchanges: Iterable[Exchange], contract: Contract) -> Iterator[str]:
+    bodies = (exchange.response.body for exchange in exchanges if exchange.response is not None)
+    return filter(None, (request_id_of(body, contract.answer.id) for body in bodies))
 
 
 def _ready(record: Record, settings: Settings, base_url: str) -> Iterable[Case]:
@@ -185,10 +194,8 @@ def listen_on(path: Path, settings: Settings, progress: Progress, for_s: float |
         )
     targets, since = record.settings["callback_targets"], last_sign(record)
     strays = Strays()
-    for exchange in record.exchanges:
-        body = exchange.response.body if exchange.response is not None else b""
-        if (request_id := request_id_of(body, settings.contract.answer.id)) is not None:
-            strays.given(request_id)
+    for request_id in _ids_of(record.exchanges, settings.contract):
+        strays.given(request_id)
     del record  # or its file would stay open for reading while it is written to
     arrived, over = 0, threading.Event()
     counting = threading.Lock()

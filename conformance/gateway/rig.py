@@ -90,13 +90,16 @@ class RunIntake:
         self._own.setdefault(request_id, [])
 
     def claim(self, request_id: str) -> None:
-        """Hand over what was held back for this id: a request of the run was answered with it, too."""
+        """Hand over the notifications held back for this id: a request of the run was answered with it, too.
+
+        Called after `hand_to`.
+        """
         if request_id not in self._own:
             return
         with self._changed:
-            kept, take = self._own.pop(request_id, ()), self._take
-        for arrival in kept:
-            if take is not None:  # an answer of the run comes after `hand_to`
+            arrivals, take = self._own.pop(request_id, ()), self._take
+        for arrival in arrivals:
+            if take is not None:
                 take(*arrival)
 
     def _is_own(self, product: str | None, request: Request, at: float, wall: float) -> bool:

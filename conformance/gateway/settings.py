@@ -24,7 +24,7 @@ from conformance.gateway.case_files import CaseFolder
 from conformance.journal.redaction import check_readable, check_redactable, check_uncommon, is_own_word
 from conformance.judging.expectations import Expectations
 from conformance.model.errors import UsageError
-from conformance.model.traffic import has_userinfo, shown_url
+from conformance.model.traffic import check_http_url, has_userinfo, shown_url
 from conformance.payloads.addressees import Constraints
 from conformance.wire import Allowance, Manners, Pace
 from conformance.wire.allowance import PROBATION_S, check_limits
@@ -397,32 +397,14 @@ class Settings:
 def check_gateway_url(url: str) -> None:
     """UsageError if `url` is no http or https URL with a host, or holds what commands cannot be put behind."""
     if has_userinfo(url):
-        # What stands before it may be the secret, so the URL is not shown.
-        raise UsageError(
-            "the gateway URL holds a credential",
-            hint="give it as --consumer-key and --consumer-secret",
-        )
-    shown = shown_url(url)
-    if any(character.isspace() or not character.isprintable() for character in url):
-        raise UsageError(f"gateway {shown!r} is no URL: there is white space or a control character in it")
+        # The part before the @ may be the secret, so the URL is not shown.
+        raise UsageError("the gateway URL holds a credential", "give it as --consumer-key and --consumer-secret")
+    shown, example = shown_url(url), "such as https://gateway.example/api"
     if "?" in url or "#" in url:
         raise UsageError(
-            f"gateway {shown!r} has a query or fragment; expected the base URL that commands are put behind",
-            hint="such as https://gateway.example/api",
+            f"gateway {shown!r} has a query or fragment; expected the base URL that commands are put behind", example
         )
-    try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port
-    except ValueError:
-        # The words of the error show what stands there.
-        raise UsageError(f"gateway {shown!r} is no URL: there is something wrong with its host or port") from None
-    if parts.scheme not in ("http", "https") or not host:
-        raise UsageError(
-            f"gateway {shown!r} is no URL; expected http:// or https://, a host and a path",
-            hint=f"try https://{shown.removeprefix('//')}"
-            if "://" not in url
-            else "such as https://gateway.example/api",
-        )
+    check_http_url(url, "gateway", example if "://" in url else f"try https://{shown.removeprefix('//')}")
 
 
 def default_shrink_requests(gateway: str) -> int:

@@ -10,6 +10,9 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from urllib.parse import urlsplit
+
+from conformance.model.errors import UsageError
 
 Headers = tuple[tuple[str, str], ...]
 
@@ -189,6 +192,24 @@ def shown_url(url: str) -> str:
 def has_userinfo(url: str) -> bool:
     """Whether `url` may hold a user's name or password: something before an `@`, in front of path and query."""
     return "@" in re.split("[/?#]", url.partition("://")[2] or url.lstrip("/"), maxsplit=1)[0]
+
+
+def check_http_url(url: str, called: str, hint: str) -> None:
+    """Raise UsageError, in which the URL is `called` so, if `url` is not an http or https URL with a host.
+
+    The message shows nothing of the URL that may be secret.
+    """
+    no_url = f"{called} {shown_url(url)!r} is no URL"
+    if any(character.isspace() or not character.isprintable() for character in url):
+        raise UsageError(f"{no_url}: there is white space or a control character in it")
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        # The words of the error would show the value.
+        raise UsageError(f"{no_url}: there is something wrong with its host or port") from None
+    if parts.scheme not in ("http", "https") or not host:
+        raise UsageError(f"{no_url}; expected http:// or https://, a host and a path", hint)
 
 
 # It may be a password, of a URL whose rest is missing.

@@ -48,6 +48,7 @@ class Subject:
         self._behaviour = replace(BUILT_IN, reply=(*BUILT_IN.reply, self._remember))
         for name in faults:
             self._behaviour = fault(name).change(self._behaviour)
+        self.given_to_the_next: str | None = None
         self.servers: list[MockServer] = []
         self.told: dict[str, Any] = {**registered(self._started), "products": PRODUCTS}
 
@@ -59,6 +60,9 @@ class Subject:
     def _remember(self, reply: Reply, moment: Moment) -> Reply:
         if moment.refusal is None and moment.request.body:
             self.posted[moment.request.url, moment.request.body] += 1
+        if self.given_to_the_next is not None:
+            reply = replace(reply, content={**reply.content, "request_id": self.given_to_the_next})
+            self.given_to_the_next = None
         return reply
 
     def stop(self) -> None:
@@ -133,6 +137,29 @@ def test_a_run_can_be_cut_off_again_and_again(subject: Subject, tmp_path: Path) 
     assert {1} == set(Counter(exchange.case_id for exchange in record.exchanges).values())
     assert 4 == sum(note.kind == RESUMED for note in record.notes)
     assert Conclusion.CONFORMANT == judge(record).conclusion, shortfalls(judge(record))
+
+
+def test_a_notification_of_an_earlier_answer_is_kept_though_the_preflight_got_its_id_again(
+    subject: Subject, tmp_path: Path
+) -> None:
+    """As by a gateway that counts its ids anew after a restart: the notification belongs to the run."""
+    path = cut_off(tmp_path, 60, **subject.told)
+    answers = [json.loads(e.response.body) for e in read_journal(path).exchanges if e.response]
+    request_id = next(answer["request_id"] for answer in answers if answer["status_code"] == 200)
+    subject.given_to_the_next = request_id
+    late = {"result_code": "200", "result_desc": "Success", "request_id": request_id}
+
+    class Notifying(Silent):
+        def phase(self, name: str, detail: str = "") -> None:  # noqa: ARG002 - the protocol's
+            if name == "send":
+                _posted(f"{subject.told['callback_listen'].url}/callbacks/sms", late)
+
+    before = len(read_journal(path).notifications)
+    campaign.resume(path, settings(tmp_path, **subject.told), Notifying())
+
+    assert subject.given_to_the_next is None
+    arrived = read_journal(path).notifications[before:]
+    assert late in [json.loads(notification.request.body) for notification in arrived]
 
 
 def test_a_fault_is_found_out_in_a_run_that_went_on(tmp_path: Path) -> None:
