@@ -30,13 +30,14 @@ def test_what_a_row_names_exists() -> None:
     """Its type, its commands, and the setting that it makes."""
     unknown = []
     for option in table():
-        unknown += [(option.name, option.commands, {option.type} - {*VALUES, "choice"})]
-        unknown += [(option.name, option.commands, set(option.commands.split()) - {*NAMES, EVERY})]
-        unknown += [
-            (option.name, option.commands, {option.recorded, option.setting} - {None, *OBSERVED, *fields_of(option)})
-        ]
+        named = {
+            "type": {option.type} - {*VALUES, "choice"},
+            "command": set(option.commands.split()) - {*NAMES, EVERY},
+            "setting": {option.recorded, option.setting} - {None, *OBSERVED, *fields_of(option)},
+        }
+        unknown += [(option.name, option.commands, what, which) for what, which in named.items() if which]
 
-    assert [] == [row for row in unknown if row[-1]]
+    assert [] == unknown
 
 
 def test_a_command_has_an_option_once() -> None:

@@ -80,20 +80,7 @@ REFUSED_EVERYWHERE: list[tuple[str, str, object, str]] = [
     ("sms", "sender_id", "Benki\u00a0ya", "pattern"),
     *(
         ("airtime", "amount", amount, "pattern")
-        for amount in (
-            "",
-            "4",
-            "10001",
-            "0",
-            "-50",
-            "5.5",
-            "50.01",
-            "fifty",
-            "50 KES",
-            "99999999999999999999",
-            "5 0",
-            ".",
-        )
+        for amount in ("", "4", "10001", "0", "-50", "5.5", "50.01", "fifty", "50 KES", "9" * 20, "5 0", ".")
     ),
     ("airtime", "amount", 4, "minimum"),
     ("airtime", "amount", 10001, "maximum"),

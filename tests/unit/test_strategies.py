@@ -135,9 +135,9 @@ def test_annotations_are_known() -> None:
 
 def test_what_a_builder_honours_is_a_keyword_of_the_validator() -> None:
     """No builder honours what nothing checks."""
-    assert set() == {keyword for builder in BUILDERS for keyword in builder.honours} - set(
-        ContractValidator({}).VALIDATORS
-    )
+    honoured = {keyword for builder in BUILDERS for keyword in builder.honours}
+
+    assert set() == honoured - set(ContractValidator({}).VALIDATORS)
 
 
 # --- Alphabets
