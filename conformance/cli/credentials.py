@@ -30,7 +30,7 @@ from urllib.parse import urlsplit
 import click
 from click.core import ParameterSource
 
-from conformance.cli.command import CONFIGURED, on_command_line
+from conformance.cli.command import CONFIGURED, warn_if_visible
 from conformance.cli.configuration import Configured, variable
 from conformance.cli.messages import Messages
 from conformance.cli.values import contract_in
@@ -66,10 +66,7 @@ def credential_from(options: Mapping[str, Any], *, is_sent: bool = True) -> tupl
     messages.protect(secret or "", key or "", *options.get("redact", ()), *tokens)
     for path in given.readable_by_others():
         messages.warn(f"{path} holds the secret and can be read by others of this machine; chmod 600 {path}")
-    if on_command_line("consumer_secret"):
-        messages.warn(
-            f"--consumer-secret is visible to other processes of this machine; prefer {variable('consumer-secret')}"
-        )
+    warn_if_visible("consumer-secret")
     if gateway is not None:
         check_gateway_url(gateway)  # before the credential is asked for: a typo is the likelier mistake
         for name, value in (("--consumer-key", key), ("--consumer-secret", secret)):

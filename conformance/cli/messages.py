@@ -32,10 +32,12 @@ from conformance.reports.live import QuietProgress, ShownProgress, progress_on
 class Messages:
     """Errors and warnings, a line each, on standard error; one for each call of the command.
 
-    Whoever learns a secret protects it here; words of the `contract` are not secrets.
+    Whoever learns a secret protects it here; words of the `contract` are not secrets. `from_python`: a program gives
+    the options, and no command line.
     """
 
-    def __init__(self, *, debug: bool = False) -> None:
+    def __init__(self, *, debug: bool = False, from_python: bool = False) -> None:
+        self.from_python = from_python
         self._redaction = Redaction.none()
         self._debug = debug
         self.contract: Contract | None = None  # the built-in one, which is read only where it matters

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -48,7 +48,12 @@ def judge(journal: Path, **options: Any) -> int:
     A journal of a run that was killed is judged as far as it goes; what was not exercised is inconclusive.
     """
     output = Output.of(options)
-    judged = JudgedRun.of(
+    return judged_again(journal, options).tell(output)
+
+
+def judged_again(journal: Path, options: Mapping[str, Any]) -> JudgedRun:
+    """The run of a journal, judged by what the options say. Raises UsageError for what cannot be used."""
+    return JudgedRun.of(
         journal,
         options["report_dir"],
         options["contract"],
@@ -56,7 +61,6 @@ def judge(journal: Path, **options: Any) -> int:
         show_phone_numbers=options["show_phone_numbers"] or None,
         strict=options["strict"] or None,
     )
-    return judged.tell(output)
 
 
 @click.command("listen", cls=ConformanceCommand, short_help="Take notifications that come after a run.")

@@ -34,6 +34,7 @@ ORDER = (
     "reports",
     "certificate",
     "cli",
+    "api",
     "pytest",
     "__main__",
 )
@@ -82,6 +83,8 @@ LATE = {
     # the plugin is loaded into every session of pytest, and most of them want no receiver
     ("conformance/pytest/plugin.py", "conformance.wire.callback_server.CallbackServer"),
     ("conformance/pytest/plugin.py", "conformance.contract.contract.contract_at"),
+    # the public API, whose names the package has without importing the suite
+    ("conformance/__init__.py", "conformance.api"),
     # all that an installation may lack, which is told in one line
     ("conformance/__main__.py", "conformance.cli.outcome"),
     # there is no such module on Windows
@@ -103,6 +106,8 @@ def layers(module: Module) -> Iterator[str]:
         part = rest.partition(".")[0]
         if package != "conformance" or part not in ORDER:
             continue  # another library, or a name of the package itself, as __version__
+        if not module.part and part == "api":
+            continue  # the package has the names of the API
         if not module.part or ORDER.index(part) > ORDER.index(module.part):
             yield module.at(line, f"{module.part or 'the package'} imports from {part}, which comes after it")
 
