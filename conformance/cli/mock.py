@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import threading
 import time
@@ -114,8 +115,7 @@ def _introduce(server: MockServer, options: dict[str, Any], console: Console) ->
         url = account.callbacks.get(product)
         if url is None and product not in account.contract.products:
             continue  # nothing is amiss without it
-        # The query may hold the receiver's token, which is not the mock's to hand out.
-        registered = f"no callback (register one with --callback {product}=URL)" if url is None else shown_url(url)
+        registered = f"no callback (register one with --callback {product}=URL)" if url is None else _without_token(url)
         print_line(console, f"  {product}: {registered}")
     for what in ("variant", "fault"):
         if options[what]:
@@ -129,13 +129,24 @@ def _sum_up(server: MockServer, console: Console) -> None:
     notifications = f"{courier.delivered:,} notifications taken, {courier.failed:,} not taken"
     notifications += f", {courier.refused:,} not sent, for their inquiry got no 2xx" if courier.refused else ""
     print_line(console, f"{server.requests:,} requests answered, {notifications}")
-    # Each way to fail once: a callback that is down fails for every notification alike. A query may hold a token.
+    # Each way to fail once: a callback that is down fails for every notification alike.
     for product, url, reason in dict.fromkeys(
-        (f.product, shown_url(f.url.partition("?")[0]), f.reason) for f in tuple(courier.failures)
+        (f.product, _without_token(f.url.partition("?")[0]), f.reason) for f in tuple(courier.failures)
     ):
         print_line(console, f"  not taken: {product} at {url}: {reason}")
-    for error in dict.fromkeys(unreadable.error for unreadable in server.unreadable):
+    for error in dict.fromkeys(unreadable.error for unreadable in tuple(server.unreadable)):
         print_line(console, f"  could not be read as a request: {error}")
+
+
+# A segment of a path with letters and digits, or of many of them: `c2b` and `v2` are shorter, words have hyphens.
+_LIKE_A_TOKEN = re.compile(r"(?<=/)(?:(?=[^/?]*[0-9])(?=[^/?]*[A-Za-z])[^/?]{8,}|[A-Za-z0-9]{20,})")
+
+
+def _without_token(url: str) -> str:
+    """The URL without the receiver's token, which may be in the query or the path."""
+    shown = shown_url(url)
+    path_at = shown.find("/", shown.find("://") + len("://"))
+    return shown if path_at < 0 else shown[:path_at] + _LIKE_A_TOKEN.sub("…", shown[path_at:])
 
 
 @contextmanager

@@ -48,14 +48,12 @@ from conformance.model.traffic import Case, Exchange
 
 HINT = "name the journal.sqlite in the report directory of a run"
 
+# Bytes of a value, and of a row: twice the limit of a body, for redaction may make one longer.
 LONGEST_VALUE = 32 << 20
-"""Bytes of a value, and of a row: twice the limit of a body, for redaction may make one longer."""
-
+# Bytes of a statement, in the file or ours; the longest that makes a table has some 300.
 LONGEST_SQL = 50_000
-"""Bytes of a statement, in the file or ours; the longest that makes a table has some 300."""
-
+# Steps of SQLite's machine for reading the list of a file's content; that of a journal takes 300.
 _STEPS_FOR_STRUCTURE = 5_000
-"""Steps of SQLite's machine for reading the list of a file's content; that of a journal takes 300."""
 
 _LIMITS = {
     sqlite3.SQLITE_LIMIT_LENGTH: LONGEST_VALUE,
@@ -172,8 +170,8 @@ _ATTEMPTS = """
 # Exchanges before another attempt at the same case.
 _SUPERSEDED = """
     SELECT number FROM (SELECT number, max(number) OVER (PARTITION BY case_id) AS last FROM sent) WHERE number < last"""
+# Values in all notes of a journal; those of a run of 100,000 exchanges have some ten thousand.
 MOST_NOTED = 2_000_000
-"""Values in all notes of a journal; those of a run of 100,000 exchanges have some ten thousand."""
 # Rows beyond a number, or of the cases whose ids are in a JSON array.
 _WHICH = "(number > ? OR {case} IN (SELECT value FROM json_each(?)))"
 

@@ -35,88 +35,33 @@ from conformance.model.traffic import (
 )
 from conformance.model.untrusted import parse_json
 
+# Tells SQLite whose file it is; any unregistered number will do.
 APPLICATION_ID = int.from_bytes(b"StCo", "big")
-"""Tells SQLite whose file it is; any unregistered number will do."""
-
+# SQLite's `user_version`; raised whenever the meaning of a row changes.
 VERSION = 2
-"""SQLite's `user_version`; raised whenever the meaning of a row changes."""
-
+# The versions whose rows have the same meaning; the first one had no messages.
 READABLE = frozenset({1, 2})
-"""The versions whose rows have the same meaning; the first one had no messages."""
 
-_REQUEST = ("method TEXT", "url TEXT", "headers TEXT", "body BLOB")
+_REQUEST = "method TEXT, url TEXT, headers TEXT, body BLOB"
 
-_TABLES: dict[str, tuple[str, ...]] = {
-    "meta": ("key TEXT PRIMARY KEY", "value TEXT"),
+_TABLES: dict[str, str] = {
+    "meta": "key TEXT PRIMARY KEY, value TEXT",
     "cases": (
-        "number INTEGER PRIMARY KEY",
-        "id TEXT UNIQUE",
-        "command TEXT",
-        "kind TEXT",
-        "aspect TEXT",
-        '"group" TEXT',
-        *_REQUEST,
-        "member TEXT",
-        "keyword TEXT",
-        "twin TEXT",
-        "earlier TEXT",
+        'number INTEGER PRIMARY KEY, id TEXT UNIQUE, command TEXT, kind TEXT, aspect TEXT, "group" TEXT, '
+        f"{_REQUEST}, member TEXT, keyword TEXT, twin TEXT, earlier TEXT"
     ),
-    "sent": (
-        "number INTEGER PRIMARY KEY",
-        "case_id TEXT",
-        "attempt INTEGER",
-        *_REQUEST,
-        "sent_at REAL",
-        "sent_wall REAL",
-    ),
+    "sent": f"number INTEGER PRIMARY KEY, case_id TEXT, attempt INTEGER, {_REQUEST}, sent_at REAL, sent_wall REAL",
     "answered": (
-        "number INTEGER PRIMARY KEY",
-        "status INTEGER",
-        "http_version TEXT",
-        "headers TEXT",
-        "body BLOB",
-        "failure TEXT",
-        "answered_at REAL",
+        "number INTEGER PRIMARY KEY, status INTEGER, http_version TEXT, headers TEXT, body BLOB, failure TEXT, "
+        "answered_at REAL"
     ),
-    "notifications": (
-        "number INTEGER PRIMARY KEY",
-        "product TEXT",
-        *_REQUEST,
-        "received_at REAL",
-        "received_wall REAL",
-    ),
-    "notes": ("number INTEGER PRIMARY KEY", "kind TEXT", "detail TEXT", "noted_at REAL", "noted_wall REAL"),
-    "messages": (
-        "number INTEGER PRIMARY KEY",
-        "case_id TEXT",
-        "direction TEXT",
-        "line TEXT",
-        "said_at REAL",
-        "said_wall REAL",
-    ),
+    "notifications": f"number INTEGER PRIMARY KEY, product TEXT, {_REQUEST}, received_at REAL, received_wall REAL",
+    "notes": "number INTEGER PRIMARY KEY, kind TEXT, detail TEXT, noted_at REAL, noted_wall REAL",
+    "messages": ("number INTEGER PRIMARY KEY, case_id TEXT, direction TEXT, line TEXT, said_at REAL, said_wall REAL"),
 }
 
 # Tables and the version that added them; all others are in each version.
 _SINCE = {"messages": 2}
-
-
-def _tables_of(version: int) -> dict[str, str]:
-    """The statements that make the tables of a version."""
-    return {
-        table: f"CREATE TABLE {table} ({', '.join(columns)})"
-        for table, columns in _TABLES.items()
-        if _SINCE.get(table, 0) <= version
-    }
-
-
-def _triggers_of(version: int) -> dict[str, tuple[str, str]]:
-    """Its triggers: the table of each, and the statement that makes it."""
-    refusal = "BEGIN SELECT RAISE(ABORT, 'a journal is only ever added to'); END"
-    return {
-        (name := f"{table}_keeps_{verb}"): (table, f"CREATE TRIGGER {name} BEFORE {verb} ON {table} {refusal}")
-        for table in _tables_of(version)
-        for verb in ("UPDATE", "DELETE")
-    }
 
 
 def layout(version: int) -> Iterator[tuple[str, str, str, str | None]]:
@@ -124,59 +69,55 @@ def layout(version: int) -> Iterator[tuple[str, str, str, str | None]]:
 
     SQLite makes the indexes by itself, for columns that have to be unique.
     """
-    yield from (("table", table, table, sql) for table, sql in _tables_of(version).items())
-    yield from (("trigger", name, table, sql) for name, (table, sql) in _triggers_of(version).items())
+    tables = [table for table in _TABLES if _SINCE.get(table, 0) <= version]
+    yield from (("table", table, table, f"CREATE TABLE {table} ({_TABLES[table]})") for table in tables)
+    refusal = "BEGIN SELECT RAISE(ABORT, 'a journal is only ever added to'); END"
+    for table in tables:
+        for verb in ("UPDATE", "DELETE"):
+            name = f"{table}_keeps_{verb}"
+            yield "trigger", name, table, f"CREATE TRIGGER {name} BEFORE {verb} ON {table} {refusal}"
     yield from (("index", f"sqlite_autoindex_{table}_1", table, None) for table in ("meta", "cases"))
 
 
 CREATE: tuple[str, ...] = (
     f"PRAGMA application_id = {APPLICATION_ID}",
     f"PRAGMA user_version = {VERSION}",
-    *_tables_of(VERSION).values(),
-    *(sql for _, sql in _triggers_of(VERSION).values()),
+    *(sql for *_, sql in layout(VERSION) if sql is not None),
 )
 
 INSERT: dict[str, str] = {
-    table: f"INSERT INTO {table} VALUES ({', '.join('?' * len(columns))})"  # noqa: S608 - the names stand above
+    table: f"INSERT INTO {table} VALUES ({', '.join('?' * (columns.count(',') + 1))})"  # noqa: S608 - from the table above
     for table, columns in _TABLES.items()
 }
 
 
 Row = tuple[str, tuple[Any, ...]]
 
+# How many columns of a joined row make an exchange; the rest make its case.
 _OF_EXCHANGE = 15
-"""How many columns of a joined row make an exchange; the rest make its case."""
-
+# Cached sets of headers as redacted JSON: a run has few different ones, and they are most of the work of a row.
 REMEMBERED_HEADERS = 1024
-"""Cached sets of headers as redacted JSON: a run has few different ones, and they are most of the work of a row."""
-
+# The kind of the note on bytes that reached the suite and are not a request.
 UNREADABLE = "unreadable"
-"""The kind of the note on bytes that reached the suite and are not a request."""
-
+# The kind of the note on bytes behind an answer: `exchange`, its number, and `sent`, the first of them.
 BEYOND = "beyond-answer"
-"""The kind of the note on bytes behind an answer: `exchange`, its number, and `sent`, the first of them."""
-
+# The kind of the note on an answer whose body could not be decoded: `exchange`, its number, and `remark`, why.
 UNDECODABLE = "undecodable"
-"""The kind of the note on an answer whose body could not be decoded: `exchange`, its number, and `remark`, why."""
-
+# The kind of the note that not a byte of a request was sent after all: `exchange`, its number.
 UNSENT = "unsent"
-"""The kind of the note that not a byte of a request was sent after all: `exchange`, its number."""
 
+# Kinds of notes with which another process begins to add to a journal; nobody was there from `silent_since` to
+# `until`.
 RESUMED, LISTENED = "resumed", "listened"
-"""Kinds of notes with which another process begins to add to a journal; nobody was there from `silent_since` to
-`until`."""
 
+# Characters of bytes behind an answer that are kept: enough to recognise them.
 MOST_BEYOND = 512
-"""Characters of bytes behind an answer that are kept: enough to recognise them."""
-
+# Characters of unreadable bytes that are kept: the request line, and the headers that matter.
 HEAD_SHOWN = 200
-"""Characters of unreadable bytes that are kept: the request line, and the headers that matter."""
-
+# Bytes that are read of a line of a driver that is not a message; a longer one is cut.
 LONGEST_STDERR = 16 * 1024
-"""Bytes that are read of a line of a driver that is not a message; a longer one is cut."""
-
+# Characters that a cut line loses after its redaction: the rest of a secret at its end is shorter.
 CUT_AGAIN = 1024
-"""Characters that a cut line loses after its redaction: the rest of a secret at its end is shorter."""
 
 
 @dataclass(frozen=True, slots=True)

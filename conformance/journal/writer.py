@@ -79,11 +79,10 @@ ALLURE_RESULTS = "allure-results"
 ALLURE_PREFIX = "statum-conformance-"
 
 
+# Rows per commit: enough to make its cost nothing, few enough to be committed within some ten milliseconds.
 MAX_BATCH = 1000
-"""Rows per commit: enough to make its cost nothing, few enough to be committed within some ten milliseconds."""
-
+# How long a commit waits for another program that locks the journal.
 BUSY_TIMEOUT_S = 5.0
-"""How long a commit waits for another program that locks the journal."""
 
 _Entry = tuple[Callable[..., Row], tuple[Any, ...]]
 """Makes a row, and its arguments."""
@@ -218,7 +217,7 @@ class Journal:
         self._put_numbered(self._notes, self._rows.note, kind, dict(detail), at, wall)
 
     def unreadable(self, where: str, product: str | None, error: str, head: bytes) -> None:
-        """Records the first bytes of what was not a request, at the `receiver` or the `witness`, and why not."""
+        """Records the first bytes of an unreadable request, at the `receiver` or the `witness`, and the error."""
         at, wall = self.time_of(time.monotonic()), time.time()
         detail = {"where": where, "product": product, "error": error}
         self._put_numbered(self._notes, self._rows.unreadable, detail, head, at, wall)
@@ -335,7 +334,7 @@ def _checked(subject: str, make_row: Callable[[], Row]) -> Row:
 
 
 def _new_database(path: Path, settings: Row) -> sqlite3.Connection:
-    """An empty journal that holds the settings, in place of what was at `path`; the caller holds the lock.
+    """An empty journal that holds the settings, in place of the file at `path`; the caller holds the lock.
 
     In WAL mode with synchronous = NORMAL a commit is handed to the operating system without waiting for the disk:
     a process that is killed loses nothing that it committed; a machine that loses power may lose the last commits,

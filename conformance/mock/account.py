@@ -58,10 +58,14 @@ class Account:
 
     def details(self, balance: int) -> dict[str, Any]:
         """The members that only an answer about the account has."""
-        roles = self.contract.account
+        roles, answer, schemas = self.contract.account, self.contract.answer, self.contract.schemas
         if roles is None:
             return {}
-        content = copy.deepcopy(_account_example(self.contract))
+        name = f"{self.contract.commands[roles.command].folder}/response"
+        examples = schemas.schema(name).get("examples", ()) if name in schemas else ()
+        content: dict[str, Any] = copy.deepcopy(dict(next(iter(examples), {})))
+        for member in (answer.id, answer.code, answer.reason):
+            content.pop(member, None)
         *path, last = (roles.balance or "/").split("/")[1:]
         holder = content
         for step in path:
@@ -69,18 +73,6 @@ class Account:
         if last:
             holder[last] = balance
         return content
-
-
-@cache
-def _account_example(contract: Contract) -> dict[str, Any]:
-    """The members without a role in the example of the answer about an account."""
-    roles = contract.answer
-    command = contract.commands[contract.account.command] if contract.account else None
-    name = f"{command.folder}/response" if command else ""
-    if name not in contract.schemas:
-        return {}
-    example: dict[str, Any] = next(iter(contract.schemas.schema(name).get("examples", ())), {})
-    return {member: value for member, value in example.items() if member not in {roles.id, roles.code, roles.reason}}
 
 
 @dataclass(frozen=True, slots=True)

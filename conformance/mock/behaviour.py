@@ -20,7 +20,7 @@ from conformance.model.traffic import JSON_MEDIA_TYPE, Headers, Request
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """What is known when a request is answered.
+    """The state of the mock when a request is answered.
 
     `count` numbers the requests since the start, from 1; `accepted` numbers the accepted ones (this one included if it
     is), from 1; `refusal` is the tag of the rule that the request breaks (None: accepted), see
@@ -46,7 +46,7 @@ class Moment:
 
 
 class Ending(StrEnum):
-    """How far an answer gets; the words stand in the journal as the reason why there is none."""
+    """How far an answer gets; the journal has the words as the reason why there is none."""
 
     WHOLE = "whole"
     BEFORE = "the connection was closed before the answer"
@@ -63,8 +63,8 @@ class Ending(StrEnum):
         return self in {Ending.NEVER, Ending.STALLED, Ending.DRIPPING}
 
 
+# Between two bytes of an answer that drips: less than any time-out for a single read.
 DRIP_EVERY_S = 0.5
-"""Between two bytes of an answer that drips: less than any time-out for a single read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ class Reply:
     """An answer before it is written: `content` as JSON, or `raw` bytes instead.
 
     `ending`: how far it gets; where it drips, a byte comes each `drip_every_s`. `after_s`: seconds that it takes beyond
-    what every answer takes. `beyond`: bytes that follow it on its connection, and belong to no request.
+    the delay of every answer. `beyond`: bytes that follow it on its connection, and belong to no request.
     """
 
     status: int
@@ -164,9 +164,9 @@ class Behaviour:
     wire: Wire = field(default_factory=Wire)
 
 
+# Some transactions fail, so that a run also sees notifications of failures; and a payment of more than the balance is
+# refused for lack of funds, not for its amount, so that a run sees the effect of that refusal.
 BUILT_IN = Behaviour(failure_rate=0.1, unlimited_payments=True)
-"""Some transactions fail, so that what is required of a failure's notification is seen too; and a payment of more than
-the account holds is refused for lack of funds, not for its amount, so that it is seen what that costs."""
 
 
 Effect = Callable[[Behaviour], Behaviour]
@@ -174,13 +174,13 @@ ReplyChange = Callable[[Reply, Moment], Reply]
 DeliveriesChange = Callable[[tuple[Callback, ...], Moment], tuple[Callback, ...]]
 ChoiceOfId = Callable[[Moment], str]
 
-# What a lawful request is refused as: a 400, which no check excuses. A 401, 402 or 403 would blame the account, and
+# The tag for refusing a lawful request: a 400, which no check excuses. A 401, 402 or 403 would blame the account, and
 # the words of a window the past; those are not held against a gateway.
 UNEXCUSED = "malformed.not-json"
 
 
 class Memory(Protocol):
-    """What a faulty gateway remembers of its requests."""
+    """A faulty gateway's memory of its requests."""
 
     def refuses(self, moment: Moment) -> bool:
         """Whether a lawful request is refused because of it."""

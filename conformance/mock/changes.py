@@ -30,8 +30,8 @@ from conformance.mock.message_changes import reshaping, success_outcome
 from conformance.mock.windows import WINDOWS
 from conformance.model.errors import SuiteError
 
+# The behaviours that take code, by their names in `written` of a row.
 WRITTEN: Mapping[str, Callable[..., Effect]] = {**MEMORIES, **WINDOWS}
-"""The behaviours that take code, by their names in `written` of a row."""
 
 
 def changed_by(changes: Iterable[Change], texts: Mapping[str, str] | None = None) -> Effect:
@@ -115,7 +115,6 @@ _OF_GATEWAY: Mapping[str, Callable[[Behaviour, Any], Mapping[str, Any]]] = {
     },
     "wire": lambda behaviour, wire: {"wire": replace(behaviour.wire, **wire)},
 }
-"""What members of a behaviour become by a word about the gateway."""
 
 
 # --- Messages

@@ -153,8 +153,8 @@ def beyond_contract(moment: Moment) -> bool:
 
 # --- Members of a message
 
+# The value of a missing member.
 ABSENT: Final = object()
-"""The value of a missing member."""
 
 EACH = "*"
 

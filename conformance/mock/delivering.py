@@ -66,7 +66,7 @@ class Received:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class Delivered:
     """The answers to the `inquiry` of a delivery, None if it has none, and to the `notification`, None if not sent."""
 
     inquiry: Received | None
@@ -82,7 +82,7 @@ class _Origin(NamedTuple):
 
 
 class _Target(NamedTuple):
-    """A callback URL taken apart; `path` includes the query, `authority` is what the Host header says."""
+    """A callback URL taken apart; `path` includes the query, `authority` is for the Host header."""
 
     origin: _Origin
     authority: bytes
@@ -288,7 +288,7 @@ class Courier:
         timer = asyncio.get_running_loop().call_later(delivery.after_s, due)
         self._timers.add(timer)
 
-    async def tell(self, delivery: Callback) -> Told:
+    async def tell(self, delivery: Callback) -> Delivered:
         """Sends `delivery` now, its inquiry first, and returns the answers to both."""
         asked, sent = delivery.inquiry, None
         answer = None if asked is None else await self._post(asked)
@@ -301,7 +301,7 @@ class Courier:
             else:
                 self.failed += 1
                 self.failures.append(FailedDelivery(delivery.product, delivery.url, sent.in_words))
-        return Told(answer, sent)
+        return Delivered(answer, sent)
 
     async def _deliver(self, delivery: Callback) -> None:
         if not self._closed:
@@ -323,7 +323,7 @@ class Courier:
         return Received(status, reason, round(asyncio.get_running_loop().time() - begun, 3))
 
 
-# What the JDK's HTTP client and `curl --http2` offer with each request to an http URL.
+# The offer of the JDK's HTTP client and `curl --http2` with each request to an http URL.
 _OFFER: Final = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAEAAEAAAAIAAAAAAAMAAAAA\r\n"
 
 _MORE: Final = {Form.UPGRADE: _OFFER, Form.EXPECT: b"Expect: 100-continue\r\n"}

@@ -36,8 +36,8 @@ from conformance.mock.rules import (
 from conformance.mock.transactions import Transaction, price, result, shape_of_ids, success_reason
 from conformance.model.traffic import JSON_MEDIA_TYPE, Request
 
+# The answer to a recipient that is refused by no rule of the contract, before its row changes it.
 CHOSEN = RefusalAnswer(400, "This recipient is refused")
-"""The answer to a recipient that is refused by no rule of the contract, before its row changes it."""
 
 JSON_HEADER = ("Content-Type", JSON_MEDIA_TYPE)
 

@@ -10,7 +10,7 @@ import json
 from codecs import BOM_UTF8
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from http import HTTPStatus
+from http.client import responses
 from random import Random
 from typing import Any, Literal
 from urllib.parse import urlencode, urlsplit
@@ -198,15 +198,8 @@ _OF_BODY: Mapping[str, Callable[[Any, Any, Moment], bytes]] = {
 # --- The message as a whole
 
 
-def _phrase(status: int) -> str:
-    try:
-        return HTTPStatus(status).phrase
-    except ValueError:
-        return ""
-
-
 def _page(_: bool, reply: Reply, _moment: Moment) -> Reply:  # noqa: FBT001 - as a row has it
-    title = f"{reply.status} {_phrase(reply.status)}"
+    title = f"{reply.status} {responses.get(reply.status, '')}"
     page = f"<!DOCTYPE html>\n<html><head><title>{title}</title></head><body><h1>{title}</h1></body></html>\n"
     return replace(reply, headers=_declaring(reply.headers, "text/html"), raw=page.encode())
 
@@ -233,7 +226,7 @@ def _followed(_: bool, reply: Reply, moment: Moment) -> Reply:  # noqa: FBT001 -
     body = json_bytes(
         {roles.code: roles.success, roles.reason: "Request processed", roles.id: f"second-{moment.count}"}
     )
-    status = f"{roles.success} {_phrase(roles.success)}".encode()
+    status = f"{roles.success} {responses.get(roles.success, '')}".encode()
     head = b"HTTP/1.1 %b\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % (status, len(body))
     return replace(reply, beyond=head + body)
 

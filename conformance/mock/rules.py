@@ -44,7 +44,7 @@ _ASPECTS: Mapping[str, str] = {
 class RefusalAnswer:
     """The answer to a request that breaks a rule: `status`, `description`, and headers that belong to it.
 
-    A `status` of VALIDATION_STATUS stands for whatever status the behaviour has for validation.
+    A `status` of VALIDATION_STATUS is replaced by the status that the behaviour has for validation.
     """
 
     status: int
@@ -115,8 +115,8 @@ def _words(contract: Contract, status: int) -> str:
 
 
 _OF_PROBES = (f"{kind}.{aspect}" for kind, aspects in _ASPECTS.items() for aspect in aspects.split())
+# The tags of all rules.
 TAGS = frozenset((*_OF_ITS_OWN, *_OF_PROBES, METHOD, UNKNOWN_COMMAND))
-"""The tags of all rules."""
 
 # The answer of a behaviour that crashes over a rule.
 CRASH = RefusalAnswer(500, "Internal error; try again later")
@@ -238,7 +238,7 @@ BEYOND_ANY_LIMIT = re.compile(r"[1-9][0-9]{6,11}")
 
 @dataclass(frozen=True, slots=True)
 class MemberBreach:
-    """A `member` that breaks the rule `tag`, with a message for whoever sent it (the value itself is not repeated)."""
+    """A `member` that breaks the rule `tag`, with a message for its sender, which does not repeat the value."""
 
     member: str
     tag: str

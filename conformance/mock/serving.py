@@ -18,7 +18,7 @@ from typing import Any, Self
 from conformance.mock.account import Account
 from conformance.mock.answering import AnswerProtocol, Channel, put, received
 from conformance.mock.behaviour import Behaviour, Reply, Wire
-from conformance.mock.delivering import Courier, Told
+from conformance.mock.delivering import Courier, Delivered
 from conformance.mock.gateway import JSON_HEADER, Gateway
 from conformance.mock.transactions import price, unprompted
 from conformance.model.errors import UsageError
@@ -44,17 +44,17 @@ class Initiated:
     """A transaction that no request preceded: the members of its notification, and how the callbacks answered."""
 
     content: Mapping[str, Any]
-    told: Told
+    delivered: Delivered
 
     @property
     def went_through(self) -> bool:
         """Whether the notification was sent: there was no inquiry, or it was accepted."""
-        return self.told.notification is not None
+        return self.delivered.notification is not None
 
     @property
     def in_words(self) -> str:
         """The outcome in one line."""
-        asked, notified = self.told.inquiry, self.told.notification
+        asked, notified = self.delivered.inquiry, self.delivered.notification
         inquiry = "" if asked is None else f"inquiry {asked.in_words}, "
         return inquiry + ("refused" if notified is None else f"notification {notified.in_words}")
 
@@ -106,8 +106,8 @@ class Initiator:
             initiated = await self.start(product, members)
         except UsageError as error:
             return _reply(422, {"error": error.message, "hint": error.hint})
-        told = asdict(initiated.told)
-        return _reply(200, {"went_through": initiated.went_through, "content": initiated.content, **told})
+        content = {"went_through": initiated.went_through, "content": initiated.content}
+        return _reply(200, {**content, **asdict(initiated.delivered)})
 
 
 def _reply(status: int, content: Mapping[str, Any]) -> Reply:
@@ -116,6 +116,8 @@ def _reply(status: int, content: Mapping[str, Any]) -> Reply:
 
 class MockServer:
     """A `gateway` served on the address `listen`; a context manager. `url` is the base URL, `requests` counts.
+
+    `unreadable`: the last bytes that could not be read as a request, and why.
 
     `courier` counts notifications. `controlled`: clients may start transactions that no request precedes (`CONTROL`),
     with values determined by `seed`.
@@ -128,13 +130,13 @@ class MockServer:
         self.gateway = gateway
         self.requests = 0
         self._controlled = controlled
-        self._unreadable: deque[Unreadable] = deque(maxlen=MOST_UNREAD)
+        self.unreadable: deque[Unreadable] = deque(maxlen=MOST_UNREAD)
         self.courier = Courier()
         self._initiator = Initiator(gateway, self.courier, seed)
         self._thread = AsgiThread(
             self._application,
             listen if isinstance(listen, Address) else Address(*listen),
-            http=guarded(Limits.of_clients(), self._unreadable.append, base=AnswerProtocol),
+            http=guarded(Limits.of_clients(), self.unreadable.append, base=AnswerProtocol),
             name="mock-gateway",
             purpose="mock gateway",
         )
@@ -143,11 +145,6 @@ class MockServer:
     def url(self) -> str:
         """The base URL, such as `http://HOST:PORT/api/v2`."""
         return self._thread.address.url + self.gateway.contract.base_path
-
-    @property
-    def unreadable(self) -> tuple[Unreadable, ...]:
-        """The last bytes that could not be read as a request, and why."""
-        return tuple(self._unreadable)
 
     @property
     def errors(self) -> tuple[Exception, ...]:

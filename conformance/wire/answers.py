@@ -11,14 +11,12 @@ import h11
 
 from conformance.wire.proxies import ProxyRefused
 
+# Bytes that a body may be decoded to. The contract's answers have some hundred, and a few kB may hold gigabytes.
 MAX_DECODED = 1 << 20
-"""Bytes that a body may be decoded to. The contract's answers have some hundred, and a few kB may hold gigabytes."""
-
+# Bytes that are decoded at once: zlib copies the bytes behind the end of a stream, and there may be many streams.
 PIECE = 4096
-"""Bytes that are decoded at once: zlib copies the bytes behind the end of a stream, and there may be many streams."""
-
+# Window bits by which zlib tells the formats apart.
 _GZIP, _ZLIB, _RAW_DEFLATE = 31, 15, -15
-"""Window bits by which zlib tells the formats apart."""
 
 
 class Undecodable(Exception):
@@ -93,12 +91,12 @@ def _inflated(body: bytes, at: int, window_bits: int, whole: bytearray) -> int:
 _DECODERS: Mapping[str, Callable[[bytes], bytes]] = {"gzip": _gunzipped, "x-gzip": _gunzipped, "deflate": _undeflated}
 
 
+# For a connection, with all that it takes: name, TLS, the tunnel through a proxy. Long enough for one lost packet
+# (sent again after 1 s, then after 3 s).
 CONNECT_TIMEOUT_S = 5.0
-"""For a connection, with all that it takes: name, TLS, the tunnel through a proxy. Long enough for one lost packet
-(sent again after 1 s, then after 3 s)."""
 
+# For a whole answer: the contract gives no limit; a gateway that relays to an operator may well take seconds.
 ANSWER_TIMEOUT_S = 10.0
-"""For a whole answer: the contract gives no limit; a gateway that relays to an operator may well take seconds."""
 
 _CUT_SHORT = "peer closed connection"
 
@@ -111,7 +109,7 @@ _CANNOT_CONNECT: tuple[tuple[type[OSError], Callable[[OSError], str]], ...] = (
 
 
 def cannot_connect(error: Exception, connect_timeout_s: float = CONNECT_TIMEOUT_S) -> str:
-    """Words for why there is no connection."""
+    """Why there is no connection."""
     if isinstance(error, TimeoutError):
         return f"no connection within {connect_timeout_s:g} s"
     for kind, words in _CANNOT_CONNECT:

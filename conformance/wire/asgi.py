@@ -43,8 +43,8 @@ Send = Callable[[Message], Awaitable[None]]
 Result = TypeVar("Result")
 AsgiApp = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
 
-# How long a request at hand may take to finish when the server stops. An answer takes milliseconds; what takes longer
-# is a client that has stopped sending or reading, and it must not hold the end of a run.
+# How long a request at hand may take to finish when the server stops. An answer takes milliseconds; a client that has
+# stopped sending or reading must not delay the end of a run.
 GRACE_S = 0.5
 
 # How often a stopping server checks whether the last connection is gone: uvicorn has no event for that.

@@ -1,4 +1,4 @@
-"""The callback receiver on pytest-httpserver, for people's own tests; what the `callback_server` fixture gives.
+"""The callback receiver on pytest-httpserver for users' own tests, behind the `callback_server` fixture.
 
 By default, pytest-httpserver serves one connection at a time, queues 128, closes each and logs every request. Here each
 connection has a thread of its own, is kept alive, and its requests are handed over instead of logged.
@@ -159,7 +159,7 @@ class _Handler(WSGIRequestHandler):
             self.wfile.flush()
 
     def _respond(self, status: int, body: bytes) -> None:
-        """Answers with what the application makes of the request."""
+        """Answers with the response of the application."""
         try:
             content, line, headers = run_wsgi_app(self.server.app, self._environ(status, body), buffered=True)
         except Exception as error:  # noqa: BLE001 - of an expectation's own handler; the connection goes on
@@ -223,7 +223,7 @@ class _ConnectionServer(ThreadedWSGIServer):
             self._forget(threading.current_thread())
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002
-        """Keeps what went wrong with a connection, instead of printing it."""
+        """Keeps the error of a connection, instead of printing it."""
         error = sys.exc_info()[1]
         if isinstance(error, Exception):
             self.intake.failed(error)
@@ -317,7 +317,7 @@ ANY_FREE_PORT = Address("127.0.0.1", 0)
 
 
 class CallbackServer(HttpServerReceiver):
-    """A callback receiver that keeps what arrives.
+    """A callback receiver that keeps all arrivals.
 
         callback_server.urls["sms"]                 the address to register for a product
         callback_server.wait_for(request_id)        the notification with that id, as an `Arrival`
@@ -348,15 +348,15 @@ class CallbackServer(HttpServerReceiver):
             return tuple(self._arrivals)
 
     def clear(self) -> None:
-        """Forgets what has arrived and what was expected of `server`."""
+        """Forgets all arrivals, and the expectations of `server`."""
         with self._kept:
             self._arrivals.clear()
         self.server.clear()
 
     def wait_for(self, request_id: str, *, product: str | None = None, timeout_s: float = PATIENCE_S) -> Arrival:
-        """The first arrival with that request_id (and on the path of `product`, if given), waited for if need be.
+        """Waits for the first arrival with that request_id (and on the path of `product`, if given).
 
-        Raises TimeoutError, which tells what did arrive.
+        Raises TimeoutError, which lists the arrivals.
         """
 
         def wanted(arrival: Arrival) -> bool:
@@ -367,7 +367,7 @@ class CallbackServer(HttpServerReceiver):
         return self._wait(lambda kept: [a for a in kept if wanted(a)][:1], f"{request_id!r}{where}", timeout_s)[0]
 
     def wait_for_count(self, count: int, *, timeout_s: float = PATIENCE_S) -> tuple[Arrival, ...]:
-        """The first `count` arrivals, waited for if need be. Raises TimeoutError, which tells what did arrive."""
+        """Waits for the first `count` arrivals. Raises TimeoutError, which lists the arrivals."""
 
         def enough(kept: list[Arrival]) -> list[Arrival]:
             return kept[:count] if len(kept) >= count else []

@@ -37,35 +37,33 @@ from conformance.wire.answers import (
 from conformance.wire.proxies import Route
 from conformance.wire.streams import Deadline, Stream
 
+# A connection that was idle for longer is not used again. Servers close idle ones after 2 s (gunicorn), 5 s (uvicorn,
+# Apache, Node) or more; a request that crosses such a close is lost, and must not be sent again: it may be a payment.
 IDLE_S = 1.0
-"""A connection that was idle for longer is not used again. Servers close idle ones after 2 s (gunicorn), 5 s (uvicorn,
-Apache, Node) or more; a request that crosses such a close is lost, and must not be sent again: it may be a payment."""
 
+# How long the first connection is watched after its first answer. A server that closes unannounced after each answer
+# (it may) does it at once; the next request would cross the close.
 TRIAL_S = 0.05
-"""How long the first connection is watched after its first answer. A server that closes unannounced after each answer
-(it may) does it at once; the next request would cross the close."""
 
+# Bytes of an answer that are read; the contract's answers have some hundred. A run has hundreds of answers, and keeps
+# them all.
 MAX_BODY = MAX_DECODED
-"""Bytes of an answer that are read; the contract's answers have some hundred. A run has hundreds of answers, and keeps
-them all."""
 
+# Bytes of an answer's head, interim answers included; servers send some hundred, and most clients take 8 to 64 kB.
 MAX_HEAD = 100 << 10
-"""Bytes of an answer's head, interim answers included; servers send some hundred, and most clients take 8 to 64 kB."""
-
+# Methods that have Content-Length even without a body (RFC 9110, 8.6).
 BODY_METHODS = frozenset({"POST", "PUT", "PATCH"})
-"""Methods that have Content-Length even without a body (RFC 9110, 8.6)."""
 
+# From this status on a connection is not used again. Servers close it after an error of the application, some of them
+# unannounced: uvicorn sends the 500 of a FastAPI handler and then closes. The next request would cross the close.
 FIRST_SERVER_ERROR = 500
-"""From this status on a connection is not used again. Servers close it after an error of the application, some of them
-unannounced: uvicorn sends the 500 of a FastAPI handler and then closes. The next request would cross the close."""
 
 SWITCHING = 101
 
+# Characters of a Content-Encoding that are shown.
 SHOWN_CODINGS = 80
-"""Characters of a Content-Encoding that are shown."""
-
+# Heads of requests that are cached: a run has few different ones, and checking one takes a third of sending it.
 REMEMBERED_HEADS = 1024
-"""Heads of requests that are cached: a run has few different ones, and checking one takes a third of sending it."""
 
 _SCHEMES = ("http", "https")
 
@@ -380,7 +378,7 @@ def _response(incoming: h11.Response | h11.InformationalResponse, raw: bytes) ->
 
 
 def _target(url: str) -> bytes | None:
-    """The path and query just as they stand in `url`, not normalised; None if they cannot stand on a request line."""
+    """The path and query of `url`, not normalised; None if they are not allowed on a request line."""
     _, _, behind_scheme = url.partition("://")
     without_fragment, _, _ = behind_scheme.partition("#")
     starts = [at for at in (without_fragment.find("/"), without_fragment.find("?")) if at >= 0]

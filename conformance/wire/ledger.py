@@ -22,7 +22,7 @@ from conformance.model.traffic import Request
 from conformance.model.untrusted import lenient_object
 
 # After the last notification that is owed, a wrong gateway may send it again or take it back. Gateways that do so do it
-# at once; half a second sees them without a run being felt to stand still.
+# at once; half a second sees them without delaying a run noticeably.
 QUIET_WINDOW_S = 0.5
 
 # An account that others use may never be quiet. Ten windows are enough to see repeats between their notifications.
@@ -45,6 +45,9 @@ class Ledger:
     `notify_within`: seconds that a notification may take. `quiet`: seconds without an arrival that end the wait once
     nothing is owed any more, or after the deadline; arrivals prolong it, up to `MAX_QUIET_S`. `clock` and `condition`
     are there for tests. `on_change(outstanding)` is called after each event, in the thread that reported it.
+
+    `owed`: how many notifications were ever owed; `outstanding`: how many of them have not arrived yet; `deadline`: of
+    the last of them, in seconds of the clock, -inf if none was ever owed.
     """
 
     def __init__(
@@ -69,29 +72,11 @@ class Ledger:
         # dict would go through the places of all that were taken out before it.
         self._due: OrderedDict[tuple[str, str], float] = OrderedDict()
         self._late: set[str] = set()
-        self._owed = 0
-        self._outstanding = 0
-        self._deadline = float("-inf")
+        self.owed = 0
+        self.outstanding = 0
+        self.deadline = float("-inf")
         self._last_arrival = float("-inf")
         self._settled_at = float("-inf")
-
-    @property
-    def owed(self) -> int:
-        """How many notifications were ever owed."""
-        with self._changed:
-            return self._owed
-
-    @property
-    def outstanding(self) -> int:
-        """How many of them have not arrived yet."""
-        with self._changed:
-            return self._outstanding
-
-    @property
-    def deadline(self) -> float:
-        """Until when the last of them may come, in seconds of the clock; -inf if none was ever owed."""
-        with self._changed:
-            return self._deadline
 
     def missing(self) -> frozenset[str]:
         """The products of which notifications are owed and have not arrived."""
@@ -110,15 +95,15 @@ class Ledger:
         """
         with self._changed:
             balance = self._changed_balance((product, request_id), by=1)
-            self._owed += 1
-            self._deadline = max(self._deadline, since + self._notify_within)
+            self.owed += 1
+            self.deadline = max(self.deadline, since + self._notify_within)
             if balance > 0:
-                self._outstanding += 1
+                self.outstanding += 1
                 self._due.setdefault((product, request_id), since + self._notify_within)
-            elif not self._outstanding:
+            elif not self.outstanding:
                 self._settled_at = max(self._settled_at, since)
             self._changed.notify_all()
-            outstanding = self._outstanding
+            outstanding = self.outstanding
         self._on_change(outstanding)
 
     def arrived(self, product: str | None, request_id: str | None, at: float) -> None:
@@ -128,13 +113,13 @@ class Ledger:
             if product is not None and request_id is not None:
                 balance = self._changed_balance((product, request_id), by=-1)
                 if balance >= 0:
-                    self._outstanding -= 1
+                    self.outstanding -= 1
                     if not balance and at > self._due.pop((product, request_id), float("-inf")):
                         self._late.add(product)
-                    if not self._outstanding:
+                    if not self.outstanding:
                         self._settled_at = max(self._settled_at, at)
             self._changed.notify_all()
-            outstanding = self._outstanding
+            outstanding = self.outstanding
         self._on_change(outstanding)
 
     def full_until(self, most: int) -> float:
@@ -159,18 +144,18 @@ class Ledger:
         """
         with self._changed:
             began = self._clock()
-            while meanwhile and self._outstanding and (pause := self._end(began) - self._clock()) > 0:
+            while meanwhile and self.outstanding and (pause := self._end(began) - self._clock()) > 0:
                 self._changed.wait(pause)
-            all_here = not self._outstanding
+            all_here = not self.outstanding
         if meanwhile and all_here:
             meanwhile()
         with self._changed:
             while (pause := self._end(began) - self._clock()) > 0:
                 self._changed.wait(pause)
             return Settled(
-                owed=self._owed,
-                arrived=self._owed - self._outstanding,
-                missing=self._outstanding,
+                owed=self.owed,
+                arrived=self.owed - self.outstanding,
+                missing=self.outstanding,
                 waited_s=self._clock() - began,
             )
 
@@ -182,13 +167,13 @@ class Ledger:
 
     def _end(self, began: float) -> float:
         """When the wait that began at `began` ends if nothing happens until then."""
-        decided = self._deadline if self._outstanding else min(self._deadline, self._settled_at)
+        decided = self.deadline if self.outstanding else min(self.deadline, self._settled_at)
         quiet_from = max(began, decided)
         return min(max(quiet_from, self._last_arrival) + self._quiet, quiet_from + self._max_quiet)
 
 
 def request_id_of(body: bytes, member: str) -> str | None:
-    """The id that `member` of a body holds, read as kindly as can be; None if there is no such string in it."""
+    """The id in `member` of a body, read leniently; None if there is no such string in it."""
     request_id = (lenient_object(body) or {}).get(member)
     return request_id if isinstance(request_id, str) else None
 

@@ -88,7 +88,7 @@ def listening_socket(address: Address, purpose: str = "listen") -> tuple[socket.
         # Accepted sockets inherit it: an answer of two small writes does not wait 40 ms for a delayed ACK.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         listener.bind(where)
-        # Listening at once is what claims the port: two sockets that are only bound can share one.
+        # Only listening claims the port: two sockets that are just bound can share one.
         listener.listen(BACKLOG)
     except OSError as error:
         listener.close()
@@ -110,7 +110,7 @@ try:
 except ImportError:  # not on Windows, where sockets are no files
     resource = None  # type: ignore[assignment]
 
-# Between two looks at what else is to be done; an accept takes some ten microseconds.
+# Connections accepted in one turn of the loop; an accept takes some ten microseconds.
 AT_ONCE = 16
 
 # A connection that was closed is gone within a turn of the loop; files held by other parts of the process take longer.
@@ -122,7 +122,7 @@ OPENED_WITHIN_S = 30.0
 
 _NOTHING_LEFT = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
-# Two servers with as many connections as they take, and what else a process opens.
+# Two servers with all their connections, and the other files of a process.
 MOST_FILES = 2 * 4096 + 256
 
 
@@ -183,7 +183,7 @@ class Acceptor:
         self._loop.add_reader(self._listener.fileno(), self._accept)
 
     def close(self) -> None:
-        """Accept no more; what is still being opened is given up."""
+        """Accept no more, and drop connections that are still being opened."""
         if self._retry is not None:
             self._retry.cancel()
         self._loop.remove_reader(self._listener.fileno())

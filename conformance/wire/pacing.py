@@ -46,11 +46,10 @@ MIN_RATE = 0.5
 # nobody wanted a turn is lost, so that no burst follows it.
 CATCH_UP_S = 0.05
 
+# The pause after a refusal without Retry-After; doubled with each one that follows without anything let through.
 FIRST_PAUSE_S = 0.5
-"""The pause after a refusal without Retry-After; doubled with each one that follows without anything let through."""
-
+# No pause is longer, whatever Retry-After says: a typing error there must not hold a run for a day.
 MAX_PAUSE_S = 60.0
-"""No pause is longer, whatever Retry-After says: a typing error there must not hold a run for a day."""
 
 # All pauses of a run together, and all waits at a crawl; a gateway that needs more is not up to a run.
 MAX_PAUSED_S = 600.0
@@ -65,7 +64,7 @@ MAX_REFUSED = 100
 # The part of a pause by which it varies, so that several runs against one gateway do not come back together.
 JITTER = 0.25
 
-# Of a number of seconds in Retry-After, as many as a float can hold; and the longest wait that is told from for ever.
+# Of a number of seconds in Retry-After, as many as a float can hold; and the seconds that count as for ever.
 MOST_DIGITS = 300
 LONGEST_S = 1e12
 
@@ -76,6 +75,8 @@ class Pace:
     `rate_per_s` is an upper limit of the user's own (None: no limit). No turn is given before the moment that
     `held_until` returns, for reasons other than the gateway's rate; call `look_again` after it has changed.
     `clock` gives seconds; `wait` waits on a condition for so many seconds at most, and may return earlier.
+
+    `refused_in_a_row`, `lost_in_a_row`: the pauses for refused and for lost requests since one last went through.
     """
 
     def __init__(
@@ -102,8 +103,8 @@ class Pace:
         self._paused_until = float("-inf")
         self._resumed_at = float("-inf")
         self._passed: deque[float] = deque()
-        self._refused_in_a_row = 0
-        self._lost_in_a_row = 0
+        self.refused_in_a_row = 0
+        self.lost_in_a_row = 0
         self._lost_at = float("-inf")
         self._paused_s = 0.0
         self._crawled_s = 0.0
@@ -140,7 +141,7 @@ class Pace:
     def went_through(self, now: float) -> None:
         """The gateway took a request, whatever it answered."""
         with self._changed:
-            self._refused_in_a_row = self._lost_in_a_row = 0
+            self.refused_in_a_row = self.lost_in_a_row = 0
             self._refusals_ahead -= 1
             self._passed.append(now)
             self._forget(now)
@@ -157,14 +158,14 @@ class Pace:
             if now < self._paused_until or (sent_at is not None and sent_at < self._learned_at):
                 self._pause(now, retry_after_s or 0.0)
                 return None
-            self._refused_in_a_row += 1
+            self.refused_in_a_row += 1
             self._learned = self._lower_rate(now)
             self._growth = max(self._growth * GROWTH_KEPT, LEAST_GROWTH)
-            backed_off = _backed_off(self._refused_in_a_row)
+            backed_off = _backed_off(self.refused_in_a_row)
             if not retry_after_s:
                 pause = backed_off
-            else:  # what was asked for is enough once; a gateway that refuses again did not mean it
-                pause = max(retry_after_s, backed_off if self._refused_in_a_row > 1 else 0.0)
+            else:  # the pause it asked for is enough once; a gateway that refuses again did not mean it
+                pause = max(retry_after_s, backed_off if self.refused_in_a_row > 1 else 0.0)
             self._learned_at = now
             self._pause(now, pause * (1.0 + JITTER * self._jitter()))
             return pause
@@ -177,15 +178,9 @@ class Pace:
         with self._changed:
             if sent_at < self._lost_at:
                 return
-            self._lost_in_a_row += 1
+            self.lost_in_a_row += 1
             self._lost_at = now
-            self._pause(now, _backed_off(self._lost_in_a_row) * (1.0 + JITTER * self._jitter()))
-
-    @property
-    def lost_in_a_row(self) -> int:
-        """How many pauses there were for lost requests since one last went through."""
-        with self._changed:
-            return self._lost_in_a_row
+            self._pause(now, _backed_off(self.lost_in_a_row) * (1.0 + JITTER * self._jitter()))
 
     @property
     def in_vain(self) -> str | None:
@@ -202,12 +197,6 @@ class Pace:
         """The rate at which turns are given now; None if without limit."""
         with self._changed:
             return self._rate(self._clock())
-
-    @property
-    def refused_in_a_row(self) -> int:
-        """How many pauses there were since a request last went through."""
-        with self._changed:
-            return self._refused_in_a_row
 
     def _rate(self, now: float) -> float | None:
         if self._learned is None:

@@ -180,7 +180,7 @@ class ReadingProtocol(HttpToolsProtocol):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """As uvicorn makes it."""
         super().__init__(*args, **kwargs)
-        self.parser = _Parser(self)  # type: ignore[assignment] # it has what uvicorn calls
+        self.parser = _Parser(self)  # type: ignore[assignment] # it has the methods that uvicorn calls
         self._reported = False
         self._cycles: list[RequestResponseCycle] = []
         self.app = partial(self._served, self.app)
@@ -262,7 +262,7 @@ class ReadingProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Hand the head to the application as it came."""
-        # A target that is no path (`OPTIONS *`) would be refused; it is in the head, so nobody need look.
+        # uvicorn would refuse a target that is not a path (`OPTIONS *`); the application finds it in the head.
         self.url = b"/"
         head: Any = cast("_Parser", self.parser).head
         self.scope["extensions"] = {AS_RECEIVED: head}
@@ -303,7 +303,7 @@ class ReadingProtocol(HttpToolsProtocol):
             self._watch = self.loop.call_later(self.limits.request_within_s - waited, self._look)
 
     def make_room(self, *, short_of_files: bool = True) -> None:
-        """Close those that have been idle for longest; those that a gateway seems to use only if there are no others.
+        """Close those that have been idle for longest, and connections in use only if there are no others.
 
         Unless it is `short_of_files`, the process has room while there are no more than the limit. A connection that
         was in use is reported: its client could not know.

@@ -18,11 +18,10 @@ import httpx
 
 from conformance.wire.streams import Deadline, Secured, Stream, connected, is_this_machine
 
+# The schemes of proxies that can be spoken to, and their usual ports.
 PORTS = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
-"""The schemes of proxies that can be spoken to, and their usual ports."""
-
+# Bytes of a proxy's answer to CONNECT.
 MOST_HEAD = 16 << 10
-"""Bytes of a proxy's answer to CONNECT."""
 
 _SUCCESS = range(200, 300)
 _SOCKS = 5
@@ -132,35 +131,30 @@ class Route:
 
 def _ask_socks(stream: Stream, proxy: httpx.URL, host: str, port: int, deadline: Deadline) -> None:
     """Has a SOCKS proxy open a tunnel, to the name of the host, not to an address."""
+    received = bytearray()
+
+    def read(count: int) -> bytes:
+        while len(received) < count:
+            data = stream.receive(deadline)
+            if not data:
+                raise ProxyRefused("connection closed without an answer")
+            received.extend(data)
+        taken = bytes(received[:count])
+        del received[:count]
+        return taken
+
     way = _BY_PASSWORD if proxy.userinfo else _NO_AUTHENTICATION
     stream.send(bytes((_SOCKS, 1, way)), deadline)
-    reading = _Exactly(stream, deadline)
-    if reading.read(2) != bytes((_SOCKS, way)):
+    if read(2) != bytes((_SOCKS, way)):
         raise ProxyRefused("it does not take this kind of authentication")
     if way == _BY_PASSWORD:
         user, password = proxy.username.encode(), proxy.password.encode()
         stream.send(b"\x01%c%b%c%b" % (len(user), user, len(password), password), deadline)
-        if reading.read(2)[1] != _GRANTED:
+        if read(2)[1] != _GRANTED:
             raise ProxyRefused("it does not accept the user and password of its URL")
     name = host.encode("ascii")
     stream.send(struct.pack("!BBBBB", _SOCKS, 1, 0, 3, len(name)) + name + struct.pack("!H", port), deadline)
-    _, reply, _, kind = reading.read(4)
+    _, reply, _, kind = read(4)
     if reply != _GRANTED:
         raise ProxyRefused(_REFUSALS.get(reply, f"reply {reply}"))
-    reading.read((_LENGTHS.get(kind) or reading.read(1)[0]) + 2)
-
-
-class _Exactly:
-    """Reads so many bytes, and no fewer."""
-
-    def __init__(self, stream: Stream, deadline: Deadline) -> None:
-        self._stream, self._deadline, self._held = stream, deadline, b""
-
-    def read(self, count: int) -> bytes:
-        while len(self._held) < count:
-            data = self._stream.receive(self._deadline)
-            if not data:
-                raise ProxyRefused("connection closed without an answer")
-            self._held += data
-        read, self._held = self._held[:count], self._held[count:]
-        return read
+    read((_LENGTHS.get(kind) or read(1)[0]) + 2)

@@ -1,4 +1,4 @@
-"""The interface of a callback receiver, and what its engines have in common.
+"""The interface of a callback receiver, and the common part of its engines.
 
     CallbackPaths   the path of each product, with the prefix and the query token of the callback URL
     Intake          hands a request over, and gives the status that answers it
@@ -39,7 +39,7 @@ Called in a thread of the receiver before the answer goes out; by some engines i
 
 @dataclass(frozen=True, slots=True)
 class Unread:
-    """The first bytes of what could not be read as a request, and why; `product` as far as the first line names it."""
+    """The first bytes of an unreadable request, and the error; `product` as far as its first line names it."""
 
     product: str | None
     error: str
@@ -54,7 +54,7 @@ MOST_UNREAD = 100
 
 
 def request_of(head: Head, body: bytes) -> Request:
-    """The request as it stood on the wire."""
+    """The request, byte for byte as it came."""
     headers = tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in head.headers)
     return Request(head.method.decode(), head.target.decode("latin-1"), headers, body)
 
@@ -124,7 +124,7 @@ class CallbackPaths:
         return self.shared.get(product, product)
 
     def target(self, product: str) -> str:
-        """The target that is registered for `product`, as it stands on the request line."""
+        """The target that is registered for `product`, as on a request line."""
         path = f"{self.prefix}/callbacks/{self.callback_of(product)}"
         token = f"{TOKEN}={quote(self.token, safe='')}" if self.token else ""
         query = "&".join(part for part in (self.query, token) if part)
@@ -173,7 +173,7 @@ _REQUEST_LINE = re.compile(rb"[^ \r\n]+ +([!-~]+)[ \r\n]")
 
 
 class Intake:
-    """Hands over what an engine has read, and says with which status to answer it.
+    """Hands over the requests that an engine has read, and gives the status of their answers.
 
     200 for a product's path, 404 for a stray, 413 for a body that was cut at `MAX_BODY`, 500 if the request could not
     be handed over; no answer has a body, so that it leaves in one packet. `errors` keeps the errors of `on_arrival`: a
@@ -229,7 +229,7 @@ class Receiver(ABC):
     """A callback receiver: an HTTP server in threads of its own; a context manager that starts and closes it.
 
     The address is claimed on construction, so `address` and `urls` are known before it is started (EnvironmentFailure
-    if it cannot be had). A subclass serves: it hands what it reads to `self.intake`.
+    if it cannot be had). A subclass serves: it hands each request to `self.intake`.
     """
 
     address: Address

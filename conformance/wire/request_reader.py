@@ -51,7 +51,7 @@ class Head:
 
     @property
     def awaits_100(self) -> bool:
-        """Whether the client holds the body back until it is told to go on."""
+        """Whether the client sends the body only after a 100 Continue."""
         return self.version != b"1.0" and "100-continue" in self.options("expect")
 
     def options(self, name: str) -> set[str]:

@@ -36,36 +36,32 @@ from conformance.wire.connection import Connection, KeepAlive, Unanswered
 from conformance.wire.pacing import MAX_PAUSE_S, Pace, retry_after_s
 from conformance.wire.streams import client_tls
 
+# Groups under way at once. Measured on 2 cores, journal included: a server that answers at once (uvicorn in a process
+# of its own) takes 2,750, 3,300, 3,200, 3,450 and 3,650 requests/s from 1, 4, 8, 16 and 32 workers, 1.2 to 1.6 times
+# as many as from a bare loop over `httpx.Client`; one that needs 50 ms for an answer 75, 145, 290 and 565 from 4 to
+# 32. So only latency asks for more, and more connections would storm a real gateway.
 CONCURRENCY = 16
-"""Groups under way at once. Measured on 2 cores, journal included: a server that answers at once (uvicorn in a process
-of its own) takes 2,750, 3,300, 3,200, 3,450 and 3,650 requests/s from 1, 4, 8, 16 and 32 workers, 1.2 to 1.6 times as
-many as from a bare loop over `httpx.Client`; one that needs 50 ms for an answer 75, 145, 290 and 565 from 4 to 32. So
-only latency asks for more, and more connections would storm a real gateway."""
 
+# At one case, while the gateway asks to slow down. The pauses between them add up to a minute, longer than any burst
+# of others.
 MAX_ATTEMPTS = 8
-"""At one case, while the gateway asks to slow down. The pauses between them add up to a minute, longer than any burst
-of others."""
 
+# Attempts at one case that got lost on the network: with the pauses between them seconds, as long as a flaw lasts.
 MAX_LOST = 3
-"""Attempts at one case that got lost on the network: with the pauses between them seconds, as long as a flaw lasts."""
-
+# Bytes of all answers of a run beyond the usual size: a journal holds them all, and many rules read each.
 MOST_KEPT = 32 << 20
-"""Bytes of all answers of a run beyond the usual size: a journal holds them all, and many rules read each."""
-
+# Bytes of an answer with its headers; the contract's have some hundred.
 USUAL_ANSWER = 4096
-"""Bytes of an answer with its headers; the contract's have some hundred."""
 
 TOO_MANY_REQUESTS = 429
 UNAVAILABLE = 503
 
+# The run ends where a gateway asks for a longer wait; a Retry-After that is a date may come out a second too long.
 LONGEST_WAIT_S = MAX_PAUSE_S + 1.0
-"""The run ends where a gateway asks for a longer wait; a Retry-After that is a date may come out a second too long."""
-
+# A longer time is not given in days.
 MOST_TOLD_S = 100 * 365 * 86_400.0
-"""A longer time is not given in days."""
-
+# A wait of this length is reported, or the run would seem to hang.
 WORTH_TELLING_S = 5.0
-"""A wait of this length is reported, or the run would seem to hang."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,24 +21,23 @@ import httpx
 
 from conformance.model.errors import EnvironmentFailure, UsageError
 
+# Bytes that are taken in at once.
 READ = 64 << 10
-"""Bytes that are taken in at once."""
-
+# Bytes in one record of TLS, the most that it may hold (RFC 8446, 5.1).
 SLICE = 16 << 10
-"""Bytes that go out in one record of TLS: what a record may hold (RFC 8446, 5.1)."""
 
+# The timeout of a socket may be longer than the time left by this part of it. Setting it is a system call, which an
+# exchange of milliseconds can do without.
 SLACK = 0.05
-"""The timeout of a socket may be longer than the time left by this part of it. Setting it is a system call, which an
-exchange of milliseconds can do without."""
 
+# Errors for lack of a resource of this machine: no peer is to blame for them.
 _OURS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL})
-"""Errors for lack of a resource of this machine: no peer is to blame for them."""
 
 _open: set[socket.socket] = set()
 
 
 def close_all() -> None:
-    """End every connection of this process; whoever waits at one goes on at once. Safe from any thread."""
+    """End every connection of this process; threads that wait at one go on at once. Safe from any thread."""
     for each in list(_open):
         with suppress(OSError):  # it may be closed by now, or not yet be connected
             each.shutdown(socket.SHUT_RDWR)
@@ -65,23 +64,18 @@ class Stream(Protocol):
 
     def send(self, data: bytes, deadline: Deadline) -> int:
         """Send `data`; how many bytes of it were taken. Fewer than all: the peer takes no more, or not in time."""
-        ...
 
     def receive(self, deadline: Deadline) -> bytes:
         """The next bytes, b"" at the end."""
-        ...
 
     def at_hand(self, wait_s: float = 0.0) -> bytes | None:
         """Bytes that are there, or come within `wait_s`: b"" at the end, None if there are none."""
-        ...
 
     def certificate(self) -> tuple[str, dict[str, Any]] | None:
         """The version of TLS and the peer's certificate; None without TLS."""
-        ...
 
     def close(self) -> None:
         """Close the connection."""
-        ...
 
 
 class _Plain:

@@ -111,6 +111,25 @@ def test_a_callback_that_is_down_is_told_at_the_end(tmp_path: Path) -> None:
     assert "canary" not in called.out
 
 
+@pytest.mark.parametrize(
+    ("path", "shown"),
+    [
+        ("/hooks/k7Qp2xVt9LmN/sms", "/hooks/…/sms"),
+        ("/0b9c2f4e-77aa-4c1e-9d0f-3a5b6c7d8e9f", "/…"),
+        ("/hooks/abcdefghijklmnopqrstuvwx", "/hooks/…"),
+        ("/statum-notifications/v2/c2b", "/statum-notifications/v2/c2b"),
+    ],
+)
+def test_a_token_in_the_path_of_a_callback_is_not_shown(tmp_path: Path, path: str, shown: str) -> None:
+    """Neither at the start nor among the callbacks that failed; ordinary words are."""
+    with serving(tmp_path, "--callback", f"sms=http://127.0.0.1:1{path}") as mock:
+        assert 200 == httpx.post(f"{mock.url}/sms", auth=CREDENTIAL, json=SMS).status_code
+        assert f"  sms: http://127.0.0.1:1{shown}" in mock.introduction
+        called = mock.stop()
+
+    assert f"  not taken: sms at http://127.0.0.1:1{shown}: " in called.out
+
+
 def test_what_could_not_be_read_is_told_at_the_end(tmp_path: Path) -> None:
     """Each reason once: a client whose requests are answered with a bare 400 learns why."""
     with serving(tmp_path) as mock:
