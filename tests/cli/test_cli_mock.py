@@ -122,7 +122,8 @@ def test_a_callback_that_is_down_is_told_at_the_end(tmp_path: Path) -> None:
 )
 def test_a_token_in_the_path_of_a_callback_is_not_shown(tmp_path: Path, path: str, shown: str) -> None:
     """Neither at the start nor among the callbacks that failed; ordinary words are."""
-    with serving(tmp_path, "--callback", f"sms=http://127.0.0.1:1{path}") as mock:
+    callback = f"sms=http://127.0.0.1:1{path}"
+    with serving(tmp_path, "--callback", callback, "--variant", "early-notification") as mock:
         assert 200 == httpx.post(f"{mock.url}/sms", auth=CREDENTIAL, json=SMS).status_code
         assert f"  sms: http://127.0.0.1:1{shown}" in mock.introduction
         called = mock.stop()
