@@ -207,7 +207,7 @@ class Bench:
         `before_answer` is called in a thread before each answer of the witness goes out. Raises GivenUp and OutOfTime.
         """
         settings, command, patience = self.settings, call.case.command or "", self.patience
-        contract, elsewhere = settings.contract, f"{self.witness.redirect_of(call.nonce)}/{command}"
+        contract, elsewhere = settings.contract, f"{self.witness.base_url(call.nonce, elsewhere=True)}/{command}"
         setting = Setting(call.nonce, elsewhere, patience.timeout_s(call))
         account = Account(self.credential.key, self.credential.secret, contract=contract)
         gateway = Gateway(account, played(call.scenario, setting), int(call.nonce, 16))
