@@ -1,14 +1,4 @@
-"""The cases that are sent to a receiver; `conformance.client.examiner` decides when.
-
-basic_cases         successes and failures, with and without their optional members
-unusual_cases       with unknown fields, and with other texts
-id_cases            with ids of every form
-wire_cases          in every way that HTTP and JSON allow to write a notification
-kept_alive_cases    several on one connection
-repeated_cases      pairs of which the second comes after the first
-kinds_of_junk       requests that are no notifications
-claims              the same, each with the id of a request that the client knows
-"""
+"""The cases that are sent to a receiver; `conformance.client.examiner` decides when."""
 
 from __future__ import annotations
 
@@ -38,10 +28,10 @@ OTHER_TEXTS = (
     'Sent: "<b>50</b>" & more\nSecond line',
 )
 
-# On one connection, one after the other.
+# Notifications on one connection, one after the other.
 KEPT_ALIVE = 3
 
-# Of each kind of junk, to a receiver that has met all of it behind another product's URL.
+# Junk of each kind for a receiver that got all of it at another product's URL.
 FEW_OF_A_KIND = 4
 FEW_CLAIMS = 3
 
@@ -57,12 +47,12 @@ def basic_cases(receiver: ReceiverUnderTest) -> Iterator[Case]:
         chosen = receiver.chance.sample(optional, len(optional) // 2)
         forms += [optional, chosen, [name for name in optional if name not in chosen]]
     for number, left_out in enumerate(forms):
-        said = receiver.successes[number % len(receiver.successes)]
-        content = receiver.content(receiver.next_id(), roles.success, said, left_out=left_out)
+        reason = receiver.successes[number % len(receiver.successes)]
+        content = receiver.content(receiver.next_id(), roles.success, reason, left_out=left_out)
         yield receiver.posted("success", content, keyword=_lacking(left_out))
     if not optional:
-        for said in receiver.successes[1:]:
-            yield receiver.posted("success", receiver.content(receiver.next_id(), roles.success, said))
+        for reason in receiver.successes[1:]:
+            yield receiver.posted("success", receiver.content(receiver.next_id(), roles.success, reason))
     for number, (code, reason) in enumerate(receiver.failures):
         left_out = optional if number % 2 else []
         content = receiver.content(receiver.next_id(), code, reason, left_out=left_out)
@@ -89,8 +79,8 @@ def unusual_cases(receiver: ReceiverUnderTest, seed: int) -> Iterator[Case]:
             "extra fields", receiver.content(receiver.next_id(), roles.success, receiver.successes[0], **extra)
         )
     texts = draw(text(ALPHABETS.values(), 1, 60), 2, seed)
-    for said in (*OTHER_TEXTS, *texts) if whole else (*OTHER_TEXTS[:1], texts[0]):
-        yield receiver.posted("other text", receiver.content(receiver.next_id(), roles.success, said))
+    for reason in (*OTHER_TEXTS, *texts) if whole else (*OTHER_TEXTS[:1], texts[0]):
+        yield receiver.posted("other text", receiver.content(receiver.next_id(), roles.success, reason))
     content = receiver.content(receiver.next_id(), roles.success, "Opération terminée")
     escaped = json.dumps(content, ensure_ascii=True).encode()
     yield receiver.case("other text", escaped, about=content[roles.id], keyword="a letter as \\u00e9")
@@ -101,7 +91,7 @@ def unusual_cases(receiver: ReceiverUnderTest, seed: int) -> Iterator[Case]:
 def id_cases(
     receiver: ReceiverUnderTest, ids: Mapping[str, str], near: Mapping[str, tuple[str, str]]
 ) -> Iterator[Case]:
-    """One for each of these ids by its form; a success and a failure of each two that are nearly equal."""
+    """One notification for each form of ids; a success and a failure for each two that are nearly equal."""
     member = receiver.contract.notification.id
     for what, request_id in ids.items():
         yield receiver.posted("id", receiver.success(request_id), keyword=f"a {member} of {what}")
@@ -162,10 +152,10 @@ def wire_cases(receiver: ReceiverUnderTest) -> Iterator[Outgoing]:
         yield Outgoing(with_headers(case, wire.headers), wire.framing)
     if not receiver.leads:
         return
-    said = f"{receiver.successes[0]} / Sawa"
-    content = receiver.content(receiver.next_id(), roles.success, said)
-    spelled = f"\\u{ord(said[0]):04x}{said[1:]}".replace("/", "\\/")
-    escaped = json.dumps(content).replace(said, spelled).encode()
+    reason = f"{receiver.successes[0]} / Sawa"
+    content = receiver.content(receiver.next_id(), roles.success, reason)
+    spelled = f"\\u{ord(reason[0]):04x}{reason[1:]}".replace("/", "\\/")
+    escaped = json.dumps(content).replace(reason, spelled).encode()
     yield Outgoing(receiver.case("wire", escaped, about=content[roles.id], keyword="escapes in its JSON"))
 
 
@@ -178,7 +168,7 @@ def kept_alive_cases(receiver: ReceiverUnderTest) -> Iterator[Outgoing]:
 
 
 def repeated_cases(receiver: ReceiverUnderTest, *, contradicted: bool) -> Iterator[tuple[Case, Case]]:
-    """Pairs: a notification and the same again; or a contradiction of it, where the client can be asked."""
+    """Pairs: a notification and the same again; or a contradiction of it, if the client reports on it."""
     content = receiver.success(receiver.next_id())
     yield receiver.posted("first", content), receiver.posted("repeat", content)
     if contradicted and receiver.answers and receiver.failures:
@@ -187,11 +177,11 @@ def repeated_cases(receiver: ReceiverUnderTest, *, contradicted: bool) -> Iterat
             yield receiver.posted("first", before(request_id)), receiver.posted("contradiction", after(request_id))
 
 
-# --- Requests that are no notifications
+# --- Junk
 
 
 def kinds_of_junk(receiver: ReceiverUnderTest) -> dict[str, list[Case]]:
-    """By kind: no JSON, JSON of something else, an empty and a large body, and other methods."""
+    """By kind: malformed JSON, JSON of something else, an empty and a large body, and other methods."""
 
     def content() -> dict[str, Any]:
         return receiver.success(receiver.unknown_id())
@@ -224,7 +214,7 @@ def _spread(cases: list[Case]) -> list[Case]:
 
 
 def claims(receiver: ReceiverUnderTest) -> Iterator[tuple[str, Case]]:
-    """Requests that a client must not take for a result, each with an id that it knows: the id and the case."""
+    """Requests that a client must not take for a result, each with a known id: the id and the case."""
     roles, chosen = receiver.contract.notification, _mistakes(receiver)
     for what, change in chosen if receiver.whole else chosen[:FEW_CLAIMS]:
         request_id = receiver.next_id()
@@ -246,11 +236,11 @@ def claims(receiver: ReceiverUnderTest) -> Iterator[tuple[str, Case]]:
 
 
 OTHER_METHODS = ("PUT", "POST")
-"""Methods by which a notification might come as well; most contracts have another one than the first."""
+"""Other methods for a notification; most contracts do not use the first one."""
 
 
 def _mistakes(receiver: ReceiverUnderTest) -> list[tuple[str, Mapping[str, Any] | None]]:
-    """Members in place of the outcome that no schema allows and no success has. None: JSON cut short."""
+    """Replacements of the outcome that no schema allows and no success has. None: JSON cut short."""
     outcome, success = receiver.contract.notification.outcome, receiver.contract.notification.success
     as_number = [int(success)] if success.isdecimal() else []
     nearly = (str(as_number[0] + 1) if as_number else success.swapcase(), f"{success}0", f"un{success}")
