@@ -259,25 +259,17 @@ def before_the_answer(examination: Examination, receiver: ReceiverUnderTest) -> 
     """The witness answers a call only when its notification was answered, or has had time to be."""
     if receiver.command.name not in examination.bench.commands or not examination.can_ask:
         return
-    for _ in range(EARLY_CALLS if receiver.quick else 1):
-        early: list[Case] = []
-        request_id = receiver.unknown_id()
-        with ThreadPoolExecutor(1) as worker:
-            notify = _notifying_first(examination, receiver, request_id, worker, early)
-            examination.call_with_id(receiver, request_id, before_answer=notify)
-        examination.ask(early)
-
-
-def _notifying_first(
-    examination: Examination,
-    receiver: ReceiverUnderTest,
-    request_id: str,
-    worker: ThreadPoolExecutor,
-    early: list[Case],
-) -> Callable[[Reaction], None]:
     wait_s = min(EARLY_WAIT_S, examination.bench.settings.timeout_s / 2)
+    for _ in range(EARLY_CALLS if receiver.quick else 1):
+        _notify_before_answer(examination, receiver, receiver.unknown_id(), wait_s)
 
-    def before(answer: Reaction) -> None:
+
+def _notify_before_answer(
+    examination: Examination, receiver: ReceiverUnderTest, request_id: str, wait_s: float
+) -> None:
+    early: list[Case] = []
+
+    def notify(answer: Reaction) -> None:
         if early or answer.reply.status != receiver.contract.answer.success:
             return
         early.append(receiver.posted("before the answer", receiver.success(request_id)))
@@ -285,7 +277,9 @@ def _notifying_first(
         with suppress(TimeoutError):  # a client that cannot listen while it calls is lawful
             done.result(wait_s)
 
-    return before
+    with ThreadPoolExecutor(1) as worker:
+        examination.call_with_id(receiver, request_id, before_answer=notify)
+    examination.ask(early)
 
 
 def inquired(examination: Examination, receiver: ReceiverUnderTest) -> None:

@@ -23,10 +23,11 @@ LEFT_ALONE = "the receiver was slow to answer its first notifications, so it was
 class StateReport:
     """The client's report on a request: `text` None without a result_desc, `applied` if the client does not count.
 
-    `owner`: the fate whose notification had that text; None for a text that was never sent.
+    `at`: when the client was asked. `owner`: the fate whose notification had that text; None for a text that was never
+    sent.
     """
 
-    answered: ResultAnswer
+    at: float
     state: str
     text: str | None
     applied: int | None
@@ -37,12 +38,7 @@ class StateReport:
         """Read an answer of the driver; `owners`: the fates by the texts that they were notified with."""
         text = answered.answer.get("result_desc")
         owner = owners.get(text) if text else None
-        return cls(answered, str(answered.answer.get("state")), text, answered.answer.get("applied"), owner)
-
-    @property
-    def at(self) -> float:
-        """When the client was asked."""
-        return self.answered.at
+        return cls(answered.at, str(answered.answer.get("state")), text, answered.answer.get("applied"), owner)
 
     @property
     def open(self) -> bool:

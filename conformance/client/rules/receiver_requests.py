@@ -181,8 +181,3 @@ class ReceiverRequest:
     def in_crowd(self) -> bool:
         """Whether it came with many others."""
         return self.beside >= CROWD
-
-    @property
-    def in_throng(self) -> bool:
-        """Whether it came with very many others."""
-        return self.beside >= THRONG

@@ -136,8 +136,7 @@ def unusual_are_taken(inbox: Inbox) -> Iterator[Judgement]:
 
 def repeats_are_taken(inbox: Inbox) -> Iterator[Judgement]:
     """RCV-06, after a first one that was taken; RCV-21 is about failures of the receiver."""
-    for request in _repeats(inbox):
-        words = f"a notification that came again was {request.answer_in_words}"
+    for request, words in _repeats(inbox):
         if request.taken:
             yield kept(request)
         else:
@@ -146,23 +145,23 @@ def repeats_are_taken(inbox: Inbox) -> Iterator[Judgement]:
 
 def repeats_are_survived(inbox: Inbox) -> Iterator[Judgement]:
     """RCV-21: no repeat is answered with a 5xx, or kills the receiver."""
-    for request in _repeats(inbox):
-        words = f"a notification that came again was {request.answer_in_words}"
+    for request, words in _repeats(inbox):
         if request.fails:
             yield broken(request, words)
         else:
             yield kept(request) if request.status is not None else untold(request, words)
 
 
-def _repeats(inbox: Inbox) -> Iterator[ReceiverRequest]:
-    """The notifications that came again after one that was taken, or at the same moment, without others."""
+def _repeats(inbox: Inbox) -> Iterator[tuple[ReceiverRequest, str]]:
+    """The notifications that came again after one that was taken, or at the same moment, and their answers in words."""
     for fate in inbox.fates:
         for same in alike(fate.notifications):
             if len(same) == 1 or any(n.in_crowd or inbox.after_junk(n) for n in same) or fate.early:
                 continue
             taken = next((each for each in same if each.taken), None)
             if taken is not None:
-                yield from (each for each in same if each is not taken and each.sent_at >= taken.sent_at)
+                again = [each for each in same if each is not taken and each.sent_at >= taken.sent_at]
+                yield from ((each, f"a notification that came again was {each.answer_in_words}") for each in again)
 
 
 def unknown_are_answered(inbox: Inbox) -> Iterator[Judgement]:
@@ -190,8 +189,9 @@ def crowds_are_taken(inbox: Inbox) -> Iterator[Judgement]:
 
 def throngs_are_taken(inbox: Inbox) -> Iterator[Judgement]:
     """RCV-26, of a receiver that takes crowds; no throng is sent where it would take long."""
-    crowd = [each for fate in inbox.fates for each in fate.notifications if each.in_crowd and not each.in_throng]
-    throng = any(each.in_throng for fate in inbox.fates for each in fate.notifications)
+    notifications = [each for fate in inbox.fates for each in fate.notifications]
+    crowd = [each for each in notifications if CROWD <= each.beside < THRONG]
+    throng = any(each.beside >= THRONG for each in notifications)
     if any(isinstance(each, Finding) for each in crowds_are_taken(inbox)):
         yield Inconclusive(Reason.PRECONDITION, f"{CROWD} at once are too many already")
     elif crowd and not throng:

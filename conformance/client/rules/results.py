@@ -9,7 +9,7 @@ Survival without a 5xx is a MUST. Only the request that killed the receiver is b
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 
 from conformance.client.rules.evidence import ClientCheck, ClientRule, one_of
 from conformance.client.rules.inbox import (
@@ -264,42 +264,37 @@ def alike(notifications: list[ReceiverRequest]) -> list[list[ReceiverRequest]]:
 
 def junk_is_refused(*, kinds: Collection[str]) -> ClientCheck:
     """Junk of these kinds is answered with a 4xx."""
-    chosen = {one_of(_KINDS, "kinds", kind) for kind in kinds}
 
-    def rule(inbox: Inbox) -> Iterator[Judgement]:
-        for request in inbox.junk:
-            if request.kind not in chosen:
-                continue
-            if not inbox.understands():
-                yield untold(request, NONE_TAKEN)
-            elif request.refused:
-                yield kept(request)
-            elif request.fails:
-                yield untold(request, f"{_in_words(request)}, which breaks another requirement")
-            else:
-                yield broken(request, f"{_in_words(request)}, not with a 4xx")
+    def refused(request: ReceiverRequest, _: Inbox) -> Judgement:
+        if request.refused:
+            return kept(request)
+        if request.fails:
+            return untold(request, f"{_in_words(request)}, which breaks another requirement")
+        return broken(request, f"{_in_words(request)}, not with a 4xx")
 
-    return check_of(rule)
+    return _each_junk(refused, kinds)
 
 
 def junk_is_survived(*, kinds: Collection[str]) -> ClientCheck:
     """Junk of these kinds is not answered with a 5xx, and the receiver does not die of it."""
+
+    def survived(request: ReceiverRequest, inbox: Inbox) -> Judgement:
+        wider = _WIDER.get(request.kind)
+        if request.fails and any(each.kind is wider and each.fails and not _is_cut_off(each) for each in inbox.junk):
+            return untold(request, f"{_in_words(request)}, and so was {wider}, which breaks another requirement")
+        return untold(request, CUT_OFF) if _is_cut_off(request) else _survived(request)
+
+    return _each_junk(survived, kinds)
+
+
+def _each_junk(judge: Callable[[ReceiverRequest, Inbox], Judgement], kinds: Collection[str]) -> ClientCheck:
+    """A check of the junk of these kinds, sent to a receiver that takes usual notifications."""
     chosen = {one_of(_KINDS, "kinds", kind) for kind in kinds}
 
     def rule(inbox: Inbox) -> Iterator[Judgement]:
-        failing = {request.kind for request in inbox.junk if request.fails and not _is_cut_off(request)}
         for request in inbox.junk:
-            if request.kind not in chosen:
-                continue
-            wider = _WIDER.get(request.kind)
-            if not inbox.understands():
-                yield untold(request, NONE_TAKEN)
-            elif request.fails and wider in failing:
-                yield untold(request, f"{_in_words(request)}, and so was {wider}, which breaks another requirement")
-            elif _is_cut_off(request):
-                yield untold(request, CUT_OFF)
-            else:
-                yield _survived(request)
+            if request.kind in chosen:
+                yield judge(request, inbox) if inbox.understands() else untold(request, NONE_TAKEN)
 
     return check_of(rule)
 
@@ -313,11 +308,9 @@ def _survived(request: ReceiverRequest) -> Judgement:
 def other_methods_do_nothing(inbox: Inbox) -> Iterator[Judgement]:
     """RCV-17, by the answer and, where the client can be asked, by its report."""
     for request in inbox.junk:
-        if request.kind is not RequestKind.METHOD:
-            continue
-        if not inbox.understands():
+        if request.kind is RequestKind.METHOD and not inbox.understands():
             yield untold(request, NONE_TAKEN)
-        else:
+        elif request.kind is RequestKind.METHOD:
             yield kept(request) if request.status == NOT_IMPLEMENTED else _survived(request)
     yield from _claims(inbox, {RequestKind.METHOD})
 

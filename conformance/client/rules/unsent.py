@@ -17,7 +17,7 @@ from conformance.client.rules.calls import ASKED_AGAIN, Call
 from conformance.client.rules.evidence import UNHEARD, ClientCheck, ClientEvidence, ClientRule, broken, kept
 from conformance.contract.command import Command
 from conformance.contract.contract import Contract
-from conformance.judging.coverage import CallCoverage, Covered, Label, classes_of_call
+from conformance.judging.coverage import VALID, Coverage, Covered, Label, classes_of_call
 from conformance.judging.judgement import Finding, Inconclusive, Judgement, Passed, Reason, shown
 from conformance.payloads.classes import WRITINGS, Written, classes_of_members
 
@@ -62,15 +62,20 @@ class _Fates:
 
 
 def coverage_of_calls(evidence: ClientEvidence) -> tuple[Covered, ...]:
-    """The classes of payloads that the calls exercised, and which of them arrived."""
+    """The classes of the calls' parameters: `sent` are the calls, `accepted` those that became a request.
+
+    The client chooses how to write a text in JSON, and it does not offer the members that it lacks.
+    """
     terms = evidence.terms
     commands = [name for name in terms.commands if name in terms.declared and not evidence.unsupported(name)]
-    coverage = CallCoverage(terms.contract)
+    coverage = Coverage(terms.contract)
     for name in commands:
         for call in evidence.of_command(name):
             if call.asked_at is not None and call.extra is None:
-                coverage.see(name, call.case.request.body, arrived=call.arrived)
-    return coverage.of(commands, terms.lacks)
+                coverage.count(name, _classes(call, terms.contract), accepted=call.arrived)
+    writings = {each.name for each in WRITINGS}
+    covered = (each for each in coverage.of(commands) if each.kind == VALID)
+    return tuple(each for each in covered if each.member not in terms.lacks and each.name not in writings)
 
 
 def refusals(evidence: ClientEvidence, command: str) -> list[RefusedCalls]:
