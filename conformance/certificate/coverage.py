@@ -1,4 +1,4 @@
-"""What a run exercised, as certificates and badges claim it, and what the reader of a certificate may require of it."""
+"""The coverage of a run, as certificates and badges claim it, and the policy of their reader."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _MEMBERS = ("exercised", "notifications", "lacks", "must_not_applicable")
 class Claims:
     """The coverage of a run that was judged by `contract`.
 
-    `exercised`: the commands with at least one requirement kept. `notifications`: the products whose notifications were
+    `exercised`: the commands with at least one PASS. `notifications`: the products whose notifications were
     judged. `lacks`: what the client's API does not expose, in its own words. `must_not_applicable`: the MUSTs that do
     not apply because the client lacks a feature.
     """
@@ -40,10 +40,10 @@ class Claims:
     @classmethod
     def of(cls, report: Report, contract: Contract) -> Self:
         """Read the coverage off the report of a run that was judged by `contract`."""
-        kept = [entry for entry in report.requirements if entry.verdict is Verdict.PASS and entry.command]
-        called = {entry.command for entry in kept if entry.actor is not Actor.RECEIVER}
+        passed = [entry for entry in report.requirements if entry.verdict is Verdict.PASS and entry.command]
+        called = {entry.command for entry in passed if entry.actor is not Actor.RECEIVER}
         proof = contract.catalogue.judged_by(CALLBACKS_PROVEN)
-        notified = {entry.command for entry in kept if entry.actor is Actor.RECEIVER or entry.id in proof}
+        notified = {entry.command for entry in passed if entry.actor is Actor.RECEIVER or entry.id in proof}
         return cls(
             contract,
             tuple(name for name in contract.commands if name in called),

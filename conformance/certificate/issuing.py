@@ -63,7 +63,7 @@ STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 PREDICATE_TYPE = "https://in-toto.io/attestation/test-result/v0.1"
 EXTENSION = "statum_conformance"
 CONTRACT = "contract"
-"""Among what was judged by, the contract folder; catalogue and schemas are parts of it."""
+"""The descriptor of the contract folder; catalogue and schemas are parts of it."""
 EXTENSION_VERSION = 1
 
 

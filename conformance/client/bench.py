@@ -246,7 +246,7 @@ class Bench:
             return None
 
     def sent(self, call: PlannedCall) -> bool:
-        """Whether a call led to a request, at whatever address."""
+        """Whether a call led to a request, at any address."""
         return call.case.id in self._sent
 
     def note_out_of_time(self, reason: OutOfTime) -> None:

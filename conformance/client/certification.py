@@ -118,7 +118,7 @@ def _redacted(values: Iterable[str], message: str, hint: str, lines: Iterable[st
 
 
 def _run(bench: Bench) -> None:
-    """Carry out the plan; whatever cuts it short is noted."""
+    """Carry out the plan; note its early end, if any."""
     journal = bench.journal
     if bench.driver is not None and (proxies := proxies_in(os.environ)):
         journal.note("environment", {"proxies": proxies})

@@ -93,10 +93,10 @@ def id_cases(
 ) -> Iterator[Case]:
     """One notification for each form of ids; a success and a failure for each two that are nearly equal."""
     member = receiver.contract.notification.id
-    for what, request_id in ids.items():
-        yield receiver.posted("id", receiver.success(request_id), keyword=f"a {member} of {what}")
-    for what, (one, other) in near.items():
-        words = f"a {member} that differs from another in {what}"
+    for form, request_id in ids.items():
+        yield receiver.posted("id", receiver.success(request_id), keyword=f"a {member} of {form}")
+    for difference, (one, other) in near.items():
+        words = f"a {member} that differs from another in {difference}"
         yield receiver.posted("id", receiver.success(one), keyword=words)
         yield receiver.posted("id", receiver.failure(other), keyword=words)
 
@@ -105,7 +105,7 @@ def id_cases(
 class _Wire:
     """A way to write a notification: its `headers`, and how its JSON is dumped."""
 
-    what: str
+    name: str
     headers: Headers = JSON_HEADERS
     framing: Framing = PLAIN
     dump: Mapping[str, Any] | None = None
@@ -148,7 +148,7 @@ def wire_cases(receiver: ReceiverUnderTest) -> Iterator[Outgoing]:
         content = receiver.success(receiver.next_id())
         members = dict(reversed(content.items())) if wire.reverse else content
         body = json.dumps(members, ensure_ascii=False, **(wire.dump or {})).encode()
-        case = receiver.case("wire", body, about=content[roles.id], keyword=wire.what)
+        case = receiver.case("wire", body, about=content[roles.id], keyword=wire.name)
         yield Outgoing(with_headers(case, wire.headers), wire.framing)
     if not receiver.leads:
         return
@@ -187,12 +187,12 @@ def kinds_of_junk(receiver: ReceiverUnderTest) -> dict[str, list[Case]]:
         return receiver.success(receiver.unknown_id())
 
     no_json = [
-        receiver.case("no JSON", body, keyword=what)
-        for what, body in unreadable(receiver.contract, receiver.command, content)
+        receiver.case("no JSON", body, keyword=name)
+        for name, body in unreadable(receiver.contract, receiver.command, content)
     ]
     gaps = [
-        receiver.case("incomplete", body, keyword=what)
-        for what, body in incomplete(receiver.contract, receiver.command, content)
+        receiver.case("incomplete", body, keyword=name)
+        for name, body in incomplete(receiver.contract, receiver.command, content)
     ]
     if not receiver.whole:
         no_json, gaps = _spread(no_json), _spread(gaps)
@@ -216,16 +216,16 @@ def _spread(cases: list[Case]) -> list[Case]:
 def claims(receiver: ReceiverUnderTest) -> Iterator[tuple[str, Case]]:
     """Requests that a client must not take for a result, each with a known id: the id and the case."""
     roles, chosen = receiver.contract.notification, _mistakes(receiver)
-    for what, change in chosen if receiver.whole else chosen[:FEW_CLAIMS]:
+    for name, change in chosen if receiver.whole else chosen[:FEW_CLAIMS]:
         request_id = receiver.next_id()
         members = receiver.success(request_id)
         if change is None:
-            cut = json.dumps({name: members[name] for name in (roles.id, roles.outcome, roles.reason)})[:-1].encode()
-            yield request_id, receiver.case("no JSON", cut, about=request_id, keyword=what)
+            cut = json.dumps({role: members[role] for role in (roles.id, roles.outcome, roles.reason)})[:-1].encode()
+            yield request_id, receiver.case("no JSON", cut, about=request_id, keyword=name)
         else:
             del members[roles.outcome]
             body = json.dumps({**members, **change}).encode()
-            yield request_id, receiver.case("incomplete", body, about=request_id, keyword=what)
+            yield request_id, receiver.case("incomplete", body, about=request_id, keyword=name)
     request_id = receiver.next_id()
     body = json.dumps(receiver.success(request_id)).encode()
     other = OTHER_METHODS[receiver.contract.notification.method == OTHER_METHODS[0]]

@@ -36,7 +36,7 @@ START_WITHIN_S = 30.0
 STOP_WITHIN_S = 5.0
 TERMINATE_WITHIN_S = 2.0
 
-# Longer lines are no message of the protocol; a driver that writes without end must not fill the memory.
+# Longer lines are not messages of the protocol; a driver that writes without end must not fill the memory.
 MOST_LINE = 1 << 20
 
 # Lines that nobody asked for: one is enough to know of them, more must not fill the memory.

@@ -94,7 +94,7 @@ class Sent:
 class Examination:
     """The examination of `receivers`, by command, which ends at `ends_at` (monotonic seconds).
 
-    `gone`: why there is no receiver any more, by its scheme and address. `late`: results that did not come in time.
+    `dead`: why there is no receiver any more, by its scheme and address. `late`: results that did not come in time.
     `suspects`: the requests that were lost last, if none has been answered since. `busy`: the driver is making a call,
     so it cannot be started again.
     """
@@ -105,7 +105,7 @@ class Examination:
     ends_at: float
     deaths: int = 0
     patience_s: float = PROCESSED_WITHIN_S
-    gone: dict[tuple[str, bytes], str] = field(default_factory=dict)
+    dead: dict[tuple[str, bytes], str] = field(default_factory=dict)
     late: list[tuple[str, Case]] = field(default_factory=list, repr=False)
     suspects: list[str] = field(default_factory=list, repr=False)
     busy: bool = field(default=False, repr=False)
@@ -180,7 +180,7 @@ class Examination:
         addressed: list[Outgoing] = []
         for each in outgoing:
             receiver = self.receivers[each.case.command or ""]
-            if why := self.gone.get(receiver.address):
+            if why := self.dead.get(receiver.address):
                 raise Ended(why)
             request = replace(each.case.request, url=receiver.url)
             addressed.append(replace(each, case=replace(each.case, request=request)))
@@ -305,12 +305,15 @@ class Examination:
         self.suspects = []
         self.deaths += 1
         command = lost[0].case.command or ""
-        dead = [s for s in self.receivers.values() if s.address == self.receivers[command].address]
-        detail = {"case": suspects[0] if len(suspects) == 1 else None, "commands": [each.command.name for each in dead]}
+        died = [s for s in self.receivers.values() if s.address == self.receivers[command].address]
+        detail = {
+            "case": suspects[0] if len(suspects) == 1 else None,
+            "commands": [each.command.name for each in died],
+        }
         self.bench.journal.note("receiver-died", detail)
         why = f"the receiver was no longer there after {' or '.join(suspects[:MOST_NAMED])}"
         if not self._back(command, url) or self.deaths >= MOST_DEATHS:
-            self.gone.update((self.receivers[each.command.name].address, why) for each in dead)
+            self.dead.update((self.receivers[each.command.name].address, why) for each in died)
             raise Ended(why)
         return True
 

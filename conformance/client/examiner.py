@@ -141,7 +141,7 @@ def first_of_all(examination: Examination, receiver: ReceiverUnderTest) -> None:
     case = receiver.posted("success", receiver.success(receiver.next_id()))
     (sent,) = examination.round([case])
     if sent.took_s is None and not sent.lost:
-        examination.gone[receiver.address] = NO_ANSWER
+        examination.dead[receiver.address] = NO_ANSWER
         raise Ended(NO_ANSWER)
     receiver.quick = sent.took_s is not None and sent.took_s <= QUICK_S
     receiver.speaks_1_0 = sent.response is not None and sent.response.http_version == "HTTP/1.0"
@@ -178,9 +178,9 @@ def unusual(examination: Examination, receiver: ReceiverUnderTest) -> None:
     bench, member = examination.bench, receiver.contract.notification.id
     cases = list(unusual_cases(receiver, bench.settings.seed))
     forms = FORMS if receiver.leads else dict([*FORMS.items()][::FEW_FORMS])
-    ids = {what: made for what, make in forms.items() if receiver.allows(member, made := make(receiver.chance))}
-    pairs = {what: make(receiver.chance) for what, make in [*NEAR.items()][: None if receiver.leads else 1]}
-    near = {what: pair for what, pair in pairs.items() if all(receiver.allows(member, each) for each in pair)}
+    ids = {form: made for form, make in forms.items() if receiver.allows(member, made := make(receiver.chance))}
+    pairs = {form: make(receiver.chance) for form, make in [*NEAR.items()][: None if receiver.leads else 1]}
+    near = {form: pair for form, pair in pairs.items() if all(receiver.allows(member, each) for each in pair)}
     for request_id in (*ids.values(), *chain.from_iterable(near.values())):
         if receiver.knows:
             examination.call_with_id(receiver, request_id)

@@ -100,7 +100,7 @@ class Credential:
 
     @classmethod
     def of(cls, seed: int) -> Self:
-        """Make one up from the seed; its base64 has a + and a /, which tells the usual alphabet from that of URLs."""
+        """Make one up from the seed; its base64 has a + and a /, which differ in the alphabet of URLs."""
         chance = Random(f"{seed}/credential")
         while True:
             key = "".join(chance.choices(_LETTERS, k=32))
@@ -272,7 +272,7 @@ def _calls_of(  # noqa: PLR0913, PLR0917 - each is a setting of its own
     asked = [(payload.aspect, _params(payload)) for payload in payloads]
     for aspect, params in (*asked, *_telling(command, payloads[0], cases.contract)):
         without = _without(params, lacks)
-        if without not in made:  # two may differ only in what the client lacks
+        if without not in made:  # two may differ only in members that the client lacks
             made.append(without)
             yield cases.call(command.name, SENDING, aspect, without)
     wanted = len(scenarios) + sum(scenario.reuses for scenario in scenarios)

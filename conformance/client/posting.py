@@ -32,7 +32,7 @@ BETWEEN_PIECES_S = 0.02
 """Between the head of a request and its body in two pieces: enough for a server to read the head alone."""
 
 MOST_ANSWER = 256 << 10
-"""Bytes of an answer's body that are kept; the rest says nothing about the receiver."""
+"""Bytes of an answer's body that are read; the rest is irrelevant."""
 
 SWITCHING = 101
 

@@ -35,7 +35,7 @@ MOST_EXAMPLES = 100_000
 # To observe for longer than a year, leave the option out.
 MOST_OBSERVED_S = 365 * 86_400.0
 
-# A request that is sent again within this time of a 500 or a lost answer was sent again at once: people are told to
+# A request that is sent again within this time of a 500 or a lost answer was sent again at once: people are advised to
 # wait 5 to 10 seconds, and nobody can have looked into it in less than two.
 DEFAULT_RESEND_WINDOW_S = 2.0
 
@@ -44,7 +44,7 @@ DEFAULT_RESEND_WINDOW_S = 2.0
 DEFAULT_ADVISED_DELAY_S = 5.0
 
 # A certification ends within 90 s whatever the client does, so that it fits into a job of CI and nobody takes it for
-# stuck. Calls are made for 70 s of them; watching for what is sent again, ending the driver and judging take the rest.
+# stuck. Calls are made for 70 s of them; watching for repeated requests, ending the driver and judging take the rest.
 CALLS_WITHIN_S = 70.0
 
 # Each further example may take so long for each command.

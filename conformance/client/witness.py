@@ -139,7 +139,7 @@ class Witness:
             return self._astray
 
     def note_rest(self) -> None:
-        """Note how many requests of strangers were not kept, and which requests are still incomplete."""
+        """Note how many requests of strangers were not recorded, and which requests are still incomplete."""
         self._here.look(tell_unfinished)
         self._elsewhere.look(tell_unfinished)
         if self._strays.left_out:
@@ -208,20 +208,20 @@ class Witness:
             await self._reply(WitnessRequest(self._arrived(stage.case_id, request), request, channel), reply, Wire())
 
     async def _turn_away(self, request: Request, channel: Channel, reply: Reply) -> None:
-        """Answer a request to no stage; only so many are kept that are not evidently the client's."""
+        """Answer a request to no stage; of strangers only a limited number is recorded."""
         account = self._account
-        kept: Request | None = request
+        recorded: Request | None = request
         if account is not None and speaks_of_a_call(
             request, self._contract, account.consumer_key, account.consumer_secret
         ):
             with self._lock:
                 self._astray += 1
         else:
-            kept = self._strays.kept(Taken(None, request, time.monotonic(), time.time()), None)
-        if kept is None:
+            recorded = self._strays.kept(Taken(None, request, time.monotonic(), time.time()), None)
+        if recorded is None:
             await put(reply, Wire(), request, channel)
         else:
-            await self._reply(WitnessRequest(self._arrived(STRAY, kept), request, channel), reply, Wire())
+            await self._reply(WitnessRequest(self._arrived(STRAY, recorded), request, channel), reply, Wire())
 
     def _refused(self, refused: Refused) -> None:
         """Note that a client was turned away, the first time."""

@@ -133,7 +133,7 @@ class SentRequest:
 
     @property
     def usable(self) -> bool:
-        """Whether the answer is an envelope with a code, whatever media type it declares."""
+        """Whether the answer is an envelope with a code, under any media type."""
         return self.exchange.response is not None and is_number(self.code)
 
     @property
@@ -143,7 +143,7 @@ class SentRequest:
 
     @property
     def succeeded(self) -> bool:
-        """Whether the HTTP status is a success, whatever the body says."""
+        """Whether the HTTP status is a success."""
         return self.http_status is not None and 200 <= self.http_status <= 299
 
     @property
@@ -197,7 +197,7 @@ class Call:
 
     @property
     def arrived(self) -> bool:
-        """Whether it led to a request, at whatever address."""
+        """Whether it led to a request, at any address."""
         return bool(self.sent) or self.astray
 
     @property

@@ -27,7 +27,7 @@ from conformance.judging.judgement import Finding, Judgement, Passed
 from conformance.judging.reading import Answer, Content, is_number
 from conformance.model.traffic import Case, Direction, DriverLine, Exchange, Kind
 
-# A client that is only observed has neither, whatever it may be capable of.
+# A client that is only observed has neither.
 _NOT_OBSERVED = frozenset({Offer.DRIVER, Offer.CALLBACK})
 
 _LACKING_WITHOUT_DRIVER = {

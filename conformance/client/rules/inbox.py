@@ -122,7 +122,7 @@ class Inbox:
         """Whether junk was sent before it."""
         return self.junk_at is not None and request.sent_at > self.junk_at
 
-    def gone_numbers(self) -> frozenset[int]:
+    def unreached_numbers(self) -> frozenset[int]:
         """The numbers of the requests that reached no receiver, because it had died of another one.
 
         Requests that were under way when it died cannot be distinguished from the one that killed it.
@@ -277,10 +277,10 @@ def check_of(rule: InboxCheck) -> ClientCheck:
 
     def check(evidence: ClientEvidence, command: str | None) -> Iterator[Judgement]:
         inbox = inbox_of(evidence, command)
-        gone = inbox.gone_numbers()
+        unreached = inbox.unreached_numbers()
         judgements = list(rule(inbox))
         for each in judgements:
-            blamed = isinstance(each, Finding) and each.exchange in gone
+            blamed = isinstance(each, Finding) and each.exchange in unreached
             yield Inconclusive(Reason.PRECONDITION, GONE, each.exchange) if blamed else each
         if not judgements and inbox.left_alone is not None:
             yield Inconclusive(Reason.PRECONDITION, inbox.left_alone)

@@ -17,10 +17,10 @@ from conformance.payloads.notifications import documented, is_complete
 # A notification has less than a hundredth of this.
 HUGE = 1 << 19
 
-# The time of an answer is measured where no more than so many are sent at the same moment.
+# The time of an answer is measured where at most this number are sent at the same moment.
 FEW = 4
 
-# So many at the same moment are a crowd, which every receiver takes; ten times as many may be too many for it.
+# Every receiver takes a crowd at the same moment; a throng, ten times as many, may be too much.
 CROWD = 20
 THRONG = 200
 
@@ -29,7 +29,7 @@ USUAL_TEXT = 160
 
 SERVER_ERROR = 500
 
-# How the failures begin for which there was no connection (`conformance.wire.answers`).
+# The beginnings of failures without a connection (`conformance.wire.answers`).
 UNREACHED = ("connection refused", "no connection", "host name not found", "no TLS connection", "the proxy did not")
 
 

@@ -24,8 +24,8 @@ DELAY_TOLERANCE_S = 0.25
 # A gateway that says "slow down" expects a few more requests, not an endless series.
 MOST_ATTEMPTS = 6
 
-# Without Retry-After: so many attempts take longer than this. Full jitter from one second on draws three gaps that are
-# shorter in sum less than once in a thousand times.
+# Without Retry-After, this number of attempts takes longer than this. Full jitter from one second on draws three gaps
+# that are shorter in sum less than once in a thousand times.
 BURST, BURST_S = 4, 0.3
 
 # Gaps of less than this on average mean that the client did not wait. Full jitter draws a single one so short, but not

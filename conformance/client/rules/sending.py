@@ -16,7 +16,7 @@ from conformance.judging.judgement import Finding, Inconclusive, Judgement, Pass
 from conformance.judging.reading import Content
 from conformance.model.traffic import JSON_MEDIA_TYPE, Headers, Request, header, media_type
 
-# Fewer characters than these are no trace of a secret.
+# Fewer characters are part of anything, not a trace of a secret.
 LEAST_TRACE = 8
 
 

@@ -36,7 +36,7 @@ Params = Mapping[str, Any]
 # Longer texts do not go into one SMS (contract, "What a client owes").
 ONE_SMS = 160
 
-# Operators are told apart by as many first digits of a phone number: 254, and one to three more.
+# The first digits of a phone number that identify an operator: 254, and one to three more.
 PREFIXES = (4, 5, 6)
 
 
