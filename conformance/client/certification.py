@@ -65,7 +65,7 @@ def certify(settings: ClientSettings, progress: Progress | None = None) -> Path:
         log, driver = DriverLog(settings.contract, settings.protected), None
         hello = Hello(f"the receiver at {(settings.callback_url or '').partition('?')[0]}")
         if settings.driver is not None:
-            driver = Driver(program_of(settings.driver), log.record, log.redacted, settings.contract)
+            driver = Driver(program_of(settings.driver), log)
             stack.callback(driver.kill)
             hello = _greet(driver, log, settings)
         credential = Credential.of(settings.seed)
@@ -179,7 +179,7 @@ def examine_driver(command_line: str, contract: Contract) -> Iterator[tuple[str,
     Raises UsageError for a driver that cannot be used, EnvironmentFailure for one that does not say hello or stop.
     """
     log = DriverLog(contract)
-    driver = Driver(program_of(command_line), log.record, log.redacted, contract)
+    driver = Driver(program_of(command_line), log)
     try:
         hello = driver.start()
         made_of = f" ({hello.language})" if hello.language else ""

@@ -14,16 +14,15 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from enum import StrEnum
 from secrets import token_hex
-from typing import IO, Any, Protocol
+from typing import IO, Any
 
-from conformance.client.driver_log import Stderr
+from conformance.client.driver_log import DriverLog, Stderr
 from conformance.client.left_behind import MARK, Left, end_all, family_of
 from conformance.client.protocol import PROTOCOL, Hello, ProtocolError, beginning, check_protocol, encoded, parsed
-from conformance.contract.contract import Contract
 from conformance.journal.rows import LONGEST_STDERR
 from conformance.model.errors import LACKS, ConformanceError, EnvironmentFailure, UsageError, lack_of
 from conformance.model.interruption import held_back, wished
@@ -52,13 +51,6 @@ READ_WITHIN_S = 0.5
 CAN_WAIT = hasattr(os, "waitid")
 
 
-class RecordLine(Protocol):
-    """Records a line under the current case; `cut`: the line is longer, so it is not a message."""
-
-    def __call__(self, case_id: str | None, direction: Direction, line: str, *, cut: bool = ...) -> None:
-        """Record it."""
-
-
 class How(StrEnum):
     """The ways in which a driver fails a case."""
 
@@ -84,23 +76,11 @@ class Death(Exception):
 
 
 class Driver:
-    """The process of a command line, whose client keeps `contract`; `record` gets every line.
+    """The process of a command line; `log` records every line. Not thread-safe: one thread asks."""
 
-    `redacted` takes secrets out of a part of a line. Not thread-safe: one thread asks.
-    """
-
-    def __init__(
-        self,
-        arguments: tuple[str, ...],
-        record: RecordLine,
-        redacted: Callable[[str], str],
-        contract: Contract,
-        start_within_s: float = START_WITHIN_S,
-    ) -> None:
+    def __init__(self, arguments: tuple[str, ...], log: DriverLog, start_within_s: float = START_WITHIN_S) -> None:
         self._arguments = arguments
-        self._record = record
-        self._redacted = redacted
-        self._contract = contract
+        self._log = log
         self._start_within_s = start_within_s
         self._process: subprocess.Popen[bytes] | None = None
         self._lines: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
@@ -141,7 +121,7 @@ class Driver:
         line = self._exchange({"cmd": "hello", "protocol": PROTOCOL}, start_within_s)
         try:
             check_protocol(line)
-            return Hello.of(self._parsed("hello", line), self._contract)
+            return Hello.of(self._parsed("hello", line), self._log.contract)
         except UsageError:
             self._record_bad(line)
             self.kill()
@@ -214,7 +194,7 @@ class Driver:
                 while (line := self._lines.get_nowait()) is not None:
                     self._record_bad(line)
                     raise self._died(
-                        How.TWICE, f"it wrote {beginning(line, self._redacted)!r} although nothing was asked"
+                        How.TWICE, f"it wrote {beginning(line, self._log.redacted)!r} although nothing was asked"
                     )
             if code != 0:
                 raise self._died(How.STOP, f"it ended with {_in_words(code)} on stop, not with exit code 0")
@@ -266,21 +246,21 @@ class Driver:
     def _parsed(self, cmd: str, line: bytes) -> dict[str, Any]:
         """Record a line and parse the answer in it. Raises Death if there is none."""
         try:
-            answer = parsed(cmd, line, self._redacted)
+            answer = parsed(cmd, line, self._log.redacted)
         except ProtocolError as error:
             self._record_bad(line)
             raise self._died(How.GARBAGE, str(error)) from error
-        self._record(self._case_id, Direction.FROM, _text(line))
+        self._log.record(self._case_id, Direction.FROM, _text(line))
         return answer
 
     def _record_bad(self, line: bytes) -> None:
         """Record the beginning of an invalid line."""
         cut = len(line) > LONGEST_STDERR
-        self._record(self._case_id, Direction.FROM, _text(line[:LONGEST_STDERR] if cut else line), cut=cut)
+        self._log.record(self._case_id, Direction.FROM, _text(line[:LONGEST_STDERR] if cut else line), cut=cut)
 
     def _send(self, message: Mapping[str, Any], within_s: float) -> None:
         line = encoded(message)
-        self._record(self._case_id, Direction.TO, line)
+        self._log.record(self._case_id, Direction.TO, line)
         process = self._process
         if process is None or process.stdin is None:
             raise self._died(How.CRASH, "it is not running")
@@ -308,7 +288,7 @@ class Driver:
     def _read_stderr(self, stream: IO[bytes]) -> None:
         def keep(line: bytes) -> None:
             with suppress(ConformanceError):  # a process that was left behind may still write after the end
-                self._record(self._case_id, Direction.STDERR, _text(line), cut=len(line) >= LONGEST_STDERR)
+                self._log.record(self._case_id, Direction.STDERR, _text(line), cut=len(line) >= LONGEST_STDERR)
 
         with stream:
             self._stderr.read(stream, keep)

@@ -41,7 +41,7 @@ class DriverLog:
     """
 
     def __init__(self, contract: Contract, protected: Iterable[str] = ()) -> None:
-        self._contract = contract
+        self.contract = contract
         self._protected = list(protected)
         self._lock = threading.Lock()
         self._held: list[tuple[str | None, Direction, str, bool]] | None = []
@@ -65,11 +65,11 @@ class DriverLog:
     def tokens(self) -> Sequence[str]:
         """The tokens in the lines that are held back."""
         with self._lock:
-            return list(tokens_in(self._contract, *(line for _, _, line, _ in self._held or ())))
+            return list(tokens_in(self.contract, *(line for _, _, line, _ in self._held or ())))
 
     def redacted(self, text: str) -> str:
         """A part of a line without its secrets."""
-        return Redaction.of_values(*self._protected, *self.tokens, *tokens_in(self._contract, text)).text(text)
+        return Redaction.of_values(*self._protected, *self.tokens, *tokens_in(self.contract, text)).text(text)
 
     @property
     def last_lines(self) -> Sequence[str]:

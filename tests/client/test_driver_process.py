@@ -13,6 +13,7 @@ from tiny_drivers import ACCEPTED, PATIENCE_S, SHORT_S, Line, Start, heard, invo
 
 from conformance.client.certification import examine_driver
 from conformance.client.driver import Death, Driver, How
+from conformance.client.driver_log import DriverLog
 from conformance.client.settings import ClientSettings, program_of
 from conformance.contract.contract import statum
 from conformance.journal.rows import LONGEST_STDERR
@@ -211,7 +212,7 @@ def test_a_program_of_another_kind_is_told_apart(tmp_path: Path) -> None:
     file.chmod(0o755)
 
     with pytest.raises(UsageError, match="cannot be started"):
-        Driver(program_of(str(file)), lambda *_, **__: None, str, statum()).start()
+        Driver(program_of(str(file)), DriverLog(statum())).start()
 
 
 def test_doctor_greets_a_driver_and_stops_it(started: Start, tmp_path: Path) -> None:
