@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -118,21 +118,17 @@ class Policy:
 
     def check(self, coverage: Claims | None, warned: Iterable[str]) -> None:
         """Raise Rejected unless the coverage (None: unknown) and the broken SHOULDs of a certificate suffice."""
-        if missing := ", ".join(self._missing(coverage)):
-            if coverage is None:
-                said_nothing = "it was issued before certificates said what they cover"
-                raise Rejected(f"policy: it is not known to cover {missing}: {said_nothing}")
-            raise Rejected(f"policy: it does not cover {missing}; it covers {coverage.in_words}")
-        if self.strict and (broken := list(warned)):
-            raise Rejected(f"policy: no SHOULD may be broken; broken are {', '.join(broken)}")
-
-    def _missing(self, coverage: Claims | None) -> Iterator[str]:
         exercised = () if coverage is None else coverage.exercised
         notified = () if coverage is None else coverage.notifications
-        yield from (name for name in self.commands if name not in exercised)
-        if self.notifications:
-            lacking = [product for product in self.products if product not in notified]
-            if lacking:
-                yield f"{NOTIFICATIONS} of {', '.join(lacking)}"
-            elif not notified:
-                yield NOTIFICATIONS
+        missing = [name for name in self.commands if name not in exercised]
+        if self.notifications and (lacking := [product for product in self.products if product not in notified]):
+            missing.append(f"{NOTIFICATIONS} of {', '.join(lacking)}")
+        elif self.notifications and not notified:
+            missing.append(NOTIFICATIONS)
+        if missing and coverage is None:
+            why = "it was issued before certificates said what they cover"
+            raise Rejected(f"policy: it is not known to cover {', '.join(missing)}: {why}")
+        if missing and coverage is not None:
+            raise Rejected(f"policy: it does not cover {', '.join(missing)}; it covers {coverage.in_words}")
+        if self.strict and (broken := list(warned)):
+            raise Rejected(f"policy: no SHOULD may be broken; broken are {', '.join(broken)}")

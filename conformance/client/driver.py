@@ -331,8 +331,11 @@ def _written(stream: IO[bytes], data: bytes, within_s: float) -> bool:
 
 
 def _signal_session(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
-    """Signal the process and all of its session, unless it was reaped: its number may name another session by now."""
-    if process.returncode is None:
+    """Signal the process and all of its session, unless it was reaped: its number may name another session by now.
+
+    Where the suite cannot wait without reaping, the rest of the session has no other name.
+    """
+    if process.returncode is None or not CAN_WAIT:
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, number)
 

@@ -139,7 +139,7 @@ class Examination:
         sent = self._together(outgoing, within_s) if together else self._at_once(outgoing, within_s)
         self.bench.tick(len(cases))
         if self._look_after(sent) and 1 < len(sent) < CROWD and not together:
-            # Those that were open when the receiver died are sent again, each alone, to see which was the cause.
+            # The requests that were open when the receiver died are sent again one by one, to find the cause.
             for place, each in enumerate(sent):
                 if each.lost:
                     sent[place] = self._again(each)
@@ -174,7 +174,7 @@ class Examination:
             self.busy = False
 
     def _addressed(self, outgoing: Sequence[Outgoing]) -> list[Outgoing]:
-        """Plan them, for the current addresses of the receivers. Raises Ended."""
+        """Plan requests to the current addresses of the receivers. Raises Ended."""
         if time.monotonic() > self.ends_at:
             raise Ended(TIME_IS_UP)
         addressed: list[Outgoing] = []

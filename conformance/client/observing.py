@@ -173,7 +173,10 @@ def observe(settings: ClientSettings, introduce: Introduce, progress: Progress |
         with ObservingWitness(journal, account, settings.seed, settings.observe) as witness:
             journal.plan([Case(STRAY, None, Kind.INVOKE, STRAY, STRAY, Request("GET", witness.url))])
             introduce(witness.base, account)
-            progress.phase("observe", _end_of(settings))
+            ends = [] if settings.observe_for_s is None else [f"for {settings.observe_for_s:g} s"]
+            if settings.observe_idle_s is not None:
+                ends.append(f"until nothing has come for {settings.observe_idle_s:g} s")
+            progress.phase("observe", " or ".join(ends) or "until Ctrl-C")
             if settings.observe_for_s is not None:
                 progress.until(time.monotonic() + settings.observe_for_s)
             try:
@@ -186,11 +189,3 @@ def observe(settings: ClientSettings, introduce: Introduce, progress: Progress |
             journal.note("settled", {"at": time.monotonic(), "waited_s": None})
         journal.note("finished", {"duration_s": round(time.monotonic() - begun, 3)})
     return settings.report_dir / JOURNAL
-
-
-def _end_of(settings: ClientSettings) -> str:
-    """The end of the observation in words."""
-    ends = [] if settings.observe_for_s is None else [f"for {settings.observe_for_s:g} s"]
-    if settings.observe_idle_s is not None:
-        ends.append(f"until nothing has come for {settings.observe_idle_s:g} s")
-    return " or ".join(ends) or "until Ctrl-C"

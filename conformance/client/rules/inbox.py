@@ -35,7 +35,7 @@ class StateReport:
 
     @classmethod
     def of(cls, answered: ResultAnswer, owners: Mapping[str, Fate]) -> StateReport:
-        """Read an answer of the driver; `owners`: the fates by the texts that they were notified with."""
+        """Read an answer of the driver; `owners`: the fates by the texts of their notifications."""
         text = answered.answer.get("result_desc")
         owner = owners.get(text) if text else None
         return cls(answered.at, str(answered.answer.get("state")), text, answered.answer.get("applied"), owner)
@@ -48,7 +48,7 @@ class StateReport:
 
 @dataclass(eq=False, slots=True)
 class Fate:
-    """All that happened to one request_id. `notifications` in the order in which they were sent.
+    """The notifications of one request_id, in the order in which they were sent, and the reports on it.
 
     `call`: the accepted call with that id; None for an id that the client cannot know. `answered_at`: when the gateway
     had answered it. `stored`: its client makes no calls, keeps results, and took the notification.
@@ -69,7 +69,7 @@ class Fate:
 
     @property
     def answerable(self) -> bool:
-        """Whether the client can be expected to know of it."""
+        """Whether the client should know of it."""
         return self.known or self.stored
 
     @property
@@ -146,7 +146,7 @@ class Inbox:
                 yield fate, fate.first
 
     def countable(self, fate: Fate) -> bool:
-        """Whether the answer to its notification counts: the client knows the id, or there are none to know.
+        """Whether the answer to its notification counts: the client knows the id, or no id at all.
 
         A client that was started again since its call has forgotten it.
         """
@@ -166,7 +166,7 @@ class Inbox:
         return not any(since < died < report.at for died in self.deaths)
 
     def reports(self) -> Iterator[tuple[Fate, StateReport, list[ReceiverRequest]]]:
-        """The reports on each known request after it was notified of, with the notifications until then."""
+        """The reports on each known request after a notification, with the notifications until then."""
         for fate in self.fates:
             for report in fate.reports:
                 notifications = fate.until(report.at)
@@ -206,7 +206,13 @@ def _inboxes(evidence: ClientEvidence) -> dict[str | None, Inbox]:
         for exchange in each.exchanges[-1:]:  # before it the connection may have been closed
             beside = moments[each.exchanges[0].sent_at]
             request = ReceiverRequest.of(each.case, exchange, contract, beside, fatal=each.case.id in fatal)
-            _sort_in(request, inboxes[each.case.command], fates)
+            inbox = inboxes[each.case.command]
+            if request.kind is RequestKind.VALID:
+                fate = fates.setdefault(request.request_id, Fate(request.request_id, inbox.command))
+                fate.notifications.append(request)
+            elif request.kind is not RequestKind.OPEN:
+                inbox.junk.append(request)
+                inbox.junk_at = min(request.sent_at, inbox.junk_at or request.sent_at)
     without_calls = inboxes.keys() - evidence.terms.declared
     _add_reports(cases, inboxes, without_calls, fates)
     for fate in fates.values():
@@ -229,15 +235,6 @@ def _known(evidence: ClientEvidence) -> dict[str, Fate]:
         if request_id is not None and call.report.request_id in {None, request_id}:
             fates[request_id] = Fate(request_id, call.case.command, call, last.exchange.answered_at)
     return fates
-
-
-def _sort_in(request: ReceiverRequest, inbox: Inbox, fates: dict[str, Fate]) -> None:
-    if request.kind is RequestKind.VALID:
-        fate = fates.setdefault(request.request_id, Fate(request.request_id, inbox.command))
-        fate.notifications.append(request)
-    elif request.kind is not RequestKind.OPEN:
-        inbox.junk.append(request)
-        inbox.junk_at = min(request.sent_at, inbox.junk_at or request.sent_at)
 
 
 def _add_reports(

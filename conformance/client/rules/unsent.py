@@ -327,7 +327,7 @@ def classes_for(command: Command, contract: Contract, calls: Sequence[Params]) -
             found.append(ParamClass(f"{member} given", lambda params, member=member: member in params))  # type: ignore[misc]
             found.append(ParamClass(f"{member} left out", lambda params, member=member: member not in params))  # type: ignore[misc]
         if "x-characters" in rule:
-            found += _of_text(member)
+            found += [_member(f"{member} {name}", member, re.compile(pattern).search) for name, pattern in _TEXTS]
         elif "x-integer" in rule:
             found += _bounds(member, sorted({int(value) for value in values if value.isdecimal()}), "{}", int)
         else:
@@ -360,11 +360,6 @@ _TEXTS: tuple[tuple[str, str], ...] = (
 
 def _member(name: str, member: str, holds: Callable[[str], object], *, drawn: bool = False) -> ParamClass:
     return ParamClass(name, lambda params: isinstance(value := params.get(member), str) and bool(holds(value)), drawn)
-
-
-def _of_text(member: str) -> Iterator[ParamClass]:
-    for name, expression in _TEXTS:
-        yield _member(f"{member} {name}", member, re.compile(expression).search)
 
 
 def _beginning(member: str, values: Sequence[str]) -> Iterator[ParamClass]:
