@@ -149,12 +149,16 @@ def _carry_out(bench: Bench) -> None:
         caller.call_postponed()
     except OutOfTime as out_of_time:
         bench.note_out_of_time(out_of_time)
-    # Wait once, for all cases, until a request that is sent again within the window would have arrived.
+    watch(bench)
+    bench.close()
+
+
+def watch(bench: Bench) -> None:
+    """Wait once, for all cases, until a request that is sent again within the window would have arrived."""
     since = bench.witness.wait_for_resends(bench.settings.resend_window_s, bench.progress)
     bench.witness.note_rest()
     at = time.monotonic()
     bench.journal.note("settled", {"at": at, "waited_s": None if since is None else round(at - since, 3)})
-    bench.close()
 
 
 def proxies_in(environ: Mapping[str, str]) -> list[str]:

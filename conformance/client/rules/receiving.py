@@ -269,10 +269,8 @@ def is_answered_in_json(request: ReceiverRequest, _: ReceiverCase, __: Inquiry) 
         yield untold(request, f"an inquiry was {request.answer_in_words}")
         return
     content = Content.of(request.exchange.response.body)
-    if content.error is None:
-        yield kept(request)
-    else:
-        yield broken(request, f"an inquiry was answered with what is no JSON: {content.error}")
+    words = f"an inquiry was answered with what is no JSON: {content.error}"
+    yield kept(request) if content.error is None else broken(request, words)
 
 
 def is_answered_in_time(request: ReceiverRequest, _: ReceiverCase, inquiry: Inquiry) -> Iterator[Judgement]:
@@ -290,10 +288,8 @@ def is_not_applied(request: ReceiverRequest, sent: ReceiverCase, _: Inquiry) -> 
     """RCV-31: before the notification, the client does not report a success."""
     for answered in sent.results:
         state = answered.answer.get("state")
-        if state == "succeeded":
-            yield broken(request, f"an inquiry was {request.answer_in_words}, and the client says {state}")
-        else:
-            yield kept(request)
+        words = f"an inquiry was {request.answer_in_words}, and the client says {state}"
+        yield broken(request, words) if state == "succeeded" else kept(request)
 
 
 RULES: Mapping[str, ClientRule] = {
