@@ -79,10 +79,8 @@ def certify(settings: ClientSettings, progress: Progress | None = None) -> Path:
             stack.enter_context(Closing(driver.end_at_once))
         try:
             with Witness(journal, settings.contract) as witness:
-                cases, patience = (
-                    Cases(settings.contract, settings.seed, witness.url),
-                    Patience(settings, hello.lacks, begun),
-                )
+                cases = Cases(settings.contract, settings.seed, witness.url)
+                patience = Patience(settings, hello.lacks, begun)
                 _run(Bench(settings, journal, log, witness, cases, credential, hello, driver, progress, patience))
         finally:
             if driver is not None:
