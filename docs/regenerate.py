@@ -20,6 +20,7 @@ import click
 import contract_tables
 import yaml
 from click.testing import CliRunner
+from configuration_schema import NAME, configuration_schema
 from meanings import (
     CONCLUSIONS,
     EXIT_CODES,
@@ -35,7 +36,7 @@ from meanings import (
 import conformance
 from conformance.certificate.issuing import CERTIFICATE
 from conformance.cli import COMMANDS, cli
-from conformance.cli.configuration import NAME, configuration_schema, switches, variable
+from conformance.cli.configuration import switches, variable
 from conformance.contract.behaviours import CHOOSING
 from conformance.contract.contract import statum
 from conformance.contract.requirements import Actor

@@ -58,7 +58,6 @@ FORMATS: Mapping[str, Callable[[Mapping[str, Any]], None]] = {"table": _as_table
 
 
 def _others(ctx: click.Context) -> list[str]:
-    """The names of the other commands."""
     group = ctx.find_root().command
     return [name for name in group.list_commands(ctx) if name != "config"] if isinstance(group, click.Group) else []
 
@@ -123,7 +122,6 @@ def _check_names(ctx: click.Context, option: Option, configured: Configured) -> 
 
 
 def _redaction(contract: Contract, found: Mapping[str, Configured]) -> Redaction:
-    """Masks each secret, the tokens of the callback URL, and those of a driver's URLs."""
     secret, key, url = ("".join(texts(found, name)) for name in ("consumer-secret", "consumer-key", "callback-url"))
     others = (text for option in options_of("run") if option.secret for text in texts(found, option.name))
     return Redaction.of(secret, key, *others, *tokens_of(url), *secrets_of(contract, " ".join(texts(found, "driver"))))

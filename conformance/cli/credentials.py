@@ -122,7 +122,6 @@ def credential_of(given: Given) -> tuple[str | None, str | None]:
 
 
 def _secret_in(path: Path) -> str:
-    """The only line of a file."""
     lines = _read(path, "--consumer-secret-file").splitlines()
     if len(lines) != 1 or not lines[0].strip():
         raise UsageError(f"--consumer-secret-file {path} has {len(lines)} lines; expected one, the secret")

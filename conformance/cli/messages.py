@@ -103,7 +103,7 @@ def in_words(error: BaseException) -> ConformanceError:
 
 
 def _is_of_installation(error: BaseException) -> bool:
-    """Whether a module or a file that belongs to the suite is missing or cannot be read."""
+    """Whether a module or a file of the suite is missing or cannot be read."""
     if isinstance(error, OSError) and error.filename is not None:
         return str(error.filename).startswith(INSTALLED)
     return isinstance(error, ImportError)

@@ -104,7 +104,7 @@ class Masking:
 
 
 def _hidden_in(reading: Reading, found: re.Match[bytes]) -> Iterator[tuple[int, int]]:
-    """From where to where an asterisk belongs for each digit that is not shown; all of what cannot be told apart."""
+    """The spans to mask: each digit that is not shown, or all of a coded reading."""
     begin, end = found.span()
     digits = [at for at in range(begin, end) if reading.data[at : at + 1].isdigit()]
     if reading.coded:

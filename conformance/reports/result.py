@@ -15,8 +15,8 @@ from conformance.client.rules.calls import REUSED, UNUSED
 from conformance.contract.contract import Contract, statum
 from conformance.diagnosis.follow_ups import SEARCH, run_proper
 from conformance.journal import Record
-from conformance.judging.expectations import Expectations, Stale
-from conformance.judging.judgement import Finding, Minimal
+from conformance.judging.expectations import Expectations
+from conformance.judging.judgement import Finding
 from conformance.judging.terms import REFUSED_HERE
 from conformance.judging.verdicts import Conclusion, Judged, RequirementVerdict
 from conformance.model.traffic import Case, Direction, Exchange, Kind, last_lines
@@ -32,12 +32,10 @@ from conformance.reports.report import (
     LeftProcess,
     ListedAs,
     MinimalRequest,
-    PayloadClass,
     Report,
     ReportedFinding,
     ReportEntry,
     ReportSubject,
-    SharedCause,
     Shrinking,
     SpentLimits,
     StaleEntry,
@@ -137,11 +135,8 @@ def _report(record: Record, judged: Judged, contract: Contract, *, shown: bool |
         limits=SpentLimits(**notes["allowance"]) if "allowance" in notes else None,
         strangers=strangers_of(record, judged.of_anybody),
         requirements=tuple(_entry(verdict, requests) for verdict in judged.verdicts),
-        one_causes=tuple(SharedCause(tuple(each.requirements), each.exchanges) for each in judged.one_causes),
-        coverage=tuple(
-            PayloadClass(each.kind, each.command, each.member, each.name, each.sent, each.accepted)
-            for each in judged.coverage
-        ),
+        one_causes=judged.one_causes,
+        coverage=judged.coverage,
         client=client_of(record) if client else None,
         figures=Figures.of(proper, contract).measured(),
         expectations=_expectations(judged),
@@ -168,14 +163,12 @@ def _expectations(judged: Judged) -> UsedExpectations | None:
     if listed.file is None:
         return None
     entries = tuple(entry.members() for entry in listed.entries)
-    return UsedExpectations(listed.file, listed.digest, entries, tuple(map(_stale, judged.stale)))
-
-
-def _stale(stale: Stale) -> StaleEntry:
-    listed = stale.expectation
-    return StaleEntry(
-        listed.number, listed.requirement, listed.command, listed.verdict, stale.why.value, stale.detail, stale.advice
+    stale = tuple(
+        StaleEntry(of.number, of.requirement, of.command, of.verdict, each.why.value, each.detail, each.advice)
+        for each in judged.stale
+        for of in (each.expectation,)
     )
+    return UsedExpectations(listed.file, listed.digest, entries, stale)
 
 
 def strangers_of(record: Record, of_anybody: int) -> Strangers | None:
@@ -209,7 +202,7 @@ def client_of(record: Record) -> ClientFacts:
 
 
 def _deaths(record: Record) -> Iterator[DriverDeath]:
-    """Each failure of the driver, with the last lines that it had written to standard error since the one before."""
+    """Each failure of the driver, with the last lines that it wrote to standard error since the one before."""
     since = 0.0
     for note in record.notes:
         if note.kind == "death":
@@ -225,8 +218,6 @@ def _deaths(record: Record) -> Iterator[DriverDeath]:
 
 @dataclass(frozen=True, slots=True)
 class _Requests:
-    """The requests of the exchanges that findings show, by number."""
-
     contract: Contract
     sent: Mapping[int, tuple[Case | None, Exchange]]
 
@@ -279,6 +270,7 @@ def _entry(verdict: RequirementVerdict, requests: _Requests) -> ReportEntry:
 
 
 def _finding(finding: Finding, requests: _Requests) -> ReportedFinding:
+    minimal = finding.minimal
     return ReportedFinding(
         message=finding.message,
         case=finding.case,
@@ -291,10 +283,13 @@ def _finding(finding: Finding, requests: _Requests) -> ReportedFinding:
         count=finding.count,
         others=tuple(finding.others),
         pattern=finding.pattern or None,
-        minimal=_minimal(finding.minimal, requests) if finding.minimal else None,
+        minimal=None
+        if minimal is None
+        else MinimalRequest(
+            minimal.case,
+            requests.body(minimal.exchange),
+            dict(minimal.differs),
+            minimal.finished,
+            requests.curl(minimal.exchange),
+        ),
     )
-
-
-def _minimal(minimal: Minimal, requests: _Requests) -> MinimalRequest:
-    body, line = requests.body(minimal.exchange), requests.curl(minimal.exchange)
-    return MinimalRequest(minimal.case, body, dict(minimal.differs), minimal.finished, line)

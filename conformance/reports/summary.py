@@ -166,12 +166,11 @@ def _again(report: Report, contract: Contract) -> Iterator[str]:
 
 
 def _code(text: str) -> str:
-    """Words that may be a gateway's."""
     return for_markdown(shortened(text, LONGEST_TEXT))
 
 
 def _plain(text: str) -> str:
-    """Words of the catalogue: what Markdown would take for markup is escaped."""
+    """The catalogue's words, with all markup of Markdown escaped."""
     escaped = "".join(f"\\{character}" if character in "\\`*_[]<>|#" else character for character in for_terminal(text))
     return escaped.replace("&", "&amp;")
 
@@ -212,5 +211,5 @@ def _message(shortfall: Shortfall) -> str:
 
 
 def _data(text: str) -> str:
-    """Fit to stand behind a command: what would end it is written as the runner reads it back."""
+    """`text` as the data of a workflow command, escaped as the runner reads it back."""
     return for_terminal(text).replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")

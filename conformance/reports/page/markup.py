@@ -1,12 +1,6 @@
 """Parts of the page as HTML and SVG: bodies of messages, and plots.
 
-    body_markup     a body as pretty JSON, escaped, with the values marked that a finding names or that differ
-    latency_plot    a histogram of latencies on a logarithmic scale, with p50, p95 and p99
-    run_plot        the median and the longest latency over the run
-    bar_chart       numbers by name: result codes, classes of payloads
-
-Each plot says the same in words for whoever does not see it. Colours are the page's variables, so both themes have
-them.
+Each plot says the same in words for whoever does not see it. Its colours are variables of the page, for both themes.
 """
 
 from __future__ import annotations
@@ -33,9 +27,9 @@ Marks = Mapping[str, Markup]
 
 
 def body_markup(body: bytes, pointers: frozenset[str] = frozenset(), differing: frozenset[str] = frozenset()) -> Markup:
-    """A body as it is to be shown; values at the JSON `pointers` stand in `<mark>`, so do those that differ elsewhere.
+    """A body for the page, with the values at the JSON `pointers` in `<mark>`, and `differing` ones in one with a class.
 
-    The latter have the class `differs`; what is both is marked as the former.
+    A value that is both is marked as the former.
     """
     if len(body) > LONGEST_BODY:  # as HTML it is longer still
         return _raw(body)
@@ -89,7 +83,6 @@ def _elements(value: list[Any], pointer: str, depth: int, marks: Marks) -> Itera
 
 
 def _line(depth: int, *, separated: bool = False) -> Markup:
-    """The break before a line of that depth."""
     return Markup("{}\n{}").format("," if separated else "", "  " * depth)
 
 
@@ -117,7 +110,7 @@ def in_words(seconds: float) -> str:
 
 
 def latency_plot(title: str, series: Series) -> Markup:
-    """The distribution of latencies; the scale is logarithmic."""
+    """A histogram of latencies on a logarithmic scale, with p50, p95 and p99."""
     bins, described = series.histogram(), series.described()
     highest = max(number for _, number in bins)
     least, most = bins[0][0], max(described.max, bins[-1][0])
@@ -235,7 +228,7 @@ def _quantile_line(name: str, x: float, row: int) -> Markup:
 
 
 def _place(value: float, least: float, most: float) -> float:
-    """Where on the scale a value stands, from 0 to 1."""
+    """The place of a value on the logarithmic scale, from 0 to 1."""
     if most <= least or value <= least:
         return 0.0
     return min(math.log(value / least) / math.log(most / least), 1.0)

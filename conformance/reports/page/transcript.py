@@ -145,7 +145,7 @@ class Transcript:
 
 
 def _that_fit(scenes: Sequence[Scene]) -> list[Scene]:
-    """Those with findings, and of the others the first, in the order in which they are given."""
+    """The scenes with findings, and the first of the others as long as there is room, in the given order."""
     room = MOST_BYTES
     kept: set[int] = set()
     for scene in sorted(scenes, key=lambda scene: not scene.short):
@@ -157,7 +157,7 @@ def _that_fit(scenes: Sequence[Scene]) -> list[Scene]:
 
 
 def _staged(record: Record, contract: Contract, masking: Masking) -> dict[str, Scene]:
-    """Case → the scene that it is part of, all lines in it, not yet in their order."""
+    """Case → its scene, with all lines in it, not yet in their order."""
     summaries = {each.name: each.summary for each in contract.behaviours.scenarios}
     summaries[OBSERVED] = "a call that was observed"
     scenes = {case.id: _scene(case, summaries) for case in record.cases if case.kind is Kind.INVOKE}
@@ -193,7 +193,7 @@ def _scene(case: Case, summaries: Mapping[str, str]) -> Scene:
 
 
 def _exchanged(exchange: Exchange, case: Case, masking: Masking) -> Iterator[Line]:
-    """A request and what came of it: sent by the client to the witness, or by the suite to a receiver."""
+    """A request and its answer: sent by the client to the witness, or by the suite to a receiver."""
     notice = case.kind is not Kind.INVOKE
     request, response = exchange.request, exchange.response
     yield _line(
@@ -232,7 +232,7 @@ def _said(message: DriverLine, masking: Masking) -> Line:
 
 
 def _outcome(said: Mapping[str, Any]) -> str:
-    """`accepted`, `error, http, 402`, `unsupported`, `succeeded`; `hello` for what is none of these."""
+    """`accepted`, `error, http, 402`, `unsupported`, `succeeded`; `hello` for any other message."""
     if said.get("unsupported") is True:
         return "unsupported"
     words = [_text(said.get(name)) for name in ("outcome", "error", "state")]
@@ -241,7 +241,6 @@ def _outcome(said: Mapping[str, Any]) -> str:
 
 
 def _answers(record: Record, masking: Masking) -> dict[str, Markup]:
-    """Case → the last line that the driver wrote to standard output for it."""
     last: dict[str, str] = defaultdict(str)
     for message in record.messages:
         if message.case_id and message.direction is Direction.FROM:
