@@ -170,7 +170,7 @@ class Node(Protocol):
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Read the settings as `run` does, from options, environment and file, and in one process, so as to draw one seed."""
+    """Read the settings as `run` does, from options, environment and file; in one process alone, to draw one seed."""
     workerinput: dict[str, Any] | None = getattr(config, "workerinput", None)
     config.stash[CAMPAIGN] = Holder(_settings(config)) if workerinput is None else Reader.of(workerinput[HANDED])
 

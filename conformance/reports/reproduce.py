@@ -1,9 +1,5 @@
 """Lines for a POSIX shell that send again: one request with curl, one case, or a whole run.
 
-    curl                            a recorded request, with its headers in order and its body
-    repeat_command                  the whole run
-    replay_command, resume_command  one case of it; the rest of a run that was cut off
-
 No line holds a secret: whoever runs one sets STATUM_CONSUMER_KEY and STATUM_CONSUMER_SECRET for curl. A wrong
 credential is spelled from those two, as its probe's row says, because the journal does not keep it. A long body is not
 in the line: python3 makes it where it repeats itself, and else reads it from the journal, which is

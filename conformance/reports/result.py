@@ -1,8 +1,4 @@
-"""A judged run as a report, and all that formats are made of.
-
-Reportable      a report, the record where it is there, and the contract: every format is made of these alone
-Result          one that was judged just now, with its verdicts
-"""
+"""A judged run as a report. Every format is made of a Reportable alone."""
 
 from __future__ import annotations
 
@@ -53,9 +49,9 @@ SHOWN_STDERR = 50
 
 @dataclass(frozen=True, slots=True)
 class Reportable:
-    """A report with the contract that it was judged by; `record` is None where the journal is gone.
+    """A report and the contract that it was judged by; `record` is None where the journal is gone.
 
-    `masking` was applied to the report; a format applies it to whatever it takes from the record.
+    `masking` was applied to the report; a format applies it to the parts of the record that it shows.
     """
 
     report: Report
@@ -71,7 +67,7 @@ class Reportable:
 
 @dataclass(frozen=True, slots=True)
 class Result(Reportable):
-    """A judged run."""
+    """A run that was judged just now."""
 
     record: Record = field(kw_only=True)
     judged: Judged = field(kw_only=True)
@@ -86,11 +82,10 @@ class Result(Reportable):
         show_phone_numbers: bool | None = None,
         strict: bool | None = None,
     ) -> Result:
-        """Judge a record and describe the outcome. Pure: the same record gives the same report.
+        """Judge a record by the `contract` (None: that of Statum). Pure: the same record gives the same report.
 
-        It is judged by the `contract` (None: that of Statum) and by the `expectations`; None: by those that the run
-        was given, which the record holds. `show_phone_numbers`: whether those that the run was given are shown
-        whole; `strict`: whether a broken SHOULD counts as a failure; None of either: as the run had it.
+        `expectations`, `show_phone_numbers` (whether given numbers are shown whole) and `strict` (whether a broken
+        SHOULD is a failure) are those of the run, which the record holds, where they are None.
         """
         contract = contract or statum()
         if expectations is None:
@@ -144,10 +139,9 @@ def _report(record: Record, judged: Judged, contract: Contract, *, shown: bool |
 
 
 def _settings(settings: Mapping[str, Any], *, shown: bool | None, strict: bool) -> dict[str, Any]:
-    """The settings of the run: of the expectations the file, not all that is in it.
+    """The settings of the run, but of the expectations the file alone.
 
-    Whether phone numbers are shown, and whether it was judged strictly, is as in this report, so that it can be
-    rendered again like that.
+    Phone numbers and strictness are as in this report, so that it can be rendered again.
     """
     recorded = settings.get("expectations")
     return {
@@ -172,14 +166,14 @@ def _expectations(judged: Judged) -> UsedExpectations | None:
 
 
 def strangers_of(record: Record, of_anybody: int) -> Strangers | None:
-    """How much came that may be anybody's and was judged by nothing; None if nothing did, and all was taken."""
+    """How much may be anybody's and was not judged, or was refused; None if nothing was."""
     not_kept = sum(note.detail["left_out"] for note in record.notes if note.kind == "strays")
     refused = dict.fromkeys(note.detail["why"] for note in record.notes if note.kind == REFUSED_HERE)
     return Strangers(of_anybody, not_kept, tuple(refused)) if of_anybody or not_kept or refused else None
 
 
 def client_of(record: Record) -> ClientFacts:
-    """What a client under test declared, and how its driver fared."""
+    """The declaration of a client under test, and the failures of its driver."""
     notes = {note.kind: note.detail for note in record.notes}
     hello = notes.get("hello", {})
     failures = [exchange.failure or "" for exchange in record.exchanges]

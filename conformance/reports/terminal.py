@@ -1,11 +1,6 @@
 """The result on a terminal: failures with their evidence, a table of them, and one line of verdict.
 
-    show                    all of that
-    show_verdict            its end: stale expectations, and the line of the verdict
-    show_verdict_alone      that line alone
-    show_observed           what -v adds: every requirement with its observations, slow notifications, repeats
-
-Whatever a gateway said is escaped: no markup, no control characters.
+Texts of a gateway are escaped: no markup, no control characters.
 """
 
 from __future__ import annotations
@@ -77,10 +72,7 @@ NARROW = 80
 
 
 def show(result: Result, console: Console, path: Path | None = None, journal: Path | None = None) -> None:
-    """Print the result; `path` is where it can be read in full, `journal` where a failing case can be replayed from.
-
-    The last line is the verdict.
-    """
+    """Print the result, the verdict last; `path` has it in full, the `journal` is where failing cases are replayed."""
     report, contract = result.report, result.contract
     failed = shortfalls(report)
     _show_shortfalls(failed, result, console, path)

@@ -27,7 +27,7 @@ Marks = Mapping[str, Markup]
 
 
 def body_markup(body: bytes, pointers: frozenset[str] = frozenset(), differing: frozenset[str] = frozenset()) -> Markup:
-    """A body for the page, with the values at the JSON `pointers` in `<mark>`, and `differing` ones in one with a class.
+    """A body for the page, with the values at the JSON `pointers` in `<mark>`, and `differing` ones with a class.
 
     A value that is both is marked as the former.
     """
@@ -53,33 +53,21 @@ def _pretty(value: Any, pointer: str, depth: int, marks: Marks) -> Iterator[Mark
     mark = marks.get(pointer) if pointer else None
     if mark:
         yield mark
-    if isinstance(value, dict) and value and depth < DEEPEST:
-        yield from _members(value, pointer, depth, marks)
-    elif isinstance(value, list) and value and depth < DEEPEST:
-        yield from _elements(value, pointer, depth, marks)
+    if isinstance(value, dict | list) and value and depth < DEEPEST:
+        members = value.items() if isinstance(value, dict) else enumerate(value)
+        yield Markup("{}").format("{" if isinstance(value, dict) else "[")
+        for number, (name, member) in enumerate(members):
+            yield _line(depth + 1, separated=number > 0)
+            if isinstance(value, dict):
+                yield Markup('<span class="k">{}</span>: ').format(_text(name))
+            escaped = str(name).replace("~", "~0").replace("/", "~1")
+            yield from _pretty(member, f"{pointer}/{escaped}", depth + 1, marks)
+        yield _line(depth) + ("}" if isinstance(value, dict) else "]")
     else:
         kind = "s" if isinstance(value, str) else "n"
         yield Markup('<span class="{}">{}</span>').format(kind, _text(value))
     if mark:
         yield Markup("</mark>")
-
-
-def _members(value: dict[str, Any], pointer: str, depth: int, marks: Marks) -> Iterator[Markup]:
-    yield Markup("{")
-    for number, (name, member) in enumerate(value.items()):
-        yield _line(depth + 1, separated=number > 0)
-        yield Markup('<span class="k">{}</span>: ').format(_text(name))
-        escaped = name.replace("~", "~0").replace("/", "~1")
-        yield from _pretty(member, f"{pointer}/{escaped}", depth + 1, marks)
-    yield _line(depth) + "}"
-
-
-def _elements(value: list[Any], pointer: str, depth: int, marks: Marks) -> Iterator[Markup]:
-    yield Markup("[")
-    for number, element in enumerate(value):
-        yield _line(depth + 1, separated=number > 0)
-        yield from _pretty(element, f"{pointer}/{number}", depth + 1, marks)
-    yield _line(depth) + "]"
 
 
 def _line(depth: int, *, separated: bool = False) -> Markup:
@@ -161,7 +149,7 @@ class Bar:
     strange: bool = False
 
     @property
-    def told(self) -> str:
+    def label(self) -> str:
         """`93`, `55 of 55`."""
         return f"{self.number:,}" if self.whole is None else f"{self.number:,} of {self.whole:,}"
 
@@ -170,7 +158,7 @@ def bar_chart(title: str, bars: Sequence[Bar]) -> Markup:
     """A bar for each, one below the other."""
     longest = max((bar.whole or bar.number for bar in bars), default=1) or 1
     rows = Markup("").join(_bar(bar, row, longest) for row, bar in enumerate(bars))
-    words = f"{title}: " + ", ".join(f"{bar.name} {bar.told}" for bar in bars)
+    words = f"{title}: " + ", ".join(f"{bar.name} {bar.label}" for bar in bars)
     return Markup(
         '<figure class="plot"><svg viewBox="0 0 {w} {h}" role="img" aria-label="{words}">{rows}</svg></figure>'
     ).format(w=WIDTH, h=len(bars) * BAR_ROW + 2, words=words, rows=rows)
@@ -185,7 +173,7 @@ def _bar(bar: Bar, row: int, longest: int) -> Markup:
     return Markup(
         '<text x="{}" y="{text}" text-anchor="end" class="label">{name}</text>{groove}'
         '<rect x="{x}" y="{y}" width="{width:.1f}" height="{height}" class="column{strange}"/>'
-        '<text x="{end:.1f}" y="{text}" class="label">{told}</text>'
+        '<text x="{end:.1f}" y="{text}" class="label">{label}</text>'
     ).format(
         BAR_LEFT - 6,
         text=y + BAR_ROW - 6,
@@ -197,7 +185,7 @@ def _bar(bar: Bar, row: int, longest: int) -> Markup:
         height=BAR_ROW - 7,
         strange=" strange" if bar.strange else "",
         end=BAR_LEFT + max(bar.number, bar.whole or 0) * scale + 6,
-        told=bar.told,
+        label=bar.label,
     )
 
 
