@@ -201,7 +201,6 @@ EXCUSED: Mapping[str, Mapping[str, str]] = {
     "reports/": {
         "request_id": "a member of the findings of report.json",
         "status_code": "a member of the driver protocol",
-        "statum": "what the names of tests begin with in JUnit, Allure and SARIF",
     },
     "pytest/test_gateway.py": {"request_id": "a member of the findings of report.json"},
 }
