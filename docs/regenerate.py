@@ -12,12 +12,12 @@ import json
 import re
 import sqlite3
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import click
-import contract_tables
+import contract_page
 import yaml
 from click.testing import CliRunner
 from meanings import (
@@ -31,6 +31,7 @@ from meanings import (
     TABLES_OF_JOURNAL,
     VERDICTS,
 )
+from table import table
 
 import conformance
 from conformance.certificate.issuing import CERTIFICATE
@@ -38,7 +39,6 @@ from conformance.cli import COMMANDS, cli
 from conformance.cli.configuration import NAME, configuration_schema, switches, variable
 from conformance.contract.behaviours import CHOOSING
 from conformance.contract.contract import statum
-from conformance.contract.requirements import Actor
 from conformance.contract.schema_set import BASE_URI, FORMATS
 from conformance.gateway.campaign import JOURNAL
 from conformance.journal.rows import CREATE
@@ -62,13 +62,6 @@ ACTION = HERE.parent / "action.yml"
 MAKEFILE = HERE.parent / "Makefile"
 
 _PART = re.compile(r"(?<=<!-- generated: )(?P<name>[a-z-]+) -->\n.*?(?=<!-- end -->)", re.DOTALL)
-
-
-def table(headings: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    """A table in Markdown."""
-    head = [*headings]
-    lines = [head, ["---"] * len(head), *([cell.replace("|", "\\|") for cell in row] for row in rows)]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
 def options() -> str:
@@ -123,11 +116,6 @@ def variants() -> str:
 def requirements() -> str:
     """What the command prints."""
     return CliRunner().invoke(cli, ["requirements", "--format", "markdown"], standalone_mode=False).output
-
-
-def owed_by(actor: Actor) -> str:
-    """The requirements on clients, or on receivers."""
-    return table(("id", "requirement", "level", "rests on"), contract_tables.owed_by(statum(), actor))
 
 
 def driver_messages() -> str:
@@ -329,17 +317,7 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "faults": faults,
     "variants": variants,
     "requirements": requirements,
-    "contract-commands": lambda: table(
-        ("command", "method", "callback", "members", "beside that"), contract_tables.commands(statum())
-    ),
-    "contract-members": lambda: table(
-        ("member", "of", "every gateway must accept", "the widest that it may"),
-        contract_tables.members(statum()),
-    ),
-    "contract-answers": lambda: table(("member", "of", "holds"), contract_tables.answers(statum())),
-    "contract-notifications": lambda: table(("member", "at", "holds"), contract_tables.notifications(statum())),
-    "contract-clients": lambda: owed_by(Actor.CLIENT),
-    "contract-receivers": lambda: owed_by(Actor.RECEIVER),
+    "contract": lambda: contract_page.page(statum()),
     "driver-messages": driver_messages,
     "client-scenarios": client_scenarios,
     "choosing-words": lambda: words(choosing=True),
