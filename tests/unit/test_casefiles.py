@@ -9,7 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import pytest
 from campaigns import settings
 from case_documents import AIRTIME, BROKEN, REPEATED, SMS, WRONG_KEY, document
 from command_line import CHECKOUT
@@ -147,9 +146,10 @@ def test_a_label_that_its_bytes_belie_is_refused() -> None:
     wrong = []
     for name, content, fault in MISLABELLED:
         data = content if isinstance(content, bytes) else json.dumps(content).encode()
-        with pytest.raises(UsageError) as refused:
-            wrong.append((name, "accepted", case_file(data, "x", "corpus/x.json", statum())))
-        message = str(refused.value)
+        try:
+            message = f"{case_file(data, 'x', 'corpus/x.json', statum())} is accepted"
+        except UsageError as error:
+            message = str(error)
         if not message.startswith("case file corpus/x.json ") or fault not in message or "\n" in message:
             wrong.append((name, fault, message))
 

@@ -102,9 +102,10 @@ def test_a_component_says_what_its_schema_says() -> None:
         here = {key: inlined(value) for key, value in node.items() if key != "$ref"}
         return inlined(referred(node["$ref"])) | here if "$ref" in node else here
 
-    names = contract_schemas(statum())
-    components = {name: inlined(DOCUMENT["components"]["schemas"][component_name(name)]) for name in names}
-    assert {name: statum().schemas.resolved(name) for name in names} == components
+    components = {
+        name: inlined(DOCUMENT["components"]["schemas"][component_name(name)]) for name in contract_schemas(statum())
+    }
+    assert [] == [name for name, said in components.items() if statum().schemas.resolved(name) != said]
 
 
 def test_it_refers_to_its_own_components_alone() -> None:
