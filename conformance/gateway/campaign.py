@@ -74,7 +74,7 @@ def run(
                 groups = _send(campaign, planned(settings, rig.gateway), keep=anew and settings.network_there)
                 if anew and campaign.hearing.unanswered:
                     # Without a network the plan is hardly ever needed again, so it was not kept: make it once more.
-                    send_replacements(campaign, groups or _groups(Plan.of(settings, rig.gateway)))
+                    send_replacements(campaign, groups or Plan.of(settings, rig.gateway).all_groups)
     return path
 
 
@@ -252,11 +252,7 @@ def _send(campaign: Campaign, plan: Plan, *, keep: bool) -> tuple[Group, ...]:
     for case_id, why in plan.left_out.items():
         journal.note("left-out", {"case": case_id, "why": why})
     _send_all(campaign, plan)
-    return _groups(plan) if keep else ()
-
-
-def _groups(plan: Plan) -> tuple[Group, ...]:
-    return (*plan.alone, *plan.groups, *plan.last)
+    return plan.all_groups if keep else ()
 
 
 def _send_all(campaign: Campaign, plan: Plan) -> None:

@@ -96,9 +96,14 @@ class Plan:
         return cls(settings.contract, chosen.groups, left_out, chosen.alone, chosen.last, beyond)
 
     @property
+    def all_groups(self) -> tuple[Group, ...]:
+        """All groups, in the order of their sending."""
+        return (*self.alone, *self.groups, *self.last)
+
+    @property
     def cases(self) -> tuple[Case, ...]:
         """All cases, group after group."""
-        return tuple(chain.from_iterable((*self.alone, *self.groups, *self.last)))
+        return tuple(chain.from_iterable(self.all_groups))
 
 
 def _in_parts(*cases: Case) -> Iterator[Group]:
