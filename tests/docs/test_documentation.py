@@ -66,6 +66,7 @@ class NotRun:
 NOT_RUN = (
     NotRun("make run", "installs; what it then runs is shown, and run, below it", r"^run: .*\n\t\$\(BIN\)/statum-conf"),
     NotRun("make test", "would run this very test", r"^test: .*\n\t\$\(BIN\)/python -m pytest"),
+    NotRun("make lint", "is a part of CI of its own, and takes a minute", r"^lint: .*\n\t\$\(BIN\)/ruff"),
     NotRun(". .venv/bin/activate", "sessions have the commands on their path already", r"^VENV := \.venv$"),
 )
 
