@@ -137,7 +137,7 @@ def replay(case_id: str, **options: Any) -> int:
         window = window_of(settings.contract, case, cases, records)
     messages = Messages.of()
     if window is not None and window.ago_s is not None:
-        messages.warn(window.told)
+        messages.warn(window.in_words)
     with output.progress() as progress:
         campaign.run(settings, progress, planned=lambda its, base_url: _plan(cases, record, its, base_url))
         progress.phase("judge")

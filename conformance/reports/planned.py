@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from rich.console import Console
@@ -34,7 +35,7 @@ def plan_document(plan: Plan, settings: Settings) -> dict[str, Any]:
     return {
         "gateway": settings.gateway,
         "seed": settings.seed,
-        "limits": dict(bounds.recorded()),
+        "limits": asdict(bounds),
         "phone_numbers": list(settings.phone_numbers),
         **_totals(plan.cases, bounds, contract),
         "left_out": {**plan.beyond_limits, **({"case files": len(plan.left_out)} if plan.left_out else {})},

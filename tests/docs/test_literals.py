@@ -1,4 +1,4 @@
-"""No name or value of the Statum contract stands in the code: it is asked for by its role (docs/extend.md).
+"""No name or value of the Statum contract stands in the code: it is asked for by its role (docs/contract-folder.md).
 
     literals    the names and values that a contract folder holds, each with what it is there
     found       the string constants of `conformance/` that hold one of Statum's, docstrings left out
