@@ -15,14 +15,16 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from contract_copies import copied
 from flawed_clients.table import FLAWS
 from markdown_pages import CHECKOUT, PAGES, Block, blocks, broken_links, name_of, prose, sessions, steps
+from parcel import FOLDER, parcel
 from seeded import FAULTS
 from shown_sessions import difference, run_session
 
 from conformance.cli import COMMANDS
 from conformance.cli.configuration import PREFIX, switches, variable
-from conformance.contract.contract import statum
+from conformance.contract.contract import Contract, statum
 from conformance.contract.schema_set import FORMATS
 from conformance.gateway import campaign
 from conformance.gateway.settings import Settings
@@ -64,6 +66,7 @@ class NotRun:
 NOT_RUN = (
     NotRun("make run", "installs; what it then runs is shown, and run, below it", r"^run: .*\n\t\$\(BIN\)/statum-conf"),
     NotRun("make test", "would run this very test", r"^test: .*\n\t\$\(BIN\)/python -m pytest"),
+    NotRun("make lint", "is a part of CI of its own, and takes a minute", r"^lint: .*\n\t\$\(BIN\)/ruff"),
     NotRun(". .venv/bin/activate", "sessions have the commands on their path already", r"^VENV := \.venv$"),
 )
 
@@ -108,6 +111,11 @@ def test_what_is_not_run_exists() -> None:
 
     assert set() == {unrun.command for unrun in NOT_RUN} - shown
     assert [] == [unrun.command for unrun in NOT_RUN if not re.search(unrun.proof, MAKEFILE, re.MULTILINE)]
+
+
+def test_the_schema_of_the_configuration_file_is_that_of_the_options() -> None:
+    """Mend with: python docs/regenerate.py."""
+    assert regenerate.configuration_schema() == FORMATS.schema("configuration")
 
 
 def test_every_block_is_run_or_cannot_be() -> None:
@@ -206,10 +214,9 @@ def test_a_stale_part_is_noticed() -> None:
     assert "rate-limited" in regenerate.regenerated(stale)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=name_of)
-def test_links_lead_somewhere(page: Path) -> None:
+def test_links_lead_somewhere() -> None:
     """To a file of the checkout, and to a heading of it."""
-    assert [] == broken_links(page)
+    assert [] == [(name_of(page), link) for page in PAGES for link in broken_links(page)]
 
 
 def test_a_link_that_leads_nowhere_is_noticed(tmp_path: Path) -> None:
@@ -237,19 +244,24 @@ def test_every_command_is_shown_at_work() -> None:
     assert [] == [c.name for c in COMMANDS if c.name not in kept and f"statum-conformance {c.name}" not in run]
 
 
-@pytest.mark.parametrize("page", PAGES, ids=name_of)
-def test_what_a_page_names_exists(page: Path) -> None:
+def test_what_a_page_names_exists() -> None:
     """Commands, options, variables and targets of make."""
-    assert [] == unknown_names(page.read_text(encoding="utf-8"))
+    texts = {name_of(page): page.read_text(encoding="utf-8") for page in PAGES}
+
+    assert [] == [(page, name) for page, text in texts.items() for name in unknown_names(text)]
 
 
-@pytest.mark.parametrize("page", PAGES, ids=name_of)
-def test_files_of_the_code_that_a_page_names_exist(page: Path) -> None:
+def test_files_of_the_code_that_a_page_names_exist() -> None:
     """As paths from `conformance/`, or from the checkout."""
-    named = re.findall(r"`((?:[a-z_]+/)+[a-z_]+\.(?:py|toml))`", page.read_text(encoding="utf-8"))
+    named = [
+        (name_of(page), path)
+        for page in PAGES
+        for path in re.findall(r"`((?:[a-z_]+/)+[a-z_]+\.(?:py|toml))`", page.read_text(encoding="utf-8"))
+    ]
     places = (CHECKOUT, CHECKOUT / "conformance", CHECKOUT / "schemas", CHECKOUT / "reports", Path())
 
-    assert [] == [path for path in named if not any((place / path).exists() for place in places)]
+    assert named
+    assert [] == [(page, path) for page, path in named if not any((place / path).exists() for place in places)]
 
 
 def test_a_name_that_does_not_exist_is_noticed() -> None:
@@ -273,10 +285,33 @@ def unknown_names(text: str) -> list[str]:
 
 
 def test_sections_of_requirements_are_headings_of_the_contract() -> None:
-    """A reader of a report finds what `section` names."""
+    """A reader of a report finds what `section` names; a note of the page has one of these headings, too."""
     headings = re.findall(r"^## (.+)$", (CHECKOUT / "docs" / "contract.md").read_text(encoding="utf-8"), re.MULTILINE)
+    notes = FORMATS.schema("contract")["properties"]["page"]["propertyNames"]["enum"]
 
     assert set() == {r.section for r in statum().catalogue.requirements if r.section} - set(headings)
+    assert [*regenerate.contract_page.HEADINGS] == notes
+
+
+def test_another_contract_has_a_page_of_its_own_rows() -> None:
+    """Roles, commands and every sentence that a requirement rests on, and no name of Statum's contract."""
+    told = regenerate.contract_page.page(parcel())
+
+    assert "Sent as JSON by PUT" in told
+    assert "`Authorization: Bearer {secret}`" in told
+    assert '`state` is `"DELIVERED"`' in told
+    assert "the same `depot` and `reference` again within 60 s is refused" in told
+    assert [] == [r.id for r in parcel().catalogue.requirements if not r.excluded and r.id not in told]
+    assert [] == [name for name in ("Statum", "request_id", "airtime", "KES", "*Note:*") if name in told]
+
+
+def test_a_note_stands_below_its_heading(tmp_path: Path) -> None:
+    """It is the folder's, like all else of the page."""
+    folder = copied(tmp_path, FOLDER)
+    stated = folder / "contract.toml"
+    stated.write_text(f"{stated.read_text('utf-8')}\n[page]\nSequences = 'Ask twice.'\n", encoding="utf-8")
+
+    assert "## Sequences\n\n*Note:* Ask twice.\n" in regenerate.contract_page.page(Contract.load(folder))
 
 
 # --- Numbers that somebody relies on
