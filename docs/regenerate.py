@@ -20,6 +20,7 @@ import click
 import contract_page
 import yaml
 from click.testing import CliRunner
+from configuration_schema import NAME, configuration_schema
 from meanings import (
     CONCLUSIONS,
     EXIT_CODES,
@@ -36,7 +37,7 @@ from table import table
 import conformance
 from conformance.certificate.issuing import CERTIFICATE
 from conformance.cli import COMMANDS, cli
-from conformance.cli.configuration import NAME, configuration_schema, switches, variable
+from conformance.cli.configuration import switches, variable
 from conformance.contract.behaviours import CHOOSING
 from conformance.contract.contract import statum
 from conformance.contract.schema_set import BASE_URI, FORMATS
@@ -60,6 +61,7 @@ SCHEMA = HERE.parent / "schemas" / "formats" / f"{NAME}.json"
 DRIVER_MESSAGES = ("hello", "hello.answer", "invoke", "invoke.answer", "result", "result.answer", "stop")
 ACTION = HERE.parent / "action.yml"
 MAKEFILE = HERE.parent / "Makefile"
+CONTRIBUTING = HERE.parent / ".github" / "CONTRIBUTING.md"
 
 _PART = re.compile(r"(?<=<!-- generated: )(?P<name>[a-z-]+) -->\n.*?(?=<!-- end -->)", re.DOTALL)
 
@@ -99,6 +101,18 @@ def faults() -> str:
         ("fault", "what it does", "breaks"),
         ((f"`{f.name}`", f.summary, ", ".join(f.breaks)) for f in faults_of(statum()).values()),
     )
+
+
+def keys(file: str) -> str:
+    """The keys of a file of the contract folder, as their schema describes them."""
+    return table(("key", "meaning"), _keys(FORMATS.schema(file), ""))
+
+
+def _keys(described: Mapping[str, Any], above: str) -> Iterator[tuple[str, str]]:
+    for name, rule in described.get("properties", {}).items():
+        yield f"`{above}{name}`", rule["description"]
+        yield from _keys(rule, f"{above}{name}.")
+        yield from _keys(rule.get("items", {}), f"{above}{name}[].")
 
 
 def words(*, choosing: bool) -> str:
@@ -318,6 +332,10 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "variants": variants,
     "requirements": requirements,
     "contract": lambda: contract_page.page(statum()),
+    "contract-keys": lambda: keys("contract"),
+    "requirement-keys": lambda: keys("requirement"),
+    "probe-keys": lambda: keys("probes"),
+    "behaviour-keys": lambda: keys("behaviours"),
     "driver-messages": driver_messages,
     "client-scenarios": client_scenarios,
     "choosing-words": lambda: words(choosing=True),
@@ -338,7 +356,7 @@ def schema_text() -> str:
 
 def main() -> None:
     """Rewrite the pages and the schema."""
-    texts = {page: regenerated(page.read_text(encoding="utf-8")) for page in sorted(HERE.glob("*.md"))}
+    texts = {page: regenerated(page.read_text(encoding="utf-8")) for page in (*sorted(HERE.glob("*.md")), CONTRIBUTING)}
     for path, after in {**texts, SCHEMA: schema_text()}.items():
         if not path.exists() or after != path.read_text(encoding="utf-8"):
             path.write_text(after, encoding="utf-8")

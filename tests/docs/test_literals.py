@@ -1,4 +1,4 @@
-"""No name or value of the Statum contract stands in the code: it is asked for by its role (docs/extend.md).
+"""No name or value of the Statum contract stands in the code: it is asked for by its role (docs/contract-folder.md).
 
     literals    the names and values that a contract folder holds, each with what it is there
     found       the string constants of `conformance/` that hold one of Statum's, docstrings left out
@@ -180,10 +180,6 @@ EXCUSED: Mapping[str, Mapping[str, str]] = {
     },
     "judging/form.py": {"\\S": "the pattern that asks for a character that is no white space, told as “is empty”"},
     "certificate/badge.py": {"statum": "the label of badges, by which they are known"},
-    "cli/": {
-        "sms": "an example of a configuration",
-        "254712345678": "an example of a configuration",
-    },
     "gateway/listening.py": {"request_id": "a word of the journal's notes"},
     "payloads/invalid.py": {"Habari": "a greeting around characters of doubt, which any text would do for"},
     "model/ecma.py": {"\\S": "an escape of regular expressions"},
