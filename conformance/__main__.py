@@ -15,6 +15,7 @@ import signal
 import sys
 from contextlib import suppress
 
+from conformance import NOT_ON_WINDOWS
 from conformance.model.interruption import heeded, wished
 from conformance.model.streams import flushed, settled
 
@@ -29,6 +30,8 @@ ANEW = "install it anew, from where you have it: pip install --force-reinstall S
 
 def main() -> None:
     """Do what the command line says, and end the process with its exit code."""
+    if sys.platform == "win32":
+        sys.exit(_ended(NOT_ON_WINDOWS))
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # nothing is to be undone yet, so it ends the process, as SIGTERM does
     has_output = settled()
     with heeded(for_good=True):

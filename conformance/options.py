@@ -2,6 +2,7 @@
 
     options_of      the rows of a command, in the order of the table
     arguments       recorded settings → the arguments that repeat them
+    spelled         the value of an option → the arguments that give it
     resumed         recorded settings → the values of the options that they came from
 
 Command line, help, environment, configuration file and its schema, the options of pytest, the line to repeat a run with
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -96,9 +98,23 @@ def arguments(command: str, recorded: Mapping[str, Any], defaults: Mapping[str, 
             if name := option.name if value else option.opposite:
                 yield f"--{name}"
             continue
-        values = [f"{name}={each}" for name, each in value.items()] if isinstance(value, Mapping) else value
-        for each in values if isinstance(values, list) else [values]:
+        for each in _values(value):
             yield from (f"--{option.name}", f"{each:g}" if isinstance(each, float) else str(each))
+
+
+def spelled(name: str, value: Any) -> Iterator[str]:
+    """The arguments by which the option of that long name has a value, or each of several; none for None and False."""
+    if isinstance(value, bool):
+        yield from [f"--{name}"] if value else []
+    elif value is not None:
+        yield from (f"--{name}={each}" for each in _values(value))
+
+
+def _values(value: Any) -> list[Any]:
+    """The values of a repeatable option, as they are given one by one; else the only one."""
+    if isinstance(value, Mapping):
+        return [f"{name}={each}" for name, each in value.items()]
+    return [*value] if isinstance(value, list | tuple | AbstractSet) else [value]
 
 
 def resumed(command: str, recorded: Mapping[str, Any]) -> dict[str, Any]:

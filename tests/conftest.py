@@ -10,9 +10,8 @@ from tempfile import TemporaryDirectory
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.configuration import set_hypothesis_home_dir
-
-from tests.kill_table import KillTable
-from tests.sharing_work import SharingWork
+from kill_table import KillTable
+from sharing_work import SharingWork
 
 LEFTOVER = Path(__file__).parents[1] / ".hypothesis"
 

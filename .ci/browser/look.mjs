@@ -2,7 +2,7 @@
 //
 //   node look.mjs [SCREENSHOTS] <<< '{"pages": {NAME: FILE}, "look": [[WHAT, NAME], …]}'
 //
-// Each WHAT is a function of LOOKS; tests/test_browser.py says
+// Each WHAT is a function of LOOKS; tests/tools/test_browser.py says
 // what must have been seen.
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";

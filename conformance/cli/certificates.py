@@ -28,8 +28,7 @@ from conformance.certificate.keys import (
     read_public_key,
 )
 from conformance.certificate.verification import Trust, VerifiedCertificate, proved
-from conformance.cli.command import ConformanceCommand, on_command_line
-from conformance.cli.configuration import variable
+from conformance.cli.command import ConformanceCommand, on_command_line, warn_if_visible
 from conformance.cli.messages import Messages
 from conformance.model.errors import ConformanceError, EnvironmentFailure, UsageError, did_you_mean
 from conformance.model.untrusted import TooLong, given_bytes
@@ -65,14 +64,10 @@ def certification_from(options: Mapping[str, Any], measured: tuple[Path, ...] = 
 
 def signing_key(path: Path, passphrase: str | None) -> PrivateKey:
     """The private key in the file; a warning if others can read it. Raises UsageError for whatever else it is."""
-    messages = Messages.of()
-    if on_command_line("key_passphrase"):
-        messages.warn(
-            f"--key-passphrase is visible to other processes of this machine; prefer {variable('key-passphrase')}"
-        )
+    warn_if_visible("key-passphrase")
     key = read_private_key(path, passphrase)
     if is_open_to_others(path):
-        messages.warn(f"{path} can be read by others; a private key should have mode 600")
+        Messages.of().warn(f"{path} can be read by others; a private key should have mode 600")
     return key
 
 
@@ -91,8 +86,8 @@ class Notary:
         except ConformanceError as error:
             self._journal = error
 
-    def certify(self, result: Result, directory: Path, *, quiet: bool = False) -> None:
-        """Write the certificate into `directory` and say so, unless `quiet`, or say why there is none.
+    def certify(self, result: Result, directory: Path, *, quiet: bool = False) -> list[Path]:
+        """Write the certificate into `directory` and say so, unless `quiet`, or say why there is none; its path.
 
         Where there is none, that of an earlier run is taken away, for its journal is gone. Raises EnvironmentFailure if
         the file cannot be written.
@@ -106,10 +101,11 @@ class Notary:
             with suppress(FileNotFoundError):
                 path.unlink()
             print_line(remarks(), f"no certificate: {error}", "yellow")
-            return
+            return []
         write_file(path, envelope.to_bytes())
         if not quiet:
             print_line(remarks(), f"certificate {path}")
+        return [path]
 
 
 def write_file(path: Path, content: bytes) -> None:
@@ -181,7 +177,7 @@ def sign(certificate: Path, output: Path | None, **options: Any) -> int:
 
 
 def _check_vouched(missing: Sequence[str] | None, vouched: AbstractSet[str]) -> None:
-    """Raises Rejected unless the signer knows otherwise what the evidence does not bear out; UsageError for none."""
+    """Raise Rejected unless the signer vouches for each member that the evidence does not bear out."""
     if missing is None:
         raise UsageError(
             "--evidence is missing; what is signed for is derived from the journal first",

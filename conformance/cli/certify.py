@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -13,7 +14,7 @@ from conformance.cli.certificates import certification_from
 from conformance.cli.command import ConformanceCommand
 from conformance.cli.messages import Messages, Output
 from conformance.cli.settings import given_settings, trusted
-from conformance.cli.verdict import JudgedRun
+from conformance.cli.verdict import JudgedRun, held
 from conformance.client.certification import certify as hold
 from conformance.client.driver_log import secrets_of, tokens_in
 from conformance.client.observing import observe
@@ -31,16 +32,26 @@ def certify(**options: Any) -> int:
     Exit code: 0 conformant, 1 not conformant, 2 wrong usage, 3 inconclusive, 4 the suite failed.
     """
     output = Output.of(options)
+    judged_run = prepared_certification(options)
+    with held_back():
+        return judged_run(output).tell(output)
+
+
+def prepared_certification(options: dict[str, Any]) -> Callable[[Output], JudgedRun]:
+    """The certification that the options ask for, ready to be held. Raises UsageError for what cannot be used."""
     settings = _settings_from(options)
     certification = certification_from(options, files_of_command(settings.driver or ""))
-    # Whoever runs the client has to know the address, also where standard output is for something else.
-    introduce = partial(_introduce, remarks() if output.quiet or output.as_json else results())
-    with held_back():
-        with output.progress() as progress:
-            journal = hold(settings, progress) if settings.observe is None else observe(settings, introduce, progress)
-            progress.phase("judge")
-            judged = JudgedRun.of(journal, settings.report_dir, settings.contract, certification)
-        return judged.tell(output)
+
+    def judged_run(output: Output) -> JudgedRun:
+        # Whoever runs the client has to know the address, also where standard output is for something else.
+        introduce = partial(_introduce, remarks() if output.quiet or output.as_json else results())
+        return held(
+            partial(hold, settings) if settings.observe is None else partial(observe, settings, introduce),
+            lambda journal: JudgedRun.of(journal, settings.report_dir, settings.contract, certification),
+            output,
+        )
+
+    return judged_run
 
 
 def _introduce(console: Console, base_url: str, account: Account) -> None:
@@ -54,7 +65,6 @@ def _introduce(console: Console, base_url: str, account: Account) -> None:
 
 
 def _settings_from(options: dict[str, Any]) -> ClientSettings:
-    """The settings of a certification, from the command's options. Raises UsageError for what cannot be used."""
     contract = options["contract"]
     secrets = (*secrets_of(contract, options["driver"] or ""), *tokens_in(contract, options["callback_url"] or ""))
     Messages.of().protect("", "", *options["redact"], *secrets)

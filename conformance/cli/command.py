@@ -20,7 +20,7 @@ import click
 from click.core import ParameterSource
 
 from conformance.certificate.issuing import DEFAULT_VALID_DAYS
-from conformance.cli.configuration import ENV, Configured, configured, environment_names
+from conformance.cli.configuration import ENV, Configured, configured, environment_names, variable
 from conformance.cli.messages import Messages, in_words
 from conformance.cli.values import CONTRACT, beginning, contract_in, help_of, value_of
 from conformance.client.rules import RULES as CLIENT_RULES
@@ -134,7 +134,6 @@ def _list(
 
 
 def _environments() -> list[str]:
-    """The environments of the file that is here; none of one that cannot be used."""
     try:
         return environment_names(Path.cwd())
     except UsageError:
@@ -163,7 +162,9 @@ class ConformanceCommand(click.Command):
         found = configured(options, os.environ, Path.cwd(), ctx.meta[ENV])
         messages = Messages.of(ctx)
         # An argument that cannot be used may be a secret, misplaced.
-        messages.protect("", "", *(text for option in options if option.secret for text in texts(found, option.name)))
+        secrets = [option for option in options if option.secret]
+        here = (given[option.key] for option in secrets if option.key in given)
+        messages.protect("", "", *here, *(text for option in secrets for text in texts(found, option.name)))
         if any(option.name == CONTRACT for option in options):
             folder = given.get(CONTRACT) or (found[CONTRACT].value if CONTRACT in found else None)
             ctx.meta[CONTRACT] = messages.contract = contract_at(Path(folder) if folder else None, ENGINE)
@@ -235,6 +236,13 @@ def _in_own_words() -> Iterator[None]:
 def on_command_line(name: str) -> bool:
     """Whether the option was given there, and not by environment or file."""
     return click.get_current_context().get_parameter_source(name) is ParameterSource.COMMANDLINE
+
+
+def warn_if_visible(name: str) -> None:
+    """Warn of a secret that is an argument of this process, which other processes see."""
+    messages = Messages.of()
+    if on_command_line(name.replace("-", "_")) and not messages.from_python:
+        messages.warn(f"--{name} is visible to other processes of this machine; prefer {variable(name)}")
 
 
 def texts(found: Mapping[str, Configured], name: str) -> list[str]:

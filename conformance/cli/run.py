@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ from conformance.cli.certificates import certification_from
 from conformance.cli.command import ConformanceCommand, on_command_line
 from conformance.cli.messages import Output
 from conformance.cli.settings import as_recorded, settings_from
-from conformance.cli.verdict import JudgedRun
+from conformance.cli.verdict import JudgedRun, held
 from conformance.gateway import campaign
 from conformance.gateway.plan import Plan
 from conformance.gateway.settings import Settings
@@ -41,22 +43,30 @@ def run(**options: Any) -> int:
     Exit code: 0 conformant, 1 not conformant, 2 wrong usage, 3 inconclusive, 4 the suite failed.
     """
     output = Output.of(options)
-    if options["resume"] is not None:
-        return _resumed(options["resume"], options, output)
-    settings = settings_from(options, is_sent=not options["plan"])
-    if options["plan"]:
-        return _planned(settings, output)
-    certification = certification_from(options)
+    if options["plan"] and options["resume"] is None:
+        return _planned(settings_from(options, is_sent=False), output)
+    judged_run = prepared_run(options)
     with held_back():
-        with output.progress() as progress:
-            journal = campaign.run(settings, progress)
-            progress.phase("judge")
-            judged = JudgedRun.of(journal, settings.report_dir, settings.contract, certification)
-        return judged.tell(output, settings.save_corpus)
+        return judged_run(output).tell(output)
 
 
-def _resumed(path: Path, options: dict[str, Any], output: Output) -> int:
-    """Go on with a run, and judge all of it. Raises UsageError for options that would make it another one."""
+def prepared_run(options: dict[str, Any]) -> Callable[[Output], JudgedRun]:
+    """The run that the options ask for, ready to be held. Raises UsageError for what cannot be used."""
+    if options["resume"] is not None:
+        return _resumed(options["resume"], options)
+    settings = settings_from(options)
+    certification = certification_from(options)
+    return partial(
+        held,
+        partial(campaign.run, settings),
+        lambda journal: JudgedRun.of(
+            journal, settings.report_dir, settings.contract, certification, settings.save_corpus
+        ),
+    )
+
+
+def _resumed(path: Path, options: dict[str, Any]) -> Callable[[Output], JudgedRun]:
+    """Resume a run and judge all of it. Raises UsageError for options that would make it another run."""
     allowed = {option.key for option in options_of("run") if option.on_resume}
     given = {name for name in options if on_command_line(name)}
     if other := sorted(given - allowed - {"gateway"}):
@@ -78,16 +88,14 @@ def _resumed(path: Path, options: dict[str, Any], output: Output) -> int:
     if settings.consumer_key != key:
         raise UsageError(f"the run of {path} was that of consumer key {key}, not of {settings.consumer_key}")
     certification = certification_from(options)
-    with held_back():
-        with output.progress() as progress:
-            campaign.resume(path, settings, progress)
-            progress.phase("judge")
-            judged = JudgedRun.of(path, path.parent, settings.contract, certification)
-        return judged.tell(output, options["save_corpus"])
+    return partial(
+        held,
+        partial(campaign.resume, path, settings),
+        lambda journal: JudgedRun.of(journal, journal.parent, settings.contract, certification, options["save_corpus"]),
+    )
 
 
 def _planned(settings: Settings, output: Output) -> int:
-    """Show what would be sent. Raises UsageError for what cannot be planned."""
     plan = Plan.of(settings, settings.gateway or NOT_STARTED)
     if output.as_json:
         print_json(plan_document(plan, settings))

@@ -6,6 +6,7 @@ As a step of a workflow on GitHub a run also leaves annotations for its runner, 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -21,8 +22,10 @@ from conformance.journal import Record, read_evidence
 from conformance.judging.expectations import Expectations
 from conformance.judging.verdicts import Conclusion
 from conformance.model.errors import EnvironmentFailure
+from conformance.model.progress import Progress
 from conformance.reports.console import on_github, print_document, print_line, remarks
-from conformance.reports.files import REPORT_HTML, REPORT_JSON, json_report, write_reports
+from conformance.reports.files import REPORT_HTML, json_report, write_reports
+from conformance.reports.report import Report
 from conformance.reports.result import Result
 from conformance.reports.summary import summary, workflow_commands
 from conformance.reports.terminal import show, show_observed, show_verdict, show_verdict_alone
@@ -32,28 +35,44 @@ SUMMARY = "GITHUB_STEP_SUMMARY"
 
 
 @dataclass(frozen=True, slots=True)
+class RunOutcome:
+    """A judged run, as the Python API returns it.
+
+    `exit_code` is that of the command, `files` are those that were written, the journal first. `obstacle`: why the run
+    came to no end, where something is known to be broken all the same.
+    """
+
+    verdict: Conclusion
+    exit_code: int
+    report: Report
+    files: tuple[Path, ...]
+    obstacle: EnvironmentFailure | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class JudgedRun:
-    """A run that is judged and reported; `report` is the one for people to read."""
+    """A run that is judged and reported."""
 
     result: Result
     journal: Path
-    directory: Path
-    report: Path
-    notary: Notary | None
+    reports: tuple[Path, ...]
+    notary: Notary | None = None
+    save_corpus: Path | None = None
 
     @classmethod
-    def of(  # noqa: PLR0913 - what `judge` may tell otherwise than the run was told
+    def of(  # noqa: PLR0913 - what `judge` may judge by, instead of what the run was given
         cls,
         journal: Path,
         report_dir: Path,
         contract: Contract,
         certification: Certification | None = None,
+        save_corpus: Path | None = None,
         *,
         expectations: Expectations | None = None,
         show_phone_numbers: bool | None = None,
         strict: bool | None = None,
     ) -> Self:
-        """Judge `journal` and write the reports into `report_dir`; a certificate is issued if one is asked for.
+        """Judge `journal` and write the reports into `report_dir`.
 
         `contract`, `expectations`, `show_phone_numbers` and `strict` are those of `Result.of`. Raises UsageError if it
         is no journal of a run by that contract, EnvironmentFailure if the reports cannot be written.
@@ -67,16 +86,15 @@ class JudgedRun:
             show_phone_numbers=show_phone_numbers,
             strict=strict,
         )
-        written = {path.name: path for path in write_reports(result, report_dir)}
-        report = written.get(REPORT_HTML, report_dir / REPORT_JSON)
-        return cls(result, journal, report_dir, report, notary)
+        return cls(result, journal, write_reports(result, report_dir), notary, save_corpus)
 
-    def tell(self, output: Output, save_corpus: Path | None = None) -> int:
-        """Show the result; the exit code of the verdict.
+    @property
+    def report(self) -> Path:
+        """The report for people to read."""
+        return self.reports[0].with_name(REPORT_HTML)
 
-        Failing cases go into the folder `save_corpus`, if there is one. Raises EnvironmentFailure if the certificate or
-        the corpus cannot be written.
-        """
+    def tell(self, output: Output) -> int:
+        """Show the result, and write what `keep` writes; the exit code of the verdict. Raises as that does."""
         messages = Messages.of()
         if output.as_json:
             print_document(json_report(self.result))
@@ -85,13 +103,24 @@ class JudgedRun:
         if obstacle is not None:
             messages.error(obstacle)
         _tell_github(self.result, messages)
-        if self.notary is not None:
-            self.notary.certify(self.result, self.directory, quiet=output.quiet)
-        if save_corpus is not None:
-            for path in save_failing(self.result.record, self.result.judged, save_corpus, self.result.contract):
-                if not output.quiet:
-                    print_line(remarks(), f"kept {path}")
+        self.keep(quiet=output.quiet)
         return self.result.exit_code
+
+    def keep(self, *, quiet: bool = False) -> RunOutcome:
+        """Write the certificate and the failing cases that were asked for, and say so unless `quiet`.
+
+        Raises EnvironmentFailure if one of them cannot be written.
+        """
+        files = [self.journal, *self.reports]
+        if self.notary is not None:
+            files += self.notary.certify(self.result, self.reports[0].parent, quiet=quiet)
+        if self.save_corpus is not None:
+            for path in save_failing(self.result.record, self.result.judged, self.save_corpus, self.result.contract):
+                files.append(path)
+                if not quiet:
+                    print_line(remarks(), f"kept {path}")
+        obstacle = obstacle_in(self.result.record)
+        return RunOutcome(self.result.conclusion, self.result.exit_code, self.result.report, tuple(files), obstacle)
 
     def _show(self, output: Output, *, hindered: bool) -> None:
         """Show it; of a run that was hindered what is known to be broken, if anything is.
@@ -108,6 +137,14 @@ class JudgedRun:
         if output.verbose:
             show_observed(self.result, output.console)
         show(self.result, output.console, self.report, self.journal)
+
+
+def held(hold: Callable[[Progress], Path], judge: Callable[[Path], JudgedRun], output: Output) -> JudgedRun:
+    """Hold a campaign, which leaves a journal, and judge that; progress is shown."""
+    with output.progress() as progress:
+        journal = hold(progress)
+        progress.phase("judge")
+        return judge(journal)
 
 
 def obstacle_in(record: Record) -> EnvironmentFailure | None:

@@ -155,7 +155,8 @@ class Contract:
 
     `source`: where it was read from; `folder`: that as it was given, None for the one that comes with the suite.
     `digest`: names this edition of all its files. `sources`: what the `source` of a requirement is called in reports.
-    `areas`: what requirements are about, by the letters that their ids begin with.
+    `areas`: what requirements are about, by the letters that their ids begin with. `page`: notes of its page in the
+    documentation, by heading.
     `account`: None where no command tells about the account.
     """
 
@@ -164,6 +165,7 @@ class Contract:
     digest: str
     sources: Mapping[str, str]
     areas: Mapping[str, str]
+    page: Mapping[str, str]
     name: str
     title: str
     version: str
@@ -210,6 +212,7 @@ class Contract:
             folder.digest,
             {**SOURCES, **{name: source["words"] for name, source in stated.get("sources", {}).items()}},
             stated.get("areas", {}),
+            stated.get("page", {}),
             stated["name"],
             stated["title"],
             stated["version"],

@@ -1,11 +1,8 @@
-r"""JSON Schema patterns as they are meant: regular expressions of ECMA-262 (Unicode mode), made into Python's.
+r"""JSON Schema patterns: regular expressions of ECMA-262 (Unicode mode), translated into Python's.
 
-    compiled(pattern)    the `re.Pattern` that matches what an ECMA-262 engine would match
-    translated(pattern)  the same as the source of a Python expression, to be used with `re.ASCII`
-
-Python's own reading of the same text differs: its `$` also matches before a final line break, its `\d` and `\w` take
-digits and letters of every script, its `\s` lacks U+FEFF and its `.` takes carriage returns. What cannot be carried
-over is refused with a SuiteError, never approximated.
+Python reads the same text differently: its `$` also matches before a final line break, its `\d` and `\w` take digits
+and letters of every script, its `\s` lacks U+FEFF and its `.` takes carriage returns. A part without an equal in Python
+is refused with a SuiteError, never approximated.
 """
 
 from __future__ import annotations
@@ -34,13 +31,13 @@ _INSIDE = {"[": r"\[", "&": r"\&", "~": r"\~", "|": r"\|", r"\s": WHITE_SPACE, r
 _SAME = {rf"\{letter}" for letter in "dDwWtnvfr"}
 _SAME_OUTSIDE = {r"\b", r"\B", *(rf"\{digit}" for digit in "123456789")}
 _SYNTAX = {rf"\{character}" for character in "^$\\.*+?()[]{}|/"}
-# Groups of another kind, possessive quantifiers, a quantifier without its lower bound: ECMA-262 does not have them.
+# ECMA-262 has no other kinds of groups, no possessive quantifiers and no quantifier without its lower bound.
 _REFUSED = {"(?", "*+", "++", "?+", "}+", "{,"}
 
 
 @cache
 def compiled(pattern: str) -> re.Pattern[str]:
-    """The pattern, ready to `search` with; SuiteError if it has no equal in Python."""
+    """The pattern that matches as an ECMA-262 engine does; SuiteError if it has no equal in Python."""
     try:
         return re.compile(translated(pattern), re.ASCII)
     except re.error as error:
@@ -61,7 +58,7 @@ def translated(pattern: str) -> str:
             if "".join(made[opened:]) in ("", "^"):
                 raise _refusal("[]", pattern)
             opened = None
-        made.append(_in_class(part, pattern))
+        made.append(_INSIDE[part] if part in _INSIDE else _escape(part, pattern))
     return "".join(made)
 
 
@@ -71,10 +68,6 @@ def _outside(part: str, pattern: str) -> str:
     if part in _REFUSED:
         raise _refusal(part, pattern)
     return part if part in _SAME_OUTSIDE else _escape(part, pattern)
-
-
-def _in_class(part: str, pattern: str) -> str:
-    return _INSIDE[part] if part in _INSIDE else _escape(part, pattern)
 
 
 def _escape(part: str, pattern: str) -> str:

@@ -1,13 +1,10 @@
-"""The suite's own errors; what the subject does wrong is a finding, never an exception.
+"""The suite's own errors; a fault of the subject is a finding, never an exception.
 
-ConformanceError                    says what was given, what is expected, and a hint
+ConformanceError                    the given value, the expected one, and a hint
 ├── UsageError          exit 2      an option, a file or a value that cannot be used
 ├── EnvironmentFailure  exit 3      the run cannot be made: unreachable, refused, port taken
 └── SuiteError          exit 4      the suite contradicts itself (a bug in it)
     └── UnknownKeyword              a schema keyword that generation does not know
-
-did_you_mean                        a hint at the name that was mistyped
-lack_of                             what this machine is short of, where that is what an exception says
 """
 
 from __future__ import annotations
@@ -19,10 +16,7 @@ from difflib import get_close_matches
 
 
 class ConformanceError(Exception):
-    """One clear line: `message` (what was given, what is expected) and, if there is one, a `hint`.
-
-    `lines` are what another program has said of it, to be shown below.
-    """
+    """One clear line: `message` and, if there is one, a `hint`. `lines`: details, to be shown below it."""
 
     exit_code = 4
 
@@ -37,7 +31,7 @@ class ConformanceError(Exception):
 
 
 class UsageError(ConformanceError):
-    """What the user gave cannot be used."""
+    """The user gave something that cannot be used."""
 
     exit_code = 2
 
@@ -57,7 +51,7 @@ class UnknownKeyword(SuiteError):
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str | None:
-    """A hint at what of `known` may have been meant; None if nothing is near."""
+    """A hint at the names of `known` that are near; None if none is."""
     near = get_close_matches(name, list(dict.fromkeys(known)), n=2)
     return f"did you mean {' or '.join(near)}?" if near else None
 
@@ -67,7 +61,7 @@ _FILES = "raise the limit: `ulimit -n` shows it"
 _PROCESSES = "raise the limit on processes and threads: `ulimit -u` shows it, in a container its pids limit"
 _MEMORY = "raise the limit (`ulimit -v`, or that of the container), or ask for less with --max-examples"
 
-# What an operating system says where it has no more of something, and what helps.
+# The error numbers by which an operating system reports a shortage, and the remedies.
 LACKS: Mapping[int, str] = {
     errno.ENOSPC: _FULL,
     errno.EDQUOT: _FULL,
@@ -81,7 +75,7 @@ LACKS: Mapping[int, str] = {
 
 
 def lack_of(error: BaseException) -> EnvironmentFailure | None:
-    """What this machine is short of or does not allow, if that is what `error` says; None for anything else.
+    """The shortage or refusal of this machine that `error` reports; None for any other error.
 
     Memory, threads, files, room on a disk, a stream or directory that is gone.
     """
@@ -95,9 +89,9 @@ def lack_of(error: BaseException) -> EnvironmentFailure | None:
         )
     if isinstance(error, OSError):
         where = "" if error.filename is None else f": {error.filename}"
-        told = f"the system does not let it go on: {error.strerror or error or type(error).__name__}{where}"
+        message = f"the system does not let it go on: {error.strerror or error or type(error).__name__}{where}"
         hint = "is a disk full, or what reads the output gone?"
         if error.errno == errno.ENOSPC and error.filename is None:  # a stream, as like as not
-            return EnvironmentFailure(told, hint)
-        return EnvironmentFailure(told, LACKS.get(error.errno or 0, hint))
+            return EnvironmentFailure(message, hint)
+        return EnvironmentFailure(message, LACKS.get(error.errno or 0, hint))
     return None

@@ -1,19 +1,11 @@
-"""Ctrl-C, SIGTERM and a closed terminal: a flag that is looked at before anything is sent.
-
-    heeded              while entered, these signals ask this process to end
-    wished              whether one of them came
-    held_back           while entered, a signal only sets the flag: what has begun here is finished
-    let_through         within `held_back`: a signal raises KeyboardInterrupt again, one that came before at once
-    obeyed              the same for what tells by itself that it was interrupted: its end raises nothing
-    granted             the wish was what a command waits for; from here on nothing is wished
-    Closing             what is closed for whoever does not wait
+"""Ctrl-C, SIGTERM and a closed terminal: a flag that every client of the suite checks before it sends anything.
 
 A first signal raises KeyboardInterrupt in the main thread, so that no wait has to poll. The exception may get lost:
-Hypothesis, a callback from C and a finalizer swallow one. The flag does not, so every client of the suite looks at it
+Hypothesis, a callback from C and a finalizer swallow one. The flag does not, so every client of the suite checks it
 right before it writes to a connection.
 
-A second signal closes what is open, and a second after that the process ends, whatever it is in the middle of. A thread
-of its own sees to that, for the main thread may be somewhere that it does not come back from, in a look-up of a name.
+A second signal closes all connections, and the process ends a second later, whatever it is doing. A separate thread
+does this, because the main thread may be stuck, in a look-up of a name for example.
 """
 
 from __future__ import annotations
@@ -31,26 +23,26 @@ SIGNALS = tuple(signal.Signals[name] for name in ("SIGINT", "SIGTERM", "SIGHUP")
 _HANGUP = getattr(signal, "SIGHUP", None)
 
 SAME_WISH_S = 2.0
-"""`timeout`, shells and CI runners signal a process and its group, or SIGINT and then SIGTERM: one wish, told twice."""
+"""`timeout`, shells and CI runners signal a process and its group, or SIGINT and then SIGTERM: one wish, sent twice."""
 
 GRACE_S = 1.0
-"""From the second signal to the end. What is there is judged and written within it, where that is possible."""
+"""From the second signal to the end: time to judge the journal and to write the reports."""
 
 EXIT_CODE = 3
-"""Inconclusive, as all that is interrupted."""
+"""Inconclusive, like every interrupted run."""
 
 TOLD_AT_ONCE = b"error: ended at once by a second signal (hint: `judge` judges what the journal holds)\n"
 
 
 class _Wishes:
-    """Counts how often somebody who signals means it."""
+    """Counts the signals, those that repeat the last one left out."""
 
     def __init__(self) -> None:
         self.count = 0
         self._last_at = float("-inf")
 
     def signalled(self) -> bool:
-        """Whether a signal that comes now is a wish of its own, rather than the last one told again."""
+        """Whether a signal that comes now is a new wish, rather than the last one sent again."""
         now = time.monotonic()
         if now - self._last_at <= SAME_WISH_S:
             return False
@@ -60,7 +52,7 @@ class _Wishes:
 
 
 class _Interruption:
-    """What this process has been asked for."""
+    """Whether somebody asked this process to end, and whether signals raise KeyboardInterrupt."""
 
     def __init__(self) -> None:
         self.wished = False
@@ -68,7 +60,7 @@ class _Interruption:
         self._wishes = _Wishes()
 
     def on_signal(self, _number: int, _frame: FrameType | None) -> None:
-        """What Python calls in the main thread, between two instructions."""
+        """Handle a signal; Python calls this in the main thread, between two instructions."""
         if self._wishes.signalled():
             self.wished = True
             if self.raising:
@@ -76,14 +68,14 @@ class _Interruption:
 
 
 class _Current:
-    """That of this process: signals are nobody else's either. Nobody asks for anything before `heeded` is entered."""
+    """The interruption of this process. Nobody can ask for it before `heeded` is entered."""
 
     interruption = _Interruption()
     entered = False
 
 
 class Closing:
-    """Has `close` called at a second signal, in another thread, for as long as it is entered."""
+    """While entered, another thread calls `close` at a second signal."""
 
     _open: dict[int, Callable[[], object]] = {}  # noqa: RUF012 - of the process
 
@@ -98,43 +90,43 @@ class Closing:
 
     @staticmethod
     def all() -> None:
-        """Close what is open."""
+        """Call `close` of all that are entered."""
         for close in list(Closing._open.values()):
             with suppress(Exception):
                 close()
 
 
 def wished() -> bool:
-    """Whether this process was asked to end: nothing more is to be sent then."""
+    """Whether this process was asked to end: then it sends nothing more."""
     return _Current.interruption.wished
 
 
 def granted() -> None:
-    """What was wished is done: a signal is how a command that waits for one is meant to end."""
+    """Reset the flag: the command waited for this signal, which is its regular end."""
     _Current.interruption.wished = False
 
 
 def to_be_heeded() -> tuple[signal.Signals, ...]:
     """The signals by which somebody asks a process to end.
 
-    SIGINT also where it is ignored, as a shell has it for what it starts in the background: whoever signals this
-    process there means it. SIGHUP is not, for `nohup` means that.
+    SIGINT even if it is ignored, as a shell sets it for background processes: whoever sends it means this process. Not
+    SIGHUP if it is ignored, for that is the purpose of `nohup`.
     """
     return tuple(n for n in SIGNALS if n != _HANGUP or signal.getsignal(n) is not signal.SIG_IGN)
 
 
 @contextmanager
 def heeded(*, hard: bool = True, for_good: bool = False) -> Iterator[None]:
-    """While entered, a signal asks this process to end; within another one this does nothing.
+    """While entered, a signal asks this process to end; does nothing within another one.
 
-    Unless `hard`, a second signal closes what is open, and does not end the process. `for_good` is for a whole process:
-    a signal raises only in what is `obeyed` or `let_through`, and after it signals are ignored until the process ends.
+    Unless `hard`, a second signal only closes connections and does not end the process. `for_good` is for a whole
+    process: a signal raises only within `obeyed` or `let_through`, and at the exit signals are ignored for good.
     """
     if _Current.entered or threading.current_thread() is not threading.main_thread():
         yield
         return
     interruption = _Interruption()
-    interruption.raising = False  # what is begun here is to be undone as a whole
+    interruption.raising = False  # the set-up below must be undone as a whole
     _Current.entered, _Current.interruption = True, interruption
     over = threading.Event()
     numbers = _watched(over, hard=hard)
@@ -146,7 +138,7 @@ def heeded(*, hard: bool = True, for_good: bool = False) -> Iterator[None]:
     finally:
         interruption.raising = False
         for number, handler in handlers.items():
-            # None: what was there before was not Python's.
+            # None: the handler before was not Python's.
             signal.signal(number, signal.SIG_IGN if for_good or handler is None else handler)
         if not for_good:
             over.set()
@@ -157,32 +149,32 @@ def heeded(*, hard: bool = True, for_good: bool = False) -> Iterator[None]:
 
 
 def _watched(over: threading.Event, *, hard: bool) -> int:
-    """Where the numbers of signals are to be written, for the thread that grants second wishes.
+    """A pipe for the numbers of signals, and a thread that reads it.
 
-    -1 where there is no thread or no file to be had. Then a second signal closes nothing, and raises KeyboardInterrupt
+    -1 if the machine has no more threads or files. Then a second signal closes nothing and raises KeyboardInterrupt
     once more.
     """
     try:
-        told, numbers = os.pipe()
+        reading, numbers = os.pipe()
     except OSError:
         return -1
     os.set_blocking(numbers, False)
     try:
-        threading.Thread(target=_grant_second, args=(told, over, hard), name="signals", daemon=True).start()
+        threading.Thread(target=_grant_second, args=(reading, over, hard), name="signals", daemon=True).start()
     except RuntimeError:
-        os.close(told)
+        os.close(reading)
         os.close(numbers)
         return -1
     return numbers
 
 
-def _grant_second(told: int, over: threading.Event, hard: bool) -> None:  # noqa: FBT001 - it is a thread that is told
-    """Read the numbers of signals as they come; at a second wish close what is open, and end.
+def _grant_second(reading: int, over: threading.Event, hard: bool) -> None:  # noqa: FBT001 - the arguments of a thread
+    """Read the numbers of signals as they come; at a second wish close all connections and end the process.
 
-    Not once `over` is set: what is read late must not end whatever the process does by then.
+    Not once `over` is set: a late number must not end a process that has left `heeded`.
     """
     wishes = _Wishes()
-    while (number := os.read(told, 1)) and not over.is_set():
+    while (number := os.read(reading, 1)) and not over.is_set():
         if number[0] not in SIGNALS or not wishes.signalled() or wishes.count == 1:
             continue
         Closing.all()
@@ -190,21 +182,21 @@ def _grant_second(told: int, over: threading.Event, hard: bool) -> None:  # noqa
             with suppress(OSError):
                 os.write(2, TOLD_AT_ONCE)
             os._exit(EXIT_CODE)
-    os.close(told)
+    os.close(reading)
 
 
 @contextmanager
 def held_back() -> Iterator[None]:
-    """While entered, signals set the flag and raise nothing."""
-    with _Raising(now=False):
+    """While entered, signals set the flag and raise nothing, so that the work inside is finished."""
+    with _raising(now=False):
         yield
 
 
 @contextmanager
 def let_through() -> Iterator[None]:
-    """While entered, a signal raises KeyboardInterrupt.
+    """While entered, also within `held_back`, a signal raises KeyboardInterrupt.
 
-    So does the end of it for one whose exception was swallowed, and the beginning for one that came before.
+    The beginning raises it for a signal that came before, the end for one whose exception was swallowed.
     """
     with obeyed():
         yield
@@ -214,22 +206,19 @@ def let_through() -> Iterator[None]:
 
 @contextmanager
 def obeyed() -> Iterator[None]:
-    """While entered, a signal raises KeyboardInterrupt; the beginning does so for one that came before."""
+    """As `let_through`, but its end raises nothing."""
     if wished():
         raise KeyboardInterrupt
-    with _Raising(now=True):
+    with _raising(now=True):
         yield
 
 
-class _Raising:
+@contextmanager
+def _raising(*, now: bool) -> Iterator[None]:
     """While entered, signals raise KeyboardInterrupt, or do not."""
-
-    def __init__(self, *, now: bool) -> None:
-        self._now = now
-
-    def __enter__(self) -> None:
-        self._interruption = _Current.interruption
-        self._before, self._interruption.raising = self._interruption.raising, self._now
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._interruption.raising = self._before
+    interruption = _Current.interruption
+    before, interruption.raising = interruption.raising, now
+    try:
+        yield
+    finally:
+        interruption.raising = before

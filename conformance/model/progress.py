@@ -1,4 +1,4 @@
-"""What a run tells while it goes on; the terminal shows it, tests collect it."""
+"""How a run reports its progress: the terminal shows it, tests collect it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Protocol
 
 
 class Progress(Protocol):
-    """Called from the run's own threads, often; must be quick and must not raise."""
+    """The threads of a run call these methods often; they must be quick and must not raise."""
 
     def phase(self, name: str, detail: str = "") -> None:
         """A phase begins: `prepare`, `preflight`, `send`, `listen`, `shrink`, `judge`.
@@ -15,32 +15,32 @@ class Progress(Protocol):
         """
 
     def until(self, at: float) -> None:
-        """The phase ends at `at` (seconds of `time.monotonic`) at the latest: what is awaited has that long."""
+        """The phase ends at `at` (seconds of `time.monotonic`) at the latest."""
 
     def exchanged(self, done: int, planned: int) -> None:
-        """So many of the planned cases have their answer."""
+        """`done` of the `planned` cases have their answer."""
 
     def notified(self, arrived: int, outstanding: int) -> None:
-        """So many notifications came, so many are still owed."""
+        """`arrived` notifications came, and `outstanding` are still owed."""
 
     def remark(self, text: str) -> None:
-        """Something that whoever watches should know now, such as why nothing goes on."""
+        """A message for the person who watches, such as the reason of a pause."""
 
 
 class Silent:
-    """Tells nobody."""
+    """Reports nothing."""
 
     def phase(self, name: str, detail: str = "") -> None:
-        """Say nothing."""
+        """Do nothing."""
 
     def until(self, at: float) -> None:
-        """Say nothing."""
+        """Do nothing."""
 
     def exchanged(self, done: int, planned: int) -> None:
-        """Say nothing."""
+        """Do nothing."""
 
     def notified(self, arrived: int, outstanding: int) -> None:
-        """Say nothing."""
+        """Do nothing."""
 
     def remark(self, text: str) -> None:
-        """Say nothing."""
+        """Do nothing."""

@@ -1,10 +1,7 @@
-"""Standard output and standard error, made so that nothing that is wrong with them is taken for anything else.
+"""Standard output and standard error, set up so that their faults are not taken for faults of anything else.
 
-    settled         both streams as they are used from here on; whether there is anywhere to write results to
-    flushed         what is still to be written, written; raises OSError
-
-What is printed to standard error is a courtesy: a terminal that was closed or a log that is full does not end a run. A
-result that cannot be written to standard output does.
+Standard error is a courtesy: a closed terminal or a full log does not end a run. A result that cannot be written to
+standard output does.
 """
 
 from __future__ import annotations
@@ -18,7 +15,7 @@ INPUT, OUTPUT, ERROR = 0, 1, 2
 
 
 class Courtesy(io.FileIO):
-    """A file of which nobody misses what it cannot take."""
+    """A file that drops the data it cannot write."""
 
     def write(self, data: bytes | bytearray | memoryview, /) -> int:  # type: ignore[override] # FileIO takes any buffer
         """Write `data`, or leave it; its length."""
@@ -28,10 +25,10 @@ class Courtesy(io.FileIO):
 
 
 def settled() -> bool:
-    """Have both streams take whatever is printed; False if standard output was closed by who started this process.
+    """Have both streams take everything printed; False if this process was started with standard output closed.
 
-    What the terminal's encoding lacks is shown as an escape. A closed stream is opened onto nothing: else the next file
-    that is opened, a journal maybe, would have its number, and be written to by whatever prints.
+    A character that the terminal's encoding lacks becomes an escape. A closed stream is opened onto the null device:
+    else the next file to be opened, a journal maybe, would get its number, and every print would go to it.
     """
     was_open = _keep_numbers()
     if sys.stdout is None:
@@ -50,19 +47,19 @@ def settled() -> bool:
 
 
 def _keep_numbers() -> bool:
-    """Whether standard output is open; whatever of the three is not is opened onto nothing."""
+    """Whether standard output is open; of the three, closed ones are opened onto the null device."""
     open_ = True
     for number in (INPUT, OUTPUT, ERROR):
         try:
             os.fstat(number)
         except OSError:
             open_ = open_ and number != OUTPUT
-            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number
     return open_
 
 
 def flushed() -> None:
-    """Write what is still to be written to standard output. Raises OSError, once: the rest is dropped."""
+    """Flush standard output. Raises OSError, once: the rest is dropped."""
     try:
         sys.stdout.flush()
     except OSError:

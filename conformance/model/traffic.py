@@ -1,16 +1,7 @@
-"""What goes over the wire, as frozen values: the vocabulary that every part shares.
+"""Requests, responses, cases and notifications as frozen values, and the spellings of a URL.
 
-    Request, Response       one HTTP message each, bytes and headers as they were
-    Case                    one thing the campaign does, with what it is meant to show
-    DriverLine              one line that was told to the driver of a client, or by it
-    Exchange                one attempt at a case: the request and what became of it
-    Notification            one HTTP request that reached the callback receiver
-    Invocation              a case, its attempts and the notifications that carry its request_id
-    normalized              one spelling for all request targets that name the same; `origin_form`, `plainly_escaped`
-    shown_url               a URL without what may be a password or a token
-
-Times: `*_at` are seconds of the suite's monotonic clock (only differences mean anything),
-`*_wall` are seconds since the Unix epoch.
+Times: `*_at` are seconds of the suite's monotonic clock (only differences mean anything), `*_wall` are seconds since
+the Unix epoch.
 """
 
 from __future__ import annotations
@@ -19,15 +10,17 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from urllib.parse import urlsplit
+
+from conformance.model.errors import UsageError
 
 Headers = tuple[tuple[str, str], ...]
-
 
 CLOSED_ON_REUSE = (
     "connection closed without an answer; it had been used before, so the gateway may have closed it before it read "
     "the request"
 )
-"""The `failure` of an exchange of which nobody can tell whether its request was read (RFC 9112, 9.5)."""
+"""The `failure` of an exchange whose request the gateway may or may not have read (RFC 9112, 9.5)."""
 
 
 def header(headers: Headers, name: str) -> str | None:
@@ -47,7 +40,7 @@ def media_type(headers: Headers) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """An HTTP request; for one that was received, `url` is the target as it stood on the request line."""
+    """An HTTP request; `url` of a received one is the target as the request line has it."""
 
     method: str
     url: str
@@ -59,8 +52,8 @@ class Request:
 class Response:
     """An HTTP response; `body` is decoded (gzip, chunks), `headers` are as they came.
 
-    `undecodable` says why `body` could not be decoded, and is as it came instead. `beyond`: what the server sent on
-    after the answer was complete, the beginning of it.
+    `undecodable` says why `body` could not be decoded and is raw. `beyond` is the beginning of the bytes that the
+    server sent after the end of the response.
     """
 
     status: int
@@ -72,31 +65,30 @@ class Response:
 
 
 class Kind(StrEnum):
-    """What a case is there to show; checks select by it."""
+    """The purpose of a case, by which checks select."""
 
     VALID = "valid"  # inside the contract: must be accepted
     HEADERS = "headers"  # a valid request with lawful headers of another kind: must be accepted
-    REPEAT = "repeat"  # the bytes of an earlier case again, or what is similar to them
+    REPEAT = "repeat"  # the bytes of an earlier case again, or a similar request
     BURST = "burst"  # valid, sent at the same moment as the others of its group: must be accepted; of equal ones, one
     BROKEN = "broken"  # a JSON object that breaks the schema in one place: must be refused
-    MALFORMED = "malformed"  # a body that is no JSON object, or not declared as JSON: must be refused
+    MALFORMED = "malformed"  # a body that is not a JSON object, or not declared as JSON: must be refused
     CREDENTIAL = "credential"  # a wrong or missing credential: must be refused with 401
     METHOD = "method"  # a method that the command does not have: must be refused
-    UNKNOWN_COMMAND = "unknown-command"  # a path that is no command: must be refused
+    UNKNOWN_COMMAND = "unknown-command"  # a path without a command: must be refused
     OPEN = "open"  # the contract is silent: either answer will do, but in the envelope
-    INVOKE = "invoke"  # a client is asked to call; the exchanges are what reached the witness
-    DELIVER = "deliver"  # a notification, or junk in place of one, is sent to a client's receiver
+    INVOKE = "invoke"  # a client is asked to call; the exchanges are the requests that reached the witness
+    DELIVER = "deliver"  # the suite sends a notification, or junk in place of one, to a client's receiver
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
     """One planned request.
 
-    `id` is unique in a run and the same for the same seed. `aspect` says what in particular the case shows
-    (`sample`, `swapped`, `missing`, …). `member` and `keyword` name what a broken payload violates. `group`: the
-    cases of one group are sent one after the other, in order; groups run side by side. `twin` is the id of the
-    case that must be seen to be accepted before a refusal of this one counts (rule 4 of the design). `earlier` is
-    the id of the case whose history this one depends on (the one that it repeats).
+    `id` is unique in a run and the same for the same seed. `aspect` narrows the kind (`sample`, `swapped`, `missing`,
+    …). A broken payload violates `keyword` at `member`. The cases of one `group` are sent in order, groups run side by
+    side. A refusal counts only if the case with the id `twin` is accepted. `earlier` is the id of the case that this
+    one repeats.
     """
 
     id: str
@@ -115,8 +107,8 @@ class Case:
 class Exchange:
     """One attempt at a case. Exactly one of `response` and `failure` is set, or neither when the run was cut off.
 
-    `failure` says in words why there is no answer (connection refused, read timeout, not HTTP …). `unsent`: there was
-    no connection, or it took nothing, so that not a byte of the request was sent.
+    `failure` says in words why there is no answer (connection refused, read timeout, not HTTP …). `unsent`: not a byte
+    of the request was sent, for want of a connection that took one.
     """
 
     number: int
@@ -133,7 +125,7 @@ class Exchange:
 
 @dataclass(frozen=True, slots=True)
 class Notification:
-    """A request that reached the receiver. `product` is None when its path is that of no product (a stray)."""
+    """A request that reached the receiver. `product` is None when its path belongs to no product (a stray)."""
 
     number: int
     product: str | None
@@ -143,25 +135,25 @@ class Notification:
 
 
 class Direction(StrEnum):
-    """Which way a line went between the suite and the driver of a client."""
+    """The way a line went between the suite and the driver of a client."""
 
     TO = "to"
     FROM = "from"
     STDERR = "stderr"
 
 
-# A stack trace and what it is about stand in so many lines; the journal has all.
+# Enough for a stack trace and its message; the journal has all.
 SHOWN_LINES = 15
 # A line of minified code may be as long as the program.
 LONGEST_LINE = 300
 
 
 def last_lines(lines: Iterable[str]) -> tuple[str, ...]:
-    """The last lines that a driver wrote to standard error, for people; the blanks at the end left out."""
-    told = list(lines)
-    while told and not told[-1].strip():
-        told.pop()
-    return tuple(line if len(line) <= LONGEST_LINE else f"{line[:LONGEST_LINE]}…" for line in told[-SHOWN_LINES:])
+    """The last lines that a driver wrote to standard error, for people, without the blank ones at the end."""
+    written = list(lines)
+    while written and not written[-1].strip():
+        written.pop()
+    return tuple(line if len(line) <= LONGEST_LINE else f"{line[:LONGEST_LINE]}…" for line in written[-SHOWN_LINES:])
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,32 +168,13 @@ class DriverLine:
     wall: float
 
 
-@dataclass(frozen=True, slots=True)
-class Invocation:
-    """A case as it went: `exchange` is the attempt that counts (the last), or None if nothing was sent."""
-
-    case: Case
-    attempts: tuple[Exchange, ...] = ()
-    notifications: tuple[Notification, ...] = ()
-
-    @property
-    def exchange(self) -> Exchange | None:
-        """The attempt that is judged: the last one (earlier ones were told to slow down)."""
-        return self.attempts[-1] if self.attempts else None
-
-    @property
-    def response(self) -> Response | None:
-        """The response of the attempt that is judged."""
-        return self.exchange.response if self.exchange else None
-
-
 _ORIGIN = re.compile(r"https?://[^/?#]*", re.IGNORECASE)
 _ESCAPE = re.compile(r"%[0-9A-Fa-f]{2}")
 _UNRESERVED = re.compile(r"[A-Za-z0-9._~-]")
 
 
 def origin_form(target: str) -> str:
-    """Path and query of a target; one may also be a whole URL, as a client of a proxy writes it (RFC 9112 §3.2)."""
+    """Path and query of a target, which may be a whole URL, as a client of a proxy writes it (RFC 9112 §3.2)."""
     found = _ORIGIN.match(target)
     if found is None:
         return target
@@ -210,30 +183,46 @@ def origin_form(target: str) -> str:
 
 
 def shown_url(url: str) -> str:
-    """`url`, also one that is none, as it may be shown: a password may stand before an `@`, a token behind the path."""
-    if "@" in url or _PORT_THAT_IS_NONE.match(url):
+    """`url`, valid or not, without its secrets: a password may come before an `@`, a token behind the path."""
+    if "@" in url or _WRONG_PORT.match(url):
         return f"{url.partition('://')[0]}://…" if "://" in url else "…"
     return _BEHIND_THE_PATH.sub(r"\1…", url, count=1)
 
 
 def has_userinfo(url: str) -> bool:
-    """Whether there may be a user's name or password in `url`: something before an `@`, in front of path and query."""
+    """Whether `url` may hold a user's name or password: something before an `@`, in front of path and query."""
     return "@" in re.split("[/?#]", url.partition("://")[2] or url.lstrip("/"), maxsplit=1)[0]
 
 
+def check_http_url(url: str, called: str, hint: str) -> None:
+    """Raise UsageError, in which the URL is `called` so, if `url` is not an http or https URL with a host.
+
+    The message shows nothing of the URL that may be secret.
+    """
+    no_url = f"{called} {shown_url(url)!r} is no URL"
+    if any(character.isspace() or not character.isprintable() for character in url):
+        raise UsageError(f"{no_url}: there is white space or a control character in it")
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        # The words of the error would show the value.
+        raise UsageError(f"{no_url}: there is something wrong with its host or port") from None
+    if parts.scheme not in ("http", "https") or not host:
+        raise UsageError(f"{no_url}; expected http:// or https://, a host and a path", hint)
+
+
 # It may be a password, of a URL whose rest is missing.
-_PORT_THAT_IS_NONE = re.compile(r"(?:[^:/?#]*://)?(?:\[[^]]*\]|[^:/?#\[])*:(?![0-9]*(?:[/?#]|$))")
+_WRONG_PORT = re.compile(r"(?:[^:/?#]*://)?(?:\[[^]]*\]|[^:/?#\[])*:(?![0-9]*(?:[/?#]|$))")
 _BEHIND_THE_PATH = re.compile(r"([?#]).+", re.DOTALL)
 
 
-def plainly_escaped(text: str) -> str:
-    """The text with no unreserved character escaped, and the other escapes in capitals (RFC 3986 §6.2.2)."""
-    return _ESCAPE.sub(_spelled, text)
-
-
 def normalized(target: str) -> str:
-    """The target in origin form, plainly escaped: `%7E` and `~` name the same, so do `%2f` and `%2F`, not `/`."""
-    return plainly_escaped(origin_form(target))
+    """The target in origin form, as RFC 3986 §6.2.2 has it: no unreserved character escaped, escapes in capitals.
+
+    `%7E` and `~` name the same, so do `%2f` and `%2F`, but not `/`.
+    """
+    return _ESCAPE.sub(_spelled, origin_form(target))
 
 
 def _spelled(escape: re.Match[str]) -> str:

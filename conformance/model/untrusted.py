@@ -1,11 +1,4 @@
-"""What others wrote, read without trusting it: files that may not end, JSON that may hold anything.
-
-given_bytes         the bytes of a file, or of a pipe, but no more than so many; TooLong for more
-parse_json          bytes as RFC 8259 has it, without the leniencies of `json.loads`
-json_object         the same where it is an object, None for anything else
-lenient_object      the object that a lenient reader makes of it
-parse_with_repeats  the same, but a member may be named more than once
-"""
+"""Untrusted input: files that may not end, JSON that may hold anything, read without the leniencies of `json.loads`."""
 
 from __future__ import annotations
 
@@ -21,21 +14,21 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 PATIENCE_S = 30.0
-"""How long a pipe may take to be read to its end: whoever writes to it may be a program that downloads."""
+"""The time limit for a pipe, to which a program may write that downloads."""
 
 _CHUNK = 1 << 20
 
 
 class TooLong(OSError):
-    """There is more of it than whoever reads it can use."""
+    """A file has more bytes than the limit."""
 
 
 def given_bytes(path: Path, most: int) -> bytes:
     """The bytes of the file at `path`, at most `most` of them; a pipe is read for PATIENCE_S at the longest.
 
-    Raises TooLong where there are more, and OSError for what cannot be read: also of a pipe from which nothing comes.
+    Raises TooLong for more bytes, and OSError if it cannot be read, also for a pipe from which nothing comes.
     """
-    # Opened so, a pipe that nobody writes to is empty; otherwise it would be waited for without end.
+    # O_NONBLOCK: a pipe without a writer is empty, instead of blocking without end.
     with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb", buffering=0) as opened:  # noqa: PTH123 - a descriptor
         content, deadline = bytearray(), time.monotonic() + PATIENCE_S
         while len(content) <= most:
@@ -53,21 +46,20 @@ def given_bytes(path: Path, most: int) -> bytes:
 
 
 DEEPEST = 100
-"""Of what is nested deeper nothing is read: messages of the contract nest three deep, and how far Python reads depends
-on where it is asked from."""
+"""Deeper JSON is refused: messages of the contract nest three deep, and Python's own limit depends on the caller's
+stack."""
 
 MOST_VALUES = 500_000
-"""Of what holds more nothing is read: a message is read by many rules, and those of the contract hold some ten."""
+"""JSON with more values is refused: many rules read each message, and those of the contract hold some ten."""
 
 _STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 _BRACKET = re.compile(rb"[\[{\]}]")
 
 
 class RepeatedMember(ValueError):
-    """An object names a member more than once: `name`. All else about the text may be well."""
+    """An object has the member `name` more than once; the rest of the text may be well-formed."""
 
     def __init__(self, name: str) -> None:
-        """Say which member it is."""
         super().__init__(f"the member {name!r} is there more than once")
         self.name = name
 
@@ -75,9 +67,8 @@ class RepeatedMember(ValueError):
 def parse_json(data: bytes) -> Any:
     """The value that `data` holds as JSON (RFC 8259): UTF-8 without a byte order mark, each member named once.
 
-    Raises ValueError that says in words what is wrong, also for NaN and the infinities, and for what is nested deeper
-    than DEEPEST or holds more than MOST_VALUES. A number beyond the range of a double is kept as the greatest double of
-    its sign.
+    Raises ValueError with the fault in words, also for NaN and the infinities, for nesting deeper than DEEPEST and for
+    more than MOST_VALUES. A number beyond the range of a double becomes the greatest double of its sign.
     """
     return _parsed(data, _DECODER)
 
@@ -101,7 +92,7 @@ def lenient_object(data: bytes | str) -> dict[str, Any] | None:
 
 
 def parse_with_repeats(data: bytes) -> tuple[Any, str | None]:
-    """As `parse_json`, but a member may be named more than once: the value, and the first such name if there is one.
+    """As `parse_json`, but names may repeat: the value, and the first name that does.
 
     RFC 8259 (section 4) says only that names SHOULD be unique. The last of several members counts, as it does for
     nearly every reader.
@@ -131,7 +122,7 @@ def _parsed(data: bytes, decoder: json.JSONDecoder) -> Any:
 
 
 def _check_size(data: bytes) -> None:
-    """Raises ValueError for what is too much to be read, before that is done. Most texts are cleared by two counts."""
+    """Raises ValueError for a text that is too large, before it is parsed. Two counts clear most texts."""
     if data.count(b",") < MOST_VALUES and data.count(b"[") + data.count(b"{") <= DEEPEST:
         return
     bare = _STRING.sub(b"", data)

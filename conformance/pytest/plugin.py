@@ -11,13 +11,15 @@ Under pytest-xdist (`-n 4`) the processes share one campaign: see `conformance.p
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from conformance.options import Option, options_of
+from conformance import NOT_ON_WINDOWS
+from conformance.options import Option, options_of, spelled
 
 if TYPE_CHECKING:
     from conformance.wire.callback_server import CallbackServer
@@ -64,14 +66,8 @@ def add_options(parser: pytest.Parser) -> None:
 
 def arguments(config: pytest.Config) -> list[str]:
     """The suite's options as they were given to pytest, as arguments for `run`."""
-    given: list[str] = []
-    for name, option in options():
-        value: Any = config.getoption(destination(name), default=None)
-        if option.is_flag:
-            given += [f"--{name}"] if value else []
-        elif value is not None:
-            given += [f"--{name}={each}" for each in (value if option.repeatable else [value])]
-    return given
+    given = ((name, config.getoption(destination(name), default=None)) for name, _ in options())
+    return [argument for name, value in given for argument in spelled(name, value)]
 
 
 def pytest_load_initial_conftests(early_config: pytest.Config, parser: pytest.Parser, args: list[str]) -> None:
@@ -95,6 +91,8 @@ def callback_server(pytestconfig: pytest.Config) -> Iterator[CallbackServer]:
     `callback_server.urls["sms"]` is the address to register, `callback_server.wait_for(request_id)` the notification;
     the products are those of the contract, which --contract or its variable may name.
     """
+    if sys.platform == "win32":
+        pytest.fail(NOT_ON_WINDOWS, pytrace=False)
     from conformance.contract.contract import contract_at  # noqa: PLC0415 - as that
     from conformance.wire.callback_server import CallbackServer  # noqa: PLC0415 - the plugin is light
 

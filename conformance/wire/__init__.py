@@ -20,7 +20,7 @@ Receiving
     callback_server the receiver on pytest-httpserver behind the `callback_server` fixture
     ledger          which notifications are owed, and the one wait for them; requests without an id of the run
 
-Both engines keep the same contract (tests/test_receivers.py).
+Both engines keep the same contract (tests/wire/test_receivers.py).
 """
 
 from __future__ import annotations

@@ -1,0 +1,332 @@
+"""Certifications over real HTTP with a process of a client: the campaign, the journal, the reports, the command."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from collections import Counter
+from itertools import pairwise
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+from command_line import call
+
+from conformance.client import certification, settings
+from conformance.client.bench import Bench
+from conformance.client.certification import proxies_in
+from conformance.client.plan import AGAIN, FIRST, SENDING, Cases, Credential, calls_of
+from conformance.client.settings import ClientSettings
+from conformance.contract.contract import statum
+from conformance.contract.schema_set import FORMATS
+from conformance.journal import Record, read_journal
+from conformance.judging.verdicts import Conclusion, Verdict
+from conformance.model.errors import EnvironmentFailure, UsageError
+from conformance.model.traffic import Direction, Kind
+from conformance.reports.faces import judge
+from conformance.reports.files import write_reports
+from conformance.reports.result import Result
+
+DRIVER = Path(__file__).parents[1] / "flawed_clients" / "driver.py"
+Capsys = pytest.CaptureFixture[str]
+
+# A client that has no time-out, and says that it cannot be given one.
+WAITS_FOR_EVER = f"""
+import sys
+sys.path.insert(0, {str(DRIVER.parents[1])!r})
+from flawed_clients import driver, reading, table
+reading.WaitsForEver.lacks = ("timeout",)
+sys.exit(driver.main("waits-for-ever"))
+"""
+
+# What has to be waited for is waited for in each of these.
+QUICK = {
+    "max_examples": 0,
+    "seed": 7,
+    "timeout_s": 0.3,
+    "resend_window_s": 0.3,
+    "advised_delay_s": 0.5,
+    "patience_s": 5.0,
+}
+
+
+def driver(name: str) -> str:
+    """The command line of a reference client."""
+    return shlex.join((sys.executable, "-S", "-E", str(DRIVER), name))
+
+
+def held(directory: Path, name: str) -> Record:
+    """The record of its certification."""
+    return read_journal(certification.certify(ClientSettings(driver=driver(name), report_dir=directory, **QUICK)))
+
+
+@pytest.fixture(scope="module")
+def lawful(tmp_path_factory: pytest.TempPathFactory) -> Record:
+    """The certification of a lawful client with one command."""
+    return held(tmp_path_factory.mktemp("lawful"), "only-sms")
+
+
+def test_a_lawful_client_is_conformant(lawful: Record) -> None:
+    """Whatever it declares is exercised; the rest is not applicable."""
+    judged = judge(lawful)
+
+    assert Conclusion.CONFORMANT == judged.conclusion
+    assert {Verdict.PASS, Verdict.NOT_APPLICABLE} == set(judged.counts())
+    assert {"sms", None} == {v.command for v in judged.by(Verdict.PASS)}
+
+
+def test_the_journal_holds_what_was_said_and_what_was_sent(lawful: Record) -> None:
+    """Each call with its message, its answer, and the request that came of it; the credential as it was."""
+    calls = [case for case in lawful.cases if case.kind is Kind.INVOKE and case.command]
+    lines = [message for message in lawful.messages if message.case_id == calls[0].id]
+    first = next(exchange for exchange in lawful.exchanges if exchange.case_id == calls[0].id)
+
+    assert (FIRST, AGAIN, calls[0].id) == (calls[0].aspect, calls[-1].aspect, calls[-1].earlier)
+    assert [Direction.TO, Direction.FROM] == [line.direction for line in lines]
+    assert json.loads(calls[0].request.body) == json.loads(lines[0].line)["params"] == json.loads(first.request.body)
+    assert lawful.settings["credential"]["key"] in lines[0].line
+    assert not any("REDACTED" in value for _, value in first.request.headers)
+    assert {"hello", "settled", "finished"} == {note.kind for note in lawful.notes}
+
+
+def test_base_urls_and_ids_tell_nothing(lawful: Record) -> None:
+    """No scenario's name is in it; two calls share a base URL where the second is to find a connection open."""
+    told = [json.loads(message.line) for message in lawful.messages if message.direction is Direction.TO]
+    invoked = [message for message in told if message["cmd"] == "invoke"]
+    shapes = {(len(message["base_url"]), len(message["id"])) for message in invoked}
+
+    assert 1 == len(shapes)
+    assert len(invoked) == len({message["id"] for message in invoked})
+    base_urls = Counter(message["base_url"] for message in invoked)
+    pairs = [(one, other) for one, other in pairwise(invoked) if one["base_url"] == other["base_url"]]
+    assert 0 < len(pairs) == len([count for count in base_urls.values() if count > 1])
+
+
+def test_the_report_tells_of_a_client(lawful: Record, tmp_path: Path) -> None:
+    """Valid against its schema; what was declared, how long was watched; JUnit skips what is not applicable."""
+    result = Result.of(lawful)
+    write_reports(result, tmp_path)
+
+    document = json.loads((tmp_path / "report.json").read_text())
+    cases = ET.parse(tmp_path / "junit.xml").getroot().iter("testcase")  # noqa: S314 - our own file
+    skipped = [case for case in cases if case.find("skipped") is not None]
+
+    assert [] == FORMATS.violations("report", document)
+    assert {"kind": "client", "name": "reference 1.0.0", "url": None} == document["subject"]
+    assert ["sms"] == document["client"]["commands"]
+    assert document["client"]["waited_s"] >= QUICK["resend_window_s"]
+    assert len(result.judged.by(Verdict.NOT_APPLICABLE)) == len(skipped)
+    assert "the client does not declare airtime" in {entry.get("not_applicable") for entry in document["requirements"]}
+
+
+def test_a_client_that_dies_over_a_case_is_judged_by_the_others(tmp_path: Path) -> None:
+    """It is started again; what it did is told with the last that it wrote."""
+    record = held(tmp_path, "crashes-on-html")
+    judged = judge(record)
+    failed = {v.requirement.id for v in judged.by(Verdict.FAIL)}
+
+    assert ({"DRV-01"}, Conclusion.NON_CONFORMANT) == (failed, judged.conclusion)
+    assert {"crash"} == {death["how"] for death in Result.of(record).document["client"]["deaths"]}
+    assert 1 < sum(message.line.startswith('{"cmd":"hello"') for message in record.messages)
+
+
+def test_three_deaths_in_a_row_end_the_certification(tmp_path: Path) -> None:
+    """Inconclusive: too little was seen of the client."""
+    record = held(tmp_path, "crashes-after-hello")
+
+    assert 3 == sum(note.kind == "death" for note in record.notes)
+    assert Conclusion.INCONCLUSIVE == judge(record).conclusion
+
+
+def test_each_second_answer_is_a_death_in_a_row(tmp_path: Path) -> None:
+    """Although it had seemed to be well before the second one came."""
+    record = held(tmp_path, "answers-twice")
+
+    assert ["twice"] * 3 == [note.detail["how"] for note in record.notes if note.kind == "death"]
+    assert Conclusion.INCONCLUSIVE == judge(record).conclusion
+
+
+@pytest.mark.parametrize(
+    ("name", "error", "words"),
+    [
+        ("speaks-another-protocol", UsageError, "speaks version 2"),
+        ("has-nothing", UsageError, "declares nothing to judge"),
+        ("crashes-at-start", EnvironmentFailure, "did not say hello: it ended with exit code 70"),
+    ],
+)
+def test_a_driver_that_cannot_be_used_is_told_in_one_line(
+    tmp_path: Path, name: str, error: type[Exception], words: str
+) -> None:
+    """And nothing is written."""
+    with pytest.raises(error, match=words):
+        held(tmp_path / "reports", name)
+
+    assert not (tmp_path / "reports").exists()
+
+
+def test_an_interrupted_certification_is_judged_as_far_as_it_went(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The driver is ended without being blamed for it."""
+    calls = iter(range(20))
+
+    def interrupted(bench: Bench, *_: object) -> None:
+        if next(calls, None) is None:
+            raise KeyboardInterrupt
+        return asked(bench, *_)
+
+    asked = Bench.invoke
+    monkeypatch.setattr(Bench, "invoke", interrupted)
+
+    judged = judge(held(tmp_path, "only-sms"))
+
+    assert Conclusion.INCONCLUSIVE == judged.conclusion
+    assert [] == judged.by(Verdict.FAIL)
+    assert "SND-02" in {v.requirement.id for v in judged.by(Verdict.PASS)}
+
+
+def test_the_command_certifies_and_judges_again(
+    capsys: Capsys, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Output, exit code and reports; `judge` says the same of the journal, and `replay` declines it."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(certification, "watch", lambda bench: bench.journal.note("settled", {"at": 1e10}))
+    options = ("--driver", driver("only-details"), "--timeout", "0.3", "--max-examples", "0", "--seed", "7")
+
+    certified = call(capsys, "certify", *options)
+    report = json.loads((tmp_path / "reports" / "report.json").read_text())
+    again = call(capsys, "judge", "reports/journal.sqlite")
+    replayed = call(capsys, "replay", report["requirements"][0]["id"])
+
+    assert (0, 0, 2) == (certified.code, again.code, replayed.code)
+    assert certified.out.splitlines()[-1].startswith("conformant: ")
+    assert certified.out == again.out
+    assert report == json.loads((tmp_path / "reports" / "report.json").read_text())
+    assert f"repeat with: statum-conformance certify {shlex.join(options)}" in certified.out
+    assert "is the journal of a certification" in replayed.only_line
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (("certify",), 2, "nothing is given to certify"),
+        (("certify", "--driver", "no-such-program"), 2, "was not found"),
+        (("certify", "--driver", driver("has-nothing")), 2, "declares nothing to judge"),
+        (("certify", "--driver", driver("speaks-another-protocol")), 2, "speaks version 2"),
+        (("certify", "--driver", driver("crashes-at-start")), 3, "did not say hello"),
+        (("certify", "--driver", driver("only-sms"), "--timeout", "0"), 2, "--timeout is 0"),
+        (("certify", "--driver", driver("only-sms"), "--max-examples", "-1"), 2, "--max-examples is -1"),
+        (("doctor", "--driver", "no-such-program"), 2, "was not found"),
+        (("doctor", "--driver", driver("crashes-at-stop")), 3, "it ended with exit code 70 on stop"),
+    ],
+    ids=lambda value: " ".join(value[:1]) if isinstance(value, tuple) else None,
+)
+def test_bad_input_is_one_clear_line(  # noqa: PLR0913, PLR0917 - two of them are fixtures of pytest's
+    capsys: Capsys,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: tuple[str, ...],
+    code: int,
+    words: str,
+) -> None:
+    """And the exit code that goes with it."""
+    monkeypatch.chdir(tmp_path)
+
+    called = call(capsys, *arguments)
+
+    assert code == called.code
+    assert words in called.only_line
+
+
+def test_the_same_seed_asks_for_the_same_calls() -> None:
+    """To the byte; another one asks for others."""
+
+    def planned(seed: int) -> list[tuple[object, ...]]:
+        calls = calls_of(Cases(statum(), seed, "http://x"), ("airtime", "account-details"), 2, seed)
+        return [(call.case, call.nonce, call.message_id) for call in calls]
+
+    assert planned(7) == planned(7) != planned(8)
+    assert len(planned(7)) == len({case for case, *_ in planned(7)})
+
+
+def test_what_fails_comes_between_what_is_accepted() -> None:
+    """No circuit breaker opens that counts failures in a row."""
+    calls = calls_of(Cases(statum(), 7, "http://x"), tuple(statum().commands), 0, 7)
+    troubled = "".join("x" if call.troubles else "." for call in calls)
+
+    assert "xx" not in troubled
+    assert "x" in troubled
+
+
+def test_a_client_is_not_asked_for_what_it_lacks() -> None:
+    """Nor twice for what is the same without it."""
+    cases = Cases(statum(), 7, "http://x")
+    calls = calls_of(cases, ("mpesa/online",), 0, 7, ["bill_ref_number"])
+    sending = [json.dumps(call.params, sort_keys=True) for call in calls if call.scenario is SENDING]
+
+    assert not any("bill_ref_number" in call.params for call in calls)
+    assert len(set(sending)) == len(sending)
+
+
+def test_a_certification_ends_when_its_time_is_used_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client that waits for ever and may take its time: what was not reached is not exercised, the rest is judged."""
+    monkeypatch.setattr(settings, "CALLS_WITHIN_S", 6.0)
+    program = shlex.join((sys.executable, "-S", "-E", "-c", WAITS_FOR_EVER))
+    record = read_journal(certification.certify(ClientSettings(driver=program, report_dir=tmp_path, **QUICK)))
+    verdicts = judge(record).verdicts
+
+    assert ["out-of-time"] == [note.kind for note in record.notes if note.kind in {"out-of-time", "death", "gave-up"}]
+    assert {"settled", "finished"} <= {note.kind for note in record.notes}
+    assert [] == [v.requirement.id for v in verdicts if v.verdict is Verdict.FAIL]
+    assert Verdict.INCONCLUSIVE == next(v.verdict for v in verdicts if v.requirement.id == "RDG-08")
+
+
+@pytest.mark.parametrize(
+    ("environ", "expected"),
+    [
+        ({}, []),
+        ({"HTTP_PROXY": ""}, []),
+        ({"HTTP_PROXY": "http://proxy:8080", "all_proxy": "socks5://proxy"}, ["HTTP_PROXY", "all_proxy"]),
+        ({"http_proxy": "http://proxy:8080", "NO_PROXY": "example.org, localhost"}, ["http_proxy"]),
+        ({"http_proxy": "http://proxy:8080", "no_proxy": "example.org, 127.0.0.1"}, []),
+        ({"https_proxy": "http://proxy:8080", "NO_PROXY": "*"}, []),
+    ],
+)
+def test_proxies_of_the_environment_are_named(environ: dict[str, str], expected: list[str]) -> None:
+    """By their variables, unless this machine is excepted."""
+    assert expected == proxies_in(environ)
+
+
+@pytest.mark.parametrize(
+    ("commands", "expected"),
+    [
+        (("sms", "account-details"), {"dripping": ["sms"], "kept-alive-reset": [], "kept-alive-closed": ["sms"]}),
+        (
+            ("sms", "airtime", "mpesa-wallet", "account-details"),
+            {
+                "dripping": ["mpesa-wallet"],
+                "kept-alive-reset": ["mpesa-wallet"],
+                "kept-alive-closed": ["sms", "airtime", "mpesa-wallet"],
+            },
+        ),
+    ],
+    ids=["nothing moves money", "payments"],
+)
+def test_what_takes_long_is_met_where_most_is_at_stake(
+    commands: tuple[str, ...], expected: dict[str, list[str]]
+) -> None:
+    """And a connection dies under nothing that may be sent again."""
+    calls = calls_of(Cases(statum(), 7, "http://x"), commands, 0, 7)
+
+    met = {
+        name: sorted((call.case.command or "" for call in calls if call.scenario.name == name), key=commands.index)
+        for name in expected
+    }
+    assert expected == met
+
+
+def test_the_credential_tells_the_alphabets_of_base64_apart() -> None:
+    """It is made up from the seed."""
+    assert Credential.of(7) == Credential.of(7) != Credential.of(8)
+    assert ":" not in Credential.of(7).key

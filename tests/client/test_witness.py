@@ -1,0 +1,303 @@
+"""The witness over real HTTP: what it records, and how it answers what it does not like."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+
+from conformance.client.plan import SENDING, Setting, played
+from conformance.client.rules.calls import OUTLASTED, REUSED, STRAY, UNUSED
+from conformance.client.witness import Stage, Witness
+from conformance.contract.behaviours import ScenarioRow
+from conformance.contract.contract import statum
+from conformance.journal import Journal, Record, Redaction, read_journal
+from conformance.mock.account import Account
+from conformance.mock.behaviour import Ending
+from conformance.mock.gateway import Gateway
+from conformance.model.traffic import Case, Kind, Request, header
+
+NONCE = "00c0ffee00c0ffee"
+PATIENCE_S = 20.0
+DRIPS_EVERY_S = 0.3
+HEADERS = {"Authorization": "Basic a2V5OnNlY3JldA==", "Content-Type": "application/json"}
+WITHOUT_END = ("never", "stalled", "dripping")
+SCENARIOS = statum().behaviours.scenarios
+BY_NAME = {scenario.name: scenario for scenario in SCENARIOS}
+
+
+@dataclass
+class Watched:
+    """A witness with its journal."""
+
+    witness: Witness
+    journal: Journal
+    path: Path
+
+    def stage(self, scenario: ScenarioRow | None = None, case_id: str = "case-1", hold_s: float | None = None) -> None:
+        """Have the scenario met under NONCE."""
+        elsewhere = f"{self.witness.base_url(NONCE, elsewhere=True)}/sms"
+        behaviour = played(scenario or SENDING, Setting(NONCE, elsewhere, timeout_s=DRIPS_EVERY_S * 4))
+        self.witness.open(NONCE, Stage(case_id, Gateway(Account("key", "secret"), behaviour), hold_s=hold_s))
+
+    def send(
+        self, url: str, method: str = "POST", body: bytes = b"{}", timeout_s: float = PATIENCE_S
+    ) -> tuple[http.client.HTTPResponse, bytes]:
+        """One request on a connection of its own."""
+        parts = urlsplit(url)
+        connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=timeout_s)
+        try:
+            connection.request(method, parts.path, body, HEADERS)
+            response = connection.getresponse()
+            return response, response.read()
+        finally:
+            connection.close()
+
+    def record(self) -> Record:
+        """What the journal holds, once the witness has stopped."""
+        self.witness.stop()
+        self.journal.close()
+        return read_journal(self.path)
+
+
+@pytest.fixture
+def watched(tmp_path: Path) -> Iterator[Watched]:
+    """A witness that serves."""
+    path = tmp_path / "journal.sqlite"
+    with Journal.create(path, {}, Redaction.of_values()) as journal:
+        for name in (STRAY, "case-1"):
+            journal.plan([Case(name, "sms", Kind.INVOKE, "x", name, Request("POST", "http://x/"))])
+        with Witness(journal, statum()) as witness:
+            yield Watched(witness, journal, path)
+        assert () == witness.errors
+
+
+def test_a_request_is_recorded_under_its_case_as_it_came(watched: Watched) -> None:
+    """Target, headers with the credential, body; and the answer that it was given."""
+    watched.stage()
+
+    response, body = watched.send(f"{watched.witness.base_url(NONCE)}/sms", body=b'{"message": "Habari"}')
+
+    (exchange,) = watched.record().exchanges
+    assert ("case-1", 1, f"/n/{NONCE}/api/v2/sms") == (exchange.case_id, exchange.attempt, exchange.request.url)
+    assert HEADERS["Authorization"] == header(exchange.request.headers, "authorization")
+    assert b'{"message": "Habari"}' == exchange.request.body
+    assert exchange.response is not None
+    assert (200, body) == (exchange.response.status, exchange.response.body)
+    assert 200 == response.status
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [("PUT", "sms", b"{}"), ("POST", "fax", b"{}"), ("POST", "sms", b"nonsense"), ("POST", "sms/", b"")],
+)
+def test_the_scenario_is_played_whatever_is_sent(watched: Watched, method: str, path: str, body: bytes) -> None:
+    """What is wrong with a request is for the checks to say."""
+    watched.stage(BY_NAME["answer-402"])
+
+    response, content = watched.send(f"{watched.witness.base_url(NONCE)}/{path}", method, body)
+
+    assert (402, 402) == (response.status, json.loads(content)["status_code"])
+
+
+def test_of_what_is_nobodys_call_so_much_is_kept(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And the rest counted; what evidently is of the client is kept, and counted apart."""
+    monkeypatch.setattr("conformance.wire.ledger.KEPT_BODY", 100)
+    watched.stage()
+    watched.witness._strays._without_id.requests = 3  # noqa: SLF001 - as after nearly a thousand
+
+    statuses = [httpx.post(f"{watched.witness.url}/junk", content=b"x" * 1000).status_code for _ in range(5)]
+    watched.send(f"{watched.witness.url}/fax", body=b"x" * 1000)
+    watched.witness.note_rest()
+
+    record = watched.record()
+    assert [404] * 5 == statuses
+    assert [100] * 3 + [1000] == [len(each.request.body) for each in record.exchanges]
+    assert [2] == [note.detail["left_out"] for note in record.notes if note.kind == "strays"]
+    assert 1 == watched.witness.astray
+
+
+@pytest.mark.parametrize("path", ["/api/v2/sms", "/n/ffff/api/v2/sms", f"/n/{NONCE}", "/"])
+def test_what_arrives_under_no_base_url_is_a_stray(watched: Watched, path: str) -> None:
+    """It is answered as an address that there is not."""
+    watched.stage()
+
+    response, _ = watched.send(watched.witness.url + path)
+
+    assert 404 == response.status
+    assert [STRAY] == [exchange.case_id for exchange in watched.record().exchanges]
+
+
+def test_what_follows_a_redirect_is_recorded_with_its_host(watched: Watched) -> None:
+    """Under the case whose answer has sent it there."""
+    watched.stage(BY_NAME["redirect"])
+
+    response, _ = watched.send(f"{watched.witness.base_url(NONCE)}/sms")
+    location = response.headers["Location"]
+    there, _ = watched.send(location)
+
+    first, second = watched.record().exchanges
+    assert (307, 401) == (response.status, there.status)
+    assert urlsplit(location).hostname != urlsplit(watched.witness.url).hostname
+    assert ["case-1", "case-1"] == [first.case_id, second.case_id]
+    assert location == second.request.url
+
+
+@pytest.mark.parametrize(
+    ("name", "ending"),
+    [
+        ("lost-before", Ending.BEFORE),
+        ("lost-reset", Ending.RESET),
+        ("lost-middle", Ending.MIDDLE),
+        ("lost-after", Ending.AFTER),
+    ],
+)
+def test_an_answer_is_lost_where_it_shall_be(watched: Watched, name: str, ending: Ending) -> None:
+    """The client sees the connection end; the journal says that it was the witness."""
+    watched.stage(BY_NAME[name])
+
+    reset = ending is Ending.RESET
+    gone = (ConnectionResetError,) if reset else (http.client.IncompleteRead, http.client.RemoteDisconnected)
+    with pytest.raises(gone) as lost:
+        watched.send(f"{watched.witness.base_url(NONCE)}/sms")
+
+    (exchange,) = watched.record().exchanges
+    assert (None, ending.value) == (exchange.response, exchange.failure)
+    assert reset != isinstance(lost.value, http.client.HTTPException)
+
+
+@pytest.mark.parametrize("name", WITHOUT_END)
+def test_a_connection_is_held_open_for_so_long(watched: Watched, name: str) -> None:
+    """Then the witness closes it, and the journal says that the client was still there."""
+    watched.stage(BY_NAME[name], hold_s=0.5)
+
+    with pytest.raises((http.client.IncompleteRead, http.client.RemoteDisconnected)):
+        watched.send(f"{watched.witness.base_url(NONCE)}/sms")
+
+    (exchange,) = watched.record().exchanges
+    assert exchange.failure is not None
+    assert exchange.failure.endswith(OUTLASTED)
+    assert exchange.answered_at is not None
+    assert exchange.answered_at - exchange.sent_at >= 0.4
+
+
+def test_an_answer_that_drips_keeps_a_client_without_a_time_out_for_the_whole(watched: Watched) -> None:
+    """Each byte comes in time."""
+    watched.stage(BY_NAME["dripping"])
+    address = urlsplit(watched.witness.url)
+
+    with socket.create_connection((address.hostname or "", address.port), timeout=PATIENCE_S) as client:
+        client.sendall(f"GET /n/{NONCE}/api/v2/account-details HTTP/1.1\r\nHost: here\r\n\r\n".encode())
+        received = b""
+        while received.count(b"1\r\n \r\n") < 3:
+            received += client.recv(65536)
+
+    (exchange,) = watched.record().exchanges
+    assert (None, Ending.DRIPPING.value) == (exchange.response, exchange.failure)
+
+
+@pytest.mark.parametrize("connection", [REUSED, UNUSED], ids=["the same", "a new one"])
+def test_the_journal_says_on_which_connection_an_answer_was_lost(watched: Watched, connection: str) -> None:
+    """The client had one to use, since the first answer at the base URL left it open."""
+    host = urlsplit(watched.witness.url).netloc
+    target = urlsplit(f"{watched.witness.base_url(NONCE)}/sms").path
+    connections = [http.client.HTTPConnection(host, timeout=PATIENCE_S)]
+    if connection == UNUSED:
+        connections.append(http.client.HTTPConnection(host, timeout=PATIENCE_S))
+
+    watched.stage()
+    connections[0].request("POST", target, b"{}", HEADERS)
+    assert b"status_code" in connections[0].getresponse().read()
+    watched.stage(BY_NAME["kept-alive-closed"])
+    connections[-1].request("POST", target, b"{}", HEADERS)
+    with pytest.raises(http.client.RemoteDisconnected):
+        connections[-1].getresponse()
+    for each in connections:
+        each.close()
+
+    _, exchange = watched.record().exchanges
+    assert Ending.BEFORE.value + connection == exchange.failure
+
+
+def test_a_failure_is_of_the_first_request(watched: Watched) -> None:
+    """What is sent after it is accepted: it was seen by then whether it comes, and when."""
+    watched.stage(BY_NAME["answer-500"])
+    url = f"{watched.witness.base_url(NONCE)}/sms"
+
+    assert [500, 200, 200] == [watched.send(url)[0].status for _ in range(3)]
+
+
+def test_a_date_in_retry_after_lies_ahead_and_comes(watched: Watched) -> None:
+    """By some two seconds."""
+    watched.stage(BY_NAME["answer-429-date"])
+    url = f"{watched.witness.base_url(NONCE)}/sms"
+
+    refused, _ = watched.send(url)
+    ahead_s = parsedate_to_datetime(refused.headers["Retry-After"]).timestamp() - time.time()
+    time.sleep(max(ahead_s, 0.0))
+    accepted, _ = watched.send(url)
+
+    assert (429, 200) == (refused.status, accepted.status)
+    assert 0.0 < ahead_s <= 2.5
+
+
+def test_a_request_that_is_never_answered_ends_when_the_client_gives_up(watched: Watched) -> None:
+    """That is when its answer counts as lost."""
+    watched.stage(BY_NAME["never"])
+
+    with pytest.raises(TimeoutError):
+        watched.send(f"{watched.witness.base_url(NONCE)}/sms", timeout_s=0.2)
+
+    (exchange,) = watched.record().exchanges
+    assert (None, Ending.NEVER.value) == (exchange.response, exchange.failure)
+    assert exchange.answered_at is not None
+    assert exchange.answered_at - exchange.sent_at >= 0.1
+
+
+def test_an_answer_in_http_1_0_is_one_on_the_wire(watched: Watched) -> None:
+    """And in the journal."""
+    watched.stage(BY_NAME["http-1.0"])
+    address = urlsplit(watched.witness.url)
+
+    with socket.create_connection((address.hostname or "", address.port), timeout=PATIENCE_S) as client:
+        client.sendall(f"GET /n/{NONCE}/api/v2/account-details HTTP/1.1\r\nHost: here\r\n\r\n".encode())
+        answer = b"".join(iter(lambda: client.recv(65536), b""))
+
+    (exchange,) = watched.record().exchanges
+    assert answer.startswith(b"HTTP/1.0 200 ")
+    assert exchange.response is not None
+    assert "HTTP/1.0" == exchange.response.http_version
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
+def test_every_scenario_can_be_played(watched: Watched, scenario: ScenarioRow) -> None:
+    """Whatever it is, serving goes on, and what was answered or lost is in the journal."""
+    watched.stage(scenario)
+
+    try:
+        watched.send(
+            f"{watched.witness.base_url(NONCE)}/sms", timeout_s=0.2 if scenario.name in WITHOUT_END else PATIENCE_S
+        )
+    except (http.client.HTTPException, OSError):
+        assert scenario.watched
+    watched.stage(case_id=STRAY)
+    response, _ = watched.send(f"{watched.witness.base_url(NONCE)}/sms")
+
+    exchange, _ = watched.record().exchanges
+    assert 200 == response.status
+    assert (exchange.response is None) != (exchange.failure is None)
+
+
+def test_scenarios_are_told_apart_by_their_names() -> None:
+    """And each says what happens."""
+    assert len(SCENARIOS) == len(BY_NAME)
+    assert [] == [scenario.name for scenario in SCENARIOS if not scenario.summary]

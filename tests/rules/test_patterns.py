@@ -1,0 +1,259 @@
+"""On what a failure depends, told from hand-made runs: always, from some request on, every nth, by kind, or untold."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+
+import pytest
+from runs import Run
+
+from conformance.contract.contract import statum
+from conformance.diagnosis.follow_ups import (
+    BEGINNING,
+    CAUSE,
+    Cause,
+    causes_of,
+    follow_up_id,
+    held_by,
+    is_follow_up,
+    run_proper,
+)
+from conformance.diagnosis.observations import ObservedCheck, observe
+from conformance.diagnosis.patterns import ordinal, pattern_of_numbers, pattern_of_run, period, turning_point
+from conformance.diagnosis.traits import Observation
+from conformance.gateway.rules.checks import checks_of
+from conformance.journal import Note
+from conformance.judging.judgement import Dependence, Pattern
+from conformance.judging.single_pass import SinglePass
+from conformance.judging.verdicts import RequirementVerdict, Verdict
+from conformance.model.traffic import Kind
+from conformance.reports.faces import judge
+
+
+def observations(outcomes: Sequence[bool], kind: Kind = Kind.VALID, aspect: str = "random") -> list[Observation]:
+    """Observations of cases that fell short (True) or not, in order."""
+    return [
+        Observation(number, f"case-{number}", kind, aspect, None, fell_short)
+        for number, fell_short in enumerate(outcomes, start=1)
+    ]
+
+
+def journal_of(seen: Sequence[Observation]) -> Pattern:
+    """What a journal with these observations tells."""
+    return pattern_of_run(seen, sum(o.fell_short for o in seen), len(seen))
+
+
+def row(text: str) -> list[bool]:
+    """`x` fell short, `.` did not."""
+    return [character == "x" for character in text]
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "kind", "text"),
+    [
+        ("xxxxx", Dependence.ALWAYS, "always: 5 of 5"),
+        ("xx", Dependence.UNTOLD, "2 of 2; too few to tell on what it depends"),
+        ("x.xx.", Dependence.UNTOLD, "intermittent, as far as the run tells: 3 of 5"),
+        (
+            "...." + "x" * 10,
+            Dependence.FROM_NTH,
+            "from about the 5th on (exchange 5): 10 of 10 since then, none of 4 before",
+        ),
+        (
+            "..x.xx" + "x" * 10,
+            Dependence.FROM_NTH,
+            "from about the 3rd on (exchange 3): 13 of 14 since then, none of 2 before",
+        ),
+        ("....xxxxx", Dependence.UNTOLD, "intermittent, as far as the run tells: 5 of 9"),
+        ("..x" * 6, Dependence.EVERY_NTH, "every 3rd: 6 of 18"),
+        ("..x" * 4, Dependence.UNTOLD, "intermittent, as far as the run tells: 4 of 12"),
+    ],
+)
+def test_the_journal_alone_tells(outcomes: str, kind: Dependence, text: str) -> None:
+    """With its numbers, and no more than was seen."""
+    pattern = journal_of(observations(row(outcomes)))
+
+    assert (kind, text) == (pattern.kind, pattern.text)
+
+
+def test_notifications_that_belong_to_nobody_are_told_by_their_numbers() -> None:
+    """Which requests they are about is not known."""
+    run = Run()
+    for number in range(4):
+        run.invoke(f"{number:032}")
+        run.notify(raw=b"{}")
+    found = verdict(run, "NTF-14")
+
+    assert found.pattern is not None
+    assert (Dependence.ALWAYS, "always: 4 of 4") == (found.pattern.kind, found.pattern.text)
+    assert "2 of 4; on what it depends cannot be told" == pattern_of_numbers(2, 4).text
+
+
+def test_payloads_that_show_something_may_be_to_blame_themselves() -> None:
+    """Where all that fell short are of a special kind, neither "always" nor "from the nth on" is certain."""
+    special = observations(row("x" * 12), aspect="unicode")
+    mixed = [*observations(row("....")), *(replace(o, number=o.number + 4) for o in special)]
+
+    assert (Dependence.UNTOLD, "12 of 12, all with such payloads") == (
+        journal_of(special).kind,
+        journal_of(special).text,
+    )
+    words = "always where aspect is unicode: 12 of 12 (0 of 4 elsewhere)"
+    assert (Dependence.PAYLOAD, words) == (journal_of(mixed).kind, journal_of(mixed).text)
+    assert journal_of(special).open
+    assert journal_of(mixed).open
+
+
+def test_a_turning_point_far_from_the_first_failure_is_none() -> None:
+    """What was under way side by side may be mixed, not what was sent long after."""
+    assert Dependence.UNTOLD == journal_of(observations(row("...x" + "." * 40 + "x" * 20))).kind
+
+
+def test_what_is_known_to_last_needs_no_long_row() -> None:
+    """The requests sent afterwards stand in for it."""
+    told = observations(row("...xx"))
+
+    assert turning_point(told) is None
+    assert "from about the 4th on (exchange 4): 2 of 2 since then, none of 3 before" == turning_point(
+        told, lasting=True
+    )
+
+
+def test_every_nth_is_beyond_chance() -> None:
+    """Fewer where the distance is known from elsewhere; nothing may be missing before, between or after."""
+    rows = [
+        ("..x" * 4, 0, 3),
+        (".x" * 6, 0, 2),
+        ("x.." * 4, 0, 3),
+        ("xxx", 0, None),
+        ("..x" * 3, 0, None),
+        ("..x" * 3, 3, None),
+        ("..x" * 4, 3, 3),
+        ("....x" * 3 + "...", 5, 5),
+        ("....x" * 3 + "...", 0, None),
+        (".........x" * 3 + ".....", 0, 10),
+        ("..x" * 4 + "...", 0, None),
+        ("....x..x..x..x", 0, None),
+        ("..x.x..x", 0, None),
+        ("", 0, None),
+    ]
+
+    assert rows == [(outcomes, known, period(row(outcomes), expected=known)) for outcomes, known, _ in rows]
+
+
+def test_ordinals() -> None:
+    """As they are read out."""
+    told = ["1st", "2nd", "3rd", "4th", "11th", "12th", "13th", "21st", "112th"]
+
+    assert told == [ordinal(number) for number in (1, 2, 3, 4, 11, 12, 13, 21, 112)]
+
+
+# --- What a check saw
+
+
+def notified_but_for(lost: set[int], count: int = 6) -> Run:
+    """A run of accepted requests, of which the notifications of some are lost."""
+    run = Run()
+    for number in range(1, count + 1):
+        run.invoke(f"{number:032}")
+    for number in range(1, count + 1):
+        if number not in lost:
+            run.notify(f"{number:032}")
+    return run
+
+
+def test_what_a_check_saw_is_told_exchange_by_exchange() -> None:
+    """Also for NTF-01, which tells of what is missing when it has seen everything."""
+    watched = ObservedCheck(checks_of(statum())["NTF-01"], "sms")
+    observe(notified_but_for({2, 3}).record(), statum(), [watched])
+
+    assert [False, True, True, False, False, False] == [o.fell_short for o in watched.observations]
+    assert [f"case-{n}" for n in range(1, 7)] == [o.case_id for o in watched.observations]
+
+
+def test_watching_a_check_does_not_change_what_it_says() -> None:
+    """As many fell short as it has findings about exchanges."""
+    run = notified_but_for({2})
+    run.invoke("z" * 32, 500)
+    run.invoke(raw=b"no JSON")
+    run.notify("z" * 32, result_code="x")
+    record = run.record()
+    wrong = []
+    for requirement, check in checks_of(statum()).items():
+        watched = ObservedCheck(check, "sms")
+        alone, together = (
+            SinglePass.of(record, statum(), [(each, "sms")]).tallies[0] for each in (check, watched.check)
+        )
+        fell_short = {finding.exchange for finding in alone.findings if finding.exchange is not None}
+        observed = {o.number for o in watched.observations if o.fell_short}
+        if (alone, fell_short) != (together, observed):
+            wrong.append((requirement, alone, together, observed))
+
+    assert [] == wrong
+
+
+def verdict(run: Run, requirement: str, *notes: Note) -> RequirementVerdict:
+    """The verdict on a requirement of sms; with more notes in the journal."""
+    record = run.record()
+    judged = judge(
+        type(record)(record.settings, record.cases, record.exchanges, record.notifications, (*record.notes, *notes))
+    )
+    return next(v for v in judged.verdicts if v.requirement.id == requirement and v.command == "sms")
+
+
+def test_findings_of_one_cause_are_one_with_a_count() -> None:
+    """Where all fell short; the other cases are named."""
+    found = verdict(notified_but_for({1, 2, 3, 4}, 4), "NTF-01")
+
+    assert (Verdict.FAIL, 4, 1) == (found.verdict, found.failed, len(found.findings))
+    assert (4, ("case-2", "case-3", "case-4")) == (found.findings[0].count, found.findings[0].others)
+    assert found.pattern is not None
+    assert "always: 4 of 4" == found.pattern.text
+
+
+def test_findings_that_are_alike_are_one_with_a_count() -> None:
+    """Nobody knows whether they have one cause, but what was seen is the same."""
+    found = verdict(notified_but_for({2, 5}), "NTF-01")
+
+    assert [("case-2", 2, ("case-5",))] == [(f.case, f.count, f.others) for f in found.findings]
+
+
+# --- What was sent after the run
+
+
+def test_a_cause_is_read_as_it_was_noted() -> None:
+    """From the journal, so that judging again tells the same."""
+    cause = Cause(
+        "NTF-01", "sms", ("case-2", "case-3"), "payload", "depends on the payload: …", "case-9", {"message": "👋"}
+    )
+    note = Note(9, CAUSE, asdict(cause), 0.0, 0.0)
+    found = verdict(notified_but_for({2, 3, 5}), "NTF-01", note)
+
+    record = Run().record()
+    assert {("NTF-01", "sms"): (cause,)} == causes_of(type(record)(record.settings, notes=(note,)))
+    assert [("case-2", 2, ("case-3",)), ("case-5", 1, ())] == [(f.case, f.count, f.others) for f in found.findings]
+    assert found.pattern is not None
+    assert "depends on the payload: …" == found.pattern.text
+
+
+def test_what_was_sent_after_the_run_changes_no_verdict() -> None:
+    """Neither its answers nor what arrived after follow-ups had begun."""
+    run = notified_but_for(set())
+    before = run.record()
+    begun = Note(8, BEGINNING, asdict(held_by(before)), 1000.0, 1000.0)
+    follow_up = follow_up_id("sms", "ACC-02", 1)
+    run.invoke("f" * 32, 500)
+    run.cases[-1] = replace(run.cases[-1], id=follow_up)
+    run.exchanges[-1] = replace(run.exchanges[-1], case_id=follow_up)
+    run.notify("f" * 32, at=1002.0)
+    after = replace(run.record(), notes=(*run.record().notes, begun))
+    proper = run_proper(after, statum())
+
+    assert (True, False) == (is_follow_up(follow_up), is_follow_up("sms/valid/random/1"))
+    assert (7, 6) == (len(after.exchanges), len(proper.exchanges))
+    assert list(before.cases) == list(proper.cases)
+    assert before.notifications[2:4] == proper.notifications[2:4]
+    assert before.exchanges[-1] == proper.exchanges[-1]
+    assert list(before.attempts()) == list(proper.attempts())
+    assert judge(before) == judge(after)

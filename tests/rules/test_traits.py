@@ -1,0 +1,175 @@
+"""What sets failures apart: claimed with evidence, and hardly ever where chance spread them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import comb
+from random import Random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from conformance.diagnosis.patterns import PatternContext, pattern_of_run
+from conformance.diagnosis.traits import ERROR_RATE, FORM, Observation, above, regular, set_apart, split
+from conformance.judging.coverage import Label
+from conformance.judging.judgement import Dependence
+from conformance.model.traffic import Kind
+
+KINDS = (Kind.VALID, Kind.BROKEN, Kind.MALFORMED, Kind.CREDENTIAL)
+ASPECTS = ("sample", "random", "unicode", "long", "boundary", "missing", "pattern", "no-json", "wrong-key", "absent")
+CODES = ("200", "200", "200", "404", "408", "500")
+STATUSES = (200, 400, 401, 422)
+CLASSES: tuple[Label, ...] = tuple(("valid", "message", f"class {number}") for number in range(30))
+
+Which = Callable[[Observation], bool]
+
+
+def run_of(size: int, chance: Random) -> list[Observation]:
+    """Observations of a run in which every trait varies."""
+    return [
+        Observation(
+            number,
+            f"case-{number}",
+            chance.choice(KINDS),
+            chance.choice(ASPECTS),
+            chance.choice((None, "message", "phone_number", "amount")),
+            fell_short=False,
+            keyword=chance.choice((None, "pattern", "type")),
+            command="sms",
+            status=chance.choice(STATUSES),
+            outcome=chance.choice(CODES),
+        )
+        for number in range(1, size + 1)
+    ]
+
+
+def classes_of(size: int, chance: Random) -> dict[int, tuple[Label, ...]]:
+    """The classes of payloads of each: a few, as texts have them."""
+    return {number: tuple(chance.sample(CLASSES, 4)) for number in range(1, size + 1)}
+
+
+def failing(observations: list[Observation], which: Which) -> list[Observation]:
+    """The same, of which those fell short."""
+    return [
+        Observation(
+            o.number, o.case_id, o.kind, o.aspect, o.member, which(o), o.keyword, o.command, o.status, o.outcome
+        )
+        for o in observations
+    ]
+
+
+@pytest.mark.parametrize("rate", [0.05, 0.1, 0.2, 0.3])
+def test_chance_is_hardly_ever_taken_for_a_cause(rate: float) -> None:
+    """Of 200 runs whose failures are random none may claim a dependence, give or take the error rate."""
+    claims = 0
+    for seed in range(200):
+        chance = Random(f"{rate}/{seed}")
+        seen = failing(run_of(160, chance), lambda _, chance=chance: chance.random() < rate)  # type: ignore[misc]
+        failed = sum(o.fell_short for o in seen)
+        pattern = pattern_of_run(
+            seen, failed, len(seen), PatternContext(FORM, None, classes_of(160, chance), "result_code")
+        )
+        claims += bool(pattern.claim) or pattern.kind is not Dependence.UNTOLD
+        assert f"{failed} of 160" in pattern.text
+    # With one claim in a thousand runs, more than three of 200 are seen once in 10,000 such tests.
+    assert claims <= 3
+
+
+TOLD: list[tuple[Which, str]] = [
+    (lambda o: o.outcome == "500", "always where result_code is 500"),
+    (lambda o: o.kind is Kind.MALFORMED, "always where kind is malformed"),
+    (lambda o: o.aspect == "unicode", "always where aspect is unicode"),
+    (lambda o: o.member == "amount", "always where the broken member is amount"),
+    (lambda o: o.keyword == "type", "always where the broken keyword is type"),
+    (lambda o: o.status == 422, "always where the HTTP status is 422"),
+    (lambda o: o.kind in (Kind.BROKEN, Kind.MALFORMED), "always where kind is broken or malformed"),
+]
+
+
+@pytest.mark.parametrize(("which", "words"), TOLD, ids=[words for _, words in TOLD])
+def test_what_always_fails_is_told_with_its_numbers(which: Which, words: str) -> None:
+    """And with those elsewhere."""
+    chance = Random(words)
+    seen = failing(run_of(160, chance), which)
+    failed = sum(o.fell_short for o in seen)
+
+    pattern = pattern_of_run(seen, failed, 160, PatternContext(FORM, None, classes_of(160, chance), "result_code"))
+
+    assert f"{words}: {failed} of {failed} (0 of {160 - failed} elsewhere)" == pattern.text
+
+
+def test_a_class_of_payloads_is_told_and_looked_into() -> None:
+    """It may be brought down to less."""
+    chance = Random(1)
+    classes = classes_of(160, chance)
+    seen = failing(run_of(160, chance), lambda o: CLASSES[7] in classes[o.number])
+    failed = sum(o.fell_short for o in seen)
+
+    pattern = pattern_of_run(seen, failed, 160, PatternContext("", None, classes))
+
+    words = f"always where message is of the class “class 7”: {failed} of {failed} (0 of {160 - failed} elsewhere)"
+    assert (Dependence.PAYLOAD, words, True) == (pattern.kind, pattern.text, pattern.open)
+
+
+def test_a_part_of_those_with_a_trait_is_intermittent() -> None:
+    """That it is seen there alone is said, too."""
+    chance = Random(2)
+    seen = failing(run_of(160, chance), lambda o: o.outcome == "500" and o.number % 3 > 0)
+    failed, inside = sum(o.fell_short for o in seen), sum(o.outcome == "500" for o in seen)
+
+    pattern = pattern_of_run(seen, failed, 160, PatternContext(FORM, outcome="result_code"))
+
+    elsewhere = f"0 of {160 - inside} elsewhere"
+    words = f"intermittent, only where result_code is 500: {failed} of {inside} ({elsewhere})"
+    assert (Dependence.INTERMITTENT, words) == (pattern.kind, pattern.text)
+
+
+@pytest.mark.parametrize(
+    ("area", "pointer", "which"),
+    [
+        ("", None, lambda o: o.status == 422),
+        (FORM, "/result_code", lambda o: o.outcome == "500"),
+    ],
+)
+def test_what_was_judged_explains_nothing(area: str, pointer: str | None, which: Which) -> None:
+    """A request that is refused fails where it is refused; a result_code is wrong where it is that."""
+    seen = failing(run_of(160, Random(3)), which)
+
+    assert set_apart(seen, {}, area, pointer=pointer, outcome="result_code") is None
+
+
+@pytest.mark.parametrize("size", [3, 4, 5, 8])
+def test_few_observations_support_no_claim(size: int) -> None:
+    """However well a trait fits them."""
+    for ill in range(1, size):
+        seen = failing(run_of(size, Random(size)), lambda o, ill=ill: o.number <= ill)  # type: ignore[misc]
+        assert set_apart(seen, {}, FORM) is None
+
+
+# --- The tests behind it
+
+
+@given(st.integers(1, 30), st.integers(1, 30), st.integers(1, 30), st.integers(1, 30))
+def test_above_is_the_tail_of_the_hypergeometric_distribution(a: int, b: int, c: int, d: int) -> None:
+    """Counted out; only for more than are to be expected."""
+    inside, ill, of = a + b, a + c, a + b + c + d
+    if a * of <= ill * inside:
+        assert 1.0 == above(a, inside, ill, of)
+        return
+    ways = sum(comb(inside, n) * comb(of - inside, ill - n) for n in range(a, min(inside, ill) + 1))
+    assert above(a, inside, ill, of) == pytest.approx(ways / comb(of, ill), rel=1e-6)
+
+
+@given(st.integers(2, 5), st.integers(3, 14))
+def test_regular_counts_the_rows_of_one_distance(hits: int, length: int) -> None:
+    """Those that are complete, out of all that have as many."""
+    rows = sum(len(range(first, length + 1, step)) == hits for step in range(2, length) for first in range(1, step + 1))
+    if hits <= length:
+        assert regular(hits, length) == pytest.approx(rows / comb(length, hits))
+
+
+def test_split_is_below_the_error_rate_where_a_find_is_confirmed() -> None:
+    """Three and two of each are what an inquiry sends in the least: enough at any rate of the run."""
+    assert all(split(5, 5, failed, 1_000) <= ERROR_RATE for failed in range(1_001))
+    assert ERROR_RATE < split(2, 3, 17, 160)

@@ -1,0 +1,65 @@
+"""Reports as they are meant to look, kept in tests/data/golden: `tests/support/golden_files.py` writes them anew.
+
+CASES       name of the file → what makes it, of a result with every verdict in it
+golden      what the file holds
+comparable  what was made, without what every release and every edition of the catalogue changes
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from io import StringIO
+from pathlib import Path
+
+from made_result import result_of
+from rich.console import Console
+
+from conformance import __version__
+from conformance.contract.contract import statum
+from conformance.reports.junit import junit
+from conformance.reports.result import Result
+from conformance.reports.sarif import sarif
+from conformance.reports.summary import summary, workflow_commands
+from conformance.reports.terminal import show, show_observed
+
+FOLDER = Path(__file__).parents[1] / "data" / "golden"
+
+REPORT = Path("reports/report.html")
+
+
+def printed(result: Result, width: int, *, verbose: bool = False) -> bytes:
+    """What a terminal of that width shows of a result, without colours and the blanks that fill lines up."""
+    file = StringIO()
+    console = Console(file=file, width=width, markup=False, emoji=False, highlight=False)
+    if verbose:
+        show_observed(result, console)
+    show(result, console, REPORT)
+    return "".join(f"{line.rstrip()}\n" for line in file.getvalue().splitlines()).encode()
+
+
+CASES: Mapping[str, Callable[[Result], bytes]] = {
+    "summary.md": summary,
+    "report.sarif": sarif,
+    "junit.xml": junit,
+    "terminal-60.txt": partial(printed, width=60),
+    "terminal-100.txt": partial(printed, width=100),
+    "terminal-60-verbose.txt": partial(printed, width=60, verbose=True),
+    "annotations.txt": lambda result: "".join(f"{line}\n" for line in workflow_commands(result.report)).encode(),
+}
+
+
+def golden(name: str) -> str:
+    """The content of a golden file."""
+    return (FOLDER / name).read_text(encoding="utf-8")
+
+
+def comparable(content: bytes) -> str:
+    """As text, with VERSION and CATALOGUE for what they are now."""
+    return content.decode().replace(statum().catalogue.digest, "CATALOGUE").replace(__version__, "VERSION")
+
+
+if __name__ == "__main__":
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    for name, make in CASES.items():
+        (FOLDER / name).write_text(comparable(make(result_of())), encoding="utf-8")

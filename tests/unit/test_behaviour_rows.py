@@ -1,0 +1,164 @@
+"""The rows of behaviours.toml: what is wrong with one is told in a line, and every word of them does something."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from contract_edits import copy_of_statum
+from mock_rig import CALLBACKS, request
+
+from conformance.contract.behaviours import CHOOSING, Change
+from conformance.contract.contract import Contract, statum
+from conformance.contract.schema_set import FORMATS
+from conformance.mock.account import Account
+from conformance.mock.behaviour import Behaviour, Ending, Form
+from conformance.mock.changes import changed_by
+from conformance.mock.gateway import Gateway, Reaction
+from conformance.model.errors import UsageError
+
+WORDS = frozenset(FORMATS.schema("behaviours")["$defs"]["change"]["properties"])
+
+ROW = '[[behaviour]]\nname = "own"\nsummary = "of its own"\n'
+
+WRONG: list[tuple[str, str]] = [
+    (
+        f'{ROW}breaks = ["RSP-01"]\nchanges = [{{ remov = "code" }}]\n',
+        r"remov is no key of this table; expected a word of docs/contract-folder.md \(hint: did you mean remove",
+    ),
+    (f'{ROW}breaks = ["RSP-01"]\nchanges = [{{ every = 3 }}]\n', "a table that changes nothing"),
+    (
+        f'{ROW}breaks = ["RSP-01"]\nchanges = [{{ to = "all", remove = "id" }}]\n',
+        "to is 'all'; expected one of request",
+    ),
+    (f'{ROW}breaks = ["RSP-01"]\nchanges = [{{ ending = "later" }}]\n', "ending is 'later'; expected one of before"),
+    (
+        f'{ROW}breaks = ["RSP-01"]\nchanges = [{{ retype = {{ id = "text" }} }}]\n',
+        "retype.id is 'text'; expected array or string",
+    ),
+    (f'{ROW}breaks = ["RSP-01"]\nchanges = [{{ also = {{ ofter = 1 }} }}]\n', "also.ofter is no key of this table"),
+    (
+        f'{ROW}breaks = ["RSP-01"]\nchanges = [{{ matches = {{ a = "(" }}, wrap = true }}]\n',
+        r"matches.a is '\(', which is no regular expression",
+    ),
+    (f"{ROW}lawful = true\n", "changes is missing"),
+    (f'{ROW}breaks = ["RSP-01", "RSP-02"]\n', "changes is missing"),
+    (f"{ROW}changes = [{{ wrap = true }}]\n", "breaks is missing; expected the requirements that fall with it"),
+    (f'{ROW}breaks = ["RSP-1"]\n', "breaks names 'RSP-1'; expected a requirement of requirements.toml"),
+    (f'{ROW}breaks = ["RSP-01"]\nlawfull = false\n', "lawfull is no key of this table; expected name, summary, lawful"),
+    (f'{ROW}breaks = ["RSP-01"]\n{ROW}breaks = ["RSP-01"]\n', "name of a behaviour is 'own' twice"),
+    (
+        '[[scenario]]\nname = "a"\nsummary = "b"\nwaits = "long"\nchanges = [{ status = 429 }]\n',
+        "waits is 'long'; expected seconds or date",
+    ),
+    ('[[scenario]]\nname = "a"\nsummary = "b"\nchanges = [{ status = 429 }]\n' * 2, "name of a scenario is 'a' twice"),
+    ('[[scenario]]\nname = "a"\nsummary = "b"\n', "changes is missing; expected what becomes of the answers"),
+    ('[[failure]]\noutcome = "1"\n', "reason is missing"),
+    ('[[numbers]]\nending = "1"\n', "numbers is no key of this table; expected failure, behaviour, number, scenario"),
+]
+
+
+@pytest.mark.parametrize(("text", "told"), WRONG, ids=[told[:30] for _, told in WRONG])
+def test_what_is_wrong_with_a_row_is_told_in_a_line(tmp_path: Path, text: str, told: str) -> None:
+    """The file, the line, what is there and what is expected."""
+    folder = copy_of_statum(tmp_path)
+    (folder / "behaviours.toml").write_text(f"# rows\n{text}", "utf-8")
+    with pytest.raises(UsageError, match=rf"behaviours.toml:\d+: .*{told}"):
+        Contract.load(folder)
+
+
+def answered(*changes: dict[str, Any], behaviour: Behaviour | None = None) -> Reaction:
+    """What a gateway with these changes answers to the documented sms."""
+    change = changed_by([Change.from_entry(each) for each in changes])
+    return Gateway(Account.sample(CALLBACKS), change(behaviour or Behaviour())).answer(request("sms"), 0.0)
+
+
+DONE: dict[str, tuple[dict[str, Any], Any]] = {
+    "set": ({"set": {"reason": "x", "/a": 1}}, lambda reply: reply.content["a"] == 1),
+    "set, as JSON": ({"set": '{"/a": null}'}, lambda reply: reply.content["a"] is None),
+    "remove": ({"remove": ["reason", "id"]}, lambda reply: list(reply.content) == ["status_code"]),
+    "keep": ({"keep": ["id"]}, lambda reply: list(reply.content) == ["request_id"]),
+    "retype": ({"retype": {"code": "array"}}, lambda reply: reply.content["status_code"] == [200]),
+    "respell": ({"respell": {"reason": "upper"}}, lambda reply: reply.content["description"].isupper()),
+    "rename": ({"rename": {"id": "/requestId"}}, lambda reply: "requestId" in reply.content),
+    "wrap": ({"wrap": True}, lambda reply: isinstance(reply.content, list)),
+    "empty": ({"empty": True}, lambda reply: reply.content == {}),
+    "twice": ({"twice": {"/a": [1, 2]}}, lambda reply: reply.raw.count(b'"a"') == 2),
+    "body": ({"body": "{id}"}, lambda reply: len(reply.raw) == 32),
+    "cut": ({"cut": "half"}, lambda reply: not reply.raw.endswith(b"}")),
+    "quotes": ({"quotes": True}, lambda reply: reply.raw.startswith(b"{'")),
+    "mark": ({"mark": True}, lambda reply: reply.raw.startswith(b"\xef\xbb\xbf{")),
+    "layout": ({"layout": "indented"}, lambda reply: b"\n" in reply.raw),
+    "page": ({"status": 502, "page": True}, lambda reply: b"502 Bad Gateway" in reply.raw),
+    "media_type": ({"media_type": "text/x"}, lambda reply: ("Content-Type", "text/x") in reply.headers),
+    "header": ({"header": {"X": "1", "Content-Type": ""}}, lambda reply: reply.headers == (("X", "1"),)),
+    "status": ({"status": 418}, lambda reply: reply.status == 418),
+    "ending": ({"ending": "never"}, lambda reply: reply.ending is Ending.NEVER),
+    "drip_every_s": ({"ending": "dripping", "drip_every_s": 9}, lambda reply: reply.drip_every_s == 9),
+    "followed": ({"followed": True}, lambda reply: b"second-1" in reply.beyond),
+    "after_s": ({"after_s": 2.0}, lambda reply: reply.after_s == 2.0),
+}
+
+
+def test_a_word_changes_an_answer() -> None:
+    """The others stay as they were: a refused one is none of the successes."""
+    wrong = []
+    for word, (entry, done) in DONE.items():
+        reply = answered({"to": "response.success", **entry}).reply
+        other = answered({"to": "response.error", **entry}).reply
+        if not done(reply) or answered().reply != other:
+            wrong.append((word, reply, other))
+    assert [] == wrong
+
+
+TOLD: dict[str, tuple[dict[str, Any], Any]] = {
+    "drop": ({"drop": True}, lambda sent: not sent),
+    "also": ({"also": {"after_s": 1.0}}, lambda sent: [0.0, 1.0] == [d.after_s for d in sent]),
+    "also, twice": ({"also": [{}, {}]}, lambda sent: len(sent) == 3),
+    "before": ({"before": {"method": "GET"}}, lambda sent: ["GET", "POST"] == [d.method for d in sent]),
+    "contradict": ({"contradict": True}, lambda sent: sent[0].content["result_code"] == "500"),
+    "before_answer": ({"before_answer": True}, lambda sent: sent[0].before_answer),
+    "method": ({"method": "PUT"}, lambda sent: sent[0].method == "PUT"),
+    "in_query": ({"in_query": True}, lambda sent: "result_code=200" in sent[0].url),
+    "callback": ({"callback": "another product"}, lambda sent: sent[0].url == CALLBACKS["airtime"]),
+    "form": ({"form": "chunked"}, lambda sent: sent[0].form is Form.CHUNKED),
+}
+
+
+def test_a_word_changes_notifications() -> None:
+    """Those of successes; there is none of a failure here."""
+    wrong = []
+    for word, (entry, done) in TOLD.items():
+        deliveries = answered({"to": "notification.success", **entry}).deliveries
+        others = answered({"to": "notification.failure", **entry}).deliveries
+        if not done(deliveries) or answered().deliveries != others:
+            wrong.append((word, deliveries, others))
+    assert [] == wrong
+
+
+def test_every_word_is_in_use() -> None:
+    """What nobody tries and no row of Statum's has is no part of the vocabulary."""
+    contract = statum().behaviours
+    rows = (*contract.rows, *contract.numbers, *contract.scenarios)
+    used = {word for row in rows for change in row.changes for word in change.actions}
+    assert WORDS - {*CHOOSING} <= used | {word.partition(",")[0] for word in (*DONE, *TOLD)}
+
+
+def test_every_word_that_chooses_has_a_meaning() -> None:
+    """The documentation is made of them."""
+    assert set() == {*CHOOSING} - WORDS
+
+
+def test_texts_are_filled_in() -> None:
+    """In whatever is text, however deep."""
+    change = changed_by([Change.from_entry({"set": {"reason": "[{nonce}]", "/a": ["{nonce}"]}})], {"nonce": "7f"})
+    content = Gateway(Account.sample(), change(Behaviour())).answer(request("sms"), 0.0).reply.content
+    assert ("[7f]", ["7f"]) == (content["description"], content["a"])
+
+
+def test_a_count_begins_anew_for_each_behaviour() -> None:
+    """A change is data: two gateways that have it do not count together."""
+    change = changed_by([Change.from_entry({"every": 2, "status": 418})])
+    gateways = [Gateway(Account.sample(), change(Behaviour())) for _ in range(2)]
+    assert [200, 200, 418, 418] == [g.answer(request("sms"), 0.0).reply.status for _ in range(2) for g in gateways]

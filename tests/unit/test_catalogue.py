@@ -1,0 +1,194 @@
+"""The requirements catalogue: readable, valid against its schema, and true to the words that it quotes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tomllib
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conformance.contract.contract import statum
+from conformance.contract.requirements import Actor, Basis, Level, Requirement
+from conformance.contract.schema_set import FORMATS, built_in
+
+COMMANDS = statum().commands
+
+ENTRIES: list[dict[str, Any]] = tomllib.loads((built_in("statum") / "requirements.toml").read_text(encoding="utf-8"))[
+    "requirement"
+]
+
+# How the file was made is told in it: the guide's prose is not ours to publish, its digests are enough to check by.
+SEED_DIGESTS = frozenset(
+    json.loads((Path(__file__).parents[1] / "data" / "seed_sentences.json").read_text(encoding="utf-8"))["digests"]
+)
+
+ENTRY: dict[str, Any] = {
+    "id": "ABC-01",
+    "level": "MUST",
+    "actor": "gateway",
+    "title": "Something holds.",
+    "source": "docs",
+    "basis": "docs",
+    "fact": "The documents say so.",
+    "commands": "all",
+}
+
+# What nobody has to write down for it to bind.
+LOSSES = {Basis.MONEY, Basis.CREDENTIALS}
+
+
+def digest(quote: str) -> str:
+    """The digest of a quote, as the seed's sentences were digested."""
+    return hashlib.sha256(" ".join(quote.split()).encode()).hexdigest()
+
+
+def test_catalogue_loads_every_entry_in_order() -> None:
+    """Nothing is dropped between the file and the values."""
+    assert [entry["id"] for entry in ENTRIES] == [requirement.id for requirement in statum().catalogue.requirements]
+    assert ENTRIES
+
+
+def test_every_entry_is_valid_against_the_schema() -> None:
+    """`schemas/formats/requirement.json` describes the file as it is."""
+    assert [] == [(entry["id"], v) for entry in ENTRIES for v in FORMATS.violations("requirement", entry)]
+
+
+def test_ids_are_unique() -> None:
+    """An id names one requirement."""
+    assert [] == [name for name, count in Counter(entry["id"] for entry in ENTRIES).items() if count > 1]
+
+
+def test_every_quote_is_verbatim() -> None:
+    """A quote is one to three whole sentences, a table row or a sample line of the seed, letter by letter."""
+    quotes = [(entry["id"], entry["quote"]) for entry in ENTRIES if entry["source"] == "seed"]
+
+    assert quotes
+    assert [] == [(id_, quote) for id_, quote in quotes if digest(quote) not in SEED_DIGESTS]
+
+
+@pytest.mark.parametrize(
+    "quote",
+    [
+        "The request_id field uniquely identifies the request",
+        "The request_id field uniquely identifies a request within the gateway.",
+        "the request_id field uniquely identifies the request within the gateway.",
+        "",
+    ],
+    ids=["cut short", "one word changed", "another case", "empty"],
+)
+def test_quote_that_is_not_verbatim_is_seen(quote: str) -> None:
+    """The digests tell a quote from something like it."""
+    assert digest(quote) not in SEED_DIGESTS
+
+
+def test_every_must_rests_on_a_source_or_on_a_loss() -> None:
+    """A MUST has a sentence of the seed, a documented fact with its place, or money and credentials at stake."""
+    unfounded = [
+        r.id
+        for r in statum().catalogue.requirements
+        if r.level is Level.MUST
+        and not (r.quote or (r.basis in LOSSES and r.fact) or (r.basis is Basis.DOCS and r.section))
+    ]
+
+    assert [] == unfounded
+
+
+def test_every_gateway_requirement_that_is_not_excluded_is_judged() -> None:
+    """One verdict for each of its commands, none for an excluded one."""
+    expected = [
+        (requirement.id, command)
+        for requirement in statum().catalogue.requirements
+        if requirement.actor is Actor.GATEWAY and not requirement.excluded
+        for command in requirement.commands
+    ]
+
+    judged = [
+        (requirement.id, command)
+        for requirement, command in statum().catalogue.judged(
+            Actor.GATEWAY, (*COMMANDS.values(), *statum().unsolicited.values())
+        )
+    ]
+
+    assert expected == judged
+
+
+def test_digest_names_the_edition() -> None:
+    """Reports name the catalogue by the digest of its file."""
+    raw = (built_in("statum") / "requirements.toml").read_bytes()
+
+    assert f"sha256:{hashlib.sha256(raw).hexdigest()}" == statum().catalogue.digest
+
+
+def test_well_formed_entry_is_read() -> None:
+    """The entry that the cases below spoil is itself good."""
+    assert "ABC-01" == Requirement.from_entry(ENTRY, COMMANDS, {}).id
+    assert [] == FORMATS.violations("requirement", ENTRY)
+
+
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        ({"colour": "red"}, "colour"),
+        ({"level": "MAY"}, "MAY"),
+        ({"shared_level": "MAY"}, "MAY"),
+        ({"actor": "operator"}, "operator"),
+        ({"commands": "some"}, "some"),
+        ({"basis": "habit"}, "habit"),
+        ({"basis": "practice"}, "SHOULD"),
+        ({"basis": "practice", "level": "SHOULD", "shared_level": "MUST"}, "SHOULD"),
+        ({"basis": "seed"}, "quote"),
+        ({"source": "seed"}, "/source"),
+        ({"quote": "Words that are not of the seed."}, "quote"),
+        ({"source": "seed", "basis": "seed", "quote": "Words of the seed."}, "fact"),
+        ({"fact": None}, "fact"),
+    ],
+    ids=[
+        "unknown key",
+        "unknown level",
+        "unknown shared level",
+        "unknown actor",
+        "unknown group of commands",
+        "unknown basis",
+        "a MUST that rests on practice",
+        "a MUST that rests on practice where the account is exclusive",
+        "basis seed without quote",
+        "source seed beside another basis",
+        "quote without seed",
+        "fact beside a quote",
+        "docs without a fact",
+    ],
+)
+def test_spoilt_entry_breaks_the_schema(change: dict[str, Any], word: str) -> None:
+    """And it is named by what is wrong with it."""
+    broken = FORMATS.violations("requirement", ENTRY | change)
+
+    assert [] != [each for each in broken if word in f"{each.pointer} {each.message}"]
+
+
+def test_an_entry_without_a_required_key_breaks_the_schema() -> None:
+    """No key has a silent default that changes what is judged."""
+    keys = ["id", "level", "actor", "title", "source", "basis", "commands"]
+    told = {
+        key: [
+            (v.pointer, v.keyword)
+            for v in FORMATS.violations("requirement", {name: value for name, value in ENTRY.items() if name != key})
+        ]
+        for key in keys
+    }
+
+    assert {key: [(f"/{key}", "required")] for key in keys} == told
+
+
+def test_an_id_of_another_form_is_not_valid() -> None:
+    """Ids are three capitals, a dash and two digits."""
+    names = ["abc-01", "ABC-1", "ABCD-01", "ABC_01", "ABC-01\n"]
+    told = {
+        name: [(v.pointer, v.keyword) for v in FORMATS.violations("requirement", ENTRY | {"id": name})]
+        for name in names
+    }
+
+    assert {name: [("/id", "pattern")] for name in names} == told

@@ -1,0 +1,216 @@
+"""Drawing from a strategy: decided by the seed alone, wherever and beside whatever it happens."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import subprocess
+import sys
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.strategies import SearchStrategy
+
+from conformance.model.errors import SuiteError
+from conformance.payloads.hypothesis_backend import SeededProvider, draw
+
+CHECKOUT = Path(__file__).parents[2]
+
+SOME: SearchStrategy[object] = st.tuples(
+    st.integers(5, 10_000),
+    st.booleans(),
+    st.binary(max_size=40),
+    st.sampled_from("abc"),
+    st.floats(0, 1),
+    st.lists(st.integers()),
+)
+
+# Prints what is drawn from every request schema, in a directory that is full of things for Hypothesis to find.
+PROGRAM = """
+import hashlib, json, sys
+sys.path.insert(0, "")
+import bait
+from conformance.contract.contract import statum
+from conformance.payloads.invalid import broken_payloads, open_payloads
+from conformance.payloads.addressees import Constraints
+from conformance.payloads.valid import fresh_payloads, valid_payloads
+
+bodies = []
+for command in statum().commands.values():
+    valid = valid_payloads(statum(), command, Constraints(), 40, 7)
+    fresh = fresh_payloads(statum(), command, Constraints(), 10, 7, valid)
+    broken = broken_payloads(statum(), command, fresh[0].members, 20, 7)
+    open_ones = open_payloads(statum(), command, fresh[1].members)
+    bodies += [each.body.hex() for each in (*valid, *fresh, *broken, *open_ones)]
+print(len(bodies), hashlib.sha256(json.dumps(bodies).encode()).hexdigest())
+"""
+
+
+def run_in(directory: Path, hash_seed: str, bait: str) -> str:
+    """What PROGRAM prints in `directory`, with `bait` as the code that lies there."""
+    directory.mkdir()
+    (directory / "bait.py").write_text(bait, encoding="utf-8")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("HYPOTHESIS")}
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", PROGRAM],
+        cwd=directory,
+        env={**environment, "PYTHONHASHSEED": hash_seed, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": str(CHECKOUT)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout
+
+
+def test_processes_agree_and_leave_nothing_behind(tmp_path: Path) -> None:
+    """Neither the hash seed, the directory nor the code in it changes a byte, and no folder stays."""
+    first = run_in(tmp_path / "first", "1", "NUMBER = 254700000001\nWORD = 'Statum'\n")
+    second = run_in(tmp_path / "second", "2", "NUMBER = 4711\nWORD = 'Jambo'\nOTHERS = [b'x', 2.5]\n")
+
+    assert first == second
+    assert ["bait.py"] == [path.name for path in (tmp_path / "first").iterdir()]
+    assert ["bait.py"] == [path.name for path in (tmp_path / "second").iterdir()]
+
+
+def test_a_seed_gives_the_same_values_again() -> None:
+    """What was drawn before leaves no trace in what is drawn after."""
+    before = draw(SOME, 50, 1)
+    draw(SOME, 30, 2)
+
+    assert before == draw(SOME, 50, 1)
+
+
+def test_seeds_differ() -> None:
+    """Another seed gives other values."""
+    assert draw(SOME, 10, 1) != draw(SOME, 10, 2)
+
+
+@pytest.mark.parametrize("count", [0, 1, 3, 4, 5, 101])
+def test_as_many_as_asked_for(count: int) -> None:
+    """Neither more nor fewer, also where they do not fill an example."""
+    assert count == len(draw(SOME, count, 1))
+
+
+def test_a_strategy_without_choices() -> None:
+    """What can only be one thing is that thing, as often as wanted."""
+    assert [{}] * 9 == draw(st.fixed_dictionaries({}), 9, 1)
+
+
+def test_the_simplest_value_does_not_come_first() -> None:
+    """Hypothesis begins with the simplest example; that one is not the seed's."""
+    firsts = {draw(st.integers(0, 10**9), 1, seed)[0] for seed in range(20)}
+
+    assert len(firsts) > 10
+
+
+def test_works_in_threads() -> None:
+    """Draws side by side do not see each other."""
+    with ThreadPoolExecutor(4) as pool:
+        drawn = list(pool.map(lambda seed: draw(SOME, 20, seed), range(8)))
+
+    assert [draw(SOME, 20, seed) for seed in range(8)] == drawn
+
+
+EXPECTED_INSIDE = [draw(SOME, 6, seed) for seed in range(4)]
+
+
+@given(st.integers(0, 3))
+def test_works_inside_another_hypothesis_test(seed: int) -> None:
+    """An outer test of Hypothesis neither disturbs a draw nor feeds it."""
+    assert EXPECTED_INSIDE[seed] == draw(SOME, 6, seed)
+
+
+@pytest.mark.parametrize(
+    "strategy",
+    [
+        pytest.param(st.nothing(), id="nothing"),
+        pytest.param(st.integers().filter(lambda _: False), id="filtered-away"),
+        pytest.param(st.binary(min_size=9_000, max_size=9_000), id="too-large"),
+    ],
+)
+def test_a_strategy_that_gives_nothing_is_an_error(strategy: SearchStrategy[object]) -> None:
+    """Silence would mean weak tests."""
+    with pytest.raises(SuiteError):
+        draw(strategy, 3, 1)
+
+
+def test_large_values_are_drawn_one_by_one() -> None:
+    """Values of which several do not fit into one example still come."""
+    assert [5_000] * 5 == [len(value) for value in draw(st.binary(min_size=5_000, max_size=5_000), 5, 1)]
+
+
+def test_an_error_in_a_strategy_is_seen() -> None:
+    """What goes wrong while a value is made is not swallowed."""
+
+    def broken(_: int) -> int:
+        raise LookupError("broken strategy")
+
+    with pytest.raises(LookupError, match="broken strategy"):
+        draw(st.integers().map(broken), 3, 1)
+
+
+def test_the_backend_is_of_no_use_without_a_draw() -> None:
+    """Without a seed there is nothing to decide by."""
+    with pytest.raises(SuiteError, match="outside draw"):
+        SeededProvider(None)
+
+
+def test_ends_of_a_range_are_hit() -> None:
+    """Both ends of a wide range turn up among a hundred values, and most values are within."""
+    drawn = Counter(draw(st.integers(5, 10_000), 100, 1))
+
+    assert drawn[5] > 0
+    assert drawn[10_000] > 0
+    assert len(drawn) > 60
+
+
+def test_lengths_span_their_range() -> None:
+    """Lengths are drawn from the whole range and its two ends."""
+    lengths = Counter(len(value) for value in draw(st.binary(min_size=1, max_size=160), 200, 1))
+
+    assert lengths[1] > 1
+    assert lengths[160] > 1
+    assert len(lengths) > 60
+
+
+@pytest.mark.parametrize(
+    ("strategy", "holds"),
+    [
+        (st.integers(min_value=3), lambda value: value >= 3),
+        (st.integers(max_value=-3), lambda value: value <= -3),
+        (st.integers(-5, 2**80), lambda value: -5 <= value <= 2**80),
+        (st.floats(0.25, 0.5), lambda value: 0.25 <= value <= 0.5),
+        (st.floats(-0.5, -0.25), lambda value: -0.5 <= value <= -0.25),
+        (st.floats(2.0**70, 2.0**71), lambda value: 2.0**70 <= value <= 2.0**71),
+        (st.floats(max_value=-(2.0**70), allow_infinity=False), lambda value: value <= -(2.0**70)),
+        (st.floats(0, 5e-308, allow_subnormal=False), lambda value: value == 0 or value >= sys.float_info.min),
+        (st.floats(-5e-308, 0, allow_subnormal=False), lambda value: value == 0 or value <= -sys.float_info.min),
+        (st.floats(allow_nan=False, allow_infinity=False), math.isfinite),
+        (st.text("ab", max_size=7), lambda value: set(value) <= set("ab") and len(value) <= 7),
+        (st.text("ab"), lambda value: set(value) <= set("ab")),
+        (st.binary(min_size=2, max_size=3), lambda value: len(value) in (2, 3)),
+        (st.lists(st.booleans(), min_size=1, max_size=4), lambda value: 1 <= len(value) <= 4),
+    ],
+)
+def test_bounds_are_kept(strategy: SearchStrategy[object], holds: object) -> None:
+    """Every kind of choice stays within what the strategy allows, and is not always the same."""
+    drawn = draw(strategy, 80, 1)
+
+    assert callable(holds)
+    assert [] == [value for value in drawn if not holds(value)]
+    assert len({json.dumps(value, default=repr) for value in drawn}) > 1
+
+
+def test_nothing_is_left_with_the_garbage_collector() -> None:
+    """A Ctrl-C that comes in one of its callbacks is dropped by Python, and the run would go on as if nothing were."""
+    script = "import gc; from hypothesis import strategies as st; "
+    script += "from conformance.payloads.hypothesis_backend import draw; "
+    script += "before = list(gc.callbacks); draw(st.integers(), 3, 1); print(before == gc.callbacks)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=CHECKOUT)
+
+    assert "True" == done.stdout.strip()
