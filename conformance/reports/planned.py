@@ -1,8 +1,4 @@
-"""What a run would send, before anything is sent: for whoever has to pay for it.
-
-show_plan       as a table
-plan_document   as a value, with every request
-"""
+"""The plan of a run, before anything is sent: for whoever has to pay for it."""
 
 from __future__ import annotations
 
@@ -70,7 +66,7 @@ def _case(case: Case, contract: Contract) -> dict[str, Any]:
 
 
 def _totals(cases: Sequence[Case], bounds: RunLimits, contract: Contract) -> dict[str, int]:
-    """How many are sent, accepted and paid for: by a gateway that keeps the contract, and at most by any."""
+    """How many requests are sent, accepted and paid for: by a gateway that keeps the contract, and at most."""
     paid = [case for case in cases if not has_to_be_refused(case)]
     spend, all_spend = (sum(amount_of(case.request, contract) for case in some) for some in (paid, cases))
     return {
@@ -94,8 +90,6 @@ def show_plan(plan: Plan, settings: Settings, console: Console) -> None:
 
 
 def _accepted(row: Mapping[str, Any], contract: Contract) -> str:
-    """What may be accepted, and for how much."""
-
     def for_money(amount: int) -> str:
         if amount >= NO_LIMIT:
             return " for any amount"

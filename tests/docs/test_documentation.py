@@ -113,6 +113,11 @@ def test_what_is_not_run_exists() -> None:
     assert [] == [unrun.command for unrun in NOT_RUN if not re.search(unrun.proof, MAKEFILE, re.MULTILINE)]
 
 
+def test_the_schema_of_the_configuration_file_is_that_of_the_options() -> None:
+    """Mend with: python docs/regenerate.py."""
+    assert regenerate.configuration_schema() == FORMATS.schema("configuration")
+
+
 def test_every_block_is_run_or_cannot_be() -> None:
     """A block of code outside any session would be a promise that nobody tries."""
     untried = [
