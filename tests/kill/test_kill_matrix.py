@@ -32,7 +32,7 @@ MAX_EXAMPLES = 4
 NOWHERE = "http://gateway.invalid/api/v2"
 # Short, for each fault that loses a notification makes its run wait so long; still a hundred times what the mock needs.
 NOTIFY_WITHIN_S = 2.0
-# Where nothing touches notifications all of them arrive, so the run waits no longer, and a busy machine is not blamed.
+# Where nothing touches notifications all of them arrive, so no run waits longer; a busy machine is not at fault.
 UNTOUCHED_WITHIN_S = 10.0
 
 
