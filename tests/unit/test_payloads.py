@@ -20,7 +20,8 @@ from conformance.model.untrusted import parse_json
 from conformance.payloads import sms_segments, valid
 from conformance.payloads.addressees import Constraints
 from conformance.payloads.classes import Written, classes_of_members
-from conformance.payloads.valid import ValidPayload, documented_range, fresh_payloads, valid_payloads
+from conformance.payloads.labels import documented_range
+from conformance.payloads.valid import ValidPayload, fresh_payloads, valid_payloads
 
 COMMANDS = statum().commands
 SCHEMAS = statum().schemas
