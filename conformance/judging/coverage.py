@@ -1,12 +1,8 @@
-"""Which classes of payloads a run has exercised, counted on the bytes that were sent: the basis of the verdicts.
+"""The classes of payloads that a run has exercised, counted on the bytes that were sent.
 
-    Covered         a class of payloads, how much of it was sent, and how much of that was accepted
-    Coverage        counts all classes of the commands of a run, as its answers are read
-    CallCoverage    the same of a client: which classes it was asked to send, and how much of them arrived
-
-Three kinds of classes: of values that are `valid` (by command and member), of `broken` payloads and bodies that have to
-be refused (by the keyword that a member breaks, by how a body is no JSON), and of `open` ones. The classes are data of
-the schemas and of `conformance.payloads`; a payload counts for every class that it is in, whatever it was made for.
+There are three kinds of classes: of `valid` values (by command and member), of `broken` payloads and bodies, which have
+to be refused (by the violated keyword of a member, by the JSON defect of a body), and of `open` ones. The schemas and
+`conformance.payloads` define the classes; a payload counts for every class that it is in, of whatever case it is.
 """
 
 from __future__ import annotations
@@ -28,7 +24,7 @@ from conformance.payloads.classes import WRITINGS, Written, classes_of_members, 
 VALID, BROKEN, OPEN = "valid", "broken", "open"
 LEFT_OUT, UNKNOWN = "left out", "unknown member"
 
-# The keywords of a schema that something breaks; the others say something about it.
+# The keywords of a schema that a value can violate.
 ASSERTIONS = (
     "type",
     "minLength",
@@ -41,7 +37,7 @@ ASSERTIONS = (
     "x-characters",
 )
 
-# Kind, member (None: the body as a whole) and name of a class; its command is told apart from it.
+# Kind, member (None: the body as a whole) and name of a class, without its command.
 Label = tuple[str, str | None, str]
 
 
@@ -61,7 +57,6 @@ class _Counts:
     """Counts what was sent of each class, and what of that was accepted."""
 
     def __init__(self, contract: Contract) -> None:
-        """Nothing was sent so far."""
         self._contract = contract
         self._sent: Counter[tuple[str, Label]] = Counter()
         self._accepted: Counter[tuple[str, Label]] = Counter()
@@ -74,7 +69,7 @@ class _Counts:
     def _covered(
         self, commands: Iterable[str], labels_of: Callable[[str, Contract], Iterable[Label]]
     ) -> Iterator[Covered]:
-        """Every class of each command with a payload, in a fixed order; `labels_of`: folder → the classes there are."""
+        """Every class of each command with a payload, in a fixed order; `labels_of`: folder → its classes."""
         for command in (self._contract.commands[name] for name in commands):
             for label in labels_of(command.folder, self._contract) if command.method != "GET" else ():
                 key = command.name, label
@@ -82,10 +77,10 @@ class _Counts:
 
 
 class Coverage(_Counts):
-    """Counts the classes that the answers of a run are in, each answer as it is read."""
+    """Counts the classes of the requests of a run, by their answers."""
 
     def see(self, answer: Answer) -> None:
-        """One answer more; of several to a case the last counts."""
+        """Count the request of one answer; of several attempts at a case the last one."""
         command = self._contract.commands.get(answer.command or "")
         measure = MEASURES.get(answer.kind)
         if command is None or command.method == "GET" or measure is None or not answer.final:
@@ -100,10 +95,10 @@ class Coverage(_Counts):
 
 
 class CallCoverage(_Counts):
-    """Counts the classes of the parameters of a client's calls; how they are written as JSON is up to the client."""
+    """Counts the classes of the parameters of a client's calls; the client decides how to write them as JSON."""
 
     def see(self, command: str, body: bytes, *, arrived: bool) -> None:
-        """One call more: `body` is what a lawful client sends of it, `arrived` whether a request came of it."""
+        """Count one call: a lawful client sends it as `body`; `arrived`: whether this one sent a request."""
         labels = classes_of_call(self._contract.commands[command], body, self._contract)
         self._count(command, labels, accepted=arrived)
 
@@ -120,7 +115,7 @@ _WRITTEN = {each.name for each in WRITINGS}
 
 
 def classes_of_call(command: Command, body: bytes, contract: Contract) -> set[Label]:
-    """The classes that the parameters of a call are in; `body` is what a lawful client sends of it."""
+    """The classes of the parameters of a call, which a lawful client sends as `body`."""
     return set(_valid(command, body, contract))
 
 
@@ -156,7 +151,7 @@ def _broken_labels(folder: str, contract: Contract) -> Iterator[Label]:
 
 
 def _open_labels(folder: str, contract: Contract) -> Iterator[Label]:
-    """Keywords of a member that the tolerated schema lacks, or has with another value."""
+    """The keywords of a member that the tolerated schema lacks, or has with another value."""
     names = (f"{folder}/request", f"{folder}/request.tolerated")
     strict, tolerated = (contract.schemas.resolved(name)["properties"] for name in names)
     for member, rule in strict.items():
@@ -227,4 +222,4 @@ MEASURES: Mapping[Kind, Callable[[Command, bytes, Contract], Iterator[Label]]] =
     Kind.MALFORMED: _malformed,
     Kind.OPEN: _open,
 }
-"""Kind of a case → how its classes are measured. A case that is not about its payload exercises no class."""
+"""Kind of a case → the function that finds its classes. A case that is not about its payload exercises no class."""
