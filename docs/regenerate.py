@@ -12,12 +12,12 @@ import json
 import re
 import sqlite3
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import click
-import contract_tables
+import contract_page
 import yaml
 from click.testing import CliRunner
 from meanings import (
@@ -31,6 +31,7 @@ from meanings import (
     TABLES_OF_JOURNAL,
     VERDICTS,
 )
+from table import table
 
 import conformance
 from conformance.certificate.issuing import CERTIFICATE
@@ -38,7 +39,6 @@ from conformance.cli import COMMANDS, cli
 from conformance.cli.configuration import NAME, configuration_schema, switches, variable
 from conformance.contract.behaviours import CHOOSING
 from conformance.contract.contract import statum
-from conformance.contract.requirements import Actor
 from conformance.contract.schema_set import BASE_URI, FORMATS
 from conformance.gateway.campaign import JOURNAL
 from conformance.journal.rows import CREATE
@@ -60,15 +60,9 @@ SCHEMA = HERE.parent / "schemas" / "formats" / f"{NAME}.json"
 DRIVER_MESSAGES = ("hello", "hello.answer", "invoke", "invoke.answer", "result", "result.answer", "stop")
 ACTION = HERE.parent / "action.yml"
 MAKEFILE = HERE.parent / "Makefile"
+CONTRIBUTING = HERE.parent / ".github" / "CONTRIBUTING.md"
 
 _PART = re.compile(r"(?<=<!-- generated: )(?P<name>[a-z-]+) -->\n.*?(?=<!-- end -->)", re.DOTALL)
-
-
-def table(headings: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    """A table in Markdown."""
-    head = [*headings]
-    lines = [head, ["---"] * len(head), *([cell.replace("|", "\\|") for cell in row] for row in rows)]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
 def options() -> str:
@@ -108,6 +102,18 @@ def faults() -> str:
     )
 
 
+def keys(file: str) -> str:
+    """The keys of a file of the contract folder, as their schema describes them."""
+    return table(("key", "meaning"), _keys(FORMATS.schema(file), ""))
+
+
+def _keys(described: Mapping[str, Any], above: str) -> Iterator[tuple[str, str]]:
+    for name, rule in described.get("properties", {}).items():
+        yield f"`{above}{name}`", rule["description"]
+        yield from _keys(rule, f"{above}{name}.")
+        yield from _keys(rule.get("items", {}), f"{above}{name}[].")
+
+
 def words(*, choosing: bool) -> str:
     """The words of a change of messages, and what each means: those that choose messages, or the others."""
     known = FORMATS.schema("behaviours")["$defs"]["change"]["properties"].items()
@@ -123,11 +129,6 @@ def variants() -> str:
 def requirements() -> str:
     """What the command prints."""
     return CliRunner().invoke(cli, ["requirements", "--format", "markdown"], standalone_mode=False).output
-
-
-def owed_by(actor: Actor) -> str:
-    """The requirements on clients, or on receivers."""
-    return table(("id", "requirement", "level", "rests on"), contract_tables.owed_by(statum(), actor))
 
 
 def driver_messages() -> str:
@@ -329,17 +330,11 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "faults": faults,
     "variants": variants,
     "requirements": requirements,
-    "contract-commands": lambda: table(
-        ("command", "method", "callback", "members", "beside that"), contract_tables.commands(statum())
-    ),
-    "contract-members": lambda: table(
-        ("member", "of", "every gateway must accept", "the widest that it may"),
-        contract_tables.members(statum()),
-    ),
-    "contract-answers": lambda: table(("member", "of", "holds"), contract_tables.answers(statum())),
-    "contract-notifications": lambda: table(("member", "at", "holds"), contract_tables.notifications(statum())),
-    "contract-clients": lambda: owed_by(Actor.CLIENT),
-    "contract-receivers": lambda: owed_by(Actor.RECEIVER),
+    "contract": lambda: contract_page.page(statum()),
+    "contract-keys": lambda: keys("contract"),
+    "requirement-keys": lambda: keys("requirement"),
+    "probe-keys": lambda: keys("probes"),
+    "behaviour-keys": lambda: keys("behaviours"),
     "driver-messages": driver_messages,
     "client-scenarios": client_scenarios,
     "choosing-words": lambda: words(choosing=True),
@@ -360,7 +355,7 @@ def schema_text() -> str:
 
 def main() -> None:
     """Rewrite the pages and the schema."""
-    texts = {page: regenerated(page.read_text(encoding="utf-8")) for page in sorted(HERE.glob("*.md"))}
+    texts = {page: regenerated(page.read_text(encoding="utf-8")) for page in (*sorted(HERE.glob("*.md")), CONTRIBUTING)}
     for path, after in {**texts, SCHEMA: schema_text()}.items():
         if not path.exists() or after != path.read_text(encoding="utf-8"):
             path.write_text(after, encoding="utf-8")

@@ -1,4 +1,4 @@
-"""The certificate: what was judged, signed so that others can check it without asking anybody.
+"""The certificate: a signed statement of a judged run, which anybody can check offline.
 
     digests         digests of files, of the suite, of the journal, and of the subject of a certificate
     coverage        what a certificate claims to cover, and what its reader may require

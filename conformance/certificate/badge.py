@@ -1,10 +1,7 @@
-"""A badge: for shields.io to draw (endpoint JSON), or drawn here (SVG).
+"""A badge: JSON for the endpoint of shields.io, or an SVG of its own.
 
-    Badge.of_certificate, Badge.of_report       what it says
-    .endpoint, .svg                             as bytes; the same badge gives the same bytes
-
-It claims what was exercised and no more. A certificate says until when it is `certified`; a report, which anybody can
-write, does not; nor does a certificate of which nobody said whose signature counts.
+It claims no more than was exercised. Only a certificate with a known signer says until when it is `certified`; anybody
+can write a report.
 """
 
 from __future__ import annotations
@@ -32,7 +29,7 @@ _OF_VERDICT: Mapping[str, str] = {
     Conclusion.INCONCLUSIVE: "lightgrey",
 }
 
-# Pixels of Verdana at 11, by character; what is not named is as wide as most.
+# Pixels of Verdana at 11, by character; any other character is as wide as most.
 _NARROW, _WIDE, _MOST = 4.2, 10.2, 7.0
 _WIDTHS: Mapping[str, float] = {**dict.fromkeys(" .,:;!'|ijlIft/()-·", _NARROW), **dict.fromkeys("mwMW%@", _WIDE)}
 _PADDING, _HEIGHT = 10.0, 20
@@ -47,10 +44,7 @@ class Badge:
 
     @classmethod
     def of_certificate(cls, certificate: VerifiedCertificate, *, known: bool) -> Self:
-        """Of one that was verified: what it covers, and until when it is certified.
-
-        `known`: whether it was asked for whose signatures those are; else anybody may have signed what it says.
-        """
+        """The coverage of a verified certificate and its last day; `known`: the verifier gave the keys to trust."""
         if not known:
             return cls("signer unknown", _OF_VERDICT[Conclusion.INCONCLUSIVE])
         coverage = certificate.coverage
@@ -62,18 +56,18 @@ class Badge:
 
     @classmethod
     def of_report(cls, report: Report, contract: Contract) -> Self:
-        """Of a report: its verdict, and what of a conformant one was exercised."""
+        """The verdict of a report, and the coverage of a conformant one."""
         verdict = report.verdict
         message = _claimed(Claims.of(report, contract)) if verdict is Conclusion.CONFORMANT else verdict.value
         return cls(message, _OF_VERDICT[verdict])
 
     def endpoint(self) -> bytes:
-        """What https://shields.io/badges/endpoint-badge asks for."""
+        """JSON for https://shields.io/badges/endpoint-badge."""
         document = {"schemaVersion": 1, "label": LABEL, "message": self.message, "color": self.colour}
         return f"{json.dumps(document, ensure_ascii=False)}\n".encode()
 
     def svg(self) -> bytes:
-        """A flat badge; nothing in it comes from anywhere else."""
+        """A flat badge that loads nothing from elsewhere."""
         left, right = _width(LABEL), _width(self.message)
         title = escape(f"{LABEL}: {self.message}", {'"': "&quot;"})
         return (
@@ -90,7 +84,6 @@ class Badge:
 
 
 def _claimed(coverage: Claims) -> str:
-    """What was found conformant, and nothing else."""
     return f"{Conclusion.CONFORMANT.value}: {coverage.in_words}"
 
 

@@ -1,11 +1,7 @@
 """Which members of a certificate follow from its journal, and which rest on the word of its signers alone.
 
-    MEMBERS         each member of a statement, and what it follows from
-    members_of      a statement → its members by name, as the table has them
-    unsupported     a certificate's statement and its journal → the members that do not follow from the journal
-
-The statement is made once more, of the journal alone, and the two are compared. A member that the table does not have
-is one that does not follow.
+The statement is made once more from the journal alone, and the two are compared. A member that `MEMBERS` lacks does not
+follow.
 """
 
 from __future__ import annotations
@@ -18,19 +14,17 @@ from typing import Any
 from conformance.certificate.coverage import Claims
 from conformance.certificate.digests import CertifiedSubject, DigestSource, JournalFile
 from conformance.certificate.envelope import Rejected
-from conformance.certificate.issuing import EXTENSION, configuration, expectations_of, in_words, statement
+from conformance.certificate.issuing import EXTENSION, configuration, in_words, statement
 from conformance.contract.contract import Contract
 from conformance.model.errors import UsageError
 from conformance.reports.escaping import shortened
-from conformance.reports.report import ReportSubject
 from conformance.reports.result import Result
 
 # How far the clocks of those who run, issue and verify may be apart.
 CLOCK_DRIFT = timedelta(minutes=5)
 
 LONGEST_SHOWN = 200
-"""Characters of a member that is not as it should be."""
-
+"""Characters of a wrong member."""
 
 SUITE, CATALOGUE, EXPECTATIONS = (
     f"configuration.{name}" for name in ("statum-conformance", "catalogue", "expectations")
@@ -38,7 +32,7 @@ SUITE, CATALOGUE, EXPECTATIONS = (
 
 
 class Provenance(Enum):
-    """What a member follows from."""
+    """The basis of a member."""
 
     FORMAT = "the same in every certificate"
     JOURNAL = "the journal, whatever edition of the suite judges it"
@@ -60,12 +54,12 @@ _FOLLOWING: Mapping[Provenance, str] = {
 }
 MEMBERS: Mapping[str, Provenance] = {name: basis for basis, names in _FOLLOWING.items() for name in names.split()}
 
-# Objects of which each member is one of the table.
+# Objects whose members are in the table one by one.
 _TAKEN_APART = ("subject", "coverage", "run", "journal")
 
 
 def members_of(document: Mapping[str, Any]) -> dict[str, Any]:
-    """The members of a statement by their names, each with its value."""
+    """The members of a statement by their names in the table."""
     predicate = document["predicate"]
     members = {
         ("subject.artifacts" if name == "subject" else name): value
@@ -85,13 +79,13 @@ def members_of(document: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def is_of_this_edition(document: Mapping[str, Any], contract: Contract) -> bool:
-    """Whether a certificate was issued by the very files that are here: of the suite, and of the contract."""
+    """Whether these very files of suite and contract issued the certificate."""
     entries = document["predicate"]["configuration"]
     return all(entry in entries for entry in configuration(contract))
 
 
 def unsupported(document: Mapping[str, Any], result: Result, journal: JournalFile) -> tuple[str, ...]:
-    """The members of a statement that its journal, judged as `result`, does not bear out; in the order of the table.
+    """The members of a statement that its journal, judged as `result`, does not support, in the order of the table.
 
     Raises Rejected for one that contradicts the journal.
     """
@@ -104,7 +98,7 @@ def unsupported(document: Mapping[str, Any], result: Result, journal: JournalFil
     for name, basis in MEMBERS.items():
         claim, its = claimed.get(name), derived.get(name)
         binds = basis in (Provenance.FORMAT, Provenance.JOURNAL) or (basis is Provenance.EDITION and same)
-        # Which catalogue these files have, and of which version they are, is no question.
+        # These files have one catalogue and one version.
         binds = binds or (name in (SUITE, CATALOGUE) and by_these_files)
         # Of certificates of earlier releases some members are missing; a list of known failures never was.
         if name not in claimed and not same and name != EXPECTATIONS:
@@ -118,22 +112,18 @@ def unsupported(document: Mapping[str, Any], result: Result, journal: JournalFil
 
 
 def _derived(result: Result, journal: JournalFile) -> dict[str, Any]:
-    """The statement that follows from the journal, with nothing that whoever asked for the certificate said."""
-    started = datetime.fromisoformat(result.report.started_at)
-    return statement(result, _subject(result.report.subject), journal, expectations_of(result), (started, started))
-
-
-def _subject(judged: ReportSubject) -> CertifiedSubject:
-    """The subject as the journal alone tells it; of a driver's files it tells nothing."""
+    """The statement that follows from the journal, without anything that the applicant added."""
+    started, judged = datetime.fromisoformat(result.report.started_at), result.report.subject
     try:
-        return CertifiedSubject.of(judged)
-    except UsageError:
-        return CertifiedSubject(judged.kind, judged.name, judged.url, (), DigestSource.ADDRESS, "")
+        subject = CertifiedSubject.of(judged)
+    except UsageError:  # a journal does not hold the files of a driver
+        subject = CertifiedSubject(judged.kind, judged.name, judged.url, (), DigestSource.ADDRESS, "")
+    return statement(result, subject, journal, started, started)
 
 
 def _check_coverage(document: Mapping[str, Any], result: Result) -> None:
-    """Whatever edition issued it: what it claims to cover is covered."""
-    claimed = Claims.said(document["predicate"][EXTENSION], result.contract)
+    """Raise Rejected for a claim that the run did not cover, whichever edition made it."""
+    claimed = Claims.stated(document["predicate"][EXTENSION], result.contract)
     found = Claims.of(result.report, result.contract)
     if claimed is not None and not found.includes(claimed):
         raise Rejected(
@@ -151,7 +141,7 @@ def _check_issued(issued: str, result: Result) -> None:
 
 
 def _was_sent_there(result: Result) -> bool:
-    """Whether the requests to a gateway went to where its URL says; a client is not sent any."""
+    """Whether the requests to a gateway went to its URL; always true of a client, which gets no requests."""
     subject = result.report.subject
     if subject.kind != "gateway":
         return True
@@ -159,5 +149,5 @@ def _was_sent_there(result: Result) -> bool:
 
 
 def _origin(url: str) -> tuple[str, ...]:
-    """`https`, nothing, and the host with its port."""
+    """Scheme, an empty text, and host with port."""
     return tuple(url.split("/", 3)[:3])

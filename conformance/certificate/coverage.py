@@ -1,10 +1,4 @@
-"""What a run exercised, which certificates and badges claim, and what the reader of a certificate may require of it.
-
-Claims          commands, notifications, and what was left out because the client does not offer it
-Claims.of       of a report
-Claims.said     as a certificate says it; None for one issued before certificates did
-Policy          the commands that have to be covered, whether notifications, and whether no SHOULD may be broken
-"""
+"""What a run exercised, as certificates and badges claim it, and what the reader of a certificate may require of it."""
 
 from __future__ import annotations
 
@@ -25,14 +19,16 @@ CALLBACKS_PROVEN = ByRule("each-accepted-request-is-notified")
 ALL_COMMANDS = "all commands"
 NOTIFICATIONS = "notifications"
 
+_MEMBERS = ("exercised", "notifications", "lacks", "must_not_applicable")
+
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """`exercised`: the commands of which traffic was judged, with at least one requirement kept.
+    """The coverage of a run that was judged by `contract`.
 
-    `notifications`: the products whose notifications were judged. `lacks`: what the client's API does not expose, in
-    its own words. `must_not_applicable`: the MUSTs that were not asked for, because the client does not offer what they
-    rest on. `contract`: what was judged by, which says how many commands there are.
+    `exercised`: the commands with at least one requirement kept. `notifications`: the products whose notifications were
+    judged. `lacks`: what the client's API does not expose, in its own words. `must_not_applicable`: the MUSTs that do
+    not apply because the client lacks a feature.
     """
 
     contract: Contract
@@ -43,7 +39,7 @@ class Claims:
 
     @classmethod
     def of(cls, report: Report, contract: Contract) -> Self:
-        """What the run of a report exercised, which was judged by `contract`."""
+        """Read the coverage off the report of a run that was judged by `contract`."""
         kept = [entry for entry in report.requirements if entry.verdict is Verdict.PASS and entry.command]
         called = {entry.command for entry in kept if entry.actor is not Actor.RECEIVER}
         proof = contract.catalogue.judged_by(CALLBACKS_PROVEN)
@@ -64,31 +60,23 @@ class Claims:
         )
 
     @classmethod
-    def said(cls, extension: Mapping[str, Any], contract: Contract) -> Self | None:
-        """What a certificate says of it, in our own part of its predicate."""
-        told = extension.get("coverage")
-        if told is None:
-            return None
-        names = ("exercised", "notifications", "lacks", "must_not_applicable")
-        return cls(contract, *(tuple(told[name]) for name in names))
+    def stated(cls, extension: Mapping[str, Any], contract: Contract) -> Self | None:
+        """Read the coverage off our part of a certificate's predicate; older certificates state none."""
+        coverage = extension.get("coverage")
+        return None if coverage is None else cls(contract, *(tuple(coverage[name]) for name in _MEMBERS))
 
     def includes(self, other: Claims) -> bool:
-        """Whether all that the other claims to have exercised is exercised here."""
+        """Whether this covers everything that `other` claims."""
         return {*other.exercised} <= {*self.exercised} and {*other.notifications} <= {*self.notifications}
 
     @property
     def entry(self) -> dict[str, list[str]]:
         """As a statement holds it."""
-        return {
-            "exercised": list(self.exercised),
-            "notifications": list(self.notifications),
-            "lacks": list(self.lacks),
-            "must_not_applicable": list(self.must_not_applicable),
-        }
+        return {name: list(getattr(self, name)) for name in _MEMBERS}
 
     @property
     def in_words(self) -> str:
-        """`sms, account-details, notifications`: the claim of a badge; `notifications of sms` where that is not all."""
+        """As a badge claims it: `sms, account-details, notifications`, or `notifications of sms` if only of some."""
         every = {*self.exercised} == {*self.contract.commands}
         parts = [ALL_COMMANDS] if every else list(self.exercised)
         if self.notifications:
@@ -104,11 +92,9 @@ def products_of(contract: Contract, commands: Iterable[str]) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """`commands` that have to be covered, and their `products`.
+    """The coverage that a reader requires: of `commands`, and of the notifications of their `products`.
 
-    `notifications`: also those of these commands; of any, where none is named.
-
-    `strict`: no SHOULD may have been broken.
+    `notifications` without commands: of any product. `strict`: no SHOULD may be broken.
     """
 
     commands: tuple[str, ...] = ()
@@ -118,7 +104,7 @@ class Policy:
 
     @classmethod
     def of(cls, required: Sequence[str], contract: Contract, *, strict: bool = False) -> Self:
-        """From names of the contract's commands, each or several between commas. Raises UsageError for another."""
+        """Parse names of commands, separated by commas or in several values. Raises UsageError for an unknown name."""
         names = [name.strip() for each in required for name in each.split(",")]
         known = [*contract.commands, NOTIFICATIONS]
         for name in names:
@@ -131,7 +117,7 @@ class Policy:
         return cls(commands, tuple(products_of(contract, commands)), NOTIFICATIONS in names, strict)
 
     def check(self, coverage: Claims | None, warned: Iterable[str]) -> None:
-        """Raise Rejected unless a coverage (None: unknown) and the broken SHOULDs of a certificate suffice."""
+        """Raise Rejected unless the coverage (None: unknown) and the broken SHOULDs of a certificate suffice."""
         if missing := ", ".join(self._missing(coverage)):
             if coverage is None:
                 said_nothing = "it was issued before certificates said what they cover"

@@ -1,14 +1,7 @@
-"""What a certificate names by digest: the suite, the journal, and the subject.
+"""The digests in a certificate: of the suite, of the journal, and of the subject.
 
-    Digest              `ALGORITHM:HEX`; in-toto writes it as `{algorithm: hexadecimal}`
-    suite_digest        of the suite's own files: the same in a checkout and in an installed wheel
-    JournalFile         a journal that nobody writes to any more
-    exact_copy          a copy of a journal with the digest of just these bytes, to be judged in its place
-    CertifiedSubject    the subject, by the digest that was given, else measured, else by its address
-    files_of_command    the files that a driver's command line names, to be measured
-
-A gateway somewhere on the network cannot be measured. Its certificate says so: the digest is that of its URL, which
-tells where it was, not what was running there.
+A gateway somewhere on the network cannot be measured. Its certificate has the digest of its URL, which tells where it
+was, not which software ran there.
 """
 
 from __future__ import annotations
@@ -48,7 +41,7 @@ class Digest:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """The digest that `ALGORITHM:HEX` says, or 64 digits alone (SHA-256). Raises UsageError for anything else."""
+        """Parse `ALGORITHM:HEX`, or 64 digits alone (SHA-256). Raises UsageError for anything else."""
         algorithm, colon, value = text.strip().rpartition(":")
         algorithm, value = (algorithm if colon else "sha256"), value.lower()
         if len(value) != ALGORITHMS.get(algorithm) or not re.fullmatch("[0-9a-f]+", value):
@@ -103,7 +96,7 @@ _CHUNK = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class JournalFile:
-    """A closed journal: all that it holds is in the bytes of this one file. `size` in bytes."""
+    """A closed journal, complete in this one file of `size` bytes."""
 
     path: Path
     digest: Digest
@@ -125,7 +118,7 @@ class JournalFile:
             raise UsageError(f"the journal {path} cannot be read: {error.strerror or error}") from error
 
     def check_unchanged(self) -> None:
-        """Raises EnvironmentFailure if the file is not what it was, as when another run began to write it."""
+        """Raise EnvironmentFailure if the file has changed, as when another run began to write it."""
         if JournalFile.closed(self.path) != self:
             raise EnvironmentFailure(
                 f"the journal {self.path} changed while it was judged", hint="give each run its own --report-dir"
@@ -134,10 +127,10 @@ class JournalFile:
 
 @contextmanager
 def exact_copy(journal: Path, most: int | None = None) -> Iterator[JournalFile | None]:
-    """A private copy of `journal` whose digest is that of the copied bytes: what is judged is what was certified.
+    """A private copy of `journal` with the digest of the copied bytes, so that exactly these bytes are judged.
 
-    Nothing that lies beside the original can add to it. None for a file of more than `most` bytes, which is not copied.
-    Raises UsageError if it cannot be read, EnvironmentFailure if there is no room for the copy.
+    SQLite finds no other file beside it. None for a file of more than `most` bytes, which is not copied. Raises
+    UsageError if it cannot be read, EnvironmentFailure if there is no room for the copy.
     """
     with TemporaryDirectory(prefix="statum-conformance-evidence-") as folder:
         copy = Path(folder) / "journal.sqlite"
@@ -202,12 +195,11 @@ class CertifiedSubject:
         digest: Digest | None = None,
         measured: Sequence[Path] = (),
     ) -> Self:
-        """The subject of a run; `name` and `digest` are the user's, `measured` files that it consists of.
+        """The subject of a run; the user gives `name` and `digest`; `measured`: the files that it consists of.
 
-        Raises UsageError if there is nothing to tell it by, or a file cannot be read.
+        Raises UsageError if nothing identifies it, or a file cannot be read.
         """
-        kind, url = judged.kind, judged.url
-        named = name or judged.name
+        url, named = judged.url, name or judged.name
         artifacts: tuple[tuple[str, Digest], ...]
         if digest is not None:
             artifacts, source, detail = ((named, digest),), DigestSource.GIVEN, "given by who asked for the certificate"
@@ -215,19 +207,16 @@ class CertifiedSubject:
             artifacts = tuple((path.name, _measured(path)) for path in measured)
             source = DigestSource.MEASURED
             detail = f"measured of the driver: {', '.join(path.name for path in measured)}"
-        elif kind == "gateway" and judged.name != url:
+        elif judged.kind == "gateway" and judged.name != url:
             # The built-in mock gateway has a name of its own; a gateway that was given is called by its URL.
-            artifacts, source, detail = (
-                ((named, suite_digest()),),
-                DigestSource.MEASURED,
-                "measured of the suite's files",
-            )
+            artifacts, source = ((named, suite_digest()),), DigestSource.MEASURED
+            detail = "measured of the suite's files"
         elif url is not None:
             artifacts, source = ((named, text_digest(url)),), DigestSource.ADDRESS
             detail = "of the URL alone: where, not what"
         else:
             raise UsageError(f"{named} cannot be measured; --subject-digest is missing", hint="sha256:… of what it is")
-        return cls(kind, named, url, artifacts, source, detail)
+        return cls(judged.kind, named, url, artifacts, source, detail)
 
 
 def _measured(path: Path) -> Digest:

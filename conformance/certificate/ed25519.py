@@ -1,14 +1,12 @@
 """Ed25519 and DSSE through securesystemslib: the only module that imports a cryptographic library.
 
-    PrivateKey      signs; from and to PEM (PKCS #8)
-    PublicKey       verifies; from and to PEM and DER (SubjectPublicKeyInfo)
-
 A key's id is the one that securesystemslib gives it, so that other tools on it, as those of in-toto, find it again.
-Errors are ValueError in words; `conformance.certificate.keys` says which file they are about.
+Errors are ValueError in words; `conformance.certificate.keys` adds the name of the file.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Self
 
@@ -30,8 +28,8 @@ from securesystemslib.exceptions import UnverifiedSignatureError
 from securesystemslib.signer import CryptoSigner, Signature, SSlibKey
 
 
-def _named(key: object) -> str:
-    """What kind of key it is, in words, such as `RSA` or `Ed448`."""
+def _kind_of(key: object) -> str:
+    """The kind of a key in words, such as `RSA` or `Ed448`."""
     name = type(key).__name__.lstrip("_")
     return name.removesuffix("PrivateKey").removesuffix("PublicKey")
 
@@ -51,7 +49,7 @@ def _is_weak(raw: bytes) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class PublicKey:
-    """What signatures are verified with; `der` as SubjectPublicKeyInfo."""
+    """Verifies signatures; `der` as SubjectPublicKeyInfo."""
 
     der: bytes
     keyid: str
@@ -60,27 +58,24 @@ class PublicKey:
     @classmethod
     def _of(cls, key: object) -> Self:
         if not isinstance(key, Ed25519PublicKey):
-            raise ValueError(f"is of the kind {_named(key)}; expected Ed25519")  # noqa: TRY004 - one kind of error for all that is in a file
+            raise ValueError(f"is of the kind {_kind_of(key)}; expected Ed25519")  # noqa: TRY004 - one kind of error for all that is in a file
         if _is_weak(key.public_bytes(Encoding.Raw, PublicFormat.Raw)):
             raise ValueError("is of small order: anybody can sign for it")
         known = SSlibKey.from_crypto(key)
         return cls(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo), known.keyid, known)
 
     @classmethod
-    def from_der(cls, data: bytes) -> Self:
-        """The key that `data` holds. Raises ValueError."""
+    def from_der(cls, data: bytes, load: Callable[[bytes], object] = load_der_public_key) -> Self:
+        """Read a key. Raises ValueError."""
         try:
-            return cls._of(load_der_public_key(data))
+            return cls._of(load(data))
         except UnsupportedAlgorithm as error:
             raise ValueError("is of an unknown kind; expected Ed25519") from error
 
     @classmethod
     def from_pem(cls, data: bytes) -> Self:
-        """The key that `data` holds. Raises ValueError."""
-        try:
-            return cls._of(load_pem_public_key(data))
-        except UnsupportedAlgorithm as error:
-            raise ValueError("is of an unknown kind; expected Ed25519") from error
+        """Read a key. Raises ValueError."""
+        return cls.from_der(data, load_pem_public_key)
 
     def to_pem(self) -> bytes:
         """The key as a text."""
@@ -100,7 +95,7 @@ class PublicKey:
 
 @dataclass(frozen=True, slots=True)
 class PrivateKey:
-    """What is signed with."""
+    """Signs."""
 
     public: PublicKey
     _key: Ed25519PrivateKey
@@ -113,7 +108,7 @@ class PrivateKey:
     @classmethod
     def _of(cls, key: object) -> Self:
         if not isinstance(key, Ed25519PrivateKey):
-            raise ValueError(f"is of the kind {_named(key)}; expected Ed25519")  # noqa: TRY004 - as above
+            raise ValueError(f"is of the kind {_kind_of(key)}; expected Ed25519")  # noqa: TRY004 - as above
         return cls(PublicKey._of(key.public_key()), key)  # noqa: SLF001 - the same module
 
     @classmethod

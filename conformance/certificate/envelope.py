@@ -1,11 +1,7 @@
-"""The DSSE envelope: the exact bytes that are signed, and who signed them.
+"""The DSSE envelope: the exact bytes that are signed, and the signatures.
 
-    Signature           one signature, with the public key that checks it
-    Envelope            payload and signatures; to and from the bytes of certificate.json
-    Rejected  why there is no certificate, or why one is not to be relied on
-
-A public key in the file proves that nothing was changed since its holder signed; *who* that is, only a key from
-elsewhere can tell. An envelope has exactly one form as a file, so no byte can be changed unnoticed.
+A public key in the file proves that nothing was changed since its holder signed; only a key from elsewhere tells *who*
+that is. An envelope has exactly one form as a file, so every changed byte is noticed.
 """
 
 from __future__ import annotations
@@ -29,7 +25,7 @@ class Rejected(ConformanceError):
 
 
 class UnknownSigner(ConformanceError):
-    """Nothing speaks against a certificate, but nobody said whose signature counts: neither valid nor refused."""
+    """A certificate holds, but the verifier gave no key to trust: it is neither valid nor refused."""
 
     exit_code = 3
 
@@ -37,10 +33,10 @@ class UnknownSigner(ConformanceError):
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 
 LONGEST_CERTIFICATE = 1 << 20
-"""Bytes of a certificate, which has some twenty thousand; no more than this is read of what may be anything."""
+"""Bytes that are read of a file that may be a certificate; a certificate has some twenty thousand."""
 
 MOST_SIGNATURES = 32
-"""A vendor's, a certifier's, and those of whoever relies on both."""
+"""Enough for a vendor, a certifier, and everybody who relies on both."""
 
 _MOST_MEMBERS = 3 + 3 * MOST_SIGNATURES
 
@@ -56,7 +52,7 @@ class Signature:
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """What was signed, and each signature in the order in which they were given."""
+    """The signed payload, and its signatures in the order in which they were given."""
 
     payload: bytes
     signatures: tuple[Signature, ...] = ()
@@ -64,7 +60,7 @@ class Envelope:
 
     @classmethod
     def parse(cls, data: bytes) -> Self:
-        """The envelope that a file holds, nothing verified yet. Raises Rejected if it is none."""
+        """Parse a file, without verifying anything. Raises Rejected if it is not an envelope."""
         if len(data) > LONGEST_CERTIFICATE:
             raise Rejected(f"envelope: it is longer than {LONGEST_CERTIFICATE:,} bytes, so it is no certificate")
         if data.count(b":") > _MOST_MEMBERS:
@@ -88,7 +84,7 @@ class Envelope:
         return cls(_decoded(document, "payload", "envelope"), signatures, document["payloadType"])
 
     def to_bytes(self) -> bytes:
-        """The one form that this envelope has as a file."""
+        """The only form of this envelope as a file."""
         document = {
             "payloadType": self.payload_type,
             "payload": _encoded(self.payload),

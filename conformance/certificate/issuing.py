@@ -1,17 +1,8 @@
-"""From a judged run to certificate.json, if nothing prevents it.
+"""From a judged run to certificate.json, unless something prevents it.
 
-    Certification       key and options of a certificate
-    issue               a result and its closed journal → the signed envelope
-    countersign         one more signature on an envelope that was verified
-    statement           the in-toto document that is signed
-    recounted           its part that follows from the journal alone
-    configuration       its part that says what the subject was judged by
-    RequirementTally    how many requirements × commands of a level applied, and how many of those passed
-    measured_for        what a certificate says of the kill matrix
-
-The predicate is in-toto's test-result/v0.1. What it has no place for is in its member `statum_conformance`, which other
-tools pass over. The kill matrix is `kill-matrix.json`, which `python docs/record_kill_matrix.py` writes after
-`make test`; it counts only for the catalogue that it was measured with.
+The predicate is in-toto's test-result/v0.1. Everything else is in its member `statum_conformance`, which other tools
+ignore. The kill matrix is `kill-matrix.json`, which `python docs/record_kill_matrix.py` writes after `make test`; it
+counts only for the catalogue that it was measured with.
 """
 
 from __future__ import annotations
@@ -31,6 +22,7 @@ from conformance.certificate.envelope import Envelope, Rejected, Signature
 from conformance.contract.contract import Contract
 from conformance.contract.requirements import Level
 from conformance.contract.schema_set import FORMATS
+from conformance.judging.expectations import Expectations
 from conformance.judging.judgement import Reason
 from conformance.judging.verdicts import Conclusion, RequirementVerdict, Verdict
 from conformance.model.errors import SuiteError, UsageError
@@ -57,7 +49,7 @@ def recorded() -> Mapping[str, Any]:
 
 
 def measured_for(kind: str, contract: Contract, matrices: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """What a certificate of a `kind` of subject says: the numbers, or that they are of another edition or contract.
+    """The kill matrix in a certificate of a `kind` of subject, or that it was measured for another edition or contract.
 
     `same_suite`: whether it was measured with these very files, not only with this catalogue.
     """
@@ -90,7 +82,7 @@ class RequirementTally:
 
     @property
     def complete(self) -> bool:
-        """Whether something applied, and all of it passed: what is asked of the MUSTs."""
+        """Whether something applied, and all of it passed, as is required of the MUSTs."""
         return self.passed == self.applicable > 0
 
     @property
@@ -100,11 +92,11 @@ class RequirementTally:
 
 
 def applies(verdict: RequirementVerdict) -> bool:
-    """Whether the requirement was the subject's to keep: not a feature it lacks, nor a condition that never came up."""
+    """Whether the subject had to keep the requirement: it has the feature, and the condition came up."""
     if verdict.verdict is Verdict.NOT_APPLICABLE:
         return False
-    did_not_come_up = verdict.verdict is Verdict.INCONCLUSIVE and verdict.reason is Reason.NO_TRAFFIC
-    return not (verdict.requirement.condition and did_not_come_up)
+    never_came_up = verdict.verdict is Verdict.INCONCLUSIVE and verdict.reason is Reason.NO_TRAFFIC
+    return not (verdict.requirement.condition and never_came_up)
 
 
 def in_words(moment: datetime) -> str:
@@ -116,11 +108,10 @@ def statement(
     result: Result,
     subject: CertifiedSubject,
     journal: JournalFile,
-    expectations: tuple[str, Digest] | None,
-    validity: tuple[datetime, datetime],
+    issued: datetime,
+    expires: datetime,
 ) -> dict[str, Any]:
-    """The document that is signed; `validity` is when it is issued and when it expires."""
-    issued, expires = validity
+    """The document that is signed."""
     verdicts = result.judged.verdicts
     warned = list(_warned(verdicts))
     failed = [v for v in verdicts if v.verdict in (Verdict.FAIL, Verdict.KNOWN)]
@@ -130,7 +121,7 @@ def statement(
         "predicateType": PREDICATE_TYPE,
         "predicate": {
             "result": "FAILED" if failed else "WARNED" if warned else "PASSED",
-            "configuration": list(configuration(result.contract, expectations)),
+            "configuration": [*configuration(result.contract), *_expectations(result.judged.expectations)],
             "passedTests": _named(v for v in verdicts if v.verdict is Verdict.PASS),
             "warnedTests": _named(warned),
             "failedTests": _named(failed),
@@ -154,7 +145,7 @@ def statement(
 
 
 def recounted(result: Result) -> dict[str, Any]:
-    """What follows from the journal alone: judged again by the same suite, it has to come out the same."""
+    """The part that follows from the journal alone: the same suite, judging again, gets the same."""
     verdicts, report = result.judged.verdicts, result.report
     coverage = Claims.of(report, result.contract)
     return {
@@ -176,8 +167,8 @@ def recounted(result: Result) -> dict[str, Any]:
     }
 
 
-def configuration(contract: Contract, expectations: tuple[str, Digest] | None = None) -> Iterator[dict[str, Any]]:
-    """What was judged by: in-toto resource descriptors."""
+def configuration(contract: Contract) -> Iterator[dict[str, Any]]:
+    """Suite and contract that judged the subject, as in-toto resource descriptors."""
     yield {"name": "statum-conformance", "digest": suite_digest().entry, "annotations": {"version": __version__}}
     yield {
         "name": CONTRACT,
@@ -186,17 +177,13 @@ def configuration(contract: Contract, expectations: tuple[str, Digest] | None = 
     }
     for name, digest in (("catalogue", contract.catalogue.digest), ("schemas", contract.schemas.digest)):
         yield {"name": name, "digest": Digest.parse(digest).entry}
-    if expectations is not None:
-        name, its = expectations
-        yield {"name": "expectations", "digest": its.entry, "annotations": {"file": name}}
 
 
-def expectations_of(result: Result) -> tuple[str, Digest] | None:
-    """Name and digest of the file that a run was judged by, if there was one; it made no failure good."""
-    listed = result.judged.expectations
-    if listed.file is None or listed.digest is None:
-        return None
-    return Path(listed.file).name, Digest.parse(listed.digest)
+def _expectations(listed: Expectations) -> Iterator[dict[str, Any]]:
+    """The file of known failures that a run was judged by, if any; it excused none of them."""
+    if listed.file is not None and listed.digest is not None:
+        digest, annotations = Digest.parse(listed.digest), {"file": Path(listed.file).name}
+        yield {"name": "expectations", "digest": digest.entry, "annotations": annotations}
 
 
 def ids_of(tests: Iterable[str]) -> list[str]:
@@ -230,10 +217,7 @@ _NAMED = 3
 
 @dataclass(frozen=True, slots=True)
 class Certification:
-    """What a certificate is asked for with: the key, and what the user says about the subject.
-
-    `measured` are files that the subject consists of.
-    """
+    """The signing key, and what the user says about the subject; `measured`: the files that it consists of."""
 
     key: PrivateKey
     subject_name: str | None = None
@@ -242,17 +226,16 @@ class Certification:
     valid_days: int = DEFAULT_VALID_DAYS
 
     def __post_init__(self) -> None:
-        """Refuse a time that is none."""
+        """Refuse an impossible number of days."""
         if not 1 <= self.valid_days <= MOST_VALID_DAYS:
             raise UsageError(f"--valid-days is {self.valid_days}; expected 1 to {MOST_VALID_DAYS}")
 
 
 def issue(result: Result, journal: JournalFile, certification: Certification, now: datetime | None = None) -> Envelope:
-    """The certificate of a judged run, signed once.
+    """The certificate of a judged run, signed once; `journal`: the file as it was before it was read.
 
-    `journal` is what was judged, as it was before it was read. Raises Rejected with the reason where an applicable MUST
-    was not exercised or did not pass, EnvironmentFailure if the journal changed in the meantime, and UsageError if
-    nothing identifies the subject.
+    Raises Rejected with the reason where an applicable MUST was not exercised or did not pass, EnvironmentFailure if
+    the journal changed in the meantime, and UsageError if nothing identifies the subject.
     """
     _check_certifiable(result)
     journal.check_unchanged()
@@ -261,7 +244,7 @@ def issue(result: Result, journal: JournalFile, certification: Certification, no
     )
     issued = (now or datetime.now(UTC)).replace(microsecond=0)
     expires = issued + timedelta(days=certification.valid_days)
-    document = statement(result, subject, journal, expectations_of(result), (issued, expires))
+    document = statement(result, subject, journal, issued, expires)
     return countersign(Envelope(statement_bytes(document)), certification.key)
 
 

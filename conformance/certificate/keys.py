@@ -1,9 +1,4 @@
-"""Key files: made, read, and complained about in one clear line.
-
-    make_key_pair       a new private key FILE, its public key FILE.pub
-    read_private_key    to sign with
-    read_public_key     to verify with
-    public_key          one that is at hand already, as a certificate holds it
+"""Key files: make them, read them, and say in one clear line why one cannot be used.
 
 The library behind it is imported when a key is first needed: a run that signs nothing does not pay for it, nor depend
 on it.
@@ -29,7 +24,7 @@ if TYPE_CHECKING:
 
 PASSPHRASE_VARIABLE = "STATUM_CONFORMANCE_KEY_PASSPHRASE"  # noqa: S105 - where it is, not what it is
 
-# A key is some hundred bytes; whatever is longer is something else, as /dev/zero.
+# A key is some hundred bytes; anything longer is something else, as /dev/zero.
 _LONGEST_KEY_FILE = 65_536
 
 _LABEL = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----")
@@ -44,15 +39,15 @@ def _ed25519() -> ModuleType:
 
 
 def public_path(private: Path) -> Path:
-    """Where the public key that belongs to a private key file is put."""
+    """The file of the public key beside a private key file."""
     return private.with_name(f"{private.name}.pub")
 
 
 def make_key_pair(path: Path, passphrase: str | None = None) -> PublicKey:
-    """A new key pair: `path`, which nobody else may read, and `path`.pub; the public key.
+    """Write a new private key to `path`, which nobody else may read, and its public key to `path`.pub; return that.
 
-    The private key is encrypted if there is a passphrase. Nothing is ever overwritten: UsageError if one of the files
-    exists, or cannot be written.
+    The private key is encrypted if there is a passphrase. Raises UsageError if one of the files exists, or cannot be
+    written.
     """
     for each in (path, public_path(path)):
         if os.path.lexists(each):
@@ -81,11 +76,12 @@ def _write_new(path: Path, content: bytes, mode: int) -> None:
 
 
 def read_private_key(path: Path, passphrase: str | None = None) -> PrivateKey:
-    """The private key in the file. Raises UsageError, in words, for whatever else it is."""
+    """The private key in the file. Raises UsageError if there is none."""
     data = _content(path, "a private key")
     label = _label(path, data)
     if "PUBLIC" in label:
-        raise UsageError(f"{path} is a public key; expected a private key", hint=_without_pub(path))
+        hint = f"such as {path.with_suffix('')}" if path.suffix == ".pub" else _KEYGEN
+        raise UsageError(f"{path} is a public key; expected a private key", hint=hint)
     if not label.endswith("PRIVATE KEY") or label.startswith("OPENSSH"):
         raise UsageError(f"{path} is a PEM file of the kind {label}; expected PRIVATE KEY (PKCS #8)", hint=_KEYGEN)
     if label == _ENCRYPTED and not passphrase:
@@ -100,7 +96,7 @@ def read_private_key(path: Path, passphrase: str | None = None) -> PrivateKey:
 
 
 def read_public_key(path: Path) -> PublicKey:
-    """The public key in the file. Raises UsageError, in words, for whatever else it is."""
+    """The public key in the file. Raises UsageError if there is none."""
     data = _content(path, "a public key")
     label = _label(path, data)
     if "PRIVATE" in label:
@@ -121,7 +117,7 @@ def public_key(der: bytes) -> PublicKey:
 
 
 def is_open_to_others(path: Path) -> bool:
-    """Whether others than its owner may read the file."""
+    """Whether anybody but its owner may read the file."""
     return bool(path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO))
 
 
@@ -146,10 +142,6 @@ def _label(path: Path, data: bytes) -> str:
     if found is None:
         raise UsageError(f"{path} is no PEM file; expected an Ed25519 key in PEM", hint=_KEYGEN)
     return found[1].decode("ascii")
-
-
-def _without_pub(path: Path) -> str:
-    return f"such as {path.with_suffix('')}" if path.suffix == ".pub" else _KEYGEN
 
 
 def _unusable(path: Path, error: ValueError, what: str) -> UsageError:

@@ -1,9 +1,4 @@
-"""Verifying a certificate, offline: each thing in its turn, and the first that does not hold refuses it.
-
-    Trust           whose signatures are asked for
-    VerifiedCertificate     a certificate whose signatures hold, and what it says
-    verified        the bytes of a file → VerifiedCertificate
-    proved          the same, step by step, with everything that is checked after the signatures
+"""Verify a certificate offline: one check after the other, and the first failure refuses it.
 
 Signatures come first and are over the exact bytes of the payload; nothing in the payload is read before they hold.
 """
@@ -38,10 +33,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Trust:
-    """Whose signatures are asked for: `threshold` of the `keys`.
+    """The signatures that are required: of `threshold` of the `keys`.
 
-    With no keys it is only looked at whether anything was changed since somebody signed it: a certificate carries the
-    keys that it was signed with, and so does one that a stranger signs.
+    Without keys only changes since the signature are detected: a certificate carries the keys of its signers, even if
+    they are strangers.
     """
 
     keys: tuple[PublicKey, ...] = ()
@@ -49,7 +44,7 @@ class Trust:
 
     @classmethod
     def of(cls, keys: Sequence[PublicKey], threshold: int | None = None) -> Self:
-        """Of each key a signature, or of `threshold` of them. Raises UsageError for a number that cannot be."""
+        """Require a signature of each key, or of `threshold` of them. Raises UsageError for an impossible number."""
         several = {key.keyid: key for key in keys}
         if threshold is not None and not 1 <= threshold <= len(several):
             raise UsageError(
@@ -60,7 +55,7 @@ class Trust:
         return cls(tuple(several.values()), len(several) if threshold is None else threshold)
 
     def check_known(self, signatures: Sequence[Signature]) -> None:
-        """Raise UnknownSigner where nobody said whose signatures count."""
+        """Raise UnknownSigner if there are no keys."""
         if not self.keys:
             signers = ", ".join(each.keyid for each in signatures)
             raise UnknownSigner(
@@ -75,9 +70,9 @@ ANY = Policy()
 
 @dataclass(frozen=True, slots=True)
 class VerifiedCertificate:
-    """A certificate whose signatures hold; `statement` is its payload, `contract` what the subject was judged by.
+    """A certificate whose signatures hold; `statement`: its payload, about a subject that keeps `contract`.
 
-    `unsupported`: the members of it that the evidence does not bear out; None where none was looked at.
+    `unsupported`: its members that the evidence does not support; None without evidence.
     """
 
     envelope: Envelope
@@ -86,25 +81,25 @@ class VerifiedCertificate:
     unsupported: tuple[str, ...] | None = None
 
     @property
-    def said(self) -> Mapping[str, Any]:
+    def extension(self) -> Mapping[str, Any]:
         """Our own part of the predicate."""
-        extension: Mapping[str, Any] = self.statement["predicate"][EXTENSION]
-        return extension
+        ours: Mapping[str, Any] = self.statement["predicate"][EXTENSION]
+        return ours
 
     @property
     def must(self) -> RequirementTally:
         """Of the MUSTs."""
-        return RequirementTally(**self.said["must"])
+        return RequirementTally(**self.extension["must"])
 
     @property
     def should(self) -> RequirementTally:
         """Of the SHOULDs."""
-        return RequirementTally(**self.said["should"])
+        return RequirementTally(**self.extension["should"])
 
     @property
     def coverage(self) -> Claims | None:
-        """What was exercised; None of a certificate that was issued before certificates said so."""
-        return Claims.said(self.said, self.contract)
+        """What was exercised; an older certificate does not state it."""
+        return Claims.stated(self.extension, self.contract)
 
     @property
     def warned(self) -> list[str]:
@@ -113,23 +108,23 @@ class VerifiedCertificate:
 
     @property
     def strict(self) -> bool:
-        """Whether a broken SHOULD would have been a failure; before that could be asked for, it was not."""
-        return bool(self.said.get("strict", False))
+        """Whether a broken SHOULD would have been a failure; older certificates do not state it."""
+        return bool(self.extension.get("strict", False))
 
     @property
     def expires(self) -> datetime:
-        """From when on it is worth nothing."""
-        return datetime.fromisoformat(self.said["expires"])
+        """When it expires."""
+        return datetime.fromisoformat(self.extension["expires"])
 
     @property
     def issued(self) -> datetime:
-        """When it was signed first."""
-        return datetime.fromisoformat(self.said["issued"])
+        """When it was first signed."""
+        return datetime.fromisoformat(self.extension["issued"])
 
 
 @dataclass(frozen=True, slots=True)
 class CheckPassed:
-    """Something that was checked and held: `signature`, `expiry` …, in words."""
+    """A check that passed, such as `signature` or `expiry`."""
 
     name: str
     detail: str
@@ -144,11 +139,10 @@ def proved(  # noqa: PLR0913 - whoever verifies may ask for more or less
     now: datetime | None = None,
     policy: Policy = ANY,
 ) -> Iterator[CheckPassed | VerifiedCertificate]:
-    """Check everything in its order; what held, and at the end the certificate.
+    """Check everything in order; yield each check that passed, and at the end the certificate.
 
-    `policy`: what is asked of it beside what every certificate has to hold. Raises Rejected, with the reason, at the
-    first thing that does not hold; UsageError if the evidence cannot be read, or what it is a certificate of was judged
-    by another contract.
+    `policy`: further requirements of the verifier. Raises Rejected, with the reason, at the first check that fails;
+    UsageError if the evidence cannot be read, or another contract judged the subject.
     """
     certificate = verified(data, contract, trust)
     signatures = certificate.envelope.signatures
@@ -159,21 +153,27 @@ def proved(  # noqa: PLR0913 - whoever verifies may ask for more or less
     policy.check(certificate.coverage, certificate.warned)
     yield CheckPassed("policy", f"{certificate.must.passed:,} of {certificate.must.applicable:,} MUST passed")
     if evidence is not None:
-        told, missing = _judged_again(certificate, evidence)
-        yield CheckPassed("evidence", told)
+        detail, missing = _judged_again(certificate, evidence)
+        yield CheckPassed("evidence", detail)
         certificate = replace(certificate, unsupported=missing)
     yield certificate
 
 
 def verified(data: bytes, contract: Contract, trust: Trust = ANYBODY) -> VerifiedCertificate:
-    """The certificate that a file holds. Raises Rejected unless each byte of it is as it was written and signed.
+    """The certificate in a file. Raises Rejected unless every byte is as it was written and signed.
 
-    UsageError if it is about another contract: that alone knows its commands.
+    Raises UsageError if it is about another contract, which alone knows its commands.
     """
     envelope = Envelope.parse(data)
     for number, signature in enumerate(envelope.signatures, start=1):
         _check_signature(envelope, signature, number)
-    _check_trust(envelope, trust)
+    signed = {each.keyid for each in envelope.signatures}
+    by = signed.intersection(key.keyid for key in trust.keys)
+    if len(by) < trust.threshold:
+        raise Rejected(
+            f"signature: it is signed by {len(by)} of the {counted(len(trust.keys), 'key')} given, expected "
+            f"{trust.threshold}; it is signed by {', '.join(sorted(signed))}"
+        )
     if envelope.to_bytes() != data:
         raise Rejected(
             "envelope: the signatures hold, but the file is not as it was written: it was changed or reformatted"
@@ -185,20 +185,16 @@ def verified(data: bytes, contract: Contract, trust: Trust = ANYBODY) -> Verifie
     if (wrong := FORMATS.violation("certificate#statement", statement)) is not None:
         where = wrong.pointer or "the whole"
         raise Rejected(f"payload: it is signed, but no test result of this suite: {where} ({wrong.keyword})")
-    contract.check_recorded({CONTRACT: _contract_of(statement)}, "the certificate")
+    entries = statement["predicate"]["configuration"]  # none is a contract in certificates from when there was only one
+    recorded = next((entry["annotations"] for entry in entries if entry["name"] == CONTRACT), None)
+    contract.check_recorded({CONTRACT: recorded}, "the certificate")
     certificate = VerifiedCertificate(envelope, statement, contract)
     try:
         _ = (certificate.issued, certificate.expires)
     except ValueError as error:
-        dates = (certificate.said["issued"], certificate.said["expires"])
+        dates = (certificate.extension["issued"], certificate.extension["expires"])
         raise Rejected(f"payload: it is signed, but {' or '.join(dates)} is no date: {error}") from error
     return certificate
-
-
-def _contract_of(statement: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """The contract that it names; None if it was issued when there was no other."""
-    entries = statement["predicate"]["configuration"]
-    return next((entry["annotations"] for entry in entries if entry["name"] == CONTRACT), None)
 
 
 def _check_signature(envelope: Envelope, signature: Signature, number: int) -> None:
@@ -215,16 +211,6 @@ def _check_signature(envelope: Envelope, signature: Signature, number: int) -> N
         raise Rejected(f"{where}: it does not fit the payload; one of the two was changed")
 
 
-def _check_trust(envelope: Envelope, trust: Trust) -> None:
-    signed = {each.keyid for each in envelope.signatures}
-    by = [key.keyid for key in trust.keys if key.keyid in signed]
-    if len(by) < trust.threshold:
-        raise Rejected(
-            f"signature: it is signed by {len(by)} of the {counted(len(trust.keys), 'key')} given, expected "
-            f"{trust.threshold}; it is signed by {', '.join(sorted(signed))}"
-        )
-
-
 def _whose(signatures: Sequence[Signature], trust: Trust) -> str:
     known = {key.keyid for key in trust.keys}
     by_known = [each.keyid for each in signatures if each.keyid in known]
@@ -235,13 +221,13 @@ def _whose(signatures: Sequence[Signature], trust: Trust) -> str:
 
 def _check_time(certificate: VerifiedCertificate, now: datetime) -> None:
     if certificate.expires <= certificate.issued:
-        raise Rejected(f"expiry: it expires on {certificate.said['expires']}, before it was issued")
+        raise Rejected(f"expiry: it expires on {certificate.extension['expires']}, before it was issued")
     if now >= certificate.expires:
-        raise Rejected(f"expiry: it expired on {certificate.said['expires']}")
+        raise Rejected(f"expiry: it expired on {certificate.extension['expires']}")
     if certificate.expires - certificate.issued > timedelta(days=MOST_VALID_DAYS):
         raise Rejected(f"expiry: it is valid for more than {MOST_VALID_DAYS:,} days, which none is issued for")
     if now + CLOCK_DRIFT < certificate.issued:
-        raise Rejected(f"expiry: it was issued on {certificate.said['issued']}, which is yet to come")
+        raise Rejected(f"expiry: it was issued on {certificate.extension['issued']}, which is yet to come")
 
 
 def _check_policy(certificate: VerifiedCertificate) -> None:
@@ -251,16 +237,16 @@ def _check_policy(certificate: VerifiedCertificate) -> None:
         raise Rejected(f"policy: {must.passed:,} of {must.applicable:,} MUST passed; expected all, and at least one")
     if predicate["result"] == "FAILED" or predicate["failedTests"]:
         raise Rejected(f"policy: it lists failed tests: {', '.join(predicate['failedTests']) or 'FAILED'}")
-    if certificate.said["verdict"] != Conclusion.CONFORMANT:
-        raise Rejected(f"policy: the verdict in it is {certificate.said['verdict']}")
+    if certificate.extension["verdict"] != Conclusion.CONFORMANT:
+        raise Rejected(f"policy: the verdict in it is {certificate.extension['verdict']}")
     if len(predicate["passedTests"]) != must.passed + certificate.should.passed:
         raise Rejected("policy: the tests that it lists as passed are not as many as it counts")
     _check_claims(certificate)
 
 
 def _check_claims(certificate: VerifiedCertificate) -> None:
-    """What it says of coverage and of SHOULDs does not contradict the tests that it lists."""
-    if certificate.said.get("warned", certificate.warned) != certificate.warned:
+    """Raise Rejected if its coverage or its broken SHOULDs contradict the tests that it lists."""
+    if certificate.extension.get("warned", certificate.warned) != certificate.warned:
         raise Rejected("policy: the SHOULDs that it says are broken are not those of its tests")
     if certificate.strict and certificate.warned:
         raise Rejected(f"policy: it was judged strictly, and yet has warnings: {', '.join(certificate.warned)}")
@@ -272,10 +258,13 @@ def _check_claims(certificate: VerifiedCertificate) -> None:
 
 
 def _judged_again(certificate: VerifiedCertificate, evidence: Path) -> tuple[str, tuple[str, ...]]:
-    """The journal is the certified one, and judged now it bears the certificate out: in words, and all but what."""
+    """Judge the certified journal again: the detail of the check, and the members that it does not support.
+
+    Raises Rejected unless it is the certified journal, and the subject is still conformant.
+    """
     if not evidence.is_file():
         raise UsageError(f"there is no evidence {evidence}; expected the journal.sqlite of the certified run")
-    certified = certificate.said["journal"]
+    certified = certificate.extension["journal"]
     with exact_copy(evidence, most=certified["size"]) as copy:
         if copy is None or copy.digest.entry != certified["digest"]:
             its = f"has more than {certified['size']:,} bytes" if copy is None else f"sha256 is {copy.digest.value}"

@@ -69,7 +69,7 @@ def verify(certificate: Path, **options: Any) -> int:
 
 def _statements(certificate: VerifiedCertificate) -> Iterator[str]:
     """Its subject, and the evidence behind it."""
-    said = certificate.said
+    said = certificate.extension
     for entry in certificate.statement["subject"]:
         yield f"subject {entry['name']} {_digests(entry)} ({said['subject']['digest_detail']})"
     for entry in certificate.statement["predicate"]["configuration"]:
@@ -120,7 +120,7 @@ def _digests(entry: Mapping[str, Any]) -> str:
 
 def _in_one_line(certificate: VerifiedCertificate) -> str:
     """The last line: valid, the counts, and how far the evidence proves them."""
-    must, should, said = certificate.must, certificate.should, certificate.said
+    must, should, said = certificate.must, certificate.should, certificate.extension
     covered = f"coverage {UNKNOWN}" if certificate.coverage is None else certificate.coverage.in_words
     return (
         f"valid: {said['subject']['name']} ({said['subject']['kind']}) · {must.passed:,} of {must.applicable:,} MUST, "

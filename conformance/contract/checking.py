@@ -126,7 +126,7 @@ def _in_words(error: Any, steps: Place, schema: Schema) -> str:
         return f"{named} is missing; expected {rule.get('description', 'it')}"
     if error.validator == "additionalProperties":
         known = tuple(error.schema["properties"])
-        expected = ", ".join(known) if len(known) <= MOST_NAMED else "a word of docs/extend.md"
+        expected = ", ".join(known) if len(known) <= MOST_NAMED else "a word of docs/contract-folder.md"
         return hinted(f"{named} is no key of this table; expected {expected}", str(steps[-1]), known)
     if error.validator == "enum" and not isinstance(error.instance, dict | list):
         known = tuple(map(str, error.validator_value))
@@ -135,7 +135,7 @@ def _in_words(error: Any, steps: Place, schema: Schema) -> str:
     if error.validator == "not":
         return f"{named} cannot be there; expected none beside the others of this table"
     if "description" not in rule:
-        return f"{named} cannot be there as it is: {error.message}; expected as docs/extend.md says"
+        return f"{named} cannot be there as it is: {error.message}; expected as docs/contract-folder.md says"
     return f"{named} is {error.instance!r:.80}; expected {rule['description']}"
 
 
@@ -192,7 +192,7 @@ def _within(folder: ContractFolder, name: str) -> Iterator[tuple[Place, str]]:
     for place, schema in _schemas(document, ()):
         for keyword, rule in schema.items():
             if keyword not in _KNOWN:
-                text = f"the keyword {keyword!r} is unknown; expected one of JSON Schema 2020-12 or of docs/extend.md"
+                text = f"the keyword {keyword!r} is unknown; expected one of JSON Schema 2020-12"
                 yield (*place, keyword), hinted(text, keyword, _KNOWN)
             elif keyword == "$ref" and (nowhere := _leads_nowhere(folder, name, rule)):
                 yield (*place, keyword), nowhere

@@ -150,8 +150,8 @@ class Contract:
 
     `source`: the folder, or the name of the built-in contract; `folder`: the path that the user gave, None for the
     built-in one. `digest`: of all its files. `sources`: the names in reports for the `source` of a requirement.
-    `areas`: the subjects of requirements, by the letters at the beginning of their ids. `account`: None if no command
-    reads the account.
+    `areas`: the subjects of requirements, by the letters at the beginning of their ids. `page`: notes of its page in
+    the documentation, by heading. `account`: None if no command reads the account.
     """
 
     source: str
@@ -159,6 +159,7 @@ class Contract:
     digest: str
     sources: Mapping[str, str]
     areas: Mapping[str, str]
+    page: Mapping[str, str]
     name: str
     title: str
     version: str
@@ -205,6 +206,7 @@ class Contract:
             folder.digest,
             {**SOURCES, **{name: source["words"] for name, source in stated.get("sources", {}).items()}},
             stated.get("areas", {}),
+            stated.get("page", {}),
             stated["name"],
             stated["title"],
             stated["version"],

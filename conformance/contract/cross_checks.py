@@ -365,7 +365,7 @@ def _unknown_rule(judge: ByRule, rules: Rules) -> Iterator[str]:
     try:
         rules[judge.rule](judge.parameters)
     except (KeyError, TypeError, ValueError) as error:
-        yield f"the rule {judge.rule!r} does not take this: {error}; expected the parameters that docs/extend.md tells"
+        yield f"the rule {judge.rule!r} does not take this: {error}; expected other parameters"
 
 
 def _same(pattern: str, pointer: str) -> bool:

@@ -1,11 +1,4 @@
-"""Failing cases whose payloads may be to blame, compared with plain ones, and the cause that each is put down to.
-
-FailureCount    k of n requests fell short
-Comparison      a failing payload beside a plain one; NOTHING is that of no requests
-Specimen        a case with its label and members: a suspect, or a plain one beside it
-Found           the cause that was found in a suspect; mended: a payload without it
-Attribution     the other suspects, by the cause that explains them
-"""
+"""Failing cases whose payloads may be to blame, compared with plain ones, and the cause that each is put down to."""
 
 from __future__ import annotations
 

@@ -1,18 +1,14 @@
 """Failures, explained: what they depend on, their findings gathered, and the causes that they share.
 
-explain_gateway     the verdicts of a gateway's run, by a second look at it
-explain_client      those of a certification, by all findings of its checks
-one_causes          the causes that break several requirements
-
-Two requirements that fall short in the same exchanges have one cause where chance would not bring it about. Where
-nearly all fell short, that says nothing: there both have to be about the message as a whole, or about the same place in
-it, or in the same words.
+Two requirements that fail in the same exchanges have one cause, unless chance explains it. Where nearly all exchanges
+fail, the overlap says nothing: there both have to be about the message as a whole, about the same place in it, or in
+the same words.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, reduce
 from itertools import combinations
@@ -20,9 +16,9 @@ from itertools import combinations
 from conformance.contract.contract import Contract
 from conformance.contract.requirements import Requirement
 from conformance.diagnosis.follow_ups import causes_of
-from conformance.diagnosis.grouping import gathered, grouped, said_by, without_particulars
+from conformance.diagnosis.grouping import gathered, grouped, signatures_of, without_particulars
 from conformance.diagnosis.observations import ObservedCheck, observe
-from conformance.diagnosis.patterns import PatternContext, depends_alone, told
+from conformance.diagnosis.patterns import PatternContext, depends_alone, pattern_of
 from conformance.diagnosis.traits import ERROR_RATE, FORM, above, payload_classes
 from conformance.journal import Record
 from conformance.judging.judgement import Check, Finding, OneCause
@@ -30,12 +26,12 @@ from conformance.judging.single_pass import KEPT_FINDINGS
 from conformance.judging.verdicts import Listed, RequirementVerdict, Verdict, Verdicts
 from conformance.model.traffic import Kind
 
-# Some exchanges are not judged by the one requirement or the other: so much of all is to be the same.
+# Each requirement leaves some exchanges out, so that this share of all has to be the same.
 SAME = 0.9
 
 # An exchange, a case or a notification, by its number or id.
 Subject = tuple[str, int | str]
-# The place in a message, and what was said of it.
+# The place in a message, and the text of the finding.
 Sentence = tuple[str | None, str]
 
 
@@ -63,7 +59,7 @@ class Failing:
 
     @property
     def places(self) -> set[str | None]:
-        """Where in messages it fell short; None and the message as a whole are one."""
+        """The places in messages where it failed; None and the message as a whole are one."""
         return {pointer or None for pointer, _ in self.sentences}
 
 
@@ -95,7 +91,7 @@ def _subject(finding: Finding) -> Subject:
 
 
 def _in_the_same(one: Failing, other: Failing, contract: Contract) -> bool:
-    """Whether both fall short in the same exchanges, and not by chance."""
+    """Whether both fail in the same exchanges, and not by chance."""
     both = len(one.subjects & other.subjects)
     if both < SAME * max(len(one.subjects), len(other.subjects)):
         return False
@@ -103,29 +99,24 @@ def _in_the_same(one: Failing, other: Failing, contract: Contract) -> bool:
     if max(one.failed, other.failed) < SAME * observed:
         few = len(one.subjects) == len(other.subjects) == 1
         return few or above(both, len(one.subjects), len(other.subjects), observed) <= ERROR_RATE
-    said, said_too = ({_unnamed(sentence, contract) for sentence in each.sentences} for each in (one, other))
-    return one.places == other.places or bool(said & said_too)
+    # The texts without the names of members.
+    texts, others = ({_members(contract).sub("…", text) for _, text in each.sentences} for each in (one, other))
+    return one.places == other.places or bool(texts & others)
 
 
 def _in_the_same_words(one: Failing, other: Failing) -> bool:
-    """Whether the same is wrong at the same place of messages, of which each judges some."""
+    """Whether both find the same fault at the same place, each in messages of its own."""
     same = len(one.sentences & other.sentences)
     return one.is_of_form and other.is_of_form and same >= SAME * max(len(one.sentences), len(other.sentences))
 
 
-def _unnamed(sentence: Sentence, contract: Contract) -> str:
-    """The sentence without the name of the member."""
-    return _members(contract).sub("…", sentence[1])
-
-
 @cache
 def _members(contract: Contract) -> re.Pattern[str]:
-    return re.compile(rf"\b({'|'.join(sorted(map(re.escape, _documented(contract)), key=len, reverse=True))})\b")
-
-
-def _documented(contract: Contract) -> Iterator[str]:
-    for name in ("response.success", "response.error", *(f"{p}/notification" for p in sorted(contract.products))):
-        yield from contract.schemas.resolved(name).get("properties", {})
+    messages = ("response.success", "response.error", *(f"{p}/notification" for p in sorted(contract.products)))
+    names = (
+        re.escape(name) for message in messages for name in contract.schemas.resolved(message).get("properties", ())
+    )
+    return re.compile(rf"\b({'|'.join(sorted(names, key=len, reverse=True))})\b")
 
 
 Explained = tuple[Verdicts, tuple[OneCause, ...]]
@@ -140,32 +131,32 @@ def explain_gateway(  # noqa: PLR0913, PLR0917 - a failure is explained by all o
     checks: Mapping[str, Check],
     is_of_form: Callable[[Requirement], bool],
 ) -> Explained:
-    """Explain failures by the judged `part` of the record, and by what was found out after it.
+    """Explain failures by the judged `part` of the record, and by the follow-ups after it.
 
-    Where findings are `listed`, they are not gathered: one that is not listed must not go under among those that are.
+    Where findings are `listed`, they are not gathered: one that is not listed would be lost among those that are.
     `is_of_form`: whether a requirement judges the form of a message.
     """
-    short = {number: verdict for number, verdict in enumerate(verdicts) if verdict.failed}
-    if not short:
-        return verdicts, ()
     causes = causes_of(record)
     watched = {
         number: ObservedCheck(
             checks[each.requirement.id], each.command, causes.get((each.requirement.id, each.command), ())
         )
-        for number, each in short.items()
+        for number, each in enumerate(verdicts)
+        if each.failed
     }
+    if not watched:
+        return verdicts, ()
     observe(part, contract, watched.values())
     classes = payload_classes(part, {o.number for seen in watched.values() for o in seen.observations}, contract)
-    said = said_by(record, set().union(*(seen.numbers for seen in watched.values())), contract)
+    signatures = signatures_of(record, set().union(*(seen.numbers for seen in watched.values())), contract)
     explained = list(verdicts)
     for number, seen in watched.items():
-        each = short[number]
+        each = verdicts[number]
         pointer = each.findings[0].pointer if each.findings else None
         area = FORM if is_of_form(each.requirement) else ""
         context = PatternContext(area, pointer, classes, contract.notification.outcome)
-        pattern = told(seen.causes, seen.observations, each.failed, each.observations, context)
-        groups = [] if _is_listed(each, listed) else seen.groups(said, area)
+        pattern = pattern_of(seen.causes, seen.observations, each.failed, each.observations, context)
+        groups = [] if _is_listed(each, listed) else seen.groups(signatures, area)
         shown = (
             replace(finding, pattern=depends_alone(group, seen.observations, len(groups), context))
             for finding, group in zip(seen.findings(groups), groups, strict=False)
@@ -181,11 +172,11 @@ def explain_client(
     """Explain failures by the answers of a receiver; a client is answered by the suite itself."""
     delivered = {case.id for case in record.cases if case.kind is Kind.DELIVER}
     numbers = {each.exchange or 0 for some in found.values() for each in some if each.case in delivered}
-    said = said_by(record, numbers, contract)
+    signatures = signatures_of(record, numbers, contract)
     explained = list(verdicts)
     for number, each in enumerate(verdicts):
         if each.failed and not _is_listed(each, listed):
-            groups = grouped(found[number], said, "")
+            groups = grouped(found[number], signatures, "")
             explained[number] = replace(each, findings=tuple(map(gathered, groups[:KEPT_FINDINGS])) or each.findings)
     return tuple(explained), _in_common(verdicts, found, contract, lambda _: False)
 
@@ -196,7 +187,7 @@ def _in_common(
     contract: Contract,
     is_of_form: Callable[[Requirement], bool],
 ) -> tuple[OneCause, ...]:
-    """The causes that break several of the requirements that fell short, over all commands."""
+    """The causes that break several of the failed requirements, over all commands."""
     failing: dict[str, Failing] = {}
     for number, each in enumerate(verdicts):
         if each.failed and each.verdict in (Verdict.FAIL, Verdict.WARN):

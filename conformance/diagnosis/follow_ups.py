@@ -1,11 +1,5 @@
 """Follow-ups: requests that were sent after the run proper, to find out on what a failure depends.
 
-    follow_up_id    the id of such a case
-    is_follow_up    whether an id is one of those
-    run_proper      a record without them: verdicts, counts and coverage are made from it
-    Cause           the cause behind failing cases of one requirement × command, as the run noted it
-    causes_of       the causes that a record holds
-
 A follow-up is a case of the kind and aspect of the one that it follows, so the same checks judge it. The beginning of
 follow-ups is noted, with the size of the journal, and so is each cause: a journal that is judged again says the same.
 """
@@ -111,20 +105,6 @@ class Cause:
     differs: Mapping[str, Any] | None = None
     finished: bool = True
     exchange: int | None = None
-
-    def noted(self) -> dict[str, Any]:
-        """As the detail of a note in the journal."""
-        return {
-            "requirement": self.requirement,
-            "command": self.command,
-            "cases": list(self.cases),
-            "kind": self.kind,
-            "pattern": self.pattern,
-            "minimal": self.minimal,
-            "differs": None if self.differs is None else dict(self.differs),
-            "finished": self.finished,
-            "exchange": self.exchange,
-        }
 
     @classmethod
     def of_note(cls, detail: Mapping[str, Any]) -> Cause:

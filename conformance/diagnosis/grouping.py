@@ -1,13 +1,7 @@
 """Findings grouped by the answer: status, shape of the body and message, so that two different crashes are two.
 
-    AnswerSignature     the parts of an answer that tell findings apart
-    said_by             exchanges by number → their signatures
-    alike               whether two answers are of one kind
-    grouped             findings in groups of those that are alike
-    gathered            a group as one finding, with the number of all
-
 The texts of a gateway contain numbers, ids and values of the request. So texts are compared without numbers and ids;
-if that makes too many groups, without quotations; and if that does, not at all.
+if that makes too many groups, without quotations; and if there are still too many, not at all.
 """
 
 from __future__ import annotations
@@ -25,11 +19,11 @@ from conformance.judging.judgement import Finding
 from conformance.judging.reading import Content
 from conformance.model.traffic import Exchange, media_type
 
-# More kinds of one failure than this are one whose text repeats what was sent.
+# Where a failure has more kinds than this, its text repeats parts of the request, and they count as one.
 MOST_KINDS = 5
-# Of the cases that are like the one that is shown, so many are named; their number is always told.
+# Of the cases that are like the one that is shown, so many are named, beside their number.
 NAMED_CASES = 50
-# A page of errors shows what it is about well before this.
+# A page of errors names the error well before this.
 LONGEST_TEXT = 2_000
 
 _QUOTED = re.compile(r"\"[^\"]*\"|'[^']*'|“[^”]*”|`[^`]*`")
@@ -71,20 +65,20 @@ def _documented(contract: Contract) -> frozenset[str]:
     return frozenset().union(*(answer.get("properties", {}) for answer in answers))
 
 
-def said_by(record: Record, numbers: Collection[int], contract: Contract) -> dict[int, AnswerSignature]:
+def signatures_of(record: Record, numbers: Collection[int], contract: Contract) -> dict[int, AnswerSignature]:
     """The signatures of the answers of these exchanges."""
     return {exchange.number: AnswerSignature.of(exchange, contract) for _, exchange in exchanges_of(record, numbers)}
 
 
-def grouped(findings: Sequence[Finding], said: Mapping[int, AnswerSignature], area: str) -> list[list[Finding]]:
+def grouped(findings: Sequence[Finding], signatures: Mapping[int, AnswerSignature], area: str) -> list[list[Finding]]:
     """The findings of one requirement × command that are alike, in the order in which the first of each was made.
 
-    Where the form of a message is judged (`area` FORM), its status and description are not what
-    the finding is about, unless the body is nothing of the contract.
+    Where the form of a message is judged (`area` FORM), the finding is not about its status and description, unless the
+    contract knows nothing of the body.
     """
     groups = [list(findings)]
     for key in (_coarse, _without_quotes, _as_it_is):
-        groups = [part for group in groups for part in _parted(group, key, said, area)]
+        groups = [part for group in groups for part in _parted(group, key, signatures, area)]
     order = {id(finding): place for place, finding in enumerate(findings)}
     return sorted(groups, key=lambda group: order[id(group[0])])
 
@@ -114,21 +108,21 @@ _Keyed = Callable[[Finding, Mapping[int, AnswerSignature], str], Key]
 
 
 def _parted(
-    group: Sequence[Finding], key: _Keyed, said: Mapping[int, AnswerSignature], area: str
+    group: Sequence[Finding], key: _Keyed, signatures: Mapping[int, AnswerSignature], area: str
 ) -> list[list[Finding]]:
     parts: dict[Key, list[Finding]] = {}
     for finding in group:
-        parts.setdefault(key(finding, said, area), []).append(finding)
+        parts.setdefault(key(finding, signatures, area), []).append(finding)
     if key is _coarse or len(parts) <= MOST_KINDS:
         return list(parts.values())
-    # Texts that come again are kinds of their own, unless those are many, too; the others repeat what was sent.
-    again = [part for part in parts.values() if len(part) > 1]
-    once = [finding for part in parts.values() if len(part) == 1 for finding in part]
-    return [*again, once] if once and len(again) < MOST_KINDS else [list(group)]
+    # Texts that recur are kinds of their own, unless those are many, too; the others repeat parts of the request.
+    recurring = [part for part in parts.values() if len(part) > 1]
+    single = [finding for part in parts.values() if len(part) == 1 for finding in part]
+    return [*recurring, single] if single and len(recurring) < MOST_KINDS else [list(group)]
 
 
-def _coarse(finding: Finding, said: Mapping[int, AnswerSignature], area: str) -> Key:
-    answer = said.get(finding.exchange or 0)
+def _coarse(finding: Finding, signatures: Mapping[int, AnswerSignature], area: str) -> Key:
+    answer = signatures.get(finding.exchange or 0)
     if answer is None or finding.notification is not None:
         return (finding.pointer,)
     if area != FORM:
@@ -136,16 +130,16 @@ def _coarse(finding: Finding, said: Mapping[int, AnswerSignature], area: str) ->
     return (finding.pointer, answer.strange) if answer.is_object else (finding.pointer, answer.shape)
 
 
-def _texts(finding: Finding, said: Mapping[int, AnswerSignature], area: str) -> Iterable[str]:
-    answer = said.get(finding.exchange or 0)
+def _texts(finding: Finding, signatures: Mapping[int, AnswerSignature], area: str) -> Iterable[str]:
+    answer = signatures.get(finding.exchange or 0)
     yield finding.message
     if answer is not None and finding.notification is None and (area != FORM or not answer.is_object):
         yield answer.text
 
 
-def _without_quotes(finding: Finding, said: Mapping[int, AnswerSignature], area: str) -> Key:
-    return tuple(map(without_particulars, _texts(finding, said, area)))
+def _without_quotes(finding: Finding, signatures: Mapping[int, AnswerSignature], area: str) -> Key:
+    return tuple(map(without_particulars, _texts(finding, signatures, area)))
 
 
-def _as_it_is(finding: Finding, said: Mapping[int, AnswerSignature], area: str) -> Key:
-    return tuple(_PARTICULARS.sub("…", text) for text in _texts(finding, said, area))
+def _as_it_is(finding: Finding, signatures: Mapping[int, AnswerSignature], area: str) -> Key:
+    return tuple(_PARTICULARS.sub("…", text) for text in _texts(finding, signatures, area))

@@ -1,7 +1,5 @@
 """One investigation: why does a requirement fail for a command, and what is the simplest payload that shows it?
 
-    Investigation   .inquire(): a generator that yields the requests that it needs next, and is sent their outcomes
-
 It sends nothing itself, so that the requests of all investigations can go out together and be waited for once
 (`conformance.diagnosis.search`). First a failing payload is sent again beside a plain one, in an order that
 no rule of the kind "every nth" fits. If it falls short each time and the plain one never, it depends on the payload,
@@ -18,8 +16,8 @@ from conformance.contract.command import Command
 from conformance.contract.contract import Contract
 from conformance.diagnosis.attribution import Attribution, Comparison, FailureCount, Found, Outcomes, Specimen, mended
 from conformance.diagnosis.follow_ups import Cause, follow_up_id
-from conformance.diagnosis.observations import Observation
 from conformance.diagnosis.patterns import ENOUGH, ordinal, period, turning_point
+from conformance.diagnosis.traits import Observation
 from conformance.judging.judgement import Check, Dependence
 from conformance.model.traffic import Case, Kind
 from conformance.payloads.addressees import Addressees, Constraints

@@ -1,11 +1,7 @@
 """On what a failure depends: nothing (always), the nth request, a trait, the payload; or it is intermittent.
 
-    told                the pattern of a failing requirement
-    told_by_journal     the pattern that the journal of a run alone shows
-    period              every nth, from requests sent one after the other
-
 A pattern carries its numbers (k of n), and is claimed only where chance does not explain it
-(`conformance.diagnosis.traits`): a failure that nothing sets apart is intermittent.
+(`conformance.diagnosis.traits`): a failure without a trait of its own is intermittent.
 """
 
 from __future__ import annotations
@@ -15,22 +11,30 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 from conformance.diagnosis.follow_ups import Cause
-from conformance.diagnosis.observations import Observation
-from conformance.diagnosis.traits import ERROR_RATE, ERROR_RATE_OF_A_ROW, OUTCOME, Claim, Classes, regular, set_apart
+from conformance.diagnosis.traits import (
+    ERROR_RATE,
+    ERROR_RATE_OF_A_ROW,
+    OUTCOME,
+    Claim,
+    Classes,
+    Observation,
+    regular,
+    set_apart,
+)
 from conformance.judging.excuses import UNUSUAL
 from conformance.judging.judgement import Dependence, Finding, Pattern
 from conformance.model.traffic import Kind
 
-# Aspects of valid requests whose payloads are there to show something.
+# Aspects of valid requests with a special payload.
 SPECIAL = UNUSUAL | {"sample"}
 # Requests go out side by side, so near a turning point those of before and after are mixed: two times as many as are
 # under way at once.
 MIXED = 32
-# So many must fall short behind a turning point for it to be one, rather than the end of a run.
+# So many must fail after a turning point for it to be one, rather than the end of a run.
 ENOUGH_AFTER = 10
-# Where it is known to last, some kinds of requests may be spared by it: the part of what came after.
+# Where it is known to last, some kinds of requests may be spared by it: this share of the requests after it.
 SPARED = 0.1
-# Fewer observations tell nothing.
+# Fewer observations show no pattern.
 ENOUGH = 3
 # Each kind of failure is compared with all observations anew: of a larger run only all failures together are.
 MOST_COMPARED = 3_000
@@ -38,9 +42,9 @@ MOST_COMPARED = 3_000
 
 @dataclass(frozen=True, slots=True)
 class PatternContext:
-    """What is known beside the observations: the area of the requirement, the failing place, classes of payloads.
+    """The facts beside the observations: the area of the requirement, the failing place, classes of payloads.
 
-    `outcome`: the member of a notification that tells it.
+    `outcome`: the member of a notification that holds the outcome.
     """
 
     area: str = ""
@@ -52,7 +56,7 @@ class PatternContext:
 NOTHING_MORE = PatternContext()
 
 
-def told(
+def pattern_of(
     causes: Sequence[Cause],
     observations: Sequence[Observation],
     failed: int,
@@ -61,56 +65,57 @@ def told(
 ) -> Pattern:
     """The pattern of a requirement that failed in `failed` of so many observations, of which some are given."""
     if not any(observation.fell_short for observation in observations):
-        return told_by_numbers(failed, of)
-    journal = told_by_journal(observations, failed, of, context)
+        return pattern_of_numbers(failed, of)
+    of_run = pattern_of_run(observations, failed, of, context)
     known = [cause for cause in causes if cause.kind != Dependence.UNTOLD]
     words = list(dict.fromkeys(cause.pattern for cause in known or causes))
     if not known:
-        return replace(journal, text="; ".join([journal.text, *words]))
+        return replace(of_run, text="; ".join([of_run.text, *words]))
     several = f"{len(known)} causes{', each' if len(words) == 1 else ''}: " if len(known) > 1 else ""
     text, kind = several + " | ".join(words), Dependence(known[0].kind)
-    # What both the run and the requests after it say of the same matter is told of both.
-    return Pattern(kind, f"{text}; {journal.claim}" if journal.claim else text)
+    # Where the run and the follow-ups both support a claim, the pattern names both.
+    return Pattern(kind, f"{text}; {of_run.claim}" if of_run.claim else text)
 
 
-def told_by_numbers(failed: int, of: int) -> Pattern:
+def pattern_of_numbers(failed: int, of: int) -> Pattern:
     """The pattern where it is unknown which requests failed: notifications that belong to nobody."""
     if failed == of >= ENOUGH:
         return Pattern(Dependence.ALWAYS, f"always: {failed} of {of}")
     return Pattern(Dependence.UNTOLD, f"{failed} of {of}; on what it depends cannot be told")
 
 
-def told_by_journal(
+def pattern_of_run(
     observations: Sequence[Observation], failed: int, of: int, context: PatternContext = NOTHING_MORE
 ) -> Pattern:
     """The pattern that a run alone shows: requests of all kinds, sent side by side."""
     count = f"{failed} of {of}"
     if of < ENOUGH:
         return Pattern(Dependence.UNTOLD, f"{count}; too few to tell on what it depends", open=True)
-    if failed == of:
-        if any(not is_special(o) for o in observations):
-            return Pattern(Dependence.ALWAYS, f"always: {count}")
+    if failed == of and all(map(is_special, observations)):
         return Pattern(Dependence.UNTOLD, f"{count}, all with such payloads", open=True)
-    told_by_place = _told_by_position(observations, count)
-    claim = None if told_by_place else _set_apart(observations, context, context.pointer)
-    if claim is not None:
-        return _claimed(claim)
-    untold = Pattern(Dependence.UNTOLD, f"intermittent, as far as the run tells: {count}", open=True)
-    return told_by_place or untold
-
-
-def _told_by_position(observations: Sequence[Observation], count: str) -> Pattern | None:
+    if failed == of:
+        return Pattern(Dependence.ALWAYS, f"always: {count}")
     if (since := turning_point(observations)) is not None:
         return Pattern(Dependence.FROM_NTH, since)
     if (step := period([o.fell_short for o in observations], error_rate=ERROR_RATE)) is not None:
         return Pattern(Dependence.EVERY_NTH, f"every {ordinal(step)}: {count}")
-    return None
+    return _of_trait(_set_apart(observations, context, context.pointer), count)
+
+
+def _of_trait(claim: Claim | None, count: str) -> Pattern:
+    if claim is None:
+        return Pattern(Dependence.UNTOLD, f"intermittent, as far as the run tells: {count}", open=True)
+    if not claim.always:
+        return Pattern(Dependence.INTERMITTENT, f"intermittent, {claim.text}", open=True, claim=claim.text)
+    if claim.of_payload:
+        return Pattern(Dependence.PAYLOAD, claim.text, open=True, claim=claim.text)
+    return Pattern(Dependence.ALWAYS, claim.text)
 
 
 def depends_alone(
     group: Sequence[Finding], observations: Sequence[Observation], groups: int, context: PatternContext
 ) -> str | None:
-    """The claim about one of several groups of findings, the others taken as passed; None if there is none."""
+    """The claim about one of several groups of findings, the others taken as passed; None without one."""
     if groups < 2 or len(observations) > MOST_COMPARED:
         return None
     numbers = {finding.exchange for finding in group}
@@ -125,26 +130,18 @@ def _set_apart(
     return set_apart(observations, context.classes, context.area, tried=tried, pointer=pointer, outcome=context.outcome)
 
 
-def _claimed(claim: Claim) -> Pattern:
-    if not claim.always:
-        return Pattern(Dependence.INTERMITTENT, f"intermittent, {claim.text}", open=True, claim=claim.text)
-    if claim.of_payload:
-        return Pattern(Dependence.PAYLOAD, claim.text, open=True, claim=claim.text)
-    return Pattern(Dependence.ALWAYS, claim.text)
-
-
 def is_special(observation: Observation) -> bool:
-    """Whether the payload was there to show something, so that it may be to blame."""
+    """Whether the payload is a special one, so that it may be to blame."""
     if observation.kind is Kind.VALID:
         return observation.aspect in SPECIAL
     return observation.kind is Kind.OPEN
 
 
 def turning_point(observations: Sequence[Observation], *, lasting: bool = False) -> str | None:
-    """From where on all fail, and before which none did, apart from what was under way; None if there is none.
+    """The place from which all fail, and before which none did, apart from requests under way; None without one.
 
     Payloads of one kind follow each other, so ordinary ones have to be found on both sides. `lasting`: it is known
-    that by now all fall short, whatever the payload.
+    that by now all fail, whatever the payload.
     """
     since = _turn(observations, lasting=lasting)
     if since is None:
@@ -158,12 +155,12 @@ def turning_point(observations: Sequence[Observation], *, lasting: bool = False)
 
 def _turn(observations: Sequence[Observation], *, lasting: bool) -> int | None:
     first = next((index for index, o in enumerate(observations) if o.fell_short), 0)
-    kept_after = [index for index in range(first, len(observations)) if not observations[index].fell_short]
-    settled = kept_after[-1] + 1 if kept_after else first
+    passed_after = [index for index in range(first, len(observations)) if not observations[index].fell_short]
+    settled = passed_after[-1] + 1 if passed_after else first
     if not first:
         return None
     if lasting:
-        return first if len(kept_after) <= SPARED * (len(observations) - first) else None
+        return first if len(passed_after) <= SPARED * (len(observations) - first) else None
     if len(observations) - settled < ENOUGH_AFTER:
         return None
     if observations[settled].number - observations[first].number > MIXED:

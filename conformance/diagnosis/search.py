@@ -1,12 +1,9 @@
 """Looking into the failures of a run: rounds of requests for all inquiries together, within a budget.
 
-    Search      .of(…): the inquiries that a run calls for; .run(ask, note): holds them
-    Ask         sends groups of cases, waits once for their notifications, and gives the journal so far
-
-What the run itself tells (`conformance.diagnosis.patterns`) is not asked again. A round takes what every inquiry wants
-to know next, is waited for once, and is judged by the checks that judge the run. Requests that have to come one after
-the other go out alone, so that no other request comes between. The budget is of requests and of seconds; what was found
-when it is used up is noted as unfinished.
+No request asks again for a pattern that the run itself shows (`conformance.diagnosis.patterns`). A round sends the next
+requests of every inquiry, waits once, and is judged by the checks that judge the run. Requests that have to come one
+after the other go out alone, so that no other request comes between. The budget is of requests and of seconds; a cause
+that is not made simple when the budget is used up is noted as unfinished.
 """
 
 from __future__ import annotations
@@ -14,7 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from itertools import chain, islice, repeat, zip_longest
+from itertools import chain, islice, zip_longest
 from typing import Any, Protocol
 
 from conformance.contract.contract import Contract
@@ -22,7 +19,8 @@ from conformance.contract.requirements import Requirement
 from conformance.diagnosis.attribution import Outcomes
 from conformance.diagnosis.follow_ups import BEGINNING, CAUSE, SEARCH, Cause, held_by, is_follow_up
 from conformance.diagnosis.inquiry import Batch, Investigation, Learned
-from conformance.diagnosis.observations import Observation, ObservedCheck, observe
+from conformance.diagnosis.observations import ObservedCheck, observe
+from conformance.diagnosis.traits import Observation
 from conformance.journal import Held, Note, Record
 from conformance.judging.evidence import Evidence
 from conformance.judging.expectations import Expectations
@@ -34,26 +32,21 @@ from conformance.payloads.addressees import Addressees, Constraints
 from conformance.payloads.labels import Label
 from conformance.payloads.uniqueness import UniquePayloads
 
-# Some twenty rounds that wait for notifications, each as long as such a wait usually is; a run that failed is not to
-# keep people waiting for much more than a run that did not.
+# Some twenty rounds that wait for notifications, each as long as such a wait usually is: a run that failed should not
+# keep people waiting for much longer than one that did not.
 BUDGET_S = 60.0
-# While simpler payloads are looked for, a notification is taken for lost after so many times the longest that one of
-# the run took, and never sooner than the second number; what is found is confirmed with all the time there is.
+# While the search looks for simpler payloads, it takes a notification for lost after so many times the longest that one
+# of the run took, and never sooner than the second number; a cause is confirmed with all the time there is.
 PATIENCE_FACTOR, LEAST_PATIENCE_S = 5.0, 1.0
-# Of the cases that went well so many are looked at for one to compare a failing one with.
+# So many of the cases that passed are candidates for the comparison with a failing one.
 MOST_WELL = 1_000
 
 
-class Ask(Protocol):
-    """Sends and listens."""
+Ask = Callable[[Sequence[Sequence[Case]], float | None], tuple[Record, float]]
+"""Sends groups of cases, and listens so many seconds for their notifications (None: does not wait for any).
 
-    def __call__(self, groups: Sequence[Sequence[Case]], listen_s: float | None) -> tuple[Record, float]:
-        """The journal since the run, with the twins of the cases that were sent; and until when it was listened.
-
-        That is in monotonic seconds.
-
-        `listen_s`: how long a notification may take; None: none is waited for.
-        """
+Returns the journal since the run, with the twins of the cases that were sent, and until when it listened (monotonic).
+"""
 
 
 class Searchable(Face, Protocol):
@@ -96,8 +89,8 @@ class SearchTerms:
 class Search:
     """The inquiries into a run, and their budget: `budget` requests, BUDGET_S seconds.
 
-    `held` is how much the journal held before; what comes later is not of the run proper. `numbers`: the exchanges of
-    the cases that inquiries are about.
+    `held` is how much the journal held before; later entries are not of the run proper. `numbers`: the exchanges of the
+    cases that inquiries are about.
     """
 
     terms: SearchTerms
@@ -119,8 +112,7 @@ class Search:
         if not observed:
             return cls(terms, (), budget, terms.notify_within_s, held_by(record), {})
         evidence = observe(record, terms.contract, observed)
-        compared = list(map(_Compared.of, wanting, observed, repeat(evidence)))
-        inquiries = tuple(_inquiries(terms, record, compared, checks))
+        inquiries = tuple(_inquiries(terms, record, wanting, observed, evidence))
         numbers = {o.case_id: o.number for seen in observed for o in seen.observations if o.fell_short}
         patience = min(terms.notify_within_s, _patience(evidence))
         return cls(terms, inquiries, budget, patience, held_by(record), numbers)
@@ -131,12 +123,12 @@ class Search:
         return frozenset(case.twin for inquiry in self.inquiries for case in inquiry.known if case.twin)
 
     def run(self, ask: Ask, note: Callable[[str, Mapping[str, Any]], None]) -> None:
-        """Hold the inquiries; note each cause as soon as it is found, and in the end what the search cost."""
+        """Hold the inquiries; note each cause as soon as it is found, and in the end the cost of the search."""
         stopped: str | None = None
         note(BEGINNING, asdict(self.held))
         try:
             for cause in self._causes(ask):
-                note(CAUSE, replace(cause, exchange=self.numbers.get(cause.minimal or "")).noted())
+                note(CAUSE, asdict(replace(cause, exchange=self.numbers.get(cause.minimal or ""))))
         except EnvironmentFailure as failure:
             stopped = failure.message
         finally:
@@ -144,8 +136,8 @@ class Search:
             note(SEARCH, {"budget": self.budget, **took, "stopped": stopped})
 
     def _causes(self, ask: Ask) -> Iterator[Cause]:
-        # What the first one finds out spares the others most of their requests, where it is the same fault: they begin
-        # when it has nothing left to do but to confirm that.
+        # Where all have the same fault, the result of the first spares the others most of their requests: they begin
+        # when it has nothing left to do but to confirm its cause.
         starting, waiting = self.inquiries[:1], self.inquiries[1:]
         held: list[Asking] = []
         while starting or held or waiting:
@@ -157,16 +149,16 @@ class Search:
                 continue
             chosen = [each for each in held if each[2].in_order] or held
             held = [each for each in held if each not in chosen]
-            for (inquiry, inquiring, _), told in zip(chosen, self._round(chosen, ask), strict=True):
-                yield from self._advance(inquiry, inquiring, told, held)
+            for (inquiry, inquiring, _), outcomes in zip(chosen, self._round(chosen, ask), strict=True):
+                yield from self._advance(inquiry, inquiring, outcomes, held)
 
     @staticmethod
     def _advance(
-        inquiry: Investigation, inquiring: Inquiring, told: Outcomes | None, held: list[Asking]
+        inquiry: Investigation, inquiring: Inquiring, outcomes: Outcomes | None, held: list[Asking]
     ) -> Iterator[Cause]:
         """Send an inquiry the outcomes of its requests; it asks again and is held, or ends with its causes."""
         try:
-            batch = next(inquiring) if told is None else inquiring.send(told)
+            batch = next(inquiring) if outcomes is None else inquiring.send(outcomes)
         except StopIteration as end:
             yield from end.value
         else:
@@ -187,14 +179,14 @@ class Search:
         self.spent = sum(is_follow_up(exchange.case_id) for exchange in record.exchanges)
         observed = [ObservedCheck(inquiry.check, inquiry.command, among=is_follow_up) for inquiry, _, _ in chosen]
         observe(self._on_these_terms(record, settled_at, listen_s), self.terms.contract, observed)
-        # What limits of the run have withheld was not sent.
+        # The limits of the run may have kept some from being sent.
         went_out = {exchange.case_id for exchange in record.exchanges}
         sent = ([case for case in each if case.id in went_out] for each in affordable)
-        return [self._outcomes(*each) for each in zip(sent, observed, strict=True)]
+        return [self._outcomes(cases, each.observations) for cases, each in zip(sent, observed, strict=True)]
 
-    def _outcomes(self, sent: Sequence[Case], watched: ObservedCheck) -> Outcomes:
-        self.numbers.update((o.case_id, o.number) for o in watched.observations)
-        fell_short = {o.case_id: o.fell_short for o in watched.observations}
+    def _outcomes(self, sent: Sequence[Case], observations: Sequence[Observation]) -> Outcomes:
+        self.numbers.update((o.case_id, o.number) for o in observations)
+        fell_short = {o.case_id: o.fell_short for o in observations}
         return {case.id: fell_short.get(case.id) for case in sent}
 
     def _on_these_terms(self, record: Record, settled_at: float, listen_s: float | None) -> Record:
@@ -217,16 +209,17 @@ class Search:
         return taken
 
     def _listen_s(self, chosen: Sequence[Asking]) -> float | None:
-        return max(
-            (self._patience_with(inquiry, batch) for inquiry, _, batch in chosen if inquiry.needs_notifications),
-            default=None,
-        )
-
-    def _patience_with(self, inquiry: Investigation, batch: Batch) -> float:
+        """How long a notification of this round may take; None if no inquiry needs one."""
         terms = self.terms
-        if terms.face.is_about_lateness(terms.contract.catalogue[inquiry.requirement]):
-            return terms.notify_within_s + terms.late_s
-        return terms.notify_within_s if batch.patient else self.patience_s
+        waits = list[float]()
+        for inquiry, _, batch in chosen:
+            if not inquiry.needs_notifications:
+                continue
+            if terms.face.is_about_lateness(terms.contract.catalogue[inquiry.requirement]):
+                waits.append(terms.notify_within_s + terms.late_s)
+            else:
+                waits.append(terms.notify_within_s if batch.patient else self.patience_s)
+        return max(waits, default=None)
 
 
 def _patience(evidence: Evidence) -> float:
@@ -255,49 +248,43 @@ def is_called_for(
 def _wanting(
     face: Face, contract: Contract, expectations: Expectations | None, record: Record
 ) -> list[RequirementVerdict]:
+    """The verdicts on failures that are not listed, and where the run does not show on what they depend."""
     judged = judge_as(face, record, expectations, contract=contract, measured=False)
-    return [verdict for verdict in judged.verdicts if _wants_inquiry(verdict)]
+    failed = (verdict for verdict in judged.verdicts if verdict.command is not None and verdict.unexpected)
+    return [verdict for verdict in failed if verdict.pattern is not None and verdict.pattern.open]
 
 
-def _wants_inquiry(verdict: RequirementVerdict) -> bool:
-    """Whether a requirement failed for a command, is not listed, and the run does not show on what that depends."""
-    untold = verdict.pattern is not None and verdict.pattern.open
-    return untold and verdict.command is not None and verdict.unexpected
-
-
-@dataclass(frozen=True, slots=True)
-class _Compared:
-    """The cases that failed a requirement for a command, and those that passed: their ids in order of sending."""
-
-    verdict: RequirementVerdict
-    observations: tuple[Observation, ...]
-    ill: tuple[str, ...]
-    well: tuple[str, ...]
-
-    @classmethod
-    def of(cls, verdict: RequirementVerdict, watched: ObservedCheck, evidence: Evidence) -> _Compared:
-        observations = watched.observations
-        ill = dict.fromkeys(o.case_id for o in observations if o.fell_short)
-        kept = (o.case_id for o in observations if not o.fell_short)
-        taken = (each.case_id for each in evidence.final_of(verdict.command or "", Kind.VALID) if each.accepted)
-        well = islice((case_id for case_id in dict.fromkeys(chain(kept, taken)) if case_id not in ill), MOST_WELL)
-        return cls(verdict, observations, tuple(ill), tuple(well))
+def _failed_and_passed(
+    verdict: RequirementVerdict, observations: Sequence[Observation], evidence: Evidence
+) -> tuple[list[str], list[str]]:
+    """The ids of the cases that failed a requirement for a command, and of those that passed, in order of sending."""
+    failed = dict.fromkeys(o.case_id for o in observations if o.fell_short)
+    passed = (o.case_id for o in observations if not o.fell_short)
+    accepted = (each.case_id for each in evidence.final_of(verdict.command or "", Kind.VALID) if each.accepted)
+    others = (case_id for case_id in dict.fromkeys(chain(passed, accepted)) if case_id not in failed)
+    return list(failed), list(islice(others, MOST_WELL))
 
 
 def _inquiries(
-    terms: SearchTerms, record: Record, compared: Sequence[_Compared], checks: Mapping[str, Check]
+    terms: SearchTerms,
+    record: Record,
+    wanting: Sequence[RequirementVerdict],
+    observed: Sequence[ObservedCheck],
+    evidence: Evidence,
 ) -> Iterator[Investigation]:
     """The inquiries into failures, without those that nothing can be asked about; they share what they learn."""
     contract, constraints = terms.contract, terms.constraints
-    wanted = {case_id for each in compared for case_id in (*each.ill, *each.well)}
+    observations = [watched.observations for watched in observed]
+    compared = [_failed_and_passed(*each, evidence) for each in zip(wanting, observations, strict=True)]
+    wanted = {case_id for each in compared for ids in each for case_id in ids}
     again = (terms.again(case) for case in record.cases if case.id in wanted)
     cases = {case.id: case for case in again if case is not None}
     addressees = Addressees.of(contract, constraints, record.settings["gateway"])
     unique: dict[str, UniquePayloads] = {}
     learned = Learned()
-    for each in compared:
-        command, requirement = each.verdict.command or "", each.verdict.requirement
-        failing, well = (tuple(cases[id_] for id_ in ids if id_ in cases) for ids in (each.ill, each.well))
+    for verdict, seen, ids_of in zip(wanting, observations, compared, strict=True):
+        command, requirement = verdict.command or "", verdict.requirement
+        failing, well = (tuple(cases[id_] for id_ in ids if id_ in cases) for ids in ids_of)
         if not any(Label.of(case, contract) for case in failing):
             continue
         if command not in unique:
@@ -307,10 +294,10 @@ def _inquiries(
             contract,
             requirement.id,
             command,
-            checks[requirement.id],
+            terms.face.checks(contract)[requirement.id],
             failing,
             well,
-            each.observations,
+            seen,
             constraints,
             addressees,
             unique[command],

@@ -1,11 +1,5 @@
 """Traits that set the failed exchanges apart, where chance does not explain it.
 
-above, regular, split   exact tests: how likely it is that chance alone shows what was seen
-exchanges_of            exchanges by their numbers
-payload_classes         the classes of payloads that exchanges are in, by their numbers
-Claim                   what sets them apart, in words with their numbers
-set_apart               the claim that the observations of a run support, if any
-
 Most traits are of the request (kind, member, aspect, class of payload); the outcome is of the notification. The HTTP
 status counts where the form of an answer is judged: elsewhere it is what was judged. A trait is named only where
 chance would hardly set so many apart, all traits that were tried taken together (Bonferroni).
@@ -18,7 +12,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from math import comb, exp, lgamma
-from typing import Any, Protocol
+from typing import Any
 
 from conformance.contract.contract import Contract
 from conformance.journal import Record
@@ -77,32 +71,35 @@ MOST_VALUES = 3
 AT_ONCE = 500
 # The area of requirements that judge the form of a message, whatever its status; all others are of none.
 FORM = "form"
-# Kinds of requests whose payload may be to blame itself: what is read off the run is looked into all the same.
+# Kinds of requests whose payload itself may be to blame, so that a claim about them is looked into all the same.
 LAWFUL = frozenset({Kind.VALID, Kind.OPEN})
 
 Classes = Mapping[int, Collection[Label]]
 """Number of an exchange → the classes of payloads that it is in."""
 
 
-class Observed(Protocol):
-    """The traits of an observation that are always there."""
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """An exchange that a requirement was judged by: its number in the journal, and the purpose of its case.
 
-    @property
-    def number(self) -> int:
-        """The number of its exchange."""
+    `status` is the HTTP status of its answer, `outcome` that of the notification that was judged, if one was.
+    """
 
-    @property
-    def fell_short(self) -> bool:
-        """Whether it fell short."""
+    number: int
+    case_id: str
+    kind: Kind
+    aspect: str
+    member: str | None
+    fell_short: bool
+    keyword: str | None = None
+    command: str | None = None
+    status: int | None = None
+    outcome: str | None = None
 
-    @property
-    def kind(self) -> Kind:
-        """The kind of its request."""
 
-
-# What the outcome is called where its member is not known.
+# The name of the outcome where its member is not known.
 OUTCOME = "the outcome"
-# Attribute of an observation → what it is called. Those before are preferred where several set the failures apart.
+# Attribute of an observation → its name in words. The earlier is preferred where several set the failures apart.
 _SINGLE: Mapping[str, str] = {
     "outcome": OUTCOME,
     "kind": "kind",
@@ -164,7 +161,7 @@ def exchanges_of(record: Record, numbers: Collection[int]) -> Iterator[tuple[Cas
 
 
 def set_apart(  # noqa: PLR0913 - a claim rests on all of them
-    observations: Sequence[Observed],
+    observations: Sequence[Observation],
     classes: Classes,
     area: str,
     *,
@@ -183,9 +180,14 @@ def set_apart(  # noqa: PLR0913 - a claim rests on all of them
     groups = dict(_groups(observations, classes, area, judges_outcome=pointer == f"/{outcome}"))
     unions = list(_unions(groups, ill))
     candidates = [*((trait, (value,), numbers) for (trait, value), numbers in groups.items()), *unions]
-    # What could not be told from chance even if all of it failed, and nothing else, is not tried (Tarone).
-    apart = [each for each in candidates if _at_best(each[2], len(ill), len(observations)) <= ERROR_RATE]
-    others = sum(comb(_values(groups, trait), len(values)) - 1 for trait, values, _ in unions)
+    # A trait that chance could explain even if all that have it failed, and nothing else, is not tried (Tarone).
+    apart = [
+        (trait, values, numbers)
+        for trait, values, numbers in candidates
+        if above(min(len(numbers), len(ill)), len(numbers), len(ill), len(observations)) <= ERROR_RATE
+    ]
+    of_trait = Counter(trait for trait, _ in groups)
+    others = sum(comb(of_trait[trait], len(values)) - 1 for trait, values, _ in unions)
     hypotheses = tried * (len({numbers for *_, numbers in apart}) + others)
     found = [
         (chance, claim)
@@ -197,12 +199,8 @@ def set_apart(  # noqa: PLR0913 - a claim rests on all of them
     return certain or min(found, key=lambda each: each[0], default=(0.0, None))[1]
 
 
-def _at_best(numbers: frozenset[int], ill: int, of: int) -> float:
-    return above(min(len(numbers), ill), len(numbers), ill, of)
-
-
 def _groups(
-    observations: Sequence[Observed], classes: Classes, area: str, *, judges_outcome: bool
+    observations: Sequence[Observation], classes: Classes, area: str, *, judges_outcome: bool
 ) -> Iterator[tuple[tuple[str, Any], frozenset[int]]]:
     """Trait and value → the numbers of the exchanges that have it, where not all have."""
     left_out = {*(() if area == FORM else ("status",)), *(("outcome",) if judges_outcome else ())}
@@ -222,10 +220,6 @@ def _groups(
             yield (CLASS, label), frozenset(numbers)
 
 
-def _values(groups: Mapping[tuple[str, Any], Any], trait: str) -> int:
-    return sum(name == trait for name, _ in groups)
-
-
 def _unions(
     groups: Mapping[tuple[str, Any], frozenset[int]], ill: Collection[int]
 ) -> Iterator[tuple[str, tuple[Any, ...], frozenset[int]]]:
@@ -239,14 +233,14 @@ def _unions(
 
 
 def _claim(
-    trait: str, values: tuple[Any, ...], numbers: frozenset[int], observations: Sequence[Observed], outcome: str
+    trait: str, values: tuple[Any, ...], numbers: frozenset[int], observations: Sequence[Observation], outcome: str
 ) -> Claim | None:
-    told = Counter((o.number in numbers, o.fell_short) for o in observations)
-    inside, outside = told[True, True] + told[True, False], told[False, True] + told[False, False]
-    if len(values) > 1 and (told[False, True] or told[True, False]):
-        return None  # several values are named only where they are the whole of it
+    counts = Counter((o.number in numbers, o.fell_short) for o in observations)
+    inside, outside = counts[True, True] + counts[True, False], counts[False, True] + counts[False, False]
+    if len(values) > 1 and (counts[False, True] or counts[True, False]):
+        return None  # several values are named only where they explain every failure
     of_payload = trait == CLASS or _may_be_payload(trait, values, {o.kind for o in observations if o.fell_short})
-    return Claim(_words(trait, values, outcome), told[True, True], inside, told[False, True], outside, of_payload)
+    return Claim(_words(trait, values, outcome), counts[True, True], inside, counts[False, True], outside, of_payload)
 
 
 def _may_be_payload(trait: str, values: tuple[Any, ...], kinds: Collection[Kind]) -> bool:

@@ -1,8 +1,5 @@
 """A run against a gateway: prepare, prove the way back, send everything, listen once, then look into what failed.
 
-    run     holds the campaign and returns the path of the journal, in which everything is that happened
-    resume  goes on with one that was cut off
-
 A journal can be judged at any time later (`conformance.judging.verdicts.judge`); here that only tells what failed.
 """
 

@@ -1,10 +1,5 @@
 """Cases as files: one small JSON file each, as `schemas/formats/case.json` has them.
 
-    CaseFile, Find          what a file holds: the request with what goes before it, and what it found
-    CaseFolder              files of a folder, or one file; their labels are proved when they are read
-    case_file, file_bytes   bytes → CaseFile → bytes
-    failing_cases           a judged record → the simplest case of each failure, as files; save_failing writes those
-
 A file holds no credential, only which one is meant. What belongs to an account stands as a marker in the text of the
 body (`${sender_id}`, `${short_code}`, `${phone_number}`), so that a corpus fits every account. Failing cases are
 written from the journal: what is redacted there is in no file, and a case that was touched by that is passed over.

@@ -1,8 +1,5 @@
 """Labels are proved: whether the bytes of a case are what its kind and aspect say of them.
 
-    mislabelled     a step with its markers filled → what is wrong, in words; None if all is well
-    PROOFS          kind → its rule, a small generator of faults
-
 A case that somebody wrote by hand, or that was saved years ago, is judged by its label: a wrong one would blame a
 gateway that is in the right. What a run plans itself is proved where it is made (`conformance.payloads`).
 """

@@ -1,9 +1,4 @@
-"""The cases of one command, made one by one: each with an id, a payload and headers of its own.
-
-CommandPlan     makes cases; which ones is for `conformance.gateway.plan` and `conformance.gateway.sequences` to say
-Group           cases that are sent in order; in_order makes one
-NEGATIVE        kinds of cases that count as refused only beside a request that was accepted
-"""
+"""The cases of one command, made one by one: each with an id, a payload and headers of its own."""
 
 from __future__ import annotations
 

@@ -1,7 +1,5 @@
 """Case files as part of a plan: fitted to the account, given their positive controls, grouped.
 
-    placed      case files → groups of cases, and why some were left out
-
 Nothing is sent that the run was not told to send: a file that names a phone number, a sender id or a short code which
 this run may not use is left out, and so is one for which a window leaves no phone number.
 """

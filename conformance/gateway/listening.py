@@ -1,8 +1,5 @@
 """What a run takes in while it goes on: answers as they are read, notifications as they come.
 
-Listening   keeps the ledger of what is owed, and remembers what got no answer
-Successes   what notifications of success prove of requests whose answers said that they were refused
-
 A refusal makes room for another request. One whose notification then tells of a success was carried out all the same,
 and what this gateway says of the others is worth no more: from there on each refusal counts as accepted. A success
 under an id that no answer told may be that of a refusal without an id, so it counts as one of those. Whatever is left

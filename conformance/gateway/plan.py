@@ -1,8 +1,5 @@
 """What a run will send, all of it, before anything is sent.
 
-    Plan        the groups of cases, made from one seed; those of case files go first
-    AREAS       the groups of each command, area by area
-
 The same settings give the same bytes. Each negative area begins with its positive twin: the same kind of request, as it
 should be. Where a command has an idempotency window, every request that should be judged on its own has a payload of
 its own, so that no refusal is mistaken for another.

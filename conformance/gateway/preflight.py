@@ -1,12 +1,5 @@
 """Does the set-up work? Checked before a run, while it goes on and after it, so that the gateway is not blamed for it.
 
-    examine         check by check: gateway reached, credential accepted, callback path proven by a canary
-    check_samples   the contract's own samples, in which whatever judges the gateway must find nothing wrong
-    watched         canaries while a run goes on: was the way of notifications open all the time?
-    way_back        the callback paths once more, after the run: where notifications are missing, somebody lost them
-    over_network    how often a network loses what goes to the callbacks
-    to_register     what has to stand on the gateway's dashboard
-
 What is asked of the gateway moves no money and sends no message. Canaries before and after a run do not see a tunnel
 that was down for some seconds in between, so while something is owed some go out, no faster than a gateway notifies;
 each is a note in the journal.

@@ -1,8 +1,5 @@
 """Is it the gateway that answers? Asked before anything is judged, so that no server is blamed for not being one.
 
-    reached         check by check: address, clock and certificate, how the first command is answered, credential
-    PreflightCheck  the outcome of one, with a hint where it failed
-
 The command that tells about the account is asked for first, and where it is answered as it should be nothing else is.
 A gateway may be at fault there and right elsewhere, and then it has to be judged. So the set-up is wrong only where the
 commands are answered no better than a path that is none of them: with one redirect, one page, one error. To see that,

@@ -1,10 +1,5 @@
 """Cases whose answers got lost on a network are replaced: others, with other payloads, show the same.
 
-    send_replacements   sends them, round by round
-    Replacements        .of(lost, plan): taken out of a plan with another seed
-    lost_of             the cases of a plan of which nothing can be said because an answer is missing
-    windows_of          what a window might have meet them
-
 A request without an answer may have been carried out, so its bytes are never sent again: where they ask for money, it
 might be paid twice, and where they ask for something forbidden, a gateway might take the second for a repeat. What goes
 out instead is of the same purpose, with a payload that no other request of the run has, as a case of its own: it counts

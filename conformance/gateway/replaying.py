@@ -1,9 +1,4 @@
-"""One case of a journal, sent again and judged by itself.
-
-history             the cases that have to go before it for it to mean the same
-judged_alone        the verdicts on one case of a record, apart from whatever else is in it
-WindowExcuse        whether a command's window lets the same bytes be refused lawfully, and until when
-"""
+"""One case of a journal, sent again and judged by itself."""
 
 from __future__ import annotations
 

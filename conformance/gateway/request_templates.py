@@ -1,10 +1,5 @@
 """One request without what belongs to an account and a gateway, so that any account can send it again.
 
-    RequestTemplate     .of(case): read off a recorded case; .request(…): made ready for an account
-    sent_again          a recorded case for the gateway and the account of now
-    credential_label    case → which credential it is sent with; credential_value: label → the value of the header
-    marker              what stands in a body for a value of the account
-
 No journal and no case file holds a credential, only a label: `right`, or the aspect and number of a wrong one, as in
 the id of the case that sends it (`…/wrong-key/2`). Resuming, replaying, case files and the search for causes all send
 again by this. Whether a label is right is proved by `conformance.gateway.case_labels`.

@@ -1,10 +1,5 @@
 """Going on with a recorded run: what a run that was cut off has left to do, and what comes late.
 
-    Rest            .of(record, …): the cases that were never sent, and those that cannot be sent any more
-    last_sign       when the run was seen for the last time
-    check_targets   whether the receiver that was started is where the notifications of the run go
-    listen_on       takes late notifications into the journal of a run
-
 A case whose request stands in the journal is not sent again: it may have been received, answered or not. Nor does a
 sequence go on in the middle, for the time between counts: a window may be over. What is thereby lost is replaced.
 """

@@ -1,10 +1,4 @@
-"""What a run stands on: the callback receiver, and the built-in mock gateway where no other is given.
-
-Rig             both, started and stopped together
-Campaign        a run on them, with its journal, what it hears and what it sends with
-RunIntake       where the receiver hands what arrives: canaries to whoever waits for one, the rest to the run
-redaction_of    what keeps the secrets of a run out of its journal
-"""
+"""What a run stands on: the callback receiver, and the built-in mock gateway where no other is given."""
 
 from __future__ import annotations
 

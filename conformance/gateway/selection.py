@@ -1,10 +1,5 @@
 """Which cases of a plan are sent where only so many may be accepted: those that exercise most come first.
 
-    selected            groups of cases → those within the limits, in the order of their sending, and how many are not
-    BudgetUnit          cases that are sent together or not at all, with what they need, cost and exercise
-    areas_of            what a case exercises
-    has_to_be_refused   whether it costs nothing
-
 A gateway that keeps the contract accepts some cases and refuses the others; only the first are paid for. So all that
 has to be refused is sent, each beside its positive twin, and the twins of a command are one and the same request: what
 is left goes to what is to be accepted, step by step to whatever exercises most for each accepted request that it takes

@@ -1,10 +1,5 @@
 """Requests whose history matters, planned before anything is sent: named sequences, walks drawn at random, and bursts.
 
-    sequences       the groups of one command
-    across          the groups in which several products take part
-    balance         the group that has to be alone: what the account shows before and after refusals
-    asked           a planned case as the model of the contract sees it
-
 What each step must lead to is said by the model (`conformance.contract.history`), and its label is the model's reason:
 a step that no rule speaks of is an ordinary valid request. So a walk can take any way, and every step of it is judged.
 All is drawn from the seed. Each group is small, complete in itself, and begins with a request that nothing speaks

@@ -1,8 +1,5 @@
 """The settings of a run against a gateway, checked once.
 
-    Settings    what a run is told
-    RunLimits   what it may cost, and at what pace it goes; .within(beyond) fills in what holds beyond this machine
-
 Of a gateway on this machine nothing is lost, so nothing limits a run against it unless that is asked for. Any other
 may be a real one.
 """

@@ -131,7 +131,8 @@ def comparable(command: str | None, contract: Contract) -> tuple[str, ...]:
     product = contract.product_of(command)
     if product is None:
         return ()
-    asked, told = (contract.schemas.schema(f"{product}/{name}")["properties"] for name in ("request", "notification"))
+    schemas = (contract.schemas.resolved(f"{product}/{name}") for name in ("request", "notification"))
+    asked, told = (schema.get("properties", {}) for schema in schemas)
     return tuple(name for name in contract.notification.transaction if name in asked and name in told)
 
 

@@ -42,7 +42,7 @@ from conformance.model.traffic import Exchange, Headers, Notification
 from conformance.reports.escaping import beginning, for_terminal, for_xml
 from conformance.reports.report import Report, ReportedFinding, ReportEntry
 from conformance.reports.result import Reportable
-from conformance.reports.view import alike, explained, hinders, places_of, published_at, rests_on, unshown
+from conformance.reports.view import alike, explained, hinders, places_of, published_at, read_more, rests_on, unshown
 
 # What all names begin with, so that the files of a run before are told from those of others in the same folder.
 PREFIX = "statum-conformance-"
@@ -94,7 +94,7 @@ def _test(entry: ReportEntry, result: Reportable) -> TestResult:
         uuid=str(uuid5(NAMESPACE_URL, f"{known}/{report.started_at}/{report.seed}")),
         historyId=known,
         testCaseId=known,
-        fullName=f"statum.{entry.place}.{entry.id}",
+        fullName=f"{result.contract.name}.{entry.place}.{entry.id}",
         name=f"{entry.name}: {entry.title}",
         titlePath=[report.subject.kind, entry.place],
         status=str(Status.BROKEN) if broken else STATUSES[entry.verdict],
@@ -123,8 +123,7 @@ def _description(entry: ReportEntry, contract: Contract) -> Iterator[str]:
     yield f"> {for_terminal(rests_on(entry, contract))}"
     if entry.condition:
         yield f"It applies where {entry.condition}."
-    section = f", section “{entry.section}”" if entry.section else ""
-    yield f"More in `docs/contract.md`{section}, of statum-conformance."
+    yield read_more(entry, contract, ("docs/contract.md",), code="`{}`")
 
 
 def _labels(entry: ReportEntry, report: Report, contract: Contract) -> Iterator[tuple[str, str]]:

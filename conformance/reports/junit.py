@@ -7,8 +7,9 @@
     any other INCONCLUSIVE, NOT_APPLICABLE  <skipped>
     KNOWN, an INCONCLUSIVE that is listed   <skipped>, with issue, owner and expiry
 
-The class name groups by command (`statum.sms`; `statum.gateway` or `statum.client` for what belongs to no command). An
-entry of the expectations file that is stale is a test case more, of `statum.expectations`, with a <failure>.
+The class name groups by command, behind the name of the contract (`statum.sms`; `statum.gateway` or `statum.client` for
+what belongs to no command). An entry of the expectations file that is stale is a test case more, of
+`statum.expectations`, with a <failure>.
 
 Elements and attributes are those of Jenkins' `junit-10.xsd`, which its xUnit plugin insists on; it has no `skipped` for
 <testsuites>. GitLab and the actions that GitHub has for it read a part of that. Class name and name are unique, and the
@@ -33,7 +34,9 @@ def junit(result: Reportable) -> bytes:
     """The result as JUnit XML in UTF-8; the same result gives the same bytes."""
     report = result.report
     cases = [_case(entry, result) for entry in report.requirements]
-    cases += [_stale(stale, line) for stale, line in zip(report.stale, stale_lines(report), strict=True)]
+    cases += [
+        _stale(stale, line, result.contract.name) for stale, line in zip(report.stale, stale_lines(report), strict=True)
+    ]
     totals = {
         "tests": str(len(cases)),
         "failures": _count(cases, "failure"),
@@ -69,7 +72,7 @@ def _count(cases: list[ET.Element], tag: str) -> str:
 def _case(entry: ReportEntry, result: Reportable) -> ET.Element:
     group = result.contract.notified(entry.command).folder if entry.command else entry.place
     name = for_xml(f"{entry.name} — {entry.title}")
-    test = ET.Element("testcase", {"classname": f"statum.{group}", "name": name, "time": "0"})
+    test = ET.Element("testcase", {"classname": f"{result.contract.name}.{group}", "name": name, "time": "0"})
     text = "\n".join(_evidence(entry, result.contract))
     match entry.verdict:
         case Verdict.FAIL:
@@ -88,9 +91,9 @@ def _case(entry: ReportEntry, result: Reportable) -> ET.Element:
     return test
 
 
-def _stale(stale: StaleEntry, line: str) -> ET.Element:
+def _stale(stale: StaleEntry, line: str, contract: str) -> ET.Element:
     name = for_xml(f"entry {stale.entry}: {stale.name}")
-    case = ET.Element("testcase", {"classname": "statum.expectations", "name": name, "time": "0"})
+    case = ET.Element("testcase", {"classname": f"{contract}.expectations", "name": name, "time": "0"})
     _child(case, "failure", line, message=stale.detail, type=stale.why)
     return case
 

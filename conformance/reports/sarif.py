@@ -20,13 +20,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from conformance.contract.contract import Contract
 from conformance.contract.requirements import Level
 from conformance.judging.verdicts import Conclusion, Verdict
 from conformance.reports.escaping import all_visible, for_terminal
 from conformance.reports.remarks import stale_lines
 from conformance.reports.report import Report, ReportedFinding, ReportEntry, written
 from conformance.reports.result import Reportable
-from conformance.reports.view import alike, explained, published_at, rests_on, shortfalls, value_of
+from conformance.reports.view import alike, explained, published_at, read_more, rests_on, shortfalls, value_of
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 # What the lines of the locations are counted in; conformance.reports.files gives it that name.
@@ -60,7 +61,7 @@ def sarif(result: Reportable) -> bytes:
         "results": [
             found
             for entry, lines in zip(report.requirements, finding_lines(report.written()), strict=True)
-            for found in _results(entry, indexes[entry.id], lines)
+            for found in _results(entry, result.contract.name, indexes[entry.id], lines)
         ],
         "properties": {
             "verdict": report.verdict,
@@ -78,12 +79,15 @@ def sarif(result: Reportable) -> bytes:
 def _rule(entry: ReportEntry, result: Reportable) -> dict[str, Any]:
     level, url = LEVELS[entry.level], published_at(entry, result.report)
     basis = rests_on(entry, result.contract)
-    plain_help = list(_help(entry, f"It rests on: {basis}"))
+    plain_help = list(_help(entry, result.contract, f"It rests on: {basis}"))
     return {
         "id": entry.id,
         "shortDescription": {"text": entry.title},
         "fullDescription": {"text": " ".join(plain_help)},
-        "help": {"text": "\n".join(plain_help), "markdown": "\n\n".join(_help(entry, f"> {basis}", code="`{}`"))},
+        "help": {
+            "text": "\n".join(plain_help),
+            "markdown": "\n\n".join(_help(entry, result.contract, f"> {basis}", code="`{}`")),
+        },
         **({"helpUri": url} if url else {}),
         "defaultConfiguration": {"level": level},
         "properties": {
@@ -94,21 +98,19 @@ def _rule(entry: ReportEntry, result: Reportable) -> dict[str, Any]:
     }
 
 
-def _help(entry: ReportEntry, basis: str, code: str = "{}") -> Iterator[str]:
+def _help(entry: ReportEntry, contract: Contract, basis: str, code: str = "{}") -> Iterator[str]:
     """What the requirement rests on, and where to read on."""
     yield f"{entry.level} for the {entry.actor}: {entry.title}"
     yield basis
     if entry.condition:
         yield f"It applies where {entry.condition}."
-    section = f", section “{entry.section}”" if entry.section else ""
-    documentation = code.format("docs/contract.md"), code.format("docs/requirements.md")
-    yield f"More in {documentation[0]}{section}, and in {documentation[1]}, of statum-conformance."
+    yield read_more(entry, contract, ("docs/contract.md", "docs/requirements.md"), code)
 
 
 # --- Results
 
 
-def _results(entry: ReportEntry, rule: int, lines: Sequence[int]) -> Iterator[dict[str, Any]]:
+def _results(entry: ReportEntry, contract: str, rule: int, lines: Sequence[int]) -> Iterator[dict[str, Any]]:
     """One for each kind of finding, by its first."""
     together: dict[str, list[tuple[ReportedFinding, int]]] = {}
     for finding, line in zip(entry.findings, lines, strict=True):
@@ -123,7 +125,7 @@ def _results(entry: ReportEntry, rule: int, lines: Sequence[int]) -> Iterator[di
             "ruleIndex": rule,
             "level": "warning" if entry.verdict is Verdict.WARN else "error",
             "message": {"text": _message(entry, finding)},
-            "locations": [_location(entry, line)],
+            "locations": [_location(entry, contract, line)],
             "partialFingerprints": {
                 "finding/v1": fingerprint,
                 "primaryLocationLineHash": f"{fingerprint}:1",  # the name that GitHub reads
@@ -162,10 +164,12 @@ def _harmless(value: Any) -> Any:
     return for_terminal(value) if isinstance(value, str) else all_visible(value)
 
 
-def _location(entry: ReportEntry, line: int) -> dict[str, Any]:
+def _location(entry: ReportEntry, contract: str, line: int) -> dict[str, Any]:
     return {
         "physicalLocation": {"artifactLocation": {"uri": LOCATED_IN}, "region": {"startLine": line}},
-        "logicalLocations": [{"name": entry.place, "fullyQualifiedName": f"statum.{entry.place}", "kind": "resource"}],
+        "logicalLocations": [
+            {"name": entry.place, "fullyQualifiedName": f"{contract}.{entry.place}", "kind": "resource"}
+        ],
     }
 
 

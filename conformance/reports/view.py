@@ -6,6 +6,7 @@ Row, rows_of, counts_of     requirement × command as a table
 musts                       how many MUSTs passed, failed and were not exercised
 explained, kinds, alike     on what a failure depends, and which findings are alike
 rests_on, published_at      the sentence or fact that a requirement rests on, and where it can be read
+read_more                   where more is written about a requirement
 hinders                     whether an entry keeps the subject from being called conformant
 """
 
@@ -18,11 +19,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from conformance.contract.contract import Contract
+from conformance.contract.folder import REQUIREMENTS
 from conformance.contract.requirements import Basis, Level, Requirement
 from conformance.diagnosis.patterns import ENOUGH
 from conformance.judging.judgement import Dependence, Reason
 from conformance.judging.verdicts import Verdict
-from conformance.reports.escaping import counted, shortened
+from conformance.reports.escaping import counted, for_terminal, shortened
 from conformance.reports.report import Report, ReportedFinding, ReportEntry, SharedCause
 
 SIGNS: Mapping[str, str] = {
@@ -332,6 +334,19 @@ def rests_on(entry: ReportEntry | Requirement, contract: Contract) -> str:
     if entry.fact is None:
         return f"a documented fact{place}"
     return f"{_BESIDE_A_FACT.get(entry.basis, f'a documented fact{place}')}: {entry.fact}"
+
+
+def read_more(entry: ReportEntry, contract: Contract, pages: Sequence[str], code: str = "{}") -> str:
+    """The sentence that says where more is written about a requirement.
+
+    `pages`: those of the documentation, which are about the built-in contract; any other has the catalogue of its own
+    folder. `code` formats the name of a file.
+    """
+    if contract.folder is not None:
+        return f"More in {code.format(for_terminal(str(contract.folder / REQUIREMENTS)))}, under {entry.id}."
+    first, *others = map(code.format, pages)
+    section = f", section “{entry.section}”" if entry.section else ""
+    return f"More in {', and in '.join((first + section, *others))}, of statum-conformance."
 
 
 def published_at(entry: ReportEntry, report: Report) -> str | None:

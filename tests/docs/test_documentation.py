@@ -15,14 +15,16 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from contract_copies import copied
 from flawed_clients.table import FLAWS
 from markdown_pages import CHECKOUT, PAGES, Block, blocks, broken_links, name_of, prose, sessions, steps
+from parcel import FOLDER, parcel
 from seeded import FAULTS
 from shown_sessions import difference, run_session
 
 from conformance.cli import COMMANDS
 from conformance.cli.configuration import PREFIX, switches, variable
-from conformance.contract.contract import statum
+from conformance.contract.contract import Contract, statum
 from conformance.contract.schema_set import FORMATS
 from conformance.gateway import campaign
 from conformance.gateway.settings import Settings
@@ -64,6 +66,7 @@ class NotRun:
 NOT_RUN = (
     NotRun("make run", "installs; what it then runs is shown, and run, below it", r"^run: .*\n\t\$\(BIN\)/statum-conf"),
     NotRun("make test", "would run this very test", r"^test: .*\n\t\$\(BIN\)/python -m pytest"),
+    NotRun("make lint", "is a part of CI of its own, and takes a minute", r"^lint: .*\n\t\$\(BIN\)/ruff"),
     NotRun(". .venv/bin/activate", "sessions have the commands on their path already", r"^VENV := \.venv$"),
 )
 
@@ -273,10 +276,33 @@ def unknown_names(text: str) -> list[str]:
 
 
 def test_sections_of_requirements_are_headings_of_the_contract() -> None:
-    """A reader of a report finds what `section` names."""
+    """A reader of a report finds what `section` names; a note of the page has one of these headings, too."""
     headings = re.findall(r"^## (.+)$", (CHECKOUT / "docs" / "contract.md").read_text(encoding="utf-8"), re.MULTILINE)
+    notes = FORMATS.schema("contract")["properties"]["page"]["propertyNames"]["enum"]
 
     assert set() == {r.section for r in statum().catalogue.requirements if r.section} - set(headings)
+    assert [*regenerate.contract_page.HEADINGS] == notes
+
+
+def test_another_contract_has_a_page_of_its_own_rows() -> None:
+    """Roles, commands and every sentence that a requirement rests on, and no name of Statum's contract."""
+    told = regenerate.contract_page.page(parcel())
+
+    assert "Sent as JSON by PUT" in told
+    assert "`Authorization: Bearer {secret}`" in told
+    assert '`state` is `"DELIVERED"`' in told
+    assert "the same `depot` and `reference` again within 60 s is refused" in told
+    assert [] == [r.id for r in parcel().catalogue.requirements if not r.excluded and r.id not in told]
+    assert [] == [name for name in ("Statum", "request_id", "airtime", "KES", "*Note:*") if name in told]
+
+
+def test_a_note_stands_below_its_heading(tmp_path: Path) -> None:
+    """It is the folder's, like all else of the page."""
+    folder = copied(tmp_path, FOLDER)
+    stated = folder / "contract.toml"
+    stated.write_text(f"{stated.read_text('utf-8')}\n[page]\nSequences = 'Ask twice.'\n", encoding="utf-8")
+
+    assert "## Sequences\n\n*Note:* Ask twice.\n" in regenerate.contract_page.page(Contract.load(folder))
 
 
 # --- Numbers that somebody relies on

@@ -42,7 +42,8 @@ from conformance.reports.files import REPORTS
 
 DOCS = CHECKOUT / "docs"
 OPTIONS, FILES = DOCS / "options.md", DOCS / "files.md"
-READING, DRIVER, EXTENDING = DOCS / "reading-a-report.md", DOCS / "driver-protocol.md", DOCS / "extend.md"
+READING, DRIVER, FOLDER = DOCS / "reading-a-report.md", DOCS / "driver-protocol.md", DOCS / "contract-folder.md"
+CONTRIBUTING = CHECKOUT / ".github" / "CONTRIBUTING.md"
 
 
 # --- What there is
@@ -192,8 +193,11 @@ KINDS = (
     Told("verdicts of the whole", READING, lambda: Conclusion),
     Told("reasons", READING, lambda: Reason),
     Told("kinds of cases", READING, lambda: Kind),
-    Told("targets of make", EXTENDING, make_targets),
-    Told("variables of make", EXTENDING, make_variables),
+    Told("targets of make", CONTRIBUTING, make_targets),
+    Told("variables of make", CONTRIBUTING, make_variables),
+    Told("tables of contract.toml", FOLDER, lambda: FORMATS.schema("contract")["properties"]),
+    Told("keys of a requirement", FOLDER, lambda: FORMATS.schema("requirement")["properties"]),
+    Told("words of a change", FOLDER, lambda: FORMATS.schema("behaviours")["$defs"]["change"]["properties"]),
     Told("variables for GitLab", DOCS / "ci.md", gitlab_variables),
     Told("driver messages", DRIVER, driver_messages),
     Told("scenarios of clients", DRIVER, lambda: (scenario.name for scenario in statum().behaviours.scenarios)),
@@ -221,6 +225,15 @@ def test_everything_of_a_kind_is_documented(told: Told) -> None:
     """On the page where one looks for it; and there is something to look for."""
     assert list(told.names())
     assert [] == undocumented(told.names(), told.page)
+
+
+def test_every_maker_of_probes_is_documented() -> None:
+    """In a cell of the table of makers, by kind."""
+    probe = FORMATS.schema("probes")["properties"]["probe"]["items"]["properties"]
+    told = set(re.findall(r"`([^`]+)`", prose(FOLDER)))
+
+    assert [] == [maker for maker in probe["made"]["items"]["properties"]["by"]["enum"] if maker not in told]
+    assert [] == [kind for kind in probe["kind"]["enum"] if kind not in told]
 
 
 def test_what_is_not_documented_is_noticed(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""No name or value of the Statum contract stands in the code: it is asked for by its role (docs/extend.md).
+"""No name or value of the Statum contract stands in the code: it is asked for by its role (docs/contract-folder.md).
 
     literals    the names and values that a contract folder holds, each with what it is there
     found       the string constants of `conformance/` that hold one of Statum's, docstrings left out
@@ -201,7 +201,6 @@ EXCUSED: Mapping[str, Mapping[str, str]] = {
     "reports/": {
         "request_id": "a member of the findings of report.json",
         "status_code": "a member of the driver protocol",
-        "statum": "what the names of tests begin with in JUnit, Allure and SARIF",
     },
     "pytest/test_gateway.py": {"request_id": "a member of the findings of report.json"},
 }

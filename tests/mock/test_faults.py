@@ -35,7 +35,6 @@ from conformance.contract.contract import statum
 from conformance.contract.requirements import Actor
 from conformance.mock.account import Account
 from conformance.mock.behaviour import UNEXCUSED, Behaviour, Callback, Moment, Reply
-from conformance.mock.faults import NamedBehaviour
 from conformance.mock.gateway import Gateway
 from conformance.mock.rules import TAGS, refusal_of
 from conformance.model.errors import UsageError
@@ -52,25 +51,26 @@ def test_names_are_unique_and_in_kebab_case() -> None:
     assert [] == [name for name in FAULTS if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name)]
 
 
-@pytest.mark.parametrize("row", FAULTS.values(), ids=FAULTS.keys())
-def test_summary_is_one_short_line(row: NamedBehaviour) -> None:
+def test_a_summary_is_one_short_line() -> None:
     """--list-faults has a line for each."""
-    assert 10 < len(row.summary) <= 110
-    assert row.summary.isprintable()
-    assert not row.summary.endswith(".")
-
-
-@pytest.mark.parametrize("row", FAULTS.values(), ids=FAULTS.keys())
-def test_breaks_requirements_that_are_judged(row: NamedBehaviour) -> None:
-    """What a row breaks is in the catalogue, about gateways, and not excluded."""
-    assert row.breaks
-    assert [] == [
-        id_
-        for id_ in row.breaks
-        if id_ not in statum().catalogue
-        or statum().catalogue[id_].excluded
-        or statum().catalogue[id_].actor is not Actor.GATEWAY
+    wrong = [
+        (name, row.summary)
+        for name, row in FAULTS.items()
+        if not 10 < len(row.summary) <= 110 or not row.summary.isprintable() or row.summary.endswith(".")
     ]
+    assert [] == wrong
+
+
+def test_a_fault_breaks_requirements_that_are_judged() -> None:
+    """What a row breaks is in the catalogue, about gateways, and not excluded."""
+    catalogue = statum().catalogue
+    wrong = [
+        (name, id_)
+        for name, row in FAULTS.items()
+        for id_ in row.breaks or ("nothing",)
+        if id_ not in catalogue or catalogue[id_].excluded or catalogue[id_].actor is not Actor.GATEWAY
+    ]
+    assert [] == wrong
 
 
 def test_each_judged_requirement_has_a_fault_that_breaks_it_alone() -> None:
@@ -84,16 +84,14 @@ def test_each_judged_requirement_has_a_fault_that_breaks_it_alone() -> None:
     assert judged == {row.breaks[0] for row in FAULTS.values() if len(row.breaks) == 1}
 
 
-@pytest.mark.parametrize("row", FAULTS.values(), ids=FAULTS.keys())
-def test_names_only_refusals_that_there_are(row: NamedBehaviour) -> None:
+def test_a_fault_names_only_refusals_that_there_are() -> None:
     """A tag that no rule has would make a fault that does nothing."""
-    behaviour = row.change(Behaviour())
-    assert set() == (behaviour.waived | behaviour.crashes) - TAGS
+    changed = {name: row.change(Behaviour()) for name, row in FAULTS.items()}
+    assert [] == [(name, tag) for name, each in changed.items() for tag in (each.waived | each.crashes) - TAGS]
     assert UNEXCUSED in TAGS
 
 
-@pytest.mark.parametrize("row", FAULTS.values(), ids=FAULTS.keys())
-def test_changes_the_behaviour_and_keeps_what_was_there(row: NamedBehaviour) -> None:
+def test_a_fault_changes_the_behaviour_and_keeps_what_was_there() -> None:
     """A fault can be laid over a variant."""
 
     def kept(reply: Reply, _: Moment) -> Reply:
@@ -103,12 +101,13 @@ def test_changes_the_behaviour_and_keeps_what_was_there(row: NamedBehaviour) -> 
         return deliveries
 
     before = Behaviour(waived=frozenset({"rate"}), reply=(kept,), deliveries=(unaltered,), validation_status=400)
-    after = row.change(before)
-    assert before != after
-    assert "rate" in after.waived
-    assert kept is after.reply[0]
-    assert unaltered is after.deliveries[0]
-    assert 400 == after.validation_status
+    wrong = []
+    for name, row in FAULTS.items():
+        after = row.change(before)
+        was_there = (after.reply[0], after.deliveries[0], "rate" in after.waived, after.validation_status)
+        if before == after or (kept, unaltered, True, 400) != was_there:
+            wrong.append((name, after))
+    assert [] == wrong
 
 
 def test_an_unknown_name_is_a_usage_error_with_a_hint() -> None:
@@ -200,11 +199,15 @@ LET_PASS: list[tuple[str, set[str], int]] = [
 ]
 
 
-@pytest.mark.parametrize(("name", "passed", "status"), LET_PASS, ids=[row[0] for row in LET_PASS])
-def test_lets_pass_or_crashes_over_what_it_is_about(name: str, passed: set[str], status: int) -> None:
+def test_a_fault_lets_pass_or_crashes_over_what_it_is_about() -> None:
     """Every other wrong request is refused as ever, with a 4xx."""
-    told = {kind: envelope(faulty(name).answer(request, 0.0))["status_code"] for kind, request in WRONG.items()}
-    assert dict.fromkeys(passed, status) == {kind: code for kind, code in told.items() if not 400 <= code < 500}
+    wrong = []
+    for name, passed, status in LET_PASS:
+        told = {kind: envelope(faulty(name).answer(request, 0.0))["status_code"] for kind, request in WRONG.items()}
+        not_refused = {kind: code for kind, code in told.items() if not 400 <= code < 500}
+        if dict.fromkeys(passed, status) != not_refused:
+            wrong.append((name, not_refused))
+    assert [] == wrong
 
 
 BARE = {"user_agent": None}
@@ -248,12 +251,15 @@ REFUSES: list[tuple[str, set[str]]] = [
 ]
 
 
-@pytest.mark.parametrize(("name", "refused"), REFUSES, ids=[row[0] for row in REFUSES])
-def test_refuses_the_lawful_requests_that_it_is_about(name: str, refused: set[str]) -> None:
+def test_a_fault_refuses_the_lawful_requests_that_it_is_about() -> None:
     """With a 4xx that is not excused as the account's; every other lawful request is accepted."""
-    told = {kind: envelope(faulty(name).answer(request, 0.0))["status_code"] for kind, request in LAWFUL.items()}
-    assert refused == {kind for kind, code in told.items() if code != 200}
-    assert {told[kind] for kind in refused} <= {400, 415}
+    wrong = []
+    for name, expected in REFUSES:
+        told = {kind: envelope(faulty(name).answer(request, 0.0))["status_code"] for kind, request in LAWFUL.items()}
+        refused = {kind: code for kind, code in told.items() if code != 200}
+        if expected != set(refused) or not set(refused.values()) <= {400, 415}:
+            wrong.append((name, refused))
+    assert [] == wrong
 
 
 def test_what_is_sent_again_is_not_refused_as_ordinary() -> None:
@@ -337,11 +343,12 @@ SEEN: list[tuple[str, Callable[[Callback], object], list[object]]] = [
 ]
 
 
-@pytest.mark.parametrize(("name", "told", "expected"), SEEN, ids=[row[0] for row in SEEN])
-def test_reshapes_notifications(name: str, told: Callable[[Callback], object], expected: list[object]) -> None:
+def test_a_fault_reshapes_notifications() -> None:
     """Each still leaves the answer alone, and there are as many as ever."""
-    assert expected == [told(delivery) for delivery in deliveries(name, 5)]
-    assert [a.reply for a in sent(faulty(), 5)] == [a.reply for a in sent(faulty(name), 5)]
+    seen = [(name, [told(delivery) for delivery in deliveries(name, 5)]) for name, told, _ in SEEN]
+    assert [] == [each for each, (*_, expected) in zip(seen, SEEN, strict=True) if each[1] != expected]
+    lawful = [answer.reply for answer in sent(faulty(), 5)]
+    assert [] == [name for name, *_ in SEEN if lawful != [answer.reply for answer in sent(faulty(name), 5)]]
 
 
 def test_a_callback_without_a_query_gets_one() -> None:

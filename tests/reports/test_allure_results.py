@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from made_result import LISTED, LOST, RECORD, SETTINGS, VERDICTS, WRONG_TYPE, result_of, verdict
+from made_result import LISTED, LOST, RECORD, SETTINGS, VERDICTS, WRONG_TYPE, parcel_result, result_of, verdict
+from parcel import FOLDER, parcel
 
 from conformance.judging.expectations import Expectation
 from conformance.judging.judgement import Finding
@@ -98,6 +99,18 @@ def test_a_test_leads_to_the_sentence_where_that_is_published() -> None:
         result_of(record=told)
     )["RSP-03 sms"]["links"]
     assert [] == made_tests(result_of())["RSP-03 sms"].get("links", [])
+
+
+def test_a_test_by_another_contract_leads_to_its_own_catalogue() -> None:
+    """The pages of this project are about Statum's contract alone."""
+    ((_, found),) = made_tests(parcel_result()).items()
+
+    assert [
+        "MUST for the gateway.",
+        f"> the courier's guide says: “{parcel().catalogue['GOT-01'].quote}”",
+        f"More in `{FOLDER / 'requirements.toml'}`, under GOT-01.",
+    ] == found["description"].split("\n\n")
+    assert "parcel.parcels.GOT-01" == found["fullName"]
 
 
 def test_steps_tell_what_is_required_and_what_was_seen() -> None:

@@ -12,7 +12,19 @@ from typing import Any
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from made_result import LISTED, LOST, PASSED, RECORD, SETTINGS, WRONG_TYPE, result_of, unexercised, verdict
+from made_result import (
+    LISTED,
+    LOST,
+    PASSED,
+    RECORD,
+    SETTINGS,
+    WRONG_TYPE,
+    parcel_result,
+    result_of,
+    unexercised,
+    verdict,
+)
+from parcel import FOLDER, parcel
 
 from conformance.judging.expectations import Expectations, Stale, Staleness
 from conformance.judging.judgement import Finding, Reason
@@ -69,6 +81,22 @@ def test_a_rule_leads_to_the_sentence_where_that_is_published() -> None:
         rule["helpUri"] for rule in run["tool"]["driver"]["rules"]
     ]
     assert not [rule for rule in run_of()["tool"]["driver"]["rules"] if "helpUri" in rule]
+
+
+def test_a_rule_of_another_contract_leads_to_its_own_catalogue() -> None:
+    """The pages of this project are about Statum's contract alone."""
+    (run,) = json.loads(sarif(parcel_result()))["runs"]
+    (rule,), (found,) = run["tool"]["driver"]["rules"], run["results"]
+    quote = parcel().catalogue["GOT-01"].quote
+    catalogue = FOLDER / "requirements.toml"
+
+    assert [
+        "MUST for the gateway: Every request is answered.",
+        f"It rests on: the courier's guide says: “{quote}”",
+        f"More in {catalogue}, under GOT-01.",
+    ] == rule["help"]["text"].splitlines()
+    assert rule["help"]["markdown"].endswith(f"More in `{catalogue}`, under GOT-01.")
+    assert "parcel.parcels" == found["locations"][0]["logicalLocations"][0]["fullyQualifiedName"]
 
 
 def test_a_location_is_the_line_of_the_report() -> None:

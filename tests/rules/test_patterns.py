@@ -19,8 +19,9 @@ from conformance.diagnosis.follow_ups import (
     is_follow_up,
     run_proper,
 )
-from conformance.diagnosis.observations import Observation, ObservedCheck, observe
-from conformance.diagnosis.patterns import ordinal, period, told_by_journal, told_by_numbers, turning_point
+from conformance.diagnosis.observations import ObservedCheck, observe
+from conformance.diagnosis.patterns import ordinal, pattern_of_numbers, pattern_of_run, period, turning_point
+from conformance.diagnosis.traits import Observation
 from conformance.gateway.rules.checks import checks_of
 from conformance.journal import Note
 from conformance.judging.judgement import Dependence, Pattern
@@ -40,7 +41,7 @@ def observations(outcomes: Sequence[bool], kind: Kind = Kind.VALID, aspect: str 
 
 def journal_of(seen: Sequence[Observation]) -> Pattern:
     """What a journal with these observations tells."""
-    return told_by_journal(seen, sum(o.fell_short for o in seen), len(seen))
+    return pattern_of_run(seen, sum(o.fell_short for o in seen), len(seen))
 
 
 def row(text: str) -> list[bool]:
@@ -86,7 +87,7 @@ def test_notifications_that_belong_to_nobody_are_told_by_their_numbers() -> None
 
     assert found.pattern is not None
     assert (Dependence.ALWAYS, "always: 4 of 4") == (found.pattern.kind, found.pattern.text)
-    assert "2 of 4; on what it depends cannot be told" == told_by_numbers(2, 4).text
+    assert "2 of 4; on what it depends cannot be told" == pattern_of_numbers(2, 4).text
 
 
 def test_payloads_that_show_something_may_be_to_blame_themselves() -> None:
@@ -225,7 +226,7 @@ def test_a_cause_is_read_as_it_was_noted() -> None:
     cause = Cause(
         "NTF-01", "sms", ("case-2", "case-3"), "payload", "depends on the payload: …", "case-9", {"message": "👋"}
     )
-    note = Note(9, CAUSE, cause.noted(), 0.0, 0.0)
+    note = Note(9, CAUSE, asdict(cause), 0.0, 0.0)
     found = verdict(notified_but_for({2, 3, 5}), "NTF-01", note)
 
     record = Run().record()

@@ -10,9 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conformance.diagnosis.observations import Observation
-from conformance.diagnosis.patterns import PatternContext, told_by_journal
-from conformance.diagnosis.traits import ERROR_RATE, FORM, above, regular, set_apart, split
+from conformance.diagnosis.patterns import PatternContext, pattern_of_run
+from conformance.diagnosis.traits import ERROR_RATE, FORM, Observation, above, regular, set_apart, split
 from conformance.judging.coverage import Label
 from conformance.judging.judgement import Dependence
 from conformance.model.traffic import Kind
@@ -68,7 +67,7 @@ def test_chance_is_hardly_ever_taken_for_a_cause(rate: float) -> None:
         chance = Random(f"{rate}/{seed}")
         seen = failing(run_of(160, chance), lambda _, chance=chance: chance.random() < rate)  # type: ignore[misc]
         failed = sum(o.fell_short for o in seen)
-        pattern = told_by_journal(
+        pattern = pattern_of_run(
             seen, failed, len(seen), PatternContext(FORM, None, classes_of(160, chance), "result_code")
         )
         claims += bool(pattern.claim) or pattern.kind is not Dependence.UNTOLD
@@ -95,7 +94,7 @@ def test_what_always_fails_is_told_with_its_numbers(which: Which, words: str) ->
     seen = failing(run_of(160, chance), which)
     failed = sum(o.fell_short for o in seen)
 
-    pattern = told_by_journal(seen, failed, 160, PatternContext(FORM, None, classes_of(160, chance), "result_code"))
+    pattern = pattern_of_run(seen, failed, 160, PatternContext(FORM, None, classes_of(160, chance), "result_code"))
 
     assert f"{words}: {failed} of {failed} (0 of {160 - failed} elsewhere)" == pattern.text
 
@@ -107,7 +106,7 @@ def test_a_class_of_payloads_is_told_and_looked_into() -> None:
     seen = failing(run_of(160, chance), lambda o: CLASSES[7] in classes[o.number])
     failed = sum(o.fell_short for o in seen)
 
-    pattern = told_by_journal(seen, failed, 160, PatternContext("", None, classes))
+    pattern = pattern_of_run(seen, failed, 160, PatternContext("", None, classes))
 
     words = f"always where message is of the class “class 7”: {failed} of {failed} (0 of {160 - failed} elsewhere)"
     assert (Dependence.PAYLOAD, words, True) == (pattern.kind, pattern.text, pattern.open)
@@ -119,7 +118,7 @@ def test_a_part_of_those_with_a_trait_is_intermittent() -> None:
     seen = failing(run_of(160, chance), lambda o: o.outcome == "500" and o.number % 3 > 0)
     failed, inside = sum(o.fell_short for o in seen), sum(o.outcome == "500" for o in seen)
 
-    pattern = told_by_journal(seen, failed, 160, PatternContext(FORM, outcome="result_code"))
+    pattern = pattern_of_run(seen, failed, 160, PatternContext(FORM, outcome="result_code"))
 
     elsewhere = f"0 of {160 - inside} elsewhere"
     words = f"intermittent, only where result_code is 500: {failed} of {inside} ({elsewhere})"

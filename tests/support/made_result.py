@@ -2,6 +2,7 @@
 
 RECORD, VERDICTS     what was recorded and how it was judged
 result_of            a Result of any verdicts, without the checks
+parcel_result        one by another contract than that of Statum
 """
 
 from __future__ import annotations
@@ -12,7 +13,10 @@ from datetime import date
 from typing import Any
 from unittest.mock import patch
 
-from conformance.contract.contract import statum
+from parcel import parcel
+
+from conformance.contract.contract import Contract, statum
+from conformance.contract.requirements import Level
 from conformance.journal import Record
 from conformance.judging.expectations import Expectation, Expectations, Stale
 from conformance.judging.judgement import Finding, Reason
@@ -104,9 +108,19 @@ def result_of(
     record: Record = RECORD,
     expectations: Expectations | None = None,
     stale: tuple[Stale, ...] = (),
+    contract: Contract | None = None,
 ) -> Result:
     """The result of a run that was judged so."""
     verdicts = tuple(verdicts)
     judged = Judged(verdicts, conclude(verdicts), accepted=1, expectations=expectations or Expectations(), stale=stale)
     with patch("conformance.reports.result.judge", lambda *_, **__: judged):
-        return Result.of(record)
+        return Result.of(record, contract=contract)
+
+
+def parcel_result() -> Result:
+    """One requirement of the invented contract, broken."""
+    broken = RequirementVerdict(
+        parcel().catalogue["GOT-01"], "parcels", Level.MUST, Verdict.FAIL, 20, failed=1, findings=(LOST,)
+    )
+    settings = {**SETTINGS, "products": ["parcel"], "commands": ["parcels"], "contract": parcel().recorded()}
+    return result_of([broken], Record(settings, (), (), (), ()), contract=parcel())

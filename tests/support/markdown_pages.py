@@ -1,6 +1,6 @@
 """Pages of the documentation, read for what can be tested in them.
 
-    PAGES       README.md, docs/*.md, reports/README.md
+    PAGES       README.md, docs/*.md, reports/README.md, CONTRIBUTING.md
     blocks      the fenced blocks of a page
     sessions    the blocks that belong together, in order
     steps       the commands of a `console` block, each with the output that it is shown with
@@ -28,9 +28,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 CHECKOUT = Path(__file__).parents[2]
+ELSEWHERE = ("README.md", "reports/README.md", ".github/CONTRIBUTING.md")
 PAGES = tuple(
     sorted(
-        (CHECKOUT / "README.md", CHECKOUT / "reports" / "README.md", *(CHECKOUT / "docs").glob("*.md")),
+        (*(CHECKOUT / place for place in ELSEWHERE), *(CHECKOUT / "docs").glob("*.md")),
         key=lambda page: page.relative_to(CHECKOUT).as_posix(),
     )
 )

@@ -25,7 +25,7 @@ ROW = '[[behaviour]]\nname = "own"\nsummary = "of its own"\n'
 WRONG: list[tuple[str, str]] = [
     (
         f'{ROW}breaks = ["RSP-01"]\nchanges = [{{ remov = "code" }}]\n',
-        r"remov is no key of this table; expected a word of docs/extend.md \(hint: did you mean remove",
+        r"remov is no key of this table; expected a word of docs/contract-folder.md \(hint: did you mean remove",
     ),
     (f'{ROW}breaks = ["RSP-01"]\nchanges = [{{ every = 3 }}]\n', "a table that changes nothing"),
     (

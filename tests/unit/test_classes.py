@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from random import Random
 
 import pytest
@@ -21,8 +22,8 @@ from conformance.payloads.strategies import strategy_for
 SCHEMAS = statum().schemas
 
 FOLDERS = [command.folder for command in statum().commands.values() if command.method == "POST"]
-EVERY = [
-    pytest.param(folder, member, each, id=f"{folder} {member} {each.name}")
+EVERY: list[tuple[str, str, ValueClass]] = [
+    (folder, member, each)
     for folder in FOLDERS
     for member, several in classes_of_members(statum(), folder).items()
     for each in several
@@ -47,29 +48,38 @@ def names(folder: str, member: str) -> set[str]:
 # --- All of them
 
 
-@pytest.mark.parametrize(("folder", "member", "each"), EVERY)
-def test_what_is_made_for_a_class_is_in_it_and_valid(folder: str, member: str, each: ValueClass) -> None:
+def test_what_is_made_for_a_class_is_in_it_and_valid() -> None:
     """Whatever the chance; how JSON writes it is decided later."""
-    example = SCHEMAS.resolved(f"{folder}/request")["examples"][0]
-    for seed in range(20):
-        made = each.make(Random(seed))
-        assert [] == SCHEMAS.violations(f"{folder}/request", {**example, member: made})
-        body = made.encode("ascii" if "escapes" in each.name else "utf-8", "backslashreplace")
-        assert each.holds(Written(made, body))
+    wrong = []
+    for folder, member, each in EVERY:
+        example = SCHEMAS.resolved(f"{folder}/request")["examples"][0]
+        for seed in range(20):
+            made = each.make(Random(seed))
+            body = made.encode("ascii" if "escapes" in each.name else "utf-8", "backslashreplace")
+            broken = SCHEMAS.violations(f"{folder}/request", {**example, member: made})
+            if broken or not each.holds(Written(made, body)):
+                wrong.append((folder, member, each.name, made, broken))
+
+    assert EVERY
+    assert [] == wrong
 
 
-@pytest.mark.parametrize("folder", FOLDERS)
-def test_classes_have_names_of_their_own(folder: str) -> None:
+def test_classes_have_names_of_their_own() -> None:
     """In a report each is one line."""
-    for member, several in classes_of_members(statum(), folder).items():
-        assert len(several) == len(names(folder, member))
+    named = Counter((folder, member, each.name) for folder, member, each in EVERY)
+
+    assert [] == [name for name, count in named.items() if count > 1]
 
 
-@pytest.mark.parametrize("folder", FOLDERS)
-def test_every_string_has_a_shortest_and_a_longest(folder: str) -> None:
+def test_every_string_has_a_shortest_and_a_longest() -> None:
     """For each member of each command."""
-    for member in SCHEMAS.resolved(f"{folder}/request")["properties"]:
-        assert {"shortest", "longest"} <= names(folder, member)
+    ends = {
+        (folder, member): {"shortest", "longest"} & names(folder, member)
+        for folder in FOLDERS
+        for member in SCHEMAS.resolved(f"{folder}/request")["properties"]
+    }
+
+    assert {} == {where: found for where, found in ends.items() if len(found) != 2}
 
 
 def test_the_operator_ranges_are_classes() -> None:
@@ -173,9 +183,9 @@ def test_how_long_a_match_can_be(pattern: str, longest: int | None) -> None:
 # --- Texts
 
 
-@pytest.mark.parametrize(
-    ("name", "text"),
-    [
+def test_what_is_beside_a_class_is_not_in_it() -> None:
+    """Near misses."""
+    beside = [
         ("combining marks", "é"),  # one character, composed
         ("right-to-left", "Habari"),
         ("ZWJ emoji", "👩💻"),
@@ -195,16 +205,14 @@ def test_how_long_a_match_can_be(pattern: str, longest: int | None) -> None:
         ("GSM-7, a character across septet 153", "a" * 153 + "€" + "a" * 100),
         ("GSM-7, a character across septet 153", "€" * 76 + "a" * 9 + "€"),
         ("written as escapes", "Habari"),
-    ],
-)
-def test_what_is_beside_a_class_is_not_in_it(name: str, text: str) -> None:
-    """Near misses."""
-    assert not TEXT[name].holds(Written(text, text.encode()))
+    ]
+
+    assert [] == [(name, text) for name, text in beside if TEXT[name].holds(Written(text, text.encode()))]
 
 
-@pytest.mark.parametrize(
-    ("name", "text"),
-    [
+def test_what_people_write_is_in_its_class() -> None:
+    """Beside what is made for it."""
+    within = [
         ("combining marks", "e\u0301"),
         ("right-to-left", "Jina ni שלום"),
         ("ZWJ emoji", "👨\u200d👩\u200d👧"),
@@ -215,11 +223,9 @@ def test_what_is_beside_a_class_is_not_in_it(name: str, text: str) -> None:
         ("UCS-2, 70 units", "👋" * 35),
         ("UCS-2, 71 units", "👋" * 35 + "a"),
         ("UCS-2, a character across unit 67", "👋" * 70),
-    ],
-)
-def test_what_people_write_is_in_its_class(name: str, text: str) -> None:
-    """Beside what is made for it."""
-    assert TEXT[name].holds(Written(text, text.encode()))
+    ]
+
+    assert [] == [(name, text) for name, text in within if not TEXT[name].holds(Written(text, text.encode()))]
 
 
 @given(st.text(max_size=80))

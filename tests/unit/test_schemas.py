@@ -12,7 +12,6 @@ from functools import cache
 from typing import Any
 
 import jsonschema_rs
-import pytest
 from jsonschema import Draft202012Validator
 
 from conformance.contract.contract import statum
@@ -81,20 +80,7 @@ REFUSED_EVERYWHERE: list[tuple[str, str, object, str]] = [
     ("sms", "sender_id", "Benki\u00a0ya", "pattern"),
     *(
         ("airtime", "amount", amount, "pattern")
-        for amount in (
-            "",
-            "4",
-            "10001",
-            "0",
-            "-50",
-            "5.5",
-            "50.01",
-            "fifty",
-            "50 KES",
-            "99999999999999999999",
-            "5 0",
-            ".",
-        )
+        for amount in ("", "4", "10001", "0", "-50", "5.5", "50.01", "fifty", "50 KES", "9" * 20, "5 0", ".")
     ),
     ("airtime", "amount", 4, "minimum"),
     ("airtime", "amount", 10001, "maximum"),
@@ -244,14 +230,19 @@ def examples() -> Iterator[tuple[str, Any]]:
             yield from ((f"{name}#{definition}", example) for example in part.get("examples", ()))
 
 
+def address_of(name: str) -> str:
+    """The URI of a schema, or of a definition in one."""
+    path, _, definition = name.partition("#")
+    return f"{owner(path).base_uri}{path}.json" + (f"#/$defs/{definition}" if definition else "")
+
+
 @cache
 def second_opinion(name: str) -> jsonschema_rs.Draft202012Validator:
     """The validator of jsonschema-rs for a schema, made from the files as they are, references and all."""
-    path, _, definition = name.partition("#")
-    reference = f"{owner(path).base_uri}{path}.json" + (f"#/$defs/{definition}" if definition else "")
+    schemas = owner(name)
     return jsonschema_rs.Draft202012Validator(
-        {"$ref": reference},
-        retriever=lambda uri: owner(path).schema(uri.removeprefix(owner(path).base_uri).removesuffix(".json")),
+        {"$ref": address_of(name)},
+        retriever=lambda uri: schemas.schema(uri.removeprefix(schemas.base_uri).removesuffix(".json")),
     )
 
 
@@ -289,22 +280,31 @@ def test_no_format_lists_commands_or_products() -> None:
     assert [] == listed
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_schema_is_valid_against_the_metaschema(name: str) -> None:
+def test_every_schema_is_valid_against_the_metaschema() -> None:
     """Each file is a JSON Schema of draft 2020-12, also to the second opinion."""
-    Draft202012Validator.check_schema(owner(name).schema(name))
+    metaschema = Draft202012Validator(Draft202012Validator.META_SCHEMA)
+    opinions = {"jsonschema": metaschema.is_valid, "jsonschema-rs": jsonschema_rs.meta.is_valid}
+    invalid = [
+        f"{name}, to {who}"
+        for name in NAMES
+        for who, is_valid in opinions.items()
+        if not is_valid(owner(name).schema(name))
+    ]
 
-    assert jsonschema_rs.meta.is_valid(owner(name).schema(name))
+    assert [] == invalid
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_schema_says_what_it_is(name: str) -> None:
+def test_every_schema_says_what_it_is() -> None:
     """Each has its draft, its address, a title, a description and examples."""
-    document = owner(name).schema(name)
+    wrong = []
+    for name in NAMES:
+        document = owner(name).schema(name)
+        address = f"{owner(name).base_uri}{name}.json"
+        says = {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": address}
+        wrong += [f"{name}: {key}" for key, value in says.items() if value != document[key]]
+        wrong += [f"{name}: {key}" for key in ("title", "description", "examples") if not document.get(key)]
 
-    assert "https://json-schema.org/draft/2020-12/schema" == document["$schema"]
-    assert f"{owner(name).base_uri}{name}.json" == document["$id"]
-    assert all(document[key] for key in ("title", "description", "examples"))
+    assert [] == wrong
 
 
 def parts_of(node: Any) -> Iterator[Mapping[str, Any]]:
@@ -323,19 +323,30 @@ def parts_of(node: Any) -> Iterator[Mapping[str, Any]]:
                 yield from parts_of(part)
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if "/" in name])
-def test_each_violation_of_a_payload_can_be_named(name: str) -> None:
+def test_each_violation_of_a_payload_can_be_named() -> None:
     """The contract's schemas have no keyword that hides which member is at fault, or reads patterns as Python does."""
     hiding = {"anyOf", "oneOf", "allOf", "not", "patternProperties", "propertyNames", "unevaluatedProperties", "format"}
+    found = [
+        f"{name}: {keyword}"
+        for name in NAMES
+        if "/" in name
+        for part in parts_of(owner(name).resolved(name))
+        for keyword in part
+        if keyword in hiding
+    ]
 
-    assert set() == hiding & {keyword for part in parts_of(owner(name).resolved(name)) for keyword in part}
+    assert [] == found
 
 
-@pytest.mark.parametrize(("name", "example"), list(examples()))
-def test_example_is_valid(name: str, example: Any) -> None:
+def test_every_example_is_valid() -> None:
     """The seed's and the docs' samples, and those of our own files, to both implementations."""
-    assert [] == owner(name).violations(name, example)
-    assert second_opinion(name).is_valid(example)
+    invalid = [
+        (name, example)
+        for name, example in examples()
+        if owner(name).violations(name, example) or not second_opinion(name).is_valid(example)
+    ]
+
+    assert [] == invalid
 
 
 def test_samples_of_the_seed_are_examples() -> None:
@@ -357,55 +368,73 @@ def test_samples_of_the_seed_are_examples() -> None:
 # --- What is refused
 
 
-@pytest.mark.parametrize("bad", BAD, ids=named)
-def test_bad_value_is_refused_by_keyword_and_member(bad: tuple[str, dict[str, Any], str, object, str]) -> None:
+def test_a_bad_value_is_refused_by_keyword_and_member() -> None:
     """The violation names the keyword and the pointer, as a report will."""
-    name, base, pointer, value, keyword = bad
+    missed = [
+        named(bad)
+        for bad in BAD
+        for name, base, pointer, value, keyword in [bad]
+        if (pointer, keyword) not in pairs(owner(name).violations(name, changed(base, pointer, value)))
+    ]
 
-    assert (pointer, keyword) in pairs(owner(name).violations(name, changed(base, pointer, value)))
+    assert [] == missed
 
 
-@pytest.mark.parametrize(("folder", "member", "value", "keyword"), REFUSED_EVERYWHERE)
-def test_what_every_gateway_refuses_breaks_one_keyword(folder: str, member: str, value: object, keyword: str) -> None:
+def test_what_every_gateway_refuses_breaks_one_keyword() -> None:
     """A broken payload is labelled by one keyword and one member, and is outside the strict set too."""
-    payload = changed(VALID[folder], f"/{member}", value)
+    wrong = []
+    for folder, member, value, keyword in REFUSED_EVERYWHERE:
+        payload = changed(VALID[folder], f"/{member}", value)
+        tolerated = pairs(SCHEMAS.violations(f"{folder}/request.tolerated", payload))
+        strict = SCHEMAS.violations(f"{folder}/request", payload)
+        if [(f"/{member}", keyword)] != tolerated or not strict:
+            wrong.append((folder, member, value, keyword, tolerated, strict))
 
-    assert [(f"/{member}", keyword)] == pairs(SCHEMAS.violations(f"{folder}/request.tolerated", payload))
-    assert SCHEMAS.violations(f"{folder}/request", payload)
+    assert [] == wrong
 
 
-@pytest.mark.parametrize("bad", [bad for bad in BAD if not bad[-1].startswith("x-")], ids=named)
-def test_second_opinion_agrees_that_it_is_bad(bad: tuple[str, dict[str, Any], str, object, str]) -> None:
+def test_the_second_opinion_agrees_that_it_is_bad() -> None:
     """jsonschema-rs finds a violation of the same keyword at the same place."""
-    name, base, pointer, value, keyword = bad
-    parent = pointer.rpartition("/")[0]
-    at = parent if keyword in ("required", "additionalProperties") else pointer
+    missed = []
+    for bad in BAD:
+        name, base, pointer, value, keyword = bad
+        if keyword.startswith("x-"):
+            continue
+        at = pointer.rpartition("/")[0] if keyword in ("required", "additionalProperties") else pointer
+        found = [
+            ("".join(f"/{step}" for step in error.instance_path), error.schema_path[-1])
+            for error in second_opinion(name).iter_errors(changed(base, pointer, value))
+        ]
+        if (at, keyword) not in found:
+            missed.append(f"{named(bad)}: {found}")
 
-    found = list(second_opinion(name).iter_errors(changed(base, pointer, value)))
-
-    assert any(
-        at == "".join(f"/{step}" for step in error.instance_path) and keyword == error.schema_path[-1]
-        for error in found
-    ), found
+    assert [] == missed
 
 
-@pytest.mark.parametrize(("folder", "member", "value", "keyword"), REFUSED_BY_THE_STRICT)
-def test_what_only_the_strict_schema_refuses_is_tolerated(
-    folder: str, member: str, value: object, keyword: str
-) -> None:
+def test_what_only_the_strict_schema_refuses_is_tolerated() -> None:
     """What lies between the two schemas is not contract: no gateway fails over it."""
-    payload = changed(VALID[folder], f"/{member}", value)
+    wrong = []
+    for folder, member, value, _ in REFUSED_BY_THE_STRICT:
+        payload = changed(VALID[folder], f"/{member}", value)
+        tolerated = pairs(SCHEMAS.violations(f"{folder}/request.tolerated", payload))
+        strict = pairs(SCHEMAS.violations(f"{folder}/request", payload))
+        if tolerated or not strict:
+            wrong.append((folder, member, value, tolerated, strict))
 
-    assert [] == SCHEMAS.violations(f"{folder}/request.tolerated", payload)
-    assert SCHEMAS.violations(f"{folder}/request", payload), keyword
+    assert [] == wrong
 
 
-@pytest.mark.parametrize(("name", "instance"), [(n, changed(b, p, v)) for n, b, p, v, _ in BAD] + list(examples()))
-def test_resolved_judges_as_the_references_do(name: str, instance: Any) -> None:
+def test_resolved_judges_as_the_references_do() -> None:
     """To a plain validator of JSON Schema, replacing references changes nothing."""
-    path, _, definition = name.partition("#")
-    reference = f"{owner(path).base_uri}{path}.json" + (f"#/$defs/{definition}" if definition else "")
-    by_reference = Draft202012Validator({"$ref": reference}, registry=owner(path).registry)
-    without = Draft202012Validator(owner(name).resolved(name))
 
-    assert [e.message for e in by_reference.iter_errors(instance)] == [e.message for e in without.iter_errors(instance)]
+    def errors(name: str, schema: Mapping[str, Any], instance: Any) -> list[str]:
+        validator = Draft202012Validator(schema, registry=owner(name).registry)
+        return [error.message for error in validator.iter_errors(instance)]
+
+    differing = [
+        (name, instance)
+        for name, instance in (*((n, changed(b, p, v)) for n, b, p, v, _ in BAD), *examples())
+        if errors(name, {"$ref": address_of(name)}, instance) != errors(name, owner(name).resolved(name), instance)
+    ]
+
+    assert [] == differing

@@ -1,10 +1,4 @@
-"""The checks of a catalogue: each requirement of a gateway is judged as its `judge = …` says.
-
-checks_of               id → check, made once for a contract
-requirements_of_probe   the ids of the requirements that a probe is there for
-asks_for_acceptance     whether a requirement is broken by refusals
-is_about_notifications  whether nothing but notifications can break it; is_about_lateness: by when they come
-"""
+"""The checks of a catalogue: each requirement of a gateway is judged as its `judge = …` says."""
 
 from __future__ import annotations
 
