@@ -20,6 +20,7 @@ import click
 import contract_page
 import yaml
 from click.testing import CliRunner
+from configuration_schema import NAME, configuration_schema
 from meanings import (
     CONCLUSIONS,
     EXIT_CODES,
@@ -36,7 +37,7 @@ from table import table
 import conformance
 from conformance.certificate.issuing import CERTIFICATE
 from conformance.cli import COMMANDS, cli
-from conformance.cli.configuration import NAME, configuration_schema, switches, variable
+from conformance.cli.configuration import switches, variable
 from conformance.contract.behaviours import CHOOSING
 from conformance.contract.contract import statum
 from conformance.contract.schema_set import BASE_URI, FORMATS

@@ -95,7 +95,7 @@ def outcome(arguments: Sequence[str] | None = None) -> int:
 
 
 def _interrupted(error: BaseException) -> ConformanceError:
-    """An exception after a signal as an interruption: what the signal raised may have become any other on its way."""
+    """Turn an exception after a signal into an interruption; it may have become any other on its way."""
     translated = in_words(error)
     if not isinstance(translated, SuiteError):
         return translated

@@ -177,7 +177,7 @@ def sign(certificate: Path, output: Path | None, **options: Any) -> int:
 
 
 def _check_vouched(missing: Sequence[str] | None, vouched: AbstractSet[str]) -> None:
-    """Raises Rejected unless the signer knows otherwise what the evidence does not bear out; UsageError for none."""
+    """Raise Rejected unless the signer vouches for each member that the evidence does not bear out."""
     if missing is None:
         raise UsageError(
             "--evidence is missing; what is signed for is derived from the journal first",

@@ -65,7 +65,6 @@ def _introduce(console: Console, base_url: str, account: Account) -> None:
 
 
 def _settings_from(options: dict[str, Any]) -> ClientSettings:
-    """The settings of a certification, from the command's options. Raises UsageError for what cannot be used."""
     contract = options["contract"]
     secrets = (*secrets_of(contract, options["driver"] or ""), *tokens_in(contract, options["callback_url"] or ""))
     Messages.of().protect("", "", *options["redact"], *secrets)

@@ -134,7 +134,6 @@ def _list(
 
 
 def _environments() -> list[str]:
-    """The environments of the file that is here; none of one that cannot be used."""
     try:
         return environment_names(Path.cwd())
     except UsageError:

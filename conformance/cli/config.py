@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,48 +30,19 @@ MASK = "********"
 SHELLS = ("bash", "zsh", "fish")
 
 
-@dataclass(frozen=True, slots=True)
-class Effective:
-    """An option with its value, secrets masked, and the place that the value comes from."""
-
-    name: str
-    value: Any
-    origin: str
-
-
-@dataclass(frozen=True, slots=True)
-class Configuration:
-    """The configuration file, its environments, the chosen one, and the options of a command."""
-
-    command: str
-    file: str | None
-    environments: tuple[str, ...]
-    env: str | None
-    options: tuple[Effective, ...]
-
-
-def _as_json(shown: Configuration) -> None:
-    document = {
-        "command": shown.command,
-        "file": shown.file,
-        "environments": list(shown.environments),
-        "env": shown.env,
-        "options": {each.name: {"value": each.value, "from": each.origin} for each in shown.options},
-    }
-    print_json(document)
-
-
-def _as_table(shown: Configuration) -> None:
+def _as_table(shown: Mapping[str, Any]) -> None:
     console = results()
-    environments = ", ".join(shown.environments) or "none"
-    print_line(console, f"file: {shown.file or 'none'} · environments: {environments} · chosen: {shown.env or 'none'}")
+    environments = ", ".join(shown["environments"]) or "none"
+    file, env = shown["file"] or "none", shown["env"] or "none"
+    print_line(console, f"file: {file} · environments: {environments} · chosen: {env}")
     table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
-    table.add_column(f"option of {shown.command}", no_wrap=True)
+    table.add_column(f"option of {shown['command']}", no_wrap=True)
     table.add_column("value", overflow="fold")
     table.add_column("from", overflow="fold")
-    for each in shown.options:
-        style = "dim" if each.origin == DEFAULT else ""
-        table.add_row(*(Text(for_terminal(text), style) for text in (each.name, _in_words(each.value), each.origin)))
+    for name, option in shown["options"].items():
+        style = "dim" if option["from"] == DEFAULT else ""
+        texts = (name, _in_words(option["value"]), option["from"])
+        table.add_row(*(Text(for_terminal(text), style) for text in texts))
     console.print(table)
 
 
@@ -84,11 +54,10 @@ def _in_words(value: Any) -> str:
     return "–" if value is None else str(value)
 
 
-FORMATS: Mapping[str, Callable[[Configuration], None]] = {"table": _as_table, "json": _as_json}
+FORMATS: Mapping[str, Callable[[Mapping[str, Any]], None]] = {"table": _as_table, "json": print_json}
 
 
 def _others(ctx: click.Context) -> list[str]:
-    """The names of the other commands."""
     group = ctx.find_root().command
     return [name for name in group.list_commands(ctx) if name != "config"] if isinstance(group, click.Group) else []
 
@@ -114,21 +83,21 @@ def config(ctx: click.Context, /, **options: Any) -> int:
         found[CONTRACT] = Configured(contract.folder, "command line")
     given, where = file_values(Path.cwd())
     FORMATS[options["format"]](
-        Configuration(
-            name,
-            where if given or (Path.cwd() / FILE).exists() else None,
-            tuple(environment_names(Path.cwd())),
-            env,
-            tuple(_effective(ctx, name, contract, found)),
-        )
+        {
+            "command": name,
+            "file": where if given or (Path.cwd() / FILE).exists() else None,
+            "environments": environment_names(Path.cwd()),
+            "env": env,
+            "options": dict(_effective(ctx, name, contract, found)),
+        }
     )
     return 0
 
 
 def _effective(
     ctx: click.Context, command: str, contract: Contract, found: Mapping[str, Configured]
-) -> Iterator[Effective]:
-    """Each option by its name. Raises UsageError for a name that is configured and that there is not."""
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Each option by its name, with its value and origin. Raises UsageError for a configured name that is unknown."""
     redaction = _redaction(contract, found)
     for option in options_of(command):
         if not option.is_configurable:
@@ -139,7 +108,7 @@ def _effective(
             each = Configured((() if option.repeatable else default) if default is None else default, DEFAULT)
         else:
             _check_names(ctx, option, each)
-        yield Effective(option.name, _as_value(option, each.value, redaction), each.origin)
+        yield option.name, {"value": _as_value(option, each.value, redaction), "from": each.origin}
 
 
 def _check_names(ctx: click.Context, option: Option, configured: Configured) -> None:
@@ -153,7 +122,6 @@ def _check_names(ctx: click.Context, option: Option, configured: Configured) -> 
 
 
 def _redaction(contract: Contract, found: Mapping[str, Configured]) -> Redaction:
-    """Masks each secret, the tokens of the callback URL, and those of a driver's URLs."""
     secret, key, url = ("".join(texts(found, name)) for name in ("consumer-secret", "consumer-key", "callback-url"))
     others = (text for option in options_of("run") if option.secret for text in texts(found, option.name))
     return Redaction.of(secret, key, *others, *tokens_of(url), *secrets_of(contract, " ".join(texts(found, "driver"))))

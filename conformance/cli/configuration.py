@@ -3,7 +3,6 @@
     configured              the values of a command's options, with their origins
     file_values             what `statum-conformance.toml`, or `[tool.statum-conformance]` in `pyproject.toml`, holds
     variable                the environment variable of an option
-    configuration_schema    what the file may hold, for editors: `schemas/formats/configuration.json`
 
 Of the two files the first that there is counts, as with pytest. In it, `[env.NAME]` holds what counts only where that
 environment is chosen, by `--env NAME` or its variable. A list gives a repeatable option several times; in the
@@ -18,9 +17,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from conformance.cli.values import VALUES, Named, help_of
-from conformance.contract.contract import statum
-from conformance.contract.schema_set import BASE_URI
 from conformance.model.errors import UsageError, did_you_mean
 from conformance.options import Option, table
 
@@ -30,8 +26,6 @@ PYPROJECT = "pyproject.toml"
 TABLE = "statum-conformance"
 # The option that chooses a named environment, and the table that holds them.
 ENV = "env"
-# The schema of the file; `python docs/regenerate.py` writes it.
-NAME = "configuration"
 
 TRUE = frozenset({"1", "true", "yes", "on"})
 FALSE = frozenset({"0", "false", "no", "off"})
@@ -154,7 +148,6 @@ def _environments(given: Mapping[str, Any], where: str) -> Mapping[str, Mapping[
 
 
 def _place(name: str, where: str) -> str:
-    """How to call the table of an environment."""
     return f"[{ENV}.{name}] of {FILE}" if where == FILE else f"[tool.{TABLE}.{ENV}.{name}] of {PYPROJECT}"
 
 
@@ -215,7 +208,6 @@ _NAMES: Mapping[type, str] = {bool: "true or false", int: "a whole number", floa
 
 
 def _named(value: Any) -> str:
-    """The kind of a TOML value, in words."""
     if isinstance(value, list | dict):
         return "a list" if isinstance(value, list) else "a table"
     return next((name for kind, name in _NAMES.items() if isinstance(value, kind)), "a date or time")
@@ -235,65 +227,3 @@ def _truth(text: str) -> bool:
     if text.lower() in TRUE | FALSE:
         return text.lower() in TRUE
     raise ValueError(text)
-
-
-def configuration_schema() -> dict[str, Any]:
-    """The schema, with a property for each option of the table; the file itself is judged by `configured`."""
-    options: dict[str, dict[str, Any]] = {}
-    for switch in switches(table()):
-        options[switch.name] = _either(options.get(switch.name), _property(switch))
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "$id": f"{BASE_URI}formats/{NAME}.json",
-        "title": "Configuration",
-        "description": f"{FILE}, or the table [tool.{TABLE}] of pyproject.toml: options of the commands, and tables of "
-        "them for named environments.",
-        "examples": [
-            {
-                "product": ["sms"],
-                ENV: {"sandbox": {"gateway": "https://sandbox.example/api/v2", "phone-number": "254712345678"}},
-            }
-        ],
-        "type": "object",
-        "properties": {
-            **{name: {"$ref": f"#/$defs/{name}"} for name in options},
-            ENV: {
-                "title": "Environments",
-                "description": "What counts only where the environment of that name is chosen with --env.",
-                "type": "object",
-                "additionalProperties": {
-                    "type": "object",
-                    "properties": {name: {"$ref": f"#/$defs/{name}"} for name in options},
-                    "additionalProperties": False,
-                },
-            },
-        },
-        "additionalProperties": False,
-        "$defs": options,
-    }
-
-
-def _either(first: dict[str, Any] | None, second: dict[str, Any]) -> dict[str, Any]:
-    """Commands may have options of one name that are not alike: what one of them takes is lawful."""
-    if first is None or first == second:
-        return second
-    about = {word: first[word] for word in ("title", "description")}
-    rules = [{word: rule for word, rule in each.items() if word not in about} for each in (first, second)]
-    return first if rules[0] == rules[1] else {**about, "anyOf": rules}
-
-
-def _property(switch: Switch) -> dict[str, Any]:
-    about = {"title": switch.name.replace("-", " ").capitalize(), "description": help_of(switch.option)}
-    value = _value(switch.option)
-    return {**about, "anyOf": [value, {"type": "array", "items": value}]} if switch.option.repeatable else about | value
-
-
-def _value(option: Option) -> dict[str, Any]:
-    value: dict[str, Any] = {"type": KINDS.get(option.type, TEXT)[1]}
-    kind = VALUES.get(option.type)
-    if option.choices:
-        value["enum"] = list(option.choices)
-    if isinstance(kind, Named):
-        # What names there are depends on the contract; an editor may propose those of the one that is built in.
-        value["examples" if kind.of_contract else "enum"] = list(kind.names_in(statum()))
-    return value

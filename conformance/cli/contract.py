@@ -44,7 +44,6 @@ def _entry(requirement: Requirement, contract: Contract) -> dict[str, Any]:
 
 
 def _checks(requirement: Requirement, contract: Contract) -> list[str]:
-    """The checks of a requirement, in words; none if it is not judged."""
     if requirement.judge is not None:
         return [str(requirement.judge)]
     check = client_checks(contract).get(requirement.id)
@@ -59,11 +58,6 @@ def _name(check: Callable[..., Any]) -> str:
     if callable(rule):
         return _name(rule)
     return f"{check.__module__.rpartition('.')[2]}.{check.__qualname__.partition('.<locals>')[0]}"
-
-
-def _as_markdown(entries: list[dict[str, Any]], contract: Contract) -> None:
-    for line in _markdown(entries, contract):
-        click.echo(line)
 
 
 def _markdown(entries: list[dict[str, Any]], contract: Contract) -> Iterator[str]:
@@ -103,7 +97,7 @@ def _as_table(entries: list[dict[str, Any]], contract: Contract) -> None:
 FORMATS: Mapping[str, Callable[[list[dict[str, Any]], Contract], None]] = {
     "table": _as_table,
     "json": lambda entries, _: print_json(entries),
-    "markdown": _as_markdown,
+    "markdown": lambda entries, contract: click.echo("\n".join(_markdown(entries, contract))),
 }
 
 

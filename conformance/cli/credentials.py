@@ -19,18 +19,16 @@ A gateway on this machine needs no name: what listens here is no stranger's.
 from __future__ import annotations
 
 import netrc
-import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import click
-from click.core import ParameterSource
 
-from conformance.cli.command import CONFIGURED, warn_if_visible
+from conformance.cli.command import CONFIGURED, on_command_line, warn_if_visible
 from conformance.cli.configuration import Configured, variable
 from conformance.cli.messages import Messages
 from conformance.cli.values import contract_in
@@ -64,8 +62,9 @@ def credential_from(options: Mapping[str, Any], *, is_sent: bool = True) -> tupl
     messages.protect(given.secret or "", given.key or "", *options.get("redact", ()), *tokens)
     key, secret = credential_of(given)
     messages.protect(secret or "", key or "", *options.get("redact", ()), *tokens)
-    for path in given.readable_by_others():
-        messages.warn(f"{path} holds the secret and can be read by others of this machine; chmod 600 {path}")
+    for path in (given.secret_file, given.netrc_file):
+        if path is not None and path.is_file() and path.stat().st_mode & OTHERS:
+            messages.warn(f"{path} holds the secret and can be read by others of this machine; chmod 600 {path}")
     warn_if_visible("consumer-secret")
     if gateway is not None:
         check_gateway_url(gateway)  # before the credential is asked for: a typo is the likelier mistake
@@ -87,12 +86,6 @@ class Given:
     secret_file: Path | None = None
     netrc_file: Path | None = None
     gateway: str | None = None
-
-    def readable_by_others(self) -> Iterator[Path]:
-        """The files that other users of this machine can read."""
-        for path in (self.secret_file, self.netrc_file):
-            if path is not None and os.name == "posix" and path.is_file() and path.stat().st_mode & OTHERS:
-                yield path
 
 
 def is_found_by_host(given: Given) -> bool:
@@ -121,20 +114,14 @@ def credential_of(given: Given) -> tuple[str | None, str | None]:
                 hint="leave --consumer-key out, or give the secret of that key",
             )
         key, secret = login, secret or password
-    if secret:
-        _warn_of_common(secret)
+    contract = contract_in(click.get_current_context(silent=True))
+    # A word of the suite's own cannot be taken out of its reports, and is what whoever guesses secrets begins with.
+    if secret and (is_own_word(secret, contract) or is_own_word(secret[:-1], contract)):
+        Messages.of().warn("--consumer-secret is a common word or a part of one, so it is not redacted in texts")
     return key, secret
 
 
-def _warn_of_common(secret: str) -> None:
-    """A word of the suite's own cannot be taken out of its reports; whoever guesses secrets begins with such a word."""
-    contract = contract_in(click.get_current_context(silent=True))
-    if is_own_word(secret, contract) or is_own_word(secret[:-1], contract):
-        Messages.of().warn("--consumer-secret is a common word or a part of one, so it is not redacted in texts")
-
-
 def _secret_in(path: Path) -> str:
-    """The only line of a file."""
     lines = _read(path, "--consumer-secret-file").splitlines()
     if len(lines) != 1 or not lines[0].strip():
         raise UsageError(f"--consumer-secret-file {path} has {len(lines)} lines; expected one, the secret")
@@ -180,10 +167,11 @@ def origin_of(url: str) -> Origin:
 
 
 def check_meant_for(gateway: str, given: Given) -> None:
-    """UsageError unless the credential that is given is meant for this gateway."""
+    """Raise UsageError unless the credential is meant for this gateway."""
     context = click.get_current_context()
-    where = _Where(context, context.meta.get(CONFIGURED, {}))
-    bound = where.configured.get(FOR.replace("-", "_"))
+    configured: Mapping[str, Configured] = context.meta.get(CONFIGURED, {})
+    in_file = {name: each.origin for name, each in configured.items() if each.in_file and not on_command_line(name)}
+    bound = configured.get(FOR.replace("-", "_"))
     if bound is not None and bound.in_file:
         raise UsageError(
             f"{FOR} stands in {bound.origin}, which may be anybody's; expected it where the credential stands",
@@ -192,59 +180,42 @@ def check_meant_for(gateway: str, given: Given) -> None:
     if is_loopback(gateway):
         return
     wanted = origin_of(gateway)
-    if wanted in set(map(origin_of, where.named())) or (wanted[0] == "https" and is_found_by_host(given)):
+    if wanted in set(map(origin_of, _named(context, configured))) or (wanted[0] == "https" and is_found_by_host(given)):
         return
-    if where.stands_in_file("gateway") and where.is_of_file(given):
+    if "gateway" in in_file and _is_of_file(given, in_file):
         return
     scheme, host, port = wanted
     host = f"[{host}]" if ":" in host else host
     shown = f"{scheme}://{host}" if port == DEFAULT_PORTS.get(scheme) else f"{scheme}://{host}:{port}"
-    namer = where.origin_of("gateway")
+    namer = in_file.get("gateway", "the journal")
     raise UsageError(
         f"{namer} names the gateway {gateway}, and the credential stands elsewhere, so it is not sent",
         hint=f"if it is meant for it, say --gateway {gateway}, or set {variable(FOR)}={shown}",
     )
 
 
-class _Where:
-    """Where the options of the command at hand stand."""
+def _named(context: click.Context, configured: Mapping[str, Configured]) -> Iterator[str]:
+    """The gateways that are named on the command line and in the environment."""
+    if on_command_line("gateway"):
+        yield context.params["gateway"]
+    found = configured.get("gateway")
+    if found is not None and not found.in_file:
+        yield found.value
+    yield from context.params.get(FOR.replace("-", "_"), ())
 
-    def __init__(self, context: click.Context, configured: Mapping[str, Configured]) -> None:
-        self._context = context
-        self.configured = configured
 
-    def named(self) -> Iterator[str]:
-        """The gateways that are named on the command line and in the environment."""
-        if self._on_command_line("gateway"):
-            yield self._context.params["gateway"]
-        found = self.configured.get("gateway")
-        if found is not None and not found.in_file:
-            yield found.value
-        yield from self._context.params.get(FOR.replace("-", "_"), ())
+def _is_of_file(given: Given, in_file: Collection[str]) -> bool:
+    """Whether the whole credential is the configuration file's own, by the options that have their value `in_file`.
 
-    def stands_in_file(self, name: str) -> bool:
-        """Whether an option has its value from the configuration file."""
-        found = self.configured.get(name)
-        return found is not None and found.in_file and not self._on_command_line(name)
-
-    def is_of_file(self, given: Given) -> bool:
-        """Whether all that is given of the credential is the configuration file's own.
-
-        A file with the secret that lies elsewhere is the user's, whoever names it.
-        """
-        options = {
-            "consumer_key": given.key,
-            "consumer_secret": given.secret,
-            "consumer_secret_file": given.secret_file,
-            "netrc": given.netrc_file,
-        }
-        of_file = all(self.stands_in_file(name) for name, value in options.items() if value)
-        files = (path.resolve() for path in (given.secret_file, given.netrc_file) if path is not None)
-        return of_file and all(path.is_relative_to(Path.cwd().resolve()) for path in files)
-
-    def origin_of(self, name: str) -> str:
-        """Where an option has its value from, in words."""
-        return self.configured[name].origin if self.stands_in_file(name) else "the journal"
-
-    def _on_command_line(self, name: str) -> bool:
-        return self._context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+    A file with the secret that lies elsewhere is the user's, whoever names it.
+    """
+    options = {
+        "consumer_key": given.key,
+        "consumer_secret": given.secret,
+        "consumer_secret_file": given.secret_file,
+        "netrc": given.netrc_file,
+    }
+    files = (path.resolve() for path in (given.secret_file, given.netrc_file) if path is not None)
+    return all(name in in_file for name, value in options.items() if value) and all(
+        path.is_relative_to(Path.cwd().resolve()) for path in files
+    )

@@ -42,7 +42,6 @@ def doctor(**options: Any) -> int:
 
 
 def _examine(settings: Settings, shown: _Checks, *, whole: bool) -> None:
-    """Check the set-up for a gateway. Raises EnvironmentFailure for the first check that fails."""
     with rigged(settings) as rig:
         if (settings.gateway is not None and settings.callback_url) or settings.callback_listen.port:
             shown.line("callback URLs to register with the gateway, one for each product:")

@@ -41,18 +41,15 @@ class Messages:
         self._redaction = Redaction.none()
         self._debug = debug
         self.contract: Contract | None = None  # the built-in one, which is read only where it matters
-        self._quiet = False
+        self.quiet = False  # only errors are printed
 
     @classmethod
     def of(cls, ctx: click.Context | None = None) -> Self:
-        """Those of the command that is under way."""
+        """Those of the running command."""
         return (ctx or click.get_current_context()).find_object(cls) or cls()
 
     def protect(self, secret: str, consumer_key: str, *more: str) -> None:
-        """From here on the secret is not printed, nor are the values in `more`.
-
-        But for what is a word of the suite's own, by which all that is said would be taken apart.
-        """
+        """Print neither the secret nor the values in `more` from here on, unless one is a word of the suite's own."""
         credential = credential_text(consumer_key, secret)
         values = (
             value
@@ -61,20 +58,16 @@ class Messages:
         )
         self._redaction = Redaction(values, credential)
 
-    def quieten(self) -> None:
-        """From here on only errors are shown."""
-        self._quiet = True
-
     def warn(self, message: str) -> None:
-        """Say what is amiss although it can be used."""
-        if not self._quiet:
-            self._say(f"warning: {message}", "yellow")
+        """Print a warning, unless the command is quiet."""
+        if not self.quiet:
+            print_prose(remarks(), self.redacted(f"warning: {message}"), "yellow")
 
     def error(self, error: ConformanceError) -> int:
-        """Say why it ends here; the exit code to end with."""
+        """Print the error that ends the command; its exit code."""
         if self._debug:
-            remarks().print(self._redaction.text("".join(traceback.format_exception(error))))
-        self._say(f"error: {error}", "red")
+            remarks().print(self.redacted("".join(traceback.format_exception(error))))
+        print_prose(remarks(), self.redacted(f"error: {error}"), "red")
         for line in error.lines:
             print_line(remarks(), f"  | {self.redacted(line)}")
         return error.exit_code
@@ -82,9 +75,6 @@ class Messages:
     def redacted(self, text: str) -> str:
         """`text` without the secret."""
         return self._redaction.text(text)
-
-    def _say(self, line: str, style: str) -> None:
-        print_prose(remarks(), self.redacted(line), style)
 
 
 INSTALLED = (str(Path(conformance.__file__).parent), str(built_in("")))
@@ -113,7 +103,7 @@ def in_words(error: BaseException) -> ConformanceError:
 
 
 def _is_of_installation(error: BaseException) -> bool:
-    """Whether a module or a file that belongs to the suite is missing or cannot be read."""
+    """Whether a module or a file of the suite is missing or cannot be read."""
     if isinstance(error, OSError) and error.filename is not None:
         return str(error.filename).startswith(INSTALLED)
     return isinstance(error, ImportError)
@@ -154,8 +144,7 @@ class Output:
             if here[0] == here[1]:
                 raise UsageError("-q (--quiet) and -v (--verbose) are both given; expected one of the two")
             quiet, verbose = here
-        if quiet:
-            Messages.of().quieten()
+        Messages.of().quiet = quiet
         return cls(quiet, verbose, options.pop("format", None) == "json")
 
     @property

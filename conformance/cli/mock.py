@@ -50,35 +50,29 @@ def mock(**options: Any) -> int:
     if options["verbose"]:
         behaviour = replace(behaviour, reply=(*behaviour.reply, _telling(console)))
     seed = fresh_seed() if options["seed"] is None else options["seed"]
-    with serve_mock(account, behaviour, options["listen"], seed, controlled=True) as server, _told_to_stop() as told:
+    with serve_mock(account, behaviour, options["listen"], seed, controlled=True) as server, _stop_signal() as stopped:
         _introduce(server, options, console)
-        _keep_pace(server, paces, told, partial(print_line, console) if options["verbose"] else lambda _: None)
-        told.wait()
+        _keep_pace(server, paces, stopped, partial(print_line, console) if options["verbose"] else lambda _: None)
+        stopped.wait()
         _sum_up(server, console)
     return 0
 
 
 def _account(options: dict[str, Any]) -> Account:
-    """The account served; its names are by default those that `run` uses by default."""
     key, secret = credential_from(options)
+    # By default the contract's first example, as for `run`.
+    sample = Account.sample(contract=options["contract"]).registered
     return Account(
         consumer_key=key,
         consumer_secret=secret,
-        registered=_registered(options),
+        registered={member: options.get(member) or examples[:1] for member, examples in sample.items()},
         balance=options["balance"],
         callbacks=dict(options["callback"]),
         contract=options["contract"],
     )
 
 
-def _registered(options: dict[str, Any]) -> dict[str, tuple[str, ...]]:
-    """The names registered to the account: as given, or the contract's first example, which a run uses by default."""
-    sample = Account.sample(contract=options["contract"]).registered
-    return {member: options.get(member) or examples[:1] for member, examples in sample.items()}
-
-
 def _behaviour(options: dict[str, Any]) -> Behaviour:
-    """The built-in behaviour, changed by each variant and then by each fault that is asked for."""
     rate = options["failure_rate"]
     if not 0 <= rate <= 1:
         raise UsageError(f"--failure-rate is {rate:g}; expected a share from 0 to 1")
@@ -139,28 +133,28 @@ def _sum_up(server: MockServer, console: Console) -> None:
 
 
 @contextmanager
-def _told_to_stop() -> Iterator[threading.Event]:
+def _stop_signal() -> Iterator[threading.Event]:
     """Set by Ctrl-C or SIGTERM; in place before `ready` is printed."""
-    told = threading.Event()
-    before = {number: signal.signal(number, lambda *_: told.set()) for number in to_be_heeded()}
+    stopped = threading.Event()
+    before = {number: signal.signal(number, lambda *_: stopped.set()) for number in to_be_heeded()}
     try:
-        yield told
+        yield stopped
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
 
 
 def _keep_pace(
-    server: MockServer, paces: Mapping[str, float], told: threading.Event, tell: Callable[[str], None]
+    server: MockServer, paces: Mapping[str, float], stopped: threading.Event, tell: Callable[[str], None]
 ) -> None:
-    """Start one of each product every so many seconds, in threads of their own, until `told`; `tell` how each ended.
+    """Start a notification of each product every so many seconds until `stopped`; `tell` how each ended.
 
-    What a receiver takes long to answer delays the next of its product alone.
+    Each product has a thread, so a slow receiver delays the next of its product alone.
     """
 
     def start(product: str, every_s: float) -> None:
         due = time.monotonic() + every_s
-        while not told.wait(max(0.0, due - time.monotonic())):
+        while not stopped.wait(max(0.0, due - time.monotonic())):
             due = max(due + every_s, time.monotonic())
             try:
                 tell(f"{product} {server.initiate(product).in_words}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -90,7 +90,7 @@ def listen(journal: Path, **options: Any) -> int:
 
 
 def _recorded_cases(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """The cases of the journal that the command line names so far; none where there is no journal."""
+    """The cases of the journal that the command line names so far."""
     folder = ctx.params.get("report_dir") or "reports"
     try:
         record = read_journal(ctx.params.get("journal") or Path(folder) / campaign.JOURNAL)
@@ -132,10 +132,12 @@ def replay(case_id: str, **options: Any) -> int:
     _check_numbers(cases, record, settings)
     window = None
     if settings.gateway is not None:
-        window = window_of(settings.contract, case, cases, _records(record, again))
+        # The run, and the replay before this one: both sent requests to the gateway.
+        records = (record, *([read_journal(again)] if again.is_file() else []))
+        window = window_of(settings.contract, case, cases, records)
     messages = Messages.of()
     if window is not None and window.ago_s is not None:
-        messages.warn(window.told)
+        messages.warn(window.in_words)
     with output.progress() as progress:
         campaign.run(settings, progress, planned=lambda its, base_url: _plan(cases, record, its, base_url))
         progress.phase("judge")
@@ -169,7 +171,7 @@ def _recorded(record: Record, case_id: str, path: Path) -> Case:
 
 
 def _check_numbers(cases: tuple[Case, ...], record: Record, settings: Settings) -> None:
-    """Where numbers are given nobody else is called; beyond this machine they have to be, in the run or now."""
+    """Refuse to send a phone number that neither the run nor this command was given."""
     addressees = Addressees.of(settings.contract, settings.constraints, record.settings["gateway"])
     for case in cases:
         number = addressees.stranger_in(case.request)
@@ -182,15 +184,8 @@ def _check_numbers(cases: tuple[Case, ...], record: Record, settings: Settings) 
 
 
 def _plan(cases: tuple[Case, ...], record: Record, settings: Settings, base_url: str) -> Plan:
-    """All in one group, so that they go out one after the other."""
+    """One group, so that the cases go out one after the other."""
     recorded_base = record.settings["gateway"]
     key, secret = settings.consumer_key, settings.consumer_secret
     again = (sent_again(settings.contract, case, recorded_base, base_url, key, secret) for case in cases)
     return Plan(settings.contract, (tuple(again),))
-
-
-def _records(record: Record, again: Path) -> Iterator[Record]:
-    """The records of requests to the gateway: the run, and the replay before this one."""
-    yield record
-    if again.is_file():
-        yield read_journal(again)

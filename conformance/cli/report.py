@@ -34,11 +34,10 @@ from conformance.reports.files import (
     as_a_run_writes_it,
     read_report,
     read_saved,
-    write_report,
+    replace_file,
 )
 from conformance.reports.page.markup import in_words
 from conformance.reports.page.rendering import comparison_html
-from conformance.reports.result import Reportable
 from conformance.reports.terminal import STYLES
 
 # The only one that no run writes: a certificate has a better one.
@@ -74,7 +73,9 @@ def report(journal: Path | None, contract: Contract, **asked: Any) -> int:
     if saved.record is None:
         wanted = _without_journal(wanted, home / JOURNAL, everything=everything)
     with as_a_run_writes_it(directory):
-        contents = {file: _content(file, saved) for file in wanted}
+        contents = {file: REPORTS[file](saved) for file in wanted if file != BADGE_SVG}
+        if BADGE_SVG in wanted:
+            contents[BADGE_SVG] = Badge.of_report(saved.report, saved.contract).svg()
     for file, path in wanted.items():
         with as_a_run_writes_it(directory):
             _write(path, contents[file])
@@ -85,7 +86,7 @@ def report(journal: Path | None, contract: Contract, **asked: Any) -> int:
 
 
 def _without_journal(wanted: Mapping[str, Path], journal: Path, *, everything: bool) -> dict[str, Path]:
-    """Those that can be made without it; of `everything` the others are left out, which is told, else UsageError."""
+    """Leave out, with a remark, reports that need the journal. Raises UsageError unless `everything` is asked for."""
     for file in NEED_JOURNAL & wanted.keys():
         if not everything:
             raise UsageError(
@@ -97,7 +98,7 @@ def _without_journal(wanted: Mapping[str, Path], journal: Path, *, everything: b
 
 
 def _wanted(directory: Path, asked: Mapping[str, str | None], *, everything: bool) -> dict[str, Path]:
-    """The reports to make, by the names of their files, and where each of them goes."""
+    """The names of the reports to make, and the path of each."""
     places = {file: USUAL for file in REPORTS if everything and file != REPORT_JSON}
     places |= {FILES[name]: place for name, place in asked.items() if place is not None}
     return {file: _place(directory, file, place) for file, place in (places or {REPORT_HTML: USUAL}).items()}
@@ -108,10 +109,6 @@ def _place(directory: Path, file: str, place: str) -> Path:
         return directory / file
     path = Path(place)
     return path / file if path.is_dir() and file != ALLURE_RESULTS else path
-
-
-def _content(file: str, saved: Reportable) -> Content | Folder:
-    return Badge.of_report(saved.report, saved.contract).svg() if file == BADGE_SVG else REPORTS[file](saved)
 
 
 @click.command("compare", cls=ConformanceCommand, short_help="Compare two saved results.")
@@ -159,6 +156,7 @@ def _described(change: VerdictChange) -> str:
 
 def _write(path: Path, content: Content | Folder) -> None:
     try:
-        write_report(path, content)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        replace_file(path, content)
     except OSError as error:
         raise EnvironmentFailure(f"{path} cannot be written: {error.strerror or error}") from error

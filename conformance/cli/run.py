@@ -66,7 +66,7 @@ def prepared_run(options: dict[str, Any]) -> Callable[[Output], JudgedRun]:
 
 
 def _resumed(path: Path, options: dict[str, Any]) -> Callable[[Output], JudgedRun]:
-    """Go on with a run, and judge all of it. Raises UsageError for options that would make it another one."""
+    """Resume a run and judge all of it. Raises UsageError for options that would make it another run."""
     allowed = {option.key for option in options_of("run") if option.on_resume}
     given = {name for name in options if on_command_line(name)}
     if other := sorted(given - allowed - {"gateway"}):
@@ -96,7 +96,6 @@ def _resumed(path: Path, options: dict[str, Any]) -> Callable[[Output], JudgedRu
 
 
 def _planned(settings: Settings, output: Output) -> int:
-    """Show what would be sent. Raises UsageError for what cannot be planned."""
     plan = Plan.of(settings, settings.gateway or NOT_STARTED)
     if output.as_json:
         print_json(plan_document(plan, settings))

@@ -65,7 +65,7 @@ def settings_from(options: Mapping[str, Any], *, looks_only: bool = False, is_se
 
 
 def _cases(corpus: Path | None, cases: Path | None, saved: Path | None, contract: Contract) -> dict[str, Any]:
-    """The settings about case files. Raises UsageError for a file that is none, before anything is sent."""
+    """The settings about case files. Raises UsageError for a file that is not one, before anything is sent."""
     if cases is not None and corpus is not None and on_command_line("corpus") and on_command_line("cases"):
         raise UsageError("--cases sends these cases and nothing else, and --corpus others first; give one of the two")
     if saved is not None and saved.exists():
@@ -90,7 +90,7 @@ def trusted(ca_file: Path | None) -> Path | None:
 
 
 def _tls(certificate: Path | None, key: Path | None) -> Tls | None:
-    """Certificate and key of the receiver. Raises UsageError for one without the other, and for what is neither."""
+    """Certificate and key of the receiver. Raises UsageError for one without the other, and for other files."""
     if certificate is not None and key is not None:
         return Tls.of(certificate, key)
     if certificate is not None or key is not None:

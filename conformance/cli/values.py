@@ -1,7 +1,8 @@
 """Types of the values of options: names, addresses, pairs of a product and something, files.
 
 VALUES          type of an option, as the table of options has it → how click reads it
-Named           one of the names that there are, which may be the contract's
+Value           a type whose values are read from a text
+Named           one of the names of a kind of thing, which may be the contract's
 contract_in     the contract that was chosen for a command
 """
 
@@ -11,14 +12,13 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import click
 from click.shell_completion import CompletionItem
 
 from conformance.contract.contract import Contract, statum
 from conformance.gateway.settings import DEFAULT_MAX_ACCEPTED, DEFAULT_RATE_PER_S, DEFAULT_SHRINK_REQUESTS
-from conformance.judging.expectations import Expectations
 from conformance.judging.expectations_file import read_expectations
 from conformance.mock.faults import faults, variants
 from conformance.model.errors import UsageError, did_you_mean
@@ -26,6 +26,8 @@ from conformance.options import Option
 from conformance.wire.listening import Address
 
 CONTRACT = "contract"
+
+Completions = list[CompletionItem]
 
 # As fast as a mock is asked for requests by hand, and no faster: `load` is for more.
 LEAST_PACE_S, MOST_PACE_S = 0.01, 86_400.0
@@ -37,21 +39,50 @@ def contract_in(ctx: click.Context | None) -> Contract:
     return chosen if isinstance(chosen, Contract) else statum()
 
 
-def beginning(incomplete: str, names: Iterable[str]) -> list[CompletionItem]:
-    """The names that `incomplete` may be completed to."""
+def beginning(incomplete: str, names: Iterable[str]) -> Completions:
+    """The names that begin with `incomplete`."""
     return [CompletionItem(name) for name in names if name.startswith(incomplete)]
 
 
-class Named(click.ParamType):  # type: ignore[type-arg] # generic from click 8.4 on
-    """One of the `names`; `what` they are names of. Raises UsageError, with what may have been meant as its hint.
+def _nothing(_: str, __: Contract) -> Completions:
+    return []
 
-    Names that are the contract's are a function of it: they are those of the contract that was chosen.
+
+class Value(click.ParamType):  # type: ignore[type-arg] # generic from click 8.4 on
+    """A value that `read` makes of a text and the chosen contract. Raises UsageError for a text that cannot be used.
+
+    `complete` makes the proposals for the text so far; without it there are none.
     """
 
     def __init__(
-        self, what: str, names: Iterable[str] | Callable[[Contract], Iterable[str]], listed_by: str | None = None
+        self,
+        name: str,
+        read: Callable[[str, Contract], Any],
+        complete: Callable[[str, Contract], Completions] = _nothing,
     ) -> None:
-        self.name = what
+        self.name = name
+        self.read = read
+        self._complete = complete
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # noqa: ARG002 - click's signature
+        """The value of a text; anything else has been read already."""
+        return self.read(value, contract_in(ctx)) if isinstance(value, str) else value
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> Completions:  # noqa: ARG002 - click's signature
+        """Proposals for a text that is not complete."""
+        return self._complete(incomplete, contract_in(ctx))
+
+
+class Named(Value):
+    """One of the `names` of a kind of thing; a function gives those that the chosen contract has.
+
+    Raises UsageError for any other, with the nearest one as its hint.
+    """
+
+    def __init__(
+        self, kind: str, names: Iterable[str] | Callable[[Contract], Iterable[str]], listed_by: str | None = None
+    ) -> None:
+        super().__init__(kind, self._checked, lambda text, contract: beginning(text, self.names_in(contract)))
         self.of_contract = callable(names)
         self._names = names
         self._listed_by = listed_by
@@ -60,21 +91,19 @@ class Named(click.ParamType):  # type: ignore[type-arg] # generic from click 8.4
         """The names that there are."""
         return tuple(self._names(contract) if callable(self._names) else self._names)
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:  # noqa: ARG002 - click's signature
-        """The name itself, if it is one."""
-        contract = contract_in(ctx)
+    def _checked(self, name: str, contract: Contract) -> str:
         names = self.names_in(contract)
-        if value in names:
-            return str(value)
+        if name in names:
+            return name
         expected = f"one of {', '.join(names)}" if self._listed_by is None else f"a name that {self._listed_by} shows"
         of_it = f" in the contract {contract.name!r}" if self.of_contract and contract.folder is not None else ""
         raise UsageError(
-            f"there is no {self.name} {value!r}{of_it}; expected {expected}",
-            hint=did_you_mean(str(value), names) or self._elsewhere(str(value), contract),
+            f"there is no {self.name} {name!r}{of_it}; expected {expected}",
+            hint=did_you_mean(name, names) or self._elsewhere(name, contract),
         )
 
     def _elsewhere(self, name: str, contract: Contract) -> str | None:
-        """Where there is such a name: in the contract of Statum, or for what no request precedes."""
+        """A hint at the contract of Statum, or at callbacks that no request precedes, where these have the name."""
         if not self.of_contract:
             return None
         if contract.folder is not None and name in self.names_in(statum()):
@@ -83,144 +112,80 @@ class Named(click.ParamType):  # type: ignore[type-arg] # generic from click 8.4
             return None
         return f"no request precedes {name}: a run judges it whenever it comes"
 
-    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG002 - click's signature
-        """The names that begin so."""
-        return beginning(incomplete, self.names_in(contract_in(ctx)))
-
-
-class Pair(click.ParamType):  # type: ignore[type-arg] # generic from click 8.4 on
-    """`NAME=SOMETHING`, where the name is one of the contract's. Raises UsageError for anything else."""
-
-    names: ClassVar[Named]
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, Any]:  # noqa: ARG002 - click's signature
-        """The name, and what is said of it."""
-        if isinstance(value, tuple):
-            return value
-        name, equals, said = str(value).partition("=")
-        return self.read(str(value), name, said if equals else None, ctx)
-
-    def read(self, value: str, name: str, said: str | None, ctx: click.Context | None) -> tuple[str, Any]:
-        """The two parts of the `value`, checked; `said` is None where there is no `=`."""
-        raise NotImplementedError
-
-    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG002 - click's signature
-        """The names that begin so; the rest is anybody's guess."""
-        return beginning(incomplete, [f"{name}=" for name in self.names.names_in(contract_in(ctx))])
-
 
 PRODUCT = Named("product", lambda contract: contract.products)
 CALLBACK = Named("product", lambda contract: contract.callbacks)
+UNSOLICITED = Named("product", lambda contract: tuple(contract.unsolicited))
+CALLBACK_OR_PRODUCT = Named("callback", lambda contract: (*contract.products, *contract.unsolicited))
 
 
-class Registration(Pair):
-    """`PRODUCT=URL`, of a callback of the contract."""
+def _pair(
+    name: str,
+    names: Named,
+    read: Callable[[str, Contract], Any],
+    others: Callable[[Contract], Iterable[str]] = lambda _: (),
+) -> Value:
+    """`NAME=SOMETHING`; behind a name the `others` are proposed."""
 
-    name = "registration"
-    names = CALLBACK
+    def complete(incomplete: str, contract: Contract) -> Completions:
+        first, equals, _ = incomplete.partition("=")
+        texts = (f"{first}={other}" for other in others(contract))
+        return beginning(incomplete, texts if equals else [f"{each}=" for each in names.names_in(contract)])
 
-    def read(self, value: str, name: str, said: str | None, ctx: click.Context | None) -> tuple[str, str]:
-        """Product and callback URL."""
-        if said is None or not said.startswith(("http://", "https://")):
-            example = next(iter(CALLBACK.names_in(contract_in(ctx))), "PRODUCT")
-            raise UsageError(
-                f"callback {value!r} is not PRODUCT=URL with an http or https URL",
-                hint=f"for example {example}=http://127.0.0.1:8080/callbacks/{example}",
-            )
-        return CALLBACK.convert(name, None, ctx), said
-
-
-class CallbackPath(Pair):
-    """`PRODUCT=PRODUCT`: the results of one product at the callback of another, as an older dashboard has it."""
-
-    name = "callback-path"
-    names = PRODUCT
-    callbacks = Named("callback", lambda contract: (*contract.products, *contract.unsolicited))
-
-    def read(self, value: str, name: str, said: str | None, ctx: click.Context | None) -> tuple[str, str]:
-        """The product, and the one at whose callback its results arrive."""
-        if said is None:
-            contract = contract_in(ctx)
-            raise UsageError(
-                f"callback path {value!r} is not PRODUCT=PRODUCT, a product and the one at whose callback it arrives",
-                hint=f"for example {PRODUCT.names_in(contract)[0]}={self.callbacks.names_in(contract)[-1]}",
-            )
-        return PRODUCT.convert(name, None, ctx), self.callbacks.convert(said, None, ctx)
-
-    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        """The products that begin so; behind one, the callbacks."""
-        product, equals, _ = incomplete.partition("=")
-        if not equals:
-            return super().shell_complete(ctx, param, incomplete)
-        return beginning(incomplete, [f"{product}={name}" for name in self.callbacks.names_in(contract_in(ctx))])
+    return Value(name, read, complete)
 
 
-class Interval(Pair):
-    """`PRODUCT=SECONDS`: how often the mock gateway starts what no request precedes."""
-
-    name = "pace"
-    names = Named("product", lambda contract: tuple(contract.unsolicited))
-
-    def read(self, value: str, name: str, said: str | None, ctx: click.Context | None) -> tuple[str, float]:
-        """Product, and the seconds from one to the next."""
-        contract = contract_in(ctx)
-        names = self.names.names_in(contract)
-        if not names:
-            raise UsageError(
-                f"--unsolicited {value!r} is given, and in the contract {contract.name!r} a request precedes every "
-                "notification"
-            )
-        try:
-            every_s = float(said or 0.0)
-        except ValueError:
-            every_s = 0.0
-        if not LEAST_PACE_S <= every_s <= MOST_PACE_S:
-            raise UsageError(
-                f"--unsolicited {value!r} is not PRODUCT=SECONDS with {LEAST_PACE_S:g} to {MOST_PACE_S:g} seconds",
-                hint="for example " + " or ".join(f"{each}=5" for each in names),
-            )
-        return self.names.convert(name, None, ctx), every_s
+def _registration(value: str, contract: Contract) -> tuple[str, str]:
+    """Product and callback URL, of `PRODUCT=URL`."""
+    product, _, url = value.partition("=")
+    if not url.startswith(("http://", "https://")):
+        example = next(iter(contract.callbacks), "PRODUCT")
+        raise UsageError(
+            f"callback {value!r} is not PRODUCT=URL with an http or https URL",
+            hint=f"for example {example}=http://127.0.0.1:8080/callbacks/{example}",
+        )
+    return CALLBACK.read(product, contract), url
 
 
-class Listen(click.ParamType):  # type: ignore[type-arg] # generic from click 8.4 on
-    """`HOST:PORT`. Raises UsageError for anything else."""
-
-    name = "address"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Address:  # noqa: ARG002 - click's signature
-        """The address."""
-        return value if isinstance(value, Address) else Address.parse(str(value))
-
-
-class ExpectationsFile(click.ParamType):  # type: ignore[type-arg] # generic from click 8.4 on
-    """The path of an expectations file. Raises UsageError for one that cannot be used, whatever is wrong in it."""
-
-    name = "file"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Expectations:  # noqa: ARG002 - click's signature
-        """The expectations in the file."""
-        if isinstance(value, Expectations):
-            return value
-        return read_expectations(Path(str(value)), contract_in(ctx).catalogue)
-
-    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG002 - click's signature
-        """Any file."""
-        return [CompletionItem(incomplete, type="file")]
+def _callback_path(value: str, contract: Contract) -> tuple[str, str]:
+    """`PRODUCT=PRODUCT`: a product, and the one at whose callback its results arrive, as an older dashboard has it."""
+    product, equals, callback = value.partition("=")
+    if not equals:
+        raise UsageError(
+            f"callback path {value!r} is not PRODUCT=PRODUCT, a product and the one at whose callback it arrives",
+            hint=f"for example {contract.products[0]}={CALLBACK_OR_PRODUCT.names_in(contract)[-1]}",
+        )
+    return PRODUCT.read(product, contract), CALLBACK_OR_PRODUCT.read(callback, contract)
 
 
-class WebPage(click.ParamType):  # type: ignore[type-arg] # generic from click 8.4 on
-    """The address of a page. Raises UsageError for anything else."""
+def _pace(value: str, contract: Contract) -> tuple[str, float]:
+    """`PRODUCT=SECONDS`: how often the mock gateway starts a notification that no request precedes."""
+    if not contract.unsolicited:
+        raise UsageError(
+            f"--unsolicited {value!r} is given, and in the contract {contract.name!r} a request precedes every "
+            "notification"
+        )
+    product, _, seconds = value.partition("=")
+    try:
+        every_s = float(seconds or 0.0)
+    except ValueError:
+        every_s = 0.0
+    if not LEAST_PACE_S <= every_s <= MOST_PACE_S:
+        raise UsageError(
+            f"--unsolicited {value!r} is not PRODUCT=SECONDS with {LEAST_PACE_S:g} to {MOST_PACE_S:g} seconds",
+            hint="for example " + " or ".join(f"{each}=5" for each in contract.unsolicited),
+        )
+    return UNSOLICITED.read(product, contract), every_s
 
-    name = "page"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:  # noqa: ARG002 - click's signature
-        """The address itself, if it is one."""
-        if not re.fullmatch(r"https?://[^\s/#]+/[^\s#]*", str(value)):
-            raise UsageError(
-                f"--catalogue-url is {value!r}; expected the address of a page, without a fragment",
-                hint="where docs/requirements.md is published, as https://docs.example/requirements.html",
-            )
-        return str(value)
+def _page(value: str, _: Contract) -> str:
+    """The address of a page."""
+    if not re.fullmatch(r"https?://[^\s/#]+/[^\s#]*", value):
+        raise UsageError(
+            f"--catalogue-url is {value!r}; expected the address of a page, without a fragment",
+            hint="where docs/requirements.md is published, as https://docs.example/requirements.html",
+        )
+    return value
 
 
 VALUES: Mapping[str, click.ParamType] = {  # type: ignore[type-arg] # generic from click 8.4 on
@@ -233,14 +198,18 @@ VALUES: Mapping[str, click.ParamType] = {  # type: ignore[type-arg] # generic fr
     "contract": click.Path(path_type=Path),
     "place": click.Path(),  # a text, so that an empty one is not the current directory
     "environment": click.STRING,
-    "address": Listen(),
-    "page": WebPage(),
-    "expectations": ExpectationsFile(),
+    "address": Value("address", lambda text, _: Address.parse(text)),
+    "page": Value("page", _page),
+    "expectations": Value(
+        "file",
+        lambda path, contract: read_expectations(Path(path), contract.catalogue),
+        lambda path, _: [CompletionItem(path, type="file")],
+    ),
     "product": PRODUCT,
     "callback": CALLBACK,
-    "registration": Registration(),
-    "callback-path": CallbackPath(),
-    "pace": Interval(),
+    "registration": _pair("registration", CALLBACK, _registration),
+    "callback-path": _pair("callback-path", PRODUCT, _callback_path, CALLBACK_OR_PRODUCT.names_in),
+    "pace": _pair("pace", UNSOLICITED, _pace),
     "fault": Named("fault", faults, listed_by="--list-faults"),
     "variant": Named("variant", variants, listed_by="--list-variants"),
 }

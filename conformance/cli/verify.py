@@ -68,7 +68,6 @@ def verify(certificate: Path, **options: Any) -> int:
 
 
 def _statements(certificate: VerifiedCertificate) -> Iterator[str]:
-    """Its subject, and the evidence behind it."""
     said = certificate.extension
     for entry in certificate.statement["subject"]:
         yield f"subject {entry['name']} {_digests(entry)} ({said['subject']['digest_detail']})"
@@ -88,7 +87,6 @@ def _statements(certificate: VerifiedCertificate) -> Iterator[str]:
 
 
 def _claims(certificate: VerifiedCertificate) -> Iterator[str]:
-    """The commands that it covers or lacks, and how far SHOULDs count."""
     coverage = certificate.coverage
     if coverage is None:
         yield f"covers  {UNKNOWN}: it was issued before certificates said so"
@@ -103,7 +101,7 @@ def _claims(certificate: VerifiedCertificate) -> Iterator[str]:
 
 
 def _by_commands(tests: Iterable[str]) -> Mapping[str, list[str]]:
-    """Tests, which are named `ID COMMAND`: the commands that the same requirements are about, and these."""
+    """Group tests, which are named `ID COMMAND`: commands → the requirements that are about exactly these."""
     commands: dict[str, list[str]] = {}
     for test in tests:
         requirement, _, command = test.partition(" ")
@@ -119,7 +117,6 @@ def _digests(entry: Mapping[str, Any]) -> str:
 
 
 def _in_one_line(certificate: VerifiedCertificate) -> str:
-    """The last line: valid, the counts, and how far the evidence proves them."""
     must, should, said = certificate.must, certificate.should, certificate.extension
     covered = f"coverage {UNKNOWN}" if certificate.coverage is None else certificate.coverage.in_words
     return (
@@ -169,7 +166,7 @@ def badge(source: Path, output: Path | None, contract: Contract, **options: Any)
 
 
 def _report(data: bytes) -> Report | None:
-    """The report that it is; None if it is something else, which a certificate may be."""
+    """The report, if the data is one; else None."""
     try:
         document = parse_json(data)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Failing cases whose payloads may be to blame, compared with plain ones, and the cause that each is put down to."""
+"""Failing cases whose payloads may be to blame, compared with plain ones, and the cause that explains each."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from conformance.model.traffic import Case, Kind
 from conformance.payloads.labels import Label, Members, members_of
 from conformance.payloads.simpler import without
 
-# Where chance would show it less often than this, it is worth some requests to find out whether it is the payload.
+# Where chance would show it less often than this, some requests to find out whether it is the payload are worth it.
 HUNCH = 0.05
 
 Outcomes = Mapping[str, bool | None]
@@ -28,8 +28,8 @@ class FailureCount:
     @classmethod
     def among(cls, outcomes: Iterable[bool | None]) -> FailureCount:
         """Of outcomes."""
-        told = [outcome for outcome in outcomes if outcome is not None]
-        return cls(sum(told), len(told))
+        known = [outcome for outcome in outcomes if outcome is not None]
+        return cls(sum(known), len(known))
 
     @property
     def always(self) -> bool:
@@ -45,17 +45,17 @@ class FailureCount:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """A failing payload beside a plain one: `ill` fell short, `well` did not."""
+    """A failing payload (`ill`) beside a plain one (`well`)."""
 
     ill: FailureCount
     well: FailureCount
 
     def suggests(self, run: FailureCount) -> bool:
-        """Whether it may be the payload: it fell short each time, the plain one never. `run`: how often in the run."""
+        """Whether it may be the payload: it failed each time, the plain one never. `run`: how often in the run."""
         return self.well.of > 1 and self._chance(run) <= HUNCH
 
     def shows(self, run: FailureCount) -> bool:
-        """Whether it is the payload, beyond chance; also where nothing is known of the plain one."""
+        """Whether it is the payload, beyond chance; also if no plain one was sent."""
         return self._chance(run) <= ERROR_RATE
 
     def _chance(self, run: FailureCount) -> float:
@@ -63,13 +63,13 @@ class Comparison:
         return split(self.ill.of, self.well.of, run.short, run.of) if apart else 1.0
 
     @property
-    def told(self) -> bool:
-        """Whether anything is known of either."""
+    def is_known(self) -> bool:
+        """Whether the outcome of either is known."""
         return bool(self.ill.of or self.well.of)
 
     @property
     def whatever(self) -> str:
-        """In words, how an intermittent failure relates to the payload; no more than was seen."""
+        """How an intermittent failure relates to the payload, in words; no more than was observed."""
         if self.well.short:
             return ", whatever the payload"
         both = self.ill + self.well
@@ -78,17 +78,13 @@ class Comparison:
 
     @property
     def in_words(self) -> str:
-        """With the numbers, as far as they are known."""
-        told = [
-            f"{name} {tally}"
-            for name, tally in (("the failing payload", self.ill), ("a plain one", self.well))
-            if tally.of
-        ]
-        return f"sent again, {', '.join(told)}" if told else "sent again, nothing could be told"
+        """In words, with the numbers as far as they are known."""
+        named = (("the failing payload", self.ill), ("a plain one", self.well))
+        known = ", ".join(f"{name} {count}" for name, count in named if count.of)
+        return f"sent again, {known or 'nothing could be told'}"
 
 
 NOTHING = Comparison(FailureCount(0, 0), FailureCount(0, 0))
-"""Nothing is known of either."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,9 +104,9 @@ class Specimen:
 
 @dataclass(slots=True)
 class Found:
-    """The finding about a suspect: `base`, the simplest members that fail, sent as `case`.
+    """The cause in a suspect: `base`, the simplest members that fail, sent as `case`.
 
-    `differs` are the members in which it is not like the `good` one. `cases` are those that are put down to it.
+    `differs` are the members in which it differs from the `good` one. `cases` are the failing cases that it explains.
     """
 
     suspect: Specimen
@@ -124,13 +120,13 @@ class Found:
     confirmed: Comparison = NOTHING
 
     def is_in(self, other: Specimen) -> bool:
-        """Whether another suspect has it in it: one of the same label, or of any where a valid payload has it."""
+        """Whether another suspect has the cause: one of the same label, or of any if a valid payload has it."""
         alike = other.label == self.suspect.label or Kind.VALID in (other.label.kind, self.suspect.label.kind)
         return alike and mended(other.members, [self]) != other.members
 
 
 def mended(members: Members, found: Iterable[Found]) -> Members:
-    """The members without anything that was found."""
+    """The members without the causes."""
     for each in found:
         members = without(members, each.base, each.good)
     return members
@@ -138,17 +134,17 @@ def mended(members: Members, found: Iterable[Found]) -> Members:
 
 @dataclass(slots=True)
 class Attribution:
-    """The other suspects: some are asked about, sent without the members that were found to blame."""
+    """The other suspects; the `asked` ones are sent without the members to blame."""
 
     asked: list[tuple[Specimen, Found, Case]] = field(default_factory=list)
     unasked: list[tuple[Specimen, Found]] = field(default_factory=list)
     different: list[Specimen] = field(default_factory=list)
 
     def unexplained(self, outcomes: Outcomes) -> list[Specimen]:
-        """The suspects with another cause; the others are attributed to the causes that were found in them.
+        """The suspects with another cause; the others are attributed to the causes that they have.
 
-        A suspect is put down to it if it goes well without all that was found. Those that could not be asked about are
-        put down to it, too, if those that were asked agree.
+        A cause explains a suspect that passes without it, and the suspects that were not sent again if all that were
+        sent passed.
         """
         well = [(other, cause) for other, cause, case in self.asked if outcomes.get(case.id) is False]
         ill = [other for other, _, case in self.asked if outcomes.get(case.id) is not False]

@@ -1,4 +1,4 @@
-"""Failures, explained: what they depend on, their findings gathered, and the causes that they share.
+"""Explanations of failures: their patterns, their findings in groups, and the causes that they share.
 
 Two requirements that fail in the same exchanges have one cause, unless chance explains it. Where nearly all exchanges
 fail, the overlap says nothing: there both have to be about the message as a whole, about the same place in it, or in

@@ -1,4 +1,4 @@
-"""Follow-ups: requests that were sent after the run proper, to find out on what a failure depends.
+"""Follow-ups: requests that were sent after the run proper, to find the causes of failures.
 
 A follow-up is a case of the kind and aspect of the one that it follows, so the same checks judge it. The beginning of
 follow-ups is noted, with the size of the journal, and so is each cause: a journal that is judged again says the same.
@@ -20,9 +20,9 @@ from conformance.wire.ledger import request_id_of
 
 # In the place where the ids of other cases have their kind.
 MARK = "shrink"
-# Kinds of notes: follow-ups begin (with how much the journal holds), a cause, and what the whole search took.
+# Kinds of notes: follow-ups begin (with the size of the journal), a cause, and the cost of the whole search.
 BEGINNING, CAUSE, SEARCH = "shrink-begins", "cause", "shrink"
-# What the first is called in journals of version 0.1.
+# The kind of a cause, and its name in journals of version 0.1.
 INTERMITTENT, NOW_AND_THEN = "intermittent", "now-and-then"
 
 
@@ -91,7 +91,7 @@ class Cause:
     """The cause behind `cases`, which fail one requirement × command.
 
     `kind` and `pattern` say on what it depends (`conformance.diagnosis.patterns`). `minimal` is the id of the simplest
-    case that was seen to fall short in the same way, `exchange` the number of its exchange, `differs` its members that
+    case that failed in the same way, `exchange` the number of its exchange, `differs` its members that
     a payload which went well does not have like that (None: it leaves the member out). `finished` is False if there may
     be a simpler one.
     """

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 from conformance.contract.contract import Contract
@@ -76,9 +76,17 @@ def grouped(findings: Sequence[Finding], signatures: Mapping[int, AnswerSignatur
     Where the form of a message is judged (`area` FORM), the finding is not about its status and description, unless the
     contract knows nothing of the body.
     """
-    groups = [list(findings)]
-    for key in (_coarse, _without_quotes, _as_it_is):
-        groups = [part for group in groups for part in _parted(group, key, signatures, area)]
+
+    def answer_to(finding: Finding) -> AnswerSignature | None:
+        return signatures.get(finding.exchange or 0)
+
+    groups = _parted(findings, lambda finding: _by_shape(finding, answer_to(finding), area))
+    for plain in (without_particulars, partial(_PARTICULARS.sub, "…")):
+
+        def key(finding: Finding, plain: Callable[[str], str] = plain) -> Key:
+            return tuple(map(plain, _texts(finding, answer_to(finding), area)))
+
+        groups = [part for group in groups for part in _parted_by_texts(group, key)]
     order = {id(finding): place for place, finding in enumerate(findings)}
     return sorted(groups, key=lambda group: order[id(group[0])])
 
@@ -104,25 +112,24 @@ def without_particulars(text: str) -> str:
     return _PARTICULARS.sub("…", _QUOTED.sub("…", text))
 
 
-_Keyed = Callable[[Finding, Mapping[int, AnswerSignature], str], Key]
-
-
-def _parted(
-    group: Sequence[Finding], key: _Keyed, signatures: Mapping[int, AnswerSignature], area: str
-) -> list[list[Finding]]:
+def _parted(group: Sequence[Finding], key: Callable[[Finding], Key]) -> list[list[Finding]]:
     parts: dict[Key, list[Finding]] = {}
     for finding in group:
-        parts.setdefault(key(finding, signatures, area), []).append(finding)
-    if key is _coarse or len(parts) <= MOST_KINDS:
-        return list(parts.values())
+        parts.setdefault(key(finding), []).append(finding)
+    return list(parts.values())
+
+
+def _parted_by_texts(group: Sequence[Finding], key: Callable[[Finding], Key]) -> list[list[Finding]]:
+    parts = _parted(group, key)
+    if len(parts) <= MOST_KINDS:
+        return parts
     # Texts that recur are kinds of their own, unless those are many, too; the others repeat parts of the request.
-    recurring = [part for part in parts.values() if len(part) > 1]
-    single = [finding for part in parts.values() if len(part) == 1 for finding in part]
+    recurring = [part for part in parts if len(part) > 1]
+    single = [finding for part in parts if len(part) == 1 for finding in part]
     return [*recurring, single] if single and len(recurring) < MOST_KINDS else [list(group)]
 
 
-def _coarse(finding: Finding, signatures: Mapping[int, AnswerSignature], area: str) -> Key:
-    answer = signatures.get(finding.exchange or 0)
+def _by_shape(finding: Finding, answer: AnswerSignature | None, area: str) -> Key:
     if answer is None or finding.notification is not None:
         return (finding.pointer,)
     if area != FORM:
@@ -130,16 +137,7 @@ def _coarse(finding: Finding, signatures: Mapping[int, AnswerSignature], area: s
     return (finding.pointer, answer.strange) if answer.is_object else (finding.pointer, answer.shape)
 
 
-def _texts(finding: Finding, signatures: Mapping[int, AnswerSignature], area: str) -> Iterable[str]:
-    answer = signatures.get(finding.exchange or 0)
+def _texts(finding: Finding, answer: AnswerSignature | None, area: str) -> Iterable[str]:
     yield finding.message
     if answer is not None and finding.notification is None and (area != FORM or not answer.is_object):
         yield answer.text
-
-
-def _without_quotes(finding: Finding, signatures: Mapping[int, AnswerSignature], area: str) -> Key:
-    return tuple(map(without_particulars, _texts(finding, signatures, area)))
-
-
-def _as_it_is(finding: Finding, signatures: Mapping[int, AnswerSignature], area: str) -> Key:
-    return tuple(_PARTICULARS.sub("…", text) for text in _texts(finding, signatures, area))

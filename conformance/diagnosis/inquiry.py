@@ -1,9 +1,9 @@
-"""One investigation: why does a requirement fail for a command, and what is the simplest payload that shows it?
+"""One investigation into the failures of a requirement × command: their causes, and the simplest payloads of each.
 
-It sends nothing itself, so that the requests of all investigations can go out together and be waited for once
-(`conformance.diagnosis.search`). First a failing payload is sent again beside a plain one, in an order that
-no rule of the kind "every nth" fits. If it falls short each time and the plain one never, it depends on the payload,
-which is then made simpler; if not, requests in a row tell what else it may be.
+It only yields the requests that it needs next, and gets their outcomes, so that the requests of all investigations can
+go out together and be waited for once (`conformance.diagnosis.search`). First a failing payload goes out again beside a
+plain one, in an order that no rule of the kind "every nth" fits. If it fails each time and the plain one never, the
+failure depends on the payload, which is then made simpler; if not, requests in a row show another pattern.
 """
 
 from __future__ import annotations
@@ -26,25 +26,25 @@ from conformance.payloads.simpler import Simpler, as_plain_as, plain_members
 from conformance.payloads.uniqueness import UniquePayloads, recipient_of
 from conformance.payloads.valid import encoded
 
-# A failing payload (F) and a plain one (P): neither stands at places that "every nth" would fit.
+# A failing payload (F) and a plain one (P), in an order that no "every nth" fits.
 ORDER = "FPPFFP"
-# F is sent to other phone numbers, lest a gateway knows it again. If it goes well then, it is sent exactly as it was;
-# where similar requests have to be kept apart, with an amount next to its own.
+# F goes to other phone numbers, lest a gateway recognises it. If it passes then, it is sent exactly as it was; where a
+# window tells similar requests apart, with an amount next to its own.
 EXACTLY = "GGG"
-# In a row, so that every nth shows as such: three times what one of them needs at the rate that the run had, and some.
+# A row long enough to show an "every nth": three times the distance at the rate of the run, and some.
 ROW_FACTOR, ROW_SPARE = 3.5, 2
 SHORTEST_ROW, LONGEST_ROW = 8, 70
 # Simpler payloads of one inquiry that are sent at once.
 MOST_AT_ONCE = 32
 # Kinds of cases that are not about their payloads, or whose payloads are too large to be sent again; bytes of those.
 BESIDE, HUGE = frozenset({Kind.HEADERS, Kind.REPEAT, Kind.OPEN}), 1 << 22
-# Other failing cases that are looked at for the same cause, and causes looked for in one requirement × command.
+# Other failing cases that are examined for the same cause, and the most causes of one requirement × command.
 MOST_OTHERS, MOST_CAUSES = 6, 4
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Requests to be sent; `in_order`: one after the other. `patient`: with all the time that a notification has."""
+    """Requests to be sent; `in_order`: one after the other. `patient`: a notification may take its full time."""
 
     cases: tuple[Case, ...]
     in_order: bool = False
@@ -63,8 +63,8 @@ class Learned:
 class Investigation:
     """Into one requirement × command.
 
-    `failing` are the cases that fell short in the run, `well` those that did not and can be compared with them, both
-    with all that is needed to send them again; `observations` are those of the run.
+    `failing` are the cases that failed in the run, `well` those that passed and can be compared with them, both ready
+    to be sent again; `observations` are those of the run.
     """
 
     contract: Contract
@@ -83,8 +83,11 @@ class Investigation:
     _sent: int = field(default=0)
 
     def inquire(self) -> Generator[Batch, Outcomes, list[Cause]]:
-        """Ask until the causes are known, or nothing more can be asked; return them."""
-        suspects, found = self._suspects(), list[Found]()
+        """Yield requests until the causes are known, or no request can add to them; return the causes."""
+        # Valid payloads first, then the shortest bodies: they are the simplest to begin with.
+        specimens = filter(None, (Specimen.of(case, self.contract) for case in self.failing))
+        suspects = sorted(specimens, key=lambda each: (each.label.kind is not Kind.VALID, len(each.case.request.body)))
+        found: list[Found] = []
         other_cause: Cause | None = None
         while suspects and len(found) < MOST_CAUSES:
             suspect, *others = suspects
@@ -96,8 +99,8 @@ class Investigation:
                 found.append((yield from self._shrunk(suspect, plain, comparison)))
                 suspects = yield from self._unexplained(others, plain, found)
             else:
-                told = {case for each in found for case in each.cases}
-                left = tuple(case.id for case in self.failing if case.id not in told)
+                explained = {case for each in found for case in each.cases}
+                left = tuple(case.id for case in self.failing if case.id not in explained)
                 if self._sent > sent:  # else the budget was used up before
                     other_cause = yield from self._in_a_row(suspect, plain, comparison, left)
                 break
@@ -105,21 +108,16 @@ class Investigation:
 
     @property
     def observed(self) -> FailureCount:
-        """How often it fell short in the run."""
+        """How often it failed in the run."""
         return FailureCount.among(observation.fell_short for observation in self.observations)
 
     @property
     def known(self) -> tuple[Case, ...]:
-        """The cases that all are made from that are asked about."""
+        """The cases that all requests are made from."""
         return (*self.failing, *self.well)
 
-    def _suspects(self) -> list[Specimen]:
-        """Valid payloads first, then the shortest bodies: they are the simplest to begin with."""
-        found = filter(None, (Specimen.of(case, self.contract) for case in self.failing))
-        return sorted(found, key=lambda each: (each.label.kind is not Kind.VALID, len(each.case.request.body)))
-
     def _beside(self) -> Iterator[tuple[Case, Members]]:
-        """Failing cases that are not investigated themselves, but may have a cause that was found in others."""
+        """Failing cases that are not investigated themselves, but may share the cause of others."""
         for case in self.failing:
             members = members_of(case.request.body, HUGE)
             if case.kind in BESIDE and Label.of(case, self.contract) is None and members is not None:
@@ -132,11 +130,11 @@ class Investigation:
         plain: Specimen | None = None
         comparison: Comparison | None = None
         for plain in self._plain_ones(suspect):
-            told = yield from self._tallied(suspect, plain, ORDER)
-            comparison = Comparison(told["F"], told["P"])
+            counts = yield from self._counted(suspect, plain, ORDER)
+            comparison = Comparison(counts["F"], counts["P"])
             if not comparison.ill.always and not comparison.well.short:
-                told = yield from self._tallied(suspect, plain, EXACTLY)
-                ill = max(comparison.ill, told["G"], key=lambda tally: (tally.always, tally.short))
+                counts = yield from self._counted(suspect, plain, EXACTLY)
+                ill = max(comparison.ill, counts["G"], key=lambda count: (count.always, count.short))
                 comparison = Comparison(ill, comparison.well)
             if (
                 comparison.suggests(self.observed)
@@ -146,50 +144,57 @@ class Investigation:
                 break
         return plain, comparison
 
-    def _tallied(
+    def _counted(
         self, suspect: Specimen, plain: Specimen, order: str
     ) -> Generator[Batch, Outcomes, Mapping[str, FailureCount]]:
         """Requests in that order, by letter: failing ones to other numbers (F), exactly (G), and plain ones (P)."""
         whose, asked_for = self._known_by
         sent = {"F": suspect, "G": suspect, "P": plain}
-        kept = {"F": set(suspect.members) - whose, "G": set(suspect.members) - asked_for, "P": set[str]()}
-        told = yield from self._told_in_order((letter, sent[letter], kept[letter]) for letter in order)
-        return {letter: FailureCount.among(outcome for at, outcome in told if at == letter) for letter in order}
+        fixed = {"F": set(suspect.members) - whose, "G": set(suspect.members) - asked_for, "P": set[str]()}
+        outcomes = yield from self._outcomes_in_order((letter, sent[letter], fixed[letter]) for letter in order)
+        return {letter: FailureCount.among(outcome for at, outcome in outcomes if at == letter) for letter in order}
 
-    def _told_in_order(
+    def _cases(self, turns: Iterable[tuple[str, Specimen, Iterable[str]]]) -> list[tuple[str, Case]]:
+        """Cases beside their letters; some members of each stay as they are."""
+        return [(letter, case) for letter, sent, fixed in turns if (case := self._case(sent, sent.members, fixed))]
+
+    def _outcomes_in_order(
         self, turns: Iterable[tuple[str, Specimen, Iterable[str]]]
     ) -> Generator[Batch, Outcomes, list[tuple[str, bool | None]]]:
-        """The outcomes of requests one after the other, each beside its letter; some members of each are kept."""
-        cases = [(letter, case) for letter, sent, kept in turns if (case := self._case(sent, sent.members, kept))]
+        """The outcomes of requests one after the other, each beside its letter."""
+        cases = self._cases(turns)
         outcomes = yield Batch(tuple(case for _, case in cases), in_order=True)
         self._sent += len(outcomes)
         return [(letter, outcomes.get(case.id)) for letter, case in cases]
 
     def _plain_ones(self, suspect: Specimen) -> Iterator[Specimen]:
-        """The plainest that count as the same.
+        """The plainest payloads that count as the same.
 
-        First of all, or with what is broken or open in the suspect as another one had it that went well in the run;
-        then as the suspect has it, or the plainest that went well.
+        For a valid suspect the plainest of all, then the plainest that passed in the run; otherwise one that passed
+        with the same member broken or open, then one with that member as the suspect has it.
         """
         plain = plain_members(self.contract, self._command, self.constraints)
         plainest = as_plain_as(suspect.label, suspect.members, plain)
         well = (Specimen.of(case, self.contract) for case in self.well)
-        alike = [each for each in well if each and self._is_alike(each.case, suspect)]
-        seen = sorted(alike, key=lambda each: self._preference(each, suspect))[:1]
+        alike = (each for each in well if each and self._is_alike(each.case, suspect.case))
+        # Where the contract leaves the same member open, it has no ordinary value to compare with.
+        seen = sorted(
+            alike,
+            key=lambda each: (
+                bool(each.label.open_at & suspect.label.open_at),
+                len(each.case.request.body),
+                each.case.id,
+            ),
+        )[:1]
         if suspect.label.kind is Kind.VALID:
             yield from (replace(suspect, members=members) for members in (plainest, *(each.members for each in seen)))
         else:
             yield from (*seen, replace(suspect, members=plainest))
 
     @staticmethod
-    def _preference(each: Specimen, suspect: Specimen) -> tuple[bool, int, str]:
-        # Where the contract leaves the same member open, it has no ordinary value to compare with.
-        return bool(each.label.open_at & suspect.label.open_at), len(each.case.request.body), each.case.id
-
-    @staticmethod
-    def _is_alike(case: Case, suspect: Specimen) -> bool:
-        same = case.kind is suspect.case.kind and case.member == suspect.case.member
-        return same and (case.kind is Kind.VALID or case.aspect == suspect.case.aspect)
+    def _is_alike(case: Case, suspect: Case) -> bool:
+        same = case.kind is suspect.kind and case.member == suspect.member
+        return same and (case.kind is Kind.VALID or case.aspect == suspect.aspect)
 
     # --- Not the payload
 
@@ -207,7 +212,7 @@ class Investigation:
             if 0 < sum(row) < ENOUGH and period(row, expected=self.learned.period) is None:
                 longer, so_far = yield from self._row(suspect, plain, so_far, len(row) / sum(row))
                 row = max(row, longer, key=len)
-        kind, words = self._told_of_row(row, so_far, suspect)
+        kind, words = self._pattern_of_row(row, so_far, suspect)
         return Cause(self.requirement, self.command, cases, kind, words)
 
     def _row(
@@ -216,12 +221,12 @@ class Investigation:
         """A row long enough for an event of once in `distance` requests; and the comparison with the row added."""
         length = max(SHORTEST_ROW, min(LONGEST_ROW, round(ROW_FACTOR * distance) + ROW_SPARE))
         turns = ((turn, suspect if turn == "F" else plain, ()) for turn in islice(cycle("FFPP"), length))
-        told = yield from self._told_in_order(turns)
-        ill = so_far.ill + FailureCount.among(outcome for letter, outcome in told if letter == "F")
-        well = so_far.well + FailureCount.among(outcome for letter, outcome in told if letter == "P")
-        return [outcome for _, outcome in told if outcome is not None], Comparison(ill, well)
+        outcomes = yield from self._outcomes_in_order(turns)
+        ill = so_far.ill + FailureCount.among(outcome for letter, outcome in outcomes if letter == "F")
+        well = so_far.well + FailureCount.among(outcome for letter, outcome in outcomes if letter == "P")
+        return [outcome for _, outcome in outcomes if outcome is not None], Comparison(ill, well)
 
-    def _told_of_row(self, row: Sequence[bool], comparison: Comparison, suspect: Specimen) -> tuple[Dependence, str]:
+    def _pattern_of_row(self, row: Sequence[bool], comparison: Comparison, suspect: Specimen) -> tuple[Dependence, str]:
         step = period(row, expected=self.learned.period)
         in_the_run = f"{self.observed} in the run"
         if comparison.shows(self.observed):
@@ -238,17 +243,17 @@ class Investigation:
                 return Dependence.FROM_NTH, f"{since}; {comparison.in_words}"
             whatever = "whatever the payload" if suspect.label.kind is Kind.VALID else "with such payloads"
             return Dependence.ALWAYS, f"always, {whatever}: {comparison.in_words}; {in_the_run}"
-        if not comparison.told and self.observed.always:
+        if not comparison.is_known and self.observed.always:
             return Dependence.UNTOLD, comparison.in_words
         return Dependence.INTERMITTENT, f"intermittent{comparison.whatever}: {in_the_run}; {comparison.in_words}"
 
     # --- The payload
 
     def _shrunk(self, suspect: Specimen, plain: Specimen, comparison: Comparison) -> Generator[Batch, Outcomes, Found]:
-        """Simpler payloads until none falls short any more, or nothing more can be asked."""
+        """Send simpler payloads until none fails any more, or the budget is used up."""
         known = tuple(self.learned.to_blame)
         ascii_only = suspect.case.request.body.isascii()
-        # What is broken or open is measured against what is valid, which could not be sent as such.
+        # A broken or open payload is compared with a valid one, which could not be sent as such.
         valid = suspect.label.kind is Kind.VALID
         good = plain.members if valid else plain_members(self.contract, self._command, self.constraints)
         simpler = Simpler(suspect.label, good, frozenset(self.constraints.values(self.contract)), ascii_only, known)
@@ -270,7 +275,9 @@ class Investigation:
         self, others: Sequence[Specimen], plain: Specimen, found: Sequence[Found]
     ) -> Generator[Batch, Outcomes, list[Specimen]]:
         """The suspects with another cause than those found; the last of these is confirmed in the same round."""
-        confirming = self._confirming(found[-1], plain)
+        # The minimal payload (F) and the plain one (P) once more, twice each.
+        minimal, differs = replace(found[-1].suspect, members=found[-1].base), found[-1].differs
+        confirming = self._cases([("F", minimal, differs), ("P", plain, ()), ("P", plain, ()), ("F", minimal, differs)])
         attribution = self._attribution(others, found)
         asked = (*(case for _, case in confirming), *(case for *_, case in attribution.asked))
         outcomes = yield Batch(asked, in_order=True, patient=True)
@@ -285,17 +292,11 @@ class Investigation:
                 cause.cases.append(case.id)
         return unexplained
 
-    def _confirming(self, found: Found, plain: Specimen) -> list[tuple[str, Case]]:
-        """The minimal payload (F) and the plain one (P) once more, twice each."""
-        minimal = replace(found.suspect, members=found.base)
-        trials = [("F", minimal, found.differs), ("P", plain, ()), ("P", plain, ()), ("F", minimal, found.differs)]
-        return [(letter, case) for letter, sent, kept in trials if (case := self._case(sent, sent.members, kept))]
-
     def _attribution(self, others: Sequence[Specimen], found: Sequence[Found]) -> Attribution:
         attribution = Attribution()
         for other in others:
             cause = next((each for each in found if each.is_in(other)), None)
-            # Without it, what the contract leaves open may be valid: it goes out as that.
+            # Without the cause, an open payload may be valid: it goes out as that.
             without_it, body = mended(other.members, found), encoded(mended(other.members, found), ascii_only=True)
             asked = next((each for each in (other, cause and cause.suspect) if each and each.label.holds(body)), None)
             if cause is None or asked is None:
@@ -337,14 +338,14 @@ class Investigation:
         whose = {recipient} if recipient in movable else {*movable}
         return whose, {*movable} - whose or whose
 
-    def _case(self, suspect: Specimen, members: Members, kept: Iterable[str]) -> Case | None:
-        """A case like the suspect's with other members, kept apart from all before.
+    def _case(self, suspect: Specimen, members: Members, fixed: Iterable[str]) -> Case | None:
+        """A case like the suspect's with other members, of which the `fixed` stay as they are, unlike all before.
 
-        None if there is no room for it, if the bytes to be sent do not prove the suspect's label, and if somebody is
-        found in them who was not given.
+        None if there is no room for it, if its bytes do not prove the suspect's label, and if they hold a phone number
+        that was not given.
         """
-        kept = frozenset(kept)
-        placed = self.apart.placed(members, kept) or self.apart.placed(members, kept - self._known_by[0])
+        fixed = frozenset(fixed)
+        placed = self.apart.placed(members, fixed) or self.apart.placed(members, fixed - self._known_by[0])
         body = encoded(placed or {}, ascii_only=suspect.case.request.body.isascii())
         request = replace(suspect.case.request, body=body)
         if placed is None or not suspect.label.holds(body) or self.addressees.stranger_in(request) is not None:

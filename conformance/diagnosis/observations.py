@@ -30,7 +30,7 @@ from conformance.judging.single_pass import KEPT_FINDINGS, SinglePass
 from conformance.judging.summaries import Notice, ResponseSummary
 from conformance.judging.terms import Terms
 
-# So many observations show on what a failure depends, or none do; all of a large run would fill the memory.
+# So many observations show the pattern of a failure, if it has one; all of a large run would fill the memory.
 MOST_OBSERVED = 10_000
 # So many findings are compared with each other; the others are counted.
 MOST_GATHERED = 1_000
@@ -39,7 +39,7 @@ MOST_GATHERED = 1_000
 class ObservedCheck:
     """A check of one command whose observations are kept; `causes`: the known causes of its failures.
 
-    `among`: whether the observation of a case, by its id, is to be kept.
+    `among`: whether to keep the observation of a case, by its id.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class ObservedCheck:
     def groups(self, signatures: Mapping[int, AnswerSignature], area: str) -> list[list[Finding]]:
         """The findings of one cause, then those whose answers are alike.
 
-        Those whose simplest form is known come first; it stands in the first of each group.
+        Those whose simplest form is known come first; the first of each group holds it.
         """
         of_cause: dict[int | None, list[Finding]] = {}
         for finding in self.found:

@@ -1,4 +1,4 @@
-"""On what a failure depends: nothing (always), the nth request, a trait, the payload; or it is intermittent.
+"""Patterns of failures: always, from or at every nth request, with a trait or a payload; or intermittent.
 
 A pattern carries its numbers (k of n), and is claimed only where chance does not explain it
 (`conformance.diagnosis.traits`): a failure without a trait of its own is intermittent.
@@ -170,7 +170,7 @@ def _turn(observations: Sequence[Observation], *, lasting: bool) -> int | None:
 
 
 def period(outcomes: Sequence[bool], expected: int = 0, error_rate: float = ERROR_RATE_OF_A_ROW) -> int | None:
-    """The n of "every nth" among outcomes in order (True: fell short); None if there is no such rule in them.
+    """The n of "every nth" among outcomes in order (True: failed); None without such a rule.
 
     `expected`: an n that was seen elsewhere, which takes fewer to be seen again. `error_rate`: how likely it may be
     that so many fall into such an order by chance.

@@ -72,7 +72,7 @@ class SearchTerms:
     """The settings of a run that its search needs; `late_s`: for how long a notification that is late is awaited.
 
     `room`: where the numbers begin that keep payloads apart. `again`: a recorded case → the same, ready to be sent;
-    None if the journal has not kept its bytes.
+    None if its bytes are not in the journal.
     """
 
     face: Searchable
@@ -114,7 +114,9 @@ class Search:
         evidence = observe(record, terms.contract, observed)
         inquiries = tuple(_inquiries(terms, record, wanting, observed, evidence))
         numbers = {o.case_id: o.number for seen in observed for o in seen.observations if o.fell_short}
-        patience = min(terms.notify_within_s, _patience(evidence))
+        answered = ((arrival, arrival.answer.answered_at) for arrival in evidence.arrivals if arrival.answer)
+        longest = max((arrival.received_at - at for arrival, at in answered if at is not None), default=0.0)
+        patience = min(terms.notify_within_s, max(LEAST_PATIENCE_S, PATIENCE_FACTOR * longest))
         return cls(terms, inquiries, budget, patience, held_by(record), numbers)
 
     @property
@@ -179,7 +181,7 @@ class Search:
         self.spent = sum(is_follow_up(exchange.case_id) for exchange in record.exchanges)
         observed = [ObservedCheck(inquiry.check, inquiry.command, among=is_follow_up) for inquiry, _, _ in chosen]
         observe(self._on_these_terms(record, settled_at, listen_s), self.terms.contract, observed)
-        # The limits of the run may have kept some from being sent.
+        # The limits of the run may have prevented some.
         went_out = {exchange.case_id for exchange in record.exchanges}
         sent = ([case for case in each if case.id in went_out] for each in affordable)
         return [self._outcomes(cases, each.observations) for cases, each in zip(sent, observed, strict=True)]
@@ -222,15 +224,6 @@ class Search:
         return max(waits, default=None)
 
 
-def _patience(evidence: Evidence) -> float:
-    longest = 0.0
-    for arrival in evidence.arrivals:
-        answered_at = arrival.answer.answered_at if arrival.answer else None
-        if answered_at is not None:
-            longest = max(longest, arrival.received_at - answered_at)
-    return max(LEAST_PATIENCE_S, PATIENCE_FACTOR * longest)
-
-
 def is_called_for(
     face: Face, contract: Contract, expectations: Expectations | None, record: Record, settled_at: float
 ) -> bool:
@@ -248,7 +241,7 @@ def is_called_for(
 def _wanting(
     face: Face, contract: Contract, expectations: Expectations | None, record: Record
 ) -> list[RequirementVerdict]:
-    """The verdicts on failures that are not listed, and where the run does not show on what they depend."""
+    """The verdicts on failures that are not listed, and whose pattern the run does not show."""
     judged = judge_as(face, record, expectations, contract=contract, measured=False)
     failed = (verdict for verdict in judged.verdicts if verdict.command is not None and verdict.unexpected)
     return [verdict for verdict in failed if verdict.pattern is not None and verdict.pattern.open]
@@ -272,7 +265,7 @@ def _inquiries(
     observed: Sequence[ObservedCheck],
     evidence: Evidence,
 ) -> Iterator[Investigation]:
-    """The inquiries into failures, without those that nothing can be asked about; they share what they learn."""
+    """The inquiries into failures, without those that no request can be made for; they share what they learn."""
     contract, constraints = terms.contract, terms.constraints
     observations = [watched.observations for watched in observed]
     compared = [_failed_and_passed(*each, evidence) for each in zip(wanting, observations, strict=True)]

@@ -19,7 +19,7 @@ from conformance.journal import Record
 from conformance.judging.coverage import BROKEN, MEASURES, Label
 from conformance.model.traffic import Case, Exchange, Kind
 
-# A claim may be chance once in a thousand runs: people mend by what it says, and each run makes several.
+# A claim may be chance once in a thousand runs: people act on it, and each run makes several.
 ERROR_RATE = 0.001
 # Requests that are sent for it alone are few, since each of them may cost money: one in a hundred.
 ERROR_RATE_OF_A_ROW = 0.01
@@ -130,7 +130,7 @@ class Claim:
 
     @property
     def always(self) -> bool:
-        """Whether all of them fell short, and no other."""
+        """Whether all of them failed, and no other."""
         return self.ill_inside == self.inside and not self.ill_outside
 
     @property
@@ -171,7 +171,7 @@ def set_apart(  # noqa: PLR0913 - a claim rests on all of them
 ) -> Claim | None:
     """The claim that these observations support; None if chance may have spread the failures so.
 
-    `area`: FORM where the form of a message is judged. `pointer`: the place in it that fell short: an outcome does not
+    `area`: FORM where the form of a message is judged. `pointer`: the place in it that failed: an outcome does not
     explain itself. `outcome`: the member that tells it. `tried`: how often the same observations are asked about.
     """
     ill = frozenset(o.number for o in observations if o.fell_short)

@@ -1,16 +1,15 @@
-"""A run against a gateway: prepare, prove the way back, send everything, listen once, then look into what failed.
+"""A run against a gateway: prepare, prove the way back, send everything, listen once, then look into the failures.
 
-A journal can be judged at any time later (`conformance.judging.verdicts.judge`); here that only tells what failed.
+A journal can be judged at any time later (`conformance.judging.verdicts.judge_as`); here that only finds the failures.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from conformance.diagnosis.search import Search, SearchTerms, is_called_for
 from conformance.gateway.command_plan import Group, seed_for
@@ -21,7 +20,7 @@ from conformance.gateway.preflight import check_samples, examine, over_network, 
 from conformance.gateway.reaching import ASKED_TO_WAIT, PreflightCheck
 from conformance.gateway.replacements import send_replacements
 from conformance.gateway.request_templates import sent_again
-from conformance.gateway.resuming import PLANNED, Rest, check_targets, last_sign
+from conformance.gateway.resuming import PLANNED, Rest, check_targets, ids_given, last_sign
 from conformance.gateway.rig import Campaign, Rig, recorded, redaction_of, rigged
 from conformance.gateway.settings import Settings
 from conformance.journal import RESUMED, Journal, Record, read_journal
@@ -32,7 +31,8 @@ from conformance.model.progress import Progress, Silent
 from conformance.model.traffic import Case
 from conformance.payloads.addressees import Addressees
 from conformance.payloads.uniqueness import ROOM
-from conformance.wire import Allowance, Sender
+from conformance.wire import Allowance, Manners, Sender
+from conformance.wire.allowance import PROBATION_S
 from conformance.wire.ledger import Ledger
 
 JOURNAL, REPORT_JSON = "journal.sqlite", "report.json"
@@ -47,10 +47,10 @@ def run(
     """Hold a campaign; `behaviour` is that of the built-in mock gateway, where no other is given.
 
     `planned` makes the plan, from the settings and the gateway's base URL.
-    Raises UsageError and EnvironmentFailure for what keeps a run from beginning (an address that is taken, a report
-    directory that cannot be written). So does what is wrong with the set-up (gateway not reached, credential refused,
-    callback path not proven) where the report directory holds an earlier run, which is left as it is. Else that is a
-    note in the journal, so that the reports can tell, as is whatever ends the run later (nothing but 429).
+    Raises UsageError and EnvironmentFailure if the run cannot begin (an address that is taken, a report directory that
+    cannot be written); also for a wrong set-up (gateway not reached, credential refused, callback not proven) where the
+    report directory holds an earlier run, which is left as it is. Otherwise a wrong set-up is a note in the
+    journal, so that the reports can show it, and so is a failure that ends the run later (nothing but 429).
     """
     progress = progress or Silent()
     progress.phase("prepare")
@@ -58,8 +58,8 @@ def run(
     with held_back(), rigged(settings, behaviour) as rig:
         examined = _examined(settings, rig, progress)
         if (obstacle := _obstacle(examined)) is not None and _holds_a_run(path):
-            kept = f"the results in {settings.report_dir} are those of an earlier run"
-            raise EnvironmentFailure(obstacle.message, f"{obstacle.hint}; {kept}")
+            earlier = f"the results in {settings.report_dir} are those of an earlier run"
+            raise EnvironmentFailure(obstacle.message, f"{obstacle.hint}; {earlier}")
         with (
             Journal.create(path, recorded(settings, rig), redaction_of(settings, rig)) as journal,
             _to_its_end(rig, journal),
@@ -73,15 +73,15 @@ def run(
             with _listening(settings, rig, journal, progress) as campaign:
                 groups = _send(campaign, planned(settings, rig.gateway), keep=anew and settings.network_there)
                 if anew and campaign.hearing.unanswered:
-                    # Where it is hardly ever needed, the plan was not kept: it is made once more.
-                    send_replacements(campaign, groups or _groups(Plan.of(settings, rig.gateway)))
+                    # Without a network the plan is hardly ever needed again, so it was not kept: make it once more.
+                    send_replacements(campaign, groups or Plan.of(settings, rig.gateway).all_groups)
     return path
 
 
 def resume(path: Path, settings: Settings, progress: Progress | None = None, behaviour: Behaviour = BUILT_IN) -> Path:
-    """Go on with the run of a journal where it was cut off: what stands in it as sent is not sent again.
+    """Go on with the run of a journal where it was cut off, without sending a case again.
 
-    `settings` are those of the run. Raises what `run` raises, and UsageError for a run that has nothing left to do.
+    `settings` are those of the run. Raises the same as `run`, and UsageError for a run that has nothing left to do.
     """
     progress = progress or Silent()
     progress.phase("prepare")
@@ -97,7 +97,7 @@ def resume(path: Path, settings: Settings, progress: Progress | None = None, beh
         if (obstacle := _obstacle(examined)) is not None:
             raise obstacle  # the journal is left as it is, for the next time
         with Journal.reopened(path, redaction) as journal:
-            # Read once the journal is locked: what it holds now is what there is.
+            # Read once the journal is locked, so that nobody adds to it.
             record = read_journal(path)
             rest, since = Rest.of(record, settings, rig.gateway), last_sign(record)
             del record
@@ -105,7 +105,7 @@ def resume(path: Path, settings: Settings, progress: Progress | None = None, beh
             with _to_its_end(rig, journal):
                 _note_examined(journal, examined)
                 with _listening(settings, rig, journal, progress, rest.count_against) as campaign:
-                    for request_id in rest.answered_ids(settings.contract):
+                    for request_id in ids_given(rest.exchanges, settings.contract):
                         rig.intake.claim(request_id)
                     campaign.hearing.unanswered.update(rest.cut_off)
                     _send_all(campaign, rest.plan)
@@ -115,7 +115,7 @@ def resume(path: Path, settings: Settings, progress: Progress | None = None, beh
 
 @contextmanager
 def _to_its_end(rig: Rig, journal: Journal) -> Iterator[None]:
-    """Notes how it ended, whatever cuts it off, and what came to the receiver that is no request."""
+    """Notes how the run ended, whatever cuts it off, and what the receiver could not read or take."""
     begun = time.monotonic()
     rig.note_in(journal)
     try:
@@ -128,7 +128,7 @@ def _to_its_end(rig: Rig, journal: Journal) -> Iterator[None]:
         if failure is None:
             raise
         journal.note("obstacle", {"message": failure.message, "hint": failure.hint})
-    # Before the journal is: what comes after the end would find it closed.
+    # Before the journal closes: a later request would find it closed.
     rig.receiver.close()
     journal.note("finished", {"duration_s": round(time.monotonic() - begun, 3)})
 
@@ -141,13 +141,13 @@ def _listening(
     progress: Progress,
     count: Callable[[Allowance, Successes], None] | None = None,
 ) -> Iterator[Campaign]:
-    """Takes notifications while the cases are sent, then those that are owed; then looks into what failed.
+    """Takes notifications while the cases are sent, then those that are owed; then looks into the failures.
 
-    All is sent within the limits of the run; `count` takes off what was sent before. In the end it is noted what may
-    have been accepted.
+    All is sent within the limits of the run; `count` takes off earlier requests. The last note says how much may have
+    been accepted.
     """
     bounds = settings.bounds
-    allowance = bounds.allowance(settings.contract)
+    allowance = Allowance(settings.contract, bounds.max_accepted, bounds.max_spend, PROBATION_S)
     hearing = Listening(settings, journal, progress)
     if bounds.any:
         hearing.successes = Successes(settings.contract, allowance, hearing.on_proof, alone=settings.exclusive_account)
@@ -165,8 +165,8 @@ def _listening(
             budget = settings.shrink_budget(rig.gateway)
             early = _Early(campaign)
             settled = hearing.ledger.wait(early.judge if budget else None)
-        if settings.gateway is not None and (doubted := _doubted(settings, hearing.ledger)):
-            journal.note("way-back", _way_back(settings, rig, doubted))
+        if settings.gateway is not None:
+            _examine_way_back(settings, rig, journal, hearing.ledger)
         if hearing.strays.left_out:
             journal.note("strays", hearing.strays.described())
         rig.receiver.tell_unfinished()
@@ -179,7 +179,7 @@ def _listening(
             _look_into_failures(campaign, budget)
     finally:
         if bounds.any or allowance.withheld:
-            # What may have been accepted, and how many cases and attempts which option kept from being sent.
+            # How much may have been accepted, and how many cases and attempts which option kept from being sent.
             journal.note(
                 "allowance",
                 {
@@ -194,6 +194,7 @@ def _listening(
 
 
 def _sender(settings: Settings, gateway: str, journal: Journal, hearing: Listening, allowance: Allowance) -> Sender:
+    bounds = settings.bounds
     return Sender(
         journal,
         hearing.pace,
@@ -201,8 +202,11 @@ def _sender(settings: Settings, gateway: str, journal: Journal, hearing: Listeni
         on_pause=hearing.on_pause,
         ca_file=settings.ca_file,
         allowance=allowance,
-        # The built-in gateway ends with its run: what was under way then is nothing to the one that comes after it.
-        manners=settings.bounds.manners(
+        # The built-in gateway ends with its run, so its requests under way need not be in the file.
+        manners=Manners(
+            bounds.concurrency,
+            bounds.read_timeout_s,
+            bounds.connect_timeout_s,
             over_network=settings.network_there,
             recorded_first=settings.gateway is not None,
             keep_alive=settings.replaceable or settings.network_there,
@@ -213,46 +217,42 @@ def _sender(settings: Settings, gateway: str, journal: Journal, hearing: Listeni
 
 
 class _Early:
-    """Whether a run calls for inquiries, judged while it is still listened for what nobody owes any more."""
+    """Whether a run calls for inquiries, judged while the run still listens for notifications that nobody owes."""
 
     def __init__(self, campaign: Campaign) -> None:
         self._campaign = campaign
         self._well_with: int | None = None
 
     def judge(self) -> None:
-        """By what has come so far."""
+        """Judge the run by the journal so far."""
         settings, journal = self._campaign.settings, self._campaign.journal
         journal.flush()
-        heard = self._campaign.hearing.arrived
+        arrived = self._campaign.hearing.arrived
         now = journal.time_of(time.monotonic())
         if not is_called_for(GATEWAY, settings.contract, settings.expectations, read_journal(journal.path), now):
-            self._well_with = heard
+            self._well_with = arrived
 
     @property
     def was_well(self) -> bool:
-        """Whether there was nothing to look into, and nothing has come since."""
+        """Whether there was no failure to look into, and no notification has come since."""
         hearing = self._campaign.hearing
         return self._well_with == hearing.arrived and not hearing.strays.left_out
 
 
 def _send(campaign: Campaign, plan: Plan, *, keep: bool) -> tuple[Group, ...]:
-    """What is planned. Nobody has the plan after that, which may be most of what a large run has in memory.
+    """Send the plan, and return its groups if they are to be kept.
 
-    Unless it is to be kept: then its groups are returned.
+    The plan of a large run may be most of its memory, so nobody else refers to it after that.
     """
     journal = campaign.journal
     campaign.not_planned.update(plan.beyond_limits)
     journal.plan(plan.cases)
     journal.note(PLANNED, {"alone": [g[0].group for g in plan.alone], "last": [g[0].group for g in plan.last]})
-    journal.flush()  # else requests would stand behind the whole plan, and not in the file when they go out
+    journal.flush()  # else requests would wait behind the whole plan, and not be in the file when they go out
     for case_id, why in plan.left_out.items():
         journal.note("left-out", {"case": case_id, "why": why})
     _send_all(campaign, plan)
-    return _groups(plan) if keep else ()
-
-
-def _groups(plan: Plan) -> tuple[Group, ...]:
-    return (*plan.alone, *plan.groups, *plan.last)
+    return plan.all_groups if keep else ()
 
 
 def _send_all(campaign: Campaign, plan: Plan) -> None:
@@ -261,7 +261,7 @@ def _send_all(campaign: Campaign, plan: Plan) -> None:
 
 
 def _look_into_failures(campaign: Campaign, budget: int) -> None:
-    """On what do the failures depend, and what are the simplest requests that show them?"""
+    """Find out on what the failures depend, and the simplest requests that show them."""
     settings, journal, hearing = campaign.settings, campaign.journal, campaign.hearing
     journal.flush()
     record = read_journal(journal.path)
@@ -303,7 +303,7 @@ def _look_into_failures(campaign: Campaign, budget: int) -> None:
 
     search.run(ask, journal.note)
     if hearing.ledger.outstanding:
-        hearing.ledger.wait()  # what is still on its way would find nobody
+        hearing.ledger.wait()  # later notifications would find nobody
 
 
 def _examined(settings: Settings, rig: Rig, progress: Progress) -> Sequence[PreflightCheck]:
@@ -319,35 +319,37 @@ def _examined(settings: Settings, rig: Rig, progress: Progress) -> Sequence[Pref
 
 
 def _obstacle(examined: Sequence[PreflightCheck]) -> EnvironmentFailure | None:
-    """What keeps the run from being held, if anything does."""
+    """The obstacle to holding the run, if there is one."""
     return next((EnvironmentFailure(probe.detail, probe.hint) for probe in examined if not probe.ok), None)
 
 
 def _holds_a_run(journal: Path) -> bool:
-    """Whether there are results that would be lost; not those of a run that did not begin either."""
+    """Whether results would be lost; a run that did not begin has none."""
     if not journal.exists():
         return (journal.parent / REPORT_JSON).exists()
     try:
         return len(read_journal(journal).cases) > 0
-    except UsageError:  # it is of another version, or damaged: nobody knows what it would tell
+    except UsageError:  # it is of another version, or damaged: it may hold results
         return True
 
 
 def _note_examined(journal: Journal, examined: Sequence[PreflightCheck]) -> None:
     for probe in examined:
-        told = {"ok": probe.ok, "detail": probe.detail, "target": probe.target, "warning": probe.warning}
-        journal.note("preflight", {"probe": probe.name, **told})
+        outcome = {"ok": probe.ok, "detail": probe.detail, "target": probe.target, "warning": probe.warning}
+        journal.note("preflight", {"probe": probe.name, **outcome})
 
 
-def _doubted(settings: Settings, ledger: Ledger) -> Collection[str]:
-    """The products of which notifications are missing; over a network also those that came late, a second try maybe."""
-    return ledger.missing() | ledger.late() if settings.network_back else ledger.missing()
+def _examine_way_back(settings: Settings, rig: Rig, journal: Journal, ledger: Ledger) -> None:
+    """Note how the callbacks can be reached, if notifications are missing; over a network also if some came late.
 
-
-def _way_back(settings: Settings, rig: Rig, doubted: Collection[str]) -> Mapping[str, Any]:
-    """What became of the way by which notifications of these products should have come."""
-    if not settings.network_back:
-        return {"lost": {product: probe.detail for product, probe in way_back(settings, rig) if not probe.ok}}
-    products = [product for product in settings.products if settings.callback_of(product) in doubted]
-    counted = over_network(settings, rig, products)
-    return {"canaries": {product: (flown.sent, flown.lost) for product, flown in counted}}
+    A late one may have been sent again because the network lost the first.
+    """
+    doubted = ledger.missing() | ledger.late() if settings.network_back else ledger.missing()
+    if not doubted:
+        return
+    if settings.network_back:
+        products = [product for product in settings.products if settings.callback_of(product) in doubted]
+        journal.note("way-back", {"canaries": dict(over_network(settings, rig, products))})
+    else:
+        lost = {product: probe.detail for product, probe in way_back(settings, rig) if not probe.ok}
+        journal.note("way-back", {"lost": lost})

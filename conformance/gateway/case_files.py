@@ -1,8 +1,8 @@
 """Cases as files: one small JSON file each, as `schemas/formats/case.json` has them.
 
-A file holds no credential, only which one is meant. What belongs to an account stands as a marker in the text of the
-body (`${sender_id}`, `${short_code}`, `${phone_number}`), so that a corpus fits every account. Failing cases are
-written from the journal: what is redacted there is in no file, and a case that was touched by that is passed over.
+A file holds no credential, only a label. Values of an account are markers in the text of the body (`${sender_id}`,
+`${short_code}`, `${phone_number}`), so that a corpus fits every account. Failing cases are written from the journal, so
+a case that is redacted there is passed over.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ from conformance.payloads.labels import aspect_of, members_of
 SCHEMA = "case"
 SUFFIX = ".json"
 INDENT = 2
-# How much of a digest tells files apart in their names.
+# The part of a digest that tells files apart in their names.
 DIGEST_LENGTH = 8
-# So many leading digits of a phone number are kept where the rest has to vary: country, operator and its range.
+# So many leading digits of a phone number stay where the rest has to vary: country, operator and its range.
 RANGE_LENGTH = 6
-# What the ids of cases from files begin with: those of a corpus, and those that alone are sent.
+# The first part of the ids of cases from files: those of a corpus, and those that alone are sent.
 CORPUS, CASES = "corpus", "cases"
 FROM_FILES = (f"{CORPUS}/", f"{CASES}/")
 # The version in it goes with the suite that sends the case, not with the case.
@@ -52,7 +52,7 @@ _VARYING = "user-agent"
 
 @dataclass(frozen=True, slots=True)
 class Find:
-    """One thing that a case found: the id of the requirement, what was seen, on which day, by which version."""
+    """A failure that a case found: the id of the requirement, the finding, its day, and the suite's version."""
 
     requirement: str
     message: str
@@ -62,7 +62,7 @@ class Find:
 
 @dataclass(frozen=True, slots=True)
 class CaseFile:
-    """What a file holds, for gateways of a `contract`; `name` is its name without the ending."""
+    """The content of a file, for gateways of a `contract`; `name` is its name without the ending."""
 
     contract: Contract
     name: str
@@ -91,9 +91,9 @@ class CaseFolder:
 
     @classmethod
     def read(cls, path: Path, contract: Contract) -> Self:
-        """Read what is at `path`.
+        """Read the file or folder at `path`.
 
-        Raises UsageError if there is nothing, and for a file that is no case file or whose labels its bytes belie.
+        Raises UsageError if there is none, and for a file that is not a case file or whose labels its bytes belie.
         """
         if not path.exists():
             raise UsageError(f"there is no case file or folder {path}", hint="docs/replay.md tells what one holds")
@@ -111,7 +111,7 @@ def _read(path: Path) -> bytes:
 def case_file(data: bytes, name: str, place: Path | str, contract: Contract) -> CaseFile:
     """The case file that `data` holds, its labels proved; `place` is how to call it.
 
-    Raises UsageError that names the file and what is wrong in it.
+    Raises UsageError that names the file and its fault.
     """
     try:
         document = parse_json(data)
@@ -144,7 +144,7 @@ def case_file(data: bytes, name: str, place: Path | str, contract: Contract) -> 
 
 
 def _samples(file: CaseFile) -> Iterator[tuple[bytes, str]]:
-    """A valid value for each marker: what a label claims must hold whatever the account is."""
+    """A valid value for each marker: a label must hold whatever the account is."""
     contract = file.contract
     markers = dict.fromkeys(each for step in file.steps for each in step.markers(contract))
     for number, each in enumerate(markers):
@@ -164,7 +164,7 @@ def numbered(contract: Contract, prefix: str, number: int) -> str:
 
 
 def _step(contract: Contract, document: Mapping[str, Any]) -> RequestTemplate:
-    """A step as it stands in a file, with what is left out filled in. Raises ValueError for what the schema lets by."""
+    """A step of a file, with its defaults filled in. Raises ValueError for faults that the schema lets by."""
     command = document["command"]
     if command is not None and command not in contract.commands:
         raise ValueError(f"there is no command {command!r}; expected {', '.join(contract.commands)}, or null")
@@ -195,7 +195,7 @@ def _step(contract: Contract, document: Mapping[str, Any]) -> RequestTemplate:
 
 
 def file_bytes(file: CaseFile) -> bytes:
-    """The file as it is written: what goes without saying left out, UTF-8, indented."""
+    """The file as it is written: without defaults, UTF-8, indented."""
     document: dict[str, Any] = {"note": file.note, **_content(file)}
     if file.found:
         document["found"] = [asdict(find) for find in file.found]
@@ -203,7 +203,7 @@ def file_bytes(file: CaseFile) -> bytes:
 
 
 def _content(file: CaseFile) -> dict[str, Any]:
-    """What is sent."""
+    """The part that decides what is sent."""
     content = _step_as_json(file.contract, file.step)
     if file.before:
         content["before"] = [_step_as_json(file.contract, step) for step in file.before]
@@ -235,8 +235,8 @@ def _step_as_json(contract: Contract, step: RequestTemplate) -> dict[str, Any]:
 def save_failing(record: Record, judged: Judged, folder: Path, contract: Contract) -> list[Path]:
     """Write the failing cases of a run into `folder`, which is made if need be; the files that are new.
 
-    No file is ever overwritten, and none is written that sends what another one sends. Raises UsageError if the folder
-    holds what is no case file, EnvironmentFailure if it cannot be written.
+    No file is ever overwritten, and none that sends the same as another is written. Raises UsageError if the folder
+    holds anything but case files, EnvironmentFailure if it cannot be written.
     """
     files = list(failing_cases(record, judged, contract))
     try:
@@ -288,14 +288,14 @@ def failing_cases(record: Record, judged: Judged, contract: Contract) -> Iterato
 
 
 def _each(finding: Finding) -> Iterator[Finding]:
-    """The finding, and those that it stands for; only itself where the simplest request of all is known."""
+    """The finding, and those grouped with it; only itself where their simplest request is known."""
     yield finding
     for case in () if finding.minimal else finding.others:
         yield replace(finding, case=case)
 
 
 def _simplest(finding: Finding, cases: Mapping[str, Case], contract: Contract) -> Case:
-    """The simplest case that shows what a finding shows, labelled by what it has in it."""
+    """The simplest case of a finding, labelled by its content."""
     case = cases[finding.case or ""]
     minimal = cases.get(finding.minimal.case) if finding.minimal else None
     if minimal is None or minimal.kind is not Kind.VALID or minimal.command is None:
@@ -305,7 +305,7 @@ def _simplest(finding: Finding, cases: Mapping[str, Case], contract: Contract) -
 
 
 def as_file(contract: Contract, case: Case, note: str, record: Record, *found: Find) -> CaseFile:
-    """A case of a record as a file, with what it repeats.
+    """A case of a record as a file, with the requests that it repeats.
 
     Raises UsageError if its bytes are not known, because the journal keeps them redacted, or do not prove its label.
     """
@@ -324,15 +324,14 @@ def as_file(contract: Contract, case: Case, note: str, record: Record, *found: F
 
 
 def _plainly(contract: Contract, template: RequestTemplate) -> RequestTemplate:
-    """The template without headers that are as usual."""
+    """The template without its headers if they are those of an ordinary request, whatever the version in them."""
+
+    def any_version(headers: Headers) -> Headers:
+        return tuple((name, "" if name.lower() == _VARYING else value) for name, value in headers)
+
     ordinary = without_credential(contract, ordinary_headers(contract, ""))
-    usual = _compared(template.headers or ()) == _compared(ordinary)
-    return replace(template, headers=None) if usual else template
-
-
-def _compared(headers: Headers) -> tuple[Headers, bool]:
-    names = {name.lower() for name, _ in headers}
-    return tuple(pair for pair in headers if pair[0].lower() != _VARYING), _VARYING in names
+    same = any_version(template.headers or ()) == any_version(ordinary)
+    return replace(template, headers=None) if same else template
 
 
 # --- For any account
@@ -341,9 +340,9 @@ def _compared(headers: Headers) -> tuple[Headers, bool]:
 def _for_any_account(
     contract: Contract, steps: Sequence[RequestTemplate], settings: Mapping[str, Any]
 ) -> list[RequestTemplate]:
-    """The steps with markers in the place of what belongs to the run's account.
+    """The steps with markers in the place of the values of the run's account.
 
-    Where a window would refuse the same request sent again soon, the end of the phone number is left open too.
+    Where a window would refuse the same request sent again soon, the end of the phone number may vary, too.
     """
     values: dict[tuple[str, str], str] = {}
     for member in contract.members.registered:
@@ -360,7 +359,7 @@ def _for_any_account(
 
 
 def _numbered(recipient: str, text: str, values: Mapping[tuple[str, str], str]) -> str:
-    """The text of a marker, told apart from those of other numbers; there is never need for more than a few."""
+    """The text of a marker, with a number if there are several."""
     taken = sum(1 for member, _ in values if member == recipient)
     return text if not taken else f"{text[:-1]} #{taken + 1}}}"
 

@@ -1,7 +1,7 @@
-"""Labels are proved: whether the bytes of a case are what its kind and aspect say of them.
+"""Proofs of labels: whether the bytes of a case are as its kind and aspect say.
 
 A case that somebody wrote by hand, or that was saved years ago, is judged by its label: a wrong one would blame a
-gateway that is in the right. What a run plans itself is proved where it is made (`conformance.payloads`).
+gateway that is in the right. `conformance.payloads` proves the cases that a run plans itself.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from conformance.model.traffic import JSON_MEDIA_TYPE, Kind, header, media_type
 from conformance.model.untrusted import json_object, parse_json
 from conformance.payloads.labels import documented_range
 
-# What fits into one SMS. Accepting more is a SHOULD of its own (aspect `long`), so that label changes the verdict.
+# Characters of one SMS. Accepting more is a SHOULD of its own (aspect `long`), so that label changes the verdict.
 SINGLE_SMS = 160
 # An account to make wrong credentials of; any with letters of both cases will do.
 SAMPLE_KEY, SAMPLE_SECRET = "SampleKey", "SampleSecret"
@@ -45,6 +45,10 @@ def _addressed(contract: Contract, step: RequestTemplate) -> Iterator[str]:
         yield f"is sent with {step.method}, and {command.name} takes {command.method}"
     if step.path != command.name:
         yield f"is sent to {step.path!r}, not to its command"
+    yield from _right_credential(step)
+
+
+def _right_credential(step: RequestTemplate) -> Iterator[str]:
     if step.credential != RIGHT:
         yield f"is sent with the credential {step.credential!r}, which is not right"
 
@@ -108,7 +112,7 @@ CLAIMS: Mapping[str, Claim] = {
     "long": lambda _, __, texts: any(len(text) > SINGLE_SMS for text in texts),
     "boundary": _on_boundary,
 }
-"""Aspects of valid payloads → whether there is such a thing in the payload.
+"""Aspects of valid payloads → whether the payload has them.
 
 Not `unicode` and `optional`: a run tries the alphabet of ASCII and the payload with every member under these as well.
 """
@@ -249,19 +253,17 @@ def _method(contract: Contract, step: RequestTemplate, _: RequestTemplate | None
         yield "names no command"
     elif step.method == contract.commands[step.command].method:
         yield f"is sent with {step.method}, which the command takes"
-    if step.credential != RIGHT:
-        yield f"is sent with the credential {step.credential!r}, which is not right"
+    yield from _right_credential(step)
 
 
 def _unknown_command(contract: Contract, step: RequestTemplate, _: RequestTemplate | None) -> Iterator[str]:
     if step.command is not None or step.path.strip("/") in contract.commands:
         yield f"is sent to {step.path!r}, which is a command"
-    if step.credential != RIGHT:
-        yield f"is sent with the credential {step.credential!r}, which is not right"
+    yield from _right_credential(step)
 
 
 def _open(contract: Contract, step: RequestTemplate, _: RequestTemplate | None) -> Iterator[str]:
-    """Either answer will do, so nothing is claimed of the body."""
+    """Either answer is lawful, so the label claims nothing of the body."""
     yield from _addressed(contract, step)
 
 

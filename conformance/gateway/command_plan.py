@@ -71,7 +71,7 @@ class CommandPlan:
         return seed_for(self.settings.seed, self.command.folder, purpose)
 
     def _restocked(self) -> Iterator[ValidPayload]:
-        """Payloads that nobody has had yet, as many as are asked for."""
+        """Payloads that no case has yet, without end."""
         taken = list(self.valid)
         # A run of another extent must send some that this one does not; see `Settings.extent`.
         purpose = "stock" if self.command.window is None else f"stock for {self.settings.extent}"
@@ -89,34 +89,31 @@ class CommandPlan:
 
     @property
     def told_apart_by(self) -> str | None:
-        """The last member that a window looks at and that may be any: not whose a request is, nor the account's."""
+        """The last free member of the window: neither the first, nor one that is registered to the account."""
         asked_for = self.command.window.members[1:] if self.command.window else ()
         free = [name for name in asked_for if name not in self.contract.members.registered]
         return free[-1] if free else None
 
     def fresh(self) -> ValidPayload:
-        """A valid payload that no other case of the run has, with nothing unusual in it.
-
-        What is judged by something else than its payload shall not fail for its payload.
-        """
+        """A valid payload that no other case of the run has, and an ordinary one: no case shall fail for it."""
         harmless = (payload for payload in self._stock if self.addressees.harms_nobody(payload.body))
         return next(map(self._cheaper, (payload for payload in harmless if self.claim(payload.members))))
 
     def _cheaper(self, payload: ValidPayload) -> ValidPayload:
-        """The payload with next to nothing for an amount, where it was said how much may be spent."""
+        """The payload with one of the smallest amounts, if the run has a limit to spend."""
         if self.settings.limits.max_spend is None or self.amount is None or self.amount not in payload.members:
             return payload
         amounts = cheap_amounts(self.contract)
         for step in range(self._cheap, self._cheap + len(amounts)):
             members = {**payload.members, self.amount: str(amounts[step % len(amounts)])}
             if self.claim(members):
-                # In turn, so that what is told of one transaction is not told of all others as well.
+                # In turn, so that notifications of different transactions differ.
                 self._cheap = step + 1 if self.command.window is None else 0
                 return ValidPayload(payload.aspect, encoded(members, ascii_only=True), members)
         return payload
 
     def claim(self, members: Mapping[str, Any]) -> bool:
-        """Take a payload made from others for a case of its own; False if a window may have it meet another one."""
+        """Take a payload made from others for a case of its own; False if a window may confuse it with another."""
         if self.command.window is None:
             return True
         key = self._key(members)
@@ -125,7 +122,7 @@ class CommandPlan:
         return free
 
     def _key(self, members: Mapping[str, Any]) -> Key | None:
-        """What a window goes by."""
+        """The key by which a window refuses similar requests."""
         return None if self.command.window is None else self.command.window.key(members)
 
     def headers(self, changes: Mapping[str, str | None] | None = None) -> Headers:
@@ -151,7 +148,7 @@ class CommandPlan:
         return Case(case_id, command, kind, aspect, case_id, request, **known)
 
     def twin(self) -> Case:
-        """A request as it should be, for the negative cases that it stands beside."""
+        """A lawful request beside negative cases."""
         twin = self.case(Kind.VALID, PLAIN, self.fresh().body)
         self.reference = self.reference or twin.id
         return twin

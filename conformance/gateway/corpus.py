@@ -1,14 +1,14 @@
 """Case files as part of a plan: fitted to the account, given their positive controls, grouped.
 
-Nothing is sent that the run was not told to send: a file that names a phone number, a sender id or a short code which
-this run may not use is left out, and so is one for which a window leaves no phone number.
+A file that names a phone number, a sender id or a short code which this run may not use is left out, and so is one for
+which a window leaves no phone number.
 """
 
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from random import Random
 
 from conformance.contract.command import Key
@@ -20,33 +20,27 @@ from conformance.model.traffic import Case, Kind, Request
 from conformance.model.untrusted import json_object
 from conformance.payloads.addressees import GIVEN_BY
 
-# Repeats that say nothing unless a request of their command is accepted beside them.
+# Repeats that show nothing unless a request of their command is accepted beside them.
 BESIDE_TWIN = frozenset({"after-refusal", "after-rejection", "other-product"})
 
-# Digits of a recipient that are drawn at most: those before tell country and operator.
+# Digits of a recipient that are drawn at most: those before them name country and operator.
 MOST_DIGITS = 8
-# Draws of phone numbers tried before it is said that none is free: with one left among two hundred, still found.
+# Draws of phone numbers before the file is left out: one left among two hundred is still found.
 MOST_TRIES = 1_000
-
-
-@dataclass(frozen=True, slots=True)
-class Placed:
-    """Groups, in the order of the files; `left_out` says of each file that was, by its id, why."""
-
-    groups: tuple[Group, ...]
-    left_out: Mapping[str, str]
 
 
 class _LeftOut(Exception):
     """Why a file is not sent."""
 
 
-def placed(files: Sequence[CaseFile], prefix: str, plans: Sequence[CommandPlan], planned: Iterable[Case]) -> Placed:
-    """The files as groups whose cases are called `prefix/NAME`; none meets one of `planned` within a window.
+def placed(
+    files: Sequence[CaseFile], prefix: str, plans: Sequence[CommandPlan], planned: Iterable[Case]
+) -> tuple[list[Group], Mapping[str, str]]:
+    """The files as groups, in their order, whose cases are called `prefix/NAME`; and why some were left out, by id.
 
-    A file with a command that the run does not exercise is passed over.
+    No case meets one of `planned` within a window. A file with a command that the run does not exercise is passed over.
     """
-    placing = _Placing(plans, planned if any(map(_has_window, files)) else ())
+    placing = _Placing(plans, planned if files else ())
     groups: list[Group] = []
     left_out: dict[str, str] = {}
     for file in files:
@@ -55,16 +49,11 @@ def placed(files: Sequence[CaseFile], prefix: str, plans: Sequence[CommandPlan],
                 groups.append(placing.group(file, f"{prefix}/{file.name}"))
             except _LeftOut as reason:
                 left_out[f"{prefix}/{file.name}"] = str(reason)
-    return Placed(tuple(groups), left_out)
-
-
-def _has_window(file: CaseFile) -> bool:
-    command = file.step.command
-    return command is not None and file.contract.commands[command].window is not None
+    return groups, left_out
 
 
 class _Placing:
-    """Places one file after the other among what is planned already."""
+    """Places one file after the other among the planned cases."""
 
     def __init__(self, plans: Sequence[CommandPlan], planned: Iterable[Case]) -> None:
         self.plans = {plan.command.name: plan for plan in plans}
@@ -91,7 +80,7 @@ class _Placing:
 
     def _case(self, step: RequestTemplate, name: str, twins: list[Case], before: list[Case]) -> Case:
         key, secret = self._settings.consumer_key, self._settings.consumer_secret
-        # Which of several wrong credentials it is, is told by the end of the id, as everywhere.
+        # As everywhere, the end of the id says which of several wrong credentials it is.
         case_id = f"{name}/{step.credential.rpartition('/')[2]}" if step.kind is Kind.CREDENTIAL else name
         return Case(
             case_id,
@@ -111,39 +100,33 @@ class _Placing:
     def _fitted(self, file: CaseFile) -> tuple[RequestTemplate, ...]:
         """The steps with every marker filled, so that no request is similar to an earlier one within a window."""
         contract = self._contract
-        markers = tuple(dict.fromkeys(each for step in file.steps for each in step.markers(contract)))
+        markers = {each: marker(contract).fullmatch(each) for step in file.steps for each in step.markers(contract)}
         digest = hashlib.sha256(f"{self._settings.seed}/{file.name}/{file.digest}".encode()).digest()
         chance = Random(int.from_bytes(digest[:8]))
         for _ in range(MOST_TRIES):
-            values = {each: self._value(each, chance) for each in markers}
-            numbers = [value for each, value in values.items() if not self._registered(each)]
+            values = {each: self._value(found, chance) for each, found in markers.items() if found}
+            numbers = [values[each] for each, found in markers.items() if found and found["registered"] is None]
             steps = tuple(step.filled(contract, values) for step in file.steps)
             keys = _keys(contract, ((step.command, step.body) for step in steps))
             if len(numbers) == len(set(numbers)) and self._taken.isdisjoint(keys):
                 return steps
         raise _LeftOut("no phone number that may be used is free for it within the command's window")
 
-    def _registered(self, text: bytes) -> str | None:
-        """The member whose registered value a marker stands for; None for a recipient."""
-        found = marker(self._contract).fullmatch(text)
-        name = found["registered"] if found is not None else b""
-        return None if name is None else name.decode()
-
-    def _value(self, text: bytes, chance: Random) -> str:
-        if (name := self._registered(text)) is not None:
-            return self._constraints.registered[name][0]
-        found = marker(self._contract).fullmatch(text)
-        prefix = (found["prefix"] or b"").decode() if found is not None else ""
+    def _value(self, found: re.Match[bytes], chance: Random) -> str:
+        """The value for a marker: one that is registered to the account, or a recipient."""
+        if found["registered"] is not None:
+            return self._constraints.registered[found["registered"].decode()][0]
+        prefix = (found["prefix"] or b"").decode()
         if given := self._constraints.phone_numbers:
             return chance.choice([number for number in given if number.startswith(prefix)] or given)
         example = self._contract.examples_of(self._contract.members.recipient or "")[0]
         digits = len(example) - len(prefix)
         return numbered(self._contract, prefix, chance.randrange(10 ** min(digits, MOST_DIGITS)))
 
-    # --- What may be sent
+    # --- Permission
 
     def _check_names(self, step: RequestTemplate) -> None:
-        """Raises _LeftOut if the step names what this run was not told of."""
+        """Raises _LeftOut if the step names a value that was not given to this run."""
         members, values = json_object(step.body) or {}, self._constraints.values(self._contract)
         for name in self._contract.members.registered:
             given, value = values.get(name), members.get(name)
@@ -153,7 +136,7 @@ class _Placing:
                 raise _LeftOut(f"it names the {name} {value!r}, which is none of --{name.replace('_', '-')}")
 
     def _check_numbers(self, step: RequestTemplate) -> None:
-        """Raises _LeftOut if somebody is found in the step who was not given."""
+        """Raises _LeftOut if the step may reach a phone number that was not given."""
         request = Request(step.method, f"{self._any.base_url}/{step.path}", step.headers or (), step.body)
         if (number := self._any.addressees.stranger_in(request)) is not None:
             raise _LeftOut(f"a gateway may find the phone number {number} in it, which is none of {GIVEN_BY}")
@@ -164,14 +147,14 @@ def _wants_twin(step: RequestTemplate) -> bool:
 
 
 def _earlier(step: RequestTemplate, before: Sequence[Case]) -> str | None:
-    """What a repeat repeats is the step before it; a burst goes by the name of its first."""
+    """A repeat repeats the step before it; a burst is named after its first."""
     if step.kind is Kind.BURST:
         return next((case.id for case in before if case.kind is Kind.BURST), None)
     return before[-1].id if step.kind is Kind.REPEAT else None
 
 
 def _keys(contract: Contract, requests: Iterable[tuple[str | None, bytes]]) -> Iterator[Key]:
-    """What makes requests, each a command and a body, similar to others within a window."""
+    """The keys by which requests, each a command and a body, are similar to others within a window."""
     for command, body in requests:
         window = None if command is None else contract.commands[command].window
         if window is not None and (key := window.key(json_object(body) or {})) is not None:
@@ -179,7 +162,7 @@ def _keys(contract: Contract, requests: Iterable[tuple[str | None, bytes]]) -> I
 
 
 def _could_be(contract: Contract, step: RequestTemplate, member: str, value: object) -> bool:
-    """Whether the value is one that an account may have, so that not being registered is what is wrong with it."""
+    """Whether an account may have the value, so that its only fault is that it is not registered."""
     any_command = next(command.name for command in contract.commands.values() if command.product)
     schema = contract.commands[step.command or any_command].request_schema
     return not any(fault.pointer == f"/{member}" for fault in contract.schemas.violations(schema, {member: value}))

@@ -29,7 +29,7 @@ class GatewayFace:
         """Judge the run of a gateway in one pass."""
         part, checks = self.scope(record, contract), self.checks(contract)
         terms = Terms.of(part, contract)
-        # A run that ended before it sent anything: what came in meanwhile is nothing to hold against the gateway.
+        # A run that ended before it sent anything: notifications of that time do not count against the gateway.
         unproven = terms.obstacle is not None and terms.settled_at is None and not part.exchanges
         judged = [contract.notified(name) for name in (*terms.commands, *contract.unsolicited)]
         pairs = contract.catalogue.judged(Actor.GATEWAY, judged)

@@ -1,9 +1,9 @@
-"""What a run takes in while it goes on: answers as they are read, notifications as they come.
+"""The answers and notifications of a run while it goes on.
 
-A refusal makes room for another request. One whose notification then tells of a success was carried out all the same,
-and what this gateway says of the others is worth no more: from there on each refusal counts as accepted. A success
-under an id that no answer told may be that of a refusal without an id, so it counts as one of those. Whatever is left
-over is somebody else's, where an account has other users; where it has none, it counts as a refusal all the same.
+A refusal makes room for another request. If a notification then reports a success, the gateway carried the request out
+all the same, and its other refusals cannot be trusted: from there on each refusal counts as accepted. A success under
+an id that no answer gave may be that of a refusal without an id, so it counts as one of those. Any others belong to
+other users of the account; if it has none, they count as refusals all the same.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Mapping
+from random import Random
 from typing import Any
 
 from conformance.contract.contract import Contract
@@ -22,37 +23,37 @@ from conformance.model.errors import EnvironmentFailure
 from conformance.model.progress import Progress
 from conformance.model.traffic import CLOSED_ON_REUSE, Case, Exchange, Request, Response
 from conformance.model.untrusted import parse_with_repeats
-from conformance.wire import Allowance
+from conformance.wire import Allowance, Pace
 from conformance.wire.allowance import amount_of, is_refused
 from conformance.wire.ledger import Ledger, Strays, Taken, request_id_of
 from conformance.wire.sender import in_words
 
-# Beyond the time that it may take, a notification is still awaited for so long: "late" says more than "missing".
+# The run still awaits a notification for so long after its time is over: "late" says more than "missing".
 LATE_S = 2.0
-# Accepted requests whose notification is still to come. Beside 16 busy senders the receiver may take fewer than are
-# caused (some 600 of 1,000 a second, on two cores), and a gateway whose deliveries wait for our answers would be found
-# late. With so many for each second that a notification may take, it is in time if 100 a second are taken; and a
-# gateway that uses all of its time is still sent 100 a second.
+# Accepted requests whose notification is still to come. Beside 16 busy senders the receiver may take fewer than come
+# (some 600 of 1,000 a second, on two cores), and a gateway whose deliveries wait for our answers would seem
+# late. With so many for each second that a notification may take, it is in time if the receiver takes 100 a second; and
+# a gateway that uses all of its time still gets 100 requests a second.
 MOST_AWAITED_PER_S = 100
-# Whatever the time: more than a default run has (300), which is to wait once, when everything was sent.
+# Whatever the time: more than a default run has (300), so that it waits only once, when everything was sent.
 MOST_AWAITED = 500
-# No notification is as large: of one that is, an id in an unusual form is looked for when it is judged.
+# No notification is as large: of a larger one, an unusual form of its id is only read when it is judged.
 LARGE = 64 * 1024
-# Over a network so many in a row without an answer are no chance any more, and each may take as long as --read-timeout.
+# Over a network chance does not explain so many in a row without an answer, and each may take the whole --read-timeout.
 MOST_SILENT = 32
-# On this machine no answer is a failure, and so many in a row show enough where each takes as long as --read-timeout.
+# On this machine no answer is a failure, and so many in a row show enough if each takes the whole --read-timeout.
 MOST_HANGING = 64
 HANGING_S = 1.0
-# Ids that no answer told so far. Whoever finds the receiver may send it any number of them.
+# Ids that no answer gave so far. Anybody who finds the receiver may send any number of them.
 MOST_UNKNOWN = 10_000
 # No gateway's ids are longer; a longer one is a stranger's.
 LONGEST_ID = 1_000
 
 
 def id_at_a_glance(request: Request, contract: Contract) -> str | None:
-    """The id that a request tells, by which it is known what it is; in time, whatever anybody sends.
+    """The id in a request, read in short time whatever anybody sends.
 
-    What cannot hold one is not read: neither by its name, nor with an escape or a zero byte that might hide it.
+    A request without the name of the id, an escape or a zero byte that might hide it is not parsed.
     """
     member = contract.notification.id
     named = member.encode() in request.body or b"\\u" in request.body or b"\0" in request.body
@@ -62,14 +63,19 @@ def id_at_a_glance(request: Request, contract: Contract) -> str | None:
 
 
 class Listening:
-    """Keeps the ledger of what is owed, from both sides: answers as they are read, notifications as they come.
+    """Keeps the ledger of owed notifications, from both sides: answers as they are read, notifications as they come.
 
-    `pace` holds requests back while too many are awaited.
+    `pace` holds requests back while too many notifications are awaited.
     """
 
     def __init__(self, settings: Settings, journal: Journal, progress: Progress) -> None:
         most = max(MOST_AWAITED, int(settings.notify_within_s * MOST_AWAITED_PER_S))
-        self.pace = settings.bounds.pace(settings.seed, lambda: self.ledger.full_until(most))
+        # The same seed gives the same jitter.
+        self.pace = Pace(
+            settings.bounds.rate_per_s,
+            held_until=lambda: self.ledger.full_until(most),
+            jitter=Random(f"jitter {settings.seed}").random,
+        )
         # Seconds after its answer that a notification is awaited for.
         self.patience_s = settings.notify_within_s + (NETWORK_HOLDS_S if settings.network_back else LATE_S)
         self.ledger = Ledger(self.patience_s, on_change=lambda _: self.pace.look_again())
@@ -81,14 +87,14 @@ class Listening:
         self._lock = threading.Lock()
         self._done = 0
         self._arrived = 0
-        # The cases that show nothing, and not by the gateway's doing: others are planned in their stead.
+        # The cases that show nothing, through no fault of the gateway: others are planned in their stead.
         self.unanswered: set[str] = set()
         self._silent_in_a_row = 0
         self._over_network = settings.network_there
         self._callback_of = settings.callback_of
         # Called with the request_id of each answer.
         self.on_id: Callable[[str], None] = lambda _: None
-        # What counts against the limits of the run, where it has any.
+        # Counts requests against the limits of the run, if it has any.
         self.successes: Successes | None = None
 
     @property
@@ -103,7 +109,7 @@ class Listening:
             self._planned += more
 
     def begin_again(self, notify_within_s: float) -> None:
-        """What was owed before is not waited for any more."""
+        """Forget the notifications that were owed before."""
         self.ledger = Ledger(notify_within_s, on_change=lambda _: self.pace.look_again())
         self.progress.notified(self._arrived, 0)
 
@@ -155,9 +161,9 @@ class Listening:
         if self.successes is not None:
             self.successes.notified(request)
         request_id = id_at_a_glance(request, self._contract)
-        kept = self.strays.kept(Taken(product, request, at, wall), request_id)
-        if kept is not None:
-            self._keep(product, kept, request_id, at, wall)
+        stored = self.strays.kept(Taken(product, request, at, wall), request_id)
+        if stored is not None:
+            self._keep(product, stored, request_id, at, wall)
 
     def _keep(self, product: str | None, request: Request, request_id: str | None, at: float, wall: float) -> None:
         self._journal.notified(product, request, at, wall)
@@ -168,10 +174,9 @@ class Listening:
 
 
 class Successes:
-    """Tells `allowance` what may have been accepted against the answer. Thread-safe.
+    """Counts against `allowance` the requests that were accepted in spite of their answers. Thread-safe.
 
-    `on_proof` is called once, with the request_id of the first refusal that was none. `alone`: nobody else uses the
-    account.
+    `on_proof` is called once, with the request_id of the first such refusal. `alone`: nobody else uses the account.
     """
 
     def __init__(
@@ -189,7 +194,7 @@ class Successes:
         self._lock = threading.Lock()
         self._accepted: set[str] = set()
         self._refused: set[str] = set()
-        # Successes whose id no answer told: the answer may still be on its way.
+        # Successes whose id no answer gave: the answer may still be on its way.
         self._unknown: dict[str, None] = {}
         # Amounts of the refusals whose successes may have such an id, and how many requests without one count already.
         self._nameless: list[int] = []
@@ -213,7 +218,7 @@ class Successes:
             self._prove(request_id or "")
 
     def notified(self, request: Request) -> None:
-        """A request has reached a callback; any but the first of a success proves nothing more."""
+        """A request has reached a callback; only the first of a success proves anything."""
         if not is_success(request, self._contract):
             return
         request_id = told_id(request, self._contract)
@@ -233,14 +238,14 @@ class Successes:
             self._on_proof(request_id)
 
     def _count_nameless(self) -> None:
-        """The dearest of the refusals without an id, as many as there are successes that nothing else explains."""
+        """Count the dearest of the refusals without an id, one for each success without another explanation."""
         count = max(0, len(self._unknown) - self._counted_nameless)
         amounts = sorted(self._nameless, reverse=True)[:count]
         self._allowance.count_beside(len(amounts), sum(amounts))
 
 
 def is_success(request: Request, contract: Contract) -> bool:
-    """Whether it tells of a success, read as kindly as can be; of a code that is there twice either counts."""
+    """Whether it reports a success, read as leniently as possible; of a repeated code either counts."""
     codes: list[Any] = []
     roles = contract.notification
 
@@ -253,21 +258,18 @@ def is_success(request: Request, contract: Contract) -> bool:
     except (ValueError, RecursionError):
         content = Content.of_notification(request, contract)
         codes.append((content.members or {}).get(roles.outcome) if content is not None else None)
-    return any(_plain(code) == roles.success for code in codes)
-
-
-def _plain(code: Any) -> str:
-    """An outcome as text, however it is written: a number may be a float to whoever wrote it."""
-    return str(int(code)) if isinstance(code, float) and code.is_integer() else str(code).strip()
+    # A number may be written as a float.
+    plain = (str(int(code)) if isinstance(code, float) and code.is_integer() else str(code).strip() for code in codes)
+    return roles.success in plain
 
 
 def _id_in(response: Response | None, name: str) -> str | None:
-    """The id of an answer, its member of that name, as text; None if it tells none."""
+    """The id of an answer, its member of that name, as text; None without one."""
     try:
-        said: Any = parse_with_repeats(response.body)[0] if response is not None else None
+        content: Any = parse_with_repeats(response.body)[0] if response is not None else None
     except (ValueError, RecursionError):
         return None
-    found = said.get(name) if isinstance(said, Mapping) else None
+    found = content.get(name) if isinstance(content, Mapping) else None
     if isinstance(found, str):
         return found or None
     return str(found) if isinstance(found, int | float) and not isinstance(found, bool) else None

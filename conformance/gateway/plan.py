@@ -1,4 +1,4 @@
-"""What a run will send, all of it, before anything is sent.
+"""The plan of a run: all its requests, before anything is sent.
 
 The same settings give the same bytes. Each negative area begins with its positive twin: the same kind of request, as it
 should be. Where a command has an idempotency window, every request that should be judged on its own has a payload of
@@ -7,11 +7,11 @@ its own, so that no refusal is mistaken for another.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, zip_longest
 
-from conformance.contract.command import Command, Key
+from conformance.contract.command import Key
 from conformance.contract.contract import Contract
 from conformance.gateway.case_files import CASES, CORPUS
 from conformance.gateway.command_plan import CommandPlan, Group, in_order
@@ -33,9 +33,9 @@ from conformance.payloads.valid import ValidPayload
 class Plan:
     """The groups of a run: cases of a group are sent in order, groups side by side, after those that are sent `alone`.
 
-    `last` are those that are sent when all others are answered. `left_out`: the case files that are not sent, by what
-    would be their case's id, and why. `beyond_limits`: how many cases are not, by the option that keeps them out; of
-    given phone numbers, where a gateway might find another one in them.
+    `last` are those that are sent when all others are answered. `left_out`: the ids that the cases of files would have
+    that are not sent → why. `beyond_limits`: the option that keeps cases out → how many; with given phone numbers, also
+    those in which a gateway might find another number.
     """
 
     contract: Contract = field(repr=False)
@@ -49,7 +49,7 @@ class Plan:
     def of(cls, settings: Settings, base_url: str, taken: Collection[Key] = ()) -> Plan:
         """Plan a run against the gateway at `base_url`, within the limits that hold for it.
 
-        `taken`: what a window might have meet others, as `Window.key` has it.
+        `taken`: the keys (`Window.key`) of earlier requests, which a window might confuse with those of the plan.
         Raises UsageError if the phone numbers given do not suffice for payloads that a window does not confuse, and if
         of the case files that alone are to be sent none can be.
         """
@@ -59,22 +59,26 @@ class Plan:
         commands = map(settings.contract.commands.__getitem__, settings.commands)
         plans = [CommandPlan(command, settings, base_url, headers, taken) for command in commands]
         if settings.cases is not None:
-            only = placed(settings.cases.files, CASES, plans, ())
-            if not only.groups:
-                why = next((f"{name}: {reason}" for name, reason in only.left_out.items()), "none is for its products")
+            only, left_out = placed(settings.cases.files, CASES, plans, ())
+            if not only:
+                why = next((f"{name}: {reason}" for name, reason in left_out.items()), "none is for its products")
                 raise UsageError(f"--cases {settings.cases.path} holds no case that this run can send ({why})")
-            # In which words a gateway refuses a repeat tells a lawful refusal of these cases, sent again too soon.
-            windowed = [p for p in plans if p.command.window is not None and _has_valid(only.groups, p.command)]
+            # The words in which a gateway refuses a repeat show a lawful refusal of these cases, sent again too soon.
+            valid = {case.command for group in only for case in group if case.kind is Kind.VALID}
+            windowed = [plan for plan in plans if plan.command.window is not None and plan.command.name in valid]
             return cls._within(
-                settings, addressees, (), (*only.groups, *chain.from_iterable(map(repeats, windowed))), only.left_out
+                settings, addressees, (), (*only, *chain.from_iterable(map(repeats, windowed))), left_out
             )
-        generated = cls._generated(plans)
-        # On an account that others use as well, a balance says nothing.
+        areas = [list(chain.from_iterable(area(plan) for area in AREAS)) for plan in plans]
+        areas += [[unknown_paths(plans[0])], list(across(plans))]
+        # A group of each command in turn, so that all are under way from the start.
+        generated = tuple(filter(None, chain.from_iterable(zip_longest(*areas, fillvalue=()))))
+        # On an account that others use as well, a balance shows nothing.
         alone = tuple(balance(plans)) if settings.exclusive_account or settings.gateway is None else ()
-        # Drawn last, sent first: what is generated is the same with a corpus and without.
+        # Drawn last, sent first: the generated cases are the same with a corpus and without.
         corpus = settings.corpus.files if settings.corpus is not None else ()
-        first = placed(corpus, CORPUS, plans, chain.from_iterable((*alone, *generated)))
-        return cls._within(settings, addressees, alone, (*first.groups, *generated), first.left_out)
+        first, left_out = placed(corpus, CORPUS, plans, chain.from_iterable((*alone, *generated)))
+        return cls._within(settings, addressees, alone, (*first, *generated), left_out)
 
     @classmethod
     def _within(
@@ -91,27 +95,19 @@ class Plan:
         beyond = {**chosen.left_out, **({GIVEN_BY: strangers} if strangers else {})}
         return cls(settings.contract, chosen.groups, left_out, chosen.alone, chosen.last, beyond)
 
-    @staticmethod
-    def _generated(plans: Sequence[CommandPlan]) -> tuple[Group, ...]:
-        areas = [list(chain.from_iterable(area(plan) for area in AREAS)) for plan in plans]
-        areas.append([unknown_paths(plans[0])])
-        areas.append(list(across(plans)))
-        # A group of each command in turn, so that all are under way from the start.
-        in_turn = chain.from_iterable(zip_longest(*areas, fillvalue=()))
-        return tuple(group for group in in_turn if group)
+    @property
+    def all_groups(self) -> tuple[Group, ...]:
+        """All groups, in the order of their sending."""
+        return (*self.alone, *self.groups, *self.last)
 
     @property
     def cases(self) -> tuple[Case, ...]:
         """All cases, group after group."""
-        return tuple(chain.from_iterable((*self.alone, *self.groups, *self.last)))
-
-
-def _has_valid(groups: Iterable[Group], command: Command) -> bool:
-    return any(case.command == command.name and case.kind is Kind.VALID for group in groups for case in group)
+        return tuple(chain.from_iterable(self.all_groups))
 
 
 def _in_parts(*cases: Case) -> Iterator[Group]:
-    """Groups of at most GROUP_SIZE; the first begins with the first, which is the twin where there is one."""
+    """Groups of at most GROUP_SIZE; the first begins with the twin, if there is one."""
     for start in range(0, len(cases), GROUP_SIZE):
         yield in_order(*cases[start : start + GROUP_SIZE])
 
@@ -123,7 +119,7 @@ def valid_cases(plan: CommandPlan) -> Iterator[Group]:
 
 
 def _labelled(plan: CommandPlan, payload: ValidPayload) -> str:
-    """The payload's aspect; else that of its content, in which line breaks say more than the script around them."""
+    """The payload's aspect, or that of its content, where line breaks count more than the script around them."""
     content = aspect_of(plan.contract, plan.command, payload.members)
     if payload.aspect in (PLAIN, "class") or (payload.aspect == "unicode" and content == "line-breaks"):
         return content
@@ -169,7 +165,7 @@ def wrong_credentials(plan: CommandPlan) -> Iterator[Group]:
 
 
 def malformed(plan: CommandPlan) -> Iterator[Group]:
-    """Bodies that are no JSON object, and JSON that is not declared as such; each from a payload of its own."""
+    """Bodies that are not a JSON object, and JSON that is not declared as such; each from a payload of its own."""
     if plan.command.method == "GET":
         return
     twin = plan.twin()
@@ -203,7 +199,7 @@ def broken(plan: CommandPlan) -> Iterator[Group]:
 
 
 def left_open(plan: CommandPlan) -> Iterator[Group]:
-    """Payloads and bodies of which the contract does not say whether they are accepted."""
+    """Payloads and bodies that the contract neither accepts nor refuses."""
     if plan.command.method == "GET":
         return
     careful = bool(plan.settings.phone_numbers)  # then no number may be reached that was not given
@@ -225,7 +221,7 @@ def wrong_methods(plan: CommandPlan) -> Iterator[Group]:
 
 
 def unknown_paths(plan: CommandPlan) -> Group:
-    """Requests for what is no command; the positive twin is a request for this one."""
+    """Requests for unknown commands; the positive twin is a request for this one."""
     twin = plan.twin()
     cases = [
         plan.case(

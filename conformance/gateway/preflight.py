@@ -1,8 +1,8 @@
-"""Does the set-up work? Checked before a run, while it goes on and after it, so that the gateway is not blamed for it.
+"""Checks of the set-up before a run, while it goes on and after it, so that the gateway is not blamed for it.
 
-What is asked of the gateway moves no money and sends no message. Canaries before and after a run do not see a tunnel
-that was down for some seconds in between, so while something is owed some go out, no faster than a gateway notifies;
-each is a note in the journal.
+The checks move no money and send no message. Canaries before and after a run do not see a tunnel that was down for some
+seconds in between, so some go out while a notification is owed, no faster than a gateway notifies; each is a note in
+the journal.
 """
 
 from __future__ import annotations
@@ -62,36 +62,35 @@ CANARY_TIMEOUT_S = 10.0
 CANARIES_AFTER = 3
 CANARIES_OVER_NETWORK = 200
 CANARIES_AT_ONCE = 16
-# What has not gone out by then does not: fewer canaries say less, and nothing wrong.
+# Canaries that have not gone out by then do not: fewer of them show less, and nothing wrong.
 CANARIES_WITHIN_S = 60.0
-# Between two canaries on one connection: less than the receiver, or what stands before it, keeps an idle one open.
+# Between two canaries on one connection: less than the receiver, or a proxy before it, keeps an idle one open.
 KEPT_S = 3.0
-# So a canary that came back is answered.
+# The answers to a canary that came back.
 TAKEN = range(200, 300)
 
-# Seconds between two: what is cut off for less loses no more notifications than chance may explain.
+# Seconds between two: a shorter cut loses no more notifications than chance may explain.
 HEARTBEAT_S = 1.0
 SOONEST_HEARTBEAT_S = 0.1
 # So many requests go out between two, where more go out in a second.
 REQUESTS_BETWEEN = 5.0
-# What is lost twice is sent again after 1 s and then after 2 s more; a canary that takes longer counts as lost.
+# TCP sends a lost packet again after 1 s, and then after 2 s more; a canary that takes longer counts as lost.
 LOST_AFTER_S = 3.0
 
 JSON: Headers = (("Content-Type", JSON_MEDIA_TYPE),)
 
 
 # Everything else would work, and every notification would seem to be missing.
-NOWHERE_TO_NOTIFY = PreflightCheck(
+NOWHERE_TO_NOTIFY = PreflightCheck.failed(
     "callback address",
-    ok=False,
-    detail="the callback receiver listens on any free port, which no gateway can have registered",
-    hint="give --callback-listen HOST:PORT, and register http://HOST:PORT/callbacks/<product> with the gateway",
+    "the callback receiver listens on any free port, which no gateway can have registered",
+    "give --callback-listen HOST:PORT, and register http://HOST:PORT/callbacks/<product> with the gateway",
 )
 
 
 def examine(settings: Settings, rig: Rig) -> Iterator[PreflightCheck]:
     """Check after check; the next one is made only if the one before it passed."""
-    canaries = Canaries.of(settings, rig)  # a proxy that cannot be spoken to is told before anything is sent
+    canaries = Canaries.of(settings, rig)  # an unusable proxy is an error before anything is sent
     for probe in reached(settings, rig.gateway, rig.intake.disown):
         yield probe
         if not probe.ok:
@@ -101,20 +100,14 @@ def examine(settings: Settings, rig: Rig) -> Iterator[PreflightCheck]:
         return
     with canaries.connection() as connection:
         for product in settings.products:
-            probe = _found_by_trying(settings, product, rig, connection)
+            # Another canary, where a network may have lost the first.
+            for _ in range(TRIES_OVER_NETWORK if settings.network_back else 1):
+                probe = _callback(product, rig, connection)
+                if probe.ok or not probe.may_be_chance:
+                    break
             yield probe
             if not probe.ok:
                 return
-
-
-def _found_by_trying(settings: Settings, product: str, rig: Rig, connection: Connection) -> PreflightCheck:
-    """A canary; another, where a network may have lost it. What is found to lead elsewhere is not tried again."""
-    probe = _callback(product, rig, connection)
-    for _ in range(TRIES_OVER_NETWORK - 1 if settings.network_back else 0):
-        if probe.ok or not probe.may_be_chance:
-            break
-        probe = _callback(product, rig, connection)
-    return probe
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,16 +138,16 @@ class Canaries:
 
 
 def send_canary(connection: Connection, url: str, token: str, tells: object) -> Response:
-    """Send one, and read its answer. Raises Unanswered, and SuiteError for what is no URL."""
+    """Send one, and read its answer. Raises Unanswered, and SuiteError for an invalid URL."""
     return connection.ask(
         Request("POST", url, (*JSON, (CANARY_HEADER, token)), json.dumps({"canary": tells}).encode())
     ).response
 
 
 def to_register(rig: Rig, products: Sequence[str], *, whole: bool = False) -> Mapping[str, str]:
-    """The callback URL of each product, as it has to stand on the dashboard.
+    """The callback URL of each product, as it is to be entered on the dashboard.
 
-    Values in the query may be secrets and are left out, unless `whole`; so is what has no name there.
+    Values in the query may be secrets and are left out, unless `whole`; so are parts without a name.
     """
     urls = {product: rig.callback_urls[product] for product in products}
     return urls if whole else {product: _without_values(url) for product, url in urls.items()}
@@ -169,7 +162,7 @@ def _without_values(url: str) -> str:
 def way_back(settings: Settings, rig: Rig) -> Iterator[tuple[str, PreflightCheck]]:
     """A few canaries to each callback path, none of which may be lost; beside each product the first that was.
 
-    Where one is lost, notifications that are missing may have been lost on the same way, and are held against nobody.
+    Where one is lost, missing notifications may have been lost on the same way, and do not count as failures.
     """
     with Canaries.of(settings, rig).connection() as connection:
         for product in settings.products:
@@ -182,16 +175,11 @@ def way_back(settings: Settings, rig: Rig) -> Iterator[tuple[str, PreflightCheck
             yield product, last
 
 
-@dataclass(frozen=True, slots=True)
-class Flown:
-    """So many went to the callback of a product after the run, and so many of them did not arrive."""
+def over_network(settings: Settings, rig: Rig, products: Sequence[str]) -> Iterator[tuple[str, tuple[int, int]]]:
+    """Send many canaries to the callback path of each product; yields how many were sent, and how many got lost.
 
-    sent: int
-    lost: int
-
-
-def over_network(settings: Settings, rig: Rig, products: Sequence[str]) -> Iterator[tuple[str, Flown]]:
-    """Many canaries to the callback paths of these products, each on a connection of its own: how many get lost."""
+    Each goes on a connection of its own, after the run.
+    """
     deadline = time.monotonic() + CANARIES_WITHIN_S
     canaries = Canaries.of(settings, rig)
     with ThreadPoolExecutor(CANARIES_AT_ONCE) as workers:
@@ -201,7 +189,7 @@ def over_network(settings: Settings, rig: Rig, products: Sequence[str]) -> Itera
             def flown(token: str, url: str = rig.callback_urls[product]) -> str | None:
                 if time.monotonic() > deadline:
                     return None
-                # What got no answer may have arrived all the same.
+                # A canary without an answer may have arrived all the same.
                 with suppress(Unanswered), canaries.connection(keep=False) as connection:
                     send_canary(connection, url, token, tells=True)
                 return token
@@ -210,7 +198,7 @@ def over_network(settings: Settings, rig: Rig, products: Sequence[str]) -> Itera
             until = time.monotonic() + CANARY_TIMEOUT_S
             arrived = [rig.intake.canary(token, max(0.0, until - time.monotonic())) for token in sent]
             callback = rig.paths.callback_of(product)
-            yield product, Flown(len(sent), sum(found is None or found[0] != callback for found in arrived))
+            yield product, (len(sent), sum(found is None or found[0] != callback for found in arrived))
 
 
 def _callback(product: str, rig: Rig, connection: Connection) -> PreflightCheck:
@@ -220,8 +208,8 @@ def _callback(product: str, rig: Rig, connection: Connection) -> PreflightCheck:
     token = rig.intake.new_canary()
     forwarded = f"the suite listens on {rig.receiver.address}; does the tunnel or proxy forward to it?"
 
-    def failed(told: str, hint: str, *, may_be_chance: bool = False) -> PreflightCheck:
-        detail = f"callback URL {shown} {told}"
+    def failed(problem: str, hint: str, *, may_be_chance: bool = False) -> PreflightCheck:
+        detail = f"callback URL {shown} {problem}"
         return PreflightCheck(name, ok=False, detail=detail, hint=hint, may_be_chance=may_be_chance)
 
     try:
@@ -233,8 +221,8 @@ def _callback(product: str, rig: Rig, connection: Connection) -> PreflightCheck:
     if arrived is None:
         reasons = ", ".join(rig.intake.unread)
         nothing = f"nothing arrived that could be read: {reasons}" if reasons else "nothing arrived"
-        told = f"does not lead back here: it answered {answer.status}, and {nothing}"
-        return failed(told, forwarded, may_be_chance=answer.status in ANSWERED_BETWEEN)
+        problem = f"does not lead back here: it answered {answer.status}, and {nothing}"
+        return failed(problem, forwarded, may_be_chance=answer.status in ANSWERED_BETWEEN)
     found, target = arrived
     if found != rig.paths.callback_of(product):
         hint = "the path must be kept on its way, /callbacks/<product> at its end"
@@ -246,7 +234,7 @@ def _callback(product: str, rig: Rig, connection: Connection) -> PreflightCheck:
 
 
 def _changed(target: str, registered: str) -> str | None:
-    """In words, what became of the target on its way; None if it still names the same, as NTF-18 has it."""
+    """How the target changed on its way, in words; None if it still names the same, as NTF-18 has it."""
     path, _, query = normalized(target).partition("?")
     registered_path, _, registered_query = normalized(registered).partition("?")
     if path != registered_path:
@@ -267,16 +255,22 @@ def watched(settings: Settings, rig: Rig, journal: Journal, ledger: Ledger) -> I
         yield
         return
     heartbeat = _Heartbeat(settings, rig, journal, ledger)
-    heartbeat.start()
+    thread = threading.Thread(target=heartbeat.beat, name="heartbeat", daemon=True)
+    thread.start()
     try:
         yield
     finally:
-        heartbeat.stop()
-    heartbeat.check()
+        heartbeat.over.set()
+        thread.join()  # within LOST_AFTER_S or twice that
+    if heartbeat.error is not None:
+        raise SuiteError(f"the way back could not be watched: {heartbeat.error!r}") from heartbeat.error
 
 
 class _Heartbeat:
-    """One thread, one canary at a time, to one product after the other: all their callbacks are at one address."""
+    """One thread, one canary at a time, to one product after the other: all their callbacks are at one address.
+
+    It goes on until it is `over`, or an `error` ends it.
+    """
 
     def __init__(self, settings: Settings, rig: Rig, journal: Journal, ledger: Ledger) -> None:
         self._settings, self._rig, self._journal, self._ledger = settings, rig, journal, ledger
@@ -284,38 +278,25 @@ class _Heartbeat:
         self._pause_s = (
             SOONEST_HEARTBEAT_S if rate is None else min(HEARTBEAT_S, max(SOONEST_HEARTBEAT_S, REQUESTS_BETWEEN / rate))
         )
-        self._over = threading.Event()
         self._owed = 0
-        self._error: Exception | None = None
-        self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
+        self.over = threading.Event()
+        self.error: Exception | None = None
 
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Returns when nothing more is sent or noted, within LOST_AFTER_S or twice that."""
-        self._over.set()
-        self._thread.join()
-
-    def check(self) -> None:
-        """SuiteError if it stopped by itself."""
-        if self._error is not None:
-            raise SuiteError(f"the way back could not be watched: {self._error!r}") from self._error
-
-    def _beat(self) -> None:
+    def beat(self) -> None:
+        """Send canaries while something is owed."""
         try:
             with Canaries.of(self._settings, self._rig).connection(LOST_AFTER_S) as connection:
                 for product in cycle(self._settings.products):
                     while not self._is_owed():
-                        if self._over.wait(self._pause_s):
+                        if self.over.wait(self._pause_s):
                             return
                     self._send(connection, product)
-                    if self._over.wait(self._pause_s):
+                    if self.over.wait(self._pause_s):
                         return
         except ConformanceError:
-            pass  # the journal cannot be written any more, as everybody else is told
-        except Exception as error:  # noqa: BLE001 - told by `check`
-            self._error = error
+            pass  # the journal cannot be written any more, which ends the run as well
+        except Exception as error:  # noqa: BLE001 - raised by `watched`
+            self.error = error
 
     def _is_owed(self) -> bool:
         """Whether something is awaited, or was since it was last asked."""
@@ -352,7 +333,7 @@ def sample_record(contract: Contract) -> Record:
     case = Case(case_id, command.name, Kind.VALID, "sample", case_id, request)
     response = Response(contract.answer.success, JSON, sample("response.success"))
     exchange = Exchange(1, case.id, 1, request, 1.0, 1.0, response, None, 1.1)
-    told = Request(contract.notification.method, target, JSON, sample(command.notification_schema))
+    notification = Request(contract.notification.method, target, JSON, sample(command.notification_schema))
     settings: dict[str, Any] = {
         "commands": [command.name],
         "notify_within_s": 1.0,
@@ -361,7 +342,7 @@ def sample_record(contract: Contract) -> Record:
         "loopback": True,
     }
     settled = Note(1, "settled", {"at": 3.0}, 3.0, 3.0)
-    return Record(settings, (case,), (exchange,), (Notification(1, product, told, 1.2, 1.2),), (settled,))
+    return Record(settings, (case,), (exchange,), (Notification(1, product, notification, 1.2, 1.2),), (settled,))
 
 
 def check_samples(contract: Contract) -> int:

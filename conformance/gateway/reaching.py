@@ -1,11 +1,10 @@
-"""Is it the gateway that answers? Asked before anything is judged, so that no server is blamed for not being one.
+"""Checks whether the gateway answers, before anything is judged, so that another server is not blamed in its place.
 
-The command that tells about the account is asked for first, and where it is answered as it should be nothing else is.
-A gateway may be at fault there and right elsewhere, and then it has to be judged. So the set-up is wrong only where the
-commands are answered no better than a path that is none of them: with one redirect, one page, one error. To see that,
-each of them is sent a body that the probes of the contract say is refused, and that reaches nobody if it is not. So is
-the first command of a contract that has none about the account; where no probe has such a body, a path that is no
-command is asked for instead.
+The account command goes first, and if its answer is right nothing else is sent. A gateway may be at fault there and
+right elsewhere, and then it has to be judged. So the set-up is wrong only where all commands are answered like an
+unknown path: with one redirect, one page, one error. To see that, each of them is sent a body that the probes of the
+contract say is refused, and that reaches nobody if it is accepted. So is the first command of a contract without an
+account command; where no probe has such a body, the request goes to an unknown path instead.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 from urllib.parse import urljoin, urlsplit
 
 from conformance.contract.command import Command
@@ -40,7 +39,7 @@ TRIES_OVER_NETWORK = 5
 # A certificate that runs out sooner is about to stop a nightly run.
 FEW_DAYS = 14
 SECONDS_OF_A_DAY = 86_400
-# Answers carry whole seconds, and take a while; what differs more is a clock that nobody sets.
+# Answers carry whole seconds, and take a while; a larger difference is that of a clock that nobody sets.
 CLOCKS_DIFFER_S = 60.0
 
 # A gateway that asks for a wait of no time at all is not asked again at once.
@@ -51,7 +50,7 @@ ASKED_TO_WAIT = "asked to wait"
 
 BAD_REQUEST, FORBIDDEN, NOT_FOUND = 400, 403, 404
 REDIRECTS, ERRORS, SERVER_ERRORS = range(300, 400), range(400, 600), range(500, 1000)
-# What may stand at the end of a URL in its place.
+# Ends of a URL in the place of the base path.
 _OTHER_BASE = re.compile(r"(?<!/)(/api)?(/v\d+)?$")
 # Of the three members of an envelope one may be missing by a fault; one alone is also in the errors of other programs,
 # such as the request_id of an API proxy.
@@ -59,18 +58,18 @@ MEMBERS_OF_AN_ENVELOPE = 2
 # Characters of a page's title or of an address that are shown.
 SHOWN = 80
 _TITLE = re.compile(rb"<title[^>]*>(.*?)</title", re.IGNORECASE | re.DOTALL)
-# As OpenSSL calls a certificate that nobody who is trusted has signed, or that is another host's.
+# OpenSSL's words for a certificate without a trusted signature, or of another host.
 UNTRUSTED = "certificate verify failed"
 OWN_AUTHORITY = "if an authority of your own has signed its certificate, name a file with that one's in --ca-file"
-# What h11 says of an answer that begins with a byte below the letters, as an alert of TLS does.
+# h11's words for an answer that begins with a byte below the letters, as an alert of TLS does.
 _BINARY = "illegal request line"
 
 
 @dataclass(frozen=True, slots=True)
 class PreflightCheck:
-    """One thing that must work. `target`: for a canary, path and query at which it arrived.
+    """One check of the set-up. `target`: for a canary, path and query at which it arrived.
 
-    `warning`: it works, and yet a person should look at it. `may_be_chance`: what failed may go well the next time.
+    `warning`: it passed, and yet a person should look at it. `may_be_chance`: it may pass the next time.
     """
 
     name: str
@@ -80,6 +79,16 @@ class PreflightCheck:
     target: str | None = None
     warning: bool = False
     may_be_chance: bool = False
+
+    @classmethod
+    def failed(cls, name: str, detail: str, hint: str | None) -> Self:
+        """A check that ends the preflight."""
+        return cls(name, ok=False, detail=detail, hint=hint)
+
+    @classmethod
+    def warned(cls, name: str, detail: str) -> Self:
+        """A check that passed with a warning."""
+        return cls(name, ok=True, detail=detail, warning=True)
 
 
 def reached(
@@ -96,27 +105,23 @@ def reached(
     except Unanswered as unanswered:
         yield _unanswered(asking, unanswered)
     except SuiteError as error:  # such as a host name that is none
-        yield PreflightCheck(
-            "gateway reachable",
-            ok=False,
-            detail=f"gateway {gateway} cannot be asked: {error.message}",
-            hint="is the URL right?",
-        )
+        detail = f"gateway {gateway} cannot be asked: {error.message}"
+        yield PreflightCheck.failed("gateway reachable", detail, "is the URL right?")
 
 
 def _reached(settings: Settings, asking: _Asking) -> Iterator[PreflightCheck]:
     first = asking.answered(asking.first)
     waited = 0.0
-    while (asked := _told_to_wait(first.response)) is not None:
+    while (asked := _asked_to_wait(first.response)) is not None:
         if asked > LONGEST_WAIT_S:
             failure = asked_to_stay_away(first.response.status, asked)
-            yield PreflightCheck("gateway reachable", ok=False, detail=failure.message, hint=failure.hint)
+            yield PreflightCheck.failed("gateway reachable", failure.message, failure.hint)
             return
         if waited + asked > LONGEST_WAIT_S:
             break
         if not waited:  # it may ask so once a second
-            told = f"{asking.gateway} answered {first.response.status}, and asks to wait for {in_words(asked)}"
-            yield PreflightCheck(ASKED_TO_WAIT, ok=True, detail=told, warning=True)
+            detail = f"{asking.gateway} answered {first.response.status}, and asks to wait for {in_words(asked)}"
+            yield PreflightCheck.warned(ASKED_TO_WAIT, detail)
         pause = max(asked, SHORTEST_WAIT_S)
         time.sleep(pause)  # the gateway has asked for just this
         waited += pause
@@ -128,12 +133,8 @@ def _reached(settings: Settings, asking: _Asking) -> Iterator[PreflightCheck]:
     reading = asking.reading
     if reading.status(answer) == UNAUTHORIZED:
         beside = "" if reading.in_envelope(answer) else f" ({reading.described(answer)})"
-        yield PreflightCheck(
-            "credential accepted",
-            ok=False,
-            detail=f"gateway {asking.gateway} refused the credential with 401{beside}",
-            hint="check --consumer-key and --consumer-secret",
-        )
+        detail = f"gateway {asking.gateway} refused the credential with 401{beside}"
+        yield PreflightCheck.failed("credential accepted", detail, "check --consumer-key and --consumer-secret")
         return
     if wanting := list(reading.wanting(answer)):
         obstacle = _elsewhere(asking, answer) if answer.status != TOO_MANY_REQUESTS else None
@@ -141,23 +142,19 @@ def _reached(settings: Settings, asking: _Asking) -> Iterator[PreflightCheck]:
             yield obstacle
             return
         detail = f"{asking.first.name} is answered {answer.status} {', '.join(wanting)}"
-        yield PreflightCheck(asking.first.name, ok=True, detail=detail, warning=True)
+        yield PreflightCheck.warned(asking.first.name, detail)
     yield PreflightCheck("credential accepted", ok=True, detail=f"consumer key {settings.consumer_key}")
 
 
 def _unanswered(asking: _Asking, unanswered: Unanswered) -> PreflightCheck:
-    """What it means that the first command has no answer: no gateway, or one that fails in that alone."""
+    """The check of a first command without an answer: there is no gateway, or one that fails in that alone."""
     other = next((command for command in asking.commands if command is not asking.first), None)
     with suppress(Unanswered), asking.connection:
         if other and not unanswered.never_left and asking.reading.in_envelope(asking.answered(other).response):
             detail = f"{asking.first.name} is not answered: {unanswered}"
-            return PreflightCheck(asking.first.name, ok=True, detail=detail, warning=True)
-    return PreflightCheck(
-        "gateway reachable",
-        ok=False,
-        detail=f"gateway {asking.gateway} cannot be reached: {unanswered}",
-        hint=_why_unreachable(asking.gateway, str(unanswered)),
-    )
+            return PreflightCheck.warned(asking.first.name, detail)
+    detail = f"gateway {asking.gateway} cannot be reached: {unanswered}"
+    return PreflightCheck.failed("gateway reachable", detail, _why_unreachable(asking.gateway, str(unanswered)))
 
 
 class _Asking:
@@ -177,7 +174,7 @@ class _Asking:
         self._tries = TRIES_OVER_NETWORK if settings.network_there else 1
         self._on_id = on_id
         self._refused = _refused_body(contract)
-        # A path that no gateway can have.
+        # An unknown path, whatever the gateway.
         self._nonsense = f"no-such-command-{secrets.token_hex(4)}"
 
     def others(self) -> tuple[list[Response], dict[str, Response]]:
@@ -187,12 +184,12 @@ class _Asking:
         return [self.answered(command).response for command in self.commands], nonsense
 
     def answered(self, command: Command) -> HttpAnswer:
-        """The answer to a command that is asked for nothing, and the certificate of who gave it."""
+        """The answer to a command without a payload, and the certificate of the server."""
         asked_for = self._nonsense if self._refused is None and command.method != "GET" else command.name
         return self._got(command.method, asked_for)
 
     def _got(self, method: str, path: str) -> HttpAnswer:
-        """The answer. It may be sent twice, for nothing can come of it: neither a number nor an amount is named."""
+        """The answer. The request may go out twice: it names neither a phone number nor an amount."""
         body = b"" if method == "GET" else self._refused or b""
         answer = self._tried(Request(method, f"{self.gateway.rstrip('/')}/{path}", self._headers, body))
         given = self.reading.members(answer.response).get(self.reading.contract.answer.id)
@@ -221,13 +218,13 @@ def _refused_body(contract: Contract) -> bytes | None:
     return next((text.encode() for text in texts if text.strip() and not any(map(str.isdigit, text))), None)
 
 
-# --- What the answers tell
+# --- Answers
 
 
-def _told_to_wait(answer: Response) -> float | None:
+def _asked_to_wait(answer: Response) -> float | None:
     """The seconds after which the gateway says that it would answer; None if it does not."""
-    told = answer.status in (TOO_MANY_REQUESTS, UNAVAILABLE)
-    return retry_after_s(answer.headers, time.time()) if told else None
+    asks = answer.status in (TOO_MANY_REQUESTS, UNAVAILABLE)
+    return retry_after_s(answer.headers, time.time()) if asks else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,17 +234,17 @@ class _AnswerReader:
     contract: Contract
 
     def members(self, answer: Response) -> Mapping[str, Any]:
-        """Those of the body; none of what is no object."""
-        # Also of a body that is declared in a wrong coding: who wrote it is told by it all the same.
+        """Those of the body; none if it is not an object."""
+        # Also of a body that is declared in a wrong coding: it shows who wrote it all the same.
         return Content.with_repeats(answer.body).members or {}
 
     def in_envelope(self, answer: Response) -> bool:
-        """Whether it looks like an answer of such a gateway, be it whole or not."""
+        """Whether it looks like an answer of such a gateway, complete or not."""
         roles, members = self.contract.answer, self.members(answer)
         return sum(name in members for name in (roles.code, roles.reason, roles.id)) >= MEMBERS_OF_AN_ENVELOPE
 
     def status(self, answer: Response) -> int | float:
-        """What the answer says of the request: its code, or else its HTTP status."""
+        """The code of the answer, or else its HTTP status."""
         code = self.members(answer).get(self.contract.answer.code)
         return code if isinstance(code, int | float) and is_number(code) else answer.status
 
@@ -256,7 +253,7 @@ class _AnswerReader:
         return self.in_envelope(answer) and self.status(answer) == self.contract.answer.success
 
     def wanting(self, answer: Response) -> Iterator[str]:
-        """In words, what keeps an answer from being the one that the first command has."""
+        """The faults of an answer to the first command, in words."""
         roles, account, members = self.contract.answer, self.contract.account, self.members(answer)
         if not members or answer.undecodable is not None:
             yield f"with {self.described(answer)}"
@@ -277,14 +274,14 @@ class _AnswerReader:
             yield f"without {_a(outer)}"
 
     def described(self, answer: Response) -> str:
-        """An answer in few words: what it is, and for a page what it is called."""
+        """An answer in few words; for a page its title."""
         if answer.undecodable is not None:
             return f"a body that cannot be read: {answer.undecodable}"
         if not answer.body.strip():
             return "no body"
         if self.in_envelope(answer):
-            said = self.members(answer).get(self.contract.answer.reason)
-            return f"JSON: {_short(said)}" if isinstance(said, str) and said.strip() else "JSON"
+            reason = self.members(answer).get(self.contract.answer.reason)
+            return f"JSON: {_short(reason)}" if isinstance(reason, str) and reason.strip() else "JSON"
         title = _TITLE.search(answer.body)
         if title is not None:
             return f"a page: {_short(title[1].decode(errors='replace'))}"
@@ -299,7 +296,7 @@ def _a(name: str) -> str:
 
 
 def _elsewhere(asking: _Asking, answer: Response) -> PreflightCheck | None:
-    """What shows that it is no such gateway, or one that does nothing; None if it has to be judged."""
+    """The failed check if it is another server, or a gateway that does nothing; None if it has to be judged."""
     reading, success = asking.reading, asking.reading.contract.answer.success
     if reading.accepts(answer):
         return None
@@ -316,22 +313,18 @@ def _elsewhere(asking: _Asking, answer: Response) -> PreflightCheck | None:
     asked = ((asking.first, answer), *zip(asking.commands, commands, strict=True))
     # The same, as far as one can tell without comparing texts.
     as_nonsense = all(
-        (each.status, reading.in_envelope(each)) == (other.status, reading.in_envelope(other))
+        each.status == nonsense[command.method].status
+        and reading.in_envelope(each) == reading.in_envelope(nonsense[command.method])
         for command, each in asked
-        for other in (nonsense[command.method],)
     )
     if not as_nonsense and (len(kinds) > 1 or kinds == {None}):
         return None
-    return PreflightCheck(
-        "the gateway answers",
-        ok=False,
-        detail=f"gateway {asking.gateway} answers every request with {_named(asking, answer, commands)}",
-        hint=_hint(asking, answer),
-    )
+    detail = f"gateway {asking.gateway} answers every request with {_named(asking, answer, commands)}"
+    return PreflightCheck.failed("the gateway answers", detail, _hint(asking, answer))
 
 
 def _kind(answer: Response) -> str | None:
-    """Of what kind an answer is that no command can be told by; None for any other."""
+    """The kind of an answer that is the same for all commands; None for any other."""
     kinds = {"redirect": REDIRECTS, "server error": SERVER_ERRORS, "not found": (NOT_FOUND,)}
     return next((kind for kind, statuses in kinds.items() if answer.status in statuses), None)
 
@@ -352,7 +345,7 @@ def _short(text: str) -> str:
 
 
 def _leads_to(asking: _Asking, answer: Response) -> str | None:
-    """Where a redirect leads, without what may be secret in it; None if there is none."""
+    """The target of a redirect, without its possible secrets; None without one."""
     location = header(answer.headers, "Location")
     if not location or answer.status not in REDIRECTS:
         return None
@@ -381,7 +374,7 @@ def _hint(asking: _Asking, answer: Response) -> str:
 
 
 def _hint_at_target(asking: _Asking, answer: Response) -> str | None:
-    """What a redirect to the same command elsewhere tells; None for any other answer."""
+    """The hint for a redirect to the same command elsewhere; None for any other answer."""
     target, command = _leads_to(asking, answer), asking.first.name
     if target is None:
         return None
@@ -401,7 +394,7 @@ def _why_unreachable(gateway: str, why: str) -> str:
 
 
 def _lasting(certificate: Certificate | None) -> Iterator[PreflightCheck]:
-    """How long the gateway's certificate is good for; nothing for one that is reached without TLS."""
+    """The check of how long the gateway's certificate is good for; nothing without TLS."""
     if certificate is None:
         return
     try:
@@ -409,22 +402,14 @@ def _lasting(certificate: Certificate | None) -> Iterator[PreflightCheck]:
     except (ValueError, KeyError, OverflowError):
         return
     days = int((until - time.time()) // SECONDS_OF_A_DAY)
-    yield PreflightCheck(
-        "certificate",
-        ok=True,
-        detail=f"{certificate.tls_version}, its certificate is good for {days} days",
-        warning=days < FEW_DAYS,
-    )
+    detail = f"{certificate.tls_version}, its certificate is good for {days} days"
+    yield PreflightCheck("certificate", ok=True, detail=detail, warning=days < FEW_DAYS)
 
 
 def clock(answer: Response, now: float) -> Iterator[PreflightCheck]:
-    """Whether both clocks agree: times in the journal are compared with what the gateway's people see in their logs."""
+    """Whether both clocks agree: people compare times in the journal with the logs of the gateway."""
     theirs = timestamp_of(header(answer.headers, "Date") or "")
     if theirs is not None and abs(theirs - now) > CLOCKS_DIFFER_S:
         ahead = "ahead of" if theirs > now else "behind"
-        yield PreflightCheck(
-            "clock",
-            ok=True,
-            detail=f"the gateway's clock is {abs(theirs - now):.0f} s {ahead} this machine's",
-            warning=True,
-        )
+        detail = f"the gateway's clock is {abs(theirs - now):.0f} s {ahead} this machine's"
+        yield PreflightCheck.warned("clock", detail)

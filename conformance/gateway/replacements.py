@@ -1,16 +1,16 @@
 """Cases whose answers got lost on a network are replaced: others, with other payloads, show the same.
 
 A request without an answer may have been carried out, so its bytes are never sent again: where they ask for money, it
-might be paid twice, and where they ask for something forbidden, a gateway might take the second for a repeat. What goes
-out instead is of the same purpose, with a payload that no other request of the run has, as a case of its own: it counts
-against every limit, and so does the one that was lost.
+might be paid twice, and where they ask for something forbidden, a gateway might take the second for a repeat. Its
+replacement has the same purpose, and a payload that no other request of the run has. It is a case of its own, and
+counts against every limit beside the lost one.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from conformance.contract.command import Key
 from conformance.contract.contract import Contract
@@ -23,10 +23,10 @@ from conformance.gateway.settings import Settings
 from conformance.judging.evidence import BALANCE
 from conformance.model.traffic import Case, Kind
 
-# So often what got lost is planned anew. With one request in ten lost, what needs three answers (a twin, what it builds
-# on, its own) fails in one round out of four, and in all of them, the first among them, once in 2,500 times.
+# So often lost cases are planned anew. With one request in ten lost, a case that needs three answers (its twin's, an
+# earlier one's, its own) fails in one round out of four, and in all of them, the first among them, once in 2,500 times.
 ROUNDS = 5
-# Where more than this share of a round got lost, it is no network that now and then loses something.
+# Where more than this share of a round got lost, the network does not just lose something now and then.
 MOST_LOST = 0.5
 # The kind of the note that tells which cases are replaced.
 PLANNED_ANEW = "planned-anew"
@@ -35,7 +35,7 @@ PLANNED_ANEW = "planned-anew"
 def send_replacements(
     campaign: Campaign, groups: Sequence[Group], replaced: Collection[str] = (), rounds: int = 0
 ) -> None:
-    """Have other cases show what those would have shown that have no answer and were cut off, or lost by the network.
+    """Send other cases instead of those without an answer that were cut off, or lost by the network.
 
     `groups`: all that was planned so far, in so many `rounds` beside the first; those `replaced` are so already.
     """
@@ -47,11 +47,11 @@ def send_replacements(
             return
         plan = Plan.of(_otherwise(settings, number), campaign.rig.gateway, windows_of(settings.contract, sent))
         answered = {case.id for case in sent} - hearing.unanswered
-        new = Replacements.of(lost, plan, f"anew-{number}", sent, answered)
+        new = Replacements(lost, plan, f"anew-{number}", sent, answered)
         if not new.cases:
             return
         journal.plan(new.cases)
-        journal.note(PLANNED_ANEW, {"stands_for": dict(new.stands_for)})
+        journal.note(PLANNED_ANEW, {"stands_for": new.stands_for})
         journal.flush()
         campaign.send(new.alone, new.groups)
         sent += new.cases
@@ -67,7 +67,7 @@ def _otherwise(settings: Settings, number: int) -> Settings:
     return replace(settings, seed=seed, phone_numbers=numbers[start:] + numbers[:start], corpus=None)
 
 
-# --- What is lost
+# --- Lost cases
 
 
 def lost_of(groups: Iterable[Group], unanswered: Collection[str]) -> list[Case]:
@@ -77,7 +77,7 @@ def lost_of(groups: Iterable[Group], unanswered: Collection[str]) -> list[Case]:
         broken = False
         for case in group:
             rests_on = {case.twin, case.earlier} & {*found, *unanswered} if builds_on_its_group(case) else ()
-            # Each before it matters: for what was there at the same moment, and for what may have been spent since.
+            # Each before it matters: it was there at the same moment, or may have spent something since.
             needs_all = case.kind is Kind.BURST or case.aspect == BALANCE
             if case.id in unanswered or rests_on or (broken and needs_all):
                 found[case.id] = case
@@ -91,84 +91,70 @@ def builds_on_its_group(case: Case) -> bool:
 
 
 def windows_of(contract: Contract, cases: Iterable[Case]) -> frozenset[Key]:
-    """What was sent, as far as similar requests are refused within a window of it."""
+    """The keys of the cases for which similar requests are refused within a window."""
     return frozenset(key for case in cases if (key := _windowed(contract, case)) is not None)
 
 
 def _windowed(contract: Contract, case: Case) -> Key | None:
-    """What makes a similar request refused within the window of this one; None if there is none."""
+    """The key by which a similar request is refused within the window of this one; None without a window."""
     command = contract.commands.get(case.command or "")
     return None if command is None or command.window is None else command.window.key(asked(case).members)
 
 
-# --- What replaces it
+# --- Their replacements
 
 
-@dataclass(frozen=True, slots=True)
 class Replacements:
     """The groups to send, first those that are sent `alone`; `stands_for`: the id of each case → that of the lost one.
 
     A case that is there only because another builds on it stands for none.
     """
 
-    groups: tuple[Group, ...]
-    alone: tuple[Group, ...]
-    stands_for: Mapping[str, str]
-
-    @classmethod
-    def of(
-        cls, lost: Sequence[Case], plan: Plan, label: str, sent: Iterable[Case], answered: Collection[str]
-    ) -> Replacements:
-        """Replacements of what got lost, out of a `plan` with a seed of its own.
+    def __init__(
+        self, lost: Sequence[Case], plan: Plan, label: str, sent: Iterable[Case], answered: Collection[str]
+    ) -> None:
+        """Take replacements of lost cases out of a `plan` with a seed of its own.
 
         `label` makes their ids new ones. `sent`: all that was planned so far, whose payloads a window might confuse
-        with theirs. `answered`: the ids of the cases that have an answer, beside which others may stand. What has no
-        like in the plan, and what came from a case file, is not replaced.
+        with theirs. `answered`: the ids of the cases that have an answer, beside which others may stand. A case without
+        a like in the plan, or from a case file, is not replaced.
         """
-        return _Replacing(plan, label, sent, answered).made(lost)
+        self._label = label
+        self._contract = plan.contract
+        groups = (*plan.groups, *plan.last)
+        self._group_of = {case.id: group for group in (*plan.alone, *groups) for case in group}
+        before = {case.id: case for case in sent}
+        self._taken = windows_of(plan.contract, before.values())
+        self._bodies = {case.request.body for case in before.values()}
+        like: dict[tuple[object, ...], list[Case]] = defaultdict(list)
+        for case in reversed(plan.cases):
+            if not case.id.startswith(FROM_FILES):
+                like[_purpose(case)].append(case)
+        self.stands_for: dict[str, str] = {}
+        needed: dict[str, Case] = {}
+        for case in lost:
+            if not like[_purpose(case)]:
+                continue
+            chosen = like[_purpose(case)].pop()
+            wanted = [each for each in self._with_all_before(chosen) if each.id not in needed]
+            if not any(self._meets_a_sent_one(each) for each in wanted):
+                needed.update((each.id, each) for each in wanted)
+                self.stands_for[self._renamed(chosen.id)] = case.id
+        # Also the positive twins that are not there yet, and were not answered in the first place.
+        twins = {name for name in answered if name in before and before[name].kind is Kind.VALID}
+        by_id = {case.id: case for case in plan.cases}
+        missing = dict.fromkeys(case.twin for case in needed.values() if case.twin is not None)
+        needed |= {name: by_id[name] for name in missing if name not in needed and name not in twins}
+        self.groups = tuple(self._needed_of(groups, needed))
+        self.alone = tuple(self._needed_of(plan.alone, needed))
 
     @property
     def cases(self) -> tuple[Case, ...]:
         """All of them, in the order of their sending."""
         return tuple(case for group in (*self.alone, *self.groups) for case in group)
 
-
-class _Replacing:
-    def __init__(self, plan: Plan, label: str, sent: Iterable[Case], answered: Collection[str]) -> None:
-        self._label = label
-        self._contract = plan.contract
-        self._alone = plan.alone
-        self._groups = (*plan.groups, *plan.last)
-        self._group_of = {case.id: group for group in (*self._alone, *self._groups) for case in group}
-        self._by_id = {case.id: case for case in plan.cases}
-        before = {case.id: case for case in sent}
-        self._taken = windows_of(plan.contract, before.values())
-        self._bodies = {case.request.body for case in before.values()}
-        self._twins = {name for name in answered if name in before and before[name].kind is Kind.VALID}
-        self._like: dict[tuple[object, ...], list[Case]] = defaultdict(list)
-        for case in reversed(plan.cases):
-            if not case.id.startswith(FROM_FILES):
-                self._like[_purpose(case)].append(case)
-
-    def made(self, lost: Sequence[Case]) -> Replacements:
-        stands_for: dict[str, str] = {}
-        needed: dict[str, Case] = {}
-        for case in lost:
-            like = self._like[_purpose(case)]
-            if not like:
-                continue
-            chosen = like.pop()
-            wanted = [each for each in self._with_all_before(chosen) if each.id not in needed]
-            if not any(self._meets_what_was_sent(each) for each in wanted):
-                needed.update((each.id, each) for each in wanted)
-                stands_for[self._renamed(chosen.id)] = case.id
-        # The positive twins that are not there yet, and were not answered in the first place.
-        twins = dict.fromkeys(case.twin for case in needed.values() if case.twin is not None)
-        needed |= {name: self._by_id[name] for name in twins if name not in needed and name not in self._twins}
-        return Replacements(tuple(self._kept(self._groups, needed)), tuple(self._kept(self._alone, needed)), stands_for)
-
     def _with_all_before(self, case: Case) -> Iterator[Case]:
-        """The case after what it builds on: of a burst all, of what depends on its group all that goes before."""
+        """The case after those that it builds on: all of its burst, or all that go before it in its group."""
         if not builds_on_its_group(case):
             yield case
             return
@@ -177,16 +163,16 @@ class _Replacing:
             if each.id == case.id and case.kind is not Kind.BURST:
                 return
 
-    def _meets_what_was_sent(self, case: Case) -> bool:
+    def _meets_a_sent_one(self, case: Case) -> bool:
         """Whether a gateway might lawfully refuse it as similar to an earlier one, or pay the same once more for it."""
         key = _windowed(self._contract, case)
         same = case.request.body in self._bodies and _asks_for_money(self._contract, case)
         return same or (key is not None and key in self._taken)
 
-    def _kept(self, groups: Iterable[Group], needed: Collection[str]) -> Iterator[Group]:
-        """The cases that are needed, under new names; one whose twin is not stands beside that of the first plan."""
+    def _needed_of(self, groups: Iterable[Group], needed: Collection[str]) -> Iterator[Group]:
+        """The needed cases, under new names; one whose twin is not needed keeps that of the first plan."""
         for group in groups:
-            kept = [
+            cases = [
                 replace(
                     case,
                     id=self._renamed(case.id),
@@ -196,8 +182,8 @@ class _Replacing:
                 for case in group
                 if case.id in needed
             ]
-            if kept:
-                yield in_order(*kept)
+            if cases:
+                yield in_order(*cases)
 
     def _renamed(self, case_id: str | None) -> str:
         return f"{self._label}/{case_id}"

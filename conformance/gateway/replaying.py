@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,14 +25,17 @@ from conformance.judging.judgement import (
     SubjectCheck,
 )
 from conformance.judging.reading import Answer
-from conformance.judging.summaries import ABSENT, Notice, ResponseSummary
+from conformance.judging.summaries import ABSENT, ResponseSummary
 from conformance.judging.verdicts import RequirementVerdict, judge_as
 from conformance.model.traffic import Case, Kind
 from conformance.model.untrusted import json_object
 
+# Kinds of cases that have to be accepted.
+LAWFUL = frozenset({Kind.VALID, Kind.HEADERS, Kind.REPEAT, Kind.BURST})
+
 
 def history(record: Record, case: Case) -> tuple[Case, ...]:
-    """The cases to send, in the order of the plan; `case` is the last that matters, and the last of them."""
+    """The case with those that have to go before it for it to mean the same, in the order of the plan."""
     by_id = {each.id: each for each in record.cases}
     needed: set[str] = set()
     asked = [case]
@@ -57,33 +60,25 @@ def _before_in_group(record: Record, case: Case) -> Iterator[Case]:
 def judged_alone(
     contract: Contract, record: Record, case_id: str, window: WindowExcuse | None = None
 ) -> tuple[RequirementVerdict, ...]:
-    """The verdicts that one case of a record has a part in; its answer is compared with the others all the same.
+    """The verdicts to which one case of a record contributes; its answer is compared with the others all the same.
 
-    With a `window`, a refusal of what should be accepted is a precondition that is not met, no failure.
+    With a `window`, the refusal of a request that should be accepted is an unmet precondition, not a failure.
     """
     checks = {id_: _about(case_id, check) for id_, check in checks_of(contract).items()}
-    scope = whole if is_follow_up(case_id) else run_proper
+    scope = (lambda whole, _: whole) if is_follow_up(case_id) else run_proper
     if window is not None:
         checks |= {id_: _excused(checks[id_], window) for id_ in checks if asks_for_acceptance(contract.catalogue[id_])}
     judged = judge_as(GatewayFace(lambda _: checks, scope), record, contract=contract)
     return tuple(v for v in judged.verdicts if v.observations or v.unobserved)
 
 
-def whole(record: Record, _: Contract) -> Record:
-    """All of a record, with what was sent after the run to look into its failures."""
-    return record
-
-
 def _about(case_id: str, check: Check) -> Check:
-    """What a check says of one case."""
+    """The check of one case alone."""
     if isinstance(check, AnswerCheck):
         return AnswerCheck((lambda answer: answer.case_id == case_id, *check.conditions), check.rule_under)
     if isinstance(check, NoticeCheck):
-
-        def of_case(notice: Notice) -> bool:
-            return notice.answer is not None and notice.answer.case_id == case_id
-
-        return NoticeCheck((of_case, *check.conditions), check.rule_under)
+        conditions = (lambda notice: notice.answer is not None and notice.answer.case_id == case_id, *check.conditions)
+        return NoticeCheck(conditions, check.rule_under)
 
     def about(evidence: Evidence, command: str | None) -> Iterator[Judgement]:
         own = {outcome.number for outcome in evidence.outcomes if outcome.case_id == case_id}
@@ -101,7 +96,7 @@ def _excused(check: Check, window: WindowExcuse) -> Check:
         for judgement in check(evidence, command):
             answer = final.get(judgement.exchange or 0) if isinstance(judgement, Finding) else None
             if answer is not None and window.excuses(answer):
-                yield Inconclusive(Reason.PRECONDITION, window.told, answer.number)
+                yield Inconclusive(Reason.PRECONDITION, window.in_words, answer.number)
             else:
                 yield judgement
 
@@ -115,7 +110,7 @@ def _excused(check: Check, window: WindowExcuse) -> Check:
 class WindowExcuse:
     """Why a refusal may be lawful: a similar request was accepted `ago_s` seconds before, or refused in `words`.
 
-    `words`: status and description with which the gateway was seen to refuse a repeated request; None if it was not.
+    `words`: status and description with which the gateway has refused a repeated request; None if it has not.
     """
 
     command: str
@@ -124,7 +119,7 @@ class WindowExcuse:
     words: tuple[int | None, Any] | None
 
     @property
-    def told(self) -> str:
+    def in_words(self) -> str:
         """One line for people."""
         if self.ago_s is None:
             return (
@@ -140,20 +135,22 @@ class WindowExcuse:
         """Whether the answer is a refusal that the window explains."""
         if not answer.rejected or answer.command != self.command:
             return False
-        said = None if answer.reason is ABSENT else answer.reason
-        return self.ago_s is not None or (self.words is not None and (answer.status, said) == self.words)
+        reason = None if answer.reason is ABSENT else answer.reason
+        return self.ago_s is not None or (self.words is not None and (answer.status, reason) == self.words)
 
 
 def window_of(contract: Contract, case: Case, cases: Iterable[Case], records: Iterable[Record]) -> WindowExcuse | None:
-    """The window that may stand in the way of `case` if `cases` are sent now, as earlier `records` have it.
+    """The window that may have `case` refused if `cases` are sent now, judging by earlier `records`.
 
-    None for a command without one. `case` is the one that is replayed; of the others any may be similar to an earlier
-    request, since its history has to be accepted for it to mean the same.
+    None for a command without one. `case` is the one that is replayed; any of the others may be similar to an earlier
+    request, too, since its history has to be accepted for it to mean the same.
     """
     command = contract.commands.get(case.command or "")
     if command is None or (window := command.window) is None:
         return None
-    wanted = {_key(each, window) for each in cases if each.command == command.name and _asks_for_acceptance(each)}
+    # A negative case is refused anyway.
+    lawful = (case for case in cases if case.command == command.name and case.kind in LAWFUL)
+    wanted = {_key(case, window) for case in lawful}
     ago_s: float | None = None
     words: tuple[int | None, Any] | None = None
     now = time.time()
@@ -167,12 +164,8 @@ def window_of(contract: Contract, case: Case, cases: Iterable[Case], records: It
     return WindowExcuse(command.name, window, ago_s, words)
 
 
-def _asks_for_acceptance(case: Case) -> bool:
-    return case.kind in (Kind.VALID, Kind.HEADERS, Kind.REPEAT, Kind.BURST)
-
-
 def _answers(record: Record, command: str, contract: Contract) -> Iterator[Answer]:
-    cases: Mapping[str, Case] = {case.id: case for case in record.cases if case.command == command}
+    cases = {case.id: case for case in record.cases if case.command == command}
     for exchange in record.exchanges:
         if exchange.case_id in cases:
             yield Answer.of(cases[exchange.case_id], exchange, contract)

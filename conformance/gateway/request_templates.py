@@ -1,8 +1,8 @@
-"""One request without what belongs to an account and a gateway, so that any account can send it again.
+"""Requests without the values of an account and the address of a gateway, so that any account can send them again.
 
 No journal and no case file holds a credential, only a label: `right`, or the aspect and number of a wrong one, as in
-the id of the case that sends it (`…/wrong-key/2`). Resuming, replaying, case files and the search for causes all send
-again by this. Whether a label is right is proved by `conformance.gateway.case_labels`.
+the id of the case that sends it (`…/wrong-key/2`). Resuming, replaying, case files and the search for causes all use
+templates. `conformance.gateway.case_labels` proves labels.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ USER_AGENT = f"statum-conformance/{__version__}"
 
 @cache
 def marker(contract: Contract) -> re.Pattern[bytes]:
-    """Markers: ${sender_id} and whatever is registered, and ${phone_number}, the recipient.
+    """Markers in a body for values of the account: ${sender_id} and other registered ones, and the ${phone_number}.
 
-    The recipient may have the digits that it begins with, and a number where there are several.
+    That of the recipient may hold its first digits, and a number where there are several.
     """
     names = "|".join(map(re.escape, contract.members.registered))
     recipient = re.escape(contract.members.recipient or "")
@@ -98,14 +98,12 @@ class RequestTemplate:
         Raises UsageError if this account has no such wrong credential.
         """
         value = credential_value(contract, self.credential, key, secret)
-        if self.headers is None:
-            headers = with_credential(contract, ordinary_headers(contract, ""), value)
-        else:
-            headers = with_credential(contract, self.headers, value)
-        return Request(self.method, f"{base_url.rstrip('/')}/{self.path}", headers, self.body)
+        headers = ordinary_headers(contract, "") if self.headers is None else self.headers
+        url = f"{base_url.rstrip('/')}/{self.path}"
+        return Request(self.method, url, with_credential(contract, headers, value), self.body)
 
 
-def sent_again(  # noqa: PLR0913, PLR0917 - what it was, and whose it is now
+def sent_again(  # noqa: PLR0913, PLR0917 - the case as recorded, and its new address and account
     contract: Contract, case: Case, recorded_base: str, base_url: str, key: str, secret: str
 ) -> Case:
     """The recorded case for the gateway at `base_url`, with the credential of the account.
@@ -131,7 +129,7 @@ def ordinary_headers(contract: Contract, credential: str) -> Headers:
 
 
 def credential_label(contract: Contract, case: Case) -> str:
-    """Which credential a case is sent with."""
+    """The label of the credential of a case."""
     if case.kind is Kind.CREDENTIAL:
         number = case.id.rpartition("/")[2]
         return f"{case.aspect}/{number if number.isdecimal() and int(number) else 1}"
@@ -139,9 +137,9 @@ def credential_label(contract: Contract, case: Case) -> str:
 
 
 def credential_value(contract: Contract, label: str, key: str, secret: str) -> str | None:
-    """The value of the header for an account; None for no such header.
+    """The value of the header for an account; None for no header.
 
-    Numbers go round: a second look at a probe has one beyond the last. Raises UsageError for an aspect that no wrong
+    Numbers go round: a follow-up of a probe has one beyond the last. Raises UsageError for an aspect that no wrong
     credential of this account has.
     """
     if label in (RIGHT, NONE):
@@ -159,7 +157,7 @@ def credential_value(contract: Contract, label: str, key: str, secret: str) -> s
 
 
 def with_credential(contract: Contract, headers: Headers, value: str | None) -> Headers:
-    """`headers` with that credential: in the place of the one that is there, else as the first."""
+    """`headers` with that credential: in the place of the old one, or else as the first."""
     others, name = without_credential(contract, headers), contract.authentication.header
     if value is None:
         return others
@@ -173,7 +171,7 @@ def without_credential(contract: Contract, headers: Headers) -> Headers:
 
 
 def _is_redacted(contract: Contract, request: Request) -> bool:
-    """Whether a mark stands where something was taken out, the credential aside."""
+    """Whether a part other than the credential is redacted."""
     headers = without_credential(contract, request.headers)
     texts = [request.url, *(f"{name}: {value}" for name, value in headers)]
     return any(mark in text for mark in MARKS for text in texts) or any(mark.encode() in request.body for mark in MARKS)

@@ -1,7 +1,7 @@
-"""Going on with a recorded run: what a run that was cut off has left to do, and what comes late.
+"""Going on with a recorded run: the cases that a run that was cut off has left, and late notifications.
 
-A case whose request stands in the journal is not sent again: it may have been received, answered or not. Nor does a
-sequence go on in the middle, for the time between counts: a window may be over. What is thereby lost is replaced.
+A case whose request is in the journal is not sent again: the gateway may have received it, answered or not. Nor does a
+sequence go on in the middle, for the time between counts: a window may be over. Other cases replace those lost by that.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from conformance.wire import Allowance
 from conformance.wire.allowance import is_refused
 from conformance.wire.ledger import Strays, Taken, request_id_of
 
-# How often it is looked whether the time is over: soon enough to be felt as at once.
+# Seconds between two looks at the clock: soon enough to be felt as at once.
 LOOK_S = 0.2
 # The kind of the note that says how a plan is sent.
 PLANNED = "planned"
@@ -40,10 +40,10 @@ PLANNED = "planned"
 
 @dataclass(frozen=True, slots=True)
 class Rest:
-    """`plan`: what is left to send. `groups`: all that was planned. `cut_off`: of these, what shows nothing any more.
+    """`plan`: the cases left to send. `groups`: all that were planned. `cut_off`: those that can show nothing any more.
 
-    `replaced`: the ids of cases that others stand for; `rounds`: how often it was planned anew. `exchanges`: all that
-    was sent, `notified` what has reached the callbacks.
+    `replaced`: the ids of cases that others stand for, in so many `rounds` of planning anew. `exchanges`: all that were
+    made, `notified`: the requests that have reached the callbacks.
     """
 
     plan: Plan
@@ -66,7 +66,13 @@ class Rest:
             raise UsageError("the run of this journal was cut off before it sent anything", "begin a new one")
         exchanges = tuple(record.exchanges)
         last = {exchange.case_id: exchange for exchange in exchanges}
-        groups = tuple(_grouped(_ready(record, settings, base_url)))
+        # No journal holds the credential.
+        key, secret, recorded_base = settings.consumer_key, settings.consumer_secret, record.settings["gateway"]
+        by_group: dict[str, list[Case]] = {}
+        for recorded in record.cases:
+            case = sent_again(settings.contract, recorded, recorded_base, base_url, key, secret)
+            by_group.setdefault(case.group, []).append(case)
+        groups = tuple(map(tuple, by_group.values()))
         rounds = [note.detail["stands_for"] for note in record.notes if note.kind == "planned-anew"]
         if any(note.kind == "settled" for note in record.notes):
             raise UsageError("the run of this journal came to its end", "judge it, or begin a new one")
@@ -92,12 +98,8 @@ class Rest:
             tuple(notification.request for notification in record.notifications),
         )
 
-    def answered_ids(self, contract: Contract) -> Iterator[str]:
-        """The ids that the answers so far gave."""
-        return _ids_of(self.exchanges, contract)
-
     def count_against(self, allowance: Allowance, successes: Successes) -> None:
-        """Take off what was sent so far from what may be accepted; what has no answer counts as accepted."""
+        """Take the exchanges so far off the allowance; one without an answer counts as accepted."""
         for exchange in self.exchanges:
             refused = exchange.response is not None and is_refused(exchange.response, allowance.contract)
             allowance.count(exchange.request, refused=refused)
@@ -106,36 +108,21 @@ class Rest:
             successes.notified(request)
 
 
-def _ids_of(exchanges: Iterable[Exchange], contract: Contract) -> Iterator[str]:
+def ids_given(exchanges: Iterable[Exchange], contract: Contract) -> Iterator[str]:
+    """The ids in the answers of these exchanges."""
     bodies = (exchange.response.body for exchange in exchanges if exchange.response is not None)
     return filter(None, (request_id_of(body, contract.answer.id) for body in bodies))
 
 
-def _ready(record: Record, settings: Settings, base_url: str) -> Iterable[Case]:
-    """The cases as they are sent: with the credential, which no journal holds."""
-    recorded_base = record.settings["gateway"]
-    for case in record.cases:
-        yield sent_again(
-            settings.contract, case, recorded_base, base_url, settings.consumer_key, settings.consumer_secret
-        )
-
-
-def _grouped(cases: Iterable[Case]) -> Iterable[Group]:
-    groups: dict[str, list[Case]] = {}
-    for case in cases:
-        groups.setdefault(case.group, []).append(case)
-    return map(tuple, groups.values())
-
-
 def _can_be_sent(case: Case, group: Group, sent: Mapping[str, Exchange]) -> bool:
-    """Whether it was not sent, and none was on which it builds."""
+    """Whether neither it was sent nor a case on which it builds."""
     if case.id in sent:
         return False
     return not (builds_on_its_group(case) and any(each.id in sent for each in group))
 
 
 def _is_cut_off(exchange: Exchange, settings: Settings) -> bool:
-    """Whether an exchange shows nothing, and not by the gateway's doing."""
+    """Whether an exchange shows nothing, through no fault of the gateway."""
     if exchange.response is not None:
         return exchange.response.status == TOO_MANY_REQUESTS or asks_for_a_wait(exchange.response)
     return exchange.failure in (None, CLOSED_ON_REUSE) or settings.network_there
@@ -189,7 +176,7 @@ def listen_on(path: Path, settings: Settings, progress: Progress, for_s: float |
         )
     targets, since = record.settings["callback_targets"], last_sign(record)
     strays = Strays()
-    for request_id in _ids_of(record.exchanges, settings.contract):
+    for request_id in ids_given(record.exchanges, settings.contract):
         strays.given(request_id)
     del record  # or its file would stay open for reading while it is written to
     arrived, over = 0, threading.Event()
@@ -200,9 +187,9 @@ def listen_on(path: Path, settings: Settings, progress: Progress, for_s: float |
 
             def on_arrival(product: str | None, request: Request, at: float, wall: float) -> None:
                 nonlocal arrived
-                kept = strays.kept(Taken(product, request, at, wall), id_at_a_glance(request, settings.contract))
-                if kept is not None:
-                    journal.notified(product, kept, at, wall)
+                stored = strays.kept(Taken(product, request, at, wall), id_at_a_glance(request, settings.contract))
+                if stored is not None:
+                    journal.notified(product, stored, at, wall)
                     with counting:
                         arrived += 1
                         progress.notified(arrived, 0)
@@ -220,14 +207,10 @@ def listen_on(path: Path, settings: Settings, progress: Progress, for_s: float |
                         over.wait(LOOK_S)
             except KeyboardInterrupt:
                 granted()
-            # Before the journal is: what comes after the end would find it closed.
+            # Before the journal closes: a later notification would find it closed.
             rig.receiver.close()
             if strays.left_out:
                 journal.note("strays", strays.described())
-    return Stayed(arrived, _missing(read_journal(path), settings.contract))
-
-
-def _missing(record: Record, contract: Contract) -> int:
-    evidence = Evidence.of(record, contract)
+    evidence = Evidence.of(read_journal(path), settings.contract)
     owed = (answer for command in evidence.terms.commands for answer in evidence.owed(command))
-    return sum(evidence.first_about(answer) is None for answer in owed)
+    return Stayed(arrived, sum(evidence.first_about(answer) is None for answer in owed))

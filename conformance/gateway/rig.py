@@ -1,4 +1,4 @@
-"""What a run stands on: the callback receiver, and the built-in mock gateway where no other is given."""
+"""The surroundings of a run: the callback receiver, and the built-in mock gateway where no other is given."""
 
 from __future__ import annotations
 
@@ -31,28 +31,31 @@ from conformance.wire.receiver import CallbackPaths, OnArrival, OnUnread, Unread
 
 # Marks a request of the suite's own to its own callback URL, by which the way back is proven.
 CANARY_HEADER = "X-Statum-Conformance-Canary"
-# What comes before the run is ready is kept up to so many bytes and requests: the receiver is open to anybody by then.
+# Requests that come before the run is ready are kept up to so many bytes: the receiver is open to anybody by then.
 MOST_EARLY = 32 * 1024 * 1024
 MOST_EARLY_REQUESTS = 10_000
-# Of the times at which the receiver could not take what came, so many are noted, and one in so many seconds.
+# The journal notes so many requests that the receiver could not take, and one in so many seconds.
 MOST_REFUSALS = 1_000
 REFUSAL_EACH_S = 1.0
 
+# Product, request, and the two times of its arrival.
+Arrival = tuple[str | None, Request, float, float]
+
 
 class RunIntake:
-    """Takes what reaches the receiver, in the receiver's threads.
+    """Takes the requests that reach the receiver, in the receiver's threads.
 
-    Whatever says that it is a canary is no notification; only those that are awaited are remembered. `id_of` reads the
-    id that a notification tells.
+    A request that says it is a canary is not a notification; only awaited ones are remembered. `id_of` reads the id of
+    a notification.
     """
 
     def __init__(self, id_of: Callable[[Request], str | None] = lambda _: None) -> None:
         self._id_of = id_of
-        self._own: dict[str, list[tuple[str | None, Request, float, float]]] = {}
+        self._own: dict[str, list[Arrival]] = {}
         self._awaited: dict[str, tuple[str | None, str] | None] = {}
         self._changed = threading.Condition()
         self._take: OnArrival | None = None
-        self._early: list[tuple[str | None, Request, float, float]] = []
+        self._early: list[Arrival] = []
         self._early_bytes = 0
         self._note: OnUnread | None = None
         self._early_unread: list[Unread] = []
@@ -63,7 +66,7 @@ class RunIntake:
         self._reasons: dict[str, None] = {}
 
     def on_arrival(self, product: str | None, request: Request, at: float, wall: float) -> None:
-        """What the receiver calls; what comes before the run is ready is kept for it."""
+        """Take a request from the receiver; keep it if the run is not ready."""
         canary = header(request.headers, CANARY_HEADER)
         with self._changed:
             if canary is not None:
@@ -100,22 +103,22 @@ class RunIntake:
         if not self._own or (request_id := self._id_of(request)) is None:
             return False
         with self._changed:
-            kept = self._own.get(request_id)
-            if kept is not None and len(kept) < MOST_EARLY_REQUESTS:
-                kept.append((product, request, at, wall))
-        return kept is not None
+            held_back = self._own.get(request_id)
+            if held_back is not None and len(held_back) < MOST_EARLY_REQUESTS:
+                held_back.append((product, request, at, wall))
+        return held_back is not None
 
     def on_unread(self, unread: Unread) -> None:
-        """What the receiver calls with what is no request; what comes before the journal is kept for it."""
+        """Take bytes from the receiver that are not a request; keep them if the journal is not ready."""
         with self._changed:
             self._reasons[unread.error] = None
             if self._note is None:
-                self._early_unread.append(unread)  # the receiver tells of no more than `MOST_UNREAD`
+                self._early_unread.append(unread)  # the receiver hands over no more than `MOST_UNREAD`
                 return
         self._note(unread)
 
     def on_refused(self, refused: Refused) -> None:
-        """What the receiver calls when it could not take something; of many in a row one in each second counts."""
+        """Note that the receiver could not take a request; of many in a row one in each second counts."""
         with self._changed:
             now = time.monotonic()
             if not refused.lasting and (self._refused >= MOST_REFUSALS or now < self._refused_at + REFUSAL_EACH_S):
@@ -128,26 +131,26 @@ class RunIntake:
 
     @property
     def unread(self) -> tuple[str, ...]:
-        """Why what came so far could not be read, each reason once."""
+        """The reasons why requests so far could not be read, each once."""
         with self._changed:
             return tuple(self._reasons)
 
     def note_unread(self, note: OnUnread) -> None:
-        """From now on have `note` tell what is no request, beginning with what came before."""
+        """From now on call `note` with bytes that are not a request, beginning with the earlier ones."""
         with self._changed:
             early, self._early_unread, self._note = self._early_unread, [], note
         for unread in early:
             note(unread)
 
     def note_refused(self, note: OnRefused) -> None:
-        """From now on have `note` tell what the receiver could not take, beginning with what came before."""
+        """From now on call `note` with requests that the receiver could not take, beginning with the earlier ones."""
         with self._changed:
             early, self._early_refused, self._note_refused = self._early_refused, [], note
         for refused in early:
             note(refused)
 
     def hand_to(self, take: OnArrival) -> None:
-        """From now on hand notifications to `take`, those that came before first."""
+        """From now on hand notifications to `take`, beginning with the earlier ones."""
         with self._changed:
             early, self._early, self._take = self._early, [], take
         for arrival in early:
@@ -173,7 +176,7 @@ class RunIntake:
 
 @dataclass(frozen=True, slots=True)
 class Rig:
-    """A run's surroundings: `gateway` is the base URL under test, `callback_urls` what is registered by product."""
+    """A run's surroundings: `gateway` is the base URL under test, `callback_urls` are to be registered by product."""
 
     gateway: str
     subject_name: str
@@ -183,7 +186,7 @@ class Rig:
     intake: RunIntake
 
     def note_in(self, journal: Journal) -> None:
-        """From now on have the journal tell what reaches the receiver and is no request, and what it could not take."""
+        """From now on note in the journal what the receiver could not read or take."""
         self.intake.note_refused(lambda refused: journal.note(REFUSED_HERE, asdict(refused)))
         self.intake.note_unread(
             lambda unread: journal.unreadable("receiver", unread.product, unread.error, unread.head)
@@ -218,14 +221,11 @@ def rigged(settings: Settings, behaviour: Behaviour = BUILT_IN) -> Iterator[Rig]
     """
     contract = settings.contract
     intake, callbacks = RunIntake(lambda request: id_at_a_glance(request, contract)), contract.callbacks
-    public = settings.callback_url
+    public = base = settings.callback_url
     if public is None and settings.gateway is None and settings.callback_token is None:
-        # The mock gateway is told whatever is registered with it, so let it prove that a query survives.
-        public = f"http://unused.invalid/?token={secrets.token_hex(8)}"
-        paths = CallbackPaths.of_url(public, callbacks, settings.callback_token, settings.callback_paths)
-        public = None
-    else:
-        paths = CallbackPaths.of_url(public, callbacks, settings.callback_token, settings.callback_paths)
+        # The built-in mock gateway gets any URL registered, so let it prove that a query survives.
+        base = f"http://unused.invalid/?token={secrets.token_hex(8)}"
+    paths = CallbackPaths.of_url(base, callbacks, settings.callback_token, settings.callback_paths)
     receiver = AsgiReceiver(
         settings.callback_listen,
         callbacks,
@@ -242,25 +242,21 @@ def rigged(settings: Settings, behaviour: Behaviour = BUILT_IN) -> Iterator[Rig]
         if settings.gateway is not None:
             yield Rig(settings.gateway, settings.gateway, receiver, paths, urls, intake)
             return
-        account = _account(settings, urls)
+        account = Account(
+            consumer_key=settings.consumer_key,
+            consumer_secret=settings.consumer_secret,
+            registered=settings.constraints.registered,
+            callbacks={name: url for name, url in urls.items() if name in settings.callbacks},
+            contract=contract,
+        )
         with serve_mock(account, behaviour, seed=settings.seed) as server:
             yield Rig(server.url, "built-in mock gateway", receiver, paths, urls, intake)
         if server.errors:
             raise SuiteError(f"the built-in mock gateway failed: {server.errors[0]!r}") from server.errors[0]
 
 
-def _account(settings: Settings, callbacks: dict[str, str]) -> Account:
-    return Account(
-        consumer_key=settings.consumer_key,
-        consumer_secret=settings.consumer_secret,
-        registered=settings.constraints.registered,
-        callbacks={name: url for name, url in callbacks.items() if name in settings.callbacks},
-        contract=settings.contract,
-    )
-
-
 def redaction_of(settings: Settings, rig: Rig) -> Redaction:
-    """What keeps the secrets of a run out of its journal."""
+    """The redaction that keeps the secrets of a run out of its journal."""
     secret = settings.consumer_secret
     values = (secret, secret[:-1], *tokens_of(*rig.callback_urls.values()))
     uncommon = (value for value in values if not is_own_word(value, settings.contract))

@@ -1,16 +1,15 @@
-"""Which cases of a plan are sent where only so many may be accepted: those that exercise most come first.
+"""The choice of cases for a run with limits: those that exercise most come first.
 
-A gateway that keeps the contract accepts some cases and refuses the others; only the first are paid for. So all that
-has to be refused is sent, each beside its positive twin, and the twins of a command are one and the same request: what
-is left goes to what is to be accepted, step by step to whatever exercises most for each accepted request that it takes
-(a greedy set cover over the areas). Nothing here is drawn: the same plan gives the same choice.
+A gateway that keeps the contract accepts some cases and refuses the others; only the first are paid for. So all
+refusals are sent, each beside its positive twin, and the twins of a command are one and the same request. The rest of
+the limit goes to accepted requests, step by step to the one that exercises most for each accepted request that it takes
+(a greedy set cover over the areas). Nothing is drawn: the same plan gives the same choice.
 
-Groups are cut where that does no harm. A request that stands for itself may be left out anywhere; of those that build
-on each other (a sequence, a repeat) only the last ones, and of those that go out at once all or none.
+Groups are cut where that does no harm. A request on its own may be left out anywhere; of those that build on each other
+(a sequence, a repeat) only the last ones, and of those that go out at once all or none.
 
-A refusal needs room as well, for a gateway at fault may accept what it should refuse. So what has to be refused goes
-out first, while there is some, and what has to be accepted after it (`Selected.last`); one of these takes the last
-place.
+A refusal needs room as well, for a gateway at fault may accept it. So refusals go out first, while there is room, and
+the requests to be accepted after them (`Selected.last`); one of these takes the last place.
 """
 
 from __future__ import annotations
@@ -32,13 +31,13 @@ from conformance.judging.evidence import BALANCE
 from conformance.model.traffic import Case, Kind
 from conformance.wire.allowance import ACCEPTED, SPEND, amount_of
 
-# Cases that stand for themselves and follow each other on one connection.
+# Independent cases that follow each other on one connection.
 GROUP_SIZE = 8
 
 Area = tuple[str, str | None]
 
-# What the first accepted request of a command exercises beside what it is there for: the answer's form, its id, the
-# notification and all that is said of it. Some twenty requirements, against one for most other areas.
+# The first accepted request of a command also exercises the form of the answer, its id and the notification: some
+# twenty requirements, against one for most other areas.
 FIRST_ACCEPTED, CASE_FILE, LEFT_OPEN = "accepted", "case file", "open/open"
 WEIGHTS: Mapping[str, float] = {FIRST_ACCEPTED: 20.0, CASE_FILE: 5.0, LEFT_OPEN: 0.5}
 
@@ -60,7 +59,7 @@ RULES: Mapping[tuple[Kind, str], tuple[str, ...]] = {
     (Kind.BURST, EQUAL): (AT_ONCE, WITHIN_WINDOW),
     (Kind.VALID, BALANCE): ("refusals-spend-nothing",),
 }
-"""The written rules that a case is there for, by its kind and aspect; what judges a probe, the catalogue says."""
+"""The written rules that a case is there for, by its kind and aspect; the catalogue has those of probes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +73,7 @@ class Selected:
 
 
 def selected(contract: Contract, alone: Sequence[Group], groups: Sequence[Group], limits: RunLimits) -> Selected:
-    """The cases that are sent within the limits; all of them, as they are, if that is no question."""
+    """The cases that are sent within the limits; all of them, unchanged, if there is room."""
     cost = sum(not has_to_be_refused(case) for group in (*alone, *groups) for case in group)
     within = limits.max_accepted is None or cost < limits.max_accepted
     if within and limits.max_spend is None:
@@ -82,7 +81,7 @@ def selected(contract: Contract, alone: Sequence[Group], groups: Sequence[Group]
     return _Selection(contract, BudgetUnits(contract, alone, groups), limits).made()
 
 
-# --- What a case exercises
+# --- Areas
 
 
 def has_to_be_refused(case: Case) -> bool:
@@ -97,7 +96,7 @@ def has_to_be_refused(case: Case) -> bool:
 
 
 def areas_of(contract: Contract, case: Case) -> Iterator[Area]:
-    """What the case exercises, by command: requirements; of what has to be refused, or is left open, the probe."""
+    """The areas that the case exercises, by command: requirements, or the probe of a refused or open one."""
     if not has_to_be_refused(case):
         yield FIRST_ACCEPTED, case.command
     if case.id.startswith(FROM_FILES):
@@ -127,7 +126,7 @@ def _requirements(
     return (*by_rule, *requirements_of_probe(contract, kind, aspect, command))
 
 
-# --- What is sent together
+# --- Units
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +134,7 @@ class BudgetUnit:
     """Cases that are sent together or not at all, and by `place` the units that have to be sent before it.
 
     `cost`: how many have to be accepted; `spend`: for how many shillings; `risk`: the most that any of the others moves
-    if it is accepted all the same. `chain`: the group that it is a link of, None if it stands for itself.
+    if it is accepted all the same. `chain`: the group that it is a link of, None if it is independent.
     """
 
     place: int
@@ -148,11 +147,6 @@ class BudgetUnit:
     risk: int
     areas: tuple[Area, ...]
 
-    @property
-    def is_open(self) -> bool:
-        """Whether a gateway may refuse it."""
-        return any(case.kind is Kind.OPEN for case in self.cases)
-
 
 class BudgetUnits:
     """The units of a plan in `all`; `spare`: the places of positive twins that others stand for."""
@@ -162,14 +156,14 @@ class BudgetUnits:
         self.all: list[BudgetUnit] = []
         self._holding: dict[str, int] = {}
         self._twins = _one_twin_each((*alone, *groups))
-        # Twins go before what needs them, so that what is needed has its place already.
+        # Twins go before the cases that need them, so that they have their places already.
         needed = set(self._twins.values())
         holding = [number for number, group in enumerate(groups) if any(case.id in needed for case in group)]
         for number in dict.fromkeys((*holding, *range(len(groups)))):
             self._cut(groups[number], number)
         for group in alone:
             self._add(group, alone=True)
-        # Positive twins that another stands for show nothing that any other request does not show as well.
+        # Positive twins that another replaces show no more than any other request.
         self.spare = {self._holding[twin] for twin, other in self._twins.items() if twin != other}
 
     def _cut(self, group: Group, number: int) -> None:
@@ -210,7 +204,7 @@ class BudgetUnits:
 
 
 def _one_twin_each(groups: Iterable[Group]) -> Mapping[str, str]:
-    """For each positive twin the one that stands for all of its command: the first that there is."""
+    """For each positive twin the first of its command, which replaces it."""
     cases = {case.id: case for group in groups for case in group}
     twins = dict.fromkeys(case.twin for case in cases.values() if case.twin in cases)
     # The first of a repeat is an ordinary request like any twin, and is sent anyway.
@@ -227,7 +221,7 @@ def _one_twin_each(groups: Iterable[Group]) -> Mapping[str, str]:
 
 
 class _Selection:
-    """Units that are chosen one by one, each with what it needs, and with what costs nothing beside it."""
+    """Units that are chosen one by one, each with the units that it needs, and with those that it makes free."""
 
     def __init__(self, contract: Contract, units: BudgetUnits, limits: RunLimits) -> None:
         self._contract = contract
@@ -245,13 +239,13 @@ class _Selection:
                     self._for_nothing[need].append(unit)
 
     def made(self) -> Selected:
-        """The choice: what exercises most, then whatever there is room for, then one more for the last place."""
+        """The choice: the units that exercise most, then any for which there is room, then one for the last place."""
         room = None if self._limits.max_accepted is None else self._limits.max_accepted - 1
         self._take_free((-1,))
         while (best := self._best(room)) is not None:
             self._take(best)
-        # With what exercises nothing new, but once more: in the plan's order, what a gateway may refuse last.
-        for unit in sorted(self._units, key=lambda unit: unit.is_open):
+        # Then units that exercise nothing new: in the plan's order, those that a gateway may refuse last.
+        for unit in sorted(self._units, key=lambda unit: any(case.kind is Kind.OPEN for case in unit.cases)):
             wanted = unit.cost and unit.place not in self._chosen and unit.place not in self._spare
             if wanted and self._affordable(self._closure(unit), room):
                 self._take(unit)
@@ -267,14 +261,14 @@ class _Selection:
         return self._arranged()
 
     def _best(self, room: int | None) -> BudgetUnit | None:
-        """The unit that exercises most for what it costs; None if none exercises anything new."""
+        """The unit that exercises most for its cost; None if none exercises anything new."""
         best: tuple[float, int, int] = (0.0, 0, 0)
         found: BudgetUnit | None = None
         for unit in self._units:
             if unit.cost == 0 or unit.place in self._chosen:
                 continue
             if self._covered.issuperset(unit.areas) and unit.place not in self._for_nothing:
-                continue  # neither it nor what comes with it exercises anything new
+                continue  # neither it nor the units beside it exercise anything new
             closure = self._closure(unit)
             if not self._affordable(closure, room):
                 continue
@@ -285,7 +279,7 @@ class _Selection:
         return found
 
     def _closure(self, unit: BudgetUnit) -> tuple[BudgetUnit, ...]:
-        """The unit and all that has to be sent before it and is not chosen yet."""
+        """The unit and all units that have to be sent before it and are not chosen yet."""
         found: dict[int, BudgetUnit] = {}
         waiting = [unit]
         while waiting:
@@ -339,29 +333,29 @@ class _Selection:
     # --- Arranging
 
     def _arranged(self) -> Selected:
-        kept = [unit for unit in self._units if unit.place in self._chosen]
+        chosen = [unit for unit in self._units if unit.place in self._chosen]
         chains: dict[int, list[Case]] = defaultdict(list)
-        for unit in kept:
+        for unit in chosen:
             if unit.chain is not None:
                 chains[unit.chain] += unit.cases
-        single = [unit for unit in kept if unit.chain is None and not unit.alone]
+        single = [unit for unit in chosen if unit.chain is None and not unit.alone]
         linked = [*map(tuple, chains.values()), *(unit.cases for unit in single if unit.cost)]
-        twins = {case.twin for unit in kept for case in unit.cases if case.twin is not None}
+        twins = {case.twin for unit in chosen for case in unit.cases if case.twin is not None}
         first = [group for group in linked if any(case.id in twins for case in group)]
         others = [group for group in linked if not any(case.id in twins for case in group)]
         refusing = [group for group in others if any(map(has_to_be_refused, group))]
         accepted = [group for group in others if not any(map(has_to_be_refused, group))]
         free = [unit for unit in single if unit.cost == 0]
         if self._limits.max_spend is not None:
-            # While they are sent, this much may have been accepted of what goes first, and of what has gone out alone.
+            # While they are sent, the first groups and those sent alone may have been accepted.
             paid = (case for group in (*first, *refusing) for case in group if not has_to_be_refused(case))
             spared = self._limits.max_spend - sum(amount_of(case.request, self._contract) for case in paid)
-            spared -= sum(unit.spend for unit in kept if unit.alone)
+            spared -= sum(unit.spend for unit in chosen if unit.alone)
             self._chosen -= {unit.place for unit in free if unit.risk > spared}
         for_themselves = [case for unit in free if unit.place in self._chosen for case in unit.cases]
         return Selected(
             tuple(in_order(*group) for group in (*first, *_by_command(self._contract, for_themselves), *refusing)),
-            tuple(unit.cases for unit in kept if unit.alone),
+            tuple(unit.cases for unit in chosen if unit.alone),
             tuple(in_order(*group) for group in accepted),
             self._left_out(),
         )
@@ -377,7 +371,7 @@ class _Selection:
 
 
 def _by_command(contract: Contract, cases: Sequence[Case]) -> Iterator[Group]:
-    """Groups of cases that stand for themselves, of each command in turn; what exercises something new goes first."""
+    """Groups of independent cases, of each command in turn; those that exercise something new go first."""
     seen: set[Area] = set()
     new: dict[str | None, list[Case]] = defaultdict(list)
     more: dict[str | None, list[Case]] = defaultdict(list)

@@ -1,9 +1,9 @@
 """Requests whose history matters, planned before anything is sent: named sequences, walks drawn at random, and bursts.
 
-What each step must lead to is said by the model (`conformance.contract.history`), and its label is the model's reason:
-a step that no rule speaks of is an ordinary valid request. So a walk can take any way, and every step of it is judged.
-All is drawn from the seed. Each group is small, complete in itself, and begins with a request that nothing speaks
-against: where that one is refused, an earlier run with the same seed is to blame, and nothing is concluded.
+The model (`conformance.contract.history`) forecasts the outcome of each step, and its label is the model's reason: a
+step that no rule concerns is an ordinary valid request. So a walk can take any way, and every step of it is judged. The
+seed decides all draws. Each group is small, complete in itself, and begins with a lawful request: where the gateway
+refuses that one, an earlier run with the same seed is to blame, and nothing is concluded.
 """
 
 from __future__ import annotations
@@ -31,18 +31,18 @@ REPEATABLE_STEPS = 4
 ACROSS_STEPS = 4
 # Two requests are enough to be taken for each other.
 AT_ONCE = 2
-# Of equal ones within a window one is accepted, however many there are. Several bursts of several find out a gateway
-# that looks first and notes down later. Where a run has limits, it is one burst of two: a gateway may accept them all.
+# Of equal ones within a window one is accepted, however many there are. Several bursts of several catch a gateway that
+# looks first and writes later. Where a run has limits, it is one burst of two: a gateway may accept them all.
 EQUAL_AT_ONCE, EQUAL_BURSTS = 4, 2
 
 # A digit of a phone number that a mask of its middle hides, and one that it shows: the sixth from behind, and the last.
 MASKED_DIGIT, SHOWN_DIGIT = -6, -1
 
-# More than any account holds: what a gateway that would pay it out must refuse for lack of funds.
+# More than any account holds: a gateway that would pay it out must refuse it for lack of funds.
 UNAFFORDABLE = "999999999999"
 
-# How a request is spoilt so that the gateway has to reject it: something stands behind the end of its JSON object. The
-# payload itself is whole, for a gateway that looks at it too soon. What a gateway may be lenient about would not do.
+# A byte after the end of its JSON object spoils a request, so that the gateway has to reject it. The payload itself is
+# whole, for a gateway that looks at it too soon. No gateway is lenient about that byte.
 SPOILT, SPOILT_BY, SPOILT_BREAKAGE = "not-json", b"}", "something behind the end"
 SPOILT_IN = 4  # one of so many steps of a walk
 
@@ -53,7 +53,10 @@ def sequences(plan: CommandPlan) -> Iterator[Group]:
         return
     if plan.command.window is not None:
         yield _similar(plan)
-        yield _walk(plan, WINDOW_STEPS, _pairs(plan), Random(plan.seed("walk")))
+        # Payloads that are similar to each other in part.
+        base, *others = _nearly_alike(plan)
+        pool = [base, *others, *_to_others(plan, base)][:4]
+        yield _walk(plan, WINDOW_STEPS, pool, Random(plan.seed("walk")))
     elif plan.command.repeatable:
         first, second = plan.fresh().members, plan.fresh().members
         yield _walk(plan, REPEATABLE_STEPS, [first, second], Random(plan.seed("walk")))
@@ -64,7 +67,7 @@ def sequences(plan: CommandPlan) -> Iterator[Group]:
             yield _equal_burst(plan, AT_ONCE if limited else EQUAL_AT_ONCE)
 
 
-# --- What is sent: payloads that nobody else has, and what is similar to them
+# --- Payloads that no other request has, and similar ones
 
 
 def _encoded(members: Members) -> bytes:
@@ -72,7 +75,7 @@ def _encoded(members: Members) -> bytes:
 
 
 def _cheap(plan: CommandPlan, recipient: str | None = None) -> Members:
-    """A payload that nobody else has, of a small amount if any; to that recipient, if one is given."""
+    """A payload that no other request has, of a small amount if any; to that recipient, if one is given."""
     fresh = plan.fresh().members
     members = {**fresh, plan.recipient: recipient} if plan.recipient and recipient else fresh
     if plan.amount is None or plan.amount not in members:
@@ -83,9 +86,9 @@ def _cheap(plan: CommandPlan, recipient: str | None = None) -> Members:
 
 
 def _nearly_alike(plan: CommandPlan) -> tuple[Members, ...]:
-    """Two payloads of which a window tells the last member apart, such as an amount; neither is like any other request.
+    """Two payloads that differ in the last member of the window, such as an amount; neither is like any other request.
 
-    One alone where the window looks at nothing but whose the request is.
+    Only one if the window has no member but the recipient.
     """
     last = plan.told_apart_by
     if last is None:
@@ -124,12 +127,6 @@ def _turned(number: str, at: int) -> str:
     return "".join(digits)
 
 
-def _pairs(plan: CommandPlan) -> list[Members]:
-    """Payloads that are similar to each other in part: to walk among."""
-    base, *others = _nearly_alike(plan)
-    return [base, *others, *_to_others(plan, base)][:4]
-
-
 def _at_once(plan: CommandPlan) -> Iterator[Members]:
     """Different payloads to one recipient; within a window to any, so that none is like another in part."""
     first = _cheap(plan)
@@ -151,7 +148,7 @@ class _Steps:
         self._first: dict[str, Case] = {}
 
     def ask(self, plan: CommandPlan, members: Members, *, spoilt: bool = False) -> Forecast:
-        """The next step, labelled by what is forecast for it."""
+        """The next step, labelled by its forecast."""
         body = _encoded(members) + (SPOILT_BY if spoilt else b"")
         forecast = self._history.forecast(_asked("", plan.command.name, body, lawful=not spoilt), 0.0)
         case = self._labelled(plan, body, forecast)
@@ -167,7 +164,7 @@ class _Steps:
         twin = first.id if first else None
         if forecast.rule is Rule.UNLAWFUL:
             return _spoilt(plan, body, twin or plan.reference)
-        # Where no request of this run shows that none of an earlier run stands in the way, nothing can be concluded.
+        # An earlier run may be to blame for a refusal, unless a request of this run shows otherwise.
         unproven = plan.command.window is not None and twin is None
         if forecast.because is None or unproven:
             return plan.case(Kind.VALID, "random", body)
@@ -231,23 +228,19 @@ def across(plans: Sequence[CommandPlan]) -> Iterator[Group]:
     if not posting[1:]:
         return
     chance = Random(plans[0].seed("across"))
-    windowed = [plan for plan in posting if plan.command.window is not None]
     others = [plan for plan in posting if plan.command.window is None]
-    for plan in windowed:
-        alike = [other for other in others if _may_be_taken_for(plan, other)]
-        if alike:
-            yield _with_other_products(plan, chance.sample(alike, len(alike)))
+    for plan in posting:
+        if plan.command.window is not None:
+            # Requests that a gateway may confuse: they have all members that the window goes by.
+            alike = [other for other in others if other.valid[0].members.keys() >= {*plan.command.window.members}]
+            if alike:
+                yield _with_other_products(plan, chance.sample(alike, len(alike)))
     yield _walk_across(posting, chance)
     yield _burst("all-products", _one_each(posting))
 
 
-def _may_be_taken_for(plan: CommandPlan, other: CommandPlan) -> bool:
-    """Whether requests of the other have all that the window of the one looks at."""
-    return plan.command.window is not None and other.valid[0].members.keys() >= {*plan.command.window.members}
-
-
 def _with_other_products(plan: CommandPlan, others: Sequence[CommandPlan]) -> Group:
-    """Payments of what was just topped up, and a top-up of what was just paid: neither is a repeat of the other."""
+    """Payments like the top-up before them, and a top-up like a payment before it: neither repeats the other."""
     steps = _Steps(plan.contract)
     before, after = _cheap(plan), _cheap(plan)
     steps.ask(plan, before)
@@ -312,7 +305,7 @@ def _one_each(plans: Sequence[CommandPlan]) -> Iterator[tuple[CommandPlan, Membe
         yield plan, members
 
 
-# --- What the account shows
+# --- The balance of the account
 
 
 def balance(plans: Sequence[CommandPlan]) -> Iterator[Group]:
@@ -338,7 +331,7 @@ def balance(plans: Sequence[CommandPlan]) -> Iterator[Group]:
 
 
 def _pays_whatever_is_asked_for(plan: CommandPlan) -> bool:
-    """Whether the account pays by it, and no amount is too much but for what the account holds."""
+    """Whether the account pays by it, and only its balance limits the amount."""
     if plan.command.money is None or plan.command.money.flow is not Flow.OUT or plan.amount is None:
         return False
     asked_for = {**plan.valid[0].members, plan.amount: UNAFFORDABLE}

@@ -1,21 +1,20 @@
 """The settings of a run against a gateway, checked once.
 
-Of a gateway on this machine nothing is lost, so nothing limits a run against it unless that is asked for. Any other
-may be a real one.
+A run against a gateway on this machine costs nothing, so nothing limits it unless the user asks. Any other gateway may
+be a real one.
 """
 
 from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from random import Random
 from typing import Any, Self
 from urllib.parse import urlsplit
 
-from conformance.contract.command import Command, check_callback_paths
+from conformance.contract.command import check_callback_paths
 from conformance.contract.contract import Contract, statum
 from conformance.gateway.case_files import CaseFolder
 from conformance.journal.redaction import check_readable, check_redactable, check_uncommon, is_own_word
@@ -23,15 +22,14 @@ from conformance.judging.expectations import Expectations
 from conformance.model.errors import UsageError
 from conformance.model.traffic import check_http_url, has_userinfo, shown_url
 from conformance.payloads.addressees import Constraints
-from conformance.wire import Allowance, Manners, Pace
-from conformance.wire.allowance import PROBATION_S, check_limits
+from conformance.wire.allowance import check_limits
 from conformance.wire.answers import ANSWER_TIMEOUT_S, CONNECT_TIMEOUT_S
 from conformance.wire.asgi import Tls
 from conformance.wire.listening import Address
 from conformance.wire.sender import CONCURRENCY
 from conformance.wire.streams import is_this_machine
 
-# Looked for in the current directory, where a run without --corpus is started.
+# A run without --corpus takes this one, where it is in the current directory.
 DEFAULT_CORPUS = "corpus"
 SEED_BITS = 32
 # Shorter ones are guessed; other characters are escaped in different ways on their way.
@@ -40,37 +38,37 @@ SOUND_TOKEN = re.compile(f"[A-Za-z0-9._~-]{{{SHORTEST_TOKEN},}}")
 
 
 def fresh_seed() -> int:
-    """A seed that nobody chose, so that runs in a row do not repeat each other's payloads."""
+    """A random seed, so that runs in a row do not repeat each other's payloads."""
     return secrets.randbits(SEED_BITS)
 
 
 DEFAULT_NOTIFY_WITHIN_S = 10.0
-# A day: what comes later is waited for by nobody, and what clocks and timers can hold is not far beyond.
+# A day: nobody waits longer, and clocks and timers do not hold much more.
 LEAST_NOTIFY_WITHIN_S, MOST_NOTIFY_WITHIN_S = 0.001, 86_400.0
 # Payloads in memory: a hundred thousand of them take minutes to plan, and no gateway is judged better by more.
-MOST_OF: Mapping[str, int] = {"max-examples": 100_000}
+MOST_EXAMPLES = 100_000
 # Valid payloads drawn at random for each command, on top of the systematic ones. With four products a default run
-# has some 250 notifications: what goes wrong with one in twenty is missed by one run in several hundred thousand.
+# has some 250 notifications: one run in several hundred thousand misses a fault of one notification in twenty.
 DEFAULT_MAX_EXAMPLES = 40
-# Requests by which the failures of a run are looked into, where they cost nothing; what is seen to fail is brought down
-# to its simplest form with some forty. On any other gateway an accepted request may cost money, so there it is 0.
+# Requests by which the failures of a run are looked into, where they cost nothing; some forty bring a failing request
+# down to its simplest form. On any other gateway an accepted request may cost money, so there it is 0.
 DEFAULT_SHRINK_REQUESTS = 200
 
-# Enough for a request of each kind that tells most, few enough to be paid for without a thought.
+# Enough for a request of each kind that shows most, few enough to be paid for without a thought.
 DEFAULT_MAX_ACCEPTED = 25
-# Requests per second: what any gateway bears, and somebody who watches can follow.
+# Requests per second: any gateway bears that, and a person who watches can follow.
 DEFAULT_RATE_PER_S = 5.0
 # More would be a load test, which this is not; each is a thread with a connection of its own.
 MOST_CONCURRENCY = 256
-# A request in a quarter of an hour, and more than any machine sends: what lies beyond either is a typing error.
+# A request in a quarter of an hour, and more than any machine sends: a rate beyond either is a typing error.
 LEAST_RATE, MOST_RATE = 0.001, 100_000.0
-# A millisecond, and an hour: whatever takes longer is not waited for by anybody.
+# A millisecond, and an hour: nobody waits longer.
 LEAST_TIMEOUT_S, MOST_TIMEOUT_S = 0.001, 3600.0
 
 
 @dataclass(frozen=True, slots=True)
 class RunLimits:
-    """What is given by options; None: what holds for the gateway at hand. Raises UsageError for what cannot be used."""
+    """The limits given by options; None: the default for the gateway at hand. UsageError for unusable values."""
 
     max_accepted: int | None = None
     max_spend: int | None = None
@@ -80,7 +78,7 @@ class RunLimits:
     read_timeout_s: float = ANSWER_TIMEOUT_S
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be used."""
+        """Refuse unusable values."""
         check_limits(self.max_accepted, self.max_spend)
         if self.rate_per_s is not None and not self.rate_per_s > 0:
             raise UsageError(f"--rate is {self.rate_per_s:g}; expected more than 0 requests per second")
@@ -96,18 +94,6 @@ class RunLimits:
             if not 0 < seconds <= MOST_TIMEOUT_S:
                 raise UsageError(f"{name} is {seconds:g}; expected more than 0 and at most an hour (3600 seconds)")
 
-    def check_sufficient(self, gateway: str, commands: Sequence[Command]) -> None:
-        """UsageError if money would be moved by a gateway beyond this machine and nobody said how much may be.
-
-        A message costs something as well, but the API does not say how much: --max-accepted limits that.
-        """
-        moving = [command.name for command in commands if command.moves_money]
-        if self.max_spend is None and moving:
-            raise UsageError(
-                f"--max-spend is missing; {gateway} is not on this machine, and {', '.join(moving)} may move money",
-                hint="say how many shillings a run may move, as in --max-spend 500, or leave them out: --product sms",
-            )
-
     def within(self, *, beyond: bool) -> Self:
         """The limits that hold for a gateway; `beyond`: it is not on this machine."""
         if not beyond:
@@ -120,47 +106,20 @@ class RunLimits:
         """Whether there is anything that an accepted request counts against."""
         return self.max_accepted is not None or self.max_spend is not None
 
-    def allowance(self, contract: Contract) -> Allowance:
-        """What all that a run by that contract sends has to stay within."""
-        return Allowance(contract, self.max_accepted, self.max_spend, PROBATION_S)
-
-    def pace(self, seed: int, held_until: Callable[[], float]) -> Pace:
-        """At which a run sends; the same seed gives the same jitter. `held_until`: as `Pace` has it."""
-        return Pace(self.rate_per_s, held_until=held_until, jitter=Random(f"jitter {seed}").random)
-
-    def manners(self, *, over_network: bool, recorded_first: bool, keep_alive: bool) -> Manners:
-        """How a run sends."""
-        return Manners(
-            self.concurrency, self.read_timeout_s, self.connect_timeout_s, over_network, recorded_first, keep_alive
-        )
-
-    def recorded(self) -> Mapping[str, Any]:
-        """As the journal keeps them."""
-        return {
-            "max_accepted": self.max_accepted,
-            "max_spend": self.max_spend,
-            "rate_per_s": self.rate_per_s,
-            "concurrency": self.concurrency,
-            "connect_timeout_s": self.connect_timeout_s,
-            "read_timeout_s": self.read_timeout_s,
-        }
-
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What a run is told. `gateway` is the base URL, its path included; None: the built-in mock gateway.
+    """The settings of a run. `gateway` is the base URL, its path included; None: the built-in mock gateway.
 
-    `contract`: what the gateway is judged by. `products`: those that are exercised; none given: all of the contract.
-    `callback_paths`: product → the one at whose callback its results arrive, where that is not its own.
-    `callback_token` stands in the query of callback URLs, and what comes without it is nobody's; with `callback_tls`
-    the receiver is reached by https; `ca_file` holds further certificates that are trusted. `limits`: what it may cost,
-    and its pace; `bounds` has those that hold where none is given. `redact`: values that are written down nowhere,
-    beside the secret; `show_phone_numbers`: reports have those that were given whole. `corpus`: case files that go
-    first; `cases`: those that alone are sent; `save_corpus`: where failing ones are kept. `expectations`: what is known
-    to fall short; `strict`: a broken SHOULD counts as a failure. `catalogue_url`: where reports link to. `looks_only`:
-    nothing is sent but account-details.
-    `over_network`: whether a network lies between, by which requests and notifications may be lost; None: as the URLs
-    say. `recorded_cases`: what is sent is of an earlier run.
+    `products`: those that are exercised; by default all of the `contract`. `callback_paths`: product → the one at whose
+    callback its results arrive, where that is not its own. `callback_token` is part of the query of callback URLs, and
+    the receiver refuses requests without it; `callback_tls`: the receiver speaks https. `ca_file`: certificates to
+    trust beside the usual ones. `limits`: the given ones; `bounds` has the defaults, too. `redact`: values that are
+    never written down, beside the secret; `show_phone_numbers`: reports have the given ones whole. `corpus`: case files
+    that go first; `cases`: those that alone are sent; `save_corpus`: where failing ones are written. `expectations`:
+    known failures; `strict`: a broken SHOULD counts as a failure. `catalogue_url`: where reports link to. `looks_only`:
+    only account-details is sent. `over_network`: whether a network may lose requests and notifications; None: as the
+    URLs say. `recorded_cases`: the cases are those of an earlier run.
     Raises UsageError for a gateway URL that is none, one beyond this machine without phone numbers that may be called
     or without a limit to the money that may be moved, a product that does not exist, and numbers out of range.
     """
@@ -198,7 +157,7 @@ class Settings:
     recorded_cases: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be used, before anything is sent."""
+        """Refuse unusable values, before anything is sent."""
         if self.gateway is not None:
             check_gateway_url(self.gateway)
         if not self.products:
@@ -206,7 +165,7 @@ class Settings:
         if unknown := [product for product in self.products if product not in self.contract.products]:
             raise UsageError(f"product {', '.join(unknown)} is not one of {', '.join(self.contract.products)}")
         check_callback_paths(self.callback_paths, self.contract.products, self.contract.callbacks)
-        self._check_told()
+        self._check_permitted()
         if self.callback_tls is not None and self.gateway is None:
             raise UsageError(
                 "--callback-tls-cert is given without --gateway; the built-in mock gateway notifies over plain HTTP"
@@ -221,13 +180,13 @@ class Settings:
         self._check_numbers()
 
     def _check_numbers(self) -> None:
-        """UsageError for what is less or more than anybody can mean."""
+        """UsageError for numbers that nobody can mean."""
         counts = {"max-examples": self.max_examples, "shrink-requests": self.shrink_requests or 0, "seed": self.seed}
         for name, value in counts.items():
             if value < 0:
                 raise UsageError(f"--{name} is {value}; expected 0 or more")
-            if value > MOST_OF.get(name, value):
-                raise UsageError(f"--{name} is {value}; expected at most {MOST_OF[name]:,}")
+        if self.max_examples > MOST_EXAMPLES:
+            raise UsageError(f"--max-examples is {self.max_examples}; expected at most {MOST_EXAMPLES:,}")
         if not self.notify_within_s > 0:
             raise UsageError(f"--notify-within is {self.notify_within_s}; expected more than 0 seconds")
         if self.notify_within_s < LEAST_NOTIFY_WITHIN_S:
@@ -235,8 +194,8 @@ class Settings:
         if self.notify_within_s > MOST_NOTIFY_WITHIN_S:
             raise UsageError(f"--notify-within is {self.notify_within_s:g}; expected at most a day (86400 seconds)")
 
-    def _check_told(self) -> None:
-        """UsageError if requests may reach people or move money, and nobody said whom and how much."""
+    def _check_permitted(self) -> None:
+        """UsageError if requests may reach people or move money, and the user did not say whom and how much."""
         if self.gateway is None:
             if self.over_network is not None:
                 raise UsageError(
@@ -251,10 +210,16 @@ class Settings:
                 f"--phone-number is missing; {self.gateway} is not on this machine, so messages may reach people",
                 hint=f"name the numbers that may be called, as in --phone-number {example}",
             )
-        self.limits.check_sufficient(self.gateway, self.contract.commands_of(self.products))
+        # A message costs something as well, but the API does not say how much: --max-accepted limits that.
+        moving = ", ".join(c.name for c in self.contract.commands_of(self.products) if c.moves_money)
+        if self.limits.max_spend is None and moving:
+            raise UsageError(
+                f"--max-spend is missing; {self.gateway} is not on this machine, and {moving} may move money",
+                hint="say how many shillings a run may move, as in --max-spend 500, or leave them out: --product sms",
+            )
 
     def _check_protected(self) -> None:
-        """UsageError for values that cannot be kept out of the evidence without taking it apart."""
+        """UsageError for values that cannot be redacted without destroying the evidence."""
         secret = self.consumer_secret
         if self.consumer_key == secret:
             raise UsageError(
@@ -281,7 +246,7 @@ class Settings:
 
     @property
     def callbacks(self) -> tuple[str, ...]:
-        """The callbacks that are registered: of the products, and of what no request precedes."""
+        """The callbacks that are registered: of the products, and of unsolicited notifications."""
         contract = self.contract
         return tuple(name for name in contract.callbacks if name in self.products or contract.unsolicited_at(name))
 
@@ -291,10 +256,10 @@ class Settings:
 
     @property
     def extent(self) -> str:
-        """What tells apart runs with one seed of which one sends more than the other.
+        """Tells apart runs with one seed of which one sends more than the other.
 
-        Within its window a gateway refuses what such a run has sent before. That this is why is seen from a repeat that
-        it refuses in the same words, where it took the first: so either must have requests that the other has not.
+        Within its window a gateway refuses requests of the earlier run. A repeat that it refuses in the same words,
+        where it accepted the first, proves this reason: so each run must have requests that the other has not.
         """
         return f"{self.max_examples}, {self.limits.max_accepted}, {self.limits.max_spend}"
 
@@ -305,10 +270,10 @@ class Settings:
 
     @property
     def replaceable(self) -> bool:
-        """Whether what gets lost can be planned anew.
+        """Whether lost cases can be planned anew.
 
-        Nothing stands in for a case of a file, and of one that is lost on a connection that was used before nobody can
-        tell whether it was read. So each of them has a connection of its own, and an answer that is missing counts.
+        A case of a file has no replacement, and on a connection that was used before nobody can tell whether a lost one
+        was read. So each of them has a connection of its own, and a missing answer counts.
         """
         return self.corpus is None and self.cases is None and not self.recorded_cases
 
@@ -319,12 +284,12 @@ class Settings:
 
     @property
     def network_there(self) -> bool:
-        """Whether what gets lost on the way to the gateway may be a network's doing."""
+        """Whether a network may lose requests on the way to the gateway."""
         return self.beyond if self.over_network is None else self.over_network
 
     @property
     def network_back(self) -> bool:
-        """Whether what gets lost on the way of notifications may be."""
+        """Whether a network may lose notifications on their way."""
         if self.over_network is not None:
             return self.over_network
         return self.beyond or (self.callback_url is not None and not is_loopback(self.callback_url))
@@ -333,14 +298,14 @@ class Settings:
     def way_back_to_be_watched(self) -> bool:
         """Whether notifications come by a way that may be cut for a while: over a network, or through another program.
 
-        Nothing can be cut off between a gateway and a receiver on this machine, nor where it is said so.
+        The way between a gateway and a receiver on this machine cannot be cut, nor where the user says so.
         """
         between = self.network_back or self.callback_url is not None
         return self.gateway is not None and self.over_network is not False and between
 
     @property
     def constraints(self) -> Constraints:
-        """What generated payloads may name: what was given, and all that is the built-in mock gateway's by default."""
+        """The values that payloads may name: the given ones, and by default all of the built-in mock gateway."""
         every = self.contract.members.registered
         own = {
             member: every[member] if self.gateway is None and values == every[member][:1] else values
@@ -385,14 +350,14 @@ class Settings:
             "catalogue_url": self.catalogue_url,
             "corpus": str(self.corpus.path) if self.corpus else None,
             "cases": str(self.cases.path) if self.cases else None,
-            **self.bounds.recorded(),
+            **asdict(self.bounds),
             "expectations": self.expectations.recorded() if self.expectations else None,
             "strict": self.strict,
         }
 
 
 def check_gateway_url(url: str) -> None:
-    """UsageError if `url` is no http or https URL with a host, or holds what commands cannot be put behind."""
+    """UsageError if `url` is no http or https URL with a host, or commands cannot be appended to it."""
     if has_userinfo(url):
         # The part before the @ may be the secret, so the URL is not shown.
         raise UsageError("the gateway URL holds a credential", "give it as --consumer-key and --consumer-secret")
@@ -405,7 +370,7 @@ def check_gateway_url(url: str) -> None:
 
 
 def default_shrink_requests(gateway: str) -> int:
-    """How many requests may be sent to look into failures if nothing else is said."""
+    """The default number of requests that may be sent to look into failures."""
     return DEFAULT_SHRINK_REQUESTS if is_loopback(gateway) else 0
 
 

@@ -54,6 +54,9 @@ from conformance.wire.streams import close_all
 
 EXPECTATIONS_TEST = "test_expectations"
 
+# The files of a handover.
+WISH, OUTCOME = "wanted", "outcome.json"
+
 # Key of the suite in the input of a worker, beside those of other plugins.
 HANDED = "statum_conformance"
 
@@ -93,21 +96,16 @@ class Handover:
     directory: Path
 
     @property
-    def wanted(self) -> bool:
-        """Whether a worker has an item that needs the campaign."""
-        return self._wish.exists()
-
-    @property
-    def settled(self) -> bool:
-        """Whether it has been said what became of the campaign."""
-        return self._outcome.exists()
+    def is_due(self) -> bool:
+        """Whether a worker has an item that needs the campaign, and nobody has held it."""
+        return (self.directory / WISH).exists() and not (self.directory / OUTCOME).exists()
 
     def want(self) -> None:
-        """Say that an item needs the campaign."""
-        self._wish.touch()
+        """Note that an item needs the campaign."""
+        (self.directory / WISH).touch()
 
     def hold(self, holder: Holder) -> None:
-        """Hold the campaign, and say what became of it."""
+        """Hold the campaign, and note where its journal is, or why there is none."""
         outcome: dict[str, str | None]
         try:
             holder.result()
@@ -115,12 +113,12 @@ class Handover:
             outcome = {"error": error.message, "hint": error.hint}
         else:
             outcome = {"journal": str((holder.settings.report_dir / campaign.JOURNAL).absolute())}
-        self._outcome.write_text(json.dumps(outcome), encoding="utf-8")
+        (self.directory / OUTCOME).write_text(json.dumps(outcome), encoding="utf-8")
 
     def journal(self) -> Path:
         """Where the journal is. Raises EnvironmentFailure, with what kept the campaign from being held."""
         try:
-            outcome = json.loads(self._outcome.read_text(encoding="utf-8"))
+            outcome = json.loads((self.directory / OUTCOME).read_text(encoding="utf-8"))
         except FileNotFoundError as error:
             raise EnvironmentFailure(
                 "no campaign was held for this worker of pytest-xdist",
@@ -129,14 +127,6 @@ class Handover:
         if "error" in outcome:
             raise EnvironmentFailure(outcome["error"], outcome["hint"])
         return Path(outcome["journal"])
-
-    @property
-    def _wish(self) -> Path:
-        return self.directory / "wanted"
-
-    @property
-    def _outcome(self) -> Path:
-        return self.directory / "outcome.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,23 +170,20 @@ class Node(Protocol):
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Settle who holds the campaign; with settings as `run` has them: options, then environment, then file.
-
-    Only the controller reads settings, so that a seed is drawn once. One clear line if that fails.
-    """
+    """Read the settings as `run` does, from options, environment and file; in one process alone, to draw one seed."""
     workerinput: dict[str, Any] | None = getattr(config, "workerinput", None)
     config.stash[CAMPAIGN] = Holder(_settings(config)) if workerinput is None else Reader.of(workerinput[HANDED])
 
 
 def _settings(config: pytest.Config) -> Settings:
-    complaints = Messages()
+    messages = Messages()
     try:
-        with run.make_context("run", arguments(config), obj=complaints) as context:
+        with run.make_context("run", arguments(config), obj=messages) as context:
             return settings_from(context.params)
     except ConformanceError as error:
-        raise pytest.UsageError(complaints.redacted("\n".join([str(error), *error.lines]))) from error
+        raise pytest.UsageError(messages.redacted("\n".join([str(error), *error.lines]))) from error
     except click.ClickException as error:
-        raise pytest.UsageError(complaints.redacted(str(in_one_line(error)))) from error
+        raise pytest.UsageError(messages.redacted(str(in_one_line(error)))) from error
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -254,7 +241,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 def pytest_xdist_node_collection_finished(node: Node) -> None:
     """In the controller, before it hands out items: hold the campaign once it is wanted."""
     handover, holder = node.config.stash[HANDOVER], node.config.stash[CAMPAIGN]
-    if isinstance(holder, Holder) and handover.wanted and not handover.settled:
+    if isinstance(holder, Holder) and handover.is_due:
         handover.hold(holder)
 
 

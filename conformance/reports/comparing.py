@@ -1,14 +1,9 @@
 """Two reports side by side: what became of each verdict, and what is slower.
 
-    ReportComparison.of       of two reports, the earlier one first
-    in_one_line         the same in one line
-    markdown            the same as Markdown
-    .worse              whether the later one is worse: the exit code of `compare` rests on it
-
-Fixed is what failed and passes, broken what passed and fails; what is listed as known is muted, and unmuted when it is
-taken from the list. A failure of what could not be exercised before was newly exercised: nobody knows whether it is
-new. Where a MUST has become a SHOULD, or the other way round, it was relaxed or tightened. What is slower is told and
-makes nothing worse, for two machines are seldom equally busy.
+A requirement that failed and passes is fixed, and broken the other way round. One that is listed as known is muted, and
+unmuted when it is taken from the list. If it could not be exercised before, its failure was newly exercised, and nobody
+knows whether it is new. A MUST that became a SHOULD was relaxed, and tightened the other way round. Slower answers are
+listed and make nothing worse, for two machines are seldom equally busy.
 """
 
 from __future__ import annotations
@@ -117,7 +112,7 @@ class ReportComparison:
 
 
 def _became(before: str, after: str) -> str | None:
-    """What the change of a verdict is called; None if it is none to speak of."""
+    """The name of a change of the verdict; None for no change, and for one that does not matter."""
     if before == after:
         return None
     return next((what for what, old, new in _BECAME if before in old and after in new), None)
@@ -128,7 +123,7 @@ def _by_key(report: Report) -> dict[Key, ReportEntry]:
 
 
 def _change(entry: ReportEntry, before: Verdict | None, after: Verdict | None) -> VerdictChange:
-    """What became of an entry; its words count where it is the later one."""
+    """The change of an entry, with its message if it is the later one."""
     message = entry.findings[0].message if entry.findings else entry.reason_detail
     return VerdictChange(entry.id, entry.command, entry.title, before, after, message if after else None)
 

@@ -1,11 +1,4 @@
-"""Where a person reads: results on standard output, progress and complaints on standard error.
-
-results, remarks    the two consoles
-print_line          exactly one line, however wide: what is copied
-    print_prose         one line, broken between words on a screen: what is read
-print_json          what a script reads: a value,
-print_document      or JSON that is written already
-"""
+"""Output for people and scripts: results on standard output, progress, warnings and errors on standard error."""
 
 from __future__ import annotations
 
@@ -33,27 +26,26 @@ class QuietConsole(Console):
 
 
 class Unheard:
-    """`file`, in which GitHub's runner, which reads what a step prints, finds nothing to obey."""
+    """A file for the output of a step on GitHub, whose runner obeys nothing in it."""
 
     def __init__(self, file: TextIO) -> None:
         self._file = file
 
     def write(self, text: str) -> int:
-        """Write `text`, with what would be a command as an escape."""
+        """Write `text` with commands for the runner as escapes."""
         return self._file.write(for_runner(text))
 
     def __getattr__(self, name: str) -> Any:
-        """Whatever else the file can do."""
         return getattr(self._file, name)
 
 
 def on_github() -> bool:
-    """Whether this is a step of a workflow on GitHub, whose runner reads what is printed."""
+    """Whether this is a step of a workflow on GitHub, whose runner reads the output."""
     return os.environ.get("GITHUB_ACTIONS") == "true"
 
 
 def in_ci() -> bool:
-    """Whether this is a job of a CI system, as far as it says so: what is printed is kept, and read later."""
+    """Whether this is a job of a CI system that says so: its output is kept, and read later."""
     return os.environ.get("CI", "").lower() not in {"", "0", "false"}
 
 

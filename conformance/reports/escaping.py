@@ -1,16 +1,6 @@
-"""Text from outside, made fit for where it is shown: a gateway may say anything, also what a terminal would obey.
+"""Text from outside, escaped for the place where it is shown: a gateway may send anything, even terminal commands.
 
-    for_terminal    one line, no control characters, no invisible ones
-    visible         any lines, none of whose characters is invisible
-    for_xml         the same, and only what XML 1.0 can hold
-    for_markdown    a span of code, in which nothing counts
-    fenced          a block of code
-    for_runner      nothing that GitHub's runner would obey
-    shortened       so many characters of a text
-    beginning       the same, with how many it has
-    counted         a number with its noun
-
-What is not shown as it is, is shown as an escape, so that a reader sees that it was there.
+A character that cannot be shown is written as an escape, so that a reader sees that it was there.
 """
 
 from __future__ import annotations
@@ -101,5 +91,4 @@ def counted(number: int, noun: str) -> str:
 
 
 def _longest_run(text: str) -> int:
-    """How many backticks follow each other at most."""
     return max(map(len, re.findall("`+", text)), default=0)

@@ -1,8 +1,4 @@
-"""What a run measured beside its verdicts: latencies, and the result codes that were seen.
-
-    Figures.of      of a record, in one pass over it
-    .measured       the same as a report has it
-    Series          the latencies of one command's answers or one product's notifications, as plots need them
+"""The measurements of a run beside its verdicts: latencies and result codes.
 
 Times are seconds, rounded to tenths of a millisecond. A notification's latency counts from the moment when the answer
 was read, so one that overtook the answer has 0.

@@ -1,12 +1,6 @@
 """The files of a report directory: written together, and read back.
 
-REPORTS             name → what makes the content of that file or folder; a format is one function and one row
-write_reports       all of them, made whole before the first one takes its place
-write_report        one of them
-replace_file        one file, or our files in a folder, in one step
-json_report         report.json itself
-read_document       a saved report.json
-read_saved          the same with its journal, where that is still there; nothing is judged again
+A format is one function and one row of REPORTS. All reports of a run are made before the first one takes its place.
 """
 
 from __future__ import annotations
@@ -16,7 +10,6 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from conformance.contract.contract import Contract
@@ -79,9 +72,8 @@ SHOW_JOURNAL = frozenset({ALLURE_RESULTS, REPORT_HTML})
 def write_reports(result: Reportable, directory: Path) -> tuple[Path, ...]:
     """Write every report into `directory`, which is made if need be; the paths, in the order of REPORTS.
 
-    A reader never sees half a file, nor reports of two runs side by side: all are written beside their places, those
-    of an earlier run removed, and these moved there. Raises EnvironmentFailure if a file cannot be written; then those
-    of an earlier run are still there.
+    A reader never sees half a file, nor reports of two runs side by side. Raises EnvironmentFailure if a file cannot be
+    written; then those of an earlier run are still there.
     """
     contents = {name: make(result) for name, make in REPORTS.items()}
     try:
@@ -99,10 +91,7 @@ def write_reports(result: Reportable, directory: Path) -> tuple[Path, ...]:
 
 
 class Staged:
-    """Files that are written beside their places, and put there together; a context manager.
-
-    What is not put in place by the end is removed.
-    """
+    """Files that are written beside their places, and put there together; the others are removed at its end."""
 
     def __init__(self) -> None:
         self._ready: dict[Path, Path] = {}
@@ -112,7 +101,7 @@ class Staged:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+    def __exit__(self, *_: object) -> None:
         for beside in self._ready.values():
             with suppress(OSError):
                 beside.unlink(missing_ok=True)
@@ -121,7 +110,7 @@ class Staged:
                 folder.rmdir()
 
     def add(self, path: Path, content: Content | Folder) -> None:
-        """Have a file ready for `path`, or those of a folder, in which others may keep theirs. Raises OSError."""
+        """Prepare a file for `path`, or our files in a folder that others may use as well. Raises OSError."""
         if not isinstance(content, Mapping):
             self._add_file(path, content)
             return
@@ -133,9 +122,9 @@ class Staged:
             self._add_file(path / name, one)
 
     def put_in_place(self, *, apart: bool = False) -> None:
-        """Move what is ready to where it belongs; a signal waits until that is done. Raises OSError.
+        """Move the files to their places, which a signal does not interrupt. Raises OSError.
 
-        `apart`: all that was there is removed before, so that at no moment old and new files are side by side.
+        `apart`: the old files are removed before, so that at no moment old and new files are side by side.
         """
         with held_back():
             for path in self._ready if apart else ():
@@ -150,12 +139,6 @@ class Staged:
         self._ready[path] = beside
         with beside.open("wb") as file:
             file.writelines((content,) if isinstance(content, bytes) else content)
-
-
-def write_report(path: Path, content: Content | Folder) -> None:
-    """Have one report at `path`; the folder that it is in is made if need be. Raises OSError."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    replace_file(path, content)
 
 
 def replace_file(path: Path, content: Content | Folder) -> None:
@@ -227,10 +210,7 @@ def read_saved(directory: Path, journal: Path, contract: Contract, *, required: 
 
 @contextmanager
 def as_a_run_writes_it(*saved: Path) -> Iterator[None]:
-    """UsageError for a report that the schema lets pass, and of which nothing can be made.
-
-    Settings hold whatever an option was given, so the schema leaves their values open.
-    """
+    """Raise UsageError for a report that its schema allows, as it leaves settings open, and that cannot be shown."""
     try:
         yield
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:

@@ -85,7 +85,7 @@ def _notifications(record: Record, masking: Masking) -> Iterator[Entry]:
 
 
 def _whole(request: Request, scheme: str = "http") -> Request:
-    """The request with its whole address; whoever receives one sees but the target of it."""
+    """The request with its whole address, of which a receiver sees the target alone."""
     # Some senders write whole addresses, and so does the suite.
     if _WHOLE.match(request.url):
         return request
@@ -137,7 +137,7 @@ def _query(url: str) -> list[tuple[str, str]]:
 
 
 def _text(body: bytes, encoding: str) -> dict[str, str]:
-    """The body as text; one that is none in base64, with a member `encoding` that says so."""
+    """The body as text, or in base64 with a member `encoding` that says so."""
     try:
         return {"text": body.decode()}
     except UnicodeDecodeError:

@@ -104,7 +104,6 @@ def _child(case: ET.Element, tag: str, text: str | None, **attributes: str) -> N
 
 
 def _evidence(entry: ReportEntry, contract: Contract) -> Iterator[str]:
-    """How often it failed, what it rests on, and each finding with its place, its request_id and its curl line."""
     yield f"{entry.failed} of {entry.observations} observations fell short"
     yield rests_on(entry, contract)
     yield from explained(entry)

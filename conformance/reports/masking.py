@@ -1,12 +1,8 @@
-"""Phone numbers of people in reports: those that a run was told to use are shown as `2547*****678`, by value.
-
-    Masking.of              of the settings of a recorded run
-    .text  .data  .value    text, bytes, and anything that JSON can say, without the middle of those numbers
-    .request  .response     the same for a message
+"""Phone numbers of people in reports: the numbers that a run was given are shown as `2547*****678`.
 
 A number is found in every reading of a text (`conformance.journal.spellings`), and with spaces, hyphens, dots and
-brackets in it, as people write one. The journal keeps them, for it is what can be replayed; reports are what is passed
-around. Numbers that nobody gave are made up by the suite and shown whole.
+brackets in it, as people write one. The journal keeps them, to be replayed; reports are passed around. Numbers that
+nobody gave are made up by the suite and shown whole.
 """
 
 from __future__ import annotations
@@ -104,7 +100,7 @@ class Masking:
 
 
 def _hidden_in(reading: Reading, found: re.Match[bytes]) -> Iterator[tuple[int, int]]:
-    """From where to where an asterisk belongs for each digit that is not shown; all of what cannot be told apart."""
+    """The spans to mask: each digit that is not shown, or all of a coded reading."""
     begin, end = found.span()
     digits = [at for at in range(begin, end) if reading.data[at : at + 1].isdigit()]
     if reading.coded:

@@ -1,13 +1,10 @@
-"""What a run would send, before anything is sent: for whoever has to pay for it.
-
-show_plan       as a table
-plan_document   as a value, with every request
-"""
+"""The plan of a run, before anything is sent: for whoever has to pay for it."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from rich.console import Console
@@ -38,7 +35,7 @@ def plan_document(plan: Plan, settings: Settings) -> dict[str, Any]:
     return {
         "gateway": settings.gateway,
         "seed": settings.seed,
-        "limits": dict(bounds.recorded()),
+        "limits": asdict(bounds),
         "phone_numbers": list(settings.phone_numbers),
         **_totals(plan.cases, bounds, contract),
         "left_out": {**plan.beyond_limits, **({"case files": len(plan.left_out)} if plan.left_out else {})},
@@ -69,7 +66,7 @@ def _case(case: Case, contract: Contract) -> dict[str, Any]:
 
 
 def _totals(cases: Sequence[Case], bounds: RunLimits, contract: Contract) -> dict[str, int]:
-    """How many are sent, accepted and paid for: by a gateway that keeps the contract, and at most by any."""
+    """How many requests are sent, accepted and paid for: by a gateway that keeps the contract, and at most."""
     paid = [case for case in cases if not has_to_be_refused(case)]
     spend, all_spend = (sum(amount_of(case.request, contract) for case in some) for some in (paid, cases))
     return {
@@ -93,8 +90,6 @@ def show_plan(plan: Plan, settings: Settings, console: Console) -> None:
 
 
 def _accepted(row: Mapping[str, Any], contract: Contract) -> str:
-    """What may be accepted, and for how much."""
-
     def for_money(amount: int) -> str:
         if amount >= NO_LIMIT:
             return " for any amount"

@@ -1,13 +1,4 @@
-"""Lines about a run that stand beside its verdicts, the same in every format.
-
-coverage_lines      how many classes of payloads were exercised, and which were not
-limit_lines         what limits kept the run from sending
-stranger_lines      what reached the suite's servers without being of the subject
-client_lines        who was judged, and how its driver fared
-not_applicable      what was not judged because the client does not offer it
-stale_lines         entries of the expectations file that hold no more
-entries_to_paste    entries of that file, in TOML, for what was not expected
-"""
+"""Lines about a run beside its verdicts, the same in every format."""
 
 from __future__ import annotations
 
@@ -20,12 +11,13 @@ from itertools import groupby
 from conformance.client.rules.resending import NO_CONNECTION_KEPT
 from conformance.contract.contract import Contract
 from conformance.contract.requirements import Level
+from conformance.judging.coverage import Covered
 from conformance.judging.expectations import Expectation
 from conformance.judging.expectations_file import TABLE
 from conformance.judging.judgement import Reason
 from conformance.judging.verdicts import Judged, RequirementVerdict, Verdict
 from conformance.reports.escaping import counted, for_terminal
-from conformance.reports.report import PayloadClass, Report
+from conformance.reports.report import Report
 
 WHOLE_BODY = "body"
 # Those that follow mostly have the same cause.
@@ -44,9 +36,9 @@ SHORTEST_BEGINNING = 8
 
 
 def coverage_lines(report: Report) -> Iterator[str]:
-    """A line of totals, before it one for each member of which a class was not exercised; none without classes.
+    """A line for each member with classes of payloads that were not exercised, then one of totals.
 
-    Commands of which the same was not exercised share a line. Of a run that exercised nothing, nothing is listed.
+    Commands that lack the same share a line. A run that exercised nothing has the totals alone.
     """
     coverage = report.coverage
     if not coverage:
@@ -64,12 +56,12 @@ def coverage_lines(report: Report) -> Iterator[str]:
     yield f"coverage: calls of {sent:,} of {len(coverage):,} classes of payloads, requests of {arrived:,}"
 
 
-def exercised(one: PayloadClass, report: Report) -> bool:
+def exercised(one: Covered, report: Report) -> bool:
     """Whether a class was exercised: by a client, if a request of it arrived."""
     return bool(one.sent if report.client is None else one.accepted)
 
 
-def _of_commands(words: str, coverage: Iterable[PayloadClass]) -> Iterator[str]:
+def _of_commands(words: str, coverage: Iterable[Covered]) -> Iterator[str]:
     by_member: dict[tuple[str, str, str], list[str]] = {}
     for one in coverage:
         by_member.setdefault((one.kind, one.member or WHOLE_BODY, one.command), []).append(one.name)
@@ -81,7 +73,7 @@ def _of_commands(words: str, coverage: Iterable[PayloadClass]) -> Iterator[str]:
 
 
 def limit_lines(report: Report, contract: Contract) -> Iterator[str]:
-    """One line for a run that was limited: what may have been accepted of it, and how much was not sent and why."""
+    """A line for a limited run: how much may have been accepted, and how much was not sent, and why."""
     limits = report.limits
     if limits is None:
         return
@@ -102,7 +94,7 @@ def money(amount: int, contract: Contract) -> str:
 
 
 def stranger_lines(report: Report) -> Iterator[str]:
-    """What may be anybody's and was not judged, and what the suite's own servers did not take."""
+    """Lines about requests that may be anybody's and were not judged, and those that the suite's servers refused."""
     found = report.strangers
     if found is None:
         return
@@ -119,7 +111,7 @@ def stranger_lines(report: Report) -> Iterator[str]:
 
 
 def client_lines(report: Report) -> Iterator[str]:
-    """Who was judged, how often its driver died, and how long was waited; nothing about a gateway."""
+    """Lines about a client: its name, the failures of its driver, and how long the suite watched it."""
     client = report.client
     if client is None:
         return
@@ -144,7 +136,7 @@ def client_lines(report: Report) -> Iterator[str]:
 
 
 def not_applicable(report: Report) -> Iterator[str]:
-    """A line for each reason; requirements by their ids, each once."""
+    """A line for each reason why requirements do not apply, with their ids."""
     reasons: dict[str, dict[str, None]] = {}
     for entry in report.requirements:
         if entry.not_applicable:
@@ -166,16 +158,16 @@ def in_ranges(ids: Sequence[str]) -> str:
 
 
 def stale_lines(report: Report) -> Iterator[str]:
-    """A line for each expectation that holds no more, and what to do about it."""
+    """A line for each stale expectation, with advice."""
     for stale in report.stale:
         place = f"entry {stale.entry} of {report.expectations.file if report.expectations else ''}"
         yield f"{place} ({stale.name} {stale.verdict}): {stale.detail}; {stale.advice}"
 
 
 def entries_to_paste(judged: Judged, day: date) -> Iterator[str]:
-    """Lines of TOML; none where no expectations file was given.
+    """Entries in TOML for the expectations file, if there is one, that list each unexpected result.
 
-    What the surroundings or an interruption kept from being exercised is nothing to expect of the subject.
+    Not those that the environment or an interruption kept from being exercised: the subject cannot help that.
     """
     if judged.expectations.file is None:
         return
@@ -195,7 +187,7 @@ def entries_to_paste(judged: Judged, day: date) -> Iterator[str]:
 
 
 def _in_the_way(entry: Expectation, verdict: RequirementVerdict) -> bool:
-    """Whether an entry for the verdict could not be told from this one."""
+    """Whether an entry for the verdict would clash with this one."""
     beginning = _beginning(verdict)
     same_message = entry.message is None or not beginning or entry.message == beginning
     return entry.concerns(verdict.requirement.id, verdict.command) and same_message
@@ -214,12 +206,12 @@ def _members(verdict: RequirementVerdict, day: date) -> Iterator[tuple[str, str]
 
 
 def _text(text: str) -> str:
-    """A basic string of TOML, which is one of JSON for what is in printable ASCII; nothing for no text."""
+    """A basic string of TOML, which for printable ASCII is one of JSON; "" for no text."""
     return json.dumps(text) if text else ""
 
 
 def _beginning(verdict: RequirementVerdict) -> str:
-    """The words that all messages begin with, up to where they are about one request; "" for next to nothing."""
+    """The words that all messages begin with, up to a part about one request; "" if they are too few."""
     if verdict.verdict is Verdict.INCONCLUSIVE:
         return verdict.reason.value if verdict.reason else ""
     # What the first and the last in order have in common, all between them have too.

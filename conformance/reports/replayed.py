@@ -1,9 +1,4 @@
-"""A replayed case as a person reads it: what was sent, what came back, and the verdicts that it has a part in.
-
-Replayed        the outcome, beside what the run had come to
-show_replayed   prints it; the last line is the verdict
-show_conclusion prints that line alone
-"""
+"""A replayed case on a terminal: the request, the answer, the notifications, and the verdicts that it bears on."""
 
 from __future__ import annotations
 
@@ -44,7 +39,7 @@ class Replayed:
         return conclude(self.verdicts)
 
     def document(self) -> dict[str, Any]:
-        """For scripts: what went out and came in, in order; the verdicts on the case, and what they were before."""
+        """For scripts: exchanges and notifications in order, the verdicts on the case, and those in the run."""
         before = {(v.requirement.id, v.command): v.verdict.value for v in self.before}
         return {
             "case": self.case_id,
@@ -74,7 +69,7 @@ class Replayed:
         }
 
     def again(self) -> Iterator[str]:
-        """What has become of each failure of the run."""
+        """A line for each failure of the run: whether it was reproduced."""
         now = {(v.requirement.id, v.command): v.verdict for v in self.verdicts}
         for verdict in self.before:
             if verdict.verdict is Verdict.FAIL:
@@ -88,9 +83,9 @@ def show_replayed(replayed: Replayed, console: Console) -> None:
     for line in _traffic(replayed):
         print_line(console, line)
     console.print()
-    kept = [verdict.requirement.id for verdict in replayed.verdicts if verdict.verdict is Verdict.PASS]
-    if kept:
-        print_line(console, f"{Verdict.PASS.value} {', '.join(kept)}", STYLES[Verdict.PASS])
+    passed = [verdict.requirement.id for verdict in replayed.verdicts if verdict.verdict is Verdict.PASS]
+    if passed:
+        print_line(console, f"{Verdict.PASS.value} {', '.join(passed)}", STYLES[Verdict.PASS])
     for verdict in replayed.verdicts:
         if verdict.verdict is not Verdict.PASS:
             for line in _verdict(verdict):
@@ -120,10 +115,11 @@ def _traffic(replayed: Replayed) -> Iterator[str]:
         if exchange.case_id == replayed.case_id:
             yield from _exchange(exchange)
             sent_at = exchange.sent_at
-    for told in _notifications(replayed):
-        after = "" if sent_at is None else f"{told.received_at - sent_at:.3f} s after the request"
-        yield f"! notification {told.number}, {after}: {told.request.method} {told.request.url}"
-        yield from _message(told.request.headers, told.request.body, "!")
+    for notification in _notifications(replayed):
+        request = notification.request
+        after = "" if sent_at is None else f"{notification.received_at - sent_at:.3f} s after the request"
+        yield f"! notification {notification.number}, {after}: {request.method} {request.url}"
+        yield from _message(request.headers, request.body, "!")
 
 
 def _notifications(replayed: Replayed) -> Iterator[Notification]:

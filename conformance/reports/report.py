@@ -1,8 +1,8 @@
 """A report as frozen values: `report.json` is read into them and written from them, and every format is made of them.
 
 Report          the whole; its fields are the members of the file, in their order
-Report.read     of what JSON says, as `schemas/formats/report.json` has it
-Report.written  the same back
+Report.read     the value of `report.json`, which `schemas/formats/report.json` describes, as a report
+Report.written  a report as such a value
 """
 
 from __future__ import annotations
@@ -12,17 +12,19 @@ from dataclasses import dataclass, field, fields, is_dataclass
 from enum import Enum
 from functools import cache
 from types import UnionType
-from typing import Any, Self, Union, get_args, get_origin, get_type_hints
+from typing import Any, Self, Union, cast, get_args, get_origin, get_type_hints
 
 from conformance.contract.requirements import Actor, Basis, Level
-from conformance.judging.judgement import Reason
+from conformance.judging.coverage import Covered
+from conformance.judging.judgement import OneCause, Reason
 from conformance.judging.verdicts import Conclusion, Verdict
 
 SCHEMA_VERSION = 1
 
-
 # Of a field whose member is left out while it has its default.
 OPTIONAL = {"optional": True}
+# A field whose member has another name.
+RENAMED: Mapping[tuple[type, str], str] = {(Covered, "name"): "class"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,26 +203,6 @@ class ReportEntry:
 
 
 @dataclass(frozen=True, slots=True)
-class SharedCause:
-    """Requirements that the same exchanges break."""
-
-    requirements: tuple[str, ...]
-    exchanges: int
-
-
-@dataclass(frozen=True, slots=True)
-class PayloadClass:
-    """A class of payloads of a command; of a client `sent` are its calls, `accepted` those that became a request."""
-
-    kind: str
-    command: str
-    member: str | None
-    name: str = field(metadata={"member": "class"})
-    sent: int = 0
-    accepted: int = 0
-
-
-@dataclass(frozen=True, slots=True)
 class Connections:
     """On how many connections of a client a lost answer met a request: kept alive, or fresh ones."""
 
@@ -330,8 +312,8 @@ class Report:
     limits: SpentLimits | None = field(default=None, metadata=OPTIONAL)
     strangers: Strangers | None = field(default=None, metadata=OPTIONAL)
     requirements: tuple[ReportEntry, ...] = ()
-    one_causes: tuple[SharedCause, ...] = ()
-    coverage: tuple[PayloadClass, ...] = ()
+    one_causes: tuple[OneCause, ...] = ()
+    coverage: tuple[Covered, ...] = ()
     client: ClientFacts | None = field(default=None, metadata=OPTIONAL)
     figures: Measured = Measured()
     expectations: UsedExpectations | None = field(default=None, metadata=OPTIONAL)
@@ -342,13 +324,11 @@ class Report:
 
         Raises TypeError, ValueError or LookupError for a value that the schema leaves open and no run writes.
         """
-        report: Self = _read(cls, document)
-        return report
+        return cast("Self", _read(cls, document))
 
     def written(self) -> dict[str, Any]:
         """As `report.json` holds it."""
-        document: dict[str, Any] = {"schema_version": SCHEMA_VERSION, **written(self)}
-        return document
+        return {"schema_version": SCHEMA_VERSION, **written(self)}
 
     @property
     def findings(self) -> tuple[ReportedFinding, ...]:
@@ -363,10 +343,16 @@ class Report:
 
 @cache
 def _members(kind: type) -> tuple[tuple[str, str, Any, bool, Any], ...]:
-    """Of each field: its name, the member of the object, its type, whether it may be left out, and the default."""
+    """Of each field: name, member of the object, type, whether the member may be left out, and default."""
     hints = get_type_hints(kind)
     return tuple(
-        (each.name, each.metadata.get("member", each.name), hints[each.name], "optional" in each.metadata, each.default)
+        (
+            each.name,
+            RENAMED.get((kind, each.name), each.name),
+            hints[each.name],
+            "optional" in each.metadata,
+            each.default,
+        )
         for each in fields(kind)
     )
 
@@ -387,7 +373,6 @@ def written(value: Any) -> Any:
 
 
 def _read(kind: Any, value: Any) -> Any:
-    """The `value` of a document as a `kind` of value."""
     origin = get_origin(kind)
     if origin in (Union, UnionType):
         return None if value is None else _read(next(each for each in get_args(kind) if each is not type(None)), value)

@@ -1,9 +1,5 @@
 """Lines for a POSIX shell that send again: one request with curl, one case, or a whole run.
 
-    curl                            a recorded request, with its headers in order and its body
-    repeat_command                  the whole run
-    replay_command, resume_command  one case of it; the rest of a run that was cut off
-
 No line holds a secret: whoever runs one sets STATUM_CONSUMER_KEY and STATUM_CONSUMER_SECRET for curl. A wrong
 credential is spelled from those two, as its probe's row says, because the journal does not keep it. A long body is not
 in the line: python3 makes it where it repeats itself, and else reads it from the journal, which is
@@ -45,13 +41,8 @@ _CHANGED: Mapping[str, str] = {
 _HALVES: Mapping[str, str] = {"the-key": f"${KEY}", "the-secret": f"${SECRET}"}
 
 
-def right_credential(contract: Contract) -> str:
-    """How curl is told to send the right one."""
-    return _of_halves(contract.authentication, Making("credential", ""))
-
-
 def spelled(contract: Contract, making: Making) -> str:
-    """How curl is told to send the wrong credential of a row of `probes.toml`."""
+    """The argument of curl for the wrong credential of a row of `probes.toml`."""
     authentication = contract.authentication
     if making.by == "credential":
         return _of_halves(authentication, making)
@@ -103,17 +94,17 @@ _ASCII = "".join(map(chr, range(0x21, 0x7F)))
 
 
 def curl(request: Request, contract: Contract, case: Case | None = None, exchange: int | None = None) -> str:
-    """One line for `sh` that sends `request` as it was sent; `exchange` is its number, under which the journal has it.
+    """One line for `sh` that sends `request` as it was sent; `exchange` is its number in the journal.
 
-    What is not promised: the place of `Authorization`, `Host` and `Content-Length` among the other headers. Without a
-    `case` the credential is taken for the right one.
+    `Authorization`, `Host` and `Content-Length` may have another place among the headers. Without a `case` the
+    credential is taken for the right one.
     """
     piped, data = _body(request, exchange)
     credential = ""
     if case is not None and case.kind is Kind.CREDENTIAL:
         credential = _of_case(contract, case)
     elif header(request.headers, contract.authentication.header) is not None:
-        credential = right_credential(contract)
+        credential = _of_halves(contract.authentication, Making("credential", ""))
     parts = [
         "curl -sSi",
         *_flags(request),
@@ -142,7 +133,7 @@ def _flags(request: Request) -> Iterator[str]:
 
 
 def _of_case(contract: Contract, case: Case) -> str:
-    """The credential of a case whose id ends in its number among those of the same aspect (`…/wrong-key/2`)."""
+    """The credential of a case, whose id ends in its number among those of the same aspect (`…/wrong-key/2`)."""
     probe = contract.probes.get(f"{case.kind}.{case.aspect}")
     if probe is None:
         return ""
@@ -151,7 +142,7 @@ def _of_case(contract: Contract, case: Case) -> str:
 
 
 def _headers(request: Request, contract: Contract) -> Iterator[str]:
-    """What `-H` is given: the request's headers, and for those that curl would add, that it shall not."""
+    """The values for `-H`: the request's headers, and an empty one for each that curl would add."""
     for name, value in request.headers:
         if name.lower() != contract.authentication.header.lower() and not _left_to_curl(name, value, request):
             yield f"{name}: {value}" if value else f"{name};"
@@ -162,7 +153,6 @@ def _headers(request: Request, contract: Contract) -> Iterator[str]:
 
 
 def _left_to_curl(name: str, value: str, request: Request) -> bool:
-    """Whether curl writes this header by itself, and with the same value."""
     own = {"host": urlsplit(request.url).netloc, "content-length": str(len(request.body))}
     return own.get(name.lower()) == value
 
@@ -172,7 +162,7 @@ def _has_data(request: Request) -> bool:
 
 
 def _body(request: Request, exchange: int | None) -> tuple[str, str]:
-    """What stands before curl, and its argument for the body."""
+    """The commands before curl, and its argument for the body."""
     if not _has_data(request):
         return "", ""
     body = request.body
@@ -193,7 +183,7 @@ def _body(request: Request, exchange: int | None) -> tuple[str, str]:
 
 
 def _repeating(body: bytes) -> str:
-    """A program for python3 that writes the body, what repeats itself in it written once."""
+    """A program for python3 that writes the body; a repeated part is in it once."""
     parts, end = [], 0
     for found in _REPEATED.finditer(body):
         parts += [repr(body[end : found.start()])] if end < found.start() else []
@@ -206,20 +196,16 @@ def _repeating(body: bytes) -> str:
 
 
 def _printf_format(body: bytes) -> str:
-    """`body` as the format of `printf`, in which POSIX has a backslash and three octal digits for any byte."""
-    text = body.decode("utf-8", "surrogateescape")
-    return "".join(
-        character
-        if character.isprintable() and character not in "\\%'" and (index or character != "-")
-        else _octal(character)
-        for index, character in enumerate(text)
-    )
-
-
-def _octal(character: str) -> str:
-    if character == "%":
-        return "%%"
-    return "".join(f"\\{byte:03o}" for byte in character.encode("utf-8", "surrogateescape"))
+    """`body` as a format of POSIX `printf`, which takes a backslash and three octal digits for a byte."""
+    pieces = []
+    for index, character in enumerate(body.decode("utf-8", "surrogateescape")):
+        if character == "%":
+            pieces.append("%%")
+        elif character.isprintable() and character not in "\\'" and (index or character != "-"):
+            pieces.append(character)
+        else:
+            pieces += [f"\\{byte:03o}" for byte in character.encode("utf-8", "surrogateescape")]
+    return "".join(pieces)
 
 
 # A run against the built-in mock gateway, which has a name of its own, names none of these.
@@ -229,8 +215,8 @@ OF_A_GATEWAY = ("gateway", "consumer_key", "callback_listen", "callback_url", "o
 def repeat_command(settings: Mapping[str, Any], contract: Contract) -> str:
     """A line for a shell that sends the same requests at the same pace.
 
-    It has the recorded settings of a run by `contract` that differ from the defaults, and the seed.
-    The secret is not in it (STATUM_CONFORMANCE_CONSUMER_SECRET gives it); what was redacted has to be filled in.
+    It has the seed and the recorded settings that differ from the defaults, but no secret, which comes from
+    STATUM_CONFORMANCE_CONSUMER_SECRET. Redacted values have to be filled in.
     """
     command = "certify" if settings.get("subject_kind") == "client" else "run"
     recorded = {**settings, "contract": settings.get("contract", {}).get("folder")}
@@ -266,11 +252,7 @@ def was_cut_off(record: Record) -> bool:
 
 
 def _of_journal(settings: Mapping[str, Any]) -> Iterator[str]:
-    """What a journal alone does not decide.
-
-    The contract, if it is not the built-in one; the gateway, which has to be named for a credential to be sent to
-    another machine.
-    """
+    """A contract of its own; a gateway elsewhere, which has to be named for a credential to be sent there."""
     if folder := settings.get("contract", {}).get("folder"):
         yield from ("--contract", folder)
     if settings["subject_name"] == settings["gateway"] and not is_loopback(settings["gateway"]):

@@ -1,8 +1,4 @@
-"""A judged run as a report, and all that formats are made of.
-
-Reportable      a report, the record where it is there, and the contract: every format is made of these alone
-Result          one that was judged just now, with its verdicts
-"""
+"""A judged run as a report. Every format is made of a Reportable alone."""
 
 from __future__ import annotations
 
@@ -15,8 +11,8 @@ from conformance.client.rules.calls import REUSED, UNUSED
 from conformance.contract.contract import Contract, statum
 from conformance.diagnosis.follow_ups import SEARCH, run_proper
 from conformance.journal import Record
-from conformance.judging.expectations import Expectations, Stale
-from conformance.judging.judgement import Finding, Minimal
+from conformance.judging.expectations import Expectations
+from conformance.judging.judgement import Finding
 from conformance.judging.terms import REFUSED_HERE
 from conformance.judging.verdicts import Conclusion, Judged, RequirementVerdict
 from conformance.model.traffic import Case, Direction, Exchange, Kind, last_lines
@@ -32,12 +28,10 @@ from conformance.reports.report import (
     LeftProcess,
     ListedAs,
     MinimalRequest,
-    PayloadClass,
     Report,
     ReportedFinding,
     ReportEntry,
     ReportSubject,
-    SharedCause,
     Shrinking,
     SpentLimits,
     StaleEntry,
@@ -55,9 +49,9 @@ SHOWN_STDERR = 50
 
 @dataclass(frozen=True, slots=True)
 class Reportable:
-    """A report with the contract that it was judged by; `record` is None where the journal is gone.
+    """A report and the contract that it was judged by; `record` is None where the journal is gone.
 
-    `masking` was applied to the report; a format applies it to whatever it takes from the record.
+    `masking` was applied to the report; a format applies it to the parts of the record that it shows.
     """
 
     report: Report
@@ -73,7 +67,7 @@ class Reportable:
 
 @dataclass(frozen=True, slots=True)
 class Result(Reportable):
-    """A judged run."""
+    """A run that was judged just now."""
 
     record: Record = field(kw_only=True)
     judged: Judged = field(kw_only=True)
@@ -88,11 +82,10 @@ class Result(Reportable):
         show_phone_numbers: bool | None = None,
         strict: bool | None = None,
     ) -> Result:
-        """Judge a record and describe the outcome. Pure: the same record gives the same report.
+        """Judge a record by the `contract` (None: that of Statum). Pure: the same record gives the same report.
 
-        It is judged by the `contract` (None: that of Statum) and by the `expectations`; None: by those that the run
-        was given, which the record holds. `show_phone_numbers`: whether those that the run was given are shown
-        whole; `strict`: whether a broken SHOULD counts as a failure; None of either: as the run had it.
+        `expectations`, `show_phone_numbers` (whether given numbers are shown whole) and `strict` (whether a broken
+        SHOULD is a failure) are those of the run, which the record holds, where they are None.
         """
         contract = contract or statum()
         if expectations is None:
@@ -137,11 +130,8 @@ def _report(record: Record, judged: Judged, contract: Contract, *, shown: bool |
         limits=SpentLimits(**notes["allowance"]) if "allowance" in notes else None,
         strangers=strangers_of(record, judged.of_anybody),
         requirements=tuple(_entry(verdict, requests) for verdict in judged.verdicts),
-        one_causes=tuple(SharedCause(tuple(each.requirements), each.exchanges) for each in judged.one_causes),
-        coverage=tuple(
-            PayloadClass(each.kind, each.command, each.member, each.name, each.sent, each.accepted)
-            for each in judged.coverage
-        ),
+        one_causes=judged.one_causes,
+        coverage=judged.coverage,
         client=client_of(record) if client else None,
         figures=Figures.of(proper, contract).measured(),
         expectations=_expectations(judged),
@@ -149,10 +139,9 @@ def _report(record: Record, judged: Judged, contract: Contract, *, shown: bool |
 
 
 def _settings(settings: Mapping[str, Any], *, shown: bool | None, strict: bool) -> dict[str, Any]:
-    """The settings of the run: of the expectations the file, not all that is in it.
+    """The settings of the run, but of the expectations the file alone.
 
-    Whether phone numbers are shown, and whether it was judged strictly, is as in this report, so that it can be
-    rendered again like that.
+    Phone numbers and strictness are as in this report, so that it can be rendered again.
     """
     recorded = settings.get("expectations")
     return {
@@ -168,25 +157,23 @@ def _expectations(judged: Judged) -> UsedExpectations | None:
     if listed.file is None:
         return None
     entries = tuple(entry.members() for entry in listed.entries)
-    return UsedExpectations(listed.file, listed.digest, entries, tuple(map(_stale, judged.stale)))
-
-
-def _stale(stale: Stale) -> StaleEntry:
-    listed = stale.expectation
-    return StaleEntry(
-        listed.number, listed.requirement, listed.command, listed.verdict, stale.why.value, stale.detail, stale.advice
+    stale = tuple(
+        StaleEntry(of.number, of.requirement, of.command, of.verdict, each.why.value, each.detail, each.advice)
+        for each in judged.stale
+        for of in (each.expectation,)
     )
+    return UsedExpectations(listed.file, listed.digest, entries, stale)
 
 
 def strangers_of(record: Record, of_anybody: int) -> Strangers | None:
-    """How much came that may be anybody's and was judged by nothing; None if nothing did, and all was taken."""
+    """How much may be anybody's and was not judged, or was refused; None if nothing was."""
     not_kept = sum(note.detail["left_out"] for note in record.notes if note.kind == "strays")
     refused = dict.fromkeys(note.detail["why"] for note in record.notes if note.kind == REFUSED_HERE)
     return Strangers(of_anybody, not_kept, tuple(refused)) if of_anybody or not_kept or refused else None
 
 
 def client_of(record: Record) -> ClientFacts:
-    """What a client under test declared, and how its driver fared."""
+    """The declaration of a client under test, and the failures of its driver."""
     notes = {note.kind: note.detail for note in record.notes}
     hello = notes.get("hello", {})
     failures = [exchange.failure or "" for exchange in record.exchanges]
@@ -209,7 +196,7 @@ def client_of(record: Record) -> ClientFacts:
 
 
 def _deaths(record: Record) -> Iterator[DriverDeath]:
-    """Each failure of the driver, with the last lines that it had written to standard error since the one before."""
+    """Each failure of the driver, with the last lines that it wrote to standard error since the one before."""
     since = 0.0
     for note in record.notes:
         if note.kind == "death":
@@ -225,8 +212,6 @@ def _deaths(record: Record) -> Iterator[DriverDeath]:
 
 @dataclass(frozen=True, slots=True)
 class _Requests:
-    """The requests of the exchanges that findings show, by number."""
-
     contract: Contract
     sent: Mapping[int, tuple[Case | None, Exchange]]
 
@@ -279,6 +264,7 @@ def _entry(verdict: RequirementVerdict, requests: _Requests) -> ReportEntry:
 
 
 def _finding(finding: Finding, requests: _Requests) -> ReportedFinding:
+    minimal = finding.minimal
     return ReportedFinding(
         message=finding.message,
         case=finding.case,
@@ -291,10 +277,13 @@ def _finding(finding: Finding, requests: _Requests) -> ReportedFinding:
         count=finding.count,
         others=tuple(finding.others),
         pattern=finding.pattern or None,
-        minimal=_minimal(finding.minimal, requests) if finding.minimal else None,
+        minimal=None
+        if minimal is None
+        else MinimalRequest(
+            minimal.case,
+            requests.body(minimal.exchange),
+            dict(minimal.differs),
+            minimal.finished,
+            requests.curl(minimal.exchange),
+        ),
     )
-
-
-def _minimal(minimal: Minimal, requests: _Requests) -> MinimalRequest:
-    body, line = requests.body(minimal.exchange), requests.curl(minimal.exchange)
-    return MinimalRequest(minimal.case, body, dict(minimal.differs), minimal.finished, line)

@@ -1,10 +1,7 @@
-"""What a merge request shows of a result: one page of Markdown, and annotations.
+"""`summary.md` for a merge request, and annotations for GitHub, whose runner shows them beside the run.
 
-    summary             `summary.md`: verdict, matrix, the gravest findings with their evidence, how to reproduce them
-    workflow_commands   annotations for GitHub, one for each thing to look into, which its runner shows beside the run
-
-What a gateway said is in code, so that no markup, link or mention in it counts; nothing else that a run prints is taken
-for a workflow command (`for_runner`).
+Texts of a gateway are in code, so that no markup, link or mention in them counts. Nothing else in the output is a
+workflow command (`for_runner`).
 """
 
 from __future__ import annotations
@@ -63,12 +60,13 @@ SHOWN_IDS = 3
 
 
 def summary(result: Reportable) -> bytes:
-    """The result as Markdown (GitHub's and GitLab's) in UTF-8; the same result gives the same bytes."""
+    """Verdict, matrix, the gravest findings with their evidence, and how to reproduce them, in Markdown as UTF-8."""
     report, contract = result.report, result.contract
     rows = rows_of(report)
+    failed = [row for row in rows if row.failed]
     blocks = [
         *_verdict(report, contract),
-        *_failures(rows),
+        *(["## Failures", _table(failed, columns_of(rows))] if failed else []),
         *_findings(report, contract),
         *_whole(report, rows),
         *_again(report, contract),
@@ -89,13 +87,6 @@ def _verdict(report: Report, contract: Contract) -> Iterator[str]:
     yield from map(for_markdown, (*limit_lines(report, contract), *stranger_lines(report)))
     for line in stale_lines(report):
         yield f"**stale expectation:** {for_markdown(line)}"
-
-
-def _failures(rows: Sequence[Row]) -> Iterator[str]:
-    short = [row for row in rows if row.failed]
-    if short:
-        yield "## Failures"
-        yield _table(short, columns_of(rows))
 
 
 def _whole(report: Report, rows: Sequence[Row]) -> Iterator[str]:
@@ -166,12 +157,11 @@ def _again(report: Report, contract: Contract) -> Iterator[str]:
 
 
 def _code(text: str) -> str:
-    """Words that may be a gateway's."""
     return for_markdown(shortened(text, LONGEST_TEXT))
 
 
 def _plain(text: str) -> str:
-    """Words of the catalogue: what Markdown would take for markup is escaped."""
+    """The catalogue's words, with all markup of Markdown escaped."""
     escaped = "".join(f"\\{character}" if character in "\\`*_[]<>|#" else character for character in for_terminal(text))
     return escaped.replace("&", "&amp;")
 
@@ -180,7 +170,7 @@ def _plain(text: str) -> str:
 
 
 def workflow_commands(report: Report) -> Iterator[str]:
-    """Workflow commands, one a line, the gravest first; of each kind as many as are shown, the last names the rest."""
+    """Workflow commands, the gravest first; of each kind as many as the runner shows, and the last names the rest."""
     by_kind: dict[str, list[tuple[str, str]]] = {}
     for each in shortfalls(report):
         by_kind.setdefault(KINDS[each.verdict], []).append((_title(each), _message(each)))
@@ -212,5 +202,5 @@ def _message(shortfall: Shortfall) -> str:
 
 
 def _data(text: str) -> str:
-    """Fit to stand behind a command: what would end it is written as the runner reads it back."""
+    """`text` as the data of a workflow command, escaped as the runner reads it back."""
     return for_terminal(text).replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")

@@ -1,11 +1,6 @@
 """The result on a terminal: failures with their evidence, a table of them, and one line of verdict.
 
-    show                    all of that
-    show_verdict            its end: stale expectations, and the line of the verdict
-    show_verdict_alone      that line alone
-    show_observed           what -v adds: every requirement with its observations, slow notifications, repeats
-
-Whatever a gateway said is escaped: no markup, no control characters.
+Texts of a gateway are escaped: no markup, no control characters.
 """
 
 from __future__ import annotations
@@ -69,7 +64,7 @@ SHOWN_SLOWEST = 5
 # A gateway that asks for less speed does so hundreds of times.
 SHOWN_REPEATS = 20
 
-# The column of numbers.
+# Column of numbers.
 OBSERVED = "observed"
 
 # With fewer columns a table of four would cut the longest words of a title.
@@ -77,10 +72,7 @@ NARROW = 80
 
 
 def show(result: Result, console: Console, path: Path | None = None, journal: Path | None = None) -> None:
-    """Print the result; `path` is where it can be read in full, `journal` where a failing case can be replayed from.
-
-    The last line is the verdict.
-    """
+    """Print the result, the verdict last; `path` has it in full, the `journal` is where failing cases are replayed."""
     report, contract = result.report, result.contract
     failed = shortfalls(report)
     _show_shortfalls(failed, result, console, path)
@@ -91,7 +83,7 @@ def show(result: Result, console: Console, path: Path | None = None, journal: Pa
         [" · ".join(f"{number:,} {verdict}" for verdict, _, number in counts_of(report))],
         client_lines(report),
         _not_looked_into(report),
-        _left_out(result.record),
+        (f"left out {n.detail['case']}: {n.detail['why']}" for n in result.record.notes if n.kind == "left-out"),
         limit_lines(report, contract),
         stranger_lines(report),
     ):
@@ -110,14 +102,14 @@ def show(result: Result, console: Console, path: Path | None = None, journal: Pa
 
 
 def show_verdict(result: Result, console: Console, path: Path | None = None) -> None:
-    """Print the verdict on the subject, and what it rests on, as one line; before it one for each stale expectation."""
+    """Print a line for each stale expectation, and the line of the verdict."""
     for line in stale_lines(result.report):
         print_prose(console, f"stale: {line}", STYLES[Verdict.FAIL])
     show_verdict_alone(result, console, path)
 
 
 def show_verdict_alone(result: Result, console: Console, path: Path | None = None) -> None:
-    """Print that one line, in its colour."""
+    """Print the line of the verdict, in its colour."""
     style = STYLES[Verdict.KNOWN if result.judged.as_expected else result.conclusion]
     print_prose(console, verdict_line(result, path), style)
 
@@ -144,33 +136,26 @@ def verdict_line(result: Result, path: Path | None = None) -> str:
 
 
 def _unexercised(result: Result) -> Iterator[str]:
-    """Requirements that were not exercised although that does not hinder the verdict: a line for each reason."""
+    """A line for each reason why requirements were not exercised that do not hinder the verdict."""
     reasons: dict[str, list[str]] = {}
     for verdict in result.judged.by(Verdict.INCONCLUSIVE):
         if not verdict.hinders and verdict.asked_for and _can_be_brought_about(verdict, result.contract):
-            where = f"{verdict.requirement.id} {verdict.command or ''}".rstrip()
-            reasons.setdefault(verdict.detail or "", []).append(where)
-    for detail, ids in reasons.items():
-        yield f"not exercised: {', '.join(ids)} ({for_terminal(detail)})"
+            name = f"{verdict.requirement.id} {verdict.command or ''}".rstrip()
+            reasons.setdefault(verdict.detail or "", []).append(name)
+    for detail, names in reasons.items():
+        yield f"not exercised: {', '.join(names)} ({for_terminal(detail)})"
 
 
 def _can_be_brought_about(verdict: RequirementVerdict, contract: Contract) -> bool:
-    """Whether an option of a run could exercise it: not callbacks that nobody asks for, nor odd errors of a GET."""
+    """Whether an option of a run could exercise it: not an unasked callback, nor an odd error of a GET."""
     judge = verdict.requirement.judge
     is_rest = isinstance(judge, ByPlace) and judge.takes_the_rest and judge.messages == ("response.error",)
     sends_nothing = contract.account is not None and verdict.command == contract.account.command
     return verdict.command not in contract.unsolicited and not (is_rest and sends_nothing)
 
 
-def _left_out(record: Record) -> Iterator[str]:
-    """Cases that were planned and not sent, and why."""
-    for note in record.notes:
-        if note.kind == "left-out":
-            yield f"left out {note.detail['case']}: {note.detail['why']}"
-
-
 def _not_looked_into(report: Report) -> Iterator[str]:
-    """Why causes of failures were not looked into, where that could have been."""
+    """A line that says why the causes of failures are not known, where they could be."""
     unexplained = sum(entry.depends_on == Dependence.UNTOLD for entry in report.requirements)
     search = report.shrinking or Shrinking()
     if unexplained and not search.budget:
@@ -205,19 +190,18 @@ def _show_shortfalls(failed: Sequence[Shortfall], result: Result, console: Conso
 
 
 def _summary_table(failed: Sequence[Shortfall], *, narrow: bool) -> Table:
-    """A row for each; where it is `narrow`, the command is below the title instead of in a column."""
+    """A row for each; a `narrow` table has the command below the title instead of in a column."""
     table = _table("verdict", "id", *(() if narrow else ("command",)), "what failed")
     for shortfall in failed:
         title, command = Text(for_terminal(shortfall.title)), _first(shortfall.commands)
         if narrow and command:
             title.append(f"\n{command}", "dim")
         columns = (title,) if narrow else (command, title)
-        table.add_row(_verdict(shortfall), _first(shortfall.ids), *columns)
+        table.add_row(_verdict(shortfall.verdict), _first(shortfall.ids), *columns)
     return table
 
 
 def _table(*columns: str) -> Table:
-    """A table whose last column takes the rest of the line."""
     table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
     for column in columns[:-1]:
         table.add_column(column, no_wrap=True, justify="right" if column == OBSERVED else "left")
@@ -226,29 +210,29 @@ def _table(*columns: str) -> Table:
 
 
 def _first(names: Sequence[str]) -> str:
-    """The first name, and how many more there are: the evidence above the table has all."""
+    """The first name and the number of the others, which the evidence above the table names."""
     return " +".join([*names[:1], *([str(len(names) - 1)] if len(names) > 1 else [])])
 
 
-def _verdict(shortfall: Shortfall) -> Text:
-    return Text(shortfall.verdict.value, STYLES[shortfall.verdict])
+def _verdict(verdict: Verdict) -> Text:
+    return Text(verdict.value, STYLES.get(verdict, ""))
 
 
 def _show_evidence(shortfall: Shortfall, contract: Contract, console: Console) -> None:
     if shortfall.cause:
         print_prose(console, shortfall.cause, "bold")
-    title = Text(f" {for_terminal(shortfall.title)}")
+    verdict, title = _verdict(shortfall.verdict), Text(f" {for_terminal(shortfall.title)}")
     if shortfall.verdict is Verdict.INCONCLUSIVE:
-        console.print(_verdict(shortfall) + title)
+        console.print(verdict + title)
         commands = f" ({', '.join(shortfall.commands)})" if shortfall.commands else ""
         console.print(_indented(Text(f"{', '.join(shortfall.ids)}{commands}")))
     else:
-        console.print(_verdict(shortfall) + Text(f" {shortfall.ids[0]}", "bold") + title)
+        console.print(verdict + Text(f" {shortfall.ids[0]}", "bold") + title)
         console.print(_indented(_observed(shortfall)))
     finding = shortfall.finding
     if not shortfall.follows:  # else the first of the same cause has what they rest on
         if finding:
-            for line in (" · ".join(_places(finding)), rests_on(shortfall.entries[0], contract)):
+            for line in (_places(finding), rests_on(shortfall.entries[0], contract)):
                 console.print(_indented(Text(for_terminal(line))))
         if shortfall.listed:
             print_line(console, " " * INDENT + f"listed: {shortfall.listed}")
@@ -262,7 +246,6 @@ def _indented(content: Text | Table) -> Padding:
 
 
 def _observed(shortfall: Shortfall) -> Table:
-    """One row for each command: how many observations failed, and what was seen first."""
     grid = Table.grid(padding=(0, 2, 0, 0))
     grid.add_column(no_wrap=True)
     grid.add_column(no_wrap=True, justify="right")
@@ -276,12 +259,13 @@ def _observed(shortfall: Shortfall) -> Table:
     return grid
 
 
-def _places(finding: ReportedFinding) -> Iterator[str]:
+def _places(finding: ReportedFinding) -> str:
+    places = [f"{name} {value}" for name, value in places_of(finding) if name not in ("pointer", "value")]
     if finding.value is not None:
-        yield f"{finding.pointer or 'the whole'}: {finding.value}"
+        places.insert(0, f"{finding.pointer or 'the whole'}: {finding.value}")
     elif finding.pointer is not None:
-        yield f"at {finding.pointer or 'the whole'}"
-    yield from (f"{name} {value}" for name, value in places_of(finding) if name not in ("pointer", "value"))
+        places.insert(0, f"at {finding.pointer or 'the whole'}")
+    return " · ".join(places)
 
 
 # --- All that was observed
@@ -298,19 +282,18 @@ def show_observed(result: Result, console: Console) -> None:
 
 
 def _observed_table(entries: Sequence[ReportEntry]) -> Table:
-    """A row for each requirement × verdict: how often it was observed, its title, its commands, why it was not."""
     table = _table("verdict", "id", OBSERVED, "requirement")
     together: dict[tuple[str, Verdict], list[ReportEntry]] = {}
     for entry in entries:
         together.setdefault((entry.id, entry.verdict), []).append(entry)
-    for (name, verdict), those in together.items():
-        title = Text(for_terminal(those[0].title))
-        commands = ", ".join(entry.command for entry in those if entry.command)
-        reasons = [entry.why for entry in those] + [entry.not_applicable for entry in those]
+    for (name, verdict), alike in together.items():
+        title = Text(for_terminal(alike[0].title))
+        commands = ", ".join(entry.command for entry in alike if entry.command)
+        reasons = [entry.why for entry in alike] + [entry.not_applicable for entry in alike]
         for line in dict.fromkeys(filter(None, (commands, *reasons))):
             title.append(f"\n{for_terminal(line)}", "dim")
-        observed = sum(entry.observations for entry in those)
-        table.add_row(Text(verdict.value, STYLES.get(verdict, "")), name, f"{observed:,}", title)
+        observed = sum(entry.observations for entry in alike)
+        table.add_row(_verdict(verdict), name, f"{observed:,}", title)
     return table
 
 
@@ -327,9 +310,8 @@ def _slowest(record: Record, contract: Contract) -> Iterator[str]:
 
 
 def _sent_again(record: Record) -> Iterator[str]:
-    """Each attempt at a case after its first, and what came of the one before."""
     outcomes: dict[str, str] = {}
-    lines = []
+    lines: list[str] = []
     for exchange in record.exchanges:
         if exchange.attempt > 1:
             before = outcomes.get(exchange.case_id, "no answer")
@@ -342,7 +324,6 @@ def _sent_again(record: Record) -> Iterator[str]:
 
 
 def _replaced(record: Record) -> Iterator[str]:
-    """Cases that replace those that a network lost."""
     pairs = [
         (stand_in, case_id)
         for note in record.notes

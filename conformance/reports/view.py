@@ -1,14 +1,4 @@
-"""One view of a report, which every format shows: what failed, in what order, grouped and explained in the same words.
-
-Shortfall, shortfalls       requirements × commands that failed together, the gravest first
-cut                         the first of them, and the failures among the others
-Row, rows_of, counts_of     requirement × command as a table
-musts                       how many MUSTs passed, failed and were not exercised
-explained, kinds, alike     on what a failure depends, and which findings are alike
-rests_on, published_at      the sentence or fact that a requirement rests on, and where it can be read
-read_more                   where more is written about a requirement
-hinders                     whether an entry keeps the subject from being called conformant
-"""
+"""One view of a report, which every format shows: failures in the same order, groups and words."""
 
 from __future__ import annotations
 
@@ -22,10 +12,10 @@ from conformance.contract.contract import Contract
 from conformance.contract.folder import REQUIREMENTS
 from conformance.contract.requirements import Basis, Level, Requirement
 from conformance.diagnosis.patterns import ENOUGH
-from conformance.judging.judgement import Dependence, Reason
+from conformance.judging.judgement import Dependence, OneCause, Reason
 from conformance.judging.verdicts import Verdict
 from conformance.reports.escaping import counted, for_terminal, shortened
-from conformance.reports.report import Report, ReportedFinding, ReportEntry, SharedCause
+from conformance.reports.report import Report, ReportedFinding, ReportEntry
 
 SIGNS: Mapping[str, str] = {
     Verdict.PASS: "✓",
@@ -66,11 +56,10 @@ _BESIDE_A_FACT: Mapping[Basis | None, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Shortfall:
-    """Entries that are one thing to look into; `title` is the requirement's, or why it was not exercised.
+    """Entries to look into together: a requirement that fails for several commands, or one obstacle for many.
 
-    One broken requirement often fails for every command, and one obstacle keeps a hundred requirements from being
-    exercised. `listed`: issue, owner and last day of the expectations that list it. `cause`: in words, that one cause
-    breaks several requirements, in the first of them; `follows`: in the others.
+    `title` is the requirement's, or the obstacle. `listed`: issue, owner and last day of the expectations that list it.
+    `cause`: in words, that one cause breaks several requirements, in the first of them; `follows`: in the others.
     """
 
     verdict: Verdict
@@ -82,7 +71,7 @@ class Shortfall:
 
     @property
     def ids(self) -> tuple[str, ...]:
-        """The requirements' ids, each once."""
+        """The ids of the requirements."""
         return tuple(dict.fromkeys(entry.id for entry in self.entries))
 
     @property
@@ -103,7 +92,7 @@ class Shortfall:
 
 
 def shortfalls(report: Report) -> list[Shortfall]:
-    """What is broken (by requirement) and what was not exercised although it had to be (by reason)."""
+    """The broken requirements, and by reason those that were not exercised although they had to be."""
     together: dict[tuple[Verdict, str, str], list[ReportEntry]] = {}
     for entry in report.requirements:
         if hinders(entry, report) or entry.verdict is Verdict.WARN:
@@ -117,22 +106,19 @@ def shortfalls(report: Report) -> list[Shortfall]:
 
 
 def cut(gathered: Sequence[Shortfall], most: int) -> tuple[list[Shortfall], list[Shortfall], int]:
-    """At most so many to show in full, the failures among the others, and how many more there are.
-
-    A failure is always named.
-    """
+    """At most so many to show in full, the failures among the others, to be named, and the number of the rest."""
     rest = gathered[most:]
     failures = [each for each in rest if each.verdict is Verdict.FAIL]
     return list(gathered[:most]), failures, len(rest) - len(failures)
 
 
 def _gravity(shortfall: Shortfall) -> tuple[bool, int, bool]:
-    costly = any(entry.basis in COSTLY for entry in shortfall.entries)
-    return bool(shortfall.listed), GRAVEST_FIRST.index(shortfall.verdict), not costly
+    is_costly = any(entry.basis in COSTLY for entry in shortfall.entries)
+    return bool(shortfall.listed), GRAVEST_FIRST.index(shortfall.verdict), not is_costly
 
 
-def _by_cause(gathered: Sequence[Shortfall], shared: Sequence[SharedCause]) -> Iterator[Shortfall]:
-    """The shortfalls, those that have one cause one after the other."""
+def _by_cause(gathered: Sequence[Shortfall], shared: Sequence[OneCause]) -> Iterator[Shortfall]:
+    """The shortfalls in their order, but those of one cause one after the other."""
     causes = {id_: cause for cause in shared for id_ in cause.requirements}
     left = list(gathered)
     while left:
@@ -178,7 +164,7 @@ class Row:
 
     @property
     def first(self) -> ReportEntry:
-        """The first entry: what all have in common is in each."""
+        """The first entry."""
         return self.entries[0]
 
     @property
@@ -274,7 +260,7 @@ def kinds(entry: ReportEntry) -> Iterator[str]:
 
 
 def alike(finding: ReportedFinding, *, name_others: bool = True) -> Iterator[str]:
-    """Lines for people: on what a finding depends, the simplest request that shows it, and those like it."""
+    """Lines for people: the pattern of a finding, the simplest request that shows it, and the cases like it."""
     if finding.pattern:
         yield finding.pattern
     minimal = finding.minimal
@@ -291,7 +277,7 @@ def alike(finding: ReportedFinding, *, name_others: bool = True) -> Iterator[str
 
 
 def unshown(entry: ReportEntry) -> Iterator[str]:
-    """A line on the findings that are in none of the kinds that are shown, if there are any."""
+    """A line with the number of findings of other kinds than those shown, if there are any."""
     shown = sum(finding.count for finding in entry.findings)
     if entry.findings and shown < entry.failed:
         yield f"{entry.failed - shown:,} more, which the journal has"
@@ -323,10 +309,9 @@ def _difference(name: str, value: Any) -> str:
 
 
 def rests_on(entry: ReportEntry | Requirement, contract: Contract) -> str:
-    """The quoted sentence, the documented fact, what would be lost, or this suite's reading.
+    """The quoted sentence, the documented fact with its section, the loss, or this suite's reading.
 
-    A documented fact is given with the section of the page that has it. A report of an early release does not have the
-    fact.
+    A report of an early release does not have the fact.
     """
     if entry.quote:
         return f"{contract.sources['seed']} says: “{entry.quote}”"

@@ -14,9 +14,7 @@ from command_line import call
 from conformance.cli import COMMANDS
 from conformance.cli.configuration import (
     FILE,
-    NAME,
     PYPROJECT,
-    configuration_schema,
     configured,
     switches,
     variable,
@@ -230,11 +228,6 @@ def test_a_command_that_does_not_exist_is_told(here: Path, capsys: pytest.Captur
 # --- The schema
 
 
-def test_the_schema_is_that_of_the_options() -> None:
-    """Mend with: python docs/regenerate.py."""
-    assert configuration_schema() == FORMATS.schema(NAME)
-
-
 @pytest.mark.parametrize(
     "text",
     [
@@ -265,7 +258,7 @@ def test_the_schema_takes_what_the_suite_takes(tmp_path: Path, text: str) -> Non
         except UsageError:
             refused = True
 
-    assert refused == bool(FORMATS.violations(NAME, document))
+    assert refused == bool(FORMATS.violations("configuration", document))
 
 
 def test_local_addresses_are_what_they_are_taken_for(here: Path) -> None:

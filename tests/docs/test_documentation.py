@@ -113,6 +113,11 @@ def test_what_is_not_run_exists() -> None:
     assert [] == [unrun.command for unrun in NOT_RUN if not re.search(unrun.proof, MAKEFILE, re.MULTILINE)]
 
 
+def test_the_schema_of_the_configuration_file_is_that_of_the_options() -> None:
+    """Mend with: python docs/regenerate.py."""
+    assert regenerate.configuration_schema() == FORMATS.schema("configuration")
+
+
 def test_every_block_is_run_or_cannot_be() -> None:
     """A block of code outside any session would be a promise that nobody tries."""
     untried = [
@@ -209,10 +214,9 @@ def test_a_stale_part_is_noticed() -> None:
     assert "rate-limited" in regenerate.regenerated(stale)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=name_of)
-def test_links_lead_somewhere(page: Path) -> None:
+def test_links_lead_somewhere() -> None:
     """To a file of the checkout, and to a heading of it."""
-    assert [] == broken_links(page)
+    assert [] == [(name_of(page), link) for page in PAGES for link in broken_links(page)]
 
 
 def test_a_link_that_leads_nowhere_is_noticed(tmp_path: Path) -> None:
@@ -240,19 +244,24 @@ def test_every_command_is_shown_at_work() -> None:
     assert [] == [c.name for c in COMMANDS if c.name not in kept and f"statum-conformance {c.name}" not in run]
 
 
-@pytest.mark.parametrize("page", PAGES, ids=name_of)
-def test_what_a_page_names_exists(page: Path) -> None:
+def test_what_a_page_names_exists() -> None:
     """Commands, options, variables and targets of make."""
-    assert [] == unknown_names(page.read_text(encoding="utf-8"))
+    texts = {name_of(page): page.read_text(encoding="utf-8") for page in PAGES}
+
+    assert [] == [(page, name) for page, text in texts.items() for name in unknown_names(text)]
 
 
-@pytest.mark.parametrize("page", PAGES, ids=name_of)
-def test_files_of_the_code_that_a_page_names_exist(page: Path) -> None:
+def test_files_of_the_code_that_a_page_names_exist() -> None:
     """As paths from `conformance/`, or from the checkout."""
-    named = re.findall(r"`((?:[a-z_]+/)+[a-z_]+\.(?:py|toml))`", page.read_text(encoding="utf-8"))
+    named = [
+        (name_of(page), path)
+        for page in PAGES
+        for path in re.findall(r"`((?:[a-z_]+/)+[a-z_]+\.(?:py|toml))`", page.read_text(encoding="utf-8"))
+    ]
     places = (CHECKOUT, CHECKOUT / "conformance", CHECKOUT / "schemas", CHECKOUT / "reports", Path())
 
-    assert [] == [path for path in named if not any((place / path).exists() for place in places)]
+    assert named
+    assert [] == [(page, path) for page, path in named if not any((place / path).exists() for place in places)]
 
 
 def test_a_name_that_does_not_exist_is_noticed() -> None:

@@ -220,11 +220,12 @@ def undocumented(names: Iterable[str], page: Path) -> list[str]:
     return [name for name in dict.fromkeys(map(str, names)) if name not in told]
 
 
-@pytest.mark.parametrize("told", KINDS, ids=lambda told: f"{told.kind} in {told.page.name}")
-def test_everything_of_a_kind_is_documented(told: Told) -> None:
+def test_everything_of_a_kind_is_documented() -> None:
     """On the page where one looks for it; and there is something to look for."""
-    assert list(told.names())
-    assert [] == undocumented(told.names(), told.page)
+    names = [(each, list(each.names())) for each in KINDS]
+
+    assert [] == [each.kind for each, found in names if not found]
+    assert [] == [(t.kind, t.page.name, name) for t, found in names for name in undocumented(found, t.page)]
 
 
 def test_every_maker_of_probes_is_documented() -> None:
@@ -244,17 +245,18 @@ def test_what_is_not_documented_is_noticed(tmp_path: Path) -> None:
     assert ["walk", "crawl", "4"] == undocumented(["run", "walk", "crawl", "hop", "3", "4"], page)
 
 
-@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
-def test_every_option_of_a_command_is_documented(command: click.Command) -> None:
+def test_every_option_of_a_command_is_documented() -> None:
     """In the section of the command; also an option that its help does not show."""
-    section = re.search(rf"^## `{command.name}`\n(.*?)(?=^## )", OPTIONS.read_text("utf-8"), re.MULTILINE | re.DOTALL)
-    assert section
-    told = re.findall(r"^\| `(.+?)` \|", section[1], re.MULTILINE)
-    known = {name for row in told for name in re.findall(r"(?<![\w-])-{1,2}[a-z][a-z-]*|[A-Z_]{2,}", row)}
-    options = {name for p in command.params if isinstance(p, click.Option) for name in (*p.opts, *p.secondary_opts)}
-    arguments = {(p.name or "").upper() for p in command.params if isinstance(p, click.Argument)}
+    sections = dict(re.findall(r"^## `(.+)`\n((?:(?!## ).*\n)*)", OPTIONS.read_text("utf-8"), re.MULTILINE))
+    missing = []
+    for command in COMMANDS:
+        rows = re.findall(r"^\| `(.+?)` \|", sections[command.name], re.MULTILINE)
+        known = {name for row in rows for name in re.findall(r"(?<![\w-])-{1,2}[a-z][a-z-]*|[A-Z_]{2,}", row)}
+        options = {name for p in command.params if isinstance(p, click.Option) for name in (*p.opts, *p.secondary_opts)}
+        arguments = {(p.name or "").upper() for p in command.params if isinstance(p, click.Argument)}
+        missing += [(command.name, name) for name in sorted((options | arguments) - known)]
 
-    assert set() == (options | arguments) - known
+    assert [] == missing
 
 
 def test_a_variable_that_the_code_looks_up_is_seen(tmp_path: Path) -> None:
@@ -311,17 +313,16 @@ def messages_in(page: Path) -> Iterator[tuple[str, dict[str, Any]]]:
         yield f"driver/{asked}" + (".answer" if arrow == "←" else ""), message
 
 
-@pytest.mark.parametrize(
-    ("name", "message"),
-    [
-        pytest.param(name, message, id=f"{page}: {name}: {json.dumps(message)[:40]}")
+def test_a_driver_message_that_is_shown_is_valid() -> None:
+    """Against the schema of its kind."""
+    shown = [
+        (page, name, message)
         for page in ("driver-protocol.md", "certify-a-client.md")
         for name, message in messages_in(DOCS / page)
-    ],
-)
-def test_a_driver_message_that_is_shown_is_valid(name: str, message: dict[str, Any]) -> None:
-    """Against the schema of its kind."""
-    assert [] == FORMATS.violations(name, message)
+    ]
+
+    assert shown
+    assert [] == [(page, message, v) for page, name, message in shown for v in FORMATS.violations(name, message)]
 
 
 def test_every_driver_message_is_shown_alone_and_in_a_conversation() -> None:

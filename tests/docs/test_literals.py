@@ -180,10 +180,6 @@ EXCUSED: Mapping[str, Mapping[str, str]] = {
     },
     "judging/form.py": {"\\S": "the pattern that asks for a character that is no white space, told as “is empty”"},
     "certificate/badge.py": {"statum": "the label of badges, by which they are known"},
-    "cli/": {
-        "sms": "an example of a configuration",
-        "254712345678": "an example of a configuration",
-    },
     "gateway/listening.py": {"request_id": "a word of the journal's notes"},
     "payloads/invalid.py": {"Habari": "a greeting around characters of doubt, which any text would do for"},
     "model/ecma.py": {"\\S": "an escape of regular expressions"},

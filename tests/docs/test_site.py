@@ -6,11 +6,11 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import pytest
 import yaml
 from markdown_pages import CHECKOUT, PAGES, links, name_of, prose
 
@@ -18,8 +18,6 @@ DOCS = CHECKOUT / "docs"
 INDEX = DOCS / "index.md"
 SITE_PAGES = [page for page in PAGES if page.parent == DOCS]
 SITE = yaml.safe_load((CHECKOUT / "mkdocs.yml").read_text(encoding="utf-8"))
-
-by_page = pytest.mark.parametrize("page", PAGES, ids=name_of)
 
 
 def titles(page: Path) -> list[str]:
@@ -61,33 +59,35 @@ def test_map_and_navigation_sort_pages_alike() -> None:
     assert navigation == mapped
 
 
-@by_page
-def test_a_page_has_one_title(page: Path) -> None:
+def test_a_page_has_one_title() -> None:
     """And begins with it."""
-    assert 1 == len(titles(page))
-    assert page.read_text(encoding="utf-8").startswith(f"# {titles(page)[0]}\n")
+    begins = {page: page.read_text(encoding="utf-8").partition("\n")[0] for page in PAGES}
+
+    assert [] == [(name_of(page), titles(page)) for page in PAGES if [begins[page]] != [f"# {t}" for t in titles(page)]]
 
 
-@by_page
-def test_headings_go_down_step_by_step(page: Path) -> None:
+def test_headings_go_down_step_by_step() -> None:
     """No level is left out, so that a table of contents, and whoever listens to one, can follow."""
-    levels = [len(marks) for marks in re.findall(r"^(#+) ", prose(page), re.MULTILINE)]
+    headings = {page: re.findall(r"^(#+) (.+)$", prose(page), re.MULTILINE) for page in PAGES}
 
-    assert [] == [(up, down) for up, down in pairwise(levels) if down > up + 1]
+    assert [] == [
+        (name_of(page), title)
+        for page, found in headings.items()
+        for (above, _), (marks, title) in pairwise(found)
+        if len(marks) > len(above) + 1
+    ]
 
 
-@by_page
-def test_headings_of_a_page_differ(page: Path) -> None:
+def test_headings_of_a_page_differ() -> None:
     """Else a link to the second one leads to the first."""
-    headings = re.findall(r"^#+ (.+)$", prose(page), re.MULTILINE)
+    headings = Counter((name_of(p), title) for p in PAGES for title in re.findall(r"^#+ (.+)$", prose(p), re.MULTILINE))
 
-    assert len(set(headings)) == len(headings)
+    assert [] == [heading for heading, count in headings.items() if count > 1]
 
 
-@by_page
-def test_lists_stand_apart(page: Path) -> None:
+def test_lists_stand_apart() -> None:
     """There is an empty line before each list."""
-    assert [] == lists_without_a_blank_line(page)
+    assert [] == [(name_of(page), item) for page in PAGES for item in lists_without_a_blank_line(page)]
 
 
 def test_a_list_that_does_not_stand_apart_is_noticed(tmp_path: Path) -> None:

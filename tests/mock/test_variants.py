@@ -102,11 +102,10 @@ def test_the_variants_are_the_documented_ones() -> None:
     assert all(name == variant.name and variant.summary for name, variant in VARIANTS.items())
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_a_variant_changes_something_and_leaves_the_rest(name: str) -> None:
+def test_a_variant_changes_something_and_leaves_the_rest() -> None:
     """It is built on any behaviour, which itself stays as it is."""
     before = replace(BUILT_IN)
-    assert VARIANTS[name].change(BUILT_IN) != BUILT_IN
+    assert [] == [name for name in NAMES if VARIANTS[name].change(BUILT_IN) == BUILT_IN]
     assert before == BUILT_IN
 
 

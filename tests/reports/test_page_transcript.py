@@ -47,7 +47,7 @@ def test_a_call_is_told_from_the_question_to_the_answer() -> None:
     assert ["invoke", "POST /n/0000000000000001/api/v2/sms", "HTTP/1.1 402", "error, http, 402"] == [
         line.what for line in scene.lines
     ]
-    assert "1 request · the driver says error, http, 402" == scene.told
+    assert "1 request · the driver says error, http, 402" == scene.summary
 
 
 def test_an_answer_that_was_lost_is_told_as_the_witness_lost_it() -> None:
@@ -57,7 +57,7 @@ def test_an_answer_that_was_lost_is_told_as_the_witness_lost_it() -> None:
     (scene,) = transcript(run.record()).scenes
 
     assert "nothing: the connection was closed before the answer" == scene.lines[2].what
-    assert "2 requests · the driver says accepted" == scene.told
+    assert "2 requests · the driver says accepted" == scene.summary
 
 
 def test_a_scene_has_the_words_of_its_scenario() -> None:
@@ -81,7 +81,7 @@ def test_what_was_notified_of_a_call_stands_in_its_scene() -> None:
     assert ["The suite notifies", "The receiver answers", "The suite asks the driver", "The driver says"] == who(scene)[
         4:
     ]
-    assert "1 request · 1 notification · the driver says accepted" == scene.told
+    assert "1 request · 1 notification · the driver says accepted" == scene.summary
     assert "succeeded" == scene.lines[-1].what
 
 
@@ -90,7 +90,7 @@ def test_notifications_of_no_call_are_together_by_kind() -> None:
     run = Examined(driver=False).sent(notification("R-1"), notification("R-2"))
     (scene,) = transcript(run.record()).scenes
 
-    assert ("notifications of no call: x", "2 notifications") == (scene.title, scene.told)
+    assert ("notifications of no call: x", "2 notifications") == (scene.title, scene.summary)
 
 
 def test_latencies_of_a_client_are_those_of_its_receivers() -> None:

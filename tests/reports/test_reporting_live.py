@@ -14,7 +14,15 @@ from mock_rig import eventually
 from rich.console import Console
 
 from conformance.reports.console import QuietConsole
-from conformance.reports.live import PHASES, LiveProgress, PlainProgress, QuietProgress, Standing, duration, progress_on
+from conformance.reports.live import (
+    PHASES,
+    LiveProgress,
+    NotedProgress,
+    PlainProgress,
+    QuietProgress,
+    duration,
+    progress_on,
+)
 
 
 class Screen(StringIO):
@@ -274,13 +282,13 @@ def test_the_live_line_tells_the_time_left_for_notifications(width: int) -> None
 
 def test_the_time_left_is_that_of_the_phase() -> None:
     """What begins after it has another end, or none that is known."""
-    standing = Standing(clock=lambda: 100.0)
-    standing.begin("listen")
-    standing.end_at(103.2)
+    progress = NotedProgress(clock=lambda: 100.0)
+    progress.phase("listen")
+    progress.until(103.2)
 
-    assert "4 s left" == standing.counts_and_time()
-    standing.begin("judge")
-    assert "" == standing.counts_and_time()
+    assert "4 s left" == progress.counts_and_time()
+    progress.phase("judge")
+    assert "" == progress.counts_and_time()
 
 
 @pytest.mark.parametrize(("seconds", "told"), [(0, "0 s"), (119, "119 s"), (120, "2 min"), (270, "4 min 30 s")])

@@ -26,9 +26,8 @@ from rich.console import Console
 
 from conformance.contract.contract import statum
 from conformance.contract.requirements import Basis, Level
-from conformance.judging.judgement import Reason
+from conformance.judging.judgement import OneCause, Reason
 from conformance.judging.verdicts import Verdict
-from conformance.reports.report import SharedCause
 from conformance.reports.reproduce import repeat_command
 from conformance.reports.result import Result
 from conformance.reports.terminal import SHOWN_SHORTFALLS, show, verdict_line
@@ -210,7 +209,7 @@ def test_what_costs_money_or_gives_away_a_credential_is_told_first() -> None:
 def test_one_cause_of_several_requirements_is_told_once() -> None:
     """The requirements that it breaks stand together; only the first has the evidence."""
     result = result_of(VERDICTS)
-    report = replace(result.report, one_causes=(SharedCause(("RSP-03", "NTF-01"), 3),))
+    report = replace(result.report, one_causes=(OneCause(("RSP-03", "NTF-01"), 3),))
     text = shown(replace(result, report=report))
 
     assert text.startswith("one cause, 2 requirements: RSP-03, NTF-01 (3 exchanges)\nFAIL RSP-03 ")

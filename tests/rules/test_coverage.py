@@ -21,7 +21,6 @@ from conformance.model.traffic import Case, Exchange, Kind, Request
 from conformance.payloads import json_defects
 from conformance.reports.faces import judge
 from conformance.reports.remarks import coverage_lines
-from conformance.reports.report import PayloadClass
 from conformance.reports.result import Result
 
 SMS = {"sender_id": "Statum", "phone_number": "254712345678", "message": "Habari"}
@@ -192,9 +191,9 @@ def test_a_default_campaign_exercises_every_class(tmp_path: Path) -> None:
 # --- How it is told
 
 
-def entry(sent: int = 0, kind: str = VALID, member: str | None = "sender_id", **changes: Any) -> PayloadClass:
+def entry(sent: int = 0, kind: str = VALID, member: str | None = "sender_id", **changes: Any) -> Covered:
     """An entry of `coverage`."""
-    return replace(PayloadClass(kind, "sms", member, "longest", sent), **changes)
+    return replace(Covered(kind, "sms", member, "longest", sent, 0), **changes)
 
 
 def test_only_what_was_not_exercised_is_told_and_the_totals() -> None:

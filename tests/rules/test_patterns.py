@@ -120,9 +120,9 @@ def test_what_is_known_to_last_needs_no_long_row() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("outcomes", "expected", "step"),
-    [
+def test_every_nth_is_beyond_chance() -> None:
+    """Fewer where the distance is known from elsewhere; nothing may be missing before, between or after."""
+    rows = [
         ("..x" * 4, 0, 3),
         (".x" * 6, 0, 2),
         ("x.." * 4, 0, 3),
@@ -137,11 +137,9 @@ def test_what_is_known_to_last_needs_no_long_row() -> None:
         ("....x..x..x..x", 0, None),
         ("..x.x..x", 0, None),
         ("", 0, None),
-    ],
-)
-def test_every_nth_is_beyond_chance(outcomes: str, expected: int, step: int | None) -> None:
-    """Fewer where the distance is known from elsewhere; nothing may be missing before, between or after."""
-    assert step == period(row(outcomes), expected=expected)
+    ]
+
+    assert rows == [(outcomes, known, period(row(outcomes), expected=known)) for outcomes, known, _ in rows]
 
 
 def test_ordinals() -> None:
@@ -174,22 +172,25 @@ def test_what_a_check_saw_is_told_exchange_by_exchange() -> None:
     assert [f"case-{n}" for n in range(1, 7)] == [o.case_id for o in watched.observations]
 
 
-@pytest.mark.parametrize("requirement", checks_of(statum()))
-def test_watching_a_check_does_not_change_what_it_says(requirement: str) -> None:
+def test_watching_a_check_does_not_change_what_it_says() -> None:
     """As many fell short as it has findings about exchanges."""
     run = notified_but_for({2})
     run.invoke("z" * 32, 500)
     run.invoke(raw=b"no JSON")
     run.notify("z" * 32, result_code="x")
-    watched = ObservedCheck(checks_of(statum())[requirement], "sms")
-    alone, together = (
-        SinglePass.of(run.record(), statum(), [(check, "sms")]).tallies[0]
-        for check in (checks_of(statum())[requirement], watched.check)
-    )
+    record = run.record()
+    wrong = []
+    for requirement, check in checks_of(statum()).items():
+        watched = ObservedCheck(check, "sms")
+        alone, together = (
+            SinglePass.of(record, statum(), [(each, "sms")]).tallies[0] for each in (check, watched.check)
+        )
+        fell_short = {finding.exchange for finding in alone.findings if finding.exchange is not None}
+        observed = {o.number for o in watched.observations if o.fell_short}
+        if (alone, fell_short) != (together, observed):
+            wrong.append((requirement, alone, together, observed))
 
-    assert alone == together
-    fell_short = {finding.exchange for finding in alone.findings if finding.exchange is not None}
-    assert fell_short == {o.number for o in watched.observations if o.fell_short}
+    assert [] == wrong
 
 
 def verdict(run: Run, requirement: str, *notes: Note) -> RequirementVerdict:

@@ -255,7 +255,7 @@ def test_a_gateway_that_carries_out_what_it_refuses_gets_no_more_than_the_cap(
     monkeypatch.setattr(listening, "LATE_S", 0.0)
     # Only a gateway that notifies later than this can carry out more; on a busy machine ours may be late, but where it
     # answers after it has notified.
-    monkeypatch.setattr("conformance.gateway.settings.PROBATION_S", 2.0 if before_answer else 20.0)
+    monkeypatch.setattr("conformance.gateway.campaign.PROBATION_S", 2.0 if before_answer else 20.0)
     with two_faced(before_answer=before_answer, with_id=with_id) as (gateway, told):
         record = read_journal(held(tmp_path, **told, limits=RunLimits(MOST, 5_000), shrink_requests=0))
     allowance = next(note.detail for note in record.notes if note.kind == "allowance")

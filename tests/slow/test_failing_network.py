@@ -193,7 +193,7 @@ def test_each_case_can_be_planned_anew(given: dict[str, Any], left: int, tmp_pat
     without: dict[str, str | None] = {}
     for case in first.cases:
         lost = lost_of(groups, {case.id})
-        anew = Replacements.of(lost, second, "anew-1", first.cases, ids - {one.id for one in lost})
+        anew = Replacements(lost, second, "anew-1", first.cases, ids - {one.id for one in lost})
         without |= {one.id: one.command for one in lost if one.id not in anew.stands_for.values()}
         assert set(anew.stands_for) <= {one.id for one in anew.cases}
         assert not ids & {one.id for one in anew.cases}
@@ -208,7 +208,7 @@ def test_what_builds_on_a_lost_case_is_planned_anew_with_it(tmp_path: Path) -> N
     first, second = plans(tmp_path)
     repeat = next(case for case in first.cases if case.kind is Kind.REPEAT and case.command == "airtime")
     lost = lost_of((*first.groups, *first.last), {repeat.earlier or ""})
-    anew = Replacements.of(lost, second, "anew-1", first.cases, ())
+    anew = Replacements(lost, second, "anew-1", first.cases, ())
 
     assert repeat in lost
     (again,) = (case for case in anew.cases if anew.stands_for.get(case.id) == repeat.id)

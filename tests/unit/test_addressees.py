@@ -63,13 +63,15 @@ HARMLESS = [
 ]
 
 
-@pytest.mark.parametrize("value", HARMLESS, ids=repr)
-def test_a_given_number_in_any_spelling_and_what_is_no_number_reach_nobody_else(value: Any) -> None:
+def test_a_given_number_in_any_spelling_and_what_is_no_number_reach_nobody_else() -> None:
     """Texts for people and amounts may hold any digits."""
-    members = {"phone_number": value, "message": "Ring 0799 999 999", "amount": 10**20}
+    found = []
+    for value in HARMLESS:
+        members = {"phone_number": value, "message": "Ring 0799 999 999", "amount": 10**20}
+        bodies = (json.dumps(members).encode(), json.dumps(members, ensure_ascii=False).encode("utf-16-be"))
+        found += [(body, reached) for body in bodies if (reached := stranger(body)) is not None]
 
-    assert stranger(json.dumps(members).encode()) is None
-    assert stranger(json.dumps(members, ensure_ascii=False).encode("utf-16-be")) is None
+    assert [] == found
 
 
 STRANGERS = [
@@ -104,10 +106,9 @@ STRANGERS = [
 ]
 
 
-@pytest.mark.parametrize("value", STRANGERS, ids=repr)
-def test_whatever_a_lenient_reader_may_take_for_another_number_is_found(value: Any) -> None:
+def test_whatever_a_lenient_reader_may_take_for_another_number_is_found() -> None:
     """The last nine digits, the first twelve, digits of any script, a keypad's, an extension, a list joined."""
-    assert stranger(json.dumps({"phone_number": value}).encode()) is not None
+    assert [] == [each for each in STRANGERS if stranger(json.dumps({"phone_number": each}).encode()) is None]
 
 
 BODIES = [
@@ -133,10 +134,9 @@ BODIES = [
 ]
 
 
-@pytest.mark.parametrize("body", BODIES, ids=repr)
-def test_a_stranger_is_found_wherever_he_stands(body: bytes) -> None:
+def test_a_stranger_is_found_wherever_he_stands() -> None:
     """In members of every name, twice over, in forms, and in what is no JSON."""
-    assert stranger(body) is not None
+    assert [] == [body for body in BODIES if stranger(body) is None]
 
 
 def test_a_stranger_is_found_in_the_target_and_in_a_header() -> None:

@@ -1,8 +1,8 @@
 """The rules by which a gateway is judged.
 
     answers         answers, and the ids that they give
-    acceptance      what must be accepted, alone, in sequences and at once
-    refusals        what must be refused
+    acceptance      lawful requests are accepted, alone, in sequences and at once
+    refusals        unlawful requests are refused
     notifications   notifications of requests
     unsolicited     notifications that no request precedes
     checks          the check of each requirement: by place in a schema, by probe, by written rule

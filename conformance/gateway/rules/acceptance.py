@@ -1,8 +1,8 @@
-"""What must be accepted is accepted: alone, after what went before it, and at the same time; and repeats are not.
+"""Rules of acceptance: lawful requests are accepted, alone, in sequences and at the same time; and repeats are not.
 
-The cases of sequences are planned so that the contract says what each must lead to if those before it went as planned
-(`conformance.contract.history`). So each rule looks first at what it rests on: the earlier request was accepted, or
-rejected; nothing was accepted between two looks at the balance. Where that did not come about, nothing is concluded.
+The cases of sequences are planned so that the contract gives each its outcome, if those before it went as planned
+(`conformance.contract.history`). So each rule looks first at its precondition: the earlier request was accepted, or
+rejected; nothing was accepted between two looks at the balance. Where that is not met, nothing is concluded.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from decimal import Decimal
 from conformance.contract.contract import Contract
 from conformance.contract.places import value_at
 from conformance.gateway.rules.answers import EQUAL, burst_of
-from conformance.gateway.rules.refusals import twin_obstacle
+from conformance.gateway.rules.refusals import reply, twin_obstacle
 from conformance.judging.evidence import BALANCE, Evidence
 from conformance.judging.excuses import INSUFFICIENT_FUNDS, Excuses, unjudgeable
 from conformance.judging.judgement import (
@@ -25,7 +25,6 @@ from conformance.judging.judgement import (
     Passed,
     Reason,
     RunCheck,
-    shown,
     verdict_of,
 )
 from conformance.judging.reading import is_number
@@ -35,15 +34,11 @@ from conformance.model.traffic import Kind
 
 
 def accepted(answer: ResponseSummary) -> Iterator[Finding]:
-    """The gateway took the request on."""
+    """The gateway accepted the request."""
     if not answer.accepted:
-        said = f": {shown(answer.said)}" if answer.said is not None else ""
-        yield Finding.in_answer(
-            answer,
-            f"a valid request ({answer.aspect}) was answered {answer.status}{said}",
-            pointer="" if answer.code is ABSENT else answer.code_pointer,
-            value=answer.status if answer.code is ABSENT else answer.code,
-        )
+        pointer, value = ("", answer.status) if answer.code is ABSENT else (answer.code_pointer, answer.code)
+        words = f"a valid request ({answer.aspect}) was {reply(answer)}"
+        yield Finding.in_answer(answer, words, pointer=pointer, value=value)
 
 
 def must_be_accepted(
@@ -63,7 +58,7 @@ def must_be_accepted(
 
 
 def repeat_in_window_is_refused(evidence: Evidence, command: str | None) -> Iterator[Judgement]:
-    """Where the request that is repeated was accepted; and of equal ones at the same moment, one at most is."""
+    """Refused if the first request was accepted; and of equal ones at the same moment, at most one is accepted."""
     bursts = equal_bursts(evidence, command)
     for answer in evidence.final_of(command, Kind.REPEAT):
         if answer.aspect != "window":
@@ -97,8 +92,8 @@ def _one_is_accepted_at_most(burst: Sequence[ResponseSummary]) -> Iterator[Judge
         if answer is accepted_ones[0]:
             continue
         if answer.accepted:
-            told = f"{len(accepted_ones)} of {len(burst)} equal requests at the same moment were accepted"
-            yield Finding.in_answer(answer, told, pointer=answer.code_pointer, value=answer.status)
+            words = f"{len(accepted_ones)} of {len(burst)} equal requests at the same moment were accepted"
+            yield Finding.in_answer(answer, words, pointer=answer.code_pointer, value=answer.status)
         else:
             yield from verdict_of(answer, _refused_as_repeat(answer), unjudgeable(answer))
 
@@ -106,12 +101,12 @@ def _one_is_accepted_at_most(burst: Sequence[ResponseSummary]) -> Iterator[Judge
 def _refused_as_repeat(answer: ResponseSummary) -> Iterator[Finding]:
     if not answer.rejected:
         seconds = answer.contract.commands[answer.command or ""].window_s or 0.0
-        told = f"a similar request within {seconds:g} s of an accepted one was answered {answer.status}"
-        yield Finding.in_answer(answer, told, pointer=answer.code_pointer, value=answer.status)
+        words = f"a similar request within {seconds:g} s of an accepted one was answered {answer.status}"
+        yield Finding.in_answer(answer, words, pointer=answer.code_pointer, value=answer.status)
 
 
 def similar_in_part_is_accepted(evidence: Evidence, command: str | None) -> Iterator[Judgement]:
-    """Where the request that it is similar to was accepted: so no earlier run is to blame for a refusal."""
+    """Judged if the similar request was accepted: so no earlier run is to blame for a refusal."""
     excuses = Excuses(evidence, command)
     for answer in evidence.final_of(command, Kind.REPEAT):
         if answer.aspect not in ("other-amount", "other-phone"):
@@ -123,42 +118,34 @@ def similar_in_part_is_accepted(evidence: Evidence, command: str | None) -> Iter
             yield from verdict_of(answer, accepted(answer), excuses.of_account(answer))
 
 
-# Requests that are put beside a notification that tells of another one than its own. Those that ask for the same amount
-# are few, unless a run has nothing but that; and then it tells nothing.
-MOST_COMPARED = 100
-# So many members that are another request's are no chance, and no fee.
-BEYOND_CHANCE = 2
+def accepted_after(aspect: str, met: Callable[[ResponseSummary], bool], unmet: str) -> RunCheck:
+    """A check that steps of that aspect are accepted if the earlier case is as it should be (`met`)."""
+
+    def check(evidence: Evidence, command: str | None) -> Iterator[Judgement]:
+        excuses = Excuses(evidence, command)
+        for answer in evidence.final_of(command, Kind.REPEAT):
+            if answer.aspect != aspect:
+                continue
+            earlier = evidence.earlier_of(answer)
+            if earlier is None or not met(earlier):
+                yield Inconclusive(Reason.PRECONDITION, unmet, answer.number)
+            else:
+                obstacle = unjudgeable(answer) or twin_obstacle(evidence, answer) or excuses.of_account(answer)
+                yield from verdict_of(answer, accepted(answer), obstacle)
+
+    return check
 
 
-def after_rejection_is_accepted(evidence: Evidence, command: str | None) -> Iterator[Judgement]:
-    """Where the earlier request was rejected, and a request of the same group shows that no other run was."""
-    unmet = "the similar request before it was not rejected"
-    return _accepted_after(evidence, command, "after-rejection", lambda earlier: earlier.rejected, unmet)
+# A step after a rejection has a twin, which shows that no earlier run is to blame for a refusal.
+after_rejection_is_accepted = accepted_after(
+    "after-rejection", lambda earlier: earlier.rejected, "the similar request before it was not rejected"
+)
+other_product_is_accepted = accepted_after(
+    "other-product", lambda earlier: earlier.accepted, "the other product's request was not accepted"
+)
 
 
-def other_product_is_accepted(evidence: Evidence, command: str | None) -> Iterator[Judgement]:
-    """Where the request of the other product was accepted."""
-    unmet = "the other product's request was not accepted"
-    return _accepted_after(evidence, command, "other-product", lambda earlier: earlier.accepted, unmet)
-
-
-def _accepted_after(
-    evidence: Evidence, command: str | None, aspect: str, met: Callable[[ResponseSummary], bool], unmet: str
-) -> Iterator[Judgement]:
-    """Steps of that aspect are accepted if the earlier case meets its condition; else `unmet` says why not."""
-    excuses = Excuses(evidence, command)
-    for answer in evidence.final_of(command, Kind.REPEAT):
-        if answer.aspect != aspect:
-            continue
-        earlier = evidence.earlier_of(answer)
-        if earlier is None or not met(earlier):
-            yield Inconclusive(Reason.PRECONDITION, unmet, answer.number)
-        else:
-            obstacle = unjudgeable(answer) or twin_obstacle(evidence, answer) or excuses.of_account(answer)
-            yield from verdict_of(answer, accepted(answer), obstacle)
-
-
-# --- What the account shows
+# --- The balance of the account
 
 
 def refusals_spend_nothing(*, for_funds: bool = False) -> RunCheck:
@@ -187,14 +174,10 @@ def _compared(
         yield Inconclusive(Reason.PRECONDITION, f"{taken.case_id} was not refused between two balances", after.number)
     elif had is None or has is None:
         yield Inconclusive(Reason.PRECONDITION, f"{after.command} shows no balance", after.number)
-    elif has < had:  # more than before is no spending: somebody may have paid in
+    elif has < had:  # a higher balance is lawful: somebody may have paid in
         names = ", ".join(one.case_id for one in between)
-        yield Finding.in_answer(
-            after,
-            f"the balance went from {had} to {has} while nothing was accepted, only refused: {names}",
-            pointer=_balance_pointer(evidence.contract),
-            value=has,
-        )
+        words = f"the balance went from {had} to {has} while nothing was accepted, only refused: {names}"
+        yield Finding.in_answer(after, words, pointer=_balance_pointer(evidence.contract), value=has)
     else:
         yield Passed(after.number)
 
@@ -243,19 +226,26 @@ def accepted_at_once(evidence: Evidence, command: str | None) -> Iterator[Judgem
         elif (obstacle := next(filter(None, excused), None)) is not None:
             yield obstacle
         else:
-            told = f"none of {len(burst)} equal requests at the same moment was accepted"
-            yield Finding.in_answer(burst[-1], told, pointer=burst[-1].code_pointer, value=burst[-1].status)
+            words = f"none of {len(burst)} equal requests at the same moment was accepted"
+            yield Finding.in_answer(burst[-1], words, pointer=burst[-1].code_pointer, value=burst[-1].status)
 
 
 # --- Whose notification it is
 
 
-def tells_of_its_own_request(evidence: Evidence, command: str | None) -> Iterator[Judgement]:
-    """No notification repeats what another request asked for.
+# Requests that are compared with a notification that tells of another request than its own. A run has few that ask for
+# the same amount, or no others; and then the comparison shows nothing.
+MOST_COMPARED = 100
+# So many members of another request are no chance, and no fee.
+BEYOND_CHANCE = 2
 
-    That it tells something else than was asked for is no fault by itself, for the form of its members is open: an
-    amount may be told less a fee. So another request has to fit in its stead; and either more than one member speaks
-    for that one, or most of the other notifications do tell what was asked for.
+
+def tells_of_its_own_request(evidence: Evidence, command: str | None) -> Iterator[Judgement]:
+    """No notification repeats the values of another request.
+
+    A difference from its own request alone is no fault, for the form of its members is open: an amount may be less a
+    fee. So another request has to fit in its stead; and either more than one member agrees with that one, or most of
+    the other notifications agree with their own.
     """
     arrivals = [
         arrival
@@ -274,7 +264,10 @@ def tells_of_its_own_request(evidence: Evidence, command: str | None) -> Iterato
             continue
         other = _meant(arrival, command, others, evidence.contract)
         if other and (arrival.echo.contradicting >= BEYOND_CHANCE or faithful > len(contradicting)):
-            yield _told_of(arrival, other, comparable(command, evidence.contract))
+            names = comparable(command, evidence.contract)
+            shows = {name: value for name, value in zip(names, arrival.echo.told, strict=True) if value is not None}
+            words = f"the notification tells what {other.case_id} asked for, not its own request"
+            yield Finding.in_notice(arrival, words, pointer="", value=shows)
 
 
 def _by_amount(evidence: Evidence, command: str | None) -> Mapping[Decimal, list[ResponseSummary]]:
@@ -305,14 +298,6 @@ def _meant(
     return None
 
 
-def _told_of(arrival: NotificationSummary, other: ResponseSummary, names: Sequence[str]) -> Finding:
-    told = arrival.echo.told if arrival.echo else ()
-    shows = {name: value for name, value in zip(names, told, strict=True) if value is not None}
-    return Finding.in_notice(
-        arrival, f"the notification tells what {other.case_id} asked for, not its own request", pointer="", value=shows
-    )
-
-
 RULES: Mapping[str, Callable[..., Check]] = {
     "repeat-within-the-window-is-refused": lambda: repeat_in_window_is_refused,
     "similar-in-part-is-accepted": lambda: similar_in_part_is_accepted,
@@ -323,5 +308,5 @@ RULES: Mapping[str, Callable[..., Check]] = {
     "tells-of-its-own-request": lambda: tells_of_its_own_request,
 }
 
-# The rules that are broken by the refusal of what should be accepted, or that judge that alone.
+# The rules that the refusal of a lawful request breaks, or that only judge such refusals.
 OF_ACCEPTANCE = frozenset({"repeat-within-the-window-is-refused", "similar-in-part-is-accepted"})

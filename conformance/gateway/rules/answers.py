@@ -1,7 +1,7 @@
 """Rules of answers and their ids: every request is answered, in JSON that is declared as such; an id names one request.
 
-What the JSON holds is judged by the schemas (`conformance.judging.form`); an answer that is no JSON breaks none.
-Requests for a command or method that does not exist have rules of their own.
+The schemas judge the content of the JSON (`conformance.judging.form`); an answer that is not JSON breaks none of them.
+Requests for an unknown command or method have rules of their own.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ from conformance.model.traffic import CLOSED_ON_REUSE, JSON_MEDIA_TYPE, Headers,
 
 
 def every_invocation_is_answered(evidence: Evidence, command: str | None) -> Iterator[Judgement]:
-    """Over a network a lost answer may be the network's doing: only a gateway on loopback is failed for it.
+    """Over a network a lost answer may be the network's fault: only a gateway on loopback fails for it.
 
-    Nor is one that closed a connection that had been used before: it may do so at any time, and need not say so.
+    A gateway may close a connection that was used before at any time, so it does not fail for that either.
     """
     for answer in evidence.of_command(command):
         if answer.http_status is not None:
@@ -47,9 +47,8 @@ def every_invocation_is_answered(evidence: Evidence, command: str | None) -> Ite
         elif evidence.terms.loopback:
             yield Finding.in_answer(answer, f"there is no answer: {answer.failure}")
         else:
-            yield Inconclusive(
-                Reason.ENVIRONMENT, f"there is no answer, maybe for the network: {answer.failure}", answer.number
-            )
+            words = f"there is no answer, maybe for the network: {answer.failure}"
+            yield Inconclusive(Reason.ENVIRONMENT, words, answer.number)
 
 
 def any_answer(answer: Answer) -> bool:
@@ -57,7 +56,7 @@ def any_answer(answer: Answer) -> bool:
     return answer.exchange.response is not None and not answer.is_probe_of_path
 
 
-# Answers that say that the request was accepted, and those that say anything else.
+# Answers that accept the request, and all others.
 SUCCESS = (any_answer, attrgetter("accepted"))
 ERRORS = (any_answer, lambda answer: not answer.accepted)
 OF_MESSAGE: Mapping[str, tuple[Callable[[Answer], bool], ...]] = {
@@ -65,7 +64,7 @@ OF_MESSAGE: Mapping[str, tuple[Callable[[Answer], bool], ...]] = {
     ACCEPTED: SUCCESS,
     ERROR: ERRORS,
 }
-"""Message of a catalogue → the answers that it means."""
+"""Message of a catalogue → the conditions of its answers."""
 
 
 def is_json(answer: Answer) -> bool:
@@ -91,12 +90,12 @@ def _json_or_cut(answer: Answer) -> Iterator[Finding | Inconclusive]:
     if framed:
         yield from body_is_json(answer)
     elif answer.content.error is not None:
-        said = f"the body is unreadable ({answer.content.error}), and nothing tells its length: it may have been cut"
-        yield Inconclusive(Reason.ENVIRONMENT, said, answer.number)
+        words = f"the body is unreadable ({answer.content.error}), and nothing tells its length: it may have been cut"
+        yield Inconclusive(Reason.ENVIRONMENT, words, answer.number)
 
 
 def declared_otherwise(headers: Headers) -> str | None:
-    """In words, that Content-Type is not application/json, whatever parameters follow; None if it is."""
+    """A wrong Content-Type in words, whatever parameters follow; None if it is application/json."""
     if media_type(headers) == JSON_MEDIA_TYPE:
         return None
     declared = header(headers, "content-type")
@@ -133,12 +132,8 @@ def http_status_agrees(answer: Answer) -> Iterator[Finding]:
     name = answer.contract.answer.code
     value = (answer.content.members or {})[name]
     if answer.response is not None and value != answer.response.status:
-        yield Finding.in_answer(
-            answer,
-            f"{name} is {shown(value)}, the HTTP status is {answer.response.status}",
-            pointer=f"/{name}",
-            value=value,
-        )
+        words = f"{name} is {shown(value)}, the HTTP status is {answer.response.status}"
+        yield Finding.in_answer(answer, words, pointer=f"/{name}", value=value)
 
 
 def _numbered(answer: Answer) -> bool:
@@ -152,19 +147,19 @@ def error_is_not_described_as_success(evidence: Evidence, command: str | None) -
         if outcome.accepted or outcome.reason is ABSENT or outcome.is_probe_of_path:
             continue
         if outcome.said is not None and outcome.said in evidence.said_of_success:
-            told = f"the {name} of the error is the one of a success"
-            yield Finding.in_answer(outcome, told, pointer=f"/{name}", value=outcome.said)
+            words = f"the {name} of the error is the one of a success"
+            yield Finding.in_answer(outcome, words, pointer=f"/{name}", value=outcome.said)
         else:
             yield Passed(outcome.number)
 
 
-# A member shorter than this may stand in an id by chance (an amount of "50"), a phone number does not.
+# A shorter member may be part of an id by chance (an amount of "50"), a phone number is not.
 TELLING_LENGTH = 10
 NUMBER = re.compile(rb"[0-9]{%d,}" % TELLING_LENGTH)
 LIKE_A_NUMBER = re.compile(f"[0-9]{{{TELLING_LENGTH}}}")
 # A digest cut shorter than this may agree with an id by chance.
 DIGEST_LENGTH = 16
-# With the length in base64: what is longer, and not hexadecimal, is not one of these.
+# With the length in base64: a longer id that is not hexadecimal is none of these.
 DIGESTS = {
     "md5": (hashlib.md5, 24),
     "sha1": (hashlib.sha1, 28),
@@ -173,18 +168,14 @@ DIGESTS = {
 }
 HEX = re.compile("[0-9a-f]*")
 
-
 # The aspect of a burst of equal requests within a command's window: of them, one is accepted.
 EQUAL = "equal"
 
 
 def _given_before(answer: ResponseSummary, first: ResponseSummary) -> Finding:
-    return Finding.in_answer(
-        answer,
-        f"{answer.contract.answer.id} was given before, to {first.case_id}",
-        pointer=f"/{answer.contract.answer.id}",
-        value=answer.request_id,
-    )
+    name = answer.contract.answer.id
+    words = f"{name} was given before, to {first.case_id}"
+    return Finding.in_answer(answer, words, pointer=f"/{name}", value=answer.request_id)
 
 
 def unique_among_different(evidence: Evidence, command: str | None) -> Iterator[Judgement]:
@@ -200,7 +191,7 @@ def unique_at_the_same_instant(evidence: Evidence, command: str | None) -> Itera
     """Of the requests of a burst, each has an id of its own."""
     for answer in evidence.final_of(command, Kind.BURST):
         if answer.request_id is None or answer.purpose.earlier is None or answer.aspect == EQUAL:
-            continue  # the first of a burst is what the others are compared with; equal ones have a rule of their own
+            continue  # the others of a burst are compared with its first; equal ones have a rule of their own
         other = _different(answer)
         if other is None:
             yield Passed(answer.number)
@@ -255,24 +246,18 @@ def _digest_that_begins_with(bare: str, body: bytes) -> str | None:
 
 def not_derived(answer: Answer) -> Iterator[Finding]:
     """The id contains no phone number of the payload, and is not a digest of the body."""
-    request_id = answer.request_id or ""
+    request_id, member = answer.request_id or "", answer.contract.answer.id
+    body = answer.exchange.request.body
     bare = request_id.replace("-", "").casefold()
-    pointer, digest = f"/{answer.contract.answer.id}", len(bare) >= DIGEST_LENGTH
-    name = _digest_that_begins_with(bare, answer.exchange.request.body) if digest else None
-    if name is not None:
-        told = f"{pointer[1:]} is the {name} of the body"
-        yield Finding.in_answer(answer, told, pointer=pointer, value=request_id)
-        return
-    for digits in NUMBER.findall(answer.exchange.request.body) if LIKE_A_NUMBER.search(request_id) else ():
-        number = digits.decode("ascii")
-        if number in request_id:
-            told = f"{pointer[1:]} holds {number} of the payload"
-            yield Finding.in_answer(answer, told, pointer=pointer, value=request_id)
-            return
-
-
-def _with_id(answer: Answer) -> bool:
-    return answer.request_id is not None
+    digest = _digest_that_begins_with(bare, body) if len(bare) >= DIGEST_LENGTH else None
+    numbers = (digits.decode("ascii") for digits in NUMBER.findall(body)) if LIKE_A_NUMBER.search(request_id) else ()
+    number = next((each for each in numbers if each in request_id), None)
+    if digest is not None:
+        words = f"{member} is the {digest} of the body"
+        yield Finding.in_answer(answer, words, pointer=f"/{member}", value=request_id)
+    elif number is not None:
+        words = f"{member} holds {number} of the payload"
+        yield Finding.in_answer(answer, words, pointer=f"/{member}", value=request_id)
 
 
 RULES: Mapping[str, Callable[..., Check]] = {
@@ -286,5 +271,7 @@ RULES: Mapping[str, Callable[..., Check]] = {
     "ids-are-unique": lambda: unique_among_different,
     "ids-are-unique-at-the-same-instant": lambda: unique_at_the_same_instant,
     "equal-requests-get-ids-of-their-own": lambda: unique_among_equal,
-    "ids-tell-nothing-of-the-request": lambda: answers_where(*SUCCESS, _with_id, rule=not_derived),
+    "ids-tell-nothing-of-the-request": lambda: answers_where(
+        *SUCCESS, lambda answer: answer.request_id is not None, rule=not_derived
+    ),
 }

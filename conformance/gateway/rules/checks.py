@@ -47,14 +47,14 @@ RULES: Mapping[str, Callable[..., Check]] = {
     **notifications.RULES,
     **unsolicited.RULES,
 }
-"""The written rules by their names in catalogues, each made with the parameters that stand beside it there."""
+"""The written rules by their names in catalogues, each made with the parameters beside its name there."""
 
 
 @cache
 def checks_of(contract: Contract) -> Mapping[str, Check]:
     """The check of each requirement that a gateway is judged by.
 
-    Raises SuiteError for one that says not how it is judged, or names a rule or parameters that there are not.
+    Raises SuiteError for one without a way to be judged, or with an unknown rule or parameters.
     """
     return {
         requirement.id: _check(requirement, contract)
@@ -90,11 +90,14 @@ def _by_rule(requirement: str, judge: ByRule) -> Check:
 
 
 def _by_place(requirement: str, judge: ByPlace, contract: Contract) -> Check:
-    had_occasion = _had_occasion(requirement)
+
+    def had_occasion(message: Answer | Notice) -> bool:
+        return requirement in message.form.occasions
+
     if all(_is_of_notifications(message) for message in judge.messages):
         rule = _broken_places(requirement, Finding.in_notice)
         if judge.names("", "type") or judge.names(f"/{contract.notification.id}", "required"):
-            # Without these nobody can tell whose it is, so they are owed whoever sent it.
+            # Without these it cannot be attributed, so they are required whoever sent it.
             return notices_where(to_a_product, had_occasion, rule=rule)
         return NoticeCheck((attributed, had_occasion), lambda _: rule, requirement)
     rule = _broken_places(requirement, Finding.in_answer)
@@ -111,10 +114,6 @@ def _is_of_notifications(message: str) -> bool:
 def _of_kinds(kinds: tuple[str, ...]) -> Callable[[Answer], bool]:
     wanted = frozenset(map(Kind, kinds))
     return lambda answer: answer.final and answer.kind in wanted
-
-
-def _had_occasion(requirement: str) -> Callable[[Answer | Notice], bool]:
-    return lambda message: requirement in message.form.occasions
 
 
 def _broken_places(requirement: str, finding: Callable[..., Finding]) -> Callable[[Any], Iterator[Finding]]:
@@ -177,7 +176,7 @@ def requirements_of_probe(contract: Contract, kind: Kind, aspect: str, command: 
     return tuple(id_ for id_, _ in judges if id_ in found)
 
 
-# --- What a requirement is about
+# --- Kinds of requirements
 
 
 def asks_for_acceptance(requirement: Requirement) -> bool:
@@ -189,7 +188,7 @@ def asks_for_acceptance(requirement: Requirement) -> bool:
 
 
 def is_about_notifications(requirement: Requirement) -> bool:
-    """Whether nothing is known of it until notifications have come."""
+    """Whether it can only be judged after notifications have come."""
     judge = requirement.judge
     if isinstance(judge, ByPlace):
         return all(map(_is_of_notifications, judge.messages))
@@ -197,7 +196,7 @@ def is_about_notifications(requirement: Requirement) -> bool:
 
 
 def is_of_form(requirement: Requirement) -> bool:
-    """Whether it judges the form of messages, their ids or notifications, whatever became of the request."""
+    """Whether it judges the form of messages, their ids or notifications, whatever the outcome of the request."""
     if requirement.actor is not Actor.GATEWAY:
         return False
     judge = requirement.judge
@@ -209,7 +208,7 @@ def is_about_lateness(requirement: Requirement) -> bool:
     return isinstance(requirement.judge, ByRule) and requirement.judge.rule == LATENESS
 
 
-# Rules of others that wait for notifications, too; and the one that is about when they come.
+# Rules of refusals that wait for notifications, too; and the rule about the time of notifications.
 ALSO_ABOUT_NOTIFICATIONS = frozenset({"refused-credential-has-no-effect"})
 LATENESS = "notified-in-time"
 OF_FORM = {*answers.RULES, *notifications.RULES, "tells-of-its-own-request"} - {"every-request-is-answered"}

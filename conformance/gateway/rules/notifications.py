@@ -1,10 +1,10 @@
 """Rules of notifications: each accepted request is followed by one outcome, at the right callback, in time.
 
-The form of what they hold is judged by the schemas (`conformance.judging.form`).
+The schemas judge the form of their content (`conformance.judging.form`).
 
-Absence is judged once, after the run has listened to its end. A notification that cannot be read explains one that
-seems to be missing, an answer whose request_id cannot be read explains one that nobody seems to have asked for: each
-fault breaks its own requirement, not those that depend on it.
+Absence is judged once, after the run has listened to its end. An unreadable notification explains one that seems to be
+missing, and an answer with an unreadable request_id explains one that nobody seems to have asked for: each fault breaks
+its own requirement, not those that depend on it.
 """
 
 from __future__ import annotations
@@ -52,29 +52,29 @@ LATENESS_GRACE_S = 0.25
 
 
 def follows_each_accepted_request(evidence: Evidence, command: str | None) -> Iterator[Judgement]:
-    """A run that was cut off has seen some come, and cannot say that each does.
+    """A run that was cut off has seen some notifications, and cannot say that each request has one.
 
-    Nor can one whose callback path was lost on the way, or for a while: there, what is missing may have been sent.
+    Nor can a run whose callback path was lost for good or for a while: the gateway may have sent the missing ones.
     """
     product = evidence.contract.product_of(command)
     missing: list[ResponseSummary] = []
-    kept: list[ResponseSummary] = []
+    notified: list[ResponseSummary] = []
     for answer in evidence.owed(command):
         if evidence.terms.settled_at is None:
             yield replace(CUT_OFF, exchange=answer.number)
         elif evidence.first_about(answer) is not None:
-            kept.append(answer)
+            notified.append(answer)
         elif (obstacle := obstacle_to(evidence, answer)) is not None:
             yield obstacle
         else:
             missing.append(answer)
-    yield from _of_missing(evidence, product or "", missing, kept)
+    yield from _of_missing(evidence, product or "", missing, notified)
 
 
 def _of_missing(
-    evidence: Evidence, product: str, missing: Sequence[ResponseSummary], kept: Sequence[ResponseSummary]
+    evidence: Evidence, product: str, missing: Sequence[ResponseSummary], notified: Sequence[ResponseSummary]
 ) -> Iterator[Judgement]:
-    """Judge the requests whose notification never arrived, beside those whose did (`kept`)."""
+    """Judge the requests whose notification never arrived, beside those whose did (`notified`)."""
     terms, callback = evidence.terms, evidence.terms.callback_of(product)
     explained = evidence.unreadable_notices[callback or None]
     if explained:
@@ -82,27 +82,29 @@ def _of_missing(
     meanwhile = [] if product in terms.ways_lost else list(filter(None, (in_an_outage(terms, a) for a in missing)))
     of_outages = {obstacle.exchange for obstacle in meanwhile}
     left = [answer for answer in missing if answer.number not in of_outages]
-    gone = max(0, len(left) - explained)
-    if gone and (lost := lost_on_its_way(terms, product, gone, gone + _outside_of_outages(terms, kept))) is not None:
+    unexplained = max(0, len(left) - explained)
+    comparable = notified if not terms.watch.outages else [a for a in notified if in_an_outage(terms, a) is None]
+    lost = lost_on_its_way(terms, product, unexplained, unexplained + len(comparable)) if unexplained else None
+    if lost is not None:
         yield from (Inconclusive(Reason.ENVIRONMENT, lost, answer.number) for answer in missing)
         return
     yield from meanwhile
-    if gone or not meanwhile:
-        yield from (Passed(answer.number) for answer in kept)
-    if gone:
+    if unexplained or not meanwhile:
+        yield from (Passed(answer.number) for answer in notified)
+    if unexplained:
         # Which of them the unreadable ones belong to is unknown; that more are missing than that is certain.
-        said = f"no notification within {terms.notify_within_s:g} s of the accepted request"
-        said += what_came_instead(evidence, callback)
+        words = f"no notification within {terms.notify_within_s:g} s of the accepted request"
+        words += what_came_instead(evidence, callback)
         for answer in left[explained:]:
-            yield Finding.in_answer(answer, said)
-    see = ", ".join(_of_what_cannot_be_attributed(evidence, product)) if explained else ""
+            yield Finding.in_answer(answer, words)
+    see = ", ".join(_owners_of_unattributed(evidence, product)) if explained else ""
     for answer in left[:explained]:
-        told = f"a notification came that cannot be attributed; see {see}"
-        yield Inconclusive(Reason.PRECONDITION, told, answer.number)
+        words = f"a notification came that cannot be attributed; see {see}"
+        yield Inconclusive(Reason.PRECONDITION, words, answer.number)
 
 
-def _of_what_cannot_be_attributed(evidence: Evidence, product: str) -> Iterator[str]:
-    """The requirements that are broken by a notification of which nobody can tell whose it is."""
+def _owners_of_unattributed(evidence: Evidence, product: str) -> Iterator[str]:
+    """The requirements that a notification breaks which cannot be attributed to a request."""
     contract, command = evidence.contract, evidence.contract.command_of(product) or ""
     yield from contract.catalogue.judged_by(ByRule("notification-is-json"))
     message = notified_of(command, product, contract.schemas, succeeded=None)
@@ -111,15 +113,11 @@ def _of_what_cannot_be_attributed(evidence: Evidence, product: str) -> Iterator[
         yield from message.owners(contract.catalogue, f"/{contract.notification.id}", "required")
 
 
-def _outside_of_outages(terms: Terms, answers: Sequence[ResponseSummary]) -> int:
-    return sum(in_an_outage(terms, answer) is None for answer in answers) if terms.watch.outages else len(answers)
-
-
 def comes_in_time(evidence: Evidence, command: str | None) -> Iterator[Judgement]:
-    """For those that came at all: counted from the moment when the answer was read.
+    """The time counts from the moment when the answer was read, for notifications that came at all.
 
-    A network may have held one for a while: what came that little too late says nothing. It may also have lost one, and
-    a gateway that sent it once more is not late.
+    A network may have held one for a while: a short delay over one shows nothing. It may also have lost one, and a
+    gateway that sent it once more is not late.
     """
     within = evidence.terms.notify_within_s
     late: list[tuple[ResponseSummary, NotificationSummary, float]] = []
@@ -145,13 +143,12 @@ def comes_in_time(evidence: Evidence, command: str | None) -> Iterator[Judgement
         if lost is not None:
             yield Inconclusive(Reason.ENVIRONMENT, lost, answer.number)
         else:
-            yield Finding.in_notice(
-                first, f"the notification came {took:.2f} s after the answer, allowed are {within:g} s"
-            )
+            words = f"the notification came {took:.2f} s after the answer, allowed are {within:g} s"
+            yield Finding.in_notice(first, words)
 
 
 def is_by_the_method(notice: Notice) -> Iterator[Finding]:
-    """Only requests with a known id are judged, be it in a query: anybody may call a public address."""
+    """The notification has the contract's method; judged for known ids, since anybody may call a public address."""
     method, expected = notice.notification.request.method, notice.contract.notification.method
     if method != expected:
         yield Finding.in_notice(notice, f"the notification is a {method}, not a {expected}")
@@ -206,9 +203,8 @@ def goes_to_the_url_as_registered(terms: Terms) -> NoticeRule:
             product = notice.product or (notice.answer.product if notice.answer else None)
             registered = terms.targets.get(product or "")
             # The query may hold the integrator's token, so its value is not shown.
-            yield Finding.in_notice(
-                notice, f"the notification came to {_without_query(target)}, registered is {_without_query(registered)}"
-            )
+            words = f"the notification came to {_without_query(target)}, registered is {_without_query(registered)}"
+            yield Finding.in_notice(notice, words)
 
     return rule
 
@@ -219,40 +215,33 @@ def _without_query(target: str | None) -> str:
 
 
 def outcomes_do_not_contradict(evidence: Evidence, command: str | None) -> Iterator[Judgement]:
-    """Among requests that share an id it cannot be said whose outcome is whose; that is another fault."""
+    """Requests that share an id are left out: nobody knows whose outcome is whose, and that is another fault."""
     for answer in evidence.owed(command):
         if evidence.shares_id(answer):
             continue
-        told = [arrival for arrival in evidence.arrivals_about(answer) if arrival.outcome is not None]
-        if (found := _another_outcome(told, evidence.contract) or _another_transaction(evidence, answer)) is not None:
+        arrivals = [arrival for arrival in evidence.arrivals_about(answer) if arrival.outcome is not None]
+        found = _another_outcome(arrivals, evidence.contract) or _another_transaction(evidence, answer)
+        if found is not None:
             yield found
-        elif told:
+        elif arrivals:
             yield Passed(answer.number)
 
 
-def _another_outcome(told: Sequence[NotificationSummary], contract: Contract) -> Finding | None:
-    later = next((arrival for arrival in told if arrival.outcome != told[0].outcome), None)
+def _another_outcome(arrivals: Sequence[NotificationSummary], contract: Contract) -> Finding | None:
+    later = next((arrival for arrival in arrivals if arrival.outcome != arrivals[0].outcome), None)
     if later is None:
         return None
-    name = contract.notification.outcome
-    return Finding.in_notice(
-        later,
-        f"{name} {shown(later.outcome)} contradicts {shown(told[0].outcome)}, sent before",
-        pointer=f"/{name}",
-        value=later.outcome,
-    )
+    return _contradiction(later, contract.notification.outcome, later.outcome, arrivals[0].outcome)
 
 
 def _another_transaction(evidence: Evidence, answer: ResponseSummary) -> Finding | None:
     found = evidence.contradictions.get(answer.case_id)
-    if found is None:
-        return None
-    return Finding.in_notice(
-        found.arrival,
-        f"{found.member} {shown(found.value)} contradicts {shown(found.before)}, sent before",
-        pointer=f"/{found.member}",
-        value=found.value,
-    )
+    return _contradiction(found.arrival, found.member, found.value, found.before) if found is not None else None
+
+
+def _contradiction(arrival: NotificationSummary, member: str, value: object, before: object) -> Finding:
+    words = f"{member} {shown(value)} contradicts {shown(before)}, sent before"
+    return Finding.in_notice(arrival, words, pointer=f"/{member}", value=value)
 
 
 def none_for_a_rejected_request(evidence: Evidence, command: str | None) -> Iterator[Judgement]:
@@ -262,9 +251,9 @@ def none_for_a_rejected_request(evidence: Evidence, command: str | None) -> Iter
             continue
         if evidence.shares_id(answer):
             continue
-        told = f"a request rejected with {answer.status} was followed by a notification"
+        words = f"a request rejected with {answer.status} was followed by a notification"
         arrivals = evidence.arrivals_about(answer)
-        yield from verdict_of(answer, (Finding.in_notice(arrival, told) for arrival in arrivals))
+        yield from verdict_of(answer, (Finding.in_notice(arrival, words) for arrival in arrivals))
 
 
 def none_that_nobody_asked_for(evidence: Evidence, _: str | None) -> Iterator[Judgement]:
@@ -277,12 +266,8 @@ def none_that_nobody_asked_for(evidence: Evidence, _: str | None) -> Iterator[Ju
         orphans = [arrival for arrival in evidence.arrivals if arrival.product == product and arrival.orphan]
         unexplained = orphans[evidence.unreadable_answers[product] :]
         for arrival in unexplained:
-            yield Finding.in_notice(
-                arrival,
-                f"a notification with a {name} that nobody was given came to {product or 'no known path'}",
-                pointer=f"/{name}",
-                value=arrival.request_id,
-            )
+            words = f"a notification with a {name} that nobody was given came to {product or 'no known path'}"
+            yield Finding.in_notice(arrival, words, pointer=f"/{name}", value=arrival.request_id)
     if any(arrival.answer is not None for arrival in evidence.arrivals):
         yield PASSED
 
@@ -309,7 +294,7 @@ def _members(notice: Notice) -> bool:
 
 
 def attributed(notice: Notice) -> bool:
-    """Not one that carries an id which nobody was given: it may be anybody's."""
+    """Not one with an id that no answer gave: it may be anybody's."""
     return notice.answer is not None or notice.request_id is None
 
 

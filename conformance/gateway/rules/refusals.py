@@ -1,7 +1,7 @@
-"""Rules of refusals: probes of what the contract forbids are refused, in the way that it says.
+"""Rules of refusals: the gateway refuses forbidden requests, as the contract says.
 
-A refusal counts only beside a positive twin: a gateway that refuses everything has not been seen to tell right from
-wrong. So each rule looks at the twin first, and says `precondition` where that was not accepted.
+A refusal counts only beside a positive twin: a gateway that refuses everything does not tell right from wrong. So each
+rule looks at the twin first, and yields `precondition` where the gateway did not accept that.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from conformance.judging.reading import UNAUTHORIZED, Answer
 from conformance.judging.summaries import ABSENT, ResponseSummary
 from conformance.model.traffic import Kind, header
 
-# Codes that blame something else than the input: credential, funds, access, path, rate (contract: "Responses").
+# Codes that do not blame the input, but credential, funds, access, path or rate (contract: "Responses").
 BLAMES_SOMETHING_ELSE = frozenset({401, 402, 403, 404, 429})
 ACCESS_DENIED = 403
 UNPROCESSABLE = 422
@@ -36,7 +36,7 @@ Rule = Callable[[ResponseSummary], Iterator[Finding]]
 
 
 def beside_twin(kind: Kind, select: Callable[[ResponseSummary], bool], rule: Rule) -> RunCheck:
-    """A check of `rule` on the selected cases of a kind whose twin, if they have one, was seen to be accepted."""
+    """A check of `rule` on the selected cases of a kind whose twin, if they have one, was accepted."""
 
     def check(evidence: Evidence, command: str | None) -> Iterator[Judgement]:
         for answer in evidence.final_of(command, kind):
@@ -47,36 +47,34 @@ def beside_twin(kind: Kind, select: Callable[[ResponseSummary], bool], rule: Rul
 
 
 def twin_obstacle(evidence: Evidence, answer: ResponseSummary) -> Inconclusive | None:
-    """Why an answer says nothing: the request that has to be accepted beside it was not."""
+    """The reason why an answer proves nothing: the request beside it that has to be accepted was not."""
     if answer.purpose.twin is None:
         return None
     twin = evidence.twin_of(answer)
     if twin is None:
         return Inconclusive(Reason.PRECONDITION, "its positive twin was not sent", answer.number)
     if not twin.accepted:
-        return Inconclusive(
-            Reason.PRECONDITION,
-            f"its positive twin {answer.purpose.twin} was not accepted ({_told(twin)}), so a refusal tells nothing",
-            answer.number,
-        )
+        words = f"its positive twin {answer.purpose.twin} was not accepted ({reply(twin)}), so a refusal tells nothing"
+        return Inconclusive(Reason.PRECONDITION, words, answer.number)
     return None
 
 
-def _told(answer: ResponseSummary) -> str:
-    said = f": {shown(answer.said)}" if answer.said is not None else ""
-    return f"answered {answer.status}{said}" if answer.status is not None else "no answer"
+def reply(answer: ResponseSummary) -> str:
+    """Status and description of an answer, in words."""
+    reason = f": {shown(answer.said)}" if answer.said is not None else ""
+    return f"answered {answer.status}{reason}" if answer.status is not None else "no answer"
 
 
 def refused_with_401(answer: ResponseSummary) -> Iterator[Finding]:
     """A wrong credential is 401, nothing else."""
     if answer.status != UNAUTHORIZED:
-        yield _finding(answer, f"{_what(answer)} was {_told(answer)}, not 401")
+        yield _finding(answer, f"{_probe(answer)} was {reply(answer)}, not 401")
 
 
 def refused(answer: ResponseSummary) -> Iterator[Finding]:
     """Any 4xx will do: another requirement judges whether the right credential is refused."""
     if not answer.rejected:
-        yield _finding(answer, f"{_what(answer)} was {_told(answer)}, not refused with a 4xx")
+        yield _finding(answer, f"{_probe(answer)} was {reply(answer)}, not refused with a 4xx")
 
 
 def not_accepted(answer: ResponseSummary) -> Iterator[Finding]:
@@ -88,7 +86,7 @@ def not_accepted(answer: ResponseSummary) -> Iterator[Finding]:
 def no_5xx(answer: ResponseSummary) -> Iterator[Finding]:
     """The gateway did not fall over."""
     if _crashed(answer):
-        yield _finding(answer, f"{_what(answer)} was {_told(answer)}")
+        yield _finding(answer, f"{_probe(answer)} was {reply(answer)}")
 
 
 def _crashed(answer: ResponseSummary) -> bool:
@@ -97,16 +95,16 @@ def _crashed(answer: ResponseSummary) -> bool:
 
 def refused_as_invalid(answer: ResponseSummary) -> Iterator[Finding]:
     """A 4xx that blames the input (contract: "any 4xx other than 401/402/403/404/429")."""
-    # A name that breaks its pattern is by that also not registered to the account, which is what a 403 says.
+    # A name that breaks its pattern is also not registered to the account, as a 403 says.
     registered = answer.purpose.member in answer.contract.members.registered
     allowed = BLAMES_SOMETHING_ELSE - ({ACCESS_DENIED} if registered else set())
     if answer.status == UNAUTHORIZED:
         return
     if not answer.rejected or answer.status in allowed:
-        yield _finding(answer, f"{_what(answer)} was {_told(answer)}, not refused as invalid with a 4xx")
+        yield _finding(answer, f"{_probe(answer)} was {reply(answer)}, not refused as invalid with a 4xx")
 
 
-def _what(answer: ResponseSummary) -> str:
+def _probe(answer: ResponseSummary) -> str:
     shows = answer.purpose
     if shows.kind is Kind.OPEN:
         return f"a payload that the contract leaves open ({shows.keyword or shows.aspect})"
@@ -122,7 +120,7 @@ def _finding(answer: ResponseSummary, message: str) -> Finding:
 
 
 def in_envelope(answer: ResponseSummary) -> Iterator[Finding]:
-    """The answer has the form that its schema gives it, whatever it says."""
+    """The answer has the form of its schema, whatever its content."""
     whole = answer.whole
     if whole is None:
         return
@@ -132,15 +130,15 @@ def in_envelope(answer: ResponseSummary) -> Iterator[Finding]:
     else:
         problems = envelope_problems(whole.contract, whole.command, content.value, accepted=whole.accepted)
     if problems:
-        told = f"{_what(answer)} was answered outside the envelope: {'; '.join(problems)}"
-        yield Finding.in_answer(answer, told, pointer="", value=body)
+        words = f"{_probe(answer)} was answered outside the envelope: {'; '.join(problems)}"
+        yield Finding.in_answer(answer, words, pointer="", value=body)
 
 
 def right_credential_is_not_refused(answer: Answer) -> Iterator[Finding]:
-    """Whatever else became of the request, it was not refused as one of somebody else."""
+    """The gateway did not refuse the account's own request for its credential."""
     if answer.status == UNAUTHORIZED:
-        told = "the right credential was refused with 401"
-        yield Finding.in_answer(answer, told, pointer=answer.code_pointer, value=UNAUTHORIZED)
+        words = "the right credential was refused with 401"
+        yield Finding.in_answer(answer, words, pointer=answer.code_pointer, value=UNAUTHORIZED)
 
 
 def has_www_authenticate(answer: Answer) -> Iterator[Finding]:
@@ -161,9 +159,8 @@ def refused_credential_has_no_effect(evidence: Evidence, command: str | None) ->
             if obstacle:
                 yield obstacle
             elif probe is None or probe.status != UNAUTHORIZED:
-                yield Inconclusive(
-                    Reason.PRECONDITION, "the credential probe before it was not refused with 401", answer.number
-                )
+                words = "the credential probe before it was not refused with 401"
+                yield Inconclusive(Reason.PRECONDITION, words, answer.number)
             else:
                 obstacle = excuses.of_account(answer) or excuses.as_ordinary_ones(answer, crashes=True)
                 yield from verdict_of(answer, _accepted_after(answer), obstacle)
@@ -171,16 +168,15 @@ def refused_credential_has_no_effect(evidence: Evidence, command: str | None) ->
 
 def _without_effect(evidence: Evidence, answer: ResponseSummary) -> Iterator[Finding]:
     for arrival in () if evidence.shares_id(answer) else evidence.arrivals_about(answer):
-        yield Finding.in_notice(
-            arrival, f"a request refused for its credential ({answer.aspect}) was followed by a notification"
-        )
+        words = f"a request refused for its credential ({answer.aspect}) was followed by a notification"
+        yield Finding.in_notice(arrival, words)
 
 
 def _accepted_after(answer: ResponseSummary) -> Iterator[Finding]:
     if not answer.accepted:
         yield _finding(
             answer,
-            f"the request that had been refused for its credential was {_told(answer)} when sent with the right one",
+            f"the request that had been refused for its credential was {reply(answer)} when sent with the right one",
         )
 
 
@@ -198,8 +194,8 @@ def names_the_member(answer: Answer) -> Iterator[Finding]:
     name = answer.contract.answer.errors
     errors = (answer.content.members or {}).get(name or "")
     if isinstance(errors, dict) and answer.case.member not in errors:
-        told = f"{name} does not name {answer.case.member}"
-        yield Finding.in_answer(answer, told, pointer=f"/{name}", value=errors)
+        words = f"{name} does not name {answer.case.member}"
+        yield Finding.in_answer(answer, words, pointer=f"/{name}", value=errors)
 
 
 def _with_right_credential(answer: Answer) -> bool:

@@ -1,7 +1,7 @@
-"""Rules of notifications that no request precedes, and of inquiries before one, at the callbacks that are for them.
+"""Rules of notifications without a request, and of inquiries before one, at their callbacks.
 
-Nobody asked for them, so they are judged only if the sender was given the address, or nobody else uses the account:
-anybody may post something to a public one.
+No answer announces them, so they are judged only if the sender was given the address, or nobody else uses the account:
+anybody may post to a public address.
 """
 
 from __future__ import annotations
@@ -52,18 +52,18 @@ def does_not_contradict(notice: Notice) -> Iterator[Finding | Inconclusive]:
     if notice.request_id is None or members is None:
         yield Inconclusive(Reason.PRECONDITION, "a notification came whose id cannot be read")
     elif notice.earlier is not None:
-        outcome, told = notice.earlier
-        member = contradiction(tells := telling_of(members, notice.contract), told, notice.contract)
+        outcome, earlier = notice.earlier
+        member = contradiction(tells := telling_of(members, notice.contract), earlier, notice.contract)
         if outcome != notice.outcome:
             words = f"{roles.outcome} is {notice.outcome!r}, and was {outcome!r} under this {roles.id} before"
             yield Finding.in_notice(notice, words, pointer=f"/{roles.outcome}", value=notice.outcome)
         elif member is not None:
-            words = f"{member} is {tells[member]!r}, and was {told[member]!r} under this {roles.id} before"
+            words = f"{member} is {tells[member]!r}, and was {earlier[member]!r} under this {roles.id} before"
             yield Finding.in_notice(notice, words, pointer=f"/{member}", value=tells[member])
 
 
 def _by_a_known_sender(rule: NoticeRule) -> Check:
-    """A check of notifications whose sender was given the address; of others nothing is said."""
+    """A check of notifications whose sender was given the address; others are inconclusive."""
 
     def under(terms: Terms) -> NoticeRule:
         def judged(notice: Notice) -> Iterator[Finding | Inconclusive]:

@@ -1,13 +1,4 @@
-"""The evidence behind findings: exchange, notifications and timeline of the cases that they name.
-
-PageEvidence.of     the part of a record that the page shows, gathered in two passes
-.shown              one exchange with its notifications, ready for the template
-.place              where the page has the case that a finding names
-.cases              all cases of the run, one short row each
-broken_rule         the schema keyword that a message breaks
-made_to_break       the keyword that the request of a case was made to break
-differing           members that a request, its response and its notifications do not agree on
-"""
+"""The evidence behind findings: exchange, notifications and timeline of the cases that they name."""
 
 from __future__ import annotations
 
@@ -65,8 +56,11 @@ class PageEvidence:
     contract: Contract
 
     @classmethod
-    def of(cls, result: Reportable, record: Record) -> PageEvidence:
-        """Gather what of the record the findings of the result's document name."""
+    def of(cls, result: Reportable) -> PageEvidence:
+        """Gather the part of the record that the findings name; nothing where the record is gone."""
+        record = result.record
+        if record is None:
+            return cls({}, {}, {}, result.masking, Transcript(), (), {}, result.contract)
         findings = result.report.findings
         numbers = list(dict.fromkeys(f.exchange for f in findings if f.exchange is not None))[:MOST_EXCHANGES]
         named = {finding.notification for finding in findings}
@@ -176,7 +170,6 @@ class PageEvidence:
 
 
 def _headings(case: Case | None) -> tuple[str, str]:
-    """Whose request and whose answer it is."""
     if case is None or case.kind not in (Kind.INVOKE, Kind.DELIVER):
         return "Request", "Answer"
     if case.kind is Kind.INVOKE:
@@ -185,7 +178,7 @@ def _headings(case: Case | None) -> tuple[str, str]:
 
 
 def _timeline(exchange: Exchange | None, notifications: Sequence[Notification]) -> Iterator[Mapping[str, Any]]:
-    """What happened when, from the moment when the request was sent; `share` of the whole, for the bar."""
+    """The moments since the request was sent; `share` of the whole is for the bar."""
     moments: list[tuple[str, float]] = []
     if exchange is not None:
         moments.append(("sent", exchange.sent_at))
@@ -200,7 +193,7 @@ def _timeline(exchange: Exchange | None, notifications: Sequence[Notification]) 
 
 
 def _failed_in(report: Report) -> Mapping[str, Mapping[str, None]]:
-    """Case → the ids of the requirements that failed in it, each once."""
+    """Case → the ids of the requirements that failed in it."""
     failed: dict[str, dict[str, None]] = defaultdict(dict)
     for entry in report.requirements:
         for case_id in (case_id for finding in entry.findings for case_id in finding.cases):
@@ -240,7 +233,7 @@ def broken_rule(
     notification: Notification | None,
     contract: Contract,
 ) -> tuple[str, str, str] | None:
-    """Name of the schema, keyword, and words; None where the finding is about nothing that a schema says."""
+    """Name of the schema, keyword, and message; None where the finding is not about a place in a schema."""
     if finding.pointer is None:
         return None
     if finding.notification is not None:
@@ -261,7 +254,7 @@ def broken_rule(
 
 
 def made_to_break(case: Case | None) -> str | None:
-    """`maxLength of /message`; None for a case that was not made to break anything."""
+    """`maxLength of /message`: the keyword that the case was made to break, if any."""
     if case is None or case.keyword is None:
         return None
     return f"{case.keyword} of /{case.member}" if case.member else case.keyword
@@ -272,20 +265,13 @@ MASK = "*"
 
 
 def differing(bodies: Sequence[bytes]) -> frozenset[str]:
-    """JSON pointers of the members that several of the bodies have, and not all alike; of none that is no object.
-
-    A number and the same number as a string are alike here: which of them it has to be is for the checks.
-    """
-    told: dict[str, set[str]] = {}
+    """JSON pointers of the members in which bodies differ; a number and the same number as a string do not."""
+    texts: dict[str, set[str]] = {}
     for body in bodies:
-        for name, value in _members(body).items():
-            told.setdefault(name, set()).add(value)
+        for name, member in (Content.with_repeats(body).members or {}).items():
+            text = member if isinstance(member, str) else json.dumps(member)
+            if MASK not in text:
+                texts.setdefault(name, set()).add(text)
     return frozenset(
-        "/" + name.replace("~", "~0").replace("/", "~1") for name, values in told.items() if len(values) > 1
+        "/" + name.replace("~", "~0").replace("/", "~1") for name, values in texts.items() if len(values) > 1
     )
-
-
-def _members(body: bytes) -> dict[str, str]:
-    members = Content.with_repeats(body).members or {}
-    told = {name: member if isinstance(member, str) else json.dumps(member) for name, member in members.items()}
-    return {name: text for name, text in told.items() if MASK not in text}

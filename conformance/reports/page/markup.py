@@ -1,12 +1,6 @@
 """Parts of the page as HTML and SVG: bodies of messages, and plots.
 
-    body_markup     a body as pretty JSON, escaped, with the values marked that a finding names or that differ
-    latency_plot    a histogram of latencies on a logarithmic scale, with p50, p95 and p99
-    run_plot        the median and the longest latency over the run
-    bar_chart       numbers by name: result codes, classes of payloads
-
-Each plot says the same in words for whoever does not see it. Colours are the page's variables, so both themes have
-them.
+Each plot says the same in words for whoever does not see it. Its colours are variables of the page, for both themes.
 """
 
 from __future__ import annotations
@@ -33,9 +27,9 @@ Marks = Mapping[str, Markup]
 
 
 def body_markup(body: bytes, pointers: frozenset[str] = frozenset(), differing: frozenset[str] = frozenset()) -> Markup:
-    """A body as it is to be shown; values at the JSON `pointers` stand in `<mark>`, so do those that differ elsewhere.
+    """A body for the page, with the values at the JSON `pointers` in `<mark>`, and `differing` ones with a class.
 
-    The latter have the class `differs`; what is both is marked as the former.
+    A value that is both is marked as the former.
     """
     if len(body) > LONGEST_BODY:  # as HTML it is longer still
         return _raw(body)
@@ -59,10 +53,16 @@ def _pretty(value: Any, pointer: str, depth: int, marks: Marks) -> Iterator[Mark
     mark = marks.get(pointer) if pointer else None
     if mark:
         yield mark
-    if isinstance(value, dict) and value and depth < DEEPEST:
-        yield from _members(value, pointer, depth, marks)
-    elif isinstance(value, list) and value and depth < DEEPEST:
-        yield from _elements(value, pointer, depth, marks)
+    if isinstance(value, dict | list) and value and depth < DEEPEST:
+        members = value.items() if isinstance(value, dict) else enumerate(value)
+        yield Markup("{}").format("{" if isinstance(value, dict) else "[")
+        for number, (name, member) in enumerate(members):
+            yield _line(depth + 1, separated=number > 0)
+            if isinstance(value, dict):
+                yield Markup('<span class="k">{}</span>: ').format(_text(name))
+            escaped = str(name).replace("~", "~0").replace("/", "~1")
+            yield from _pretty(member, f"{pointer}/{escaped}", depth + 1, marks)
+        yield _line(depth) + ("}" if isinstance(value, dict) else "]")
     else:
         kind = "s" if isinstance(value, str) else "n"
         yield Markup('<span class="{}">{}</span>').format(kind, _text(value))
@@ -70,26 +70,7 @@ def _pretty(value: Any, pointer: str, depth: int, marks: Marks) -> Iterator[Mark
         yield Markup("</mark>")
 
 
-def _members(value: dict[str, Any], pointer: str, depth: int, marks: Marks) -> Iterator[Markup]:
-    yield Markup("{")
-    for number, (name, member) in enumerate(value.items()):
-        yield _line(depth + 1, separated=number > 0)
-        yield Markup('<span class="k">{}</span>: ').format(_text(name))
-        escaped = name.replace("~", "~0").replace("/", "~1")
-        yield from _pretty(member, f"{pointer}/{escaped}", depth + 1, marks)
-    yield _line(depth) + "}"
-
-
-def _elements(value: list[Any], pointer: str, depth: int, marks: Marks) -> Iterator[Markup]:
-    yield Markup("[")
-    for number, element in enumerate(value):
-        yield _line(depth + 1, separated=number > 0)
-        yield from _pretty(element, f"{pointer}/{number}", depth + 1, marks)
-    yield _line(depth) + "]"
-
-
 def _line(depth: int, *, separated: bool = False) -> Markup:
-    """The break before a line of that depth."""
     return Markup("{}\n{}").format("," if separated else "", "  " * depth)
 
 
@@ -117,7 +98,7 @@ def in_words(seconds: float) -> str:
 
 
 def latency_plot(title: str, series: Series) -> Markup:
-    """The distribution of latencies; the scale is logarithmic."""
+    """A histogram of latencies on a logarithmic scale, with p50, p95 and p99."""
     bins, described = series.histogram(), series.described()
     highest = max(number for _, number in bins)
     least, most = bins[0][0], max(described.max, bins[-1][0])
@@ -168,7 +149,7 @@ class Bar:
     strange: bool = False
 
     @property
-    def told(self) -> str:
+    def label(self) -> str:
         """`93`, `55 of 55`."""
         return f"{self.number:,}" if self.whole is None else f"{self.number:,} of {self.whole:,}"
 
@@ -177,7 +158,7 @@ def bar_chart(title: str, bars: Sequence[Bar]) -> Markup:
     """A bar for each, one below the other."""
     longest = max((bar.whole or bar.number for bar in bars), default=1) or 1
     rows = Markup("").join(_bar(bar, row, longest) for row, bar in enumerate(bars))
-    words = f"{title}: " + ", ".join(f"{bar.name} {bar.told}" for bar in bars)
+    words = f"{title}: " + ", ".join(f"{bar.name} {bar.label}" for bar in bars)
     return Markup(
         '<figure class="plot"><svg viewBox="0 0 {w} {h}" role="img" aria-label="{words}">{rows}</svg></figure>'
     ).format(w=WIDTH, h=len(bars) * BAR_ROW + 2, words=words, rows=rows)
@@ -192,7 +173,7 @@ def _bar(bar: Bar, row: int, longest: int) -> Markup:
     return Markup(
         '<text x="{}" y="{text}" text-anchor="end" class="label">{name}</text>{groove}'
         '<rect x="{x}" y="{y}" width="{width:.1f}" height="{height}" class="column{strange}"/>'
-        '<text x="{end:.1f}" y="{text}" class="label">{told}</text>'
+        '<text x="{end:.1f}" y="{text}" class="label">{label}</text>'
     ).format(
         BAR_LEFT - 6,
         text=y + BAR_ROW - 6,
@@ -204,7 +185,7 @@ def _bar(bar: Bar, row: int, longest: int) -> Markup:
         height=BAR_ROW - 7,
         strange=" strange" if bar.strange else "",
         end=BAR_LEFT + max(bar.number, bar.whole or 0) * scale + 6,
-        told=bar.told,
+        label=bar.label,
     )
 
 
@@ -235,7 +216,7 @@ def _quantile_line(name: str, x: float, row: int) -> Markup:
 
 
 def _place(value: float, least: float, most: float) -> float:
-    """Where on the scale a value stands, from 0 to 1."""
+    """The place of a value on the logarithmic scale, from 0 to 1."""
     if most <= least or value <= least:
         return 0.0
     return min(math.log(value / least) / math.log(most / least), 1.0)

@@ -1,4 +1,4 @@
-"""The page put together: what the template is given, and the template filled in."""
+"""Fill in the templates of the page."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from markupsafe import Markup
 from conformance.contract.contract import Contract
 from conformance.contract.requirements import Level
 from conformance.journal import Record
+from conformance.judging.coverage import Covered
 from conformance.judging.verdicts import Conclusion, Verdict
 from conformance.model.traffic import Kind
 from conformance.reports.comparing import ReportComparison, VerdictChange, in_one_line
@@ -22,7 +23,6 @@ from conformance.reports.faces import is_client
 from conformance.reports.figures import Figures
 from conformance.reports.page.evidence import MOST_CASES, PageEvidence
 from conformance.reports.page.markup import Bar, bar_chart, in_words, latency_plot, run_plot
-from conformance.reports.page.transcript import Transcript
 from conformance.reports.remarks import (
     client_lines,
     exercised,
@@ -31,7 +31,7 @@ from conformance.reports.remarks import (
     stale_lines,
     stranger_lines,
 )
-from conformance.reports.report import PayloadClass, Report, ReportedFinding, ReportEntry
+from conformance.reports.report import Report, ReportedFinding
 from conformance.reports.reproduce import repeat_command
 from conformance.reports.result import Reportable
 from conformance.reports.view import (
@@ -83,7 +83,7 @@ def html(result: Reportable) -> bytes:
     rows = rows_of(report)
     opened = [at for at, row in enumerate(rows) if row.failed]
     shown, failures, more = cut(shortfalls(report), SHOWN_BROKEN)
-    evidence = PageEvidence.of(result, record) if record is not None else None
+    evidence = PageEvidence.of(result)
     template = _environment().get_template("template.html")
     text = template.render(
         report=report,
@@ -96,11 +96,17 @@ def html(result: Reportable) -> bytes:
         shortfalls=shown,
         named_failures=failures,
         number_more=more,
-        remarks=list(_remarks(result)),
+        remarks=[
+            *client_lines(report),
+            *not_applicable(report),
+            *limit_lines(report, contract),
+            *stranger_lines(report),
+            *stale_lines(report),
+        ],
         repeat=_repeat(result),
-        shown=_Shown(evidence) if evidence else lambda *_: None,
-        place_of=evidence.place if evidence else lambda _: None,
-        anchor=_anchor,
+        shown=_Shown(evidence),
+        place_of=evidence.place,
+        anchor=lambda entry: f"{entry.id}-{(entry.command or 'all').replace('/', '-')}",
         search_text=partial(_search_text, contract=contract),
         why=why,
         body=_body,
@@ -113,27 +119,25 @@ def html(result: Reportable) -> bytes:
         explained=explained,
         unshown=unshown,
         plots=list(_plots(record, contract)) if record is not None else [],
-        result_codes=list(_result_codes(report)),
+        result_codes=[
+            (product, bar_chart(f"result codes of {product}", [Bar(code, number) for code, number in codes.items()]))
+            for product, codes in report.figures.result_codes.items()
+        ],
         coverage=list(_coverage(report)),
         coverage_plots=list(_coverage_plots(report)),
-        transcript=evidence.transcript if evidence else Transcript(),
-        named_cases=list(evidence.named(report)) if evidence else (),
-        cases=_as_script(evidence.cases if evidence else ()),
-        number_of_cases=len(evidence.cases) if evidence else 0,
+        transcript=evidence.transcript,
+        named_cases=list(evidence.named(report)),
+        cases=_as_script(evidence.cases),
+        number_of_cases=len(evidence.cases),
         most_cases=MOST_CASES,
         style=_file("style.css"),
         script=_file("script.js"),
     )
-    return _as_bytes(text)
-
-
-def _as_bytes(page: str) -> bytes:
-    """In UTF-8. Nothing of our own is invisible, so what is came from outside, wherever in the page it stands."""
-    return visible(page).encode()
+    return visible(text).encode()  # our own texts have no invisible characters
 
 
 def _meaning(report: Report) -> str:
-    """The verdict in a sentence; also where a driver was given up, or a strict run fails for SHOULDs alone."""
+    """The verdict in a sentence, also for a driver that was given up and a strict run that fails for SHOULDs alone."""
     broken = [entry for entry in report.requirements if entry.verdict in (Verdict.FAIL, Verdict.KNOWN)]
     if broken and report.verdict is Conclusion.INCONCLUSIVE:
         return "The driver could not be kept alive, so too little was seen of the client."
@@ -142,40 +146,29 @@ def _meaning(report: Report) -> str:
     return MEANINGS[report.verdict]
 
 
-def _anchor(entry: ReportEntry) -> str:
-    """Where the page has the findings of an entry: `RSP-03-mpesa-online`."""
-    return f"{entry.id}-{(entry.command or 'all').replace('/', '-')}"
-
-
 def _search_text(row: Row, contract: Contract) -> str:
-    """What a search finds a requirement by."""
     messages = [finding.message for entry in row.entries for finding in entry.findings]
     return " ".join([row.first.id, row.first.title, rests_on(row.first, contract), *messages]).lower()
 
 
 def comparison_html(comparison: ReportComparison, before: Report, after: Report) -> bytes:
     """The comparison of two reports as a page of the same kind."""
-    text = (
-        _environment()
-        .get_template("comparison.html")
-        .render(
-            comparison=comparison,
-            meaning=in_one_line(comparison),
-            reports=(("Before", before), ("After", after)),
-            groups=[
-                (title.capitalize(), _alike(changes), len(changes)) for title, changes in comparison.changes.items()
-            ],
-            seals=SEALS,
-            signs=SIGNS,
-            in_words=in_words,
-            style=_file("style.css"),
-        )
+    template = _environment().get_template("comparison.html")
+    text = template.render(
+        comparison=comparison,
+        meaning=in_one_line(comparison),
+        reports=(("Before", before), ("After", after)),
+        groups=[(title.capitalize(), _alike(changes), len(changes)) for title, changes in comparison.changes.items()],
+        seals=SEALS,
+        signs=SIGNS,
+        in_words=in_words,
+        style=_file("style.css"),
     )
-    return _as_bytes(text)
+    return visible(text).encode()
 
 
 def _alike(changes: Iterable[VerdictChange]) -> list[tuple[VerdictChange, list[str]]]:
-    """Changes that differ in their commands alone as one, with those commands."""
+    """Changes that differ in their commands alone, as one with all these commands."""
     together: dict[tuple[str | None, ...], tuple[VerdictChange, list[str]]] = {}
     for change in changes:
         key = change.id, change.before, change.after, change.message
@@ -184,7 +177,7 @@ def _alike(changes: Iterable[VerdictChange]) -> list[tuple[VerdictChange, list[s
 
 
 class _Shown:
-    """What findings rest on, in their order, as long as there is room; None then, as for what is not at hand."""
+    """The evidence of findings, in their order, as long as there is room; None after that, and where there is none."""
 
     def __init__(self, evidence: PageEvidence) -> None:
         self._evidence = evidence
@@ -199,7 +192,6 @@ class _Shown:
 
 
 def _size(value: Any) -> int:
-    """About how many bytes of the page a value takes."""
     if isinstance(value, Mapping):
         return sum(map(_size, value.values()))
     if isinstance(value, list | tuple):
@@ -224,7 +216,7 @@ def _file(name: str) -> Markup:
 
 
 def _plots(record: Record, contract: Contract) -> Iterator[Mapping[str, Any]]:
-    """Of a client only what its receivers answered after: what the witness did is the suite's own speed."""
+    """Latencies; of a client only its receivers', because the witness answers at the suite's own speed."""
     figures = Figures.of(_received(record) if is_client(record) else record, contract)
     answers = "answers of the receiver" if is_client(record) else "answers"
     for title, group in (("notifications", figures.notifications), (answers, figures.answers)):
@@ -235,7 +227,7 @@ def _plots(record: Record, contract: Contract) -> Iterator[Mapping[str, Any]]:
 
 
 def _repeat(result: Reportable) -> str | None:
-    """The command that makes the same run again; None for an old report, which has too few of its settings."""
+    """The command that repeats the run; None for an old report, which lacks some settings."""
     try:
         return repeat_command(result.report.settings, result.contract)
     except KeyError:
@@ -243,36 +235,20 @@ def _repeat(result: Reportable) -> str | None:
 
 
 def _body(content: Markup, label: str) -> Markup:
-    """A message's body; one that scrolls can be reached by keyboard, and has a name there."""
+    """The body of a message; one that scrolls has a name and can be reached by keyboard."""
     if content.count("\n") < LONG_LINES and len(content) < LONG_CHARACTERS:
         return Markup("<pre>{}</pre>").format(content)
     return Markup('<pre class="long" tabindex="0" role="group" aria-label="{}">{}</pre>').format(label, content)
 
 
-def _remarks(result: Reportable) -> Iterator[str]:
-    """What a reader has to know beside the verdict: who was judged, what limits left out, what is out of date."""
-    report = result.report
-    yield from client_lines(report)
-    yield from not_applicable(report)
-    yield from limit_lines(report, result.contract)
-    yield from stranger_lines(report)
-    yield from stale_lines(report)
-
-
 def _received(record: Record) -> Record:
-    """What was sent to a client's receivers, alone."""
+    """The requests to a client's receivers alone."""
     sent = {case.id for case in record.cases if case.kind is Kind.DELIVER}
     exchanges = tuple(exchange for exchange in record.exchanges if exchange.case_id in sent)
     return Record(record.settings, record.cases, exchanges)
 
 
-def _result_codes(report: Report) -> Iterator[tuple[str, Markup]]:
-    for product, codes in report.figures.result_codes.items():
-        yield product, bar_chart(f"result codes of {product}", [Bar(code, number) for code, number in codes.items()])
-
-
 def _coverage_plots(report: Report) -> Iterator[tuple[str, Markup]]:
-    """For each command, how many classes of payloads of each kind were exercised."""
     groups: dict[str, dict[str, list[bool]]] = {}
     for found in report.coverage:
         groups.setdefault(found.command, {}).setdefault(found.kind, []).append(exercised(found, report))
@@ -282,8 +258,8 @@ def _coverage_plots(report: Report) -> Iterator[tuple[str, Markup]]:
 
 
 def _coverage(report: Report) -> Iterator[Mapping[str, Any]]:
-    """For each kind, command and member: how many classes of payloads there are and were sent, and which were not."""
-    groups: dict[tuple[str, str, str], list[PayloadClass]] = {}
+    """Kind, command and member → how many classes there are, how many were exercised, and the others by name."""
+    groups: dict[tuple[str, str, str], list[Covered]] = {}
     for found in report.coverage:
         groups.setdefault((found.kind, found.command, found.member or ""), []).append(found)
     for names, classes in groups.items():
@@ -297,6 +273,5 @@ def _coverage(report: Report) -> Iterator[Mapping[str, Any]]:
 
 
 def _as_script(value: Any) -> Markup:
-    """JSON that can stand within a script element."""
     text = json.dumps(all_visible(value), separators=(",", ":"))
     return Markup(text.replace("<", "\\u003c"))  # noqa: S704 - no end of an element is left in it

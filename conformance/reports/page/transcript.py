@@ -1,11 +1,7 @@
-"""What was put before a client, scene by scene: all that was said, sent and answered, in the order of the clock.
+"""The certification of a client, scene by scene: requests, answers and messages of the driver, as the clock had them.
 
-    Transcript.of       of the record of a certification
-    .scenes             a scene for each call, with the notifications that came of it, and for each kind of those that
-                        belong to no call
-    .place, .said       where the page has the scene of a case, and what the driver said in it
-
-Four speak: the suite, the driver, the client (also as a receiver) and the witness, which plays the gateway.
+A scene is a call with its notifications, or a kind of notifications that belong to no call. Four speak: the suite, the
+driver, the client (also as a receiver) and the witness, which plays the gateway.
 """
 
 from __future__ import annotations
@@ -49,7 +45,7 @@ SPEAKERS: Mapping[Direction, tuple[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One thing that was said or sent at one moment; `speaker` is suite, driver, client or witness."""
+    """A message at one moment; `speaker` is suite, driver, client or witness."""
 
     at: float
     speaker: str
@@ -61,7 +57,7 @@ class Line:
 
 @dataclass(slots=True)
 class Scene:
-    """What belongs together; `short` are the requirements that fell short in it: id, command, verdict, message."""
+    """A scene; `short` are the requirements that failed in it: id, command, verdict, message."""
 
     title: str
     about: str
@@ -87,8 +83,8 @@ class Scene:
         return max(0, len(self.lines) - MOST_LINES)
 
     @property
-    def told(self) -> str:
-        """What happened, in a few words: `1 request · the driver says error, http, 402`."""
+    def summary(self) -> str:
+        """`1 request · the driver says error, http, 402`."""
         requests = sum(line.speaker == "client" and line.who == CLIENT_SENDS for line in self.lines)
         notices = sum(line.speaker == "suite" and line.who == SUITE_NOTIFIES for line in self.lines)
         sent = [counted(number, noun) for number, noun in ((requests, "request"), (notices, "notification")) if number]
@@ -97,7 +93,7 @@ class Scene:
 
     @property
     def size(self) -> int:
-        """About how many bytes of the page it takes."""
+        """Its size on the page, in bytes, roughly."""
         lines = self.lines[:MOST_LINES]
         headers = sum(len(name) + len(value) for line in lines for name, value in line.headers)
         return headers + sum(
@@ -107,7 +103,7 @@ class Scene:
 
 @dataclass(frozen=True, slots=True)
 class Transcript:
-    """The scenes that are shown, in their order, by command; `left_out` are as many as there is no room for."""
+    """The scenes that are shown, in their order, by command; `left_out` is the number of the others."""
 
     scenes: Sequence[Scene] = ()
     left_out: int = 0
@@ -116,7 +112,7 @@ class Transcript:
 
     @classmethod
     def of(cls, result: Reportable, record: Record) -> Transcript:
-        """Of a certification; the findings of its report are beside what they are about."""
+        """Of a certification; the findings of its report are in the scenes of their cases."""
         masking = result.masking
         order = {name: place for place, name in enumerate((*result.contract.commands, *result.contract.unsolicited))}
         by_case = _staged(record, result.contract, masking)
@@ -140,12 +136,12 @@ class Transcript:
         return f"scene-{scene.number}" if scene is not None and scene.number else None
 
     def said(self, case_id: str | None) -> Markup | None:
-        """What the driver answered last in a case."""
+        """The last answer of the driver in a case."""
         return self.answers.get(case_id or "")
 
 
 def _that_fit(scenes: Sequence[Scene]) -> list[Scene]:
-    """Those with findings, and of the others the first, in the order in which they are given."""
+    """The scenes with findings, and the first of the others as long as there is room, in the given order."""
     room = MOST_BYTES
     kept: set[int] = set()
     for scene in sorted(scenes, key=lambda scene: not scene.short):
@@ -157,7 +153,7 @@ def _that_fit(scenes: Sequence[Scene]) -> list[Scene]:
 
 
 def _staged(record: Record, contract: Contract, masking: Masking) -> dict[str, Scene]:
-    """Case → the scene that it is part of, all lines in it, not yet in their order."""
+    """Case → its scene, with all lines in it, not yet in their order."""
     summaries = {each.name: each.summary for each in contract.behaviours.scenarios}
     summaries[OBSERVED] = "a call that was observed"
     scenes = {case.id: _scene(case, summaries) for case in record.cases if case.kind is Kind.INVOKE}
@@ -193,7 +189,7 @@ def _scene(case: Case, summaries: Mapping[str, str]) -> Scene:
 
 
 def _exchanged(exchange: Exchange, case: Case, masking: Masking) -> Iterator[Line]:
-    """A request and what came of it: sent by the client to the witness, or by the suite to a receiver."""
+    """A request and its answer: sent by the client to the witness, or by the suite to a receiver."""
     notice = case.kind is not Kind.INVOKE
     request, response = exchange.request, exchange.response
     yield _line(
@@ -232,7 +228,7 @@ def _said(message: DriverLine, masking: Masking) -> Line:
 
 
 def _outcome(said: Mapping[str, Any]) -> str:
-    """`accepted`, `error, http, 402`, `unsupported`, `succeeded`; `hello` for what is none of these."""
+    """`accepted`, `error, http, 402`, `unsupported`, `succeeded`; `hello` for any other message."""
     if said.get("unsupported") is True:
         return "unsupported"
     words = [_text(said.get(name)) for name in ("outcome", "error", "state")]
@@ -241,7 +237,6 @@ def _outcome(said: Mapping[str, Any]) -> str:
 
 
 def _answers(record: Record, masking: Masking) -> dict[str, Markup]:
-    """Case → the last line that the driver wrote to standard output for it."""
     last: dict[str, str] = defaultdict(str)
     for message in record.messages:
         if message.case_id and message.direction is Direction.FROM:
