@@ -32,8 +32,8 @@ EXIT_CODES: Mapping[int, str] = {
 
 VERDICTS: Mapping[Verdict, str] = {
     Verdict.PASS: "Observed at least once, and never seen to fall short.",
-    Verdict.FAIL: "A MUST fell short at least once; in a [strict](#strict-runs) run, a MUST or a SHOULD.",
-    Verdict.WARN: "A SHOULD fell short at least once.",
+    Verdict.FAIL: "A MUST failed at least once; in a [strict](#strict-runs) run, a MUST or a SHOULD.",
+    Verdict.WARN: "A SHOULD failed at least once.",
     Verdict.KNOWN: "A failure that is listed in the [expectations file](expectations.md): the subject is not "
     "conformant for it, but the run does not fail.",
     Verdict.NOT_APPLICABLE: "It rests on something that the client or its driver does not offer; the report names it. "

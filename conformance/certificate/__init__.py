@@ -1,7 +1,7 @@
 """The certificate: a signed statement of a judged run, which anybody can check offline.
 
     digests         digests of files, of the suite, of the journal, and of the subject of a certificate
-    coverage        what a certificate claims to cover, and what its reader may require
+    coverage        the coverage that a certificate claims, and that its reader may require
     envelope        the DSSE envelope, as it is in certificate.json; why a certificate is refused
     keys            key files: made and read
     ed25519         the only module that imports a cryptographic library

@@ -21,7 +21,7 @@ from conformance.reports.report import Report
 
 LABEL = "statum conformance"
 
-# Names that shields.io knows, and what it draws for them.
+# Names of shields.io, and its colours for them.
 COLOURS: Mapping[str, str] = {"brightgreen": "#4c1", "red": "#e05d44", "lightgrey": "#9f9f9f"}
 _OF_VERDICT: Mapping[str, str] = {
     Conclusion.CONFORMANT: "brightgreen",

@@ -1,8 +1,8 @@
-"""What a run exercised, as certificates and badges claim it, and what the reader of a certificate may require of it."""
+"""The coverage of a run, as certificates and badges claim it, and the policy of their reader."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -26,7 +26,7 @@ _MEMBERS = ("exercised", "notifications", "lacks", "must_not_applicable")
 class Claims:
     """The coverage of a run that was judged by `contract`.
 
-    `exercised`: the commands with at least one requirement kept. `notifications`: the products whose notifications were
+    `exercised`: the commands with at least one PASS. `notifications`: the products whose notifications were
     judged. `lacks`: what the client's API does not expose, in its own words. `must_not_applicable`: the MUSTs that do
     not apply because the client lacks a feature.
     """
@@ -40,10 +40,10 @@ class Claims:
     @classmethod
     def of(cls, report: Report, contract: Contract) -> Self:
         """Read the coverage off the report of a run that was judged by `contract`."""
-        kept = [entry for entry in report.requirements if entry.verdict is Verdict.PASS and entry.command]
-        called = {entry.command for entry in kept if entry.actor is not Actor.RECEIVER}
+        passed = [entry for entry in report.requirements if entry.verdict is Verdict.PASS and entry.command]
+        called = {entry.command for entry in passed if entry.actor is not Actor.RECEIVER}
         proof = contract.catalogue.judged_by(CALLBACKS_PROVEN)
-        notified = {entry.command for entry in kept if entry.actor is Actor.RECEIVER or entry.id in proof}
+        notified = {entry.command for entry in passed if entry.actor is Actor.RECEIVER or entry.id in proof}
         return cls(
             contract,
             tuple(name for name in contract.commands if name in called),
@@ -118,21 +118,17 @@ class Policy:
 
     def check(self, coverage: Claims | None, warned: Iterable[str]) -> None:
         """Raise Rejected unless the coverage (None: unknown) and the broken SHOULDs of a certificate suffice."""
-        if missing := ", ".join(self._missing(coverage)):
-            if coverage is None:
-                said_nothing = "it was issued before certificates said what they cover"
-                raise Rejected(f"policy: it is not known to cover {missing}: {said_nothing}")
-            raise Rejected(f"policy: it does not cover {missing}; it covers {coverage.in_words}")
-        if self.strict and (broken := list(warned)):
-            raise Rejected(f"policy: no SHOULD may be broken; broken are {', '.join(broken)}")
-
-    def _missing(self, coverage: Claims | None) -> Iterator[str]:
         exercised = () if coverage is None else coverage.exercised
         notified = () if coverage is None else coverage.notifications
-        yield from (name for name in self.commands if name not in exercised)
-        if self.notifications:
-            lacking = [product for product in self.products if product not in notified]
-            if lacking:
-                yield f"{NOTIFICATIONS} of {', '.join(lacking)}"
-            elif not notified:
-                yield NOTIFICATIONS
+        missing = [name for name in self.commands if name not in exercised]
+        if self.notifications and (lacking := [product for product in self.products if product not in notified]):
+            missing.append(f"{NOTIFICATIONS} of {', '.join(lacking)}")
+        elif self.notifications and not notified:
+            missing.append(NOTIFICATIONS)
+        if missing and coverage is None:
+            why = "it was issued before certificates said what they cover"
+            raise Rejected(f"policy: it is not known to cover {', '.join(missing)}: {why}")
+        if missing and coverage is not None:
+            raise Rejected(f"policy: it does not cover {', '.join(missing)}; it covers {coverage.in_words}")
+        if self.strict and (broken := list(warned)):
+            raise Rejected(f"policy: no SHOULD may be broken; broken are {', '.join(broken)}")

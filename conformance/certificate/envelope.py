@@ -64,7 +64,7 @@ class Envelope:
         if len(data) > LONGEST_CERTIFICATE:
             raise Rejected(f"envelope: it is longer than {LONGEST_CERTIFICATE:,} bytes, so it is no certificate")
         if data.count(b":") > _MOST_MEMBERS:
-            # A colon stands behind the name of a member, and nowhere else: neither in base64 nor in an id.
+            # A colon follows the name of a member, and is nowhere else: neither in base64 nor in an id.
             raise Rejected(f"envelope: it has more than {MOST_SIGNATURES} signatures, or is no certificate")
         try:
             document = parse_json(data)

@@ -63,7 +63,7 @@ STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 PREDICATE_TYPE = "https://in-toto.io/attestation/test-result/v0.1"
 EXTENSION = "statum_conformance"
 CONTRACT = "contract"
-"""Among what was judged by, the contract folder; catalogue and schemas are parts of it."""
+"""The descriptor of the contract folder; catalogue and schemas are parts of it."""
 EXTENSION_VERSION = 1
 
 
@@ -273,10 +273,7 @@ def _check_certifiable(result: Result) -> None:
         more = f" and {len(missing) - _NAMED} more" if len(missing) > _NAMED else ""
         raise Rejected(f"{must.passed:,} of {must.applicable:,} MUST passed: {', '.join(missing[:_NAMED])}{more}")
     if result.conclusion is not Conclusion.CONFORMANT:
-        raise Rejected(f"the subject is {result.conclusion.value}{_strictly(result)}")
-
-
-def _strictly(result: Result) -> str:
-    """The broken SHOULDs that fail a strict run."""
-    broken = ids_of(v.requirement.id for v in result.judged.verdicts if v.verdict in (Verdict.FAIL, Verdict.KNOWN))
-    return f", judged strictly: the SHOULD {', '.join(broken)} is broken" if broken else ""
+        # All MUSTs passed, so these are SHOULDs that fail a strict run.
+        broken = ids_of(v.requirement.id for v in result.judged.verdicts if v.verdict in (Verdict.FAIL, Verdict.KNOWN))
+        strictly = f", judged strictly: the SHOULD {', '.join(broken)} is broken" if broken else ""
+        raise Rejected(f"the subject is {result.conclusion.value}{strictly}")

@@ -130,7 +130,7 @@ class CheckPassed:
     detail: str
 
 
-def proved(  # noqa: PLR0913 - whoever verifies may ask for more or less
+def proved(  # noqa: PLR0913 - each is an option of the verifier
     data: bytes,
     contract: Contract,
     trust: Trust = ANYBODY,
@@ -251,9 +251,9 @@ def _check_claims(certificate: VerifiedCertificate) -> None:
     if certificate.strict and certificate.warned:
         raise Rejected(f"policy: it was judged strictly, and yet has warnings: {', '.join(certificate.warned)}")
     if (coverage := certificate.coverage) is not None:
-        kept = {test.partition(" ")[2] for test in certificate.statement["predicate"]["passedTests"]}
-        notified = {*products_of(certificate.contract, kept)}
-        if not {*coverage.exercised} <= kept or not {*coverage.notifications} <= notified:
+        passed = {test.partition(" ")[2] for test in certificate.statement["predicate"]["passedTests"]}
+        notified = {*products_of(certificate.contract, passed)}
+        if not {*coverage.exercised} <= passed or not {*coverage.notifications} <= notified:
             raise Rejected(f"policy: it says that it covers {coverage.in_words}, and its passed tests do not")
 
 
@@ -275,7 +275,7 @@ def _judged_again(certificate: VerifiedCertificate, evidence: Path) -> tuple[str
         contract = certificate.contract
         try:
             result = Result.of(read_evidence(copy.path, contract), contract=contract)
-        except UsageError as error:  # it names the copy, which is gone when this is read
+        except UsageError as error:  # it names the copy, which is temporary
             raise UsageError(error.message.replace(str(copy.path), str(evidence)), error.hint) from error
         must = RequirementTally.of(result.judged.verdicts, Level.MUST)
         if not must.complete or result.conclusion is not Conclusion.CONFORMANT:

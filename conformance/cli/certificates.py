@@ -1,10 +1,4 @@
-"""Certificates: making the keys, asking a run for one, and adding a signature.
-
-certification_from      the options of a run → what kind of certificate is asked for; None where none is
-Notary                  a judged run → certificate.json in the report directory, or why there is none
-keygen, sign            the commands
-trust_of                whose signatures are asked for
-"""
+"""Certificates: `keygen`, `sign`, and the certificate that a run is asked for."""
 
 from __future__ import annotations
 

@@ -1,10 +1,4 @@
-"""Commands of the suite: their options come from the table and may be configured from outside.
-
-ConformanceCommand      a click command whose options are those that the table gives to its name
-ConformanceGroup        the group, which says what a mistyped command may have meant
-default_of              the default of an option of a command
-on_command_line         whether it was given there
-"""
+"""Commands of the suite: their options come from the table, and their values also from environment and file."""
 
 from __future__ import annotations
 

@@ -1,10 +1,5 @@
 """Output of commands: results on standard output, all else on standard error, an error as exactly one line.
 
-    Output          how much is shown, and where
-    Messages        errors and warnings, without the secret once that is known
-    in_words        any exception as an error of the suite's own
-    in_one_line     an error of click's, in the words of the suite
-
 Below an error come the last lines of a driver that died.
 """
 

@@ -1,9 +1,4 @@
-"""The settings of a run from the options of its command: as they are given now, or as an earlier run recorded them.
-
-settings_from       options → settings of a run against a gateway
-as_recorded         the same for the gateway of a recorded run: what is given now counts, else what its journal has
-given_settings      the options that are settings as they stand, by the names of these
-"""
+"""The settings of a run from the options of its command, and for a recorded run from its journal."""
 
 from __future__ import annotations
 

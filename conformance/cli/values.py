@@ -1,10 +1,4 @@
-"""Types of the values of options: names, addresses, pairs of a product and something, files.
-
-VALUES          type of an option, as the table of options has it → how click reads it
-Value           a type whose values are read from a text
-Named           one of the names of a kind of thing, which may be the contract's
-contract_in     the contract that was chosen for a command
-"""
+"""Types of the values of options: names, addresses, pairs of a product and something, files."""
 
 from __future__ import annotations
 

@@ -1,9 +1,4 @@
-"""What the parts of a certification work with.
-
-Bench       has the client make calls and asks it for results; a driver that dies is started again
-Patience    how long the client may take, for one call and for all
-OutOfTime, GivenUp      why the rest of the plan is left out
-"""
+"""The tools of a certification: the bench, on which the client makes calls, and the patience with a slow client."""
 
 from __future__ import annotations
 
@@ -27,20 +22,20 @@ from conformance.model.progress import Progress
 from conformance.model.traffic import Case
 
 MOST_DEATHS = 3
-"""So many deaths in a row end the run (interfaces, "Driver protocol")."""
+"""Deaths in a row that end the run (interfaces, "Driver protocol")."""
 
-# A driver that is asked for a result has it at hand.
+# A driver has a result at hand when it is asked.
 RESULT_WITHIN_S = 10.0
 
-# A client whose time-out cannot be set has so long to give up (interfaces, "Driver protocol").
+# Time to give up for a client whose time-out cannot be set (interfaces, "Driver protocol").
 OWN_TIMEOUT_S = 90.0
 
-# A request without an answer is held open for so many time-outs and so long after that, for a busy machine and for
-# time-outs in whole seconds. A client that is still there waits for ever.
+# A request without an answer is held open for these time-outs and seconds, for a busy machine and for time-outs in
+# whole seconds. A client that has not given up by then waits for ever.
 HELD_TIMEOUTS, HELD_AFTER_S = 2, 1.0
 
-# Once a client has waited for ever, it gets so much more than its time-out where it would do so again, or where there
-# is nothing to wait for; after the second time less.
+# Once a client has waited for ever, it gets this beyond its time-out where it would do so again, or where there is
+# nothing to wait for; after the second time less.
 AFTER_A_HANG_S = 3.0
 AFTER_HANGS_S = 1.0
 
@@ -51,14 +46,14 @@ AFTER_HANGS_IN_TROUBLE_S = 5.0
 # this: enough to send a request on a busy machine.
 SHORTEST_TIMEOUT_S = 0.5
 
-# After so many calls that took their whole time-out and never became a request, the rest are to fail sooner.
+# After this number of calls that took their whole time-out and never became a request, the rest fail sooner.
 SLOW_LOSSES = 3
 
-# Once half of the time is gone, slow calls come last. A fifth is kept for receivers; without any, enough for the first
-# call again.
+# In the second half of the time, slow calls come last. A fifth is reserved for receivers; without any, enough for the
+# first call again.
 HURRIES_AT = 0.5
-KEPT_FOR_RECEIVERS = 0.2
-KEPT = 0.05
+RESERVED_FOR_RECEIVERS = 0.2
+RESERVED = 0.05
 
 
 class OutOfTime(Exception):
@@ -71,9 +66,9 @@ class GivenUp(Exception):
 
 @dataclass(slots=True)
 class Patience:
-    """Counts down from its beginning, and gets shorter with a client that has waited for ever before.
+    """The time for calls, which is shorter for a client that has waited for ever before.
 
-    `lacks`: what the client's API does not expose.
+    `lacks`: the features that the client's API does not expose.
     """
 
     settings: ClientSettings
@@ -90,17 +85,17 @@ class Patience:
         return self.left_s < HURRIES_AT * self.settings.within_s
 
     def expects_s(self, call: PlannedCall) -> float:
-        """How long a call will take, going by the longest of its scenario."""
+        """The expected time of a call: the longest of its scenario."""
         return self._longest_s.get(call.scenario.name, 0.0)
 
     def spares(self, call: PlannedCall, *, receives: bool) -> bool:
-        """Whether there is time for a call and for the parts after the calls, among them receivers if it `receives`."""
-        kept = KEPT_FOR_RECEIVERS if receives else KEPT
-        return self.left_s - self.expects_s(call) > kept * self.settings.within_s
+        """Whether there is time for a call and the parts after the calls, with receivers if the client `receives`."""
+        reserved = RESERVED_FOR_RECEIVERS if receives else RESERVED
+        return self.left_s - self.expects_s(call) > reserved * self.settings.within_s
 
     @property
     def left_s(self) -> float:
-        """How much of the certification's time is left. Raises OutOfTime if none is."""
+        """The rest of the certification's time. Raises OutOfTime if there is none."""
         left = self.begun + self.settings.within_s - time.monotonic()
         if left <= 0:
             raise self.out_of_time
@@ -112,7 +107,7 @@ class Patience:
         return OutOfTime(f"the {self.settings.within_s:g} s for calls were used up; with --product there are fewer")
 
     def timeout_s(self, call: PlannedCall) -> float:
-        """The time-out that the client is given for a call."""
+        """The client's time-out for a call."""
         whole = self.settings.timeout_s
         if call.scenario.name in self._waited:
             return max(whole / 2, min(whole, SHORTEST_TIMEOUT_S))
@@ -121,27 +116,24 @@ class Patience:
         return whole
 
     def holds_s(self, call: PlannedCall) -> float:
-        """How long a client may wait for the end of an answer before its connection is closed."""
+        """The time after which the connection of a client that waits for the end of an answer is closed."""
         if "timeout" in self.lacks:
             return OWN_TIMEOUT_S
         return HELD_TIMEOUTS * self.timeout_s(call) + HELD_AFTER_S
 
     def allows_s(self, call: PlannedCall) -> float:
-        """How long the driver may take for a call, were there no end to the certification."""
+        """The driver's time for a call, if the certification had no end."""
+        hangs, more_s = len(self._hung), self.settings.patience_s
         if call.waits and "timeout" in self.lacks:
-            return OWN_TIMEOUT_S + self.settings.patience_s
-        return self.timeout_s(call) + min(self.settings.patience_s, self._more_s(call))
-
-    def _more_s(self, call: PlannedCall) -> float:
-        hangs = len(self._hung)
-        if not hangs:
-            return self.settings.patience_s
-        if call.waits or not call.troubles or call.scenario.name in self._hung:
-            return AFTER_A_HANG_S if hangs == 1 else AFTER_HANGS_S
-        return self.settings.patience_s if hangs == 1 else AFTER_HANGS_IN_TROUBLE_S
+            return OWN_TIMEOUT_S + more_s
+        if hangs and (call.waits or not call.troubles or call.scenario.name in self._hung):
+            more_s = min(more_s, AFTER_A_HANG_S if hangs == 1 else AFTER_HANGS_S)
+        elif hangs > 1:
+            more_s = min(more_s, AFTER_HANGS_IN_TROUBLE_S)
+        return self.timeout_s(call) + more_s
 
     def took(self, call: PlannedCall, seconds: float, *, sent: bool) -> None:
-        """Note how long a call took; `sent`: it led to a request."""
+        """Note the time of a call; `sent`: it led to a request."""
         self._longest_s[call.scenario.name] = max(seconds, self.expects_s(call))
         if seconds < 0.9 * self.timeout_s(call):
             return
@@ -160,7 +152,7 @@ class Patience:
 
 @dataclass(slots=True)
 class Bench:
-    """What a certification works with. `driver` is None where a receiver is judged alone."""
+    """The tools of a certification; `driver` is None where a receiver is judged alone."""
 
     settings: ClientSettings
     journal: Journal
@@ -185,7 +177,7 @@ class Bench:
 
     @property
     def callbacks(self) -> Mapping[str, str]:
-        """The callback URLs by command: those that the client declares now, or the one that the user gave."""
+        """The callback URLs by command: those that the client declares now, or the user's."""
         given = self.settings.callback_url
         urls = dict.fromkeys(self.settings.products, given) if given else self.hello.callback_urls
         contract, products = self.settings.contract, self.settings.products
@@ -202,12 +194,12 @@ class Bench:
     def invoke(
         self, call: PlannedCall, before_answer: Callable[[Reaction], None] | None = None
     ) -> dict[str, Any] | None:
-        """Have the client make a call; the driver's answer, None if it died over the call.
+        """Have the client make a call; return the driver's answer, None if it died over the call.
 
         `before_answer` is called in a thread before each answer of the witness goes out. Raises GivenUp and OutOfTime.
         """
         settings, command, patience = self.settings, call.case.command or "", self.patience
-        contract, elsewhere = settings.contract, f"{self.witness.redirect_of(call.nonce)}/{command}"
+        contract, elsewhere = settings.contract, f"{self.witness.base_url(call.nonce, elsewhere=True)}/{command}"
         setting = Setting(call.nonce, elsewhere, patience.timeout_s(call))
         account = Account(self.credential.key, self.credential.secret, contract=contract)
         gateway = Gateway(account, played(call.scenario, setting), int(call.nonce, 16))
@@ -238,7 +230,7 @@ class Bench:
         return answer
 
     def tick(self, count: int = 1) -> None:
-        """So many of the planned cases are done."""
+        """Count planned cases as done."""
         self.done += count
         self.progress.exchanged(self.done, self.planned)
 
@@ -254,11 +246,11 @@ class Bench:
             return None
 
     def sent(self, call: PlannedCall) -> bool:
-        """Whether a call led to a request, at whatever address."""
+        """Whether a call led to a request, at any address."""
         return call.case.id in self._sent
 
     def note_out_of_time(self, reason: OutOfTime) -> None:
-        """Note that a part of the plan is left out."""
+        """Note that the rest of the plan is left out."""
         self.journal.note("out-of-time", {"detail": str(reason), "left": self.planned - self.done})
 
     def restart(self) -> None:
@@ -300,7 +292,7 @@ class Bench:
         return answer
 
     def _greeted_again(self, driver: Driver, within_s: float) -> Hello:
-        """Start it once more; its receivers may listen at other addresses now. Raises Death for any failure."""
+        """Start it again; its receivers may listen at other addresses now. Raises Death for any failure."""
         self.log.hold()
         try:
             hello = driver.start(within_s)

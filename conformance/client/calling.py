@@ -3,7 +3,7 @@
 Every call is valid, so one that leads to no request is examined at once: the same scenario is repeated with parameters
 that the client has sent before (IN_PLACE). If these are sent, the client has refused the others, which are tried again
 at the end (ASKED_AGAIN). If not, the client sends nothing at all for the moment, as with an open circuit breaker, and
-is waited for. The journal records what came of it, and the rules judge that.
+the suite waits for it. The journal records the outcome, and the rules judge it.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from conformance.contract.behaviours import ScenarioRow
 RECOVERS_WITHIN_S = 35.0
 PROBE_EVERY_S = 2.5
 
-# Refused parameters are tried again for so long: most are refused within a millisecond, some wait for a time-out.
+# Time for refused parameters to be tried again: most are refused within a millisecond, some wait for a time-out.
 AGAIN_WITHIN_S = 8.0
 
 
 @dataclass(slots=True)
 class Caller:
-    """Has the client make its calls. `taken`: by command, the parameters that the client has sent."""
+    """Has the client make its calls. `sendable`: by command, the parameters that the client has sent."""
 
     bench: Bench
-    taken: dict[str, list[Mapping[str, str]]] = field(default_factory=lambda: defaultdict(list))
+    sendable: dict[str, list[Mapping[str, str]]] = field(default_factory=lambda: defaultdict(list))
     _first: PlannedCall | None = None
     _went_well: PlannedCall | None = None
     _postponed: list[PlannedCall] = field(default_factory=list)
@@ -42,7 +42,7 @@ class Caller:
     _turns: Counter[str] = field(default_factory=Counter)
 
     def call_everything(self) -> None:
-        """Make every call of the plan, one after the other, but for those that may take a minute."""
+        """Make every call of the plan, one after the other, except those that may take a minute."""
         bench, settings = self.bench, self.bench.settings
         calls = calls_of(bench.cases, bench.commands, settings.max_examples, settings.seed, bench.hello.lacks)
         if not calls:
@@ -69,25 +69,28 @@ class Caller:
             answer = bench.invoke(call)
             if bench.sent(call) or answer is None or answer.get("outcome") == "accepted":
                 return
-            if not self.taken[call.case.command or ""]:
+            if not self.sendable[call.case.command or ""]:
                 return
             if not self._in_place(call) and not self._sends_again():
                 return
 
     def call_postponed(self) -> None:
-        """Make the calls for which a client whose time-out cannot be set may take all the time that is left."""
+        """Make the calls for which a client whose time-out cannot be set may take all the rest of the time."""
         for call in self._postponed:
             self.bench.plan([call.case])
             self.bench.invoke(call)
 
     def _make_all(self, calls: Iterable[PlannedCall]) -> None:
-        """Make all of them that there is time for."""
+        """Make the calls for which there is time."""
         patience, left = self.bench.patience, list(calls)
         receives, hurries = bool(self.bench.callbacks), False
         while left:
             if patience.hurries:
-                # Reversed, because neighbours are alike; the slow ones come last.
-                left = sorted(left if hurries else reversed(left), key=self._cost)
+                # Payloads first, the slow ones last; reversed, because neighbours are alike.
+                left = sorted(
+                    left if hurries else reversed(left),
+                    key=lambda call: (call.troubles, patience.expects_s(call), call.scenario.once),
+                )
                 hurries = True
             if not patience.spares(left[0], receives=receives):
                 self.bench.note_out_of_time(patience.out_of_time)
@@ -95,13 +98,9 @@ class Caller:
             for each in left.pop(0).in_order:
                 self._make(each)
 
-    def _cost(self, call: PlannedCall) -> tuple[bool, float, bool]:
-        """The order when time is short: payloads first."""
-        return call.troubles, self.bench.patience.expects_s(call), call.scenario.once
-
     def _make(self, call: PlannedCall) -> None:
         answer = self.bench.invoke(call)
-        known = self.taken[call.case.command or ""]
+        known = self.sendable[call.case.command or ""]
         if self.bench.sent(call):
             self._silent = False
             known.append(call.params)
@@ -121,18 +120,18 @@ class Caller:
             self._waiting.append(call)
 
     def _in_place(self, call: PlannedCall) -> bool:
-        """Repeat its scenario with parameters that the client has sent before; whether they are sent now."""
+        """Repeat its scenario with parameters that the client has sent before; whether it sends them now."""
         return self._extra(call, IN_PLACE, call.scenario, self._params(call))
 
     def _params(self, call: PlannedCall) -> Mapping[str, str]:
-        """Parameters of the command that were sent; others each time, for a client may hold a repetition back."""
+        """Parameters of the command that were sent; others each time, for a client may hold back a repetition."""
         command = call.case.command or ""
-        known = self.taken[command]
+        known = self.sendable[command]
         self._turns[command] += 1
         return known[self._turns[command] % len(known)]
 
     def _extra(self, call: PlannedCall, why: str, scenario: ScenarioRow, params: Mapping[str, str]) -> bool:
-        """Make a further call because of that one; whether it led to a request."""
+        """Make a further call because of this one; whether it led to a request."""
         command, aspect = call.case.command or "", call.case.aspect
         cases, opening = self.bench.cases, call.opening if scenario is call.scenario else None
         if opening is not None:  # the same again, at another base URL
@@ -152,7 +151,7 @@ class Caller:
         waiting, self._waiting = spread(self._waiting), []
         while waiting and (not self._silent or self._sends_again()):
             call = waiting.pop(0)
-            if not self.taken[call.case.command or ""]:
+            if not self.sendable[call.case.command or ""]:
                 continue  # it has not sent any call of the command
             sent = self._extra(call, ASKED_AGAIN, call.scenario, call.params) or self._in_place(call)
             if not sent and not self._extra(call, IN_PLACE, SENDING, self._params(call)):
@@ -160,7 +159,7 @@ class Caller:
                 waiting.insert(0, call)
 
     def _ask_again(self) -> None:
-        """Try refused parameters again: those that are sent now were not the reason."""
+        """Try refused parameters again: those that the client sends now were not the reason."""
         refused, self._refused = self._refused, []
         ends = time.monotonic() + AGAIN_WITHIN_S
         for call in refused:
@@ -173,10 +172,10 @@ class Caller:
 
     def _sends_again(self) -> bool:
         """Wait until a silent client sends again; whether it does."""
-        command = next((name for name, known in self.taken.items() if known), None)
+        command = next((name for name, known in self.sendable.items() if known), None)
         if command is None:
             return False
-        sample = self.taken[command][0]
+        sample = self.sendable[command][0]
         while self._recovered_s < RECOVERS_WITHIN_S:
             self.bench.progress.phase("wait", "until the client sends again")
             pause = min(PROBE_EVERY_S, self.bench.patience.left_s)

@@ -1,8 +1,5 @@
 """The certification of a client: greet its driver, carry out the plan, then watch for repeated requests.
 
-    certify         does it and returns the path of the journal, which records everything
-    examine_driver  a short look at a driver (`doctor --driver`)
-
 Nothing is judged here. A driver that dies fails the current case and is started again; the run ends after three deaths
 in a row, and when its time is used up. Requests that the client may send again are watched for once, for all cases.
 """
@@ -12,9 +9,9 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from contextlib import ExitStack
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from conformance.client.bench import MOST_DEATHS, Bench, GivenUp, OutOfTime, Patience
 from conformance.client.calling import Caller
@@ -39,8 +36,8 @@ from conformance.wire.streams import client_tls
 LEFT_BEHIND = "left-behind"
 """The kind of the note on processes that outlived the driver; `processes` is null where they cannot be found."""
 
-# A few show what they are.
-MOST_LEFT_TOLD = 20
+# A few processes show what the driver leaves behind.
+MOST_LEFT_NOTED = 20
 
 PROXIES = ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy", "HTTPS_PROXY", "https_proxy")
 """The variables by which HTTP clients take a proxy from the environment."""
@@ -50,7 +47,7 @@ NOT_FOR_THIS_MACHINE = {"*", "127.0.0.1", "127.0.0.0/8"}
 
 
 def certify(settings: ClientSettings, progress: Progress | None = None) -> Path:
-    """Run a certification.
+    """Run a certification; return the path of its journal.
 
     Raises UsageError for a driver that cannot be used (not there, another protocol, nothing declared), and
     EnvironmentFailure where the run cannot begin: a driver that does not say hello, a callback URL where nothing
@@ -64,64 +61,44 @@ def certify(settings: ClientSettings, progress: Progress | None = None) -> Path:
         with let_through():
             check_reachable(settings.callback_url, client_tls(settings.ca_file))
     begun = time.monotonic()
-    with held_back():
-        greeted = _Greeted.by(settings) if settings.driver is not None else _Greeted.nobody(settings)
-        with greeted.journal as journal:
-            try:
-                with Closing(greeted.end_at_once):
-                    _run(settings, greeted, progress, begun)
-            finally:
-                if greeted.driver is not None:
-                    greeted.driver.kill()  # before the journal is closed, which gets its last lines
-                    note_left_behind(journal, greeted.driver)
-            journal.note("finished", {"duration_s": round(time.monotonic() - begun, 3)})
+    with held_back(), ExitStack() as stack:
+        log, driver = DriverLog(settings.contract, settings.protected), None
+        hello = Hello(f"the receiver at {(settings.callback_url or '').partition('?')[0]}")
+        if settings.driver is not None:
+            driver = Driver(program_of(settings.driver), log)
+            stack.callback(driver.kill)
+            hello = _greet(driver, log, settings)
+        credential = Credential.of(settings.seed)
+        recorded = settings.of_run(hello.subject, credential.key, credential.secret)
+        tokens = tokens_in(settings.contract, *hello.callback_urls.values())
+        redaction = Redaction.of_values(*settings.protected, *tokens)
+        journal = stack.enter_context(Journal.create(settings.report_dir / JOURNAL, recorded, redaction))
+        if driver is not None:
+            log.release(journal)
+            journal.note("hello", hello.recorded())
+            stack.enter_context(Closing(driver.end_at_once))
+        try:
+            with Witness(journal, settings.contract) as witness:
+                cases = Cases(settings.contract, settings.seed, witness.url)
+                patience = Patience(settings, hello.lacks, begun)
+                _run(Bench(settings, journal, log, witness, cases, credential, hello, driver, progress, patience))
+        finally:
+            if driver is not None:
+                driver.kill()  # before the journal is closed, which gets its last lines
+                note_left_behind(journal, driver)
+        journal.note("finished", {"duration_s": round(time.monotonic() - begun, 3)})
     return settings.report_dir / JOURNAL
 
 
-@dataclass(frozen=True, slots=True)
-class _Greeted:
-    """A driver that said hello, with the journal of its lines; or a receiver, which says nothing of itself."""
-
-    driver: Driver | None
-    log: DriverLog
-    hello: Hello
-    journal: Journal
-
-    @classmethod
-    def by(cls, settings: ClientSettings) -> _Greeted:
-        """Start the driver; the journal is made once the client and its secrets are known."""
-        log = DriverLog(settings.contract, settings.protected)
-        driver = Driver(program_of(settings.driver or ""), log.record, log.redacted, settings.contract)
-        try:
-            with let_through(), Closing(driver.end_at_once):
-                hello = driver.start()
-        except Death as death:
-            words = f"driver {settings.driver!r} did not say hello: {death}"
-            hint = "docs/driver-protocol.md has what is expected"
-            raise _redacted([*settings.protected, *log.tokens], words, hint, log.last_lines) from None
-        except BaseException:
-            driver.kill()
-            raise
-        try:
-            journal = Journal.create(settings.report_dir / JOURNAL, *_recorded(settings, hello))
-        except BaseException:
-            driver.kill()
-            raise
-        log.release(journal)
-        journal.note("hello", hello.recorded())
-        return cls(driver, log, hello, journal)
-
-    @classmethod
-    def nobody(cls, settings: ClientSettings) -> _Greeted:
-        """There is a receiver alone, known by its URL."""
-        hello = Hello(f"the receiver at {(settings.callback_url or '').partition('?')[0]}")
-        journal = Journal.create(settings.report_dir / JOURNAL, *_recorded(settings, hello))
-        return cls(None, DriverLog(settings.contract), hello, journal)
-
-    def end_at_once(self) -> None:
-        """End the driver for somebody who does not wait."""
-        if self.driver is not None:
-            self.driver.end_at_once()
+def _greet(driver: Driver, log: DriverLog, settings: ClientSettings) -> Hello:
+    """Start the driver. Raises EnvironmentFailure if it does not say hello."""
+    try:
+        with let_through(), Closing(driver.end_at_once):
+            return driver.start()
+    except Death as death:
+        words = f"driver {settings.driver!r} did not say hello: {death}"
+        hint = "docs/driver-protocol.md has what is expected"
+        raise _redacted([*settings.protected, *log.tokens], words, hint, log.last_lines) from None
 
 
 def note_left_behind(journal: Journal, driver: Driver) -> None:
@@ -129,7 +106,7 @@ def note_left_behind(journal: Journal, driver: Driver) -> None:
     if not can_look():
         journal.note(LEFT_BEHIND, {"processes": None})
     elif driver.left_behind:
-        left = [asdict(each) for each in driver.left_behind[:MOST_LEFT_TOLD]]
+        left = [asdict(each) for each in driver.left_behind[:MOST_LEFT_NOTED]]
         journal.note(LEFT_BEHIND, {"processes": left, "count": len(driver.left_behind)})
 
 
@@ -138,43 +115,24 @@ def _redacted(values: Iterable[str], message: str, hint: str, lines: Iterable[st
     return EnvironmentFailure(redaction.text(message), redaction.text(hint), list(map(redaction.text, lines)))
 
 
-def _recorded(settings: ClientSettings, hello: Hello) -> tuple[dict[str, Any], Redaction]:
-    credential = Credential.of(settings.seed)
-    tokens = tokens_in(settings.contract, *hello.callback_urls.values())
-    recorded = settings.of_run(hello.subject, credential.key, credential.secret)
-    return recorded, Redaction.of_values(*settings.protected, *tokens)
-
-
-def _run(settings: ClientSettings, greeted: _Greeted, progress: Progress, begun: float) -> None:
-    journal = greeted.journal
-    if greeted.driver is not None and (proxies := proxies_in(os.environ)):
+def _run(bench: Bench) -> None:
+    """Carry out the plan; note its early end, if any."""
+    journal = bench.journal
+    if bench.driver is not None and (proxies := proxies_in(os.environ)):
         journal.note("environment", {"proxies": proxies})
-    with Witness(journal, settings.contract) as witness:
-        bench = Bench(
-            settings,
-            journal,
-            greeted.log,
-            witness,
-            Cases(settings.contract, settings.seed, witness.url),
-            Credential.of(settings.seed),
-            greeted.hello,
-            greeted.driver,
-            progress,
-            Patience(settings, greeted.hello.lacks, begun),
-        )
-        journal.plan([Case(STRAY, None, Kind.INVOKE, STRAY, STRAY, Request("GET", witness.url))])
-        try:
-            with let_through():
-                _carry_out(bench)
-        except KeyboardInterrupt:
-            journal.note("interrupted", {})
-        except GivenUp as given_up:
-            journal.note("gave-up", {"deaths": MOST_DEATHS, "detail": str(given_up.__cause__)})
-        except Exception as error:
-            failure = error if isinstance(error, EnvironmentFailure) else lack_of(error)
-            if failure is None:
-                raise
-            journal.note("obstacle", {"message": failure.message, "hint": failure.hint})
+    journal.plan([Case(STRAY, None, Kind.INVOKE, STRAY, STRAY, Request("GET", bench.witness.url))])
+    try:
+        with let_through():
+            _carry_out(bench)
+    except KeyboardInterrupt:
+        journal.note("interrupted", {})
+    except GivenUp as given_up:
+        journal.note("gave-up", {"deaths": MOST_DEATHS, "detail": str(given_up.__cause__)})
+    except Exception as error:
+        failure = error if isinstance(error, EnvironmentFailure) else lack_of(error)
+        if failure is None:
+            raise
+        journal.note("obstacle", {"message": failure.message, "hint": failure.hint})
 
 
 def _carry_out(bench: Bench) -> None:
@@ -194,10 +152,7 @@ def _carry_out(bench: Bench) -> None:
 
 
 def watch(bench: Bench) -> None:
-    """Wait once, for all cases, until a request that is sent again within the window would have arrived.
-
-    `waited_s` of the note: since the last answer that could have made the client send again.
-    """
+    """Wait once, for all cases, until a request that is sent again within the window would have arrived."""
     since = bench.witness.wait_for_resends(bench.settings.resend_window_s, bench.progress)
     bench.witness.note_rest()
     at = time.monotonic()
@@ -207,7 +162,7 @@ def watch(bench: Bench) -> None:
 def proxies_in(environ: Mapping[str, str]) -> list[str]:
     """The names of variables that may have a client send its requests to a proxy instead of this machine.
 
-    They are left as they are: the client's users have them, too.
+    They stay as they are: the client's users have them, too.
     """
     excepted = {name.strip() for variable in ("NO_PROXY", "no_proxy") for name in environ.get(variable, "").split(",")}
     return [] if excepted & NOT_FOR_THIS_MACHINE else [name for name in PROXIES if environ.get(name)]
@@ -219,7 +174,7 @@ def examine_driver(command_line: str, contract: Contract) -> Iterator[tuple[str,
     Raises UsageError for a driver that cannot be used, EnvironmentFailure for one that does not say hello or stop.
     """
     log = DriverLog(contract)
-    driver = Driver(program_of(command_line), log.record, log.redacted, contract)
+    driver = Driver(program_of(command_line), log)
     try:
         hello = driver.start()
         made_of = f" ({hello.language})" if hello.language else ""

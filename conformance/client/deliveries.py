@@ -1,14 +1,4 @@
-"""The cases that are sent to a receiver; `conformance.client.examiner` decides when.
-
-basic_cases         successes and failures, with and without their optional members
-unusual_cases       with unknown fields, and with other texts
-id_cases            with ids of every form
-wire_cases          in every way that HTTP and JSON allow to write a notification
-kept_alive_cases    several on one connection
-repeated_cases      pairs of which the second comes after the first
-kinds_of_junk       requests that are no notifications
-claims              the same, each with the id of a request that the client knows
-"""
+"""The cases that are sent to a receiver; `conformance.client.examiner` decides when."""
 
 from __future__ import annotations
 
@@ -38,10 +28,10 @@ OTHER_TEXTS = (
     'Sent: "<b>50</b>" & more\nSecond line',
 )
 
-# On one connection, one after the other.
+# Notifications on one connection, one after the other.
 KEPT_ALIVE = 3
 
-# Of each kind of junk, to a receiver that has met all of it behind another product's URL.
+# Junk of each kind for a receiver that got all of it at another product's URL.
 FEW_OF_A_KIND = 4
 FEW_CLAIMS = 3
 
@@ -57,28 +47,22 @@ def basic_cases(receiver: ReceiverUnderTest) -> Iterator[Case]:
         chosen = receiver.chance.sample(optional, len(optional) // 2)
         forms += [optional, chosen, [name for name in optional if name not in chosen]]
     for number, left_out in enumerate(forms):
-        said = receiver.successes[number % len(receiver.successes)]
-        content = receiver.content(receiver.next_id(), roles.success, said, left_out=left_out)
+        reason = receiver.successes[number % len(receiver.successes)]
+        content = receiver.content(receiver.next_id(), roles.success, reason, left_out=left_out)
         yield receiver.posted("success", content, keyword=_lacking(left_out))
     if not optional:
-        for said in receiver.successes[1:]:
-            yield receiver.posted("success", receiver.content(receiver.next_id(), roles.success, said))
-    for number, (code, reason) in enumerate(receiver.failures):
-        left_out = optional if number % 2 else []
+        for reason in receiver.successes[1:]:
+            yield receiver.posted("success", receiver.content(receiver.next_id(), roles.success, reason))
+    failures = [(each, optional if number % 2 else []) for number, each in enumerate(receiver.failures)]
+    failures += [(each, optional) for each in receiver.failures[:1] if optional]
+    for (code, reason), left_out in failures:
         content = receiver.content(receiver.next_id(), code, reason, left_out=left_out)
-        yield receiver.posted("failure", content, keyword=_and(f'{roles.outcome} "{code}"', _lacking(left_out)))
-    if optional and receiver.failures:
-        code, reason = receiver.failures[0]
-        content = receiver.content(receiver.next_id(), code, reason, left_out=optional)
-        yield receiver.posted("failure", content, keyword=_and(f'{roles.outcome} "{code}"', _lacking(optional)))
+        words = ", ".join(filter(None, (f'{roles.outcome} "{code}"', _lacking(left_out))))
+        yield receiver.posted("failure", content, keyword=words)
 
 
 def _lacking(left_out: list[str]) -> str | None:
     return f"without {', '.join(left_out)}" if left_out else None
-
-
-def _and(one: str, other: str | None) -> str:
-    return f"{one}, {other}" if other else one
 
 
 def unusual_cases(receiver: ReceiverUnderTest, seed: int) -> Iterator[Case]:
@@ -89,8 +73,8 @@ def unusual_cases(receiver: ReceiverUnderTest, seed: int) -> Iterator[Case]:
             "extra fields", receiver.content(receiver.next_id(), roles.success, receiver.successes[0], **extra)
         )
     texts = draw(text(ALPHABETS.values(), 1, 60), 2, seed)
-    for said in (*OTHER_TEXTS, *texts) if whole else (*OTHER_TEXTS[:1], texts[0]):
-        yield receiver.posted("other text", receiver.content(receiver.next_id(), roles.success, said))
+    for reason in (*OTHER_TEXTS, *texts) if whole else (*OTHER_TEXTS[:1], texts[0]):
+        yield receiver.posted("other text", receiver.content(receiver.next_id(), roles.success, reason))
     content = receiver.content(receiver.next_id(), roles.success, "Opération terminée")
     escaped = json.dumps(content, ensure_ascii=True).encode()
     yield receiver.case("other text", escaped, about=content[roles.id], keyword="a letter as \\u00e9")
@@ -101,12 +85,12 @@ def unusual_cases(receiver: ReceiverUnderTest, seed: int) -> Iterator[Case]:
 def id_cases(
     receiver: ReceiverUnderTest, ids: Mapping[str, str], near: Mapping[str, tuple[str, str]]
 ) -> Iterator[Case]:
-    """One for each of these ids by its form; a success and a failure of each two that are nearly equal."""
+    """One notification for each form of ids; a success and a failure for each two that are nearly equal."""
     member = receiver.contract.notification.id
-    for what, request_id in ids.items():
-        yield receiver.posted("id", receiver.success(request_id), keyword=f"a {member} of {what}")
-    for what, (one, other) in near.items():
-        words = f"a {member} that differs from another in {what}"
+    for form, request_id in ids.items():
+        yield receiver.posted("id", receiver.success(request_id), keyword=f"a {member} of {form}")
+    for difference, (one, other) in near.items():
+        words = f"a {member} that differs from another in {difference}"
         yield receiver.posted("id", receiver.success(one), keyword=words)
         yield receiver.posted("id", receiver.failure(other), keyword=words)
 
@@ -115,7 +99,7 @@ def id_cases(
 class _Wire:
     """A way to write a notification: its `headers`, and how its JSON is dumped."""
 
-    what: str
+    name: str
     headers: Headers = JSON_HEADERS
     framing: Framing = PLAIN
     dump: Mapping[str, Any] | None = None
@@ -158,14 +142,14 @@ def wire_cases(receiver: ReceiverUnderTest) -> Iterator[Outgoing]:
         content = receiver.success(receiver.next_id())
         members = dict(reversed(content.items())) if wire.reverse else content
         body = json.dumps(members, ensure_ascii=False, **(wire.dump or {})).encode()
-        case = receiver.case("wire", body, about=content[roles.id], keyword=wire.what)
+        case = receiver.case("wire", body, about=content[roles.id], keyword=wire.name)
         yield Outgoing(with_headers(case, wire.headers), wire.framing)
     if not receiver.leads:
         return
-    said = f"{receiver.successes[0]} / Sawa"
-    content = receiver.content(receiver.next_id(), roles.success, said)
-    spelled = f"\\u{ord(said[0]):04x}{said[1:]}".replace("/", "\\/")
-    escaped = json.dumps(content).replace(said, spelled).encode()
+    reason = f"{receiver.successes[0]} / Sawa"
+    content = receiver.content(receiver.next_id(), roles.success, reason)
+    spelled = f"\\u{ord(reason[0]):04x}{reason[1:]}".replace("/", "\\/")
+    escaped = json.dumps(content).replace(reason, spelled).encode()
     yield Outgoing(receiver.case("wire", escaped, about=content[roles.id], keyword="escapes in its JSON"))
 
 
@@ -178,7 +162,7 @@ def kept_alive_cases(receiver: ReceiverUnderTest) -> Iterator[Outgoing]:
 
 
 def repeated_cases(receiver: ReceiverUnderTest, *, contradicted: bool) -> Iterator[tuple[Case, Case]]:
-    """Pairs: a notification and the same again; or a contradiction of it, where the client can be asked."""
+    """Pairs: a notification and the same again; or a contradiction of it, if the client reports on it."""
     content = receiver.success(receiver.next_id())
     yield receiver.posted("first", content), receiver.posted("repeat", content)
     if contradicted and receiver.answers and receiver.failures:
@@ -187,22 +171,22 @@ def repeated_cases(receiver: ReceiverUnderTest, *, contradicted: bool) -> Iterat
             yield receiver.posted("first", before(request_id)), receiver.posted("contradiction", after(request_id))
 
 
-# --- Requests that are no notifications
+# --- Junk
 
 
 def kinds_of_junk(receiver: ReceiverUnderTest) -> dict[str, list[Case]]:
-    """By kind: no JSON, JSON of something else, an empty and a large body, and other methods."""
+    """By kind: malformed JSON, JSON of something else, an empty and a large body, and other methods."""
 
     def content() -> dict[str, Any]:
         return receiver.success(receiver.unknown_id())
 
     no_json = [
-        receiver.case("no JSON", body, keyword=what)
-        for what, body in unreadable(receiver.contract, receiver.command, content)
+        receiver.case("no JSON", body, keyword=name)
+        for name, body in unreadable(receiver.contract, receiver.command, content)
     ]
     gaps = [
-        receiver.case("incomplete", body, keyword=what)
-        for what, body in incomplete(receiver.contract, receiver.command, content)
+        receiver.case("incomplete", body, keyword=name)
+        for name, body in incomplete(receiver.contract, receiver.command, content)
     ]
     if not receiver.whole:
         no_json, gaps = _spread(no_json), _spread(gaps)
@@ -224,18 +208,18 @@ def _spread(cases: list[Case]) -> list[Case]:
 
 
 def claims(receiver: ReceiverUnderTest) -> Iterator[tuple[str, Case]]:
-    """Requests that a client must not take for a result, each with an id that it knows: the id and the case."""
+    """Requests that a client must not take for a result, each with a known id: the id and the case."""
     roles, chosen = receiver.contract.notification, _mistakes(receiver)
-    for what, change in chosen if receiver.whole else chosen[:FEW_CLAIMS]:
+    for name, change in chosen if receiver.whole else chosen[:FEW_CLAIMS]:
         request_id = receiver.next_id()
         members = receiver.success(request_id)
         if change is None:
-            cut = json.dumps({name: members[name] for name in (roles.id, roles.outcome, roles.reason)})[:-1].encode()
-            yield request_id, receiver.case("no JSON", cut, about=request_id, keyword=what)
+            cut = json.dumps({role: members[role] for role in (roles.id, roles.outcome, roles.reason)})[:-1].encode()
+            yield request_id, receiver.case("no JSON", cut, about=request_id, keyword=name)
         else:
             del members[roles.outcome]
             body = json.dumps({**members, **change}).encode()
-            yield request_id, receiver.case("incomplete", body, about=request_id, keyword=what)
+            yield request_id, receiver.case("incomplete", body, about=request_id, keyword=name)
     request_id = receiver.next_id()
     body = json.dumps(receiver.success(request_id)).encode()
     other = OTHER_METHODS[receiver.contract.notification.method == OTHER_METHODS[0]]
@@ -246,11 +230,11 @@ def claims(receiver: ReceiverUnderTest) -> Iterator[tuple[str, Case]]:
 
 
 OTHER_METHODS = ("PUT", "POST")
-"""Methods by which a notification might come as well; most contracts have another one than the first."""
+"""Other methods for a notification; most contracts do not use the first one."""
 
 
 def _mistakes(receiver: ReceiverUnderTest) -> list[tuple[str, Mapping[str, Any] | None]]:
-    """Members in place of the outcome that no schema allows and no success has. None: JSON cut short."""
+    """Replacements of the outcome that no schema allows and no success has. None: JSON cut short."""
     outcome, success = receiver.contract.notification.outcome, receiver.contract.notification.success
     as_number = [int(success)] if success.isdecimal() else []
     nearly = (str(as_number[0] + 1) if as_number else success.swapcase(), f"{success}0", f"un{success}")

@@ -1,8 +1,5 @@
 """The driver of a client: one process that answers one message at a time.
 
-    Driver      started, asked, restarted, stopped; every line goes into the journal
-    Death       what it did instead of answering
-
 It runs in a session of its own, so that it can be ended with all that it has started; processes that leave the session
 are found by a mark in their environment. One thread reads its standard output, another its standard error, and a third
 waits for its end, because a process that it has left behind may keep both open.
@@ -17,16 +14,15 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from enum import StrEnum
 from secrets import token_hex
-from typing import IO, Any, Protocol
+from typing import IO, Any
 
-from conformance.client.driver_log import Stderr
+from conformance.client.driver_log import DriverLog, Stderr
 from conformance.client.left_behind import MARK, Left, end_all, family_of
-from conformance.client.protocol import PROTOCOL, Hello, ProtocolError, beginning, check_protocol, told, understood
-from conformance.contract.contract import Contract
+from conformance.client.protocol import PROTOCOL, Hello, ProtocolError, beginning, check_protocol, encoded, parsed
 from conformance.journal.rows import LONGEST_STDERR
 from conformance.model.errors import LACKS, ConformanceError, EnvironmentFailure, UsageError, lack_of
 from conformance.model.interruption import held_back, wished
@@ -39,7 +35,7 @@ START_WITHIN_S = 30.0
 STOP_WITHIN_S = 5.0
 TERMINATE_WITHIN_S = 2.0
 
-# Longer lines are no message of the protocol; a driver that writes without end must not fill the memory.
+# Longer lines are not messages of the protocol; a driver that writes without end must not fill the memory.
 MOST_LINE = 1 << 20
 
 # Lines that nobody asked for: one is enough to know of them, more must not fill the memory.
@@ -51,12 +47,8 @@ OPTIONS = "STATUM_CONFORMANCE_"
 # Output that a process wrote before its end is read by then.
 READ_WITHIN_S = 0.5
 
-
-class RecordLine(Protocol):
-    """Is called with every line and the current case; `cut`: the line is longer, and no message."""
-
-    def __call__(self, case_id: str | None, direction: Direction, line: str, *, cut: bool = ...) -> None:
-        """Record it."""
+# Not every system can wait for a process without reaping it, which frees its number for another one.
+CAN_WAIT = hasattr(os, "waitid")
 
 
 class How(StrEnum):
@@ -70,7 +62,7 @@ class How(StrEnum):
 
 
 class Death(Exception):
-    """A driver did something else than answer once. `case_id`: the case that it fails, None if there is none.
+    """A driver did not answer exactly once, which fails the case `case_id`.
 
     `at`: when that was noticed (monotonic seconds), before the driver was killed with all its connections.
     """
@@ -84,28 +76,17 @@ class Death(Exception):
 
 
 class Driver:
-    """The process of `arguments`, whose client keeps `contract`; `record` is called with every line.
+    """The process of a command line; `log` records every line. Not thread-safe: one thread asks."""
 
-    `redacted`: a part of a line as it may be shown. Not thread-safe: one thread asks.
-    """
-
-    def __init__(
-        self,
-        arguments: tuple[str, ...],
-        record: RecordLine,
-        redacted: Callable[[str], str],
-        contract: Contract,
-        start_within_s: float = START_WITHIN_S,
-    ) -> None:
+    def __init__(self, arguments: tuple[str, ...], log: DriverLog, start_within_s: float = START_WITHIN_S) -> None:
         self._arguments = arguments
-        self._record = record
-        self._redacted = redacted
-        self._contract = contract
+        self._log = log
         self._start_within_s = start_within_s
         self._process: subprocess.Popen[bytes] | None = None
         self._lines: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         self._readers: tuple[threading.Thread, ...] = ()
         self._stderr = Stderr()
+        self._ended = threading.Event()
         self._mark = ""
         self._left: list[Left] = []
         self._case_id: str | None = None
@@ -113,13 +94,13 @@ class Driver:
 
     @property
     def running(self) -> bool:
-        """Whether there is a process, as far as is known."""
+        """Whether there is a process, as far as the suite knows."""
         return self._process is not None
 
     @property
     def exited(self) -> bool:
         """Whether the process has ended, by itself or by `kill`."""
-        return self._process is None or self._process.poll() is not None
+        return self._process is None or self._ends(self._process, 0.0)
 
     @property
     def left_behind(self) -> Sequence[Left]:
@@ -140,7 +121,7 @@ class Driver:
         line = self._exchange({"cmd": "hello", "protocol": PROTOCOL}, start_within_s)
         try:
             check_protocol(line)
-            return Hello.of(self._understood("hello", line), self._contract)
+            return Hello.of(self._parsed("hello", line), self._log.contract)
         except UsageError:
             self._record_bad(line)
             self.kill()
@@ -149,8 +130,8 @@ class Driver:
     def _begin(self) -> None:
         """Start the process and its readers. Raises UsageError if it cannot be started."""
         lines: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
-        self._lines = lines
-        self._mark = token_hex(16)
+        ended = threading.Event()
+        self._lines, self._ended, self._mark = lines, ended, token_hex(16)
         # The client under test must not hold the secrets of the suite.
         environment = {name: value for name, value in os.environ.items() if not name.startswith(OPTIONS)}
         try:
@@ -178,14 +159,14 @@ class Driver:
         )
         for reader in self._readers:
             reader.start()
-        if hasattr(os, "waitid"):  # not on every system; there it shows when its output ends, or time is over
-            waiting = (process.pid, self._readers[0], lines)
+        if CAN_WAIT:  # else its end shows when its output ends, or time is over
+            waiting = (process.pid, ended, self._readers[0], lines)
             threading.Thread(target=_await_end, args=waiting, name="driver-end", daemon=True).start()
 
     def ask(self, message: Mapping[str, Any], case_id: str | None, within_s: float) -> dict[str, Any]:
         """Have it answer an `invoke` or a `result`. Raises Death, after ending it, if it does anything else."""
         self._case_id = case_id
-        answer = self._understood(message["cmd"], self._exchange(message, within_s))
+        answer = self._parsed(message["cmd"], self._exchange(message, within_s))
         if self._last and answer["id"] == self._last[0] != message["id"]:
             self._case_id = self._last[1]  # it is the earlier case that fails
             raise self._died(How.TWICE, "it answered the same message twice")
@@ -201,19 +182,19 @@ class Driver:
             return
         self._case_id = self._last[1] if self._last else None
         try:
-            try:
-                self._tell({"cmd": "stop"}, within_s)
-                code = process.wait(within_s)
-            except subprocess.TimeoutExpired:
-                raise self._died(How.STOP, f"it did not end within {within_s:g} s of stop") from None
+            self._send({"cmd": "stop"}, within_s)
+            if not self._ends(process, within_s):
+                raise self._died(How.STOP, f"it did not end within {within_s:g} s of stop")
             self._left += end_all(self._mark, (), process.pid)  # or its output would go on
+            _signal_session(process, signal.SIGKILL)
+            code = process.wait()
             for reader in self._readers:
                 reader.join(TERMINATE_WITHIN_S)
             with suppress(queue.Empty):
                 while (line := self._lines.get_nowait()) is not None:
                     self._record_bad(line)
                     raise self._died(
-                        How.TWICE, f"it wrote {beginning(line, self._redacted)!r} although nothing was asked"
+                        How.TWICE, f"it wrote {beginning(line, self._log.redacted)!r} although nothing was asked"
                     )
             if code != 0:
                 raise self._died(How.STOP, f"it ended with {_in_words(code)} on stop, not with exit code 0")
@@ -226,12 +207,9 @@ class Driver:
         if process is None:
             return
         family = family_of(process.pid)
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGTERM)
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(TERMINATE_WITHIN_S)
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)  # also what its process has left behind
+        _signal_session(process, signal.SIGTERM)
+        self._ends(process, TERMINATE_WITHIN_S)
+        _signal_session(process, signal.SIGKILL)  # also processes that it has left behind
         process.wait()
         self._left += end_all(self._mark, family, process.pid)
         with suppress(OSError):
@@ -244,12 +222,19 @@ class Driver:
         """End the process and its session without waiting for anything; `kill` has yet to be called."""
         process = self._process
         if process is not None:
-            with suppress(ProcessLookupError, PermissionError):
-                os.killpg(process.pid, signal.SIGKILL)
+            _signal_session(process, signal.SIGKILL)
+
+    def _ends(self, process: subprocess.Popen[bytes], within_s: float) -> bool:
+        """Whether the process ends in time. It is not reaped, so that its number still names its session."""
+        if CAN_WAIT:
+            return self._ended.wait(within_s)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(within_s)
+        return process.returncode is not None
 
     def _exchange(self, message: Mapping[str, Any], within_s: float) -> bytes:
         until = time.monotonic() + within_s
-        self._tell(message, within_s)
+        self._send(message, within_s)
         try:
             line = self._lines.get(timeout=max(0.0, until - time.monotonic()))
         except queue.Empty:
@@ -258,30 +243,30 @@ class Driver:
             raise self._died(How.CRASH, f"it ended {self._end()} instead of answering {message['cmd']}")
         return line
 
-    def _understood(self, cmd: str, line: bytes) -> dict[str, Any]:
-        """The answer in a line, which is recorded. Raises Death for anything else."""
+    def _parsed(self, cmd: str, line: bytes) -> dict[str, Any]:
+        """Record a line and parse the answer in it. Raises Death if there is none."""
         try:
-            answer = understood(cmd, line, self._redacted)
+            answer = parsed(cmd, line, self._log.redacted)
         except ProtocolError as error:
             self._record_bad(line)
             raise self._died(How.GARBAGE, str(error)) from error
-        self._record(self._case_id, Direction.FROM, _text(line))
+        self._log.record(self._case_id, Direction.FROM, _text(line))
         return answer
 
     def _record_bad(self, line: bytes) -> None:
-        """Record the beginning of a line that is no answer."""
+        """Record the beginning of an invalid line."""
         cut = len(line) > LONGEST_STDERR
-        self._record(self._case_id, Direction.FROM, _text(line[:LONGEST_STDERR] if cut else line), cut=cut)
+        self._log.record(self._case_id, Direction.FROM, _text(line[:LONGEST_STDERR] if cut else line), cut=cut)
 
-    def _tell(self, message: Mapping[str, Any], within_s: float) -> None:
-        line = told(message)
-        self._record(self._case_id, Direction.TO, line)
+    def _send(self, message: Mapping[str, Any], within_s: float) -> None:
+        line = encoded(message)
+        self._log.record(self._case_id, Direction.TO, line)
         process = self._process
         if process is None or process.stdin is None:
             raise self._died(How.CRASH, "it is not running")
         try:
             written = _written(process.stdin, line.encode() + b"\n", within_s)
-        except OSError:  # it is gone; that shows when its output ends
+        except OSError:  # it has ended; that shows when its output ends
             return
         if not written:
             raise self._died(How.HANG, f"it did not read {message['cmd']} within {within_s:g} s")
@@ -290,9 +275,10 @@ class Driver:
         process = self._process
         if process is None:
             return "before"
-        with suppress(subprocess.TimeoutExpired):
-            return f"with {_in_words(process.wait(TERMINATE_WITHIN_S))}"
-        return "its output"
+        if not self._ends(process, TERMINATE_WITHIN_S):
+            return "its output"
+        _signal_session(process, signal.SIGKILL)
+        return f"with {_in_words(process.wait())}"
 
     def _died(self, how: How, detail: str) -> Death:
         at = time.monotonic()
@@ -302,7 +288,7 @@ class Driver:
     def _read_stderr(self, stream: IO[bytes]) -> None:
         def keep(line: bytes) -> None:
             with suppress(ConformanceError):  # a process that was left behind may still write after the end
-                self._record(self._case_id, Direction.STDERR, _text(line), cut=len(line) >= LONGEST_STDERR)
+                self._log.record(self._case_id, Direction.STDERR, _text(line), cut=len(line) >= LONGEST_STDERR)
 
         with stream:
             self._stderr.read(stream, keep)
@@ -316,13 +302,16 @@ def _read_lines(stream: IO[bytes], lines: queue.SimpleQueue[bytes | None]) -> No
     lines.put(None)
 
 
-def _await_end(pid: int, reader: threading.Thread, lines: queue.SimpleQueue[bytes | None]) -> None:
+def _await_end(
+    pid: int, ended: threading.Event, reader: threading.Thread, lines: queue.SimpleQueue[bytes | None]
+) -> None:
     """Announce the end of a process also where its output goes on, because a child of it still holds that.
 
-    The process is not reaped: whoever ends the driver has to find its number still in use.
+    The process is not reaped (`Driver._ends`).
     """
-    with suppress(ChildProcessError):  # somebody has just ended it
+    with suppress(ChildProcessError):  # it was reaped just now
         os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+    ended.set()
     reader.join(READ_WITHIN_S)
     lines.put(None)
 
@@ -339,6 +328,16 @@ def _written(stream: IO[bytes], data: bytes, within_s: float) -> bool:
             with suppress(BlockingIOError):
                 data = data[os.write(number, data) :]
     return True
+
+
+def _signal_session(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
+    """Signal the process and all of its session, unless it was reaped: its number may name another session by now.
+
+    Where the suite cannot wait without reaping, the rest of the session has no other name.
+    """
+    if process.returncode is None or not CAN_WAIT:
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, number)
 
 
 def _text(line: bytes) -> str:

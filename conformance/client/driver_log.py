@@ -1,11 +1,7 @@
 """The messages to and from a driver, and its standard error, on their way into the journal.
 
-    DriverLog       holds the lines of a greeting back until it is known which of their values are secret
-    Stderr          keeps the standard error of a driver within bounds
-    tokens_in, secrets_of   the values in texts and command lines that may be secret
-
-A driver says in its hello where its receivers are, and a callback URL may hold a token. Each time it is started, that
-may be another one.
+A driver says in its hello where its receivers are, and a callback URL may hold a token. Each time the driver is
+started, that may be another one. So the lines of a greeting are held back until their secrets are known.
 """
 
 from __future__ import annotations
@@ -39,11 +35,13 @@ _NAMED = re.compile(rf"(?:^|[\s'\"])(?:-[\w.-]*{_NAME}[= ]|\w*{_NAME}=)([^\s-]\S
 
 
 class DriverLog:
-    """Lines to and from a driver; thread-safe. They are held back until `release` is called for the first time."""
+    """Lines to and from a driver, held back until the first `release`; thread-safe.
+
+    `protected`: secret values, beside the tokens in the driver's own lines.
+    """
 
     def __init__(self, contract: Contract, protected: Iterable[str] = ()) -> None:
-        """`protected`: values that must not be seen, beside the tokens in the driver's own lines."""
-        self._contract = contract
+        self.contract = contract
         self._protected = list(protected)
         self._lock = threading.Lock()
         self._held: list[tuple[str | None, Direction, str, bool]] | None = []
@@ -59,7 +57,7 @@ class DriverLog:
                 self._journal.said(case_id, direction, line, cut=cut)
 
     def hold(self) -> None:
-        """Hold lines back from here on: the driver is about to say hello."""
+        """Hold back lines from now on: the driver is about to say hello."""
         with self._lock:
             self._held = self._held or []
 
@@ -67,15 +65,15 @@ class DriverLog:
     def tokens(self) -> Sequence[str]:
         """The tokens in the lines that are held back."""
         with self._lock:
-            return list(tokens_in(self._contract, *(line for _, _, line, _ in self._held or ())))
+            return list(tokens_in(self.contract, *(line for _, _, line, _ in self._held or ())))
 
     def redacted(self, text: str) -> str:
-        """A part of a line as it may be shown."""
-        return Redaction.of_values(*self._protected, *self.tokens, *tokens_in(self._contract, text)).text(text)
+        """A part of a line without its secrets."""
+        return Redaction.of_values(*self._protected, *self.tokens, *tokens_in(self.contract, text)).text(text)
 
     @property
     def last_lines(self) -> Sequence[str]:
-        """The last of the held lines on standard error, which mostly say why a driver failed."""
+        """The last held lines on standard error, which mostly say why a driver failed."""
         with self._lock:
             return last_lines(line for _, direction, line, _ in self._held or () if direction is Direction.STDERR)
 
@@ -93,11 +91,10 @@ class DriverLog:
 class Stderr:
     """The standard error of one driver, process after process.
 
-    The first lines of a process are kept, and its last ones, which mostly say why it died. Those between are counted.
+    It keeps the first lines of a process, and its last ones, which mostly say why it died; it counts those between.
     """
 
     def __init__(self) -> None:
-        """Start with the whole allowance."""
         self._first_bytes = MOST_FIRST_BYTES
         self._last_bytes = MOST_LAST_BYTES
 
@@ -106,8 +103,10 @@ class Stderr:
         lines = left_out = dropped = 0
         last: deque[bytes] = deque(maxlen=SHOWN_LINES)
         while line := stream.readline(LONGEST_STDERR):
-            if not line.endswith(b"\n"):
-                dropped += _skipped(stream)
+            rest = line
+            while rest and not rest.endswith(b"\n"):
+                rest = stream.readline(_AT_ONCE)
+                dropped += len(rest)
             if lines < MOST_LINES and len(line) <= self._first_bytes:
                 lines += 1
                 self._first_bytes -= len(line)
@@ -127,20 +126,10 @@ class Stderr:
             keep(line)
 
 
-def _skipped(stream: IO[bytes]) -> int:
-    """Skip the rest of a line; its length."""
-    count = 0
-    while rest := stream.readline(_AT_ONCE):
-        count += len(rest)
-        if rest.endswith(b"\n"):
-            break
-    return count
-
-
 def tokens_in(contract: Contract, *texts: str) -> Iterator[str]:
     """The values that may be secret in the URLs in these texts: passwords, and values in their queries.
 
-    Words of the `contract` are none. URLs are found however the text is escaped, as in the JSON of some writers.
+    Words of the `contract` are not secret. URLs are found in any escaping, as in the JSON of some writers.
     """
     for text in texts:
         # An equals sign in a query is hardly ever one of quoted-printable.
@@ -150,7 +139,7 @@ def tokens_in(contract: Contract, *texts: str) -> Iterator[str]:
 
 
 def secrets_of(contract: Contract, command_line: str) -> Iterator[str]:
-    """The values that may be secret in a driver's command line: tokens in URLs, and options with telling names."""
+    """The values that may be secret in a driver's command line: tokens in URLs, and options named so."""
     yield from tokens_in(contract, command_line)
     named = (found[1].strip("'\"") for found in _NAMED.finditer(command_line))
     yield from (value for value in named if not is_own_word(value, contract))

@@ -1,11 +1,8 @@
 """The tools of an examination of receivers: rounds of requests, known ids, restarts, and the time that is left.
 
-    Examination     sends rounds, makes ids known to the client, starts a driver again whose receivers have died
-    Ended           why nothing more is sent to a receiver
-    Sent            a case that was sent
-
-A round is sent at the same moment; the next one begins when all of it is answered. Where a request gets no answer, the
-receiver is looked for at once, so that its death is noted with the request that caused it.
+The requests of a round are sent at the same moment; the next round begins when all of them are answered. Where a
+request gets no answer, the receiver is looked for at once, so that its death is noted with the request that caused
+it.
 """
 
 from __future__ import annotations
@@ -36,14 +33,14 @@ from conformance.payloads.valid import fresh_payloads
 from conformance.wire.connection import Connection, KeepAlive, Unanswered
 from conformance.wire.proxies import proxy_for
 
-# An answer is waited for until it is surely late.
+# After this an answer is surely late.
 SURELY_S = 0.5
 
 EXAMINED_WITHIN_S = 65.0
-"""Nothing new is sent after this: a certification ends within 90 s, and calls and the last answer take time, too."""
+"""Sending ends after this: a certification ends within 90 s, and calls and the last answer take time, too."""
 
 GATHERED_WITHIN_S = 1.0
-"""Requests are released together that got a connection within this; a backlog may be short."""
+"""The requests that got a connection within this are released together; a backlog may be short."""
 
 CALLS_WITHIN_S = 10.0
 """Time for calls that make ids known; after that, notifications have unknown ids."""
@@ -53,11 +50,11 @@ BACK_WITHIN_S = 3.0
 
 MOST_DEATHS = 5
 
-# So many of the requests that were open when a receiver died are named.
+# Requests that are named among those that were open when a receiver died.
 MOST_NAMED = 4
 
-# A receiver has passed a notification on by then.
-DEALT_WITH_WITHIN_S = 2.0
+# A receiver has processed a notification by then.
+PROCESSED_WITHIN_S = 2.0
 ASK_AGAIN_S = 0.05
 
 OPEN = frozenset({"pending", "unknown"})
@@ -70,12 +67,12 @@ TIME_IS_UP = "the time for the examination of receivers was up"
 
 
 class Ended(Exception):
-    """Nothing more is sent to a receiver; the text says why."""
+    """The examination of a receiver has ended; the text says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A case that was sent, its answer and the seconds that it took; None if there was none.
+    """A case that was sent, with its answer and the time of that, if any.
 
     `lost`: no answer will come; `reached`: there was a connection; `reset`: it was reset.
     """
@@ -95,9 +92,11 @@ class Sent:
 
 @dataclass(slots=True)
 class Examination:
-    """`receivers` by command; nothing is sent after `ends_at` (monotonic seconds).
+    """The examination of `receivers`, by command, which ends at `ends_at` (monotonic seconds).
 
-    `gone`: why there is no receiver any more, by its scheme and address. `late`: results that did not come in time.
+    `dead`: why there is no receiver any more, by its scheme and address. `late`: results that did not come in time.
+    `suspects`: the requests that were lost last, if none has been answered since. `busy`: the driver is making a call,
+    so it cannot be started again.
     """
 
     bench: Bench
@@ -105,22 +104,20 @@ class Examination:
     receivers: dict[str, ReceiverUnderTest]
     ends_at: float
     deaths: int = 0
-    patience_s: float = DEALT_WITH_WITHIN_S
-    gone: dict[tuple[str, bytes], str] = field(default_factory=dict)
+    patience_s: float = PROCESSED_WITHIN_S
+    dead: dict[tuple[str, bytes], str] = field(default_factory=dict)
     late: list[tuple[str, Case]] = field(default_factory=list, repr=False)
-    # The requests that were lost last, if none has been answered since.
     suspects: list[str] = field(default_factory=list, repr=False)
-    # The driver is busy with a call: it cannot be started again now.
     busy: bool = field(default=False, repr=False)
 
     @property
     def waits_s(self) -> float:
-        """How long the answer to a notification is waited for."""
+        """The wait for the answer to a notification."""
         return waited_s(self.bench.settings.contract) + SURELY_S
 
     @property
     def can_ask(self) -> bool:
-        """Whether the client can be asked what became of a request."""
+        """Whether the client can be asked for the results of requests."""
         return self.bench.driver is not None and "results" in self.bench.hello.features
 
     # --- Sending
@@ -130,8 +127,8 @@ class Examination:
     ) -> list[Sent]:
         """Send all of them at the same moment and wait until each is answered or late.
 
-        `together`: the last bytes are held back until all others are sent. Raises Ended where the time is up, or the
-        receiver is gone.
+        `together`: hold the last bytes back until all others are sent. Raises Ended if the time is up, or the receiver
+        is dead.
         """
         if not cases:
             return []
@@ -142,7 +139,7 @@ class Examination:
         sent = self._together(outgoing, within_s) if together else self._at_once(outgoing, within_s)
         self.bench.tick(len(cases))
         if self._look_after(sent) and 1 < len(sent) < CROWD and not together:
-            # Those that were open when the receiver died are sent again, each alone, to see which was the cause.
+            # The requests that were open when the receiver died are sent again one by one, to find the cause.
             for place, each in enumerate(sent):
                 if each.lost:
                     sent[place] = self._again(each)
@@ -150,7 +147,7 @@ class Examination:
         return sent
 
     def one_by_one(self, outgoing: Sequence[Outgoing]) -> None:
-        """Send them one after the other, where they ask for it on the connection of the one before."""
+        """Send them one after the other, those with `keeps` on the connection of the one before."""
         with ExitStack() as stack:
             posting: Posting | None = None
             for listed in outgoing:
@@ -168,7 +165,7 @@ class Examination:
                 self._look_after([sent])
 
     def beside_a_call(self, cases: Sequence[Case]) -> None:
-        """Send them while the client makes a call, when its driver cannot be started again."""
+        """Send them while the client makes a call, so that its driver cannot be started again."""
         self.busy = True
         try:
             with suppress(Ended):
@@ -177,13 +174,13 @@ class Examination:
             self.busy = False
 
     def _addressed(self, outgoing: Sequence[Outgoing]) -> list[Outgoing]:
-        """Plan them, for the current addresses of the receivers. Raises Ended."""
+        """Plan requests to the current addresses of the receivers. Raises Ended."""
         if time.monotonic() > self.ends_at:
             raise Ended(TIME_IS_UP)
         addressed: list[Outgoing] = []
         for each in outgoing:
             receiver = self.receivers[each.case.command or ""]
-            if why := self.gone.get(receiver.address):
+            if why := self.dead.get(receiver.address):
                 raise Ended(why)
             request = replace(each.case.request, url=receiver.url)
             addressed.append(replace(each, case=replace(each.case, request=request)))
@@ -208,7 +205,7 @@ class Examination:
             sent = list(workers.map(send, numbers, outgoing))
         if len(sent) < CROWD:
             return sent
-        # When many come at once a connection may be reset; every gateway sends again then.
+        # In a crowd a connection may be reset; every gateway sends again then.
         return [self._again(each) if each.reset else each for each in sent]
 
     def _again(self, sent: Sent) -> Sent:
@@ -291,9 +288,9 @@ class Examination:
     # --- The receiver's life
 
     def _look_after(self, sent: Sequence[Sent]) -> bool:
-        """Where a request was lost, look for its receiver; if it died, note that and get it back.
+        """Look for the receiver of a lost request; if it died, note that and get it back; whether it died.
 
-        Whether it had died and is back. Raises Ended where it does not come back.
+        Raises Ended if it does not come back.
         """
         lost = [each for each in sent if each.lost]
         if not lost or self.busy:
@@ -308,17 +305,20 @@ class Examination:
         self.suspects = []
         self.deaths += 1
         command = lost[0].case.command or ""
-        dead = [s for s in self.receivers.values() if s.address == self.receivers[command].address]
-        detail = {"case": suspects[0] if len(suspects) == 1 else None, "commands": [each.command.name for each in dead]}
+        died = [s for s in self.receivers.values() if s.address == self.receivers[command].address]
+        detail = {
+            "case": suspects[0] if len(suspects) == 1 else None,
+            "commands": [each.command.name for each in died],
+        }
         self.bench.journal.note("receiver-died", detail)
         why = f"the receiver was no longer there after {' or '.join(suspects[:MOST_NAMED])}"
         if not self._back(command, url) or self.deaths >= MOST_DEATHS:
-            self.gone.update((self.receivers[each.command.name].address, why) for each in dead)
+            self.dead.update((self.receivers[each.command.name].address, why) for each in died)
             raise Ended(why)
         return True
 
     def _lives(self, url: str) -> bool:
-        """Whether the receiver is there, and stays for a moment, for a process takes a while to end."""
+        """Whether the receiver lives, also after a moment, for a process takes a while to end."""
         driver = self.bench.driver if self.bench.settings.callback_url is None else None
         until = time.monotonic() + ENDS_WITHIN_S
         while listening(url) and not (driver is not None and driver.exited):
@@ -328,7 +328,7 @@ class Examination:
         return False
 
     def _back(self, command: str, url: str) -> bool:
-        """Whether there is a receiver again: the driver's, which is restarted, or one with another supervisor."""
+        """Whether there is a receiver again: after a restart of the driver, or by another supervisor."""
         bench = self.bench
         if bench.driver is not None and bench.settings.callback_url is None:
             try:
@@ -337,10 +337,10 @@ class Examination:
                 return False
             for name, now in bench.callbacks.items():
                 if name in self.receivers:
-                    forgetful = self.receivers[name]
-                    forgetful.url = now
-                    forgetful.ids.clear()
-                    forgetful.known.clear()
+                    restarted = self.receivers[name]
+                    restarted.url = now
+                    restarted.ids.clear()
+                    restarted.known.clear()
             url = self.receivers[command].url if command in self.receivers else url
         until = time.monotonic() + BACK_WITHIN_S
         while not listening(url):
@@ -352,7 +352,7 @@ class Examination:
     # --- Ids that the client knows
 
     def make_known(self, receiver: ReceiverUnderTest, count: int) -> None:
-        """Have the client make calls until it knows `count` requests that no notification was sent for."""
+        """Have the client make calls until it knows `count` requests without a notification."""
         bench, command = self.bench, receiver.command
         if command.name not in bench.commands or len(receiver.ids) >= count:
             return
@@ -372,7 +372,7 @@ class Examination:
         params: dict[str, str] | None = None,
         before_answer: Callable[[Reaction], None] | None = None,
     ) -> bool:
-        """Have the client make a call that is answered with this id; whether it reports that as accepted.
+        """Have the client make a call that is answered with this id; whether it reports it as accepted.
 
         `before_answer` is called before the answer goes out; the call is known by then.
         """
@@ -383,9 +383,8 @@ class Examination:
         call = bench.cases.call(name, answered_with(request_id), "receiving", asked)
         bench.plan([call.case])
         receiver.known[request_id] = Known(call.case.id, asked)
-        said = bench.invoke(call, before_answer)
-        accepted = said is not None and said.get("outcome") == "accepted"
-        if said is None or not accepted or said.get("request_id") not in {None, request_id}:
+        report = bench.invoke(call, before_answer) or {}
+        if report.get("outcome") != "accepted" or report.get("request_id") not in {None, request_id}:
             del receiver.known[request_id]
             return False
         return True
@@ -399,30 +398,29 @@ class Examination:
         return [{n: str(v) for n, v in each.members.items() if n not in lacks} for each in payloads]
 
     def ask(self, cases: Iterable[Case], *, also: Iterable[str] = ()) -> None:
-        """Ask about the requests of these notifications, and about others, under the last case."""
-        asked = [(self.receivers[case.command or ""].id_in(case), case) for case in cases]
-        self._ask_until_known(asked)
-        if asked:
-            self.ask_of((request_id, asked[-1][1]) for request_id in also)
+        """Ask about the requests of these notifications, and about others, under the last case.
 
-    def _ask_until_known(self, asked: list[tuple[str, Case]]) -> None:
-        """Ask again while a known request is open: a receiver may answer first and pass the result on a little later.
-
-        Where that was in vain, the next wait is half as long.
+        While a known request is open, ask again: a receiver may answer first and pass the result on a little later. If
+        that was in vain, the next wait is half as long.
         """
+        asked = [(self.receivers[case.command or ""].id_in(case), case) for case in cases]
+        last = asked[-1:]
         until = time.monotonic() + self.patience_s
         while asked:
-            answers = [(each, self.ask_of([each])) for each in asked]
-            asked = [each for each, (said, *_) in answers if said in OPEN and self._is_known(*each)]
+            undecided = []
+            for (request_id, case), state in zip(asked, self.ask_of(asked), strict=True):
+                receiver = self.receivers[case.command or ""]
+                if state in OPEN and (receiver.makes_no_calls or request_id in receiver.known):
+                    undecided.append((request_id, case))
+            asked = undecided
             if asked and time.monotonic() > until:
                 self.patience_s /= 2
                 self.late += asked
-                return
+                break
             if asked:
                 time.sleep(ASK_AGAIN_S)  # the protocol lets a driver answer, not announce
-
-    def _is_known(self, request_id: str, case: Case) -> bool:
-        return (receiver := self.receivers[case.command or ""]).makes_no_calls or request_id in receiver.known
+        for _, case in last:
+            self.ask_of((request_id, case) for request_id in also)
 
     def ask_of(self, asked: Iterable[tuple[str, Case]]) -> list[str | None]:
         """The state of each request_id as the client reports it, asked under the case beside it."""

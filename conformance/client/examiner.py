@@ -1,11 +1,9 @@
 """The examination of receivers: notifications and junk are sent to the client's callback URLs.
 
-    examine         the part of a certification that does it, for every product whose callback URL is known
-
 Answers are timed with few requests at once; crowds come near the end, and junk last, so that a receiver which does not
 survive it has been judged before. Notifications carry the request_id of an accepted call, as long as there are any, or
-any request_id where the client makes no calls; the client is asked what became of them where it can tell. The first
-product at an address gets everything; the others are mostly the same program, so they get some of every kind.
+any request_id where the client makes no calls; the client reports on them where it can. The first product at an address
+gets everything; the others are mostly the same program, so they get some of every kind.
 """
 
 from __future__ import annotations
@@ -43,26 +41,26 @@ from conformance.model.traffic import Case
 from conformance.payloads.notifications import FORMS, NEAR
 from conformance.wire.streams import client_tls
 
-# So much of a certification's time is for the last answer, and for the parts after the examination.
+# The time of a certification for the last answer, and for the parts after the examination.
 KEPT_S = 8.0
 
 # A repeat comes after the first one was processed, not only answered.
 REPEAT_AFTER_S = 0.2
 
-# So many of a crowd are about requests that the client knows, if there are any, so that it can be asked about them.
+# Notifications of a crowd about requests that the client knows, so that it can be asked about them.
 KNOWN_IN_CROWD = 10
 
-# Equal notifications at the same moment, and how often that is done, each time with another request.
+# Equal notifications at the same moment, and the number of such bursts, each of another request.
 SAME_MOMENT = 8
 BURSTS, FEW_BURSTS, ONE_BURST = 5, 3, 1
 
 # Request ids that the client has to know before a product's examination begins.
 NEEDED_IDS, NEEDED_IDS_ELSEWHERE = 64, 40
 
-# As many after a client was started again.
-IDS_ANEW = 16
+# The same after a restart of the client.
+IDS_AFTER_RESTART = 16
 
-# So many of them are kept for after the junk, and for malformed notifications.
+# Ids that are reserved for after the junk, and for malformed notifications.
 NEEDED_LATE_IDS = 10
 
 # Open requests that the client is asked about after notifications with unknown ids.
@@ -70,10 +68,10 @@ ASKED_OPEN = 2
 
 EARLY_CALLS = 2
 
-# Every third form of ids is sent to the other URLs of an address.
+# The other URLs of an address get every third form of ids.
 FEW_FORMS = 3
 
-# The answer is held back so long, at most, for the notification before it to be processed.
+# The longest delay of an answer, in which the notification before it can be processed.
 EARLY_WAIT_S = 1.0
 
 # A receiver that needs longer for its first notification gets junk several at a time, not one by one.
@@ -83,11 +81,11 @@ SLOW_AT_ONCE = 16
 # Where notifications take longer each, fewer are sent.
 BRISK_S = 0.05
 
-# Junk has so long to be answered, where few are sent at once; each kind may be late so many times.
+# Time for an answer to junk, where few are sent at once, and the number of late answers to each kind.
 JUNK_WITHIN_S = QUICKLY_S
 MOST_HANGS = 2
 
-# 200 at once are sent where they take no longer than this, going by how long 20 took.
+# 200 are sent at once if they would take no longer than this, judging by the time of 20.
 THRONG_WITHIN_S = 10.0
 
 # Inquiries: some one after the other, which are timed, and then some side by side.
@@ -121,25 +119,20 @@ def examine(bench: Bench) -> None:
     for part in PARTS:
         for receiver in receivers.values():
             if not receiver.left_alone and receiver.is_asked is (part is inquired):
-                _do(part, examination, receiver)
-
-
-def _do(part: Part, examination: Examination, receiver: ReceiverUnderTest) -> None:
-    try:
-        if receiver.knows and not receiver.ids:  # its client has forgotten them over a restart
-            examination.make_known(receiver, IDS_ANEW)
-        part(examination, receiver)
-    except Ended as ended:
-        receiver.left_alone = True
-        detail = {"command": receiver.command.name, "why": str(ended)}
-        examination.bench.journal.note("left-alone", detail)
+                try:
+                    if receiver.knows and not receiver.ids:  # its client has forgotten them in a restart
+                        examination.make_known(receiver, IDS_AFTER_RESTART)
+                    part(examination, receiver)
+                except Ended as ended:
+                    receiver.left_alone = True
+                    bench.journal.note("left-alone", {"command": receiver.command.name, "why": str(ended)})
 
 
 # --- Notifications, each of another request
 
 
 def first_of_all(examination: Examination, receiver: ReceiverUnderTest) -> None:
-    """One by itself: how long it takes decides how the others are sent."""
+    """One by itself; its time decides how the others are sent."""
     examination.make_known(receiver, NEEDED_IDS if receiver.leads else NEEDED_IDS_ELSEWHERE)
     leader = next(each for each in examination.receivers.values() if each.address == receiver.address)
     if not leader.quick:  # nor is this one, then
@@ -148,7 +141,7 @@ def first_of_all(examination: Examination, receiver: ReceiverUnderTest) -> None:
     case = receiver.posted("success", receiver.success(receiver.next_id()))
     (sent,) = examination.round([case])
     if sent.took_s is None and not sent.lost:
-        examination.gone[receiver.address] = NO_ANSWER
+        examination.dead[receiver.address] = NO_ANSWER
         raise Ended(NO_ANSWER)
     receiver.quick = sent.took_s is not None and sent.took_s <= QUICK_S
     receiver.speaks_1_0 = sent.response is not None and sent.response.http_version == "HTTP/1.0"
@@ -157,7 +150,7 @@ def first_of_all(examination: Examination, receiver: ReceiverUnderTest) -> None:
 
 
 def basics(examination: Examination, receiver: ReceiverUnderTest) -> None:
-    """Successes and failures; which of them were taken, and how fast, decides what is sent from here on."""
+    """Successes and failures; their answers decide which notifications follow."""
     cases, begun = list(basic_cases(receiver)), time.monotonic()
     sent = _few_at_once(examination, receiver, cases)
     receiver.brisk = time.monotonic() - begun <= BRISK_S * len(cases)
@@ -185,9 +178,9 @@ def unusual(examination: Examination, receiver: ReceiverUnderTest) -> None:
     bench, member = examination.bench, receiver.contract.notification.id
     cases = list(unusual_cases(receiver, bench.settings.seed))
     forms = FORMS if receiver.leads else dict([*FORMS.items()][::FEW_FORMS])
-    ids = {what: made for what, make in forms.items() if receiver.allows(member, made := make(receiver.chance))}
-    pairs = {what: make(receiver.chance) for what, make in [*NEAR.items()][: None if receiver.leads else 1]}
-    near = {what: pair for what, pair in pairs.items() if all(receiver.allows(member, each) for each in pair)}
+    ids = {form: made for form, make in forms.items() if receiver.allows(member, made := make(receiver.chance))}
+    pairs = {form: make(receiver.chance) for form, make in [*NEAR.items()][: None if receiver.leads else 1]}
+    near = {form: pair for form, pair in pairs.items() if all(receiver.allows(member, each) for each in pair)}
     for request_id in (*ids.values(), *chain.from_iterable(near.values())):
         if receiver.knows:
             examination.call_with_id(receiver, request_id)
@@ -212,7 +205,7 @@ def _few_at_once(examination: Examination, receiver: ReceiverUnderTest, cases: S
 
 
 def repeats(examination: Examination, receiver: ReceiverUnderTest) -> None:
-    """The same again; and a contradiction, where the client can be asked."""
+    """The same again; and a contradiction, if the client reports on it."""
     pairs = list(repeated_cases(receiver, contradicted=examination.can_ask))
     examination.round([first for first, _ in pairs])
     time.sleep(REPEAT_AFTER_S)  # only the distance counts; there is nothing to await
@@ -251,7 +244,7 @@ def out_of_order(examination: Examination, receiver: ReceiverUnderTest) -> None:
 
 
 def unknown_ids(examination: Examination, receiver: ReceiverUnderTest) -> None:
-    """About requests that nobody has made, while others are open."""
+    """Notifications of requests that nobody has made, while others are open."""
     contents = (receiver.success(receiver.unknown_id()), receiver.failure(receiver.unknown_id()))
     cases = [receiver.posted("unknown id", content) for content in contents]
     examination.round(cases)
@@ -266,25 +259,17 @@ def before_the_answer(examination: Examination, receiver: ReceiverUnderTest) -> 
     """The witness answers a call only when its notification was answered, or has had time to be."""
     if receiver.command.name not in examination.bench.commands or not examination.can_ask:
         return
-    for _ in range(EARLY_CALLS if receiver.quick else 1):
-        early: list[Case] = []
-        request_id = receiver.unknown_id()
-        with ThreadPoolExecutor(1) as worker:
-            tell = _telling_first(examination, receiver, request_id, worker, early)
-            examination.call_with_id(receiver, request_id, before_answer=tell)
-        examination.ask(early)
-
-
-def _telling_first(
-    examination: Examination,
-    receiver: ReceiverUnderTest,
-    request_id: str,
-    worker: ThreadPoolExecutor,
-    early: list[Case],
-) -> Callable[[Reaction], None]:
     wait_s = min(EARLY_WAIT_S, examination.bench.settings.timeout_s / 2)
+    for _ in range(EARLY_CALLS if receiver.quick else 1):
+        _notify_before_answer(examination, receiver, receiver.unknown_id(), wait_s)
 
-    def before(answer: Reaction) -> None:
+
+def _notify_before_answer(
+    examination: Examination, receiver: ReceiverUnderTest, request_id: str, wait_s: float
+) -> None:
+    early: list[Case] = []
+
+    def notify(answer: Reaction) -> None:
         if early or answer.reply.status != receiver.contract.answer.success:
             return
         early.append(receiver.posted("before the answer", receiver.success(request_id)))
@@ -292,14 +277,15 @@ def _telling_first(
         with suppress(TimeoutError):  # a client that cannot listen while it calls is lawful
             done.result(wait_s)
 
-    return before
+    with ThreadPoolExecutor(1) as worker:
+        examination.call_with_id(receiver, request_id, before_answer=notify)
+    examination.ask(early)
 
 
 def inquired(examination: Examination, receiver: ReceiverUnderTest) -> None:
-    """Inquiries, each with its own id; the client is asked about them where it can tell them from notifications.
+    """Inquiries, each with its own id; the client is asked about them if they have another URL than notifications.
 
-    No notification follows: whether the receiver agreed is in an answer whose form is not public, and without agreement
-    nothing happens.
+    No notification follows: the form of an answer is not public, so nobody knows whether the receiver agreed.
     """
     success, words = receiver.contract.notification.success, "May it go through?"
     contents = [
@@ -316,9 +302,9 @@ def inquired(examination: Examination, receiver: ReceiverUnderTest) -> None:
 
 
 def crowds(examination: Examination, receiver: ReceiverUnderTest) -> None:
-    """Twenty at the same moment, and ten times as many, where they would not take too long.
+    """Twenty at the same moment, and ten times as many if they would not take too long.
 
-    Together for all products at one address, as a gateway sends them.
+    Those of all products at one address come together, as a gateway sends them.
     """
     there = [
         s
@@ -333,7 +319,7 @@ def crowds(examination: Examination, receiver: ReceiverUnderTest) -> None:
 
 
 def _crowd(examination: Examination, receivers: Sequence[ReceiverUnderTest], size: int) -> float | None:
-    """So many at the same moment, some about known requests; how long they took, None if none was answered."""
+    """Send a crowd, partly about known requests; the longest time of an answer, None if there was none."""
     cases: list[Case] = []
     of_known: list[Case] = []
     for number, receiver in enumerate(receivers):
@@ -352,17 +338,17 @@ def _crowd(examination: Examination, receivers: Sequence[ReceiverUnderTest], siz
 
 
 def once_more(examination: Examination, receiver: ReceiverUnderTest) -> None:
-    """Ask again about repeats and crowds: they may have been applied after they were answered."""
+    """Ask again about repeats and crowds, which may have been applied after they were answered."""
     if receiver.answers:
         late = [(of, case) for of, case in examination.late if case.command == receiver.command.name]
         examination.ask_of([*receiver.repeated, *late])
 
 
-# --- Requests that are no notifications
+# --- Junk
 
 
 def junk(examination: Examination, receiver: ReceiverUnderTest) -> None:
-    """Each kind one by one, until the receiver dies of it, which is then known.
+    """Each kind one by one, so that it is clear of which one the receiver dies.
 
     A slow receiver gets several at once, of all kinds where there are few of each.
     """
@@ -395,7 +381,7 @@ def after_junk(examination: Examination, receiver: ReceiverUnderTest) -> None:
     """Valid notifications again, about a known request and about an unknown one."""
     if receiver.knows:
         examination.make_known(receiver, 1)
-    known = [receiver.posted("after junk", receiver.success(receiver.last_id()))] if receiver.ids else []
+    known = [receiver.posted("after junk", receiver.success(receiver.ids.pop()))] if receiver.ids else []
     cases = [*known, receiver.posted("after junk", receiver.success(receiver.unknown_id()))]
     examination.round(cases)
     examination.ask(known or cases)

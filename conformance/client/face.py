@@ -1,4 +1,4 @@
-"""The client as a face of the suite: which requirements it is judged by, and how its failures are explained."""
+"""The client as a face of the suite: its requirements, and the explanation of its failures."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 from itertools import chain
 
 from conformance.client.rules import client_checks
-from conformance.client.rules.evidence import ClientEvidence, ClientTerms
+from conformance.client.rules.evidence import ClientEvidence
 from conformance.client.rules.unsent import coverage_of_calls, why_no_traffic
 from conformance.contract.contract import Contract
-from conformance.contract.requirements import Actor, ByRule, Requirement
+from conformance.contract.requirements import Actor, ByRule
 from conformance.diagnosis.explanation import Explained, explain_client
 from conformance.journal import Record
 from conformance.judging.judgement import Finding, Reason
@@ -26,10 +26,12 @@ class ClientFace:
     """A client that is driven or watched, and its receiver of notifications."""
 
     def evaluate(self, record: Record, contract: Contract, standard: Standard, *, measured: bool) -> Evaluation:  # noqa: ARG002 - as faces do
-        """Judge the certification of a client: what it does not offer is not applicable to it."""
+        """Judge the certification of a client; requirements on features that it lacks are not applicable."""
         evidence = ClientEvidence.of(record, contract)
-        terms = _as_terms(evidence.terms, contract)
-        commands = [contract.notified(name) for name in (*terms.commands, *evidence.terms.unsolicited)]
+        own = evidence.terms
+        obstacle = own.obstacle or (own.gave_up and f"the driver failed again and again: {own.gave_up}")
+        terms = Terms(contract, commands=own.commands, settled_at=own.settled_at, obstacle=obstacle)
+        commands = [contract.notified(name) for name in (*terms.commands, *own.unsolicited)]
         judged = chain(*(contract.catalogue.judged(actor, commands) for actor in (Actor.CLIENT, Actor.RECEIVER)))
         checks = client_checks(contract)
         verdicts: list[RequirementVerdict] = []
@@ -37,12 +39,15 @@ class ClientFace:
         found: dict[int, list[Finding]] = {}
         for requirement, command in judged:
             tally = Tally(standard.beginnings(requirement, command, terms))
-            why = _not_applicable(requirement, command, evidence)
+            offers = () if own.obstacle is not None else sorted(requirement.needs)
+            why = next(filter(None, (evidence.lacking(offer, command) for offer in offers)), None)
             if why is None:
                 judgements = list(checks[requirement.id](evidence, command))
                 tally.add_all(judgements)
                 found[len(verdicts)] = [each for each in judgements if isinstance(each, Finding)]
-                verdict = _with_what_came_instead(verdict_on(requirement, command, terms, tally, standard), evidence)
+                verdict = verdict_on(requirement, command, terms, tally, standard)
+                if verdict.reason is Reason.NO_TRAFFIC and (happened := why_no_traffic(evidence, command)) is not None:
+                    verdict = replace(verdict, reason=happened[0], detail=happened[1])
                 verdicts.append(replace(verdict, ended_the_run=_ended_the_run(verdict, evidence)))
             else:
                 level, not_applicable = requirement.level, Verdict.NOT_APPLICABLE
@@ -54,29 +59,15 @@ class ClientFace:
 
         accepted = sum(any(sent.agreed == contract.answer.success for sent in call.sent) for call in evidence.calls)
         # A driver that cannot be kept alive has shown too little of its client to call it conformant.
-        gave_up = evidence.terms.gave_up is not None
-        coverage = coverage_of_calls(evidence)
+        gave_up, coverage = own.gave_up is not None, coverage_of_calls(evidence)
         return Evaluation(terms, tuple(verdicts), tuple(tallies), accepted, explain, coverage, gave_up)
 
 
 CLIENT = ClientFace()
 
 
-def _with_what_came_instead(verdict: RequirementVerdict, evidence: ClientEvidence) -> RequirementVerdict:
-    """The verdict; without traffic for it, with what happened instead."""
-    happened = why_no_traffic(evidence, verdict.command) if verdict.reason is Reason.NO_TRAFFIC else None
-    return verdict if happened is None else replace(verdict, reason=happened[0], detail=happened[1])
-
-
-def _not_applicable(requirement: Requirement, command: str | None, evidence: ClientEvidence) -> str | None:
-    """Why the requirement does not apply to the client, in words; None if it applies."""
-    if evidence.terms.obstacle is not None:
-        return None
-    return next(filter(None, (evidence.lacking(offer, command) for offer in sorted(requirement.needs))), None)
-
-
 def _ended_the_run(verdict: RequirementVerdict, evidence: ClientEvidence) -> bool:
-    """Whether the only failures are those that ended the run: the last deaths of a driver that was given up."""
+    """Whether its only failures ended the run: the last deaths of a driver that was given up."""
     given_up = next((note.detail for note in evidence.notes if note.kind == "gave-up"), None)
     if given_up is None or not verdict.failed:
         return False
@@ -86,9 +77,3 @@ def _ended_the_run(verdict: RequirementVerdict, evidence: ClientEvidence) -> boo
         and verdict.failed <= len(deaths)
         and all(finding.case in deaths for finding in verdict.findings)
     )
-
-
-def _as_terms(terms: ClientTerms, contract: Contract) -> Terms:
-    """What verdicts on both faces depend on."""
-    obstacle = terms.obstacle or (terms.gave_up and f"the driver failed again and again: {terms.gave_up}")
-    return Terms(contract, commands=terms.commands, settled_at=terms.settled_at, obstacle=obstacle)

@@ -1,9 +1,4 @@
-"""Processes that a driver has started and left behind, in whatever session: they are found and ended.
-
-    MARK            the variable that a driver and all its descendants have in their environment
-    family_of       the descendants of a driver, while it lives
-    end_all         ends these, and all that have the mark
-    Left            a process that was found
+"""Find and end processes that a driver has started and left behind, in whatever session.
 
 A process leaves its session with `setsid`, and loses its parent by the death of the one in between; its environment it
 keeps, unless somebody takes care to change that. This reads /proc, so it works on Linux only.
@@ -27,7 +22,7 @@ ROUNDS = 5
 ENDS_WITHIN_S = 1.0
 POLL_S = 0.005
 
-# So much of a command line shows what it is.
+# Arguments and characters of a command line that are shown.
 SHOWN_ARGUMENTS = 3
 LONGEST_SHOWN = 200
 
@@ -39,7 +34,7 @@ _STATE, _PARENT, _GROUP, _BEGAN = 0, 1, 2, 19
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """A process that outlived the driver that had started it; `ended`: it was ended then."""
+    """A process that outlived its driver; `ended`: the suite ended it then."""
 
     pid: int
     command: str
@@ -67,7 +62,7 @@ def can_look() -> bool:
 
 
 def family_of(pid: int) -> frozenset[_Process]:
-    """The descendants of a process, as far as none in between has ended."""
+    """The descendants of a process, unless one in between has ended."""
     children: dict[int, list[_Process]] = {}
     for process in _processes():
         children.setdefault(process.parent, []).append(process)
@@ -83,28 +78,30 @@ def family_of(pid: int) -> frozenset[_Process]:
 def end_all(mark: str, family: Collection[_Process], group: int) -> tuple[Left, ...]:
     """End the rest of a family, and the processes with `mark` in their environment.
 
-    Returns those that were found, but for the process `group` of the driver, which was ended with it.
+    Returns them, except the process `group` of the driver, which is ended with it.
     """
-    told: dict[_Process, str] = {}
+    commands: dict[_Process, str] = {}
     for _ in range(ROUNDS):
         left = [process for process in _processes() if process in family or _bears(process.pid, mark)]
         for process in left:
-            told.setdefault(process, _command_of(process.pid))
+            commands.setdefault(process, _command_of(process.pid))
             with suppress(ProcessLookupError, PermissionError):
                 os.kill(process.pid, signal.SIGKILL)
-        if not left or not _gone(left):
+        if not left or not _all_end(left):
             break
-    there = set(_processes()) if told else set()
-    return tuple(Left(each.pid, command, each not in there) for each, command in told.items() if each.group != group)
+    alive = set(_processes()) if commands else set()
+    return tuple(
+        Left(each.pid, command, each not in alive) for each, command in commands.items() if each.group != group
+    )
 
 
-def _gone(processes: Collection[_Process]) -> bool:
+def _all_end(processes: Collection[_Process]) -> bool:
     """Whether these end within a short time."""
     until = time.monotonic() + ENDS_WITHIN_S
     while not set(processes).isdisjoint(_processes()):
         if time.monotonic() > until:
             return False
-        time.sleep(POLL_S)  # nothing announces the end of a process that is no child of this one
+        time.sleep(POLL_S)  # only the end of a child is announced
     return True
 
 
@@ -123,16 +120,16 @@ def _read(pid: int) -> _Process | None:
         stat = (_PROC / str(pid) / "stat").read_bytes().decode("latin-1")
     except OSError:
         return None
-    told = stat.rpartition(")")[2].split()
-    if len(told) <= _BEGAN or told[_STATE] == _ZOMBIE:
+    fields = stat.rpartition(")")[2].split()
+    if len(fields) <= _BEGAN or fields[_STATE] == _ZOMBIE:
         return None
-    return _Process(pid, told[_BEGAN], int(told[_PARENT]), int(told[_GROUP]))
+    return _Process(pid, fields[_BEGAN], int(fields[_PARENT]), int(fields[_GROUP]))
 
 
 def _bears(pid: int, mark: str) -> bool:
     try:
         environment = (_PROC / str(pid) / "environ").read_bytes()
-    except OSError:  # it has ended, or is somebody else's
+    except OSError:  # it has ended, or belongs to another user
         return False
     return f"{MARK}={mark}".encode() in environment.split(b"\0")
 
@@ -142,5 +139,5 @@ def _command_of(pid: int) -> str:
         arguments = (_PROC / str(pid) / "cmdline").read_bytes().decode("utf-8", "backslashreplace").split("\0")
     except OSError:
         return "?"
-    told = " ".join(arguments[:SHOWN_ARGUMENTS]).strip() or "?"
-    return told if len(told) <= LONGEST_SHOWN else arguments[0][:LONGEST_SHOWN]
+    command = " ".join(arguments[:SHOWN_ARGUMENTS]).strip() or "?"
+    return command if len(command) <= LONGEST_SHOWN else arguments[0][:LONGEST_SHOWN]

@@ -1,10 +1,8 @@
-"""A client that is run by hand, or by its own tests, against an address that is shown, and judged by its requests.
+"""Watch a client that is run by hand, or by its own tests, against an address that is shown.
 
-    observe         serves the gateway until it is interrupted and returns the path of the journal
-
-The gateway is the mock one with its sample account. It keeps the contract; other behaviours are chosen by the phone
-number (`conformance.mock.account.SCENARIOS`). The parameters of the calls and the client's reports are unknown. So each
-request counts as a call of its own, but for equal ones to a chosen number, which count as one call that is repeated.
+The gateway is the mock one with its sample account. It keeps the contract; the phone number chooses other behaviours
+(`conformance.mock.account.SCENARIOS`). The parameters of the calls and the client's reports are unknown. So each
+request counts as a call of its own, except that equal ones to such a number count as one call that is repeated.
 """
 
 from __future__ import annotations
@@ -14,9 +12,9 @@ import re
 import threading
 import time
 from base64 import b64encode
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 from urllib.parse import unquote
 
 from conformance.client.rules.calls import STRAY
@@ -29,14 +27,13 @@ from conformance.journal import Journal, Redaction
 from conformance.journal.redaction import without_credentials
 from conformance.judging.reading import Content
 from conformance.mock.account import Account, number_row
-from conformance.mock.answering import Channel, put, received
+from conformance.mock.answering import Channel, put
 from conformance.mock.behaviour import Wire
 from conformance.mock.gateway import Gateway
 from conformance.model.errors import UsageError
 from conformance.model.interruption import granted, held_back, let_through
 from conformance.model.progress import Progress, Silent
 from conformance.model.traffic import Case, Kind, Request
-from conformance.wire.asgi import Receive, Send
 from conformance.wire.ledger import Taken
 from conformance.wire.listening import Address
 
@@ -64,7 +61,7 @@ class ObservingWitness(Witness):
 
     @property
     def base(self) -> str:
-        """The base URL to give to a client."""
+        """The base URL for a client."""
         return self.url + self._contract.base_path
 
     @property
@@ -85,29 +82,23 @@ class ObservingWitness(Witness):
                     return
                 self._lasting.wait(left)
 
-    async def _serve_here(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
-        channel = Channel(scope, receive, send)
-        request = await received(channel)
-        if request is None:
-            return
+    async def _answer_here(self, request: Request, channel: Channel) -> None:
         answer = self._gateway.answer(request, time.monotonic())
-        if self._is_too_much(request):
+        if (
+            not self._has_own_credential(request)
+            and self._strays.kept(Taken(None, request, time.monotonic(), time.time()), None) is None
+        ):
             await put(answer.reply, Wire(), request, channel)
             return
         case_id = self._case_of(request)
-        number = self._arrived(case_id, self._shown(request))
+        headers = tuple((name, _without_stranger(name, value, self._own)) for name, value in request.headers)
+        number = self._arrived(case_id, replace(request, headers=headers))
         if case_id != STRAY or self._has_own_credential(request):  # scanners do not end the observation
             with self._lasting:
                 self._count += 1
                 self._last_at = time.monotonic()
                 self._lasting.notify_all()
         await self._reply(WitnessRequest(number, request, channel), answer.reply, Wire())
-
-    def _is_too_much(self, request: Request) -> bool:
-        """Whether there were too many requests without the account's credential, which may be anybody's."""
-        if self._has_own_credential(request):
-            return False
-        return self._strays.kept(Taken(None, request, time.monotonic(), time.time()), None) is None
 
     def _has_own_credential(self, request: Request) -> bool:
         return any(self._own in value for name, value in request.headers if name.lower() == "authorization")
@@ -118,7 +109,7 @@ class ObservingWitness(Witness):
         if command is None:
             return STRAY
         key = (command.name, request.body)
-        if is_chosen(request.body, self._contract) and key in self._calls:
+        if _chooses_behaviour(request.body, self._contract) and key in self._calls:
             return self._calls[key]
         name = f"{ASPECT}/{command.name}/{self._count + 1}"
         body = _lawful_body(command, request.body, self._contract)
@@ -127,13 +118,8 @@ class ObservingWitness(Witness):
         self._calls[key] = name
         return name
 
-    def _shown(self, request: Request) -> Request:
-        """The request as the journal may have it."""
-        headers = tuple((name, _without_stranger(name, value, self._own)) for name, value in request.headers)
-        return Request(request.method, request.url, headers, request.body)
-
     def _shown_head(self, head: bytes) -> bytes:
-        """Without credentials: an unreadable request does not show which one was meant."""
+        """Without credentials, of which an unreadable request may hold any."""
         return without_credentials(head.decode("latin-1")).encode("latin-1")
 
 
@@ -145,13 +131,13 @@ def _without_stranger(name: str, value: str, own: str) -> str:
 
 
 def command_of(target: str, contract: Contract) -> Command | None:
-    """The command that a target is meant for, even if it is misspelled in case or path; None if there is none."""
+    """The command of a target, even if its case or path is misspelled."""
     path = unquote(target.partition("?")[0]).rstrip("/").lower()
     return next((command for name, command in contract.commands.items() if path.endswith(f"/{name.lower()}")), None)
 
 
 def _lawful_body(command: Command, body: bytes, contract: Contract) -> bytes:
-    """The body that a lawful client would have sent instead: the documented members, as strings."""
+    """The body that a lawful client would have sent: the documented members, as strings."""
     members = Content.of(body).members
     if command.method == "GET" or members is None:
         return b""
@@ -160,7 +146,7 @@ def _lawful_body(command: Command, body: bytes, contract: Contract) -> bytes:
     return json.dumps(lawful, ensure_ascii=False).encode(errors="backslashreplace")
 
 
-def is_chosen(body: bytes, contract: Contract) -> bool:
+def _chooses_behaviour(body: bytes, contract: Contract) -> bool:
     """Whether the recipient in the body chooses a behaviour."""
     members, recipient = Content.of(body).members, contract.members.recipient
     return members is not None and recipient is not None and number_row(contract, members.get(recipient)) is not None
@@ -187,7 +173,10 @@ def observe(settings: ClientSettings, introduce: Introduce, progress: Progress |
         with ObservingWitness(journal, account, settings.seed, settings.observe) as witness:
             journal.plan([Case(STRAY, None, Kind.INVOKE, STRAY, STRAY, Request("GET", witness.url))])
             introduce(witness.base, account)
-            progress.phase("observe", _end_of(settings))
+            ends = [] if settings.observe_for_s is None else [f"for {settings.observe_for_s:g} s"]
+            if settings.observe_idle_s is not None:
+                ends.append(f"until nothing has come for {settings.observe_idle_s:g} s")
+            progress.phase("observe", " or ".join(ends) or "until Ctrl-C")
             if settings.observe_for_s is not None:
                 progress.until(time.monotonic() + settings.observe_for_s)
             try:
@@ -200,11 +189,3 @@ def observe(settings: ClientSettings, introduce: Introduce, progress: Progress |
             journal.note("settled", {"at": time.monotonic(), "waited_s": None})
         journal.note("finished", {"duration_s": round(time.monotonic() - begun, 3)})
     return settings.report_dir / JOURNAL
-
-
-def _end_of(settings: ClientSettings) -> str:
-    """When the observation ends, in words."""
-    ends = [] if settings.observe_for_s is None else [f"for {settings.observe_for_s:g} s"]
-    if settings.observe_idle_s is not None:
-        ends.append(f"until nothing has come for {settings.observe_idle_s:g} s")
-    return " or ".join(ends) or "until Ctrl-C"

@@ -1,14 +1,8 @@
-"""Every case of a certification, from one seed: the calls that the client is asked for, and the gateway's behaviour.
+"""Every case of a certification, from one seed: the calls of the client, and the gateway's behaviour.
 
-    PlannedCall     a case with its nonce, the id of its message, its scenario and its parameters
-    calls_of        the calls of the commands that a client declares
-    spread          an order in which failing calls come between accepted ones
-    again           the first call, to be repeated at the end
-    played          a scenario of the contract as the behaviour of a gateway
-    Credential      the account's, made up for the run
-
-Nonces and ids of messages do not give away what is expected. Whatever the client sends, the witness plays the call's
-scenario and refuses nothing: so one mistake in sending does not hide all others. The rules judge the requests.
+Nonces and ids of messages do not give away the expected outcome. Whatever the client sends, the witness plays the
+call's scenario and refuses nothing: so one mistake in sending does not hide all others. The rules judge the
+requests.
 """
 
 from __future__ import annotations
@@ -50,7 +44,7 @@ RETRY_AFTER_S = 2
 # How far ahead a date in Retry-After lies at least. It has no fractions of a second, so it may be one more.
 DATE_AHEAD_S = 1.5
 
-# A timer of a client may be early by so much.
+# The timer of a client may be early by this.
 EARLY_S = 0.05
 
 # Bytes of a dripping answer within a client's time-out: no single read takes too long.
@@ -80,7 +74,7 @@ TELLING_TEXTS: Mapping[str, str] = {
     "extension of GSM": "^{}\\[~]|€ are two septets each",
     "ends of lines": "\nbefore and after\r\n",
 }
-"""Texts that clients are known to change on their way into JSON; each has a call of its own."""
+"""Texts that some clients change on their way into JSON; each has a call of its own."""
 
 TELLING_NAMES: Mapping[str, str] = {
     "leading zeros": "001234",
@@ -106,7 +100,7 @@ class Credential:
 
     @classmethod
     def of(cls, seed: int) -> Self:
-        """Make one up from the seed; its base64 has a + and a /, which tells the usual alphabet from that of URLs."""
+        """Make one up from the seed; its base64 has a + and a /, which differ in the alphabet of URLs."""
         chance = Random(f"{seed}/credential")
         while True:
             key = "".join(chance.choices(_LETTERS, k=32))
@@ -118,9 +112,9 @@ class Credential:
 
 @dataclass(frozen=True, slots=True)
 class PlannedCall:
-    """One call that the client is asked for. `case.request` is what a lawful client would send, without headers.
+    """One call of the client; `case.request`: the request of a lawful client, without headers.
 
-    `opening`: the call that comes directly before it at the same base URL, if any, to leave a connection open.
+    `opening`: the call directly before it at the same base URL, if any, to leave a connection open.
     """
 
     contract: Contract
@@ -143,7 +137,7 @@ class PlannedCall:
 
     @property
     def troubles(self) -> bool:
-        """Whether the client meets something else than an acceptance."""
+        """Whether the first answer is not an acceptance."""
         return not says_accepted(_first_reply(self.scenario, self.command, self.contract), self.contract)
 
     @property
@@ -162,7 +156,7 @@ class Cases:
         self._count = 0
 
     def name(self, purpose: str) -> str:
-        """Hexadecimal digits of the next of the seed's names for `purpose`; no two are alike."""
+        """The seed's next name for `purpose` in hexadecimal digits; all differ."""
         self._count += 1
         return blake2b(f"{self._seed}/{purpose}/{self._count}".encode(), digest_size=NONCE_BYTES).hexdigest()
 
@@ -187,10 +181,10 @@ class Cases:
 def calls_of(
     cases: Cases, commands: Sequence[str], max_examples: int, seed: int, lacks: Collection[str] = ()
 ) -> list[PlannedCall]:
-    """All calls of a certification but the last, in the order in which they are asked for; none without commands.
+    """All calls of a certification but the last, in their order; none without commands.
 
-    Openings are with their calls (`PlannedCall.in_order`). No call has one of the optional members that the client
-    `lacks`. Calls whose requests may be repeated come early, so that the others are made while the witness watches.
+    Openings are with their calls (`PlannedCall.in_order`). No call has an optional member that the client `lacks`.
+    Calls whose requests may be repeated come early, so that the others are made while the witness watches.
     """
     asked = [cases.contract.commands[name] for name in commands]
     calls = [
@@ -245,11 +239,15 @@ def again(cases: Cases, first: PlannedCall) -> PlannedCall:
 
 
 def _scenarios_of(command: Command, commands: Sequence[Command], contract: Contract) -> list[ScenarioRow]:
-    """The scenarios of a command.
+    """The scenarios of a command whose accepting answer, if any, is valid by the contract, which may restrict ids.
 
-    Those that are played once are played for a payment, if the client makes any, where most is at stake. A GET may be
+    Scenarios that are played once belong to a payment, if the client makes any, where most is at stake. A GET may be
     sent again whenever its connection dies.
     """
+
+    def is_lawful(reply: Reply) -> bool:
+        return not says_accepted(reply, contract) or not contract.schemas.violation(ACCEPTED, reply.content)
+
     dearest = max(reversed(commands), key=lambda each: (each.moves_money, each.method != "GET"))
     return [
         each
@@ -257,14 +255,8 @@ def _scenarios_of(command: Command, commands: Sequence[Command], contract: Contr
         if (command == dearest or not each.once)
         and (command.method != "GET" or not each.reuses)
         and (command.moves_money or not each.for_payments)
-        and _is_lawful(each, command, contract)
+        and is_lawful(_first_reply(each, command, contract))
     ]
-
-
-def _is_lawful(scenario: ScenarioRow, command: Command, contract: Contract) -> bool:
-    """Whether an accepting answer is valid by the contract, which may restrict ids."""
-    reply = _first_reply(scenario, command, contract)
-    return not says_accepted(reply, contract) or not contract.schemas.violation(ACCEPTED, reply.content)
 
 
 def _calls_of(  # noqa: PLR0913, PLR0917 - each is a setting of its own
@@ -280,7 +272,7 @@ def _calls_of(  # noqa: PLR0913, PLR0917 - each is a setting of its own
     asked = [(payload.aspect, _params(payload)) for payload in payloads]
     for aspect, params in (*asked, *_telling(command, payloads[0], cases.contract)):
         without = _without(params, lacks)
-        if without not in made:  # two may differ only in what the client lacks
+        if without not in made:  # two may differ only in members that the client lacks
             made.append(without)
             yield cases.call(command.name, SENDING, aspect, without)
     wanted = len(scenarios) + sum(scenario.reuses for scenario in scenarios)
@@ -319,7 +311,7 @@ def _params(payload: ValidPayload) -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What a scenario may depend on: the case's nonce, its address at another host, and the client's time-out."""
+    """The surroundings of a scenario: the case's nonce, its address at another host, and the client's time-out."""
 
     nonce: str
     elsewhere: str
@@ -355,28 +347,28 @@ def played(scenario: ScenarioRow, setting: Setting) -> Behaviour:
 def _until_passed(changes: tuple[ReplyChange, ...], *, as_date: bool) -> ReplyChange:
     """The changes, with a Retry-After, until its time has passed."""
     until: float | None = None
-    told = ""
+    stated = ""
 
     def waited(reply: Reply, moment: Moment) -> Reply:
-        nonlocal until, told
+        nonlocal until, stated
         if until is None:
             now = time.time()
             date = math.ceil(now + DATE_AHEAD_S)
-            told = formatdate(date, usegmt=True) if as_date else str(RETRY_AFTER_S)
+            stated = formatdate(date, usegmt=True) if as_date else str(RETRY_AFTER_S)
             until = moment.now + (date - now if as_date else RETRY_AFTER_S)
         if moment.now >= until - EARLY_S:
             return reply
         for change in changes:
             reply = change(reply, moment)
-        return replace(reply, headers=(*reply.headers, ("Retry-After", told)))
+        return replace(reply, headers=(*reply.headers, ("Retry-After", stated)))
 
     return waited
 
 
 def says_accepted(reply: Reply, contract: Contract) -> bool:
-    """Whether it is whole, declared as JSON, and its envelope says that the request was accepted."""
+    """Whether a reply is whole, declared as JSON, and its envelope accepts the request."""
     roles = contract.answer
     if reply.ending is not Ending.WHOLE or reply.raw is not None or reply.status != roles.success:
         return False
-    told = reply.content.get(roles.code) if isinstance(reply.content, dict) else None
-    return media_type(reply.headers) == JSON_MEDIA_TYPE and told == roles.success
+    code = reply.content.get(roles.code) if isinstance(reply.content, dict) else None
+    return media_type(reply.headers) == JSON_MEDIA_TYPE and code == roles.success

@@ -1,10 +1,5 @@
 """Posting to a receiver, in two steps, so that several requests can be released together.
 
-    Posting     one connection to a receiver: begin a request, release its last byte, read the answer
-    Framing     how a request is written on the wire, as far as its headers do not say
-    Reset       there is no answer, perhaps because a queue was full
-    listening, check_reachable      whether something accepts connections at a URL
-
 `conformance.wire.connection` sends a request in one piece. Here the last byte is held back: releasing the last bytes of
 eight requests in one sweep finds races that threads miss. A request may also be chunked, expect a 100, come in two
 pieces or in HTTP/1.0. A receiver behind a proxy is reached through that module all the same.
@@ -31,13 +26,13 @@ from conformance.wire.proxies import Route, proxy_for
 from conformance.wire.streams import Deadline, Stream, connected
 
 CONTINUE_WITHIN_S = 1.0
-"""How long a 100 is waited for before the body goes out without it, as RFC 9110 (10.1.1) asks for."""
+"""The wait for a 100 before the body goes out without it, as RFC 9110 (10.1.1) demands."""
 
 BETWEEN_PIECES_S = 0.02
-"""Between the head of a request and its body where they come apart: enough for a server to read the head alone."""
+"""Between the head of a request and its body in two pieces: enough for a server to read the head alone."""
 
 MOST_ANSWER = 256 << 10
-"""Bytes of an answer's body that are kept; the rest says nothing about the receiver."""
+"""Bytes of an answer's body that are read; the rest is irrelevant."""
 
 SWITCHING = 101
 
@@ -60,7 +55,7 @@ class Posting:
     """One connection to a URL; a context manager. Raises Unanswered, with the reason, where there is no answer."""
 
     def __init__(self, url: str, tls: ssl.SSLContext, connect_within_s: float = CONNECT_TIMEOUT_S) -> None:
-        """Nothing is connected before `connect`."""
+        """Make no connection before `connect`."""
         self._url = httpx.URL(url)
         self._tls = tls
         self._connect_within_s = connect_within_s
@@ -88,7 +83,10 @@ class Posting:
         """Make the connection."""
         if wished():
             raise Unanswered("interrupted before it was sent", never_left=True)
-        self._stream = _connected(self._url, self._tls, self._connect_within_s)
+        try:
+            self._stream = Route.straight(self._url).opened(self._tls, Deadline(self._connect_within_s))
+        except (OSError, UnicodeError) as error:
+            raise Unanswered(cannot_connect(error, self._connect_within_s), never_left=True) from error
 
     def begin(self, request: Request, framing: Framing = PLAIN) -> None:
         """Send all of a request but its last byte."""
@@ -102,7 +100,7 @@ class Posting:
                 self._held_back = b""
                 return
             if framing.in_pieces:
-                time.sleep(BETWEEN_PIECES_S)  # a distance is what is wanted
+                time.sleep(BETWEEN_PIECES_S)  # the pieces have to come apart
             head = b""
         self._send((head + body)[:-1])
         self._held_back = (head + body)[-1:]
@@ -122,7 +120,7 @@ class Posting:
         while True:
             event = self._next_event(deadline, within_s, head, len(body))
             if isinstance(event, h11.InformationalResponse):
-                if event.status_code == SWITCHING:  # what follows is another protocol
+                if event.status_code == SWITCHING:  # another protocol follows
                     return Response(SWITCHING, _headers(event), b"", _version(event))
             elif isinstance(event, h11.Response):
                 head = event
@@ -134,7 +132,7 @@ class Posting:
                 raise Unanswered("connection closed without an answer")
 
     def close(self) -> None:
-        """Close it."""
+        """Close the connection."""
         if self._stream is not None:
             self._stream.close()
         self._stream = None
@@ -184,7 +182,7 @@ class Posting:
                 raise Reset("connection closed without an answer") from error
             except OSError:
                 data = b""
-            if not data and (head is None or self._parser.their_state is not h11.SEND_BODY or not _until_end(head)):
+            if not data and (head is None or self._parser.their_state is not h11.SEND_BODY or _has_length(head)):
                 where = f" in the middle of the answer{seen}" if head else " without an answer"
                 raise Unanswered(f"connection closed{where}")
             self._parser.receive_data(data)
@@ -196,14 +194,6 @@ class Reset(Unanswered):
 
 class _Late(Unanswered):
     """The answer did not come in time."""
-
-
-def _connected(url: httpx.URL, tls: ssl.SSLContext, within_s: float) -> Stream:
-    route = Route.straight(url)
-    try:
-        return route.opened(tls, Deadline(within_s))
-    except (OSError, UnicodeError) as error:
-        raise Unanswered(cannot_connect(error, within_s), never_left=True) from error
 
 
 def listening(url: str, within_s: float = CONNECT_TIMEOUT_S) -> bool:
@@ -219,7 +209,7 @@ def listening(url: str, within_s: float = CONNECT_TIMEOUT_S) -> bool:
 def check_reachable(url: str, tls: ssl.SSLContext | None = None) -> None:
     """Raise EnvironmentFailure, in one line, if nothing trustworthy listens at a callback URL.
 
-    `tls`: whose certificates are trusted; without it, they are not looked at.
+    `tls`: trusts certificates; without it, they are not checked.
     """
     where = httpx.URL(url)
     if proxy_for(where) is not None:
@@ -259,7 +249,7 @@ def _check_certificate(made: socket.socket, where: httpx.URL, shown: str, tls: s
 
 
 def _target(url: str) -> str:
-    """The path and query as they are written in `url`, normalised only where a request line cannot hold them."""
+    """The path and query as in `url`, normalised only where a request line cannot hold them."""
     target = url.partition("#")[0].partition("://")[2]
     starts = [at for at in (target.find("/"), target.find("?")) if at >= 0]
     written = target[min(starts) :] if starts else "/"
@@ -268,7 +258,7 @@ def _target(url: str) -> str:
 
 
 def _framed(request: Request) -> bytes:
-    """The body, in chunks where a header says so; the cuts fall where they may, within characters, too."""
+    """The body, in chunks if a header says so, which may cut characters."""
     if (header(request.headers, "Transfer-Encoding") or "").lower() != "chunked":
         return request.body
     pieces = [request.body[at : at + CHUNK] for at in range(0, len(request.body), CHUNK)]
@@ -285,10 +275,9 @@ def _parser_of(request: Request) -> h11.Connection:
     return parser
 
 
-def _until_end(head: h11.Response) -> bool:
-    """Whether the end of the connection is the end of the answer."""
-    names = {name for name, _ in head.headers}
-    return b"content-length" not in names and b"transfer-encoding" not in names
+def _has_length(head: h11.Response) -> bool:
+    """Whether the answer ends by itself, not with the connection."""
+    return not {b"content-length", b"transfer-encoding"}.isdisjoint(name for name, _ in head.headers)
 
 
 def _headers(head: h11.Response | h11.InformationalResponse) -> tuple[tuple[str, str], ...]:

@@ -1,10 +1,5 @@
 """The driver protocol, version 1: messages as lines, checked by `schemas/formats/driver/` in both directions.
 
-    told            a message to the driver as a line
-    understood      a line from the driver as an answer
-    Hello           what a driver says about its client
-    ProtocolError   a line is no valid answer
-
 The messages to a driver are ASCII (anything else is escaped), so that no reader of lines takes a character of a text
 for the end of one.
 """
@@ -24,22 +19,23 @@ from conformance.model.untrusted import parse_json
 
 PROTOCOL = 1
 
-# How much of a line that is no answer is shown, and how much of it is redacted before.
+# Characters of an invalid line that are shown, and bytes of it that are redacted before.
 SHOWN = 200
 LOOKED_AT = 8 << 10
 
-# No answer has a tenth of it; comparing the elements of an array with each other takes the square of their number.
+# A valid answer has less than a tenth of this. Comparing the elements of an array with each other takes the square of
+# their number.
 MOST_ELEMENTS = 1_000
 
 LACKS = ("error-details", "request-id", "timeout")
-"""What a client's API may lack under every contract; beside these, any optional member of a request."""
+"""Features that a client's API may lack under every contract, as it may any optional member of a request."""
 
 
 class ProtocolError(Exception):
-    """A line is no valid answer to the last message; the text says why."""
+    """A line is not a valid answer to the last message; the text says why."""
 
 
-def told(message: Mapping[str, Any]) -> str:
+def encoded(message: Mapping[str, Any]) -> str:
     """The message as a line without its end. Raises SuiteError if the schemas do not describe it."""
     broken = FORMATS.violation(f"driver/{message['cmd']}", dict(message))
     if broken is not None:
@@ -48,11 +44,11 @@ def told(message: Mapping[str, Any]) -> str:
 
 
 def beginning(line: bytes, redacted: Callable[[str], str]) -> str:
-    """The beginning of a line. It is `redacted` before it is cut, which could leave half a secret."""
+    """The beginning of a line, `redacted` before it is cut, which could leave half a secret."""
     return redacted(line[:LOOKED_AT].decode("utf-8", "backslashreplace"))[:SHOWN]
 
 
-def understood(cmd: str, line: bytes, redacted: Callable[[str], str]) -> dict[str, Any]:
+def parsed(cmd: str, line: bytes, redacted: Callable[[str], str]) -> dict[str, Any]:
     """The answer to a message `cmd`. Raises ProtocolError, `redacted`, for anything else."""
     shown = beginning(line, redacted)
     try:
@@ -73,7 +69,7 @@ def understood(cmd: str, line: bytes, redacted: Callable[[str], str]) -> dict[st
 
 @dataclass(frozen=True, slots=True)
 class Hello:
-    """What a driver says about its client. `callback_urls` are by product, empty without the feature `callback`."""
+    """A driver's description of its client. `callback_urls`: by product, empty without the feature `callback`."""
 
     name: str
     version: str | None = None
@@ -85,7 +81,7 @@ class Hello:
 
     @classmethod
     def of(cls, answer: Mapping[str, Any], contract: Contract) -> Self:
-        """Read a valid answer. Raises UsageError for one that offers nothing, or names unknown to the contract."""
+        """Read a valid answer. Raises UsageError if it offers nothing, or has names unknown to the contract."""
         implementation = answer["implementation"]
         _check_names(answer, contract)
         features = frozenset(answer.get("features", ()))
@@ -123,7 +119,7 @@ class Hello:
 
 
 def _check_names(answer: Mapping[str, Any], contract: Contract) -> None:
-    """Raise UsageError for a command, a product or something lacking that the contract does not know."""
+    """Raise UsageError for a name that the contract does not know."""
     known: Mapping[str, Sequence[str]] = {
         "commands": tuple(contract.commands),
         "callback_urls": contract.callbacks,
@@ -147,7 +143,7 @@ def optional_members(contract: Contract) -> tuple[str, ...]:
 
 
 def check_protocol(line: bytes) -> None:
-    """Raise UsageError if a line is the hello of another version of the protocol; leave the rest to `understood`."""
+    """Raise UsageError if a line is the hello of another version of the protocol; leave the rest to `parsed`."""
     try:
         answer = parse_json(line)
     except (ValueError, RecursionError):

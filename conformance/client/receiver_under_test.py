@@ -1,9 +1,5 @@
 """A product's receiver under test: its address, the ids that its client knows, and notifications about them.
 
-    ReceiverUnderTest   makes notifications, and cases of them
-    Outgoing            a case and how it is written on the wire
-    Known               an accepted call of the client: its case and parameters
-
 A notification agrees with the request that it is about. Its optional members are those of one that the receiver took,
 so that a receiver which needs one of them, or stumbles over one, fails for that and for nothing else.
 """
@@ -15,7 +11,6 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from functools import cache
 from random import Random
 from typing import Any
 
@@ -24,7 +19,6 @@ import httpx
 from conformance.client.posting import PLAIN, Framing
 from conformance.contract.command import Command, Inquiry, Notified
 from conformance.contract.contract import Contract
-from conformance.contract.schema_set import Violation
 from conformance.mock.account import OPENING_BALANCE, TransactionOutcome, failures
 from conformance.mock.transactions import Transaction, price, result, shape_of_ids, success_reason
 from conformance.model.errors import SuiteError
@@ -33,10 +27,8 @@ from conformance.payloads.notifications import ALPHANUMERIC
 
 JSON_HEADERS: Headers = (("Content-Type", JSON_MEDIA_TYPE),)
 
-Failure = tuple[str, str]
-
 UNSURE = "No response. The success of the transaction is not known"
-"""The reason of one failure; failures have nothing in common but the outcome."""
+"""The reason of one failure, so that failures have nothing in common but the outcome."""
 
 # The time of the first transaction.
 BEGINNING = datetime(2024, 1, 1, 8, tzinfo=UTC)
@@ -53,7 +45,7 @@ class Outgoing:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """A call that the client knows to be accepted: its case and parameters."""
+    """An accepted call that the client knows of: its case and parameters."""
 
     case_id: str
     params: Mapping[str, Any] = field(default_factory=dict)
@@ -63,12 +55,13 @@ class Known:
 class ReceiverUnderTest:
     """A product's receiver.
 
-    `ids` are known to the client, of the usual form and in the order of their calls; `knows`: whether there were any.
-    `makes_no_calls`: its client can be asked all the same, so any id will do. `known` has the call of each known id.
+    `ids`: known to the client, of the usual form and in the order of their calls; `knows`: whether there were any.
+    `makes_no_calls`: its client reports on any id without having made a call. `known`: the call of each known id.
     `chance` makes up other ids. `left_out`: the optional members to leave out, of a success and of a failure;
-    `failures`: the kinds of failure to send. `leads`: it is the first at its address. `quick`: it answered the first
-    notification at once; `brisk`: the next, too. `speaks_1_0`: in HTTP/1.0. `left_alone`: nothing more is sent to it.
-    `repeated`: the requests that were notified of more than once.
+    `failures`: codes and reasons of failures to send; `successes`: texts of success, the usual one first.
+    `leads`: it is the first at its address. `quick`: it answered the first notification at once; `brisk`: the next,
+    too. `speaks_1_0`: in HTTP/1.0. `left_alone`: nothing more is sent to it. `repeated`: the requests with more than
+    one notification.
     """
 
     contract: Contract
@@ -80,7 +73,8 @@ class ReceiverUnderTest:
     knows: bool = False
     makes_no_calls: bool = False
     left_out: dict[bool, frozenset[str]] = field(default_factory=dict)
-    failures: tuple[Failure, ...] = ()
+    failures: tuple[tuple[str, str], ...] = field(init=False)
+    successes: tuple[str, ...] = field(init=False)
     leads: bool = True
     quick: bool = True
     brisk: bool = True
@@ -90,29 +84,32 @@ class ReceiverUnderTest:
     count: int = 0
 
     def __post_init__(self) -> None:
-        """Begin with all kinds of failure."""
-        self.failures = self.failures or all_failures(self.contract, self.command)
+        """Begin with all texts of success, and each outcome of failure, if the notifications follow a request."""
+        roles = self.contract.notification
+        examples = self.contract.schemas.schema(self.command.notification_schema).get("examples", ())
+        stated = [example[roles.reason] for example in examples if example[roles.outcome] == roles.success]
+        self.successes = (*stated[:1], success_reason(self.contract), "Delivered after a failed attempt")
+        self.failures = ()
+        if isinstance(self.command, Command):
+            reasons = {each.code: each.reason for each in failures(self.contract, self.command)}
+            self.failures = tuple((reasons | dict.fromkeys([*reasons][-1:], UNSURE)).items())
 
     def unknown_id(self) -> str:
         """An id of the usual form that no client knows."""
         return shape_of_ids(self.contract).draw(self.chance)
 
     def next_id(self) -> str:
-        """The next that the client knows; where none is left, any."""
+        """The next known id; any id if none is left."""
         return self.ids.popleft() if self.ids else self.unknown_id()
-
-    def last_id(self) -> str:
-        """Like `next_id`, from the other end."""
-        return self.ids.pop() if self.ids else self.unknown_id()
 
     @property
     def is_asked(self) -> bool:
-        """Whether it gets inquiries, whose answer decides something."""
+        """Whether it gets inquiries, whose answer counts."""
         return isinstance(self.command, Inquiry)
 
     @property
     def answers(self) -> bool:
-        """Whether the client can be expected to know of the requests that it is notified of."""
+        """Whether the client should know of the requests in notifications."""
         return self.knows or self.makes_no_calls
 
     @property
@@ -130,39 +127,32 @@ class ReceiverUnderTest:
     def optional(self) -> frozenset[str]:
         """The names of the members that a notification of the product may lack."""
         required = self.contract.schemas.resolved(self.command.notification_schema)["required"]
-        return frozenset(self._told({})) - {*required}
-
-    @property
-    def successes(self) -> tuple[str, ...]:
-        """Texts of success, the usual one first."""
-        return successes(self.contract, self.command)
+        return frozenset(self._members({})) - {*required}
 
     def allows(self, member: str, value: Any) -> bool:
         """Whether a notification of the product may have this value of a member."""
-        return f"/{member}" not in {violation.pointer for violation in self._violations({member: value})}
-
-    def _violations(self, content: Mapping[str, Any]) -> list[Violation]:
-        return self.contract.schemas.violations(self.command.notification_schema, dict(content))
+        violations = self.contract.schemas.violations(self.command.notification_schema, {member: value})
+        return f"/{member}" not in {violation.pointer for violation in violations}
 
     def content(
-        self, request_id: str, code: str, said: str, *, left_out: Iterable[str] | None = None, **extra: Any
+        self, request_id: str, code: str, reason: str, *, left_out: Iterable[str] | None = None, **extra: Any
     ) -> dict[str, Any]:
-        """A notification with this code and a text of its own. `extra` members are undocumented."""
+        """A notification with this code, and with a unique word after the reason. `extra` members are undocumented."""
         self.count += 1
         roles = self.contract.notification
         about = self.known[request_id].params if request_id in self.known else {}
         spared = self.left_out.get(code == roles.success, frozenset()) if left_out is None else frozenset(left_out)
         word = f"{self.count}{''.join(self.chance.choices(ALPHANUMERIC, k=5))}"
-        own = {roles.outcome: code, roles.reason: f"{said} [{word}]", roles.id: request_id}
-        told = {name: value for name, value in self._told(about).items() if name not in {*spared, *own}}
-        content = {**own, **told, **extra}
-        if broken := self._violations(content):
-            where = f"{broken[0].pointer} {broken[0].message}"
+        own = {roles.outcome: code, roles.reason: f"{reason} [{word}]", roles.id: request_id}
+        members = {name: value for name, value in self._members(about).items() if name not in {*spared, *own}}
+        content = {**own, **members, **extra}
+        if broken := self.contract.schemas.violation(self.command.notification_schema, content):
+            where = f"{broken.pointer} {broken.message}"
             raise SuiteError(f"a notification of {self.command.name} is not valid: {where}")
         return content
 
-    def _told(self, about: Mapping[str, Any]) -> dict[str, Any]:
-        """The members that a gateway sends about such a request, or the sample, each at another time."""
+    def _members(self, about: Mapping[str, Any]) -> dict[str, Any]:
+        """The members of a gateway's notification of such a request, or of the sample, each at another time."""
         command, schemas = self.command, self.contract.schemas
         sample = command.request_schema if isinstance(command, Command) else command.notification_schema
         payload = about or next(iter(schemas.schema(sample)["examples"]), {})
@@ -187,7 +177,7 @@ class ReceiverUnderTest:
         return self.content(request_id, *self.failures[kind % len(self.failures)])
 
     def case(self, aspect: str, body: bytes, *, about: str | None = None, keyword: str | None = None) -> Case:
-        """A request with this body. `about`: the id that it carries; `keyword`: what is special about it."""
+        """A request with this body. `about`: the id in it; `keyword`: its speciality."""
         self.count += 1
         name = f"receiver/{self.command.folder}/{aspect.replace(' ', '-')}/{self.count}"
         request = Request(self.contract.notification.method, self.url, JSON_HEADERS, body)
@@ -199,23 +189,6 @@ class ReceiverUnderTest:
         """A notification."""
         body = json.dumps(content, ensure_ascii=False).encode()
         return self.case(aspect, body, about=content[self.contract.notification.id], keyword=keyword)
-
-
-def all_failures(contract: Contract, command: Notified) -> tuple[Failure, ...]:
-    """Each failure outcome of the command, with a reason; none for notifications without a request."""
-    if not isinstance(command, Command):
-        return ()
-    reasons = {each.code: each.reason for each in failures(contract, command)}
-    return tuple((reasons | dict.fromkeys([*reasons][-1:], UNSURE)).items())
-
-
-@cache
-def successes(contract: Contract, command: Notified) -> tuple[str, ...]:
-    """Texts of success: the contract's own, and one that does not sound like a success."""
-    roles = contract.notification
-    examples = contract.schemas.schema(command.notification_schema).get("examples", ())
-    told = [example[roles.reason] for example in examples if example[roles.outcome] == roles.success]
-    return (*told[:1], success_reason(contract), "Delivered after a failed attempt")
 
 
 def with_headers(case: Case, headers: Headers, method: str | None = None) -> Case:

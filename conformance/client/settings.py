@@ -24,7 +24,7 @@ JOURNAL = "journal.sqlite"
 
 SEED_BITS = 32
 
-# Valid payloads drawn at random for each command, on top of the systematic ones. Each costs the client a call.
+# Random valid payloads for each command, beside the systematic ones. Each costs the client a call.
 DEFAULT_MAX_EXAMPLES = 8
 
 # Long enough for a client on a busy machine, short enough to wait for it once per command.
@@ -35,7 +35,7 @@ MOST_EXAMPLES = 100_000
 # To observe for longer than a year, leave the option out.
 MOST_OBSERVED_S = 365 * 86_400.0
 
-# A request that is sent again within this time of a 500 or a lost answer was sent again at once: people are told to
+# A request that is sent again within this time of a 500 or a lost answer was sent again at once: people are advised to
 # wait 5 to 10 seconds, and nobody can have looked into it in less than two.
 DEFAULT_RESEND_WINDOW_S = 2.0
 
@@ -44,7 +44,7 @@ DEFAULT_RESEND_WINDOW_S = 2.0
 DEFAULT_ADVISED_DELAY_S = 5.0
 
 # A certification ends within 90 s whatever the client does, so that it fits into a job of CI and nobody takes it for
-# stuck. Calls are made for 70 s of them; watching for what is sent again, ending the driver and judging take the rest.
+# stuck. Calls are made for 70 s of them; watching for repeated requests, ending the driver and judging take the rest.
 CALLS_WITHIN_S = 70.0
 
 # Each further example may take so long for each command.
@@ -58,15 +58,13 @@ DEFAULT_PATIENCE_S = 15.0
 class ClientSettings:
     """The settings of a certification.
 
-    `products`: those of the `contract` that are judged; by default all of them. `driver`: the command line that starts
-    a driver. `callback_url`: a receiver that is judged without one.
-    `observe`: where to listen for a client that is run by hand; it ends after `observe_for_s`, or when nothing has come
-    for `observe_idle_s` (None: only when interrupted). `timeout_s` is given to the client with each call;
-    `resend_window_s`: how soon after an answer was lost a request counts as sent again at once; `advised_delay_s`: how
-    long clients are advised to wait before they do that; `patience_s`: how much longer than its time-out the client may
-    take. `expectations`: known failures; `strict`: a broken SHOULD counts as a failure. `redact`: values that are never
-    written down. `catalogue_url`: where reports link to. `ca_file`: certificates to trust beside the usual ones. Raises
-    UsageError for values that cannot be used.
+    `products`: of the `contract`, by default all. `driver`: the command line that starts a driver. `callback_url`: a
+    receiver that is judged without one. `observe`: the address for a client that is run by hand, until `observe_for_s`,
+    or `observe_idle_s` after the last request (None: until interrupted). `timeout_s`: the client's for each call;
+    `resend_window_s`: a request within this after a lost answer was sent again at once; `advised_delay_s`: the advised
+    wait before that; `patience_s`: the client's time beyond its time-out. `expectations`: known failures; `strict`: a
+    broken SHOULD counts as a failure. `redact`: values that are never written down. `catalogue_url`: for links in
+    reports. `ca_file`: further trusted certificates. Raises UsageError for unusable values.
     """
 
     driver: str | None = None
@@ -133,13 +131,13 @@ class ClientSettings:
 
     @property
     def within_s(self) -> float:
-        """How long all calls may take together: longer where the user asks for a longer time-out or more examples."""
+        """The time for all calls together, in proportion to the time-out and the number of examples."""
         further = max(0, self.max_examples - DEFAULT_MAX_EXAMPLES) * len(self.commands)
         return CALLS_WITHIN_S * max(1.0, self.timeout_s / DEFAULT_TIMEOUT_S) + EXAMPLE_WITHIN_S * further
 
     @property
     def protected(self) -> tuple[str, ...]:
-        """The values that must not be seen anywhere: those that were named, and those in URLs."""
+        """The secret values: the user's, and those in URLs and command lines."""
         return (
             *self.redact,
             *secrets_of(self.contract, self.driver or ""),
@@ -147,7 +145,7 @@ class ClientSettings:
         )
 
     def recorded(self) -> Mapping[str, Any]:
-        """The settings as the journal keeps them."""
+        """The settings as a journal records them."""
         return {
             "subject_kind": "client",
             "driver": self.driver,
@@ -169,9 +167,9 @@ class ClientSettings:
         }
 
     def of_run(self, subject: str, key: str, secret: str) -> dict[str, Any]:
-        """The settings as the journal keeps them, with what is known once a run begins.
+        """The settings as a journal records them, with the facts of the run.
 
-        The credential is made up, or the sample account's: it opens nothing outside the run, so it is no secret.
+        The credential is made up, or the sample account's: it opens nothing outside the run, so it is not secret.
         """
         return {
             **self.recorded(),
@@ -182,7 +180,7 @@ class ClientSettings:
 
 
 def check_callback_url(url: str) -> None:
-    """Raise UsageError if `url` is no http or https URL with a host, or has a password, which is never sent.
+    """Raise UsageError unless `url` is an http or https URL with a host and without a password, which is never sent.
 
     The message shows neither the password nor the query, which may hold a token.
     """
@@ -195,9 +193,9 @@ def check_callback_url(url: str) -> None:
 
 
 def program_of(command_line: str) -> tuple[str, ...]:
-    """The words of a driver's command line, the first being a program that can be started; no shell is involved.
+    """The words of a driver's command line, without a shell; the first is a program.
 
-    Raises UsageError if it cannot be taken apart, or its program is not there or not executable.
+    Raises UsageError for a malformed line, or a program that does not exist or is not executable.
     """
     try:
         words = shlex.split(command_line)

@@ -1,11 +1,8 @@
-"""The witness: the mock gateway with a base URL for each case, which records what the client really sent.
-
-    Stage       one base URL: its case, and its gateway
-    Witness     serves all stages, and the other host that redirects lead to
+"""The witness: the mock gateway with a base URL for each case, which records the requests of the client.
 
 A base URL is `http://127.0.0.1:PORT/n/NONCE/api/v2`, with the path of the contract; neither nonce nor address gives
-away what is expected. Every request is in the journal before it is answered: under the case of its nonce, or under the
-case STRAY, which is limited. A stage is watched until the end of the run.
+away the expected behaviour. Every request is in the journal before it is answered: under the case of its nonce, or
+under the case STRAY, which is limited. A stage is watched until the end of the run.
 """
 
 from __future__ import annotations
@@ -15,8 +12,9 @@ import re
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, MutableMapping
-from dataclasses import asdict, dataclass
+from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
@@ -46,6 +44,8 @@ ELSEWHERE_HOST = "localhost"
 
 ANY_ADDRESS = Address("127.0.0.1", 0)
 
+Answering = Callable[[Request, Channel], Awaitable[None]]
+
 
 @dataclass(frozen=True, slots=True)
 class Stage:
@@ -66,7 +66,7 @@ class Stage:
 class WitnessRequest:
     """A request to be answered, with its number in the journal; `watch_s` and `hold_s` are its stage's.
 
-    `connection`: what the journal says of the connection, behind the way in which an answer is lost.
+    `connection`: how the journal describes the connection, after the way in which an answer was lost.
     """
 
     number: int
@@ -96,13 +96,12 @@ class Witness:
         self._unread = 0
         self._strays = Strays()
         self._astray = 0
-        self._refused_told = False
+        self._refusal_noted = False
         self._account: Account | None = None
         http = guarded(Limits.of_clients(), self._not_read, self._refused, AnswerProtocol)
-        self._here = AsgiThread(
-            self._serve_here, listen, http=http, name="witness", purpose="witness", on_refused=self._refused
-        )
-        self._elsewhere = AsgiThread(self._serve_elsewhere, ANY_ADDRESS, http=http, name="elsewhere", purpose="witness")
+        here, elsewhere = partial(self._serve, self._answer_here), partial(self._serve, self._answer_elsewhere)
+        self._here = AsgiThread(here, listen, http=http, name="witness", purpose="witness", on_refused=self._refused)
+        self._elsewhere = AsgiThread(elsewhere, ANY_ADDRESS, http=http, name="elsewhere", purpose="witness")
 
     @property
     def url(self) -> str:
@@ -111,7 +110,7 @@ class Witness:
 
     @property
     def elsewhere(self) -> str:
-        """The same of the other host, which is a stranger to the client."""
+        """The same at the other host, which must not get the client's credential."""
         return f"http://{ELSEWHERE_HOST}:{self._elsewhere.address.port}"
 
     @property
@@ -119,13 +118,9 @@ class Witness:
         """The errors in serving, which are bugs of ours."""
         return self._here.errors + self._elsewhere.errors
 
-    def base_url(self, nonce: str) -> str:
-        """The base URL of a nonce."""
-        return f"{self.url}/n/{nonce}{self._contract.base_path}"
-
-    def redirect_of(self, nonce: str) -> str:
-        """The base URL of a nonce at the other host."""
-        return f"{self.elsewhere}/n/{nonce}{self._contract.base_path}"
+    def base_url(self, nonce: str, *, elsewhere: bool = False) -> str:
+        """The base URL of a nonce, at this host or at the other one."""
+        return f"{self.elsewhere if elsewhere else self.url}/n/{nonce}{self._contract.base_path}"
 
     def open(self, nonce: str, stage: Stage) -> None:
         """Serve the stage under the nonce's base URL from here on."""
@@ -139,21 +134,21 @@ class Witness:
 
     @property
     def astray(self) -> int:
-        """How many requests have arrived under no base URL that evidently come from the client."""
+        """How many requests of the client have arrived under none of the base URLs."""
         with self._lock:
             return self._astray
 
     def note_rest(self) -> None:
-        """Note how many requests of strangers were not kept, and which requests have begun and are not complete."""
+        """Note how many requests of strangers were not recorded, and which requests are still incomplete."""
         self._here.look(tell_unfinished)
         self._elsewhere.look(tell_unfinished)
         if self._strays.left_out:
             self._journal.note("strays", self._strays.described())
 
     def wait_for_resends(self, window_s: float, progress: Progress) -> float | None:
-        """Wait until `window_s` after the last answer that could make the client send again; when that was, if ever.
+        """Wait until `window_s` after the last answer that could make the client send again; return its time.
 
-        Longer where a stage has to be watched for longer. The wait is for nothing to come, so no condition can end it.
+        Wait longer where a stage has to be watched for longer. No condition can end a wait for the absence of requests.
         """
         since = self._troubled_at
         if since is not None and (left := max(since + window_s, self._watch_until) - time.monotonic()) > 0:
@@ -168,7 +163,7 @@ class Witness:
         self._elsewhere.start()
 
     def stop(self) -> None:
-        """Serve no more; once stopped, does nothing."""
+        """Stop serving; a second call does nothing."""
         self._here.stop()
         self._elsewhere.stop()
 
@@ -181,19 +176,20 @@ class Witness:
         if self.errors and kind is None:
             raise SuiteError(f"the witness failed: {self.errors[0]!r}") from self.errors[0]
 
-    async def _serve_here(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+    async def _serve(self, answer: Answering, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         channel = Channel(scope, receive, send)
         request = await received(channel)
-        if request is None:
-            return
+        if request is not None:
+            await answer(request, channel)
+
+    async def _answer_here(self, request: Request, channel: Channel) -> None:
         found = _TARGET.fullmatch(request.url)
         stage = self._stages.get(found["nonce"]) if found else None
         if stage is None or found is None:
-            await self._turn_away(request, request, channel, self._refusal(404, "There is nothing at this address"))
+            await self._turn_away(request, channel, self._refusal(404, "There is nothing at this address"))
             return
         number = self._arrived(stage.case_id, request)
-        inner = Request(request.method, found["rest"], request.headers, request.body)
-        answer = stage.gateway.answer(inner, time.monotonic())
+        answer = stage.gateway.answer(replace(request, url=found["rest"]), time.monotonic())
         if stage.before_answer is not None:
             await asyncio.to_thread(stage.before_answer, answer)
         connection = self._connection(found["nonce"], channel)
@@ -202,40 +198,36 @@ class Witness:
             self._kept_open.add(found["nonce"])
         await self._reply(visit, answer.reply, stage.gateway.behaviour.wire)
 
-    async def _serve_elsewhere(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
-        channel = Channel(scope, receive, send)
-        request = await received(channel)
-        if request is None:
-            return
+    async def _answer_elsewhere(self, request: Request, channel: Channel) -> None:
         found = _TARGET.fullmatch(request.url)
         stage = self._stages.get(found["nonce"]) if found else None
-        whole = Request(request.method, self.elsewhere + request.url, request.headers, request.body)
-        reply = self._refusal(401, "Nobody is known here")
+        request, reply = replace(request, url=self.elsewhere + request.url), self._refusal(401, "Nobody is known here")
         if stage is None:
-            await self._turn_away(whole, request, channel, reply)
+            await self._turn_away(request, channel, reply)
         else:
-            await self._reply(WitnessRequest(self._arrived(stage.case_id, whole), request, channel), reply, Wire())
+            await self._reply(WitnessRequest(self._arrived(stage.case_id, request), request, channel), reply, Wire())
 
-    async def _turn_away(self, whole: Request, request: Request, channel: Channel, reply: Reply) -> None:
-        """Answer a request to no stage; those that are not evidently the client's are kept within bounds."""
+    async def _turn_away(self, request: Request, channel: Channel, reply: Reply) -> None:
+        """Answer a request to no stage; of strangers only a limited number is recorded."""
         account = self._account
-        kept: Request | None = whole
-        credential = None if account is None else (account.consumer_key, account.consumer_secret)
-        if credential is not None and speaks_of_a_call(whole, self._contract, *credential):
+        recorded: Request | None = request
+        if account is not None and speaks_of_a_call(
+            request, self._contract, account.consumer_key, account.consumer_secret
+        ):
             with self._lock:
                 self._astray += 1
         else:
-            kept = self._strays.kept(Taken(None, whole, time.monotonic(), time.time()), None)
-        if kept is None:
+            recorded = self._strays.kept(Taken(None, request, time.monotonic(), time.time()), None)
+        if recorded is None:
             await put(reply, Wire(), request, channel)
         else:
-            await self._reply(WitnessRequest(self._arrived(STRAY, kept), request, channel), reply, Wire())
+            await self._reply(WitnessRequest(self._arrived(STRAY, recorded), request, channel), reply, Wire())
 
     def _refused(self, refused: Refused) -> None:
-        """Note that a client was turned away, once for all."""
+        """Note that a client was turned away, the first time."""
         with self._lock:
-            told, self._refused_told = self._refused_told, True
-        if not told:
+            noted, self._refusal_noted = self._refusal_noted, True
+        if not noted:
             self._journal.note(REFUSED_HERE, asdict(refused))
 
     def _not_read(self, unreadable: Unreadable) -> None:
@@ -247,7 +239,7 @@ class Witness:
         self._journal.unreadable("witness", None, unreadable.error, self._shown_head(unreadable.head))
 
     def _shown_head(self, head: bytes) -> bytes:
-        """The first bytes of an unreadable request, as the journal may have them."""
+        """The first bytes of an unreadable request, as the journal records them."""
         return head
 
     def _arrived(self, case_id: str, request: Request) -> int:
@@ -257,7 +249,7 @@ class Witness:
         return self._journal.sent(case_id, attempt, request, time.monotonic(), time.time())
 
     def _connection(self, nonce: str, channel: Channel) -> str:
-        """What the journal says of the connection; nothing of a new one where there was none to use again."""
+        """How the journal describes the connection: not at all if it is new and no other one was kept open."""
         if was_used(channel):
             return REUSED
         return UNUSED if nonce in self._kept_open else ""
@@ -273,7 +265,7 @@ class Witness:
             closed_at = None
             try:
                 closed_at = await put(reply, wire, visit.request, visit.channel, visit.hold_s)
-            finally:  # it is lost when the client gives up, when it has waited for too long, or with the run's end
+            finally:  # it is lost when the client gives up, when it has waited for too long, or when the run ends
                 words = ending.value + visit.connection + ("" if closed_at is None else OUTLASTED)
                 at = self._troubled(visit)
                 self._journal.failed(visit.number, words, at if closed_at is None else closed_at)
@@ -295,7 +287,7 @@ class Witness:
 
 
 def _as_sent(reply: Reply, wire: Wire) -> Response:
-    """The answer as the journal keeps it: the body before it was compressed or cut into chunks."""
+    """The answer as the journal has it: the body before it was compressed or cut into chunks."""
     body = reply.raw if reply.raw is not None else json_bytes(reply.content, pretty=wire.pretty)
     extra = {
         "Content-Encoding": "gzip" if wire.gzip else None,

@@ -192,7 +192,7 @@ def _within(folder: ContractFolder, name: str) -> Iterator[tuple[Place, str]]:
     for place, schema in _schemas(document, ()):
         for keyword, rule in schema.items():
             if keyword not in _KNOWN:
-                text = f"the keyword {keyword!r} is unknown; expected one of JSON Schema 2020-12"
+                text = f"the keyword {keyword!r} is unknown; expected one of JSON Schema or docs/contract-folder.md"
                 yield (*place, keyword), hinted(text, keyword, _KNOWN)
             elif keyword == "$ref" and (nowhere := _leads_nowhere(folder, name, rule)):
                 yield (*place, keyword), nowhere

@@ -56,7 +56,7 @@ _WRITTEN: dict[Escapes | Gaps, bytes] = {
 
 _CONTROLS = {b"a": b"\a", b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t", b"v": b"\v"}
 
-_LAST_CHARACTER = 0x10FFFF
+LAST_CHARACTER = 0x10FFFF
 
 # Java writes a character beyond the first plane as two, of three bytes each; so does whoever undoes escapes one by one.
 PAIR = re.compile(rb"\xed[\xa0-\xaf][\x80-\xbf]\xed[\xb0-\xbf][\x80-\xbf]")
@@ -108,4 +108,4 @@ def _entity(rest: bytes) -> bytes | None:
 
 
 def _utf8(number: int) -> bytes | None:
-    return chr(number).encode(errors="surrogatepass") if number <= _LAST_CHARACTER else None
+    return chr(number).encode(errors="surrogatepass") if number <= LAST_CHARACTER else None

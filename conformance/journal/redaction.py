@@ -21,7 +21,8 @@ import re
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cache, lru_cache
-from typing import Any
+from typing import Any, Literal
+from unicodedata import normalize
 from urllib.parse import unquote, unquote_plus, urlsplit
 
 from conformance.contract.contract import Contract, is_of_contract
@@ -270,8 +271,7 @@ def _needles(value: str) -> Iterator[bytes]:
 
     Also as it is read by somebody who takes its own characters for escapes.
     """
-    for change in _CASES:
-        cased = change(value)
+    for cased in _cased(value):
         utf8 = _utf8(cased)
         yield from (utf8.lower(), cased.replace(" ", "+").encode(errors="surrogatepass").lower())
         yield _utf8(utf8.decode("latin-1")).lower()  # how HTTP headers show it
@@ -280,7 +280,14 @@ def _needles(value: str) -> Iterator[bytes]:
             yield from (cased.encode(form, "surrogatepass").replace(b"\0", b"").lower() for form in _TWO_BYTES)
             latin_1 = cased.encode("latin-1", "ignore")
             yield latin_1.lower() if latin_1.decode("latin-1") == cased else utf8.lower()
+            yield _utf8(utf8.decode("latin-1").translate(_OF_WINDOWS)).lower()
     yield from (read.lower() for read in unescaped(_utf8(value)) if len(read) >= MINIMUM_LENGTH)
+
+
+def _cased(value: str) -> set[str]:
+    """The value in each case; as it is, and with its characters composed or taken apart, as databases may do."""
+    normal = {value} if value.isascii() else {value, *(normalize(form, value) for form in _NORMAL_FORMS)}
+    return {change(each) for change in _CASES for each in normal}
 
 
 def _any_of(needles: Iterable[bytes], then: bytes = b"") -> bytes:
@@ -290,6 +297,10 @@ def _any_of(needles: Iterable[bytes], then: bytes = b"") -> bytes:
 
 
 _FOR_URLS = str.maketrans("+/", "-_")
+_NORMAL_FORMS: tuple[Literal["NFC", "NFD"], ...] = ("NFC", "NFD")
+
+# What Windows-1252 has in place of some control characters of Latin-1: who takes UTF-8 for it shows these.
+_OF_WINDOWS = {byte: shown for byte in range(0x80, 0xA0) if (shown := bytes([byte]).decode("cp1252", "ignore"))}
 _TWO_BYTES = ("utf-16-le", "utf-16-be")
 
 

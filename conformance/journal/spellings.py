@@ -17,11 +17,11 @@ import zlib
 from abc import ABC, abstractmethod
 from binascii import a2b_base64, a2b_hex
 from bisect import bisect_right
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate, combinations, islice
 
-from conformance.journal.escapes import PAIR, Escapes, Gaps, meant_by, pattern_of
+from conformance.journal.escapes import LAST_CHARACTER, PAIR, Escapes, Gaps, meant_by, pattern_of
 
 MOST_LEVELS = 10
 """How often something is undone: five writers one after the other, some of which escape twice."""
@@ -38,6 +38,9 @@ MOST_INFLATED = 16 * 2**20
 MOST_STREAMS = 16
 """Compressed streams in one body that are read; a body is one as a rule."""
 
+MOST_NUMBERS = 2**16
+"""Numbers of a text that are read as bytes: a megabyte of them would take seconds."""
+
 FEWEST = 4
 """Bytes by which a text is known of which the first and the last were cut off, as a part of base64 has them."""
 
@@ -52,6 +55,7 @@ _OF_PLAIN_TEXT = bytes(set(range(256)) - {*b"\\%&=\r\n\0\x1f\xed"})
 _USUAL_ALPHABET = bytes.maketrans(b"-_", b"+/")
 _PRINTABLE = bytes((*b"\t\n\r", *range(0x20, 0x7F)))
 _HEXADECIMAL = frozenset(b"0123456789abcdefABCDEF")
+_OF_NUMBERS = _HEXADECIMAL | frozenset(b"xX,;:-+ \t\r\n")
 _BASE64 = frozenset(byte for byte in _PRINTABLE if chr(byte).isalnum()) | frozenset(b"+/_-")
 _NO_ASCII = bytes(range(0x80, 0x100))
 
@@ -190,14 +194,15 @@ class Run:
 class Sought:
     """The texts to search for, as far as they decide which readings are made.
 
-    `escapes`: sets of escapes to undo, all of them first. `base64`, `hexadecimal`: runs that may hold it, which are as
-    long as the shortest of it would be; `in_a_row`: so many of its bytes and of those that text is made of. So nearly
-    nothing is decoded that has only the letters of base64.
+    `escapes`: sets of escapes to undo, all of them first. `base64`, `hexadecimal`, `numbers`: runs that may hold it,
+    which are as long as the shortest of it would be; `in_a_row`: so many of its bytes and of those that text is made
+    of. So nearly nothing is decoded that has only the letters of base64.
     """
 
     escapes: tuple[frozenset[Escapes], ...]
     base64: Run = field(repr=False)
     hexadecimal: Run = field(repr=False)
+    numbers: Run = field(repr=False)
     in_a_row: Run = field(repr=False)
 
     @classmethod
@@ -210,7 +215,11 @@ class Sought:
         if any(not text.isascii() for text in texts):
             among |= set(_NO_ASCII)  # whichever of the other case
         return cls(
-            _readable(texts), Run.of(_BASE64, whole * 8 // 6), Run.of(_HEXADECIMAL, whole * 2), Run.of(among, whole)
+            _readable(texts),
+            Run.of(_BASE64, whole * 8 // 6),
+            Run.of(_HEXADECIMAL, whole * 2),
+            Run.of(_OF_NUMBERS, whole * 3 - 1),
+            Run.of(among, whole),
         )
 
     def may_be_in(self, data: bytes) -> bool:
@@ -273,7 +282,7 @@ def says_more(data: bytes, sought: Sought, *, gaps: Collection[Gaps] = (Gaps.ZER
         return True
     if data.translate(None, _OF_PLAIN_TEXT) or data[0] not in _TEXT_BEGINS_WITH or _ZLIB.match(data):
         return True
-    return sought.base64.is_in(data) or sought.hexadecimal.is_in(data)
+    return sought.base64.is_in(data) or sought.hexadecimal.is_in(data) or sought.numbers.is_in(data)
 
 
 _OF_GAPS = {kind: pattern_of(frozenset({kind})) for kind in Gaps}
@@ -294,15 +303,18 @@ def _undone(reading: Reading, sought: Sought, gaps: Collection[Gaps]) -> Iterato
 
 def _without(reading: Reading, escapes: re.Pattern[bytes]) -> Reading | None:
     """The reading with these escapes undone; None if it has none."""
+    return _read_as(reading, ((found.span(), meant_by(found[0])) for found in escapes.finditer(reading.data)))
+
+
+def _read_as(reading: Reading, parts: Iterable[tuple[tuple[int, int], bytes | None]]) -> Reading | None:
+    """The reading with other bytes in place of some parts of it, which are left as they are for None."""
     data = reading.data
     pieces: list[bytes] = []
     begins, ends, read_from, read_to = [], [], [], []
     at = length = 0
-    for found in escapes.finditer(data):
-        read = meant_by(found[0])
+    for (begin, end), read in parts:
         if read is None:
             continue
-        begin, end = found.span()
         pieces += (data[at:begin], read)
         length += begin - at
         begins.append(length)
@@ -321,6 +333,7 @@ def _decoded(reading: Reading, sought: Sought) -> Iterator[Reading]:
     for decode in (_from_base64, _from_hexadecimal):
         if (decoded := decode(reading, sought)) is not None:
             yield decoded
+    yield from _from_numbers(reading, sought)
     data = reading.data
     streams = [(found.start(), _BY_GZIP) for found in islice(_GZIP_BEGINS.finditer(data), MOST_STREAMS)]
     if _ZLIB.match(data):
@@ -357,6 +370,47 @@ def _from_hexadecimal(reading: Reading, sought: Sought) -> Reading | None:
             if sought.may_be_in(piece):
                 pieces.append((*found.span(), fill, piece))
     return _joined(reading, pieces, 4)
+
+
+# Bytes as numbers in a row: in decimal, as Node and Java have them, the latter some below zero; in pairs, as dumps do.
+_DECIMAL, _PAIR = rb"-?[0-9]{1,7}", rb"(?:0[xX])?[0-9a-fA-F]{2}"
+_ROWS = tuple(
+    (
+        re.compile(rb"(?<![0-9A-Za-z.-])%b(?:%b%b)+(?![0-9A-Za-z.])" % (number, between, number)),
+        re.compile(number),
+        base,
+    )
+    for number, between, base in (
+        (_DECIMAL, rb"(?:[,;:][\s+]*|[\s+]+)", 10),
+        (_PAIR, rb"(?:,[\s+]*|[;:-]|[\s+]+)", 16),
+    )
+)
+_OF_A_BYTE = range(-0x80, 0x100)
+
+
+def _from_numbers(reading: Reading, sought: Sought) -> Iterator[Reading]:
+    """The reading with numbers in a row as the bytes that they are, signed or not, or as characters."""
+    if not sought.numbers.is_in(reading.data):
+        return
+    for row, number, base in _ROWS:
+        parts: list[tuple[tuple[int, int], bytes | None]] = []
+        left = MOST_NUMBERS
+        for found in row.finditer(reading.data):
+            at, of_row = found.start(), []
+            for each in islice(number.finditer(reading.data, *found.span()), left):
+                of_row += [((at, each.start()), b""), (each.span(), _numbered(int(each[0], base)))]
+                at = each.end()
+            left -= len(of_row) // 2
+            if sought.may_be_in(b"".join(read for _, read in of_row)):
+                parts += of_row
+        if (read := _read_as(reading, parts)) is not None:
+            yield read
+
+
+def _numbered(number: int) -> bytes:
+    if number in _OF_A_BYTE:
+        return bytes([number & 0xFF])
+    return chr(number).encode(errors="surrogatepass") if 0 < number <= LAST_CHARACTER else b"\0"
 
 
 def _joined(reading: Reading, pieces: Sequence[tuple[int, int, int, bytes]], bits: int) -> Reading | None:

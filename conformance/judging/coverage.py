@@ -8,7 +8,7 @@ to be refused (by the violated keyword of a member, by the JSON defect of a body
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -19,7 +19,7 @@ from conformance.judging.reading import Answer
 from conformance.model.traffic import Kind
 from conformance.model.untrusted import json_object
 from conformance.payloads import json_defects
-from conformance.payloads.classes import WRITINGS, Written, classes_of_members, outside
+from conformance.payloads.classes import Written, classes_of_members, outside
 
 VALID, BROKEN, OPEN = "valid", "broken", "open"
 LEFT_OUT, UNKNOWN = "left out", "unknown member"
@@ -53,65 +53,40 @@ class Covered:
     accepted: int
 
 
-class _Counts:
-    """Counts what was sent of each class, and what of that was accepted."""
+class Coverage:
+    """Counts the payloads of each class that a run sent, and how many of them were accepted."""
 
     def __init__(self, contract: Contract) -> None:
         self._contract = contract
         self._sent: Counter[tuple[str, Label]] = Counter()
         self._accepted: Counter[tuple[str, Label]] = Counter()
 
-    def _count(self, command: str, labels: Iterable[Label], *, accepted: bool) -> None:
+    def count(self, command: str, labels: Iterable[Label], *, accepted: bool) -> None:
+        """Count a payload that is in these classes."""
         for label in labels:
             self._sent[command, label] += 1
             self._accepted[command, label] += accepted
 
-    def _covered(
-        self, commands: Iterable[str], labels_of: Callable[[str, Contract], Iterable[Label]]
-    ) -> Iterator[Covered]:
-        """Every class of each command with a payload, in a fixed order; `labels_of`: folder → its classes."""
-        for command in (self._contract.commands[name] for name in commands):
-            for label in labels_of(command.folder, self._contract) if command.method != "GET" else ():
-                key = command.name, label
-                yield Covered(label[0], command.name, label[1], label[2], self._sent[key], self._accepted[key])
-
-
-class Coverage(_Counts):
-    """Counts the classes of the requests of a run, by their answers."""
-
     def see(self, answer: Answer) -> None:
-        """Count the request of one answer; of several attempts at a case the last one."""
+        """Count the payload of an answer; of several answers to a case the last counts."""
         command = self._contract.commands.get(answer.command or "")
         measure = MEASURES.get(answer.kind)
         if command is None or command.method == "GET" or measure is None or not answer.final:
             return
         if not answer.exchange.unsent:
             labels = set(measure(command, answer.exchange.request.body, self._contract))
-            self._count(command.name, labels, accepted=answer.accepted)
+            self.count(command.name, labels, accepted=answer.accepted)
 
     def of(self, commands: Iterable[str]) -> tuple[Covered, ...]:
-        """Every class of each of these commands."""
-        return tuple(self._covered(commands, _labels))
-
-
-class CallCoverage(_Counts):
-    """Counts the classes of the parameters of a client's calls; the client decides how to write them as JSON."""
-
-    def see(self, command: str, body: bytes, *, arrived: bool) -> None:
-        """Count one call: a lawful client sends it as `body`; `arrived`: whether this one sent a request."""
-        labels = classes_of_call(self._contract.commands[command], body, self._contract)
-        self._count(command, labels, accepted=arrived)
-
-    def of(self, commands: Iterable[str], lacks: Collection[str] = ()) -> tuple[Covered, ...]:
-        """Every class of each of these commands, without the members that the client `lacks`.
-
-        `sent` are the calls, `accepted` those that became a request.
-        """
-        found = self._covered(commands, _valid_labels)
-        return tuple(each for each in found if each.member not in lacks and each.name not in _WRITTEN)
-
-
-_WRITTEN = {each.name for each in WRITINGS}
+        """Every class of each of these commands that has a payload, in a fixed order."""
+        covered = []
+        for command in (self._contract.commands[name] for name in commands):
+            for label in _labels(command.folder, self._contract) if command.method != "GET" else ():
+                key = command.name, label
+                covered.append(
+                    Covered(label[0], command.name, label[1], label[2], self._sent[key], self._accepted[key])
+                )
+        return tuple(covered)
 
 
 def classes_of_call(command: Command, body: bytes, contract: Contract) -> set[Label]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ from tiny_drivers import ACCEPTED, PATIENCE_S, SHORT_S, Line, Start, heard, invo
 
 from conformance.client.certification import examine_driver
 from conformance.client.driver import Death, Driver, How
+from conformance.client.driver_log import DriverLog
 from conformance.client.settings import ClientSettings, program_of
 from conformance.contract.contract import statum
 from conformance.journal.rows import LONGEST_STDERR
@@ -138,6 +141,30 @@ def test_what_it_has_started_is_ended_with_it(started: Start, tmp_path: Path) ->
     assert is_gone(pid)
 
 
+@pytest.mark.skipif(not hasattr(os, "waitid"), reason="a process can only be awaited by reaping it")
+@pytest.mark.parametrize("does", [ACCEPTED, "os._exit(70)", "time.sleep(3600)"], ids=["stop", "crash", "hang"])
+def test_no_signal_goes_to_a_number_that_is_free_again(
+    does: str, started: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that was reaped has given up its number: another session may have it when the driver is ended."""
+    reaped: list[bool] = []
+    send = os.killpg
+
+    def killpg(group: int, number: int) -> None:
+        reaped.append(not Path(f"/proc/{group}").exists())
+        send(group, number)
+
+    monkeypatch.setattr(os, "killpg", killpg)
+    driver = started(does)
+    with suppress(Death):
+        driver.ask(invoke(1), "case-1", SHORT_S if "sleep" in does else PATIENCE_S)
+        driver.stop(PATIENCE_S)
+    driver.kill()
+
+    assert reaped
+    assert not any(reaped)
+
+
 def test_standard_error_is_told_and_never_in_the_way(started: Start, heard: list[Line]) -> None:
     """However much it is, and whatever bytes."""
     noise = "sys.stderr.buffer.write(b'x' * 200000 + b'\\n' + b'\\xff\\n'); sys.stderr.flush()"
@@ -185,7 +212,7 @@ def test_a_program_of_another_kind_is_told_apart(tmp_path: Path) -> None:
     file.chmod(0o755)
 
     with pytest.raises(UsageError, match="cannot be started"):
-        Driver(program_of(str(file)), lambda *_, **__: None, str, statum()).start()
+        Driver(program_of(str(file)), DriverLog(statum())).start()
 
 
 def test_doctor_greets_a_driver_and_stops_it(started: Start, tmp_path: Path) -> None:

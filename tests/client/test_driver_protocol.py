@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from conformance.client.protocol import Hello, ProtocolError, check_protocol, told, understood
+from conformance.client.protocol import Hello, ProtocolError, check_protocol, encoded, parsed
 from conformance.contract.contract import statum
 from conformance.contract.schema_set import FORMATS
 from conformance.model.errors import SuiteError, UsageError
@@ -20,7 +20,7 @@ HELLO: dict[str, Any] = FORMATS.schema("driver/hello.answer")["examples"][0]
 def test_a_message_goes_out_as_its_schema_has_it(cmd: str) -> None:
     """As one line of ASCII."""
     for message in FORMATS.schema(f"driver/{cmd}")["examples"]:
-        line = told(message)
+        line = encoded(message)
 
         assert message == json.loads(line)
         assert line.isascii()
@@ -31,14 +31,14 @@ def test_text_that_ends_lines_elsewhere_goes_out_escaped() -> None:
     """Readers of lines differ over U+2028 and its like."""
     message = {**INVOKE, "params": {"message": "one\u2028two\u0085three\nfour"}}
 
-    assert 1 == len(told(message).splitlines())
-    assert message == json.loads(told(message))
+    assert 1 == len(encoded(message).splitlines())
+    assert message == json.loads(encoded(message))
 
 
 def test_a_message_that_is_not_valid_is_a_bug_of_the_suite() -> None:
     """It does not go out."""
     with pytest.raises(SuiteError, match="not valid"):
-        told({**INVOKE, "timeout_s": "5"})
+        encoded({**INVOKE, "timeout_s": "5"})
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_an_answer_of_the_schema_is_understood(cmd: str, example: dict[str, Any]
     """With a carriage return at its end, too, and with members that nobody knows."""
     line = json.dumps({**example, "x-more": [1]}).encode() + b"\r\n"
 
-    assert {**example, "x-more": [1]} == understood(cmd, line, str)
+    assert {**example, "x-more": [1]} == parsed(cmd, line, str)
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_an_answer_of_the_schema_is_understood(cmd: str, example: dict[str, Any]
 def test_another_line_is_a_breach_that_says_why(cmd: str, line: bytes, words: str) -> None:
     """With the line, and the place in it."""
     with pytest.raises(ProtocolError) as breach:
-        understood(cmd, line, str)
+        parsed(cmd, line, str)
 
     assert words in str(breach.value)
 

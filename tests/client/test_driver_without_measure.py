@@ -14,7 +14,7 @@ from tiny_drivers import ACCEPTED, HELLO, PATIENCE_S, SHORT_S, Line, Start, hear
 from conformance.client import certification
 from conformance.client import driver as driver_module
 from conformance.client.driver import Death, Driver, How
-from conformance.client.driver_log import MOST_FIRST_BYTES, MOST_LAST_BYTES, MOST_LINES, Stderr
+from conformance.client.driver_log import MOST_FIRST_BYTES, MOST_LAST_BYTES, MOST_LINES, DriverLog, Stderr
 from conformance.client.left_behind import Left, can_look
 from conformance.contract.contract import statum
 from conformance.journal import Journal, Redaction, read_journal
@@ -147,7 +147,7 @@ def test_what_was_left_behind_is_in_the_report(
 ) -> None:
     """By name; where nobody can look, that is told instead of nothing."""
     monkeypatch.setattr(certification, "can_look", lambda: looks)
-    driver = Driver(("none",), lambda *_, **__: None, str, statum())
+    driver = Driver(("none",), DriverLog(statum()))
     monkeypatch.setattr(Driver, "left_behind", (Left(42, "sleep 3600", ended=False),))
     path = tmp_path / "journal.sqlite"
     with Journal.create(path, {}, Redaction.of_values()) as journal:

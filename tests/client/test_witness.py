@@ -45,7 +45,7 @@ class Watched:
 
     def stage(self, scenario: ScenarioRow | None = None, case_id: str = "case-1", hold_s: float | None = None) -> None:
         """Have the scenario met under NONCE."""
-        elsewhere = f"{self.witness.redirect_of(NONCE)}/sms"
+        elsewhere = f"{self.witness.base_url(NONCE, elsewhere=True)}/sms"
         behaviour = played(scenario or SENDING, Setting(NONCE, elsewhere, timeout_s=DRIPS_EVERY_S * 4))
         self.witness.open(NONCE, Stage(case_id, Gateway(Account("key", "secret"), behaviour), hold_s=hold_s))
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from inquiries import SMS, fell_short, hurried, looked_into
+from inquiries import SMS, failures, result_of_run, with_short_waits
 from rich.console import Console
 from seeded import FAULTS, answers, together
 
@@ -24,13 +24,13 @@ LARGE = 100_000
 @pytest.fixture(autouse=True)
 def in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     """What takes a second elsewhere takes a part of one here."""
-    hurried(monkeypatch)
+    with_short_waits(monkeypatch)
 
 
 def found(directory: Path, *faults: str, **changes: Any) -> Result:
     """The result of a run of sms against a mock gateway with these faults."""
     behaviour = together(*(FAULTS[name].change for name in faults))(BUILT_IN)
-    return looked_into(directory, behaviour, **{"max_examples": 40, **SMS, **changes})
+    return result_of_run(directory, behaviour, **{"max_examples": 40, **SMS, **changes})
 
 
 def shown(result: Result) -> str:
@@ -42,7 +42,7 @@ def shown(result: Result) -> str:
 
 def only(result: Result) -> Mapping[str, Any]:
     """The one requirement × command that fell short."""
-    ((_, entry),) = fell_short(result).items()
+    ((_, entry),) = failures(result).items()
     return entry
 
 
@@ -109,16 +109,16 @@ def test_one_cause_of_several_requirements_is_one(
     for ids in causes:
         assert f"one cause, {len(ids)} requirements: {', '.join(ids)} (" in shown(result)
         assert f"one cause, {len(ids)} requirements: " in summary(result).decode()
-    assert {id_ for name in faults for id_ in FAULTS[name].breaks} == {id_ for id_, _ in fell_short(result)}
+    assert {id_ for name in faults for id_ in FAULTS[name].breaks} == {id_ for id_, _ in failures(result)}
 
 
 def test_a_large_body_does_not_fill_a_report(tmp_path: Path) -> None:
     """The mebibyte that crashes a gateway is made by the line that sends it again."""
     large = answers(lambda moment: len(moment.request.body) > LARGE, 500, "Out of memory")
-    result = looked_into(tmp_path, large(BUILT_IN), max_examples=2, shrink_requests=0, **SMS)
+    result = result_of_run(tmp_path, large(BUILT_IN), max_examples=2, shrink_requests=0, **SMS)
     text = shown(result)
 
-    assert fell_short(result)
+    assert failures(result)
     assert "python3 -c " in text
     assert len(text) < 20_000
     assert len(summary(result)) < 100_000

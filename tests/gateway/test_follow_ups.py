@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from inquiries import SMS, astral, fell_short, hurried, looked_into, refusing, told
+from inquiries import SMS, astral, failures, refusing, result_of_run, verdict_numbers, with_short_waits
 
 from conformance.contract.contract import statum
 from conformance.contract.schema_set import FORMATS
@@ -35,13 +35,13 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def result(directory: Path) -> Result:
     """Of a run against a gateway that refuses characters above U+FFFF."""
     with pytest.MonkeyPatch.context() as monkeypatch:
-        hurried(monkeypatch)
-        return looked_into(directory, refusing(astral), **UNHURRIED)
+        with_short_waits(monkeypatch)
+        return result_of_run(directory, refusing(astral), **UNHURRIED)
 
 
 def test_cases_of_one_cause_are_one_finding(result: Result) -> None:
     """With their number, and the others by id."""
-    entry = fell_short(result)["ACC-03", "sms"]
+    entry = failures(result)["ACC-03", "sms"]
 
     (finding,) = entry["findings"]
     assert entry["failed"] == finding["count"] > 5
@@ -51,9 +51,9 @@ def test_cases_of_one_cause_are_one_finding(result: Result) -> None:
 
 def test_verdicts_and_counts_are_those_of_the_run(result: Result, tmp_path: Path) -> None:
     """The same, whether failures were looked into or not."""
-    left_alone = looked_into(tmp_path, refusing(astral), shrink_requests=0, **UNHURRIED)
+    left_alone = result_of_run(tmp_path, refusing(astral), shrink_requests=0, **UNHURRIED)
 
-    assert told(left_alone.judged) == told(result.judged)
+    assert verdict_numbers(left_alone.judged) == verdict_numbers(result.judged)
     assert left_alone.judged.coverage == result.judged.coverage
     assert left_alone.document["counts"] == result.document["counts"]
 
@@ -62,8 +62,8 @@ def test_the_same_seed_looks_into_failures_with_the_same_bytes(
     result: Result, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As long as the gateway answers in the same way."""
-    hurried(monkeypatch)
-    again = looked_into(tmp_path, refusing(astral), **UNHURRIED)
+    with_short_waits(monkeypatch)
+    again = result_of_run(tmp_path, refusing(astral), **UNHURRIED)
     first, second = (
         {exchange.case_id: exchange.request.body for exchange in each.record.exchanges} for each in (result, again)
     )
@@ -106,7 +106,7 @@ def test_follow_ups_are_known_by_their_ids(result: Result) -> None:
 
 def test_the_simplest_case_is_what_a_corpus_keeps_and_a_replay_shows(result: Result) -> None:
     """It is in the journal like any other case, and judged like one when it is sent again."""
-    minimal = fell_short(result)["ACC-03", "sms"]["findings"][0]["minimal"]["case"]
+    minimal = failures(result)["ACC-03", "sms"]["findings"][0]["minimal"]["case"]
 
     (kept,) = failing_cases(result.record, result.judged, statum())
     alone = judged_alone(statum(), result.record, minimal)

@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 from campaigns import free_address, settings
-from inquiries import SMS, Refuses, astral, fell_short, hurried, looked_into, refusing, told
+from inquiries import SMS, Refuses, astral, failures, refusing, result_of_run, verdict_numbers, with_short_waits
 from seeded import FAULTS, refuses, together
 
 from conformance.contract.contract import Contract, statum
@@ -39,7 +39,7 @@ WALLET: dict[str, Any] = {"products": ("mpesa-wallet",), "max_examples": 8}
 @pytest.fixture(autouse=True)
 def in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     """What takes a second elsewhere takes a part of one here."""
-    hurried(monkeypatch)
+    with_short_waits(monkeypatch)
 
 
 def follow_ups(record: Record) -> list[Mapping[str, Any]]:
@@ -104,11 +104,11 @@ OTHERS: dict[str, tuple[dict[str, Any], Refuses, tuple[str, str], dict[str, Any]
 def test_a_seeded_fault_is_brought_down_to_one_character(tmp_path: Path, fault: str) -> None:
     """Or to one more than 160, or to one digit: in few rounds, which change nothing of what the run has shown."""
     changes, behaviour, place, minimal = SEEDED[fault]
-    result = looked_into(tmp_path, behaviour, **changes)
+    result = result_of_run(tmp_path, behaviour, **changes)
 
     assert_minimal(result, place, minimal)
-    (finding,) = fell_short(result)[place]["findings"]
-    assert fell_short(result)[place]["failed"] == finding["count"]
+    (finding,) = failures(result)[place]["findings"]
+    assert failures(result)[place]["failed"] == finding["count"]
     assert 0 < result.document["shrinking"]["rounds"] <= MOST_ROUNDS
     assert_nothing_changed(result)
 
@@ -118,12 +118,12 @@ def test_a_payload_that_fails_is_brought_down_to_what_matters(tmp_path: Path, na
     """Whatever it is, also where two members matter together."""
     changes, which, place, minimal = OTHERS[name]
 
-    assert_minimal(looked_into(tmp_path, refusing(which), **changes), place, minimal)
+    assert_minimal(result_of_run(tmp_path, refusing(which), **changes), place, minimal)
 
 
 def assert_minimal(result: Result, place: tuple[str, str], minimal: Mapping[str, Any]) -> None:
     """The whole payload is in the report, with the case that showed it; its bytes prove that it is valid."""
-    entry = fell_short(result)[place]
+    entry = failures(result)[place]
     found = entry["findings"][0]["minimal"]
     assert ("payload", minimal, True) == (entry["depends_on"], found["differs"], found["finished"])
     assert "sent again, the failing payload 5 of 5, a plain one 0 of 5" in entry["pattern"]
@@ -145,7 +145,7 @@ def assert_nothing_changed(result: Result) -> None:
     )
     alone = judge(before)
     assert len(before.cases) < len(record.cases)
-    assert told(alone) == told(result.judged)
+    assert verdict_numbers(alone) == verdict_numbers(result.judged)
     assert (alone.conclusion, alone.accepted, alone.coverage) == (
         result.judged.conclusion,
         result.judged.accepted,
@@ -161,8 +161,8 @@ def rows_of(record: Record) -> dict[str, Sequence[Any]]:
 def test_two_causes_in_one_requirement_are_two_findings(tmp_path: Path) -> None:
     """Each with its own minimal payload."""
     which: Refuses = lambda m: any(c > "\uffff" or "\u0600" <= c <= "\u06ff" for c in member(m, "message"))  # noqa: E731
-    result = looked_into(tmp_path, refusing(lambda m: which(m) or in_range(m)), max_examples=30, **SMS)
-    entry = fell_short(result)["ACC-03", "sms"]
+    result = result_of_run(tmp_path, refusing(lambda m: which(m) or in_range(m)), max_examples=30, **SMS)
+    entry = failures(result)["ACC-03", "sms"]
 
     differs = [finding["minimal"]["differs"] for finding in entry["findings"] if finding["minimal"]]
     assert {"phone_number": "254100000000"} in differs
@@ -177,10 +177,10 @@ def test_a_lost_notification_is_waited_for(tmp_path: Path) -> None:
     def lose(sent: tuple[Callback, ...], moment: Moment) -> tuple[Callback, ...]:
         return () if any(ord(character) >= 0x1F300 for character in member(moment, "message")) else sent
 
-    result = looked_into(tmp_path, replace(BUILT_IN, deliveries=(lose,)), **SMS)
-    entry = fell_short(result)["NTF-01", "sms"]
+    result = result_of_run(tmp_path, replace(BUILT_IN, deliveries=(lose,)), **SMS)
+    entry = failures(result)["NTF-01", "sms"]
 
-    assert {("NTF-01", "sms")} == set(fell_short(result))
+    assert {("NTF-01", "sms")} == set(failures(result))
     assert {"message": "👋"} == entry["findings"][0]["minimal"]["differs"]
     assert 0 < result.document["shrinking"]["rounds"] <= MOST_ROUNDS
     assert_nothing_changed(result)
@@ -195,8 +195,8 @@ def test_a_broken_payload_that_is_accepted_is_brought_down_too(tmp_path: Path) -
             return reply
         return replace(reply, status=200, content={**reply.content, "status_code": 200, "description": "OK"})
 
-    result = looked_into(tmp_path, replace(BUILT_IN, reply=(accept,)), max_examples=30, **SMS)
-    entry = fell_short(result)["VAL-05", "sms"]
+    result = result_of_run(tmp_path, replace(BUILT_IN, reply=(accept,)), max_examples=30, **SMS)
+    entry = failures(result)["VAL-05", "sms"]
 
     assert "payload" == entry["depends_on"]
     minimal = entry["findings"][0]["minimal"]
@@ -208,15 +208,15 @@ def test_a_broken_payload_that_is_accepted_is_brought_down_too(tmp_path: Path) -
 
 def test_a_payload_that_the_contract_leaves_open_is_brought_down_too(tmp_path: Path) -> None:
     """It stays open in the same place: the plus sign stays, and the number behind it is plain."""
-    result = looked_into(tmp_path, FAULTS["crashes-on-a-plus-sign"].change(BUILT_IN), **WALLET)
+    result = result_of_run(tmp_path, FAULTS["crashes-on-a-plus-sign"].change(BUILT_IN), **WALLET)
 
-    (finding,) = fell_short(result)["OPN-01", "mpesa-wallet"]["findings"]
+    (finding,) = failures(result)["OPN-01", "mpesa-wallet"]["findings"]
     assert {"phone_number": "+254700000000"} == finding["minimal"]["differs"]
 
 
 def test_every_follow_up_proves_its_label(tmp_path: Path) -> None:
     """On the bytes that were sent."""
-    result = looked_into(tmp_path, refusing(lambda m: amount(m) >= 700), products=("airtime", "mpesa-online"))
+    result = result_of_run(tmp_path, refusing(lambda m: amount(m) >= 700), products=("airtime", "mpesa-online"))
     cases = [case for case in result.record.cases if is_follow_up(case.id)]
 
     assert len(cases) > 30
@@ -225,7 +225,7 @@ def test_every_follow_up_proves_its_label(tmp_path: Path) -> None:
 
 def test_similar_airtime_requests_are_kept_apart(tmp_path: Path) -> None:
     """No pair of phone number and amount goes out twice, so none is refused for being a repeat."""
-    result = looked_into(tmp_path, refusing(lambda m: amount(m) >= 5000), **AIRTIME)
+    result = result_of_run(tmp_path, refusing(lambda m: amount(m) >= 5000), **AIRTIME)
     proper = run_proper(result.record, statum())
     before = {(p.get("phone_number"), p.get("amount")) for p in map(_payload, proper.exchanges)}
     after = [(p["phone_number"], p["amount"]) for p in follow_ups(result.record)]
@@ -243,9 +243,9 @@ def _payload(exchange: Exchange) -> Mapping[str, Any]:
 def test_only_given_phone_numbers_are_called(tmp_path: Path) -> None:
     """However plain another one would be."""
     numbers = ("254711000001", "254122000002")
-    result = looked_into(tmp_path, refusing(lambda m: amount(m) >= 5000), phone_numbers=numbers, seed=8, **AIRTIME)
+    result = result_of_run(tmp_path, refusing(lambda m: amount(m) >= 5000), phone_numbers=numbers, seed=8, **AIRTIME)
 
-    assert {"amount": "5000"} == fell_short(result)["ACC-02", "airtime"]["findings"][0]["minimal"]["differs"]
+    assert {"amount": "5000"} == failures(result)["ACC-02", "airtime"]["findings"][0]["minimal"]["differs"]
     assert set(numbers) >= {payload["phone_number"] for payload in follow_ups(result.record)}
 
 
@@ -254,21 +254,21 @@ def test_only_given_phone_numbers_are_called(tmp_path: Path) -> None:
 
 def test_every_tenth_is_told_as_such(tmp_path: Path) -> None:
     """Whatever the payload, in requests sent one after the other."""
-    result = looked_into(tmp_path, refusing(lambda m: m.command == "sms", every=10), max_examples=20, **SMS)
+    result = result_of_run(tmp_path, refusing(lambda m: m.command == "sms", every=10), max_examples=20, **SMS)
 
-    told = {entry["pattern"].partition(":")[0] for entry in fell_short(result).values() if entry["observations"] > 5}
+    told = {entry["pattern"].partition(":")[0] for entry in failures(result).values() if entry["observations"] > 5}
     assert told & {"every 10th"}
-    assert not any(finding["minimal"] for entry in fell_short(result).values() for finding in entry["findings"])
+    assert not any(finding["minimal"] for entry in failures(result).values() for finding in entry["findings"])
 
 
 def test_every_command_is_asked_about(tmp_path: Path) -> None:
     """Also those after one that does not depend on the payload."""
     each = (refuses(lambda m, name=name: m.command == name, every=4) for name in ("mpesa/online", "mpesa-wallet"))
-    result = looked_into(tmp_path, together(*each)(BUILT_IN), products=("mpesa-online", "mpesa-wallet"))
+    result = result_of_run(tmp_path, together(*each)(BUILT_IN), products=("mpesa-online", "mpesa-wallet"))
 
     asked = {exchange.case_id.split("/")[0] for exchange in result.record.exchanges if is_follow_up(exchange.case_id)}
     assert {"mpesa-online", "mpesa-wallet"} == asked
-    assert "every-nth" in {entry["depends_on"] for entry in fell_short(result).values()}
+    assert "every-nth" in {entry["depends_on"] for entry in failures(result).values()}
 
 
 def test_from_the_fifteenth_on_is_told_as_such(tmp_path: Path) -> None:
@@ -279,9 +279,9 @@ def test_from_the_fifteenth_on_is_told_as_such(tmp_path: Path) -> None:
         return UNEXCUSED if next(numbers) >= 15 else None
 
     behaviour = replace(BUILT_IN, additional_refusals=(exhausted,))
-    result = looked_into(tmp_path, behaviour, products=("mpesa-wallet",), max_examples=20)
+    result = result_of_run(tmp_path, behaviour, products=("mpesa-wallet",), max_examples=20)
 
-    entry = fell_short(result)["ACC-02", "mpesa-wallet"]
+    entry = failures(result)["ACC-02", "mpesa-wallet"]
     assert "from-nth" == entry["depends_on"], entry["pattern"]
     assert "since then, none of " in entry["pattern"]
     assert [entry["failed"]] == [finding["count"] for finding in entry["findings"]]
@@ -293,8 +293,8 @@ def test_always_is_told_by_the_journal_alone(tmp_path: Path) -> None:
     def as_text(reply: Reply, _: Moment) -> Reply:
         return replace(reply, content={**reply.content, "status_code": str(reply.status)})
 
-    result = looked_into(tmp_path, replace(BUILT_IN, reply=(as_text,)), **SMS)
-    entry = fell_short(result)["RSP-03", "sms"]
+    result = result_of_run(tmp_path, replace(BUILT_IN, reply=(as_text,)), **SMS)
+    entry = failures(result)["RSP-03", "sms"]
 
     total = entry["observations"]
     assert ("always", f"always: {total} of {total}") == (entry["depends_on"], entry["pattern"])
@@ -311,8 +311,8 @@ def test_what_is_intermittent_is_told_with_its_numbers(tmp_path: Path) -> None:
         return UNEXCUSED if moment.command == "mpesa-wallet" and next(numbers) in fails else None
 
     behaviour = replace(BUILT_IN, additional_refusals=(chance,))
-    result = looked_into(tmp_path, behaviour, products=("mpesa-wallet",), max_examples=30)
-    entry = fell_short(result)["ACC-02", "mpesa-wallet"]
+    result = result_of_run(tmp_path, behaviour, products=("mpesa-wallet",), max_examples=30)
+    entry = failures(result)["ACC-02", "mpesa-wallet"]
 
     assert "intermittent" == entry["depends_on"], entry["pattern"]
     assert f": {entry['failed']} of {entry['observations']} in the run" in entry["pattern"]
@@ -337,7 +337,7 @@ def counted(which: Refuses) -> tuple[Behaviour, list[int]]:
 def test_the_budget_is_kept(tmp_path: Path, budget: int) -> None:
     """To the request, as counted at the gateway: the preflight's one, the run's, and these."""
     behaviour, reached = counted(astral)
-    result = looked_into(tmp_path, behaviour, shrink_requests=budget, **SMS)
+    result = result_of_run(tmp_path, behaviour, shrink_requests=budget, **SMS)
     proper = len(run_proper(result.record, statum()).exchanges)
 
     assert 1 + proper + budget == len(reached)
@@ -347,19 +347,19 @@ def test_the_budget_is_kept(tmp_path: Path, budget: int) -> None:
 
 def test_the_limits_of_the_run_hold_for_these_requests_too(tmp_path: Path) -> None:
     """No more is accepted than the run may cause; what is withheld was not sent, and shows nothing."""
-    free = looked_into(tmp_path / "free", refusing(astral), **SMS)
+    free = result_of_run(tmp_path / "free", refusing(astral), **SMS)
     proper = free.document["counts"]["accepted"]
-    result = looked_into(tmp_path / "limited", refusing(astral), limits=RunLimits(max_accepted=proper + 3), **SMS)
+    result = result_of_run(tmp_path / "limited", refusing(astral), limits=RunLimits(max_accepted=proper + 3), **SMS)
     accepted = [e for e in result.record.exchanges if e.response is not None and e.response.status == 200]
 
     assert len([e for e in accepted if e.request.method == "POST"]) <= proper + 3
     assert any(is_follow_up(e.case_id) for e in free.record.exchanges)
-    assert not any(f["minimal"] and f["minimal"]["finished"] for f in fell_short(result)["ACC-03", "sms"]["findings"])
+    assert not any(f["minimal"] and f["minimal"]["finished"] for f in failures(result)["ACC-03", "sms"]["findings"])
 
 
 def test_what_the_budget_left_unfinished_is_told(tmp_path: Path) -> None:
     """The simplest so far, and that there may be a simpler one."""
-    entry = fell_short(looked_into(tmp_path, refusing(long), shrink_requests=12, **SMS))["ACC-04", "sms"]
+    entry = failures(result_of_run(tmp_path, refusing(long), shrink_requests=12, **SMS))["ACC-04", "sms"]
 
     assert not entry["findings"][0]["minimal"]["finished"]
     assert entry["pattern"].endswith("; the budget was used up before the simplest was found")
@@ -369,12 +369,12 @@ def test_the_time_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     """No round begins once the seconds are used up."""
     monkeypatch.setattr(search, "BUDGET_S", 0.0)
 
-    assert 0 == looked_into(tmp_path, refusing(astral), **SMS).document["shrinking"]["requests"]
+    assert 0 == result_of_run(tmp_path, refusing(astral), **SMS).document["shrinking"]["requests"]
 
 
 def test_a_run_that_fell_short_of_nothing_sends_nothing_more(tmp_path: Path) -> None:
     """There is nothing to look into."""
-    record = looked_into(tmp_path, BUILT_IN, **SMS).record
+    record = result_of_run(tmp_path, BUILT_IN, **SMS).record
 
     assert record == run_proper(record, statum())
 
@@ -394,10 +394,10 @@ def test_what_comes_after_a_run_was_found_well_is_looked_into(tmp_path: Path, mo
         return found[-1]
 
     monkeypatch.setattr(campaign, "is_called_for", judged_and_then)
-    result = looked_into(tmp_path, BUILT_IN, callback_listen=callbacks, **SMS)
+    result = result_of_run(tmp_path, BUILT_IN, callback_listen=callbacks, **SMS)
 
     assert [False] == found
-    assert [("NTF-19", "sms")] == list(fell_short(result))
+    assert [("NTF-19", "sms")] == list(failures(result))
     assert SEARCH in {note.kind for note in result.record.notes}
 
 

@@ -55,7 +55,7 @@ def held(variety: Variety, directory: Path) -> Path:
     return certification.certify(settings)
 
 
-def fell_short(judgement: Judged) -> set[str]:
+def failures(judgement: Judged) -> set[str]:
     """The ids of the requirements that failed or warn."""
     return {v.requirement.id for v in judgement.verdicts if v.verdict in (Verdict.FAIL, Verdict.WARN)}
 
@@ -67,7 +67,7 @@ def test_a_flaw_breaks_exactly_what_it_says(
     """The requirements that fall short are those of the flaw; the exit code follows from their levels."""
     flaw = FLAWS[name]
     judgement = judge(read_journal(held(flaw, tmp_path)))
-    found = fell_short(judgement)
+    found = failures(judgement)
     exit_code = judgement.conclusion.exit_code
     record_property("kill", {"name": name, "kind": "flawed client", "found": sorted(found), "exit": exit_code})
     assert set(flaw.breaks) == found, told(judgement)
@@ -101,7 +101,7 @@ def test_a_lawful_client_breaks_nothing(
 ) -> None:
     """Whatever the contract allows is conformant, without a single failure or warning."""
     judgement = judge(read_journal(held(LAWFUL[name], tmp_path)))
-    found = sorted(fell_short(judgement))
+    found = sorted(failures(judgement))
     exit_code = judgement.conclusion.exit_code
     record_property("kill", {"name": name, "kind": "lawful client", "found": found, "exit": exit_code})
     assert [] == found, told(judgement)

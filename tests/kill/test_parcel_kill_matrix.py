@@ -40,7 +40,7 @@ def judged(directory: Path, behaviour: Behaviour) -> Judged:
     return judge(read_journal(campaign.run(settings, behaviour=behaviour)), contract=parcel())
 
 
-def fell_short(judgement: Judged) -> set[str]:
+def failures(judgement: Judged) -> set[str]:
     """The ids of the requirements that failed or warn."""
     return {v.requirement.id for v in judgement.verdicts if v.verdict in (Verdict.FAIL, Verdict.WARN)}
 
@@ -65,7 +65,7 @@ def test_a_fault_breaks_exactly_what_it_says(name: str, tmp_path: Path) -> None:
 
     judgement = judged(tmp_path, fault.change(BUILT_IN))
 
-    assert set(fault.breaks) == fell_short(judgement), told(judgement)
+    assert set(fault.breaks) == failures(judgement), told(judgement)
 
 
 @pytest.mark.parametrize("name", lawful())
@@ -75,4 +75,4 @@ def test_a_lawful_behaviour_breaks_nothing(name: str, tmp_path: Path) -> None:
 
     judgement = judged(tmp_path, behaviour)
 
-    assert set() == fell_short(judgement), told(judgement)
+    assert set() == failures(judgement), told(judgement)

@@ -16,7 +16,7 @@ from hostile_writers import WRITERS, found_in
 from seeded import fault
 
 from conformance.client.driver_log import DriverLog, secrets_of, tokens_in
-from conformance.client.protocol import SHOWN, ProtocolError, understood
+from conformance.client.protocol import SHOWN, ProtocolError, parsed
 from conformance.contract.contract import statum
 from conformance.journal.redaction import tokens_of
 from conformance.mock.account import Account
@@ -265,7 +265,7 @@ def test_no_part_of_a_secret_is_left_where_a_line_is_cut_to_be_shown(breach: str
     for before in range(SHOWN // 2 - len(CUT_THROUGH), SHOWN + 2):
         line = breach.format("-" * (before - breach.index("{}")) + CUT_THROUGH + "-" * SHOWN)
         with pytest.raises(ProtocolError) as raised:
-            understood("invoke", line.encode(), DriverLog(statum(), protected).redacted)
+            parsed("invoke", line.encode(), DriverLog(statum(), protected).redacted)
         assert CUT_THROUGH[:4] not in str(raised.value)
         assert CUT_THROUGH[-4:] not in str(raised.value)
 

@@ -23,7 +23,7 @@ from client_runs import (
     Certification,
     Sent,
     again,
-    fell_short,
+    failures,
     judged,
     refused,
     verdict,
@@ -58,7 +58,7 @@ def body(**members: Any) -> bytes:
 
 def test_a_lawful_call_breaks_nothing() -> None:
     """What the tables below change is itself in order."""
-    assert set() == fell_short(beside_a_lawful_call())
+    assert set() == failures(beside_a_lawful_call())
 
 
 def test_every_requirement_of_clients_and_receivers_has_a_check() -> None:
@@ -97,7 +97,7 @@ def test_what_is_wrong_with_a_request_is_found(name: str, breaks: set[str], sent
     certification = beside_a_lawful_call()
     certification.call(sent)
 
-    assert breaks == fell_short(certification)
+    assert breaks == failures(certification)
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_what_is_lawful_in_a_request_is_let_pass(sent: Sent) -> None:
     certification = beside_a_lawful_call()
     certification.call(sent)
 
-    assert set() == fell_short(certification)
+    assert set() == failures(certification)
 
 
 def test_a_call_that_is_claimed_and_not_made_is_found() -> None:
@@ -124,7 +124,7 @@ def test_a_call_that_is_claimed_and_not_made_is_found() -> None:
     certification = beside_a_lawful_call()
     certification.call()
 
-    assert {"SND-01"} == fell_short(certification)
+    assert {"SND-01"} == failures(certification)
 
 
 def test_a_request_to_another_address_counts_against_the_path() -> None:
@@ -135,7 +135,7 @@ def test_a_request_to_another_address_counts_against_the_path() -> None:
 
     found = verdict(certification, "SND-03")
 
-    assert {"SND-03"} == fell_short(certification)
+    assert {"SND-03"} == failures(certification)
     assert "call-2" == found.findings[0].case
 
 
@@ -144,7 +144,7 @@ def test_a_second_request_after_an_accepted_one_is_found() -> None:
     certification = Certification()
     certification.call(Sent(answer={"request_id": "other"}), Sent(after_s=5.0))
 
-    assert {"SND-09"} == fell_short(certification)
+    assert {"SND-09"} == failures(certification)
 
 
 REDIRECT = Sent(status=307, raw=b"", answer_headers=(("Location", f"{ELSEWHERE}/n/2/api/v2/sms"),))
@@ -165,7 +165,7 @@ def test_the_credential_must_not_follow_a_redirect(strangers: tuple[Sent, ...], 
     certification = beside_a_lawful_call()
     certification.call(REDIRECT, *strangers, said=NOT_UNDERSTOOD)
 
-    assert expected == fell_short(certification)
+    assert expected == failures(certification)
     assert verdict(certification, "SND-11").observations == 1
 
 
@@ -217,7 +217,7 @@ def test_what_is_wrong_with_reading_an_answer_is_found(
     certification = beside_a_lawful_call()
     certification.call(sent, said=said)
 
-    assert breaks == fell_short(certification)
+    assert breaks == failures(certification)
 
 
 @pytest.mark.parametrize("said", [ACCEPTED, NOT_UNDERSTOOD], ids=["accepted", "an error"])
@@ -229,7 +229,7 @@ def test_an_envelope_that_is_declared_as_something_else_may_be_taken_either_way(
     certification = beside_a_lawful_call()
     certification.call(Sent(answer_headers=headers), said=said)
 
-    assert set() == fell_short(certification)
+    assert set() == failures(certification)
 
 
 @pytest.mark.parametrize("connection", ["", UNUSED, REUSED], ids=["unknown", "new", "reused"])
@@ -239,7 +239,7 @@ def test_an_answer_that_lost_its_end_alone_may_be_taken_either_way(said: Mapping
     certification = beside_a_lawful_call()
     certification.call(Sent(failure=AFTER + connection), said=said)
 
-    assert set() == fell_short(certification)
+    assert set() == failures(certification)
 
 
 def test_the_words_of_the_journal_are_those_of_the_witness() -> None:
@@ -257,7 +257,7 @@ def test_the_unusual_is_not_judged_where_the_usual_is_not_understood() -> None:
     certification.call(Sent(answer={"extra": 1}), said=NOT_UNDERSTOOD)
     certification.call(Sent(raw=b""), said=NOT_UNDERSTOOD)
 
-    assert {"RDG-01"} == fell_short(certification)
+    assert {"RDG-01"} == failures(certification)
     for id_ in ("RDG-06", "RDG-09"):
         assert (Verdict.INCONCLUSIVE, Reason.PRECONDITION) == (
             verdict(certification, id_).verdict,
@@ -270,7 +270,7 @@ def test_an_answer_that_the_suite_gave_too_late_is_not_laid_to_the_client() -> N
     certification = beside_a_lawful_call()
     certification.call(Sent(after_s=2.5), said=UNREACHED)
 
-    assert set() == fell_short(certification)
+    assert set() == failures(certification)
     assert 1 == verdict(certification, "RDG-01").observations
 
 
@@ -279,7 +279,7 @@ def test_a_client_that_waits_for_ever_breaks_that_alone() -> None:
     certification = beside_a_lawful_call()
     certification.call(Sent(failure=NEVER), said=None, death="hang", said_after_s=0.0)
 
-    assert {"RDG-08"} == fell_short(certification)
+    assert {"RDG-08"} == failures(certification)
 
 
 def test_a_client_that_waits_to_send_again_waits_for_nothing() -> None:
@@ -288,7 +288,7 @@ def test_a_client_that_waits_to_send_again_waits_for_nothing() -> None:
     given_up = Sent(failure=NEVER, takes_s=2.0)
     certification.call(*again(given_up, 5.0), said=None, death="hang", said_after_s=8.0)
 
-    assert set() == fell_short(certification)
+    assert set() == failures(certification)
     assert Verdict.PASS == verdict(certification, "RDG-08").verdict
 
 
@@ -297,7 +297,7 @@ def test_a_driver_that_is_silent_after_one_request_has_failed() -> None:
     certification = beside_a_lawful_call()
     certification.call(Sent(failure=NEVER, takes_s=2.0), said=None, death="hang", said_after_s=15.0)
 
-    assert {"DRV-01"} == fell_short(certification)
+    assert {"DRV-01"} == failures(certification)
 
 
 @pytest.mark.parametrize("failure", [NEVER, STALLED, DRIPPING])
@@ -306,7 +306,7 @@ def test_a_client_that_goes_on_when_the_connection_is_closed_has_waited_for_it(f
     certification = beside_a_lawful_call()
     certification.call(Sent(failure=failure + OUTLASTED, takes_s=5.0), said=UNREACHED)
 
-    assert {"RDG-08"} == fell_short(certification)
+    assert {"RDG-08"} == failures(certification)
 
 
 @pytest.mark.parametrize(
@@ -324,7 +324,7 @@ def test_a_client_may_give_up_and_leave_its_connection_open(sent: tuple[Sent, ..
     said = ACCEPTED if len(sent) > 1 else UNREACHED
     certification.call(*sent, said=said, said_after_s=said_after_s)
 
-    assert "RDG-08" not in fell_short(certification)
+    assert "RDG-08" not in failures(certification)
 
 
 def test_a_client_that_gives_up_is_let_pass() -> None:
@@ -352,7 +352,7 @@ def test_a_death_of_the_driver_breaks_one_requirement() -> None:
     certification = beside_a_lawful_call()
     certification.call(Sent(status=402), said=None, death="crash")
 
-    assert {"DRV-01"} == fell_short(certification)
+    assert {"DRV-01"} == failures(certification)
 
 
 def test_a_driver_that_was_given_up_leaves_the_run_inconclusive() -> None:
@@ -361,7 +361,7 @@ def test_a_driver_that_was_given_up_leaves_the_run_inconclusive() -> None:
     for _ in range(3):
         certification.call(said=None, death="crash")
 
-    assert {"DRV-01"} == fell_short(certification)
+    assert {"DRV-01"} == failures(certification)
     assert Conclusion.INCONCLUSIVE == judged(certification).conclusion
 
 

@@ -12,7 +12,7 @@ from client_runs import (
     Certification,
     Sent,
     again,
-    fell_short,
+    failures,
     refused,
     verdict,
 )
@@ -97,7 +97,7 @@ def test_what_is_sent_again_is_judged_by_when_and_why(
     said = UNREACHED if sent[-1].failure or sent[-1].status == 200 else refused(sent[-1].status)
     certification.call(*sent, command=command, params=params, said=said)
 
-    assert breaks == fell_short(certification)
+    assert breaks == failures(certification)
 
 
 def test_a_client_that_uses_no_connection_again_is_told_so() -> None:

@@ -41,7 +41,7 @@ def verdicts(examined: Examined) -> dict[str, RequirementVerdict]:
     return {v.requirement.id: v for v in judge(examined.record()).verdicts if v.requirement.id.startswith("RCV")}
 
 
-def fell_short(examined: Examined) -> set[str]:
+def failures(examined: Examined) -> set[str]:
     """The ids of what failed or warns."""
     return {name for name, v in verdicts(examined).items() if v.verdict in (Verdict.FAIL, Verdict.WARN)}
 
@@ -128,7 +128,7 @@ FLAWED: tuple[tuple[str, str, Examined], ...] = (
 @pytest.mark.parametrize(("id_", "examined"), [pytest.param(i, made, id=name) for name, i, made in FLAWED])
 def test_a_flaw_breaks_its_requirement_and_no_other(id_: str, examined: Examined) -> None:
     """What it does beside is in order."""
-    assert {id_} == fell_short(examined)
+    assert {id_} == failures(examined)
 
 
 def test_early_results_that_are_lost_break_a_requirement_of_their_own() -> None:
@@ -141,7 +141,7 @@ def test_early_results_that_are_lost_break_a_requirement_of_their_own() -> None:
     examined.now = at + 2
     examined.told("a", "pending")
 
-    assert {"RCV-11"} == fell_short(examined)
+    assert {"RCV-11"} == failures(examined)
 
 
 LAWFUL: tuple[tuple[str, Examined], ...] = (
@@ -174,7 +174,7 @@ LAWFUL: tuple[tuple[str, Examined], ...] = (
 @pytest.mark.parametrize("examined", [pytest.param(made, id=name) for name, made in LAWFUL])
 def test_what_is_lawful_breaks_nothing(examined: Examined) -> None:
     """However it differs from others."""
-    assert set() == fell_short(examined)
+    assert set() == failures(examined)
 
 
 def test_one_that_refuses_everything_is_not_praised_for_refusing_junk() -> None:
@@ -182,7 +182,7 @@ def test_one_that_refuses_everything_is_not_praised_for_refusing_junk() -> None:
     examined = Examined().known("a").sent(MINE, status=400).sent(b"{", b"[]", b"", status=400)
     found = verdicts(examined)
 
-    assert {"RCV-01"} == fell_short(examined)
+    assert {"RCV-01"} == failures(examined)
     assert {Verdict.INCONCLUSIVE} == {found[f"RCV-{number}"].verdict for number in (14, 15, 16, 22, 23, 24)}
 
 
@@ -191,7 +191,7 @@ def test_from_outside_a_receiver_may_turn_away_what_it_does_not_know() -> None:
     examined = Examined(driver=False).sent(MINE, status=404).sent(b"{", status=400)
     found = verdicts(examined)
 
-    assert set() == fell_short(examined)
+    assert set() == failures(examined)
     assert Verdict.PASS == found["RCV-12"].verdict
     assert Verdict.INCONCLUSIVE == found["RCV-01"].verdict
     assert "request that it does not know" in str(found["RCV-01"].detail)
@@ -233,7 +233,7 @@ def test_one_that_dies_is_blamed_for_what_it_died_of() -> None:
     examined.sent(b"[]", status=None).receiver_died(examined.cases[-2].id)
     found = verdicts(examined.known("a").sent(MINE))
 
-    assert {"RCV-22"} == fell_short(examined)
+    assert {"RCV-22"} == failures(examined)
     assert "no longer there afterwards" in found["RCV-22"].findings[0].message
     assert {Verdict.INCONCLUSIVE} == {found[name].verdict for name in ("RCV-18", "RCV-23")}
 
@@ -242,8 +242,8 @@ def test_one_that_is_gone_is_not_blamed_again() -> None:
     """Whatever is sent to it: of two under way at the same moment it was one that it died of."""
     examined = started().known("a", "b").sent(MINE, notification("b"), status=None)
 
-    assert {"RCV-01"} == fell_short(examined)
-    assert set() == fell_short(examined.receiver_died("elsewhere"))
+    assert {"RCV-01"} == failures(examined)
+    assert set() == failures(examined.receiver_died("elsewhere"))
 
 
 def test_a_throng_that_would_take_long_is_not_sent() -> None:
@@ -260,7 +260,7 @@ def test_out_of_order_is_seen_to_be_kept() -> None:
     examined = started().known("a", "b").sent(notification("b")).sent(MINE)
     examined.told("a", "succeeded", MINE["result_desc"]).told("b", "succeeded", "200 of b")
 
-    assert set() == fell_short(examined)
+    assert set() == failures(examined)
     assert 1 == verdicts(examined)["RCV-10"].observations
 
 
@@ -282,7 +282,7 @@ def test_a_client_that_makes_no_calls_is_judged_by_what_it_was_notified_of() -> 
     found = verdicts(alone.told("b", "failed", other["result_desc"]))
 
     assert {Verdict.PASS} == {found[name].verdict for name in ("RCV-01", "RCV-04", "RCV-05", "RCV-10")}
-    assert {"RCV-10"} == fell_short(alone.sent(notification("c")).told("c", "unknown"))
+    assert {"RCV-10"} == failures(alone.sent(notification("c")).told("c", "unknown"))
 
 
 def test_a_client_that_makes_no_calls_may_refuse_or_forget_what_it_does_not_know() -> None:
@@ -290,7 +290,7 @@ def test_a_client_that_makes_no_calls_may_refuse_or_forget_what_it_does_not_know
     refusing = Examined(commands=()).sent(MINE, status=404).told("a", "unknown")
     forgetful = Examined(commands=()).sent(MINE).told("a", "unknown")
 
-    assert set() == fell_short(refusing) | fell_short(forgetful)
+    assert set() == failures(refusing) | failures(forgetful)
     assert "it knew no result" in str(verdicts(forgetful)["RCV-04"].detail)
     assert Conclusion.INCONCLUSIVE == judge(forgetful.record()).conclusion
 
@@ -299,16 +299,16 @@ def test_an_empty_body_and_a_large_one_are_not_blamed_for_what_breaks_another_re
     """The one is no JSON, the other lacks the members of a notification."""
     large = b'{"x_padding": "' + b"x" * HUGE + b'"}'
 
-    assert {"RCV-22"} == fell_short(started().sent(b"{", b"", status=500))
-    assert {"RCV-23"} == fell_short(started().sent(b"{}", large, status=500))
-    assert {"RCV-24"} == fell_short(started().sent(b"", large, status=500).sent(b"{", b"{}", status=400))
+    assert {"RCV-22"} == failures(started().sent(b"{", b"", status=500))
+    assert {"RCV-23"} == failures(started().sent(b"{}", large, status=500))
+    assert {"RCV-24"} == failures(started().sent(b"", large, status=500).sent(b"{", b"{}", status=400))
 
 
 def test_a_result_code_that_no_gateway_gives_is_no_success() -> None:
     """What else a client makes of it is not judged."""
     odd = notification("b", "201")
 
-    assert {"RCV-04"} == fell_short(started().known("b").claimed("b", odd, 204).told("b", "succeeded"))
+    assert {"RCV-04"} == failures(started().known("b").claimed("b", odd, 204).told("b", "succeeded"))
     for state in ("failed", "pending"):
-        assert set() == fell_short(started().known("b").claimed("b", odd, 204).told("b", state))
-    assert set() == fell_short(started().known("b").claimed("b", odd, 500).told("b", "pending"))
+        assert set() == failures(started().known("b").claimed("b", odd, 204).told("b", state))
+    assert set() == failures(started().known("b").claimed("b", odd, 500).told("b", "pending"))

@@ -27,7 +27,7 @@ def verdict(certification: Certification, id_: str = "SND-13", command: str | No
     return next(v for v in verdicts if (v.requirement.id, v.command) == (id_, command))
 
 
-def fell_short(certification: Certification) -> set[str]:
+def failures(certification: Certification) -> set[str]:
     """The ids of what failed or warns."""
     return {v.requirement.id for v in judge(certification.record()).verdicts if v.verdict in BROKEN}
 
@@ -91,7 +91,7 @@ def test_what_is_refused_is_named(refused: list[dict[str, str]], sent: list[str]
 
     found = finding(certification)
 
-    assert {"SND-13"} == fell_short(certification)
+    assert {"SND-13"} == failures(certification)
     assert found.message.startswith(words)
     assert f"({len(refused)} of {len(refused)} calls)" in found.message
     assert 'the client says an error (rejected-locally): "not valid"' in found.message
@@ -104,7 +104,7 @@ def test_long_messages_are_told_apart() -> None:
     refuse(certification, message="x" * 161)
     refuse(certification, message="y" * 459)
 
-    assert {"SND-14"} == fell_short(certification)
+    assert {"SND-14"} == failures(certification)
     assert finding(certification, "SND-14").message.startswith("message of more than 160 characters")
 
 
@@ -148,7 +148,7 @@ def test_a_client_that_sends_nothing_for_a_while_has_refused_nothing() -> None:
 
     told = verdict(certification)
 
-    assert set() == fell_short(certification)
+    assert set() == failures(certification)
     assert (Verdict.INCONCLUSIVE, Reason.PRECONDITION) == (told.verdict, told.reason)
     assert '"the circuit is open"' in (told.detail or "")
     assert told.detail == verdict(certification, "RDG-05").detail
@@ -178,7 +178,7 @@ def test_a_client_that_says_of_every_call_that_it_is_not_valid_refuses_them() ->
     for _ in range(3):
         certification.call(said=REJECTED)
 
-    assert {"SND-13"} == fell_short(certification)
+    assert {"SND-13"} == failures(certification)
     assert finding(certification).message.startswith("every call: never became a request (3 of 3 calls)")
 
 
@@ -209,7 +209,7 @@ def test_a_client_without_an_optional_member_is_told_how_to_say_so() -> None:
     )
     hint = 'a client that does not offer bill_ref_number says so in its hello: "lacks": ["bill_ref_number"]'
 
-    assert {"SND-07", "SND-13"} == fell_short(certification)
+    assert {"SND-07", "SND-13"} == failures(certification)
     assert hint in finding(certification, "SND-07", "mpesa/online").message
 
 
@@ -219,7 +219,7 @@ def test_a_call_that_arrived_was_not_rejected_locally(sent: Sent) -> None:
     certification = beside_lawful_calls()
     certification.call(sent, said=REJECTED)
 
-    assert "RDG-12" in fell_short(certification)
+    assert "RDG-12" in failures(certification)
     assert "a request arrived, and the client says" in finding(certification, "RDG-12").message
 
 

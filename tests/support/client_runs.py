@@ -2,7 +2,7 @@
 
 Sent            a request as it reached the witness, and what it was answered; lawful unless told otherwise
 Certification   collects calls and gives a `Record`
-verdict, fell_short     what is said of that
+verdict, failures       what is said of that
 """
 
 from __future__ import annotations
@@ -225,7 +225,7 @@ def verdict(certification: Certification, id_: str, command: str | None = "sms")
     return next(v for v in judged(certification).verdicts if (v.requirement.id, v.command) == (id_, command))
 
 
-def fell_short(certification: Certification) -> set[str]:
+def failures(certification: Certification) -> set[str]:
     """The ids of what failed or warns."""
     return {v.requirement.id for v in judged(certification).verdicts if v.verdict in (Verdict.FAIL, Verdict.WARN)}
 

@@ -133,6 +133,13 @@ WRITERS: dict[str, Writer] = {
     "base64 behind a word": lambda text, random: f"token{_base64(text, random)}",
     "hexadecimal": lambda text, _: text.encode(errors="surrogatepass").hex(),
     "hexadecimal escapes": _hex_escapes,
+    "bytes of Node": lambda text, _: json.dumps([*text.encode(errors="surrogatepass")], separators=(",", ":")),
+    "bytes of Java": lambda text, _: str([(each ^ 0x80) - 0x80 for each in text.encode(errors="surrogatepass")]),
+    "bytes in lines": lambda text, _: json.dumps([*text.encode(errors="surrogatepass")], indent=2),
+    "characters by number": lambda text, _: str([*map(ord, text)]),
+    "bytes of .NET": lambda text, _: text.encode(errors="surrogatepass").hex("-").upper(),
+    "bytes of a dump": lambda text, _: text.encode(errors="surrogatepass").hex(" "),
+    "bytes of C": lambda text, _: ", ".join(f"0x{each:02X}" for each in text.encode(errors="surrogatepass")),
     "folded": lambda text, random: f"{text[: (at := random.randrange(1, len(text)))]}\r\n {text[at:]}",
     "each in its own way": _each(_any),
 }
@@ -200,6 +207,22 @@ def _runs_decoded(data: bytes) -> bytes:
     return b"\n".join(base64.b64decode(run[: len(run) // 4 * 4]) for run in cut)
 
 
+def _numbers_read(data: bytes) -> bytes:
+    """Of numbers in a row; at any rate all that the suite reads so."""
+    rows = (re.findall(rb"-?\b[0-9]+\b", row) for row in re.findall(rb"[-0-9,;:+\s]{4,}", data))
+    pairs = (
+        re.findall(rb"(?:0[xX])?([0-9a-fA-F]{2})\b", row) for row in re.findall(rb"[-0-9a-fA-FxX,;:+\s]{4,}", data)
+    )
+    decimal = [b"".join(bytes([int(each) & 255]) for each in row if -129 < int(each) < 256) for row in rows]
+    characters = "\n".join(
+        "".join(chr(int(each)) for each in row if 0 <= int(each) < 0x110000)
+        for row in (re.findall(rb"[0-9]+", row) for row in re.findall(rb"[-0-9,;:+\s]{4,}", data))
+    )
+    return b"\n".join([*decimal, *map(bytes.fromhex, (b"".join(row).decode() for row in pairs))]) + characters.encode(
+        errors="surrogatepass"
+    )
+
+
 def _latin(decode: Callable[[str], str]) -> Callable[[bytes], bytes]:
     return lambda data: decode(data.decode("latin-1")).encode("utf-8", "surrogatepass")
 
@@ -212,4 +235,5 @@ _DECODERS: tuple[Callable[[bytes], bytes], ...] = (
     quopri.decodestring,
     lambda data: re.sub(rb"\r\n[ \t]*", b"", data),
     _runs_decoded,
+    _numbers_read,
 )

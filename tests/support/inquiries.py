@@ -1,10 +1,10 @@
 """Runs whose failures are looked into, as tests hold them: in a hurry, against mock gateways with faults.
 
-hurried         what takes a second elsewhere takes a part of one
-looked_into     the result of such a run
-refusing        a gateway that refuses what it should accept; astral: such a choice
-fell_short      what failed or warns, by requirement and command
-told            the verdicts, with their numbers
+with_short_waits  what takes a second elsewhere takes a part of one
+result_of_run     the result of such a run
+refusing          a gateway that refuses what it should accept; astral: such a choice
+failures          what failed or warns, by requirement and command
+verdict_numbers   the verdicts, with their numbers
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ Refuses = Callable[[Moment], bool]
 Entries = dict[tuple[str, str | None], Mapping[str, Any]]
 
 
-def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+def with_short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     """What takes a second elsewhere takes a part of one here; the mock gateway notifies within milliseconds."""
     monkeypatch.setattr(search, "LEAST_PATIENCE_S", 0.3)
     monkeypatch.setattr(campaign, "LATE_S", 0.2)
 
 
-def looked_into(directory: Path, behaviour: Behaviour, **changes: Any) -> Result:
+def result_of_run(directory: Path, behaviour: Behaviour, **changes: Any) -> Result:
     """The result of a run against a gateway with that behaviour."""
     return Result.of(read_journal(held(directory, behaviour, **({"notify_within_s": 1.0} | changes))))
 
@@ -47,7 +47,7 @@ def refusing(which: Refuses, every: int = 1) -> Behaviour:
     return refuses(which, every=every)(BUILT_IN)
 
 
-def fell_short(result: Result) -> Entries:
+def failures(result: Result) -> Entries:
     """What failed or warns, by requirement and command."""
     entries = result.document["requirements"]
     return {(e["id"], e["command"]): e for e in entries if e["verdict"] in ("FAIL", "WARN")}
@@ -58,6 +58,6 @@ def astral(moment: Moment) -> bool:
     return any(ord(character) > 0xFFFF for character in member(moment, "message"))
 
 
-def told(judged: Judged) -> list[tuple[Any, ...]]:
+def verdict_numbers(judged: Judged) -> list[tuple[Any, ...]]:
     """The verdicts, with their numbers."""
     return [(v.requirement.id, v.command, v.verdict, v.observations, v.failed, v.unobserved) for v in judged.verdicts]

@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from conformance.client.driver import Driver
+from conformance.client.driver_log import DriverLog
 from conformance.contract.contract import statum
 from conformance.model.traffic import Direction
 
@@ -49,6 +50,18 @@ for number, line in enumerate(sys.stdin):
 ACCEPTED = 'say(json.dumps({"id": ID, "outcome": "accepted"}))'
 
 
+class ListedLines(DriverLog):
+    """Puts the driver's lines into a list."""
+
+    def __init__(self, lines: list[Line]) -> None:
+        super().__init__(statum())
+        self._lines = lines
+
+    def record(self, case_id: str | None, direction: Direction, line: str, *, cut: bool = False) -> None:
+        """List a line; one that is cut ends with `…`."""
+        self._lines.append((case_id, direction, line + "…" * cut))
+
+
 @pytest.fixture
 def heard() -> list[Line]:
     """What the driver's lines are told to."""
@@ -63,13 +76,7 @@ def started(tmp_path: Path, heard: list[Line]) -> Iterator[Start]:
     def start(invoke: str = ACCEPTED, stop: str = "break", hello: str = HELLO) -> Driver:
         file = tmp_path / "driver.py"
         file.write_text(LOOP.replace("HELLO", hello).replace("INVOKE", invoke).replace("STOP", stop))
-        driver = Driver(
-            (sys.executable, "-S", "-E", str(file)),
-            lambda *line, cut=False: heard.append((*line[:2], line[2] + "…" * cut)),
-            str,
-            statum(),
-            start_within_s=PATIENCE_S,
-        )
+        driver = Driver((sys.executable, "-S", "-E", str(file)), ListedLines(heard), start_within_s=PATIENCE_S)
         drivers.append(driver)
         driver.start()
         return driver

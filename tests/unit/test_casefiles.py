@@ -147,7 +147,8 @@ def test_a_label_that_its_bytes_belie_is_refused() -> None:
     for name, content, fault in MISLABELLED:
         data = content if isinstance(content, bytes) else json.dumps(content).encode()
         try:
-            message = f"{case_file(data, 'x', 'corpus/x.json', statum())} is accepted"
+            case_file(data, "x", "corpus/x.json", statum())
+            message = "it is accepted"
         except UsageError as error:
             message = str(error)
         if not message.startswith("case file corpus/x.json ") or fault not in message or "\n" in message:

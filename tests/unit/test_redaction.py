@@ -11,6 +11,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
+from typing import Literal
+from unicodedata import normalize
 from urllib.parse import quote, quote_plus
 
 import pytest
@@ -215,13 +217,53 @@ def test_a_header_that_was_folded_hides_no_secret() -> None:
     assert "up or to" == Redaction.of("port", "key").text("up or to")
 
 
+@pytest.mark.parametrize(
+    "spelled",
+    [
+        normalize("NFC", "pässwörd-Ünicode9"),
+        normalize("NFD", "pässwörd-Ünicode9"),
+        normalize("NFD", "PÄSSWÖRD-ÜNICODE9"),
+        "pässwörd-Ünicode9".encode().decode("latin-1"),
+        "pÃ¤sswÃ¶rd-Ãœnicode9",
+    ],
+    ids=[
+        "composed",
+        "taken apart",
+        "taken apart, in capitals",
+        "UTF-8 taken for Latin-1",
+        "UTF-8 taken for Windows-1252",
+    ],
+)
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_a_secret_is_hidden_however_its_letters_are_composed(form: Literal["NFC", "NFD"], spelled: str) -> None:
+    """Databases compose letters or take them apart; who reads UTF-8 as something else shows other letters."""
+    redaction = Redaction.of_values(normalize(form, "pässwörd-Ünicode9"))
+
+    assert "a [REDACTED] b" == redaction.text(f"a {spelled} b")
+
+
+@pytest.mark.parametrize("row", ["[112,-61,-92]", "2026-11-30 07:00:00", "10.0.0.1, 10.0.0.2", "70-C3", "1, 2 and 3"])
+def test_numbers_that_spell_no_secret_stay(row: str) -> None:
+    """Dates, addresses and lists."""
+    assert row == Redaction.of_values("päs-9 x").text(row)
+
+
+def test_what_stands_beside_a_secret_of_numbers_stays() -> None:
+    """In a row that has more than the secret."""
+    row = [*b"id=7;", *b"v%r2m-x9", *b"&z"]
+
+    assert "[105, 100, 61, 55, 59, [REDACTED], 38, 122]" == Redaction.of_values("v%r2m-x9").text(str(row))
+
+
 def test_a_number_that_is_secret_is_hidden_where_it_is_no_text() -> None:
     """As JSON has it."""
     redaction = Redaction.of("48151623", "key")
     assert {"a": "[REDACTED]", "b": 1, "c": True} == redaction.value({"a": 48151623, "b": 1, "c": True})
 
 
-@pytest.mark.parametrize("unit", [b"%25", b"\\\\", b"&amp;", b"\\u005c", b"QUFB", b"=3D", b"\x1f\x8b\x08\0", b"\n"])
+@pytest.mark.parametrize(
+    "unit", [b"%25", b"\\\\", b"&amp;", b"\\u005c", b"QUFB", b"112,", b"=3D", b"\x1f\x8b\x08\0", b"\n"]
+)
 def test_a_body_full_of_escapes_is_searched_in_bounded_time(unit: bytes) -> None:
     """However they are nested; some seconds would hold up the run."""
     redaction = Redaction.of("s=cr&t%v\\r2m", "key")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from client_runs import HEADERS, PARAMS, Certification, Sent, fell_short, refused
+from client_runs import HEADERS, PARAMS, Certification, Sent, failures, refused
 
 from conformance.model.traffic import Headers
 
@@ -34,7 +34,7 @@ def test_what_evidently_came_of_a_call_counts_wherever_it_went(target: str, head
     certification.call(said=refused(404))
     certification.stray(target, headers, body)
 
-    assert "SND-03" in fell_short(certification)
+    assert "SND-03" in failures(certification)
 
 
 @pytest.mark.parametrize(
@@ -53,4 +53,4 @@ def test_a_scanner_is_not_held_against_the_client(target: str, headers: Headers,
     certification.call(Sent())
     certification.stray(target, headers, body)
 
-    assert set() == fell_short(certification)
+    assert set() == failures(certification)

@@ -1,15 +1,12 @@
 """The written rules on clients and on receivers of notifications.
 
-calls, evidence         a recorded certification, correlated: calls, reports, requests to receivers; how rules are built
-sending                 what a client sends: DRV, SND, ROB
+calls, evidence         a recorded certification, correlated: calls, reports, requests to receivers
+sending                 requests of a client: DRV, SND, ROB
 unsent                  calls that never became a request: SND-13, SND-14, RDG-12
 answers                 how it understands answers: RDG
-resending               what it sends again: RTY
+resending               requests that it sends again: RTY
 receiver_requests, inbox    requests to a receiver, and its client's reports on them
-receiving, results      RCV: how a receiver answers, and what became of it
-
-client_checks   each requirement on a client or a receiver with its check, made as its `judge` says
-RULES           the written rules by name
+receiving, results      how a receiver answers, and the effect on its client: RCV
 """
 
 from __future__ import annotations
@@ -59,7 +56,7 @@ def _check(requirement: Requirement) -> ClientCheck:
 
 
 def _unless_observed(check: ClientCheck, unseen: str) -> ClientCheck:
-    """The check, for clients that are driven; it cannot judge one that is only observed."""
+    """The check for a client with a driver; a client that is only observed cannot be judged."""
 
     @wraps(check)
     def judged(evidence: ClientEvidence, command: str | None) -> Iterator[Judgement]:
@@ -68,6 +65,3 @@ def _unless_observed(check: ClientCheck, unseen: str) -> ClientCheck:
         return check(evidence, command)
 
     return judged
-
-
-__all__ = ["RULES", "client_checks"]

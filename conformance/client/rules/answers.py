@@ -13,7 +13,7 @@ from functools import cache
 from operator import attrgetter
 from typing import Any, Self
 
-from conformance.client.rules.calls import Call, ClientReport, SentRequest
+from conformance.client.rules.calls import AFTER, OUTLASTED, Call, ClientReport, SentRequest
 from conformance.client.rules.evidence import UNHEARD, ClientCheck, ClientEvidence, ClientRule, broken, kept, one_of
 from conformance.client.rules.sending import sends_again_later, waits_for_ever
 from conformance.contract.contract import Contract
@@ -25,15 +25,13 @@ from conformance.model.traffic import Exchange, header
 PROMPT_S = 1.0
 
 ReportRule = Callable[[Call, ClientReport, SentRequest], Iterator[str]]
-
-
 Condition = Callable[[SentRequest], bool]
 
 
 def each_answer(condition: Condition, rule: ReportRule, *, beside_usual: bool = False) -> ClientCheck:
-    """A check of `rule` on the report of each last answer that meets the condition; its words are findings.
+    """A check of `rule` on the report of each last answer that meets the condition; it yields messages of findings.
 
-    `beside_usual`: only a client that understands the usual answer can be judged; RDG-01 is about that one.
+    `beside_usual`: judge only a client that understands the usual answer, which RDG-01 is about.
     """
 
     def check(evidence: ClientEvidence, command: str | None) -> Iterator[Judgement]:
@@ -104,9 +102,9 @@ class _Usual:
 def _like(example: str) -> str:
     """An expression for ids of the length of an example, with the kinds of characters that it has."""
     kinds = {"0-9": str.isdigit, "A-Z": str.isupper, "a-z": str.islower}
-    kept = "".join(kind for kind, has in kinds.items() if any(map(has, example)))
+    ranges = "".join(kind for kind, has in kinds.items() if any(map(has, example)))
     others = {character for character in example if not any(has(character) for has in kinds.values())}
-    return f"[{kept}{re.escape(''.join(sorted(others)))}]{{{len(example)}}}"
+    return f"[{ranges}{re.escape(''.join(sorted(others)))}]{{{len(example)}}}"
 
 
 def _usual_id(sent: SentRequest) -> bool:
@@ -139,12 +137,13 @@ def refused(sent: SentRequest) -> bool:
 
 
 def unusable(sent: SentRequest) -> bool:
-    """An answer that was lost before its end, or is no envelope; redirects are left out.
+    """An answer that was lost before its end, or has no envelope.
 
-    So are envelopes with another media type: some clients read them, some do not.
+    Redirects do not count, nor do envelopes with another media type: some clients read them, some do not. Some clients
+    can tell, too, that the body was whole.
     """
     if sent.lost:
-        return not sent.whole_body
+        return not (sent.exchange.failure or "").startswith(AFTER)
     return sent.exchange.response is not None and not sent.redirects and not sent.usable
 
 
@@ -160,10 +159,10 @@ def said_accepted(_: Call, report: ClientReport, __: SentRequest) -> Iterator[st
 def not_said_accepted(_: Call, report: ClientReport, sent: SentRequest) -> Iterator[str]:
     """RDG-05, RDG-06, RDG-07, RDG-13."""
     if report.accepted:
-        yield f"{_told(sent)}, and the client says accepted"
+        yield f"{_in_words(sent)}, and the client says accepted"
 
 
-def _told(sent: SentRequest) -> str:
+def _in_words(sent: SentRequest) -> str:
     if sent.lost:
         return str(sent.exchange.failure)
     if sent.agreed is not None:
@@ -174,25 +173,25 @@ def _told(sent: SentRequest) -> str:
 
 
 def same_request_id(call: Call, report: ClientReport, sent: SentRequest) -> Iterator[str]:
-    """RDG-02: any of those that the call was given; SND-09 is about there being several."""
+    """RDG-02: any id of the call will do; SND-09 judges a call with several requests."""
     given = {each.answer.request_id for each in call.here if each.accepts}
     if report.accepted and report.request_id not in given:
         yield f"{sent.roles.id} is {shown(sent.answer.request_id)}, the client hands back {shown(report.request_id)}"
 
 
 def code_is_told(_: Call, report: ClientReport, sent: SentRequest) -> Iterator[str]:
-    """RDG-03: where it is reported as an error at all."""
-    return _is_told(sent.roles.code, report.status_code, report, sent)
+    """RDG-03, of reported errors."""
+    return _is_reported(sent.roles.code, report.status_code, report, sent)
 
 
 def reason_is_told(_: Call, report: ClientReport, sent: SentRequest) -> Iterator[str]:
-    """RDG-04: likewise."""
-    return _is_told(sent.roles.reason, report.description, report, sent)
+    """RDG-04, of reported errors."""
+    return _is_reported(sent.roles.reason, report.description, report, sent)
 
 
-def _is_told(member: str, told: Any, report: ClientReport, sent: SentRequest) -> Iterator[str]:
-    if not report.accepted and told != sent.members.get(member):
-        yield f"{member} is {shown(sent.members.get(member))}, the client tells {shown(told)}"
+def _is_reported(member: str, reported: Any, report: ClientReport, sent: SentRequest) -> Iterator[str]:
+    if not report.accepted and reported != sent.members.get(member):
+        yield f"{member} is {shown(sent.members.get(member))}, the client tells {shown(reported)}"
 
 
 def gives_up(evidence: ClientEvidence, command: str | None) -> Iterator[Judgement]:
@@ -201,7 +200,7 @@ def gives_up(evidence: ClientEvidence, command: str | None) -> Iterator[Judgemen
         if not any(sent.unanswered for sent in call.sent):
             continue
         endless = [death for death in call.deaths if waits_for_ever(call, death)]
-        outlasting = next((sent for sent in call.sent if sent.outlasted), None)
+        outlasting = next((sent for sent in call.sent if (sent.exchange.failure or "").endswith(OUTLASTED)), None)
         if endless:
             failure = next(sent.exchange.failure for sent in call.sent if sent.unanswered)
             yield broken(call, f"{failure}, and the client waits: {endless[0]['detail']}")
@@ -215,7 +214,7 @@ def gives_up(evidence: ClientEvidence, command: str | None) -> Iterator[Judgemen
 
 
 def _still_waiting(evidence: ClientEvidence, call: Call) -> Inconclusive:
-    """Why it is not known whether a client would have given up."""
+    """Why nobody knows whether a client would have given up."""
     late = evidence.terms.out_of_time
     waited = [s.exchange.answered_at - s.exchange.sent_at for s in call.sent if s.unanswered and s.exchange.answered_at]
     if late is None or not waited or call.deaths:
@@ -228,8 +227,8 @@ def _still_waiting(evidence: ClientEvidence, call: Call) -> Inconclusive:
 def _goes_on_with(call: Call, sent: SentRequest) -> bool:
     """Whether the client did nothing until the suite closed the connection, and then went on.
 
-    A client that gives up on an answer may leave its connection open: it reports before that, or goes on after a pause
-    of its own, or sends again while the connection is still open.
+    A client that gives up on an answer may leave its connection open, but then it reports or sends again before that,
+    or goes on after a pause of its own.
     """
     ended = sent.exchange.answered_at
     later = [each.exchange.sent_at for each in call.sent if each.number > sent.number]

@@ -1,10 +1,4 @@
-"""What a certification recorded, by call of the client and by case of the receiver.
-
-    SentRequest         a request that reached the witness, and its answer
-    ClientReport        what the client told its caller
-    Call                a call that the driver was asked for: the requests that it led to, and the client's report
-    ReceiverCase        a case that was sent to a receiver, with what the driver answered about it afterwards
-    speaks_of_a_call    whether a request to an unknown address comes from the client
+"""The record of a certification, by call of the client and by case of the receiver.
 
 Verdicts come from the traffic: no rule asks for the name of a scenario.
 """
@@ -23,16 +17,16 @@ from conformance.judging.reading import Answer, Content, is_number
 from conformance.model.traffic import JSON_MEDIA_TYPE, Case, Exchange, Request, header, media_type
 
 STRAY = "stray"
-"""The case of requests that reached the witness under none of its base URLs."""
+"""The case of requests to the witness under none of its base URLs."""
 
 EXTRA = "extra-call"
-"""The kind of the notes on calls that were made because of another one: `case`, `of` which call, and `why`."""
+"""The kind of the notes on calls that were made because of another one: `case`, `of` and `why`."""
 
 IN_PLACE, ASKED_AGAIN, PROBE = "in place", "asked again", "probe"
 """Why: with parameters that the client has sent before; the same call once more; to see whether it sends anything."""
 
 UNREADABLE = "unreadable"
-"""The kind of the notes on bytes that arrived and are not HTTP: where, the error, and their beginning."""
+"""The kind of the notes on bytes that are not HTTP: where they arrived, the error, and their beginning."""
 
 AFTER = "the connection was closed after the answer's body, before the mark of its end"
 NEVER = "the request was never answered"
@@ -56,7 +50,7 @@ _BASE_URL = "/n/"
 
 @dataclass(frozen=True, slots=True)
 class ClientReport:
-    """What the client told its caller, as its driver passes it on; `at`: when (monotonic seconds)."""
+    """The client's report to its caller, as its driver passes it on; `at`: when (monotonic seconds)."""
 
     outcome: str | None
     error: str | None
@@ -73,7 +67,7 @@ class ClientReport:
 
     @property
     def accepted(self) -> bool:
-        """Whether the caller was told that the request was accepted."""
+        """Whether it reports that the request was accepted."""
         return self.outcome == "accepted"
 
     @property
@@ -91,7 +85,7 @@ class ClientReport:
 
 @dataclass(frozen=True, slots=True)
 class SentRequest:
-    """A request that reached the witness. `elsewhere`: at the other host, which a redirect leads to."""
+    """A request that reached the witness; `elsewhere`: at the other host, to which a redirect leads."""
 
     exchange: Exchange
     answer: Answer
@@ -139,7 +133,7 @@ class SentRequest:
 
     @property
     def usable(self) -> bool:
-        """Whether the answer is an envelope with a code, whatever media type it declares."""
+        """Whether the answer is an envelope with a code, under any media type."""
         return self.exchange.response is not None and is_number(self.code)
 
     @property
@@ -149,13 +143,8 @@ class SentRequest:
 
     @property
     def succeeded(self) -> bool:
-        """Whether the HTTP status is a success, whatever the body says."""
+        """Whether the HTTP status is a success."""
         return self.http_status is not None and 200 <= self.http_status <= 299
-
-    @property
-    def in_doubt(self) -> bool:
-        """Whether the client cannot know if the gateway took the request: the answer is lost, or unreadable."""
-        return self.lost or (self.succeeded and self.says is None)
 
     @property
     def lost(self) -> bool:
@@ -168,20 +157,10 @@ class SentRequest:
         return self.lost and (self.exchange.failure or "").startswith((NEVER, STALLED, DRIPPING))
 
     @property
-    def outlasted(self) -> bool:
-        """Whether the client waited until the witness closed the connection, which is longer than it should."""
-        return (self.exchange.failure or "").endswith(OUTLASTED)
-
-    @property
     def reused(self) -> bool | None:
         """Whether it came on a used connection; None for a new one where there was none to use."""
         failure = self.exchange.failure or ""
         return failure.endswith(REUSED) if failure.endswith((REUSED, UNUSED)) else None
-
-    @property
-    def whole_body(self) -> bool:
-        """Whether the whole body was sent before the answer was lost: some clients can tell."""
-        return self.lost and (self.exchange.failure or "").startswith(AFTER)
 
     @property
     def redirects(self) -> bool:
@@ -199,10 +178,10 @@ def is_json(exchange: Exchange) -> bool:
 class Call:
     """A call that the driver was asked for.
 
-    `sent`: the requests that it led to, in order. `report`: None where the driver did not answer, or has no such call
-    (`unsupported`). `deaths`: the notes on how the driver failed instead. `asked_at`: monotonic seconds. `timeout_s`:
-    the time-out that the client was given. `extra`: why the call was made because of another one, `of` that one.
-    `astray`: it led to a request to none of the witness's addresses.
+    `sent`: its requests, in order. `report`: None where the driver did not answer, or has no such call (`unsupported`).
+    `deaths`: the notes on how the driver failed instead. `asked_at`: monotonic seconds. `timeout_s`: the time-out of
+    the client. `extra`: why the call was made because of another one, `of`. `astray`: it led to a request to none of
+    the witness's addresses.
     """
 
     case: Case
@@ -218,7 +197,7 @@ class Call:
 
     @property
     def arrived(self) -> bool:
-        """Whether it led to a request, at whatever address."""
+        """Whether it led to a request, at any address."""
         return bool(self.sent) or self.astray
 
     @property
@@ -248,7 +227,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class ResultAnswer:
-    """What a driver answered when asked about a request, at that time (monotonic seconds)."""
+    """A driver's answer to a question about a request, asked at that time (monotonic seconds)."""
 
     request_id: str
     answer: Mapping[str, Any]
@@ -257,7 +236,7 @@ class ResultAnswer:
 
 @dataclass(frozen=True, slots=True)
 class ReceiverCase:
-    """A case that was sent to a receiver, and its answers; `results`: what the driver answered afterwards."""
+    """A case that was sent to a receiver, and its answers; `results`: the driver's answers about it afterwards."""
 
     case: Case
     exchanges: tuple[Exchange, ...] = ()
@@ -265,7 +244,7 @@ class ReceiverCase:
 
 
 def speaks_of_a_call(request: Request, contract: Contract, key: str, secret: str, params: Iterable[str] = ()) -> bool:
-    """Whether a request holds the credential or a value of the call, or names a command or a base URL.
+    """Whether a request comes from the client: it holds the credential or a value, or names a command or a base URL.
 
     Anybody may send to an open port, but a scanner asks for none of these.
     """

@@ -1,10 +1,4 @@
-"""A recorded certification, correlated once for all rules on clients and receivers.
-
-ClientTerms     the settings of the certification, and what the client offers
-ClientEvidence  its calls, and the cases that were sent to its receivers
-ClientRule      a written rule, which a requirement names in the catalogue: its check is of the evidence and a command
-kept, broken    judgements on one call
-"""
+"""A recorded certification, correlated once for all rules on clients and receivers."""
 
 from __future__ import annotations
 
@@ -33,7 +27,7 @@ from conformance.judging.judgement import Finding, Judgement, Passed
 from conformance.judging.reading import Answer, Content, is_number
 from conformance.model.traffic import Case, Direction, DriverLine, Exchange, Kind
 
-# A client that is only observed has neither, whatever it may be capable of.
+# A client that is only observed has neither.
 _NOT_OBSERVED = frozenset({Offer.DRIVER, Offer.CALLBACK})
 
 _LACKING_WITHOUT_DRIVER = {
@@ -58,14 +52,13 @@ _OF_RESULTS = frozenset({Offer.RESULTS, Offer.APPLIED})
 
 @dataclass(frozen=True, slots=True)
 class ClientTerms:
-    """What verdicts depend on besides the traffic.
+    """The basis of verdicts besides the traffic: the settings of the certification, and the features of the client.
 
-    `key`, `secret`: the credential that the client was given. `offered`: what the client declares, by `Offer`;
-    `callbacks`: the commands whose notifications it receives, and `unsolicited`, what it gets without an invocation.
-    `settled_at`: until when the witness watched, None when the run was cut off. `gave_up`: why the driver was not
-    started again. `obstacle`: why the run was not held. `observed`: the client was watched, not driven. `greeted`: a
-    driver said hello. `lacks`: what its API does not expose. `proxies`: variables of its environment that name one.
-    `out_of_time`: why the plan was not completed.
+    `key`, `secret`: the credential of the client. `offered`: its declared features; `callbacks`: the commands whose
+    notifications it receives, and `unsolicited`: those without an invocation. `settled_at`: the end of the witness's
+    watch, None when the run was cut off. `gave_up`: why the driver was not started again. `obstacle`: why the run was
+    not held. `observed`: the client was watched, not driven. `greeted`: a driver said hello. `lacks`: what its API does
+    not expose. `proxies`: variables of its environment that name one. `out_of_time`: why the plan was not completed.
     """
 
     commands: tuple[str, ...] = ()
@@ -90,7 +83,7 @@ class ClientTerms:
 
     @classmethod
     def of(cls, record: Record, contract: Contract) -> Self:
-        """Those of a recorded run, judged by `contract`."""
+        """Read them off a recorded run, to be judged by `contract`."""
         settings = record.settings
         notes = {note.kind: note.detail for note in record.notes}
         hello = notes.get("hello", {})
@@ -121,7 +114,7 @@ class ClientTerms:
         )
 
     def lacking(self, offer: Offer, command: str | None) -> str | None:
-        """Why an offer that a requirement needs is missing for `command`, in words; None if it is there."""
+        """Why the client does not declare an offer for `command`, in words; None if it does."""
         if self.observed and offer not in _NOT_OBSERVED:
             return None  # inconclusive rather than missing
         if offer not in self.offered and Offer.DRIVER not in self.offered:
@@ -151,7 +144,7 @@ def _offered(settings: Mapping[str, Any], hello: Mapping[str, Any]) -> frozenset
 class ClientEvidence:
     """A certification, correlated. `calls` in the order of the plan; `strays` with the call that each belongs to.
 
-    `malformed`: by call, what arrived during it and could not be read. `memo`: results that rules keep for each other.
+    `malformed`: by call, the notes on unreadable bytes that arrived during it. `memo`: results that rules share.
     """
 
     terms: ClientTerms
@@ -181,7 +174,10 @@ class ClientEvidence:
         strays: list[tuple[SentRequest, str | None]] = []
         for stray in sent[STRAY]:
             current = cases.get(talk.current(stray.exchange.sent_at) or "")
-            strays.append((stray, current.id if current is not None and _is_of(current, stray, terms) else None))
+            values = () if current is None else (Content.of(current.request.body).members or {}).values()
+            request, texts = stray.exchange.request, map(str, values)
+            is_of_call = speaks_of_a_call(request, contract, terms.key, terms.secret, texts)
+            strays.append((stray, current.id if current is not None and is_of_call else None))
         astray = {case_id for _, case_id in strays}
         for case in cases.values():
             if case.kind is Kind.INVOKE and case.id != STRAY:
@@ -206,18 +202,15 @@ class ClientEvidence:
         results = [result.answer for each in self.cases_of(command) for result in each.results]
         if offer is Offer.APPLIED and results and all(answer.get("applied") is None for answer in results):
             return "the client does not tell how often a result was applied"
-        if offer in _OF_RESULTS and command in self.terms.unsolicited and self._knows_of_none(command or ""):
-            return "the client, asked for what it was notified of without having made a request, knew of nothing"
+        if offer in _OF_RESULTS and command in self.terms.unsolicited:
+            product = self.terms.contract.notified(command or "").product
+            states = [result.answer.get("state") for each in self.cases_of(product) for result in each.results]
+            if states and all(state in {"pending", "unknown"} for state in states):
+                return "the client, asked for what it was notified of without having made a request, knew of nothing"
         return self.terms.lacking(offer, command)
 
-    def _knows_of_none(self, name: str) -> bool:
-        """Whether the client never knew of notifications that follow no request of its own."""
-        product = self.terms.contract.notified(name).product
-        states = [result.answer.get("state") for each in self.cases_of(product) for result in each.results]
-        return bool(states) and all(state in {"pending", "unknown"} for state in states)
-
     def unsupported(self, command: str) -> bool:
-        """Whether the client declares the command and then says of each call that it does not support it."""
+        """Whether the client declares the command and then reports of each call that it does not support it."""
         calls = list(self.of_command(command))
         return any(call.unsupported for call in calls) and not any(call.report for call in calls)
 
@@ -228,12 +221,6 @@ class ClientEvidence:
     def cases_of(self, command: str | None) -> Iterator[ReceiverCase]:
         """The cases that were sent to the receiver of a command's notifications."""
         return (each for each in self.receiver_cases if each.case.command == command)
-
-
-def _is_of(case: Case, stray: SentRequest, terms: ClientTerms) -> bool:
-    """Whether a request to no base URL belongs to the call that was under way."""
-    values = map(str, (Content.of(case.request.body).members or {}).values())
-    return speaks_of_a_call(stray.exchange.request, terms.contract, terms.key, terms.secret, values)
 
 
 def _owner(case: Case, exchange: Exchange, sharing: Sequence[Case]) -> Case:
@@ -257,7 +244,7 @@ class _Talk:
 
     @classmethod
     def of(cls, record: Record) -> Self:
-        """Put each answer to the case of its question; invalid answers are left out."""
+        """Assign each valid answer to the case of its question."""
         talk = cls()
         questions: dict[str, DriverLine] = {}
         for message in record.messages:
@@ -289,7 +276,7 @@ class _Talk:
             self.results[question.case_id].append(ResultAnswer(str(asked["request_id"]), dict(members), question.at))
 
     def call(self, case: Case, sent: tuple[SentRequest, ...], *, astray: bool) -> Call:
-        """A call with all that belongs to it."""
+        """A call with its report and its notes."""
         answer, at = self.answers.get(case.id, ({}, 0.0))
         unsupported = answer.get("unsupported") is True
         extra, of = self.extras.get(case.id, (None, None))
@@ -307,7 +294,7 @@ class _Talk:
         )
 
     def malformed(self, notes: Iterable[Note]) -> dict[str, list[Mapping[str, Any]]]:
-        """What arrived and could not be read, by the call that was under way."""
+        """The notes on unreadable bytes, by the call that was under way."""
         found: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
         for note in notes:
             if note.kind == UNREADABLE and (case_id := self.current(note.noted_at)) is not None:
@@ -323,8 +310,6 @@ class _Talk:
 # --- Rules
 
 UNHEARD = "what the client tells its caller cannot be seen without a driver"
-"""Why rules on the client's reports cannot be judged of a client that is only observed."""
-
 ClientCheck = Callable[[ClientEvidence, str | None], Iterator[Judgement]]
 
 T = TypeVar("T")
@@ -348,9 +333,9 @@ def broken(call: Call, message: str, sent: SentRequest | None = None) -> Finding
 
 @dataclass(frozen=True, slots=True)
 class ClientRule:
-    """A written rule: `make` makes its check of the parameters that a requirement gives beside the rule's name.
+    """A written rule: `make` makes its check of the parameters in a requirement.
 
-    `unseen`: why it cannot be judged of a client that is observed, and not driven; None if it can.
+    `unseen`: why it cannot judge a client that is observed, and not driven; None if it can.
     """
 
     make: Callable[..., ClientCheck]

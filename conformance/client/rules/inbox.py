@@ -1,11 +1,4 @@
-"""All requests that were sent to one receiver, and what its client reported of them: the evidence of RCV.
-
-StateReport     the client's answer when it was asked about a request_id
-Fate            all notifications of one request_id, and all reports on it
-Inbox           the fates of one command's requests, and the other requests to its receiver
-check_of        makes a rule on an inbox a check of a client
-kept, broken, untold    judgements on one request
-"""
+"""All requests that were sent to one receiver, and its client's reports on them: the evidence of RCV."""
 
 from __future__ import annotations
 
@@ -28,12 +21,13 @@ LEFT_ALONE = "the receiver was slow to answer its first notifications, so it was
 
 @dataclass(frozen=True, slots=True)
 class StateReport:
-    """What the client said of a request: `text` None where it gave no result_desc, `applied` where it does not count.
+    """The client's report on a request: `text` None without a result_desc, `applied` if the client does not count.
 
-    `owner`: the fate that its text was notified for, None for a text that was never sent.
+    `at`: when the client was asked. `owner`: the fate whose notification had that text; None for a text that was never
+    sent.
     """
 
-    answered: ResultAnswer
+    at: float
     state: str
     text: str | None
     applied: int | None
@@ -41,15 +35,10 @@ class StateReport:
 
     @classmethod
     def of(cls, answered: ResultAnswer, owners: Mapping[str, Fate]) -> StateReport:
-        """Read an answer of the driver; `owners`: the fates by the texts that they were notified with."""
+        """Read an answer of the driver; `owners`: the fates by the texts of their notifications."""
         text = answered.answer.get("result_desc")
         owner = owners.get(text) if text else None
-        return cls(answered, str(answered.answer.get("state")), text, answered.answer.get("applied"), owner)
-
-    @property
-    def at(self) -> float:
-        """When the client was asked."""
-        return self.answered.at
+        return cls(answered.at, str(answered.answer.get("state")), text, answered.answer.get("applied"), owner)
 
     @property
     def open(self) -> bool:
@@ -59,10 +48,10 @@ class StateReport:
 
 @dataclass(eq=False, slots=True)
 class Fate:
-    """All that happened to one request_id. `notifications` in the order in which they were sent.
+    """The notifications of one request_id, in the order in which they were sent, and the reports on it.
 
-    `call`: the accepted call whose request_id it is; None for an id that the client cannot know. `answered_at`: when
-    the gateway had answered it. `stored`: its client makes no calls, keeps any results, and took the notification.
+    `call`: the accepted call with that id; None for an id that the client cannot know. `answered_at`: when the gateway
+    had answered it. `stored`: its client makes no calls, keeps results, and took the notification.
     """
 
     request_id: str
@@ -80,7 +69,7 @@ class Fate:
 
     @property
     def answerable(self) -> bool:
-        """Whether the client can be expected to know of it."""
+        """Whether the client should know of it."""
         return self.known or self.stored
 
     @property
@@ -103,18 +92,18 @@ class Fate:
         return [each for each in self.notifications if each.sent_at < at]
 
     def owns(self, report: StateReport) -> bool:
-        """Whether a report is on this request: its text, or one that was never sent."""
+        """Whether a report is on this request: it has its text, or one that was never sent."""
         return report.owner is None or report.owner is self
 
 
 @dataclass(slots=True)
 class Inbox:
-    """What was sent to the receiver of one command: `fates` of request ids in the order of their first notification.
+    """The requests to the receiver of one command: `fates` of request ids in the order of their first notification.
 
-    `junk`: the requests that are no notifications, in order. `junk_at`: when the first of them was sent. `deaths`: when
-    the driver failed, for its client forgets what it knew by then. `died_at`: when the receiver was found to be gone.
+    `junk`: the malformed requests, in order. `junk_at`: when the first of them was sent. `deaths`: when the driver
+    failed, with which its client loses its memory. `died_at`: when the suite noticed that the receiver had died.
     `left_alone`: why nothing more was sent to it. `forgets`: the client makes no calls, and never knew of a result.
-    `asked`: by case, the request that it was asked about. `unsolicited`: its notifications follow no request.
+    `asked`: by case, the request of the question. `unsolicited`: its notifications follow no request.
     """
 
     command: str | None
@@ -133,24 +122,21 @@ class Inbox:
         """Whether junk was sent before it."""
         return self.junk_at is not None and request.sent_at > self.junk_at
 
-    def gone_numbers(self) -> frozenset[int]:
-        """The numbers of the requests that no receiver was there to take: it had died of another one.
+    def unreached_numbers(self) -> frozenset[int]:
+        """The numbers of the requests that reached no receiver, because it had died of another one.
 
-        Requests that were under way when it died are not told apart from the one that killed it.
+        Requests that were under way when it died cannot be distinguished from the one that killed it.
         """
         requests = [*self.junk, *(each for fate in self.fates for each in fate.notifications)]
         unreached = (each for each in requests if each.unreached and not each.fatal)
         return frozenset(each.number for each in unreached if any(each.sent_at < died for died in self.died_at))
 
     def died_since_junk(self, request: ReceiverRequest) -> bool:
-        """Whether another process may have taken it than the one that got the junk."""
+        """Whether the receiver was started again between the junk and this request."""
         return self.junk_at is not None and any(self.junk_at < died < request.sent_at for died in self.died_at)
 
     def takes_unknown(self) -> bool:
-        """Whether the receiver took a request_id that its client cannot know: then it has to take each valid form.
-
-        So it does where no request precedes its notifications.
-        """
+        """Whether the receiver takes any request_id: it took an unknown one, or no request precedes notifications."""
         return self.unsolicited or any(first.usual and first.taken and not fate.known for fate, first in self.firsts())
 
     def firsts(self) -> Iterator[tuple[Fate, ReceiverRequest]]:
@@ -160,7 +146,7 @@ class Inbox:
                 yield fate, fate.first
 
     def countable(self, fate: Fate) -> bool:
-        """Whether the answer to its notification counts: the client knows the id, or there are none to know.
+        """Whether the answer to its notification counts: the client knows the id, or no id at all.
 
         A client that was started again since its call has forgotten it.
         """
@@ -169,22 +155,18 @@ class Inbox:
         called_at = fate.call.asked_at or 0.0
         return not any(called_at < died < fate.first.sent_at for died in self.deaths)
 
-    def fate_of_call(self, case_id: str | None) -> Fate | None:
-        """The fate of the request that was called for under that case."""
-        return next((f for f in self.fates if f.call is not None and f.call.case.id == case_id), None)
-
     def understands(self) -> bool:
         """Whether a usual notification was taken, which RCV-01 is about."""
         return any(first.usual and first.taken for _, first in self.firsts())
 
     def remembers(self, fate: Fate, report: StateReport) -> bool:
-        """Whether the client that was asked is still the one that was notified."""
+        """Whether the client was not started again between the notification and the report."""
         notified_at = fate.first.sent_at if fate.notifications else report.at
         since = fate.call.asked_at if fate.call and fate.call.asked_at is not None else notified_at
         return not any(since < died < report.at for died in self.deaths)
 
     def reports(self) -> Iterator[tuple[Fate, StateReport, list[ReceiverRequest]]]:
-        """The reports on each known request after it was notified of, with the notifications until then."""
+        """The reports on each known request after a notification, with the notifications until then."""
         for fate in self.fates:
             for report in fate.reports:
                 notifications = fate.until(report.at)
@@ -193,7 +175,7 @@ class Inbox:
 
 
 def inbox_of(evidence: ClientEvidence, command: str | None) -> Inbox:
-    """The inbox of a command, worked out once."""
+    """The inbox of a command."""
     if "inboxes" not in evidence.memo:
         evidence.memo["inboxes"] = _inboxes(evidence)
     inboxes: dict[str | None, Inbox] = evidence.memo["inboxes"]
@@ -224,7 +206,13 @@ def _inboxes(evidence: ClientEvidence) -> dict[str | None, Inbox]:
         for exchange in each.exchanges[-1:]:  # before it the connection may have been closed
             beside = moments[each.exchanges[0].sent_at]
             request = ReceiverRequest.of(each.case, exchange, contract, beside, fatal=each.case.id in fatal)
-            _sort_in(request, inboxes[each.case.command], fates)
+            inbox = inboxes[each.case.command]
+            if request.kind is RequestKind.VALID:
+                fate = fates.setdefault(request.request_id, Fate(request.request_id, inbox.command))
+                fate.notifications.append(request)
+            elif request.kind is not RequestKind.OPEN:
+                inbox.junk.append(request)
+                inbox.junk_at = min(request.sent_at, inbox.junk_at or request.sent_at)
     without_calls = inboxes.keys() - evidence.terms.declared
     _add_reports(cases, inboxes, without_calls, fates)
     for fate in fates.values():
@@ -237,7 +225,7 @@ def _inboxes(evidence: ClientEvidence) -> dict[str | None, Inbox]:
 
 
 def _known(evidence: ClientEvidence) -> dict[str, Fate]:
-    """The fates of all requests that the client knows to be accepted."""
+    """The fates of all requests whose acceptance the client knows."""
     fates: dict[str, Fate] = {}
     for call in evidence.calls:
         last = call.last
@@ -247,15 +235,6 @@ def _known(evidence: ClientEvidence) -> dict[str, Fate]:
         if request_id is not None and call.report.request_id in {None, request_id}:
             fates[request_id] = Fate(request_id, call.case.command, call, last.exchange.answered_at)
     return fates
-
-
-def _sort_in(request: ReceiverRequest, inbox: Inbox, fates: dict[str, Fate]) -> None:
-    if request.kind is RequestKind.VALID:
-        fate = fates.setdefault(request.request_id, Fate(request.request_id, inbox.command))
-        fate.notifications.append(request)
-    elif request.kind is not RequestKind.OPEN:
-        inbox.junk.append(request)
-        inbox.junk_at = min(request.sent_at, inbox.junk_at or request.sent_at)
 
 
 def _add_reports(
@@ -274,7 +253,7 @@ def _add_reports(
                 inboxes[name].asked[each.case.id] = fates[answered.request_id]
             asked_again = any(o.request_id == answered.request_id and o.at > answered.at for o in each.results)
             report = StateReport.of(answered, owners)
-            # It was asked again because it was open: a receiver may deal with a notification after it has answered.
+            # The suite asked again while it was open: a receiver may process a notification after it has answered.
             if (fate := fates.get(answered.request_id)) is not None and not (report.open and asked_again):
                 fate.reports.append(report)
 
@@ -290,25 +269,25 @@ def _mark_stored(inbox: Inbox) -> None:
 InboxCheck = Callable[[Inbox], Iterator[Judgement]]
 
 
-def of_inbox(rule: InboxCheck) -> ClientRule:
-    """`rule` as a written rule without parameters."""
-    return ClientRule.plain(check_of(rule))
-
-
 def check_of(rule: InboxCheck) -> ClientCheck:
-    """A check of `rule` on the inbox of a command; a receiver that has died is not blamed for silence."""
+    """A check of `rule` on the inbox of a command; it does not blame a dead receiver for silence."""
 
     def check(evidence: ClientEvidence, command: str | None) -> Iterator[Judgement]:
         inbox = inbox_of(evidence, command)
-        gone = inbox.gone_numbers()
+        unreached = inbox.unreached_numbers()
         judgements = list(rule(inbox))
         for each in judgements:
-            blamed = isinstance(each, Finding) and each.exchange in gone
+            blamed = isinstance(each, Finding) and each.exchange in unreached
             yield Inconclusive(Reason.PRECONDITION, GONE, each.exchange) if blamed else each
         if not judgements and inbox.left_alone is not None:
             yield Inconclusive(Reason.PRECONDITION, inbox.left_alone)
 
     return check
+
+
+def of_inbox(rule: InboxCheck) -> ClientRule:
+    """`rule` as a written rule without parameters."""
+    return ClientRule.plain(check_of(rule))
 
 
 def kept(request: ReceiverRequest) -> Passed:

@@ -1,8 +1,4 @@
-"""A request that was sent to a receiver, read off its bytes: a notification, or junk of some kind.
-
-RequestKind         its kind
-ReceiverRequest     one such request, with its answer
-"""
+"""A request to a receiver, read off its bytes: a notification, or junk of some kind."""
 
 from __future__ import annotations
 
@@ -18,13 +14,13 @@ from conformance.judging.reading import Content
 from conformance.model.traffic import JSON_MEDIA_TYPE, Case, Exchange, Request, header, media_type
 from conformance.payloads.notifications import documented, is_complete
 
-# No notification is a hundredth of this.
+# A notification has less than a hundredth of this.
 HUGE = 1 << 19
 
-# How long a receiver takes is measured where no more than so many are sent at the same moment.
+# The time of an answer is measured where at most this number are sent at the same moment.
 FEW = 4
 
-# So many at the same moment are a crowd, which every receiver takes; ten times as many may be too many for it.
+# Every receiver takes a crowd at the same moment; a throng, ten times as many, may be too much.
 CROWD = 20
 THRONG = 200
 
@@ -33,7 +29,7 @@ USUAL_TEXT = 160
 
 SERVER_ERROR = 500
 
-# How the failures begin for which there was no connection (`conformance.wire.answers`).
+# The beginnings of failures without a connection (`conformance.wire.answers`).
 UNREACHED = ("connection refused", "no connection", "host name not found", "no TLS connection", "the proxy did not")
 
 
@@ -73,7 +69,7 @@ class ReceiverRequest:
     """A request to a receiver with its answer.
 
     `usual`: it has documented members only, and a text that any system takes. `beside`: how many requests were sent at
-    that moment, including this one. `fatal`: the receiver was gone after it.
+    that moment, including this one. `fatal`: the receiver died of it.
     """
 
     case: Case
@@ -104,7 +100,7 @@ class ReceiverRequest:
 
     @property
     def sent_at(self) -> float:
-        """When it was sent (monotonic seconds); the same number for all requests of one round."""
+        """When it was sent (monotonic seconds), equal for all requests of one round."""
         return self.exchange.sent_at
 
     @property
@@ -178,15 +174,10 @@ class ReceiverRequest:
 
     @property
     def special(self) -> str:
-        """What is special about it, in brackets, behind a noun."""
+        """Its speciality in brackets, to follow a noun."""
         return f" ({self.case.keyword})" if self.case.keyword else ""
 
     @property
     def in_crowd(self) -> bool:
         """Whether it came with many others."""
         return self.beside >= CROWD
-
-    @property
-    def in_throng(self) -> bool:
-        """Whether it came with very many others."""
-        return self.beside >= THRONG

@@ -1,7 +1,7 @@
 """RCV: how a receiver answers valid notifications and inquiries.
 
-What became of them, and of malformed ones, is judged in `results`. A receiver may answer 4xx to a request_id that its
-client cannot know; where it takes one, it has to take each valid form of a notification.
+`results` judges their effect, and malformed ones. A receiver may answer 4xx to a request_id that its client cannot
+know; where it takes one, it has to take each valid form of a notification.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from conformance.judging.judgement import Finding, Inconclusive, Judgement, Reas
 from conformance.judging.reading import Content
 from conformance.model.traffic import header
 
-# How long an answer to a notification is waited for where no requirement says how soon it has to come.
+# The wait for an answer to a notification where no requirement has a limit.
 WITHIN_S = 30.0
 
 # A receiver that lets each of its senders wait for longer than this has no workers left.
@@ -36,7 +36,7 @@ _REFUSALS_OF_HTTP = {"transfer-encoding": 411, "upgrade": 101}
 
 
 def valid_are_taken(inbox: Inbox) -> Iterator[Judgement]:
-    """RCV-01, but for those that offer an upgrade."""
+    """RCV-01, of notifications that offer no upgrade."""
     for fate, first in inbox.firsts():
         if not first.usual or first.offers_upgrade or not (inbox.countable(fate) or first.fatal):
             continue
@@ -68,13 +68,13 @@ def offers_are_passed_over(inbox: Inbox) -> Iterator[Judgement]:
 
 
 def _may_be_refused(request: ReceiverRequest) -> bool:
-    """Whether HTTP allows this answer to a request that is written in this way."""
+    """Whether HTTP allows this answer to a request in this form."""
     headers = request.exchange.request.headers
     return any(request.status == status and header(headers, name) for name, status in _REFUSALS_OF_HTTP.items())
 
 
 def answered_within(*, seconds: float, at_most: float | None = None) -> ClientCheck:
-    """Each is answered in that time; with `at_most`, only those count that took no longer than that."""
+    """Each notification is answered in that time; `at_most`: answers after that do not count."""
 
     def rule(inbox: Inbox) -> Iterator[Judgement]:
         for request in _timed(inbox):
@@ -92,13 +92,13 @@ def answered_within(*, seconds: float, at_most: float | None = None) -> ClientCh
 
 @cache
 def waited_s(contract: Contract) -> float:
-    """How long an answer has to be waited for, so that every requirement on how soon it comes can be judged."""
+    """The wait for an answer that is long enough to judge every requirement on its time."""
     rules = [each.judge for each in contract.catalogue.requirements if isinstance(each.judge, ByRule)]
     return max((each.parameters["seconds"] for each in rules if each.rule == ANSWERED_WITHIN), default=WITHIN_S)
 
 
 def _timed(inbox: Inbox) -> Iterator[ReceiverRequest]:
-    """The notifications that came with few others, and not while their client was waiting for an answer itself."""
+    """The notifications among few others that came while their client was not waiting for an answer itself."""
     for fate in inbox.fates:
         for request in fate.notifications:
             waiting = fate.early and request is fate.first
@@ -135,9 +135,8 @@ def unusual_are_taken(inbox: Inbox) -> Iterator[Judgement]:
 
 
 def repeats_are_taken(inbox: Inbox) -> Iterator[Judgement]:
-    """RCV-06: where the first one was, and the answer is no failure of the receiver, which RCV-21 is about."""
-    for request in _repeats(inbox):
-        words = f"a notification that came again was {request.answer_in_words}"
+    """RCV-06, after a first one that was taken; RCV-21 is about failures of the receiver."""
+    for request, words in _repeats(inbox):
         if request.taken:
             yield kept(request)
         else:
@@ -145,24 +144,24 @@ def repeats_are_taken(inbox: Inbox) -> Iterator[Judgement]:
 
 
 def repeats_are_survived(inbox: Inbox) -> Iterator[Judgement]:
-    """RCV-21: a repeat is never answered with a 5xx, and nothing breaks over it."""
-    for request in _repeats(inbox):
-        words = f"a notification that came again was {request.answer_in_words}"
+    """RCV-21: no repeat is answered with a 5xx, or kills the receiver."""
+    for request, words in _repeats(inbox):
         if request.fails:
             yield broken(request, words)
         else:
             yield kept(request) if request.status is not None else untold(request, words)
 
 
-def _repeats(inbox: Inbox) -> Iterator[ReceiverRequest]:
-    """Those that came again after one that was taken, or at the same moment, if they were alone with each other."""
+def _repeats(inbox: Inbox) -> Iterator[tuple[ReceiverRequest, str]]:
+    """The notifications that came again after one that was taken, or at the same moment, and their answers in words."""
     for fate in inbox.fates:
         for same in alike(fate.notifications):
             if len(same) == 1 or any(n.in_crowd or inbox.after_junk(n) for n in same) or fate.early:
                 continue
             taken = next((each for each in same if each.taken), None)
             if taken is not None:
-                yield from (each for each in same if each is not taken and each.sent_at >= taken.sent_at)
+                again = [each for each in same if each is not taken and each.sent_at >= taken.sent_at]
+                yield from ((each, f"a notification that came again was {each.answer_in_words}") for each in again)
 
 
 def unknown_are_answered(inbox: Inbox) -> Iterator[Judgement]:
@@ -189,9 +188,10 @@ def crowds_are_taken(inbox: Inbox) -> Iterator[Judgement]:
 
 
 def throngs_are_taken(inbox: Inbox) -> Iterator[Judgement]:
-    """RCV-26: where crowds are, and a throng was sent, which it is not where it would take long."""
-    crowd = [each for fate in inbox.fates for each in fate.notifications if each.in_crowd and not each.in_throng]
-    throng = any(each.in_throng for fate in inbox.fates for each in fate.notifications)
+    """RCV-26, of a receiver that takes crowds; no throng is sent where it would take long."""
+    notifications = [each for fate in inbox.fates for each in fate.notifications]
+    crowd = [each for each in notifications if CROWD <= each.beside < THRONG]
+    throng = any(each.beside >= THRONG for each in notifications)
     if any(isinstance(each, Finding) for each in crowds_are_taken(inbox)):
         yield Inconclusive(Reason.PRECONDITION, f"{CROWD} at once are too many already")
     elif crowd and not throng:
@@ -203,7 +203,7 @@ def throngs_are_taken(inbox: Inbox) -> Iterator[Judgement]:
 
 
 def _crowds(inbox: Inbox, sizes: range) -> Iterator[Judgement]:
-    """Each is answered as one by itself is, and, where the client can be asked, none is lost."""
+    """Each is answered like one by itself, and, by the client's reports, none is lost."""
     alone: dict[bool, ReceiverRequest] = {}
     for fate, first in inbox.firsts():
         if first.usual and (first.taken or fate.known not in alone):
@@ -264,15 +264,13 @@ def is_taken(request: ReceiverRequest, _: ReceiverCase, __: Inquiry) -> Iterator
 
 
 def is_answered_in_json(request: ReceiverRequest, _: ReceiverCase, __: Inquiry) -> Iterator[Judgement]:
-    """RCV-29: where it is taken."""
+    """RCV-29, if it is taken."""
     if not request.taken or request.exchange.response is None:
         yield untold(request, f"an inquiry was {request.answer_in_words}")
         return
     content = Content.of(request.exchange.response.body)
-    if content.error is None:
-        yield kept(request)
-    else:
-        yield broken(request, f"an inquiry was answered with what is no JSON: {content.error}")
+    words = f"an inquiry was answered with what is no JSON: {content.error}"
+    yield kept(request) if content.error is None else broken(request, words)
 
 
 def is_answered_in_time(request: ReceiverRequest, _: ReceiverCase, inquiry: Inquiry) -> Iterator[Judgement]:
@@ -287,13 +285,11 @@ def is_answered_in_time(request: ReceiverRequest, _: ReceiverCase, inquiry: Inqu
 
 
 def is_not_applied(request: ReceiverRequest, sent: ReceiverCase, _: Inquiry) -> Iterator[Judgement]:
-    """RCV-31: asked before the notification has come, the client does not say that it has happened."""
+    """RCV-31: before the notification, the client does not report a success."""
     for answered in sent.results:
         state = answered.answer.get("state")
-        if state == "succeeded":
-            yield broken(request, f"an inquiry was {request.answer_in_words}, and the client says {state}")
-        else:
-            yield kept(request)
+        words = f"an inquiry was {request.answer_in_words}, and the client says {state}"
+        yield broken(request, words) if state == "succeeded" else kept(request)
 
 
 RULES: Mapping[str, ClientRule] = {

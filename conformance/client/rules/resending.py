@@ -1,4 +1,4 @@
-"""RTY: what a client sends again by itself, by the requests that reached the witness and their times."""
+"""RTY: the requests that a client sends again by itself, and when."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ DELAY_TOLERANCE_S = 0.25
 # A gateway that says "slow down" expects a few more requests, not an endless series.
 MOST_ATTEMPTS = 6
 
-# Without Retry-After: so many attempts take longer than this. Full jitter from one second on draws three gaps that are
-# shorter in sum less than once in a thousand times.
+# Without Retry-After, this number of attempts takes longer than this. Full jitter from one second on draws three gaps
+# that are shorter in sum less than once in a thousand times.
 BURST, BURST_S = 4, 0.3
 
 # Gaps of less than this on average mean that the client did not wait. Full jitter draws a single one so short, but not
@@ -35,7 +35,7 @@ LEAST_GAPS = 2
 
 
 def final_is_final(*, codes: Collection[int]) -> ClientCheck:
-    """Nothing is sent again after an answer with one of these codes; where HTTP says success, the envelope counts."""
+    """Nothing is sent again after an answer with one of these codes; under a successful status the envelope counts."""
 
     def check(evidence: ClientEvidence, command: str | None) -> Iterator[Judgement]:
         window = evidence.terms.resend_window_s
@@ -50,22 +50,22 @@ def final_is_final(*, codes: Collection[int]) -> ClientCheck:
 
 
 def waits_as_told(evidence: ClientEvidence, command: str | None) -> Iterator[Judgement]:
-    """RTY-02: in both forms of Retry-After."""
+    """RTY-02, for both forms of Retry-After."""
     for call in evidence.of_command(command):
         for sent, following in _with_following(call):
-            told = _retry_after(sent)
-            if told is None:
+            stated = _retry_after(sent)
+            if stated is None:
                 continue
-            told_s, tolerance_s, words = told
+            stated_s, tolerance_s, words = stated
             gap = None if following is None else _gap(evidence, call, sent, following)
-            if following is not None and gap is not None and gap < told_s - tolerance_s:
+            if following is not None and gap is not None and gap < stated_s - tolerance_s:
                 yield broken(call, f"Retry-After was {words}, and the request came again after {gap:.2f} s", following)
             else:
                 yield kept(sent)
 
 
 def is_not_hammered(evidence: ClientEvidence, command: str | None) -> Iterator[Judgement]:
-    """RTY-03: few attempts; and, where the gateway does not say how long to wait, time between them."""
+    """RTY-03: few attempts; and, without Retry-After, time between them."""
     hurried = _hurries(evidence)
     for call in evidence.of_command(command):
         slowed = [sent for sent in call.here if sent.http_status == TOO_MANY_REQUESTS]
@@ -105,7 +105,7 @@ def _own_gaps(evidence: ClientEvidence, call: Call) -> list[float]:
 
 
 Failure = Callable[[SentRequest], str | None]
-"""What went wrong with a request, in words; None if the check is not about it."""
+"""The failure of a request in words; None if the check is not about it."""
 
 
 def not_at_once(*, after: str) -> ClientCheck:
@@ -128,7 +128,7 @@ def not_at_once(*, after: str) -> ClientCheck:
 
 
 def waits_as_advised(evidence: ClientEvidence, command: str | None) -> Iterator[Judgement]:
-    """RTY-07; the other requirements are about requests that came again at once."""
+    """RTY-07; the other rules judge requests that came again at once."""
     window, delay = evidence.terms.resend_window_s, evidence.terms.advised_delay_s
     for call, sent, following, words in _failed(evidence, command, lambda one: answered_5xx(one) or lost(one)):
         if following is None:
@@ -168,7 +168,8 @@ def lost(sent: SentRequest) -> str | None:
     """The answer did not get through, or success was answered in a body that cannot be read."""
     if sent.lost:
         return "the kept-alive connection died under the request" if sent.reused else "the answer was lost"
-    return "the request was answered with a 200 that cannot be read" if sent.in_doubt else None
+    unreadable = sent.succeeded and sent.says is None
+    return "the request was answered with a 200 that cannot be read" if unreadable else None
 
 
 def _with_following(call: Call) -> Iterator[tuple[SentRequest, SentRequest | None]]:
@@ -178,7 +179,7 @@ def _with_following(call: Call) -> Iterator[tuple[SentRequest, SentRequest | Non
 
 
 def _watched(evidence: ClientEvidence, sent: SentRequest, within_s: float) -> Judgement:
-    """Nothing followed while the run was watched."""
+    """Passed, if the run was watched for long enough to see that nothing follows."""
     settled, ended = evidence.terms.settled_at, sent.exchange.answered_at
     if settled is None or ended is None or settled - ended < within_s:
         return Inconclusive(
@@ -214,8 +215,8 @@ def _retry_after(sent: SentRequest) -> tuple[float, float, str] | None:
         date = parsedate_to_datetime(value)
     except ValueError:
         return None
-    told_s = date.timestamp() - (exchange.sent_wall + exchange.answered_at - exchange.sent_at)
-    return told_s, DATE_TOLERANCE_S, f"{value}, {told_s:.1f} s later"
+    stated_s = date.timestamp() - (exchange.sent_wall + exchange.answered_at - exchange.sent_at)
+    return stated_s, DATE_TOLERANCE_S, f"{value}, {stated_s:.1f} s later"
 
 
 _FAILURES: Mapping[str, Failure] = {"5xx": answered_5xx, "lost": lost}

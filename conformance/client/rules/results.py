@@ -1,16 +1,15 @@
-"""RCV: what became of notifications, by the client's reports, and of requests that are no notifications.
+"""RCV: the effect of notifications, by the client's reports, and of junk.
 
-A rule is judged only where those before it hold: a client that knows of no result breaks RCV-10 and no rule about what
-a result says.
+A rule is judged only where those before it hold: a client that knows of no result breaks RCV-10 and no rule about the
+contents of a result.
 
-Each kind of junk has two rules. That it is refused with a 4xx is a SHOULD: many receivers accept everything, to have
-nothing sent again. That it is not answered with a 5xx and kills nobody is a MUST. Only the request that killed the
-receiver is blamed for that.
+Each kind of junk has two rules. A 4xx is a SHOULD: many receivers accept everything, so that nothing is sent again.
+Survival without a 5xx is a MUST. Only the request that killed the receiver is blamed for that.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 
 from conformance.client.rules.evidence import ClientCheck, ClientRule, one_of
 from conformance.client.rules.inbox import (
@@ -31,12 +30,12 @@ from conformance.judging.judgement import Finding, Inconclusive, Judgement, Reas
 NONE_KEPT = "the client makes no calls, and of what it was notified of it knew no result when it was asked"
 
 NOT_IMPLEMENTED = 501
-"""A server that does not know a method, such as Python's http.server, answers this by itself: no failure."""
+"""A server that does not know a method, such as Python's http.server, answers this by itself, which is lawful."""
 
 CUT_OFF = "the connection was closed before the body was read, as a server may"
 
 _WIDER = {RequestKind.EMPTY: RequestKind.NO_JSON, RequestKind.HUGE: RequestKind.INCOMPLETE}
-"""An empty body is no JSON either, and the large one lacks the members of a notification."""
+"""An empty body is not JSON either, and the large one lacks the members of a notification."""
 
 _KINDS: Mapping[str, RequestKind] = {
     "no-json": RequestKind.NO_JSON,
@@ -47,7 +46,7 @@ _KINDS: Mapping[str, RequestKind] = {
 
 
 def understood(inbox: Inbox) -> frozenset[str]:
-    """The states that usual notifications, the first of known requests, have always rightly led to."""
+    """The states that the client has always reported rightly after the first usual notification of a request."""
     right, wrong = set[str](), set[str]()
     for fate, first in inbox.firsts():
         for report in simple(inbox, fate) if first.usual else ():
@@ -96,7 +95,7 @@ def failures_have_reasons(inbox: Inbox) -> Iterator[Judgement]:
 
 
 def repeats_are_applied_once(inbox: Inbox) -> Iterator[Judgement]:
-    """RCV-07: of those that come one after the other."""
+    """RCV-07, of notifications one after the other."""
     for fate, report, notifications in inbox.reports():
         one_by_one = len({each.sent_at for each in notifications}) == len(notifications) > 1
         if one_by_one and len(alike(notifications)) == 1 and not fate.early and not fate.first.in_crowd:
@@ -104,7 +103,7 @@ def repeats_are_applied_once(inbox: Inbox) -> Iterator[Judgement]:
 
 
 def moments_are_applied_once(inbox: Inbox) -> Iterator[Judgement]:
-    """RCV-08: where those that come one after the other are."""
+    """RCV-08, of a client that keeps RCV-07."""
     one_by_one = not any(isinstance(each, Finding) for each in repeats_are_applied_once(inbox))
     for fate, report, notifications in inbox.reports():
         at_once = len({each.sent_at for each in notifications}) == 1 < len(notifications)
@@ -127,7 +126,7 @@ def _applied_once(fate: Fate, report: StateReport, notifications: list[ReceiverR
 
 
 def first_one_stands(inbox: Inbox) -> Iterator[Judgement]:
-    """RCV-09: of a client that tells success from failure at all, and one request from the other (RCV-10)."""
+    """RCV-09, of a client that distinguishes success from failure, and one request from another (RCV-10)."""
     mixes_up = any(isinstance(judgement, Finding) for judgement in each_to_its_own(inbox))
     tells_apart = {"succeeded", "failed"} <= understood(inbox) and not mixes_up
     for fate, report, notifications in inbox.reports():
@@ -143,7 +142,7 @@ def first_one_stands(inbox: Inbox) -> Iterator[Judgement]:
 
 
 def each_to_its_own(inbox: Inbox) -> Iterator[Judgement]:
-    """RCV-10: a result at another request, or at none; kept where the order was another than that of the calls."""
+    """RCV-10: a result at another request, or at none; kept where the order differs from that of the calls."""
     for fate, report, notifications in inbox.reports():
         first, owner = notifications[0], report.owner
         if owner is not None and owner is not fate:
@@ -159,7 +158,7 @@ def each_to_its_own(inbox: Inbox) -> Iterator[Judgement]:
 
 
 def _overtook(inbox: Inbox, fate: Fate) -> bool:
-    """Whether a request that was called for later was notified of sooner."""
+    """Whether the notification of a later call came sooner."""
     return any(
         other.call is not None
         and fate.call is not None
@@ -171,7 +170,7 @@ def _overtook(inbox: Inbox, fate: Fate) -> bool:
 
 
 def _among_others(inbox: Inbox, fate: Fate, report: StateReport) -> bool:
-    """Whether the client had been notified of something else after this, when it was asked."""
+    """Whether a notification of another request came between this one and the report."""
     return any(
         other is not fate and other.notifications and fate.first.number < other.first.number and other.until(report.at)
         for other in inbox.fates
@@ -197,9 +196,9 @@ def early_are_not_lost(inbox: Inbox) -> Iterator[Judgement]:
 
 
 def unknown_are_nobodys(inbox: Inbox) -> Iterator[Judgement]:
-    """RCV-13: kept where a request that was open then is still open, or has got its own result.
+    """RCV-13: kept where a request that was open then is still open, or has its own result.
 
-    A client that makes no calls is asked this of requests that it was not notified of; the others are for RCV-10.
+    Of a client that makes no calls, requests without a notification are judged; RCV-10 is about the others.
     """
     unknown = [fate.first for fate in inbox.fates if not fate.known and fate.notifications]
     for fate in inbox.fates:
@@ -220,18 +219,18 @@ def unknown_are_nobodys(inbox: Inbox) -> Iterator[Judgement]:
 def malformed_are_not_applied(inbox: Inbox) -> Iterator[Judgement]:
     """RCV-25: after nothing but malformed requests about it, the client does not report a success.
 
-    A client that reports a failure has applied something, too; but any other result_code is a failure by the contract,
-    so that is not held against it.
+    To report a failure is lawful: by the contract any other result_code is one.
     """
     yield from _claims(inbox, {RequestKind.NO_JSON, RequestKind.INCOMPLETE})
 
 
 def _claims(inbox: Inbox, kinds: Collection[RequestKind]) -> Iterator[Judgement]:
-    """The reports on requests that only junk of these kinds has named."""
+    """Judge the reports on requests that only junk of these kinds was about."""
     for request in inbox.junk:
         if request.kind not in kinds:
             continue
-        fate = inbox.fate_of_call(request.case.earlier) or inbox.asked.get(request.case.id)
+        called = (each for each in inbox.fates if each.call and each.call.case.id == request.case.earlier)
+        fate = next(called, None) or inbox.asked.get(request.case.id)
         if fate is None or fate.notifications or not fate.answerable:
             continue
         for report in fate.reports:
@@ -246,14 +245,14 @@ def _claims(inbox: Inbox, kinds: Collection[RequestKind]) -> Iterator[Judgement]
 
 
 def is_mixed_up(inbox: Inbox, report: StateReport) -> bool:
-    """Whether a missing result may have gone to another request, which RCV-10 and RCV-13 are about."""
+    """Whether a missing result may be at another request, which RCV-10 and RCV-13 are about."""
     return report.open and any(
         each.owner is not None and each.owner is not fate for fate in inbox.fates for each in fate.reports
     )
 
 
 def alike(notifications: list[ReceiverRequest]) -> list[list[ReceiverRequest]]:
-    """The notifications of a request, those with the same content together."""
+    """The notifications of a request in groups of the same content."""
     groups: dict[bytes, list[ReceiverRequest]] = {}
     for each in notifications:
         groups.setdefault(each.exchange.request.body, []).append(each)
@@ -265,42 +264,37 @@ def alike(notifications: list[ReceiverRequest]) -> list[list[ReceiverRequest]]:
 
 def junk_is_refused(*, kinds: Collection[str]) -> ClientCheck:
     """Junk of these kinds is answered with a 4xx."""
-    chosen = {one_of(_KINDS, "kinds", kind) for kind in kinds}
 
-    def rule(inbox: Inbox) -> Iterator[Judgement]:
-        for request in inbox.junk:
-            if request.kind not in chosen:
-                continue
-            if not inbox.understands():
-                yield untold(request, NONE_TAKEN)
-            elif request.refused:
-                yield kept(request)
-            elif request.fails:
-                yield untold(request, f"{_in_words(request)}, which breaks another requirement")
-            else:
-                yield broken(request, f"{_in_words(request)}, not with a 4xx")
+    def refused(request: ReceiverRequest, _: Inbox) -> Judgement:
+        if request.refused:
+            return kept(request)
+        if request.fails:
+            return untold(request, f"{_in_words(request)}, which breaks another requirement")
+        return broken(request, f"{_in_words(request)}, not with a 4xx")
 
-    return check_of(rule)
+    return _each_junk(refused, kinds)
 
 
 def junk_is_survived(*, kinds: Collection[str]) -> ClientCheck:
     """Junk of these kinds is not answered with a 5xx, and the receiver does not die of it."""
+
+    def survived(request: ReceiverRequest, inbox: Inbox) -> Judgement:
+        wider = _WIDER.get(request.kind)
+        if request.fails and any(each.kind is wider and each.fails and not _is_cut_off(each) for each in inbox.junk):
+            return untold(request, f"{_in_words(request)}, and so was {wider}, which breaks another requirement")
+        return untold(request, CUT_OFF) if _is_cut_off(request) else _survived(request)
+
+    return _each_junk(survived, kinds)
+
+
+def _each_junk(judge: Callable[[ReceiverRequest, Inbox], Judgement], kinds: Collection[str]) -> ClientCheck:
+    """A check of the junk of these kinds, sent to a receiver that takes usual notifications."""
     chosen = {one_of(_KINDS, "kinds", kind) for kind in kinds}
 
     def rule(inbox: Inbox) -> Iterator[Judgement]:
-        failing = {request.kind for request in inbox.junk if request.fails and not _is_cut_off(request)}
         for request in inbox.junk:
-            if request.kind not in chosen:
-                continue
-            wider = _WIDER.get(request.kind)
-            if not inbox.understands():
-                yield untold(request, NONE_TAKEN)
-            elif request.fails and wider in failing:
-                yield untold(request, f"{_in_words(request)}, and so was {wider}, which breaks another requirement")
-            elif _is_cut_off(request):
-                yield untold(request, CUT_OFF)
-            else:
-                yield _survived(request)
+            if request.kind in chosen:
+                yield judge(request, inbox) if inbox.understands() else untold(request, NONE_TAKEN)
 
     return check_of(rule)
 
@@ -314,17 +308,15 @@ def _survived(request: ReceiverRequest) -> Judgement:
 def other_methods_do_nothing(inbox: Inbox) -> Iterator[Judgement]:
     """RCV-17, by the answer and, where the client can be asked, by its report."""
     for request in inbox.junk:
-        if request.kind is not RequestKind.METHOD:
-            continue
-        if not inbox.understands():
+        if request.kind is RequestKind.METHOD and not inbox.understands():
             yield untold(request, NONE_TAKEN)
-        else:
+        elif request.kind is RequestKind.METHOD:
             yield kept(request) if request.status == NOT_IMPLEMENTED else _survived(request)
     yield from _claims(inbox, {RequestKind.METHOD})
 
 
 def alive_after_junk(inbox: Inbox) -> Iterator[Judgement]:
-    """RCV-18: compared with the answers before the junk."""
+    """RCV-18, compared with the answers before the junk."""
     before = {fate.known for fate, first in inbox.firsts() if first.usual and first.taken}
     for fate in inbox.fates:
         if not fate.notifications or fate.first.in_crowd or not fate.first.usual or not inbox.after_junk(fate.first):
@@ -345,32 +337,32 @@ def _in_words(request: ReceiverRequest) -> str:
 
 
 def _is_cut_off(request: ReceiverRequest) -> bool:
-    """Whether a body so large was not read: a server need not read what it is going to refuse."""
+    """Whether the server closed the connection on a large body, which it need not read."""
     return request.kind is RequestKind.HUGE and request.status is None and not request.timed_out and not request.fatal
 
 
-def _if_it_keeps_any(rule: InboxCheck) -> InboxCheck:
-    """The rule, of a client that knows of results at all."""
+def _of_results(rule: InboxCheck) -> ClientRule:
+    """`rule` on a client that knows of any results."""
 
-    def of_kept(inbox: Inbox) -> Iterator[Judgement]:
+    def on_results(inbox: Inbox) -> Iterator[Judgement]:
         if inbox.forgets:
             yield Inconclusive(Reason.PRECONDITION, NONE_KEPT)
         else:
             yield from rule(inbox)
 
-    return of_kept
+    return of_inbox(on_results)
 
 
 RULES: Mapping[str, ClientRule] = {
-    "only-success-is-success": of_inbox(_if_it_keeps_any(only_success_is_success)),
-    "failures-have-reasons": of_inbox(_if_it_keeps_any(failures_have_reasons)),
-    "repeats-are-applied-once": of_inbox(_if_it_keeps_any(repeats_are_applied_once)),
-    "moments-are-applied-once": of_inbox(_if_it_keeps_any(moments_are_applied_once)),
-    "first-one-stands": of_inbox(_if_it_keeps_any(first_one_stands)),
-    "each-to-its-own": of_inbox(_if_it_keeps_any(each_to_its_own)),
-    "early-are-not-lost": of_inbox(_if_it_keeps_any(early_are_not_lost)),
-    "unknown-are-nobodys": of_inbox(_if_it_keeps_any(unknown_are_nobodys)),
-    "malformed-are-not-applied": of_inbox(_if_it_keeps_any(malformed_are_not_applied)),
+    "only-success-is-success": _of_results(only_success_is_success),
+    "failures-have-reasons": _of_results(failures_have_reasons),
+    "repeats-are-applied-once": _of_results(repeats_are_applied_once),
+    "moments-are-applied-once": _of_results(moments_are_applied_once),
+    "first-one-stands": _of_results(first_one_stands),
+    "each-to-its-own": _of_results(each_to_its_own),
+    "early-are-not-lost": _of_results(early_are_not_lost),
+    "unknown-are-nobodys": _of_results(unknown_are_nobodys),
+    "malformed-are-not-applied": _of_results(malformed_are_not_applied),
     "junk-is-refused": ClientRule(junk_is_refused),
     "junk-is-survived": ClientRule(junk_is_survived),
     "other-methods-do-nothing": of_inbox(other_methods_do_nothing),

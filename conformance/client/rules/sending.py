@@ -1,4 +1,4 @@
-"""DRV, SND, ROB: what a client sends, by the requests that reached the witness; and that its driver lives."""
+"""DRV, SND, ROB: the requests of a client that reached the witness, and the life of its driver."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 from urllib.parse import quote, quote_plus
 
-from conformance.client.rules.calls import Call, SentRequest
+from conformance.client.rules.calls import Call
 from conformance.client.rules.evidence import UNHEARD, ClientCheck, ClientEvidence, ClientRule, broken, kept
 from conformance.client.rules.unsent import instead, said_to_be_lacking
 from conformance.contract.requirements import REQUEST, ByPlace
@@ -16,12 +16,12 @@ from conformance.judging.judgement import Finding, Inconclusive, Judgement, Pass
 from conformance.judging.reading import Content
 from conformance.model.traffic import JSON_MEDIA_TYPE, Headers, Request, header, media_type
 
-# Fewer characters than these are no trace of a secret.
+# Fewer characters are part of anything, not a trace of a secret.
 LEAST_TRACE = 8
 
 
 def driver_answers_once(evidence: ClientEvidence, command: str | None) -> Iterator[Judgement]:  # noqa: ARG001
-    """DRV-01. A client that waits for ever on a gateway that never answers is judged by RDG-08."""
+    """DRV-01; RDG-08 judges a client that waits for ever on a gateway that never answers."""
     for call in evidence.calls:
         deaths = [d for d in call.deaths if not waits_for_ever(call, d) and not sends_again_later(call, d)]
         if deaths:
@@ -29,28 +29,21 @@ def driver_answers_once(evidence: ClientEvidence, command: str | None) -> Iterat
         elif call.report is not None or call.unsupported:
             yield Passed()
     if not evidence.calls and evidence.terms.greeted:
-        yield Passed()  # a client that makes no calls has said hello, and maybe what became of requests
+        yield Passed()  # a client that makes no calls has said hello, and maybe reported on requests
     for death in evidence.deaths_of_no_call:
         yield Finding(f"the driver failed: {death['detail']}", case=death["case"])
 
 
 def waits_for_ever(call: Call, death: Mapping[str, Any]) -> bool:
-    """Whether a driver said nothing because its client still waits for an answer that never comes."""
-    return death["how"] == "hang" and any(_open_at(death, sent) for sent in call.sent if sent.unanswered)
+    """Whether a driver was silent because its client still waits for an answer that never comes."""
+    # Killing a driver closes all its connections.
+    ends = [sent.exchange.answered_at for sent in call.sent if sent.unanswered]
+    return death["how"] == "hang" and any(at is None or "at" not in death or at >= death["at"] for at in ends)
 
 
 def sends_again_later(call: Call, death: Mapping[str, Any]) -> bool:
-    """Whether a driver said nothing because its client was about to send again, as it had done before.
-
-    Clients are advised to wait for long before that.
-    """
+    """Whether a driver was silent because its client was about to send again, after the long wait that is advised."""
     return death["how"] == "hang" and len(call.here) > 1 and not waits_for_ever(call, death)
-
-
-def _open_at(death: Mapping[str, Any], sent: SentRequest) -> bool:
-    """Whether the client was still waiting when its driver was killed, which closes all connections."""
-    ended = sent.exchange.answered_at
-    return ended is None or "at" not in death or ended >= death["at"]
 
 
 # --- Single requests
@@ -59,7 +52,7 @@ RequestRule = Callable[[ClientEvidence, Call, Request], Iterator[str]]
 
 
 def each_request(rule: RequestRule) -> ClientCheck:
-    """A check of `rule` on each request at a base URL of the suite's; the words that it yields are findings."""
+    """A check of `rule` on each request at a base URL of the suite; it yields the messages of findings."""
 
     def check(evidence: ClientEvidence, command: str | None) -> Iterator[Judgement]:
         for call in evidence.of_command(command):
@@ -100,7 +93,7 @@ def body_declared_as_json(_: ClientEvidence, __: Call, request: Request) -> Iter
 
 
 def members_as_asked(evidence: ClientEvidence, call: Call, request: Request) -> Iterator[str]:
-    """SND-07: values are compared as text, their types are for SND-08."""
+    """SND-07: values are compared as text; SND-08 is about their types."""
     members, asked = Content.of(request.body).members, call.params
     if members is None:
         return  # SND-06
@@ -126,7 +119,11 @@ def credential_nowhere_else(evidence: ClientEvidence, _: Call, request: Request)
 
 def traces(evidence: ClientEvidence, request: Request, passed_over: set[str]) -> Iterator[str]:
     """The places where a request holds the credential, in words."""
-    forms = _forms(evidence)
+    key, secret, token = evidence.terms.key, evidence.terms.secret, _token(evidence)
+    plain = {secret, token, token.rstrip("="), token.translate({ord("+"): "-", ord("/"): "_"}).rstrip("=")}
+    plain |= {key} if _names_key(evidence) else set()
+    forms = plain | {quote(form, safe="") for form in plain} | {quote_plus(form) for form in plain}
+    forms = {form for form in forms if len(form) >= LEAST_TRACE}
     if any(form in request.url for form in forms):
         yield "the credential stands in the URL"
     if any(form.encode() in request.body for form in forms):
@@ -144,14 +141,6 @@ def _token(evidence: ClientEvidence) -> str:
 
 def _names_key(evidence: ClientEvidence) -> bool:
     return "key" in evidence.terms.contract.authentication.token
-
-
-def _forms(evidence: ClientEvidence) -> set[str]:
-    key, secret, token = evidence.terms.key, evidence.terms.secret, _token(evidence)
-    plain = {secret, token, token.rstrip("="), token.translate({ord("+"): "-", ord("/"): "_"}).rstrip("=")}
-    plain |= {key} if _names_key(evidence) else set()
-    forms = plain | {quote(form, safe="") for form in plain} | {quote_plus(form) for form in plain}
-    return {form for form in forms if len(form) >= LEAST_TRACE}
 
 
 def accept_admits_json(evidence: ClientEvidence, command: str | None) -> Iterator[Judgement]:
@@ -179,8 +168,8 @@ def _accept(headers: Headers) -> list[str] | None:
 def request_keeps(place: ByPlace) -> ClientCheck:
     """A check that no request breaks the schema of its command at that place.
 
-    A body that is no JSON does not have the type of the whole. Members that were not asked for belong to another
-    requirement. Raises ValueError for a place in another message.
+    An unreadable body breaks the type of the whole. SND-07 is about members that were not asked for. Raises ValueError
+    for a place in another message.
     """
     if place.messages != (REQUEST,) or not place.at:
         raise ValueError(f"its place is {place}; expected one in the message {REQUEST!r}")
@@ -205,7 +194,7 @@ def request_keeps(place: ByPlace) -> ClientCheck:
 
 
 def path_of_the_command(evidence: ClientEvidence, command: str | None) -> Iterator[Judgement]:
-    """SND-03: the whole base URL has to be kept, so a request under no base URL breaks it, too."""
+    """SND-03: the client keeps the whole base URL; a request under none of them breaks that, too."""
     for call in evidence.of_command(command):
         for sent in call.here:
             path = sent.exchange.request.url.partition("?")[0]
@@ -243,7 +232,7 @@ def one_request_each(evidence: ClientEvidence, command: str | None) -> Iterator[
 
 
 def credential_stays_here(evidence: ClientEvidence, command: str | None) -> Iterator[Judgement]:
-    """SND-11: judged where a redirect led to another host, whether the client followed it or not."""
+    """SND-11: after a redirect to another host, whether the client followed it or not."""
     for call in evidence.of_command(command):
         if not any(sent.redirects for sent in call.here):
             continue
@@ -279,7 +268,7 @@ def as_at_first(evidence: ClientEvidence, command: str | None) -> Iterator[Judge
 
 
 def _sends_nothing(evidence: ClientEvidence, call: Call) -> str | None:
-    """In words, that the client sent no other call either when the first one was repeated, if so."""
+    """In words, that the client sent no other call either when the first one was repeated; None if it did."""
     others = [each for each in evidence.calls if each.of == call.case.id]
     if (
         call.arrived

@@ -1,10 +1,5 @@
 """SND-13, SND-14, RDG-12: each call is valid, so each becomes a request; or the client reports that it sent none.
 
-    coverage_of_calls   the classes of payloads that the calls exercised, and which of them arrived
-    refusals            the calls of a command that the client refuses, grouped by their parameters
-    why_no_traffic      what happened instead of the traffic that a requirement needs
-    instead             what happened where no request of a command arrived at all
-
 A call counts as refused only beside a call that was sent at the same time: a client that sends nothing at all for a
 while (an open circuit breaker, an unreachable suite) has not refused the parameters of the call.
 """
@@ -15,24 +10,24 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache, partial
+from functools import cache
 from typing import Any
 
 from conformance.client.rules.calls import ASKED_AGAIN, Call
 from conformance.client.rules.evidence import UNHEARD, ClientCheck, ClientEvidence, ClientRule, broken, kept
 from conformance.contract.command import Command
 from conformance.contract.contract import Contract
-from conformance.judging.coverage import CallCoverage, Covered, Label, classes_of_call
+from conformance.judging.coverage import VALID, Coverage, Covered, Label, classes_of_call
 from conformance.judging.judgement import Finding, Inconclusive, Judgement, Passed, Reason, shown
-from conformance.payloads.classes import WRITINGS, ValueClass, Written, classes_of_members
+from conformance.payloads.classes import WRITINGS, Written, classes_of_members
 
 REJECTED = "rejected-locally"
 
 NO_CLASS = "calls that have nothing in common"
 EVERY_CALL = "every call"
 
-# Classes are claims. One that is drawn from the calls themselves needs several of them. Where it takes many classes to
-# describe the refused calls, or they describe less than half of them, the parameters are not the reason.
+# Classes are claims. One that is drawn from the calls themselves needs several of them. Where the refused calls are of
+# many classes, or less than half of them are of any, the parameters are not the reason.
 LEAST_DRAWN = 3
 MOST_CLASSES = 4
 
@@ -41,21 +36,17 @@ Params = Mapping[str, Any]
 # Longer texts do not go into one SMS (contract, "What a client owes").
 ONE_SMS = 160
 
-# Operators are told apart by as many first digits of a phone number: 254, and one to three more.
+# The first digits of a phone number that identify an operator: 254, and one to three more.
 PREFIXES = (4, 5, 6)
 
 
 @dataclass(frozen=True, slots=True)
 class RefusedCalls:
-    """Calls that never became a request, and what they have in common; `total`: how many calls have that."""
+    """Calls that never became a request, and the `name` of their class; `total`: how many calls are of that class."""
 
     name: str
     calls: tuple[Call, ...]
     total: int
-
-    def is_long(self, contract: Contract) -> bool:
-        """Whether all of them are of texts that do not go into one SMS."""
-        return all(is_long(call, contract) for call in self.calls)
 
 
 @dataclass(slots=True)
@@ -71,15 +62,20 @@ class _Fates:
 
 
 def coverage_of_calls(evidence: ClientEvidence) -> tuple[Covered, ...]:
-    """The classes that the calls exercised, and which of them arrived."""
+    """The classes of the calls' parameters: `sent` are the calls, `accepted` those that became a request.
+
+    The client chooses how to write a text in JSON, and it does not offer the members that it lacks.
+    """
     terms = evidence.terms
     commands = [name for name in terms.commands if name in terms.declared and not evidence.unsupported(name)]
-    coverage = CallCoverage(terms.contract)
+    coverage = Coverage(terms.contract)
     for name in commands:
         for call in evidence.of_command(name):
             if call.asked_at is not None and call.extra is None:
-                coverage.see(name, call.case.request.body, arrived=call.arrived)
-    return coverage.of(commands, terms.lacks)
+                coverage.count(name, _classes(call, terms.contract), accepted=call.arrived)
+    writings = {each.name for each in WRITINGS}
+    covered = (each for each in coverage.of(commands) if each.kind == VALID)
+    return tuple(each for each in covered if each.member not in terms.lacks and each.name not in writings)
 
 
 def refusals(evidence: ClientEvidence, command: str) -> list[RefusedCalls]:
@@ -88,28 +84,22 @@ def refusals(evidence: ClientEvidence, command: str) -> list[RefusedCalls]:
     if fates.refused and not fates.sent:
         return [RefusedCalls(EVERY_CALL, tuple(fates.refused), len(fates.refused))]
     classes = classes_for(contract.commands[command], contract, [call.params for call in (*fates.refused, *fates.sent)])
-    left, groups = list(fates.refused), []
     sent = [call.params for call in fates.sent]
-    for refusal in _by_class([each for each in classes if not any(map(each.holds, sent))], fates.refused):
-        groups.append(refusal)
-        left = [call for call in left if call not in refusal.calls]
+    classes = [each for each in classes if not any(map(each.holds, sent))]
+    groups: list[RefusedCalls] = []
+    left = list(fates.refused)
+    while left:  # the class of most calls first
+        found = [(each, [call for call in left if each.holds(call.params)]) for each in classes]
+        found = [(each, calls) for each, calls in found if len(calls) >= (LEAST_DRAWN if each.drawn else 1)]
+        if not found:
+            break
+        best, calls = max(found, key=lambda pair: len(pair[1]))
+        groups.append(RefusedCalls(best.name, tuple(calls), len(calls)))
+        left = [call for call in left if call not in calls]
     if len(groups) > MOST_CLASSES or len(left) > len(fates.refused) / 2:
         groups, left = [], fates.refused
     unlike = [RefusedCalls(NO_CLASS, tuple(left), len(left) + len(fates.sent))] if left else []
     return [*groups, *unlike]
-
-
-def _by_class(classes: Sequence[ParamClass], calls: Sequence[Call]) -> Iterator[RefusedCalls]:
-    """The calls by the class that most of them are in, then the rest likewise."""
-    left = list(calls)
-    while left:
-        found = [(each, [call for call in left if each.holds(call.params)]) for each in classes]
-        found = [(each, having) for each, having in found if len(having) >= (LEAST_DRAWN if each.drawn else 1)]
-        if not found:
-            return
-        best, having = max(found, key=lambda pair: len(pair[1]))
-        yield RefusedCalls(best.name, tuple(having), len(having))
-        left = [call for call in left if call not in having]
 
 
 def is_long(call: Call, contract: Contract) -> bool:
@@ -126,9 +116,9 @@ def _texts(command: str, contract: Contract) -> tuple[str, ...]:
 
 
 def instead(evidence: ClientEvidence, command: str | None) -> tuple[Reason, str] | None:
-    """What happened where none of the calls of a command became a request; None where one did.
+    """Why none of the calls of a command became a request; None where one did.
 
-    Where nothing at all has arrived, that is said of all commands together: the suite may be unreachable.
+    Where nothing at all has arrived, the reason is of all commands together: the suite may be unreachable.
     """
     if command is not None and (nothing := instead(evidence, None)) is not None:
         return nothing
@@ -137,25 +127,23 @@ def instead(evidence: ClientEvidence, command: str | None) -> tuple[Reason, str]
         return None
     of_command = f" of {command}" if command else ""
     answered = [call for call in calls if call.report is not None or call.unsupported]
-    said = f"; {_words(answered)}" if answered else ""
+    reports = f"; {_words(answered)}" if answered else ""
     reason = Reason.ENVIRONMENT if command is None and _unreachable(evidence, answered) else Reason.NO_TRAFFIC
-    return reason, f"none of {len(calls)} calls{of_command} became a request{said}{_astray(evidence, calls)}"
+    return reason, f"none of {len(calls)} calls{of_command} became a request{reports}{_astray(evidence, calls)}"
 
 
 def why_no_traffic(evidence: ClientEvidence, command: str | None) -> tuple[Reason, str] | None:
-    """What happened instead of the traffic that a requirement of a command needs; None if that is not known."""
+    """Why there is none of the traffic that a requirement of a command needs; None if that is not known."""
     if evidence.terms.observed:
         return None
+    if (nothing := instead(evidence, command)) is not None:
+        return nothing
+    undecided = () if command is None else _fates(evidence, command).open
+    for call, reason, detail in undecided:
+        if call.report is not None:
+            return reason, detail
     late = evidence.terms.out_of_time
-    return instead(evidence, command) or left_open(evidence, command) or (late and (Reason.INTERRUPTED, late)) or None
-
-
-def left_open(evidence: ClientEvidence, command: str | None) -> tuple[Reason, str] | None:
-    """Why some calls of a command were neither sent nor refused; None if there are none."""
-    if command is None:
-        return None
-    open_ones = _fates(evidence, command).open
-    return next(((reason, detail) for call, reason, detail in open_ones if call.report is not None), None)
+    return None if late is None else (Reason.INTERRUPTED, late)
 
 
 def _unreachable(evidence: ClientEvidence, answered: Sequence[Call]) -> bool:
@@ -169,7 +157,7 @@ def _unreachable(evidence: ClientEvidence, answered: Sequence[Call]) -> bool:
 
 
 def _astray(evidence: ClientEvidence, calls: Sequence[Call]) -> str:
-    """Where the requests may have gone: they were unreadable, or went to a proxy."""
+    """Where the requests may be: they were unreadable, or went to a proxy."""
     malformed = next((each for call in calls for each in evidence.malformed.get(call.case.id, ())), None)
     if malformed is not None:
         return f"; what arrived could not be read ({malformed.get('error')}): {shown(malformed.get('head'))}"
@@ -181,8 +169,8 @@ def _astray(evidence: ClientEvidence, calls: Sequence[Call]) -> str:
 
 def _words(calls: Sequence[Call]) -> str:
     """The commonest report on these calls, and how often it was made if there are others."""
-    said = Counter("it does not support this" if call.report is None else call.report.in_its_words for call in calls)
-    words, number = said.most_common(1)[0]
+    reports = Counter("it does not support this" if call.report is None else call.report.in_its_words for call in calls)
+    words, number = reports.most_common(1)[0]
     return f"the client says {words}" + (f" ({number} of {len(calls)} times)" if number < len(calls) else "")
 
 
@@ -192,11 +180,11 @@ def _words(calls: Sequence[Call]) -> str:
 def _fates(evidence: ClientEvidence, command: str) -> _Fates:
     memo: dict[str, _Fates] = evidence.memo.setdefault("fates", {})
     if command not in memo:
-        memo[command] = _told_apart(evidence, command)
+        memo[command] = _fates_of(evidence, command)
     return memo[command]
 
 
-def _told_apart(evidence: ClientEvidence, command: str) -> _Fates:
+def _fates_of(evidence: ClientEvidence, command: str) -> _Fates:
     fates = _Fates()
     calls = list(evidence.of_command(command))
     extras: dict[str, list[Call]] = defaultdict(list)
@@ -210,14 +198,15 @@ def _told_apart(evidence: ClientEvidence, command: str) -> _Fates:
         others = [each for each in extras[call.case.id] if each.extra != ASKED_AGAIN]
         if any(each.arrived for each in tries):
             fates.sent.append(call)
-        elif (unheard := _unheard(evidence, call)) is not None:
-            fates.open.append((call, *unheard))
+        elif (silence := _why_unreported(evidence, call)) is not None:
+            fates.open.append((call, *silence))
         elif call.report is not None and call.report.accepted:
             pass  # SND-01
         elif any(each.arrived for each in others) or _sends_nothing_of(evidence, command, call):
             fates.refused.append(call)
         else:
-            fates.open.append((call, *_why_open(evidence, call)))
+            asleep = Reason.PRECONDITION, f"for a while the client sent no call at all; {_words([call])}"
+            fates.open.append((call, *(instead(evidence, None) or asleep)))
     contract = evidence.terms.contract
     exercised = {label for call in fates.sent for label in _classes(call, contract)}
     fates.open = [
@@ -230,8 +219,8 @@ def _classes(call: Call, contract: Contract) -> set[Label]:
     return classes_of_call(contract.commands[call.case.command or ""], call.case.request.body, contract)
 
 
-def _unheard(evidence: ClientEvidence, call: Call) -> tuple[Reason, str] | None:
-    """Why the client has not said what became of a call, if it has not."""
+def _why_unreported(evidence: ClientEvidence, call: Call) -> tuple[Reason, str] | None:
+    """Why the client has not reported on a call; None if it has."""
     if call.asked_at is None:
         return Reason.INTERRUPTED, evidence.terms.out_of_time or "the run was cut off before every call was made"
     if call.deaths:
@@ -244,8 +233,8 @@ def _unheard(evidence: ClientEvidence, call: Call) -> tuple[Reason, str] | None:
 def _sends_nothing_of(evidence: ClientEvidence, command: str, call: Call) -> bool:
     """Whether the client is to blame for a call that cannot be compared with another one.
 
-    It is where its requests cannot be read, where it has sent calls of other commands and never one of this, and where
-    it says itself that it has sent nothing, although the suite can be reached.
+    It is to blame if its requests cannot be read, if it has sent calls of other commands and never one of this, and if
+    it reports that it has sent nothing, although the suite can be reached.
     """
     if evidence.malformed.get(call.case.id):
         return True
@@ -256,13 +245,6 @@ def _sends_nothing_of(evidence: ClientEvidence, command: str, call: Call) -> boo
         return True
     rejected = call.report is not None and call.report.error == REJECTED
     return (rejected or call.unsupported) and not evidence.terms.proxies
-
-
-def _why_open(evidence: ClientEvidence, call: Call) -> tuple[Reason, str]:
-    nothing = instead(evidence, None)
-    if nothing is not None:
-        return nothing
-    return Reason.PRECONDITION, f"for a while the client sent no call at all; {_words([call])}"
 
 
 # --- The checks
@@ -276,7 +258,11 @@ def becomes_a_request(*, long: bool | None = None) -> ClientCheck:
         if command is None:
             return
         contract, fates = evidence.terms.contract, _fates(evidence, command)
-        found = [refusal for refusal in refusals(evidence, command) if refusal.is_long(contract) in chosen]
+        found = [
+            refusal
+            for refusal in refusals(evidence, command)
+            if all(is_long(call, contract) for call in refusal.calls) in chosen
+        ]
         unknown = [each for each in fates.open if is_long(each[0], contract) in chosen]
         yield from (finding for refusal in found for finding in _findings(evidence, refusal))
         yield from (Inconclusive(reason, detail) for _, reason, detail in unknown)
@@ -287,7 +273,7 @@ def becomes_a_request(*, long: bool | None = None) -> ClientCheck:
 
 
 def _findings(evidence: ClientEvidence, refusal: RefusedCalls) -> Iterator[Finding]:
-    """One for each call, in the same words."""
+    """One finding for each call, with the same message."""
     message = f"{refusal.name}: never became a request ({len(refusal.calls)} of {refusal.total} calls)"
     member, _, how = refusal.name.partition(" ")
     lacking = said_to_be_lacking(refusal.calls[0], member, evidence.terms.contract) if how == "given" else ""
@@ -296,7 +282,7 @@ def _findings(evidence: ClientEvidence, refusal: RefusedCalls) -> Iterator[Findi
 
 
 def said_to_be_lacking(call: Call, member: str, contract: Contract) -> str:
-    """How a client declares that it does not offer an optional member, in words; nothing for any other member."""
+    """How a client declares that it lacks an optional member, in words; empty for any other member."""
     request = contract.commands[call.case.command or ""].request_schema
     if member in contract.schemas.resolved(request)["required"]:
         return ""
@@ -304,7 +290,7 @@ def said_to_be_lacking(call: Call, member: str, contract: Contract) -> str:
 
 
 def rejected_only_if_unsent(evidence: ClientEvidence, command: str | None) -> Iterator[Judgement]:
-    """RDG-12. Whether an accepted request is reported as one is for RDG-01."""
+    """RDG-12. RDG-01 judges how accepted requests are reported."""
     for call in evidence.of_command(command):
         last = call.last
         if call.report is None or last is None:
@@ -317,13 +303,13 @@ def rejected_only_if_unsent(evidence: ClientEvidence, command: str | None) -> It
 
 # --- Classes of a call's parameters, by which a person would describe the calls that a client refuses
 #
-# Beside those that are counted for gateways there are the broader ones by which clients validate: text that is not
-# ASCII, the first digits of a phone number, an amount above so much.
+# Beside the classes that are counted for gateways there are broader ones, by which clients validate: text that is not
+# ASCII, the first digits of a phone number, an amount above some limit.
 
 
 @dataclass(frozen=True, slots=True)
 class ParamClass:
-    """A class of calls by what is in their parameters; `drawn` from the values of the calls, rather than known."""
+    """A class of calls by their parameters; `drawn`: from the values of the calls, not known beforehand."""
 
     name: str
     holds: Callable[[Params], bool]
@@ -341,7 +327,7 @@ def classes_for(command: Command, contract: Contract, calls: Sequence[Params]) -
             found.append(ParamClass(f"{member} given", lambda params, member=member: member in params))  # type: ignore[misc]
             found.append(ParamClass(f"{member} left out", lambda params, member=member: member not in params))  # type: ignore[misc]
         if "x-characters" in rule:
-            found += _of_text(member)
+            found += [_member(f"{member} {name}", member, re.compile(pattern).search) for name, pattern in _TEXTS]
         elif "x-integer" in rule:
             found += _bounds(member, sorted({int(value) for value in values if value.isdecimal()}), "{}", int)
         else:
@@ -376,11 +362,6 @@ def _member(name: str, member: str, holds: Callable[[str], object], *, drawn: bo
     return ParamClass(name, lambda params: isinstance(value := params.get(member), str) and bool(holds(value)), drawn)
 
 
-def _of_text(member: str) -> Iterator[ParamClass]:
-    for name, expression in _TEXTS:
-        yield _member(f"{member} {name}", member, re.compile(expression).search)
-
-
 def _beginning(member: str, values: Sequence[str]) -> Iterator[ParamClass]:
     for length in PREFIXES:
         for prefix in sorted({value[:length] for value in values if len(value) > length}):
@@ -389,43 +370,32 @@ def _beginning(member: str, values: Sequence[str]) -> Iterator[ParamClass]:
 
 
 def _counted(contract: Contract, folder: str, member: str) -> Iterator[ParamClass]:
-    """The classes that are counted, but for the ways in which JSON writes a text, which the client may choose."""
+    """The classes of the coverage, except the ways to write a text in JSON, which the client may choose."""
     for each in classes_of_members(contract, folder)[member]:
         if each not in WRITINGS:
-            yield _member(f"{member} of the class {each.name}", member, partial(_is_of_class, each))
-
-
-def _is_of_class(value_class: ValueClass, text: str) -> bool:
-    return value_class.holds(Written(text))
+            name = f"{member} of the class {each.name}"
+            yield _member(name, member, lambda text, each=each: each.holds(Written(text)))  # type: ignore[misc]
 
 
 def _bounds(member: str, values: Sequence[int], shown: str, measure: Callable[[str], int]) -> Iterator[ParamClass]:
     """Above or below each value there is: the client's limit lies between two of them."""
+
+    def measured(text: str) -> int:
+        try:
+            return measure(text)
+        except ValueError:
+            return 0
+
     for value in values[1:]:
         name = f"{member} of {shown.format(value)} or more"
-        yield _member(name, member, partial(_is_at_least, measure, value), drawn=True)
+        yield _member(name, member, lambda text, value=value: measured(text) >= value, drawn=True)  # type: ignore[misc]
     for value in values[:-1]:
         name = f"{member} of {shown.format(value)} or less"
-        yield _member(name, member, partial(_is_at_most, measure, value), drawn=True)
-
-
-def _is_at_least(measure: Callable[[str], int], bound: int, text: str) -> bool:
-    return _measured(measure, text) >= bound
-
-
-def _is_at_most(measure: Callable[[str], int], bound: int, text: str) -> bool:
-    return _measured(measure, text) <= bound
+        yield _member(name, member, lambda text, value=value: measured(text) <= value, drawn=True)  # type: ignore[misc]
 
 
 def _in_bytes(text: str) -> int:
     return len(text.encode("utf-8", "surrogatepass"))
-
-
-def _measured(measure: Callable[[str], int], text: str) -> int:
-    try:
-        return measure(text)
-    except ValueError:
-        return 0
 
 
 RULES: Mapping[str, ClientRule] = {
