@@ -90,11 +90,6 @@ class BehaviourRow:
     lawful: bool = False
     breaks: tuple[str, ...] = ()
 
-    @classmethod
-    def from_entry(cls, entry: Mapping[str, Any]) -> Self:
-        """One `[[behaviour]]`."""
-        return cls(**{**entry, "changes": _changes(entry), "breaks": tuple(entry.get("breaks", ()))})
-
 
 @dataclass(frozen=True, slots=True)
 class NumberRow:
@@ -110,11 +105,6 @@ class NumberRow:
     once: bool = False
     outcome: str | None = None
     changes: tuple[Change, ...] = ()
-
-    @classmethod
-    def from_entry(cls, entry: Mapping[str, Any]) -> Self:
-        """One `[[number]]`."""
-        return cls(**{**entry, "changes": _changes(entry)})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -167,7 +157,10 @@ class Behaviours:
         stated = tomllib.loads(text)
         return cls(
             tuple(Failure(**row) for row in stated.get("failure", ())),
-            tuple(map(BehaviourRow.from_entry, stated.get("behaviour", ()))),
-            tuple(map(NumberRow.from_entry, stated.get("number", ()))),
+            tuple(
+                BehaviourRow(**{**row, "changes": _changes(row), "breaks": tuple(row.get("breaks", ()))})
+                for row in stated.get("behaviour", ())
+            ),
+            tuple(NumberRow(**{**row, "changes": _changes(row)}) for row in stated.get("number", ())),
             tuple(map(ScenarioRow.from_entry, stated.get("scenario", ()))),
         )

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from types import MappingProxyType
 from typing import Any, Self
 
 from conformance.model.errors import UsageError, did_you_mean
@@ -168,11 +167,6 @@ class Unsolicited:
             None if inquiry is None else Inquiry(entry["product"], inquiry["callback"], float(inquiry["seconds"])),
             None if money is None else Money(money["member"], money["currency"], Flow(money["flow"])),
         )
-
-    @classmethod
-    def read(cls, entries: Iterable[Mapping[str, Any]]) -> Mapping[str, Unsolicited]:
-        """All `[[unsolicited]]` tables of a contract, by product."""
-        return MappingProxyType({row.product: row for row in map(cls.from_entry, entries)})
 
     @property
     def name(self) -> str:

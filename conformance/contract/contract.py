@@ -114,12 +114,6 @@ class NotificationRoles:
     receipt: str | None = None
     transaction: Mapping[str, Telling] = field(default_factory=dict)
 
-    @classmethod
-    def from_table(cls, table: Mapping[str, Any]) -> Self:
-        """The `[notification]` table of a contract; TypeError or ValueError for a malformed one."""
-        transaction = {name: Telling(how) for name, how in table.get("transaction", {}).items()}
-        return cls(**{**table, "transaction": transaction})
-
 
 @dataclass(frozen=True, slots=True)
 class AccountRoles:
@@ -195,9 +189,10 @@ class Contract:
     def _made(cls, folder: ContractFolder) -> Self:
         stated = folder.tables[CONTRACT]
         commands = {row["name"]: Command.from_entry(row) for row in stated["command"]}
-        unsolicited = Unsolicited.read(stated.get("unsolicited", ()))
+        unsolicited = {row["product"]: Unsolicited.from_entry(row) for row in stated.get("unsolicited", ())}
         members = stated.get("members", {})
         account: Mapping[str, Any] | None = stated.get("account")
+        transaction = {name: Telling(how) for name, how in stated["notification"].get("transaction", {}).items()}
         listed = folder.texts[REQUIREMENTS]
         catalogue = Catalogue.read(listed, digest_of([listed]), commands, unsolicited)
         return cls(
@@ -213,7 +208,7 @@ class Contract:
             stated["base_url"],
             Authentication(**stated["authentication"]),
             AnswerRoles(**stated["answer"]),
-            NotificationRoles.from_table(stated["notification"]),
+            NotificationRoles(**{**stated["notification"], "transaction": transaction}),
             MemberRoles(
                 members.get("recipient"),
                 {name: tuple(values) for name, values in members.get("registered", {}).items()},
@@ -341,15 +336,7 @@ def contract_at(folder: Path | None, engine: Engine | None = None) -> Contract:
     return statum() if folder is None else Contract.load(folder, engine)
 
 
-OF_HTTP = (
-    "content-type",
-    "accept",
-    "application/json",
-    "application",
-    "json",
-    "http",
-    "post",
-)
+OF_HTTP = ("content-type", "accept", "application/json", "application", "json", "http", "post")
 
 
 @cache

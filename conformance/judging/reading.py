@@ -14,7 +14,6 @@ from conformance.model.untrusted import parse_json, parse_with_repeats
 from conformance.wire.ledger import request_id_of
 from conformance.wire.pacing import retry_after_s
 
-OK = 200
 UNAUTHORIZED = 401
 TOO_MANY_REQUESTS = 429
 UNAVAILABLE = 503
