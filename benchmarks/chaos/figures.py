@@ -70,6 +70,11 @@ class Figures:
         if count and has_to_be_zero:
             self.told.append(f"{row}: {what or count}")
 
+    def take(self, other: Figures) -> None:
+        """Count what another has counted."""
+        self.counts.update(other.counts)
+        self.told += other.told
+
     @property
     def wrong(self) -> bool:
         """Whether something is not zero that has to be."""

@@ -1,7 +1,7 @@
 """Evidence that is forged: every member of a certificate, every table of a journal, and files that keep a reader busy.
 
-forged      each in a process of its own: none is taken for valid, none ends in an error of the suite's own, none takes
-            more than 10 s of processor time or 300 MB
+forged      each in a process of its own, as many at a time as there are processors: none is taken for valid, none ends
+            in an error of the suite's own, none takes more than 10 s of processor time or 300 MB
 
 What is counted as taken for valid is a certificate with a lie in it whose last line does not name the lie as not borne
 out, and a journal of another structure that is judged.
@@ -14,9 +14,10 @@ import random
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from threading import Timer
 
@@ -38,45 +39,73 @@ HANGS_S = 120.0
 JOURNAL = EVIDENCE[1]
 VALID, USAGE, FAILED = 0, 2, 4
 
+Trial = Callable[[Figures], None]
+
 
 def forged(figures: Figures, seeds: int) -> None:
     """Certificates by the right key and by a stranger, journals, and bombs; of changed rows, so many for each seed."""
-    with tempfile.TemporaryDirectory() as directory:
+    with tempfile.TemporaryDirectory() as directory, ThreadPoolExecutor(os.cpu_count()) as trying:
         good = certified_in(Path(directory))
         envelope = Envelope.parse((good / CERTIFICATE).read_bytes())
-        _certificates(figures, good, envelope)
-        for name, change in {**STRUCTURE, **HUGE}.items():
-            with _copy(good) as here:
-                change(Path(here) / JOURNAL)
-                code, _ = _called(figures, Path(here), name, "judge", JOURNAL)
-                # What lies behind the end that SQLite knows of is no part of the journal.
-                taken = code != USAGE and name != "ten gigabytes of nothing"
-                figures.add("forgeries taken for valid", taken, f"{name}: judged, {code}")
-        for seed in range(seeds):
-            for name, where, change in _drawn(seed):
-                with _copy(good) as here, suppress(sqlite3.IntegrityError):
-                    change(Path(here) / JOURNAL)
-                    _called(figures, Path(here), f"{name} in {where}", "judge", JOURNAL)
-                    _called(figures, Path(here), f"{name} in {where}", "verify", CERTIFICATE, *KNOWN)
+        rows = (partial(_row, good, *drawn) for seed in range(seeds) for drawn in _drawn(seed))
+        for counted in trying.map(_counted, (*_certificates(good, envelope), *_structures(good), *rows)):
+            figures.take(counted)
 
 
-def _certificates(figures: Figures, good: Path, envelope: Envelope) -> None:
+def _counted(trial: Trial) -> Figures:
+    """What one trial came to."""
+    figures = Figures()
+    trial(figures)
+    return figures
+
+
+def _certificates(good: Path, envelope: Envelope) -> Iterator[Trial]:
     vendor, stranger = read_private_key(good / "vendor.key"), PrivateKey.generate()
-    path = good / "forged.json"
-    for name, lie in LIES.items():
+    for number, (name, lie) in enumerate(LIES.items()):
+        path = good / f"lie-{number}.json"
         path.write_bytes(resigned(envelope, lie, vendor))
-        code, last = _called(figures, good, name, "verify", path.name, *KNOWN)
-        _, _, named = last.partition("not borne out by the evidence: ")
-        lied = name.removesuffix(" is another")
-        figures.add("forgeries taken for valid", code == VALID and lied not in named.split(", "), f"{name}: {last}")
+        yield partial(_lie, path, name)
+    path = good / "stranger.json"
+    path.write_bytes(resigned(envelope, lambda _: None, stranger))
     for options in (KNOWN, EVIDENCE, ()):
-        path.write_bytes(resigned(envelope, lambda _: None, stranger))
-        code, last = _called(figures, good, "a stranger's", "verify", path.name, *options)
-        figures.add("forgeries taken for valid", code == VALID, f"a stranger's: {last}")
-    for name, content in BOMBS.items():
+        yield partial(_refused, path, "a stranger's", options)
+    for number, (name, content) in enumerate(BOMBS.items()):
+        path = good / f"bomb-{number}.json"
         path.write_bytes(content)
-        code, last = _called(figures, good, name, "verify", path.name, "--key=vendor.key.pub")
-        figures.add("forgeries taken for valid", code == VALID, f"{name}: {last}")
+        yield partial(_refused, path, name, ("--key=vendor.key.pub",))
+
+
+def _lie(path: Path, name: str, figures: Figures) -> None:
+    code, last = _called(figures, path.parent, name, "verify", path.name, *KNOWN)
+    _, _, named = last.partition("not borne out by the evidence: ")
+    lied = name.removesuffix(" is another")
+    figures.add("forgeries taken for valid", code == VALID and lied not in named.split(", "), f"{name}: {last}")
+
+
+def _refused(path: Path, name: str, options: tuple[str, ...], figures: Figures) -> None:
+    code, last = _called(figures, path.parent, name, "verify", path.name, *options)
+    figures.add("forgeries taken for valid", code == VALID, f"{name}: {last}")
+
+
+def _structures(good: Path) -> Iterator[Trial]:
+    for name, change in {**STRUCTURE, **HUGE}.items():
+        yield partial(_structure, good, name, change)
+
+
+def _structure(good: Path, name: str, change: Change, figures: Figures) -> None:
+    with _copy(good) as here:
+        change(Path(here) / JOURNAL)
+        code, _ = _called(figures, Path(here), name, "judge", JOURNAL)
+    # What lies behind the end that SQLite knows of is no part of the journal.
+    taken = code != USAGE and name != "ten gigabytes of nothing"
+    figures.add("forgeries taken for valid", taken, f"{name}: judged, {code}")
+
+
+def _row(good: Path, name: str, where: str, change: Change, figures: Figures) -> None:
+    with _copy(good) as here, suppress(sqlite3.IntegrityError):
+        change(Path(here) / JOURNAL)
+        _called(figures, Path(here), f"{name} in {where}", "judge", JOURNAL)
+        _called(figures, Path(here), f"{name} in {where}", "verify", CERTIFICATE, *KNOWN)
 
 
 def _copy(good: Path) -> tempfile.TemporaryDirectory[str]:
