@@ -1,15 +1,8 @@
-"""What a gateway may do, lawful or not: the rows of `behaviours.toml` in a contract.
-
-    Behaviours      all of them
-    BehaviourRow    a named behaviour: lawful, or one that breaks requirements
-    NumberRow       the end of a recipient's number that brings changes about
-    ScenarioRow     what a client is put before
-    Failure         a way in which a transaction fails
-    Change, Which   what is done to messages, and to which
+"""The behaviours of gateways, lawful or not: the rows of `behaviours.toml` in a contract.
 
 A change is a table such as `{to = "response.error", every = 10, remove = "reason"}`. `schemas/formats/behaviours.json`
-has its words, and what each means: those of `Which` choose messages, all others say what is done to them. Members are
-named by role (`reason`), or by JSON pointer (`/operator/name`).
+explains its words: those of `Which` choose messages, all others change them. A member is named by its role (`reason`),
+or by JSON pointer (`/operator/name`).
 """
 
 from __future__ import annotations
@@ -22,7 +15,7 @@ from typing import Any, Self
 
 @dataclass(frozen=True, slots=True)
 class Which:
-    """Which messages a change is about: those that agree with everything given."""
+    """The messages that a change applies to: those that agree with everything given."""
 
     to: str = "response"
     refused: tuple[str, ...] = ()
@@ -48,7 +41,7 @@ class Which:
 
     @classmethod
     def from_entry(cls, entry: Mapping[str, Any]) -> Self:
-        """The words of a change that choose."""
+        """The words of a change that choose messages."""
         chosen = {word: value for word, value in entry.items() if word in CHOOSING}
         for word in ("refused", "command", "product", "lacks"):
             if word in chosen:
@@ -63,7 +56,7 @@ CHOOSING = tuple(each.name for each in fields(Which))
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What is done to which messages: `actions` has the words that do not choose, in the order of the row."""
+    """Changes to messages: `actions` has the words that do not choose, in the order of the row."""
 
     which: Which
     actions: Mapping[str, Any]
@@ -86,9 +79,9 @@ def copies(stated: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> Sequence[
 
 @dataclass(frozen=True, slots=True)
 class BehaviourRow:
-    """A named behaviour of a gateway: `breaks` has the requirements that fall with it, none if it is `lawful`.
+    """A named behaviour of a gateway: `breaks` has the requirements that it breaks, none if it is `lawful`.
 
-    Without `changes` it is one of the faults that are derived from how the requirement is judged.
+    Without `changes`, the fault is derived from the way the requirement is judged.
     """
 
     name: str
@@ -97,18 +90,13 @@ class BehaviourRow:
     lawful: bool = False
     breaks: tuple[str, ...] = ()
 
-    @classmethod
-    def from_entry(cls, entry: Mapping[str, Any]) -> Self:
-        """One `[[behaviour]]`."""
-        return cls(**{**entry, "changes": _changes(entry), "breaks": tuple(entry.get("breaks", ()))})
-
 
 @dataclass(frozen=True, slots=True)
 class NumberRow:
-    """What becomes of a valid request to a number that ends with `ending`.
+    """The behaviour of the mock gateway for a valid request to a number with this `ending`.
 
-    It is refused by the rule `refuse` (`once`: only the first request to each number), or it is accepted and, with an
-    `outcome`, its transaction fails with that; then its messages are changed.
+    It refuses the request by the rule `refuse` (`once`: only the first to each number), or accepts it, and with an
+    `outcome` the transaction fails with that; then it changes the messages.
     """
 
     ending: str
@@ -118,20 +106,15 @@ class NumberRow:
     outcome: str | None = None
     changes: tuple[Change, ...] = ()
 
-    @classmethod
-    def from_entry(cls, entry: Mapping[str, Any]) -> Self:
-        """One `[[number]]`."""
-        return cls(**{**entry, "changes": _changes(entry)})
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ScenarioRow:
-    """What a client is put before: `changes` of the answers that it gets, whatever it sends.
+    """A scenario for a client: `changes` of the answers that it gets, whatever it sends.
 
-    `watched`: something may be sent again after it. `recovers`: the first request alone meets it, what comes after that
-    is accepted. `waits`: it lasts until what Retry-After tells has passed, in `seconds` or as a `date`. `reuses`: the
-    call comes after an accepted one at the same base URL, which has left a connection open. `once`: it is played for
-    one command alone. `for_payments`: only where money moves.
+    `watched`: the client may send again afterwards. `recovers`: only the first request meets it, later ones are
+    accepted. `waits`: it lasts for the time of Retry-After, in `seconds` or as a `date`. `reuses`: the call follows an
+    accepted one at the same base URL, which has left a connection open. `once`: for one command alone. `for_payments`:
+    only where money moves.
     """
 
     name: str
@@ -153,7 +136,7 @@ class ScenarioRow:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """How a transaction fails: the outcome and the reason that its notification tells."""
+    """A failure of a transaction: the outcome and the reason in its notification."""
 
     outcome: str
     reason: str
@@ -174,7 +157,10 @@ class Behaviours:
         stated = tomllib.loads(text)
         return cls(
             tuple(Failure(**row) for row in stated.get("failure", ())),
-            tuple(map(BehaviourRow.from_entry, stated.get("behaviour", ()))),
-            tuple(map(NumberRow.from_entry, stated.get("number", ()))),
+            tuple(
+                BehaviourRow(**{**row, "changes": _changes(row), "breaks": tuple(row.get("breaks", ()))})
+                for row in stated.get("behaviour", ())
+            ),
+            tuple(NumberRow(**{**row, "changes": _changes(row)}) for row in stated.get("number", ())),
             tuple(map(ScenarioRow.from_entry, stated.get("scenario", ()))),
         )

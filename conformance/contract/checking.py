@@ -1,11 +1,7 @@
-"""A contract folder, checked: everything in it that cannot be used, each as a fault with its place.
+"""The check of a contract folder: each thing in it that cannot be used is a fault with its place.
 
-    faults_of       the folder → its faults, in the order of its files; none of one that can be used
-    Engine          what the suite brings that a contract may name
-
-Each step rests on those before it: files that can be read, then tables and schemas that are well-formed, and last what
-they say of each other (`conformance.contract.cross_checks`). So a fault is told once, and not with all that follows
-from it.
+Each step rests on those before it: files that can be read, then tables and schemas that are well-formed, last their
+references to each other (`conformance.contract.cross_checks`). So a fault is reported once, without its consequences.
 """
 
 from __future__ import annotations
@@ -45,10 +41,10 @@ Schema = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """What the suite brings that a contract may name or rest on.
+    """The parts of the suite that a contract may name.
 
-    `rules`: the written rules by name; None where they are not known. `generates`: makes values of a request's
-    schema (without references), or raises UnknownKeyword for one that it cannot make values of.
+    `rules`: the written rules by name; None if they are unknown. `generates`: makes values of a request's schema
+    (without references), or raises UnknownKeyword.
     """
 
     rules: Rules | None
@@ -56,7 +52,7 @@ class Engine:
 
 
 def faults_of(folder: ContractFolder, engine: Engine | None = None) -> list[FolderFault]:
-    """What is wrong with the folder; without an `engine` all but the rules, and what can be generated."""
+    """The faults of the folder, in the order of its files; without an `engine` rules and generation are not checked."""
     return (
         sorted({*_unreadable(folder)})
         or sorted({*_malformed(folder), *_schema_faults(folder, engine)})
@@ -122,7 +118,7 @@ def _by_format(folder: ContractFolder, file: str, name: str, place: Place, table
 
 
 def _in_words(error: Any, steps: Place, schema: Schema) -> str:
-    """A violation as what is there, and what is expected. It is named as in its row: the line tells which row."""
+    """A violation as the value and the expected one. The key is named as in its row: the line shows which row."""
     rows = [number for number, step in enumerate(steps) if isinstance(step, int)]
     named = ".".join(map(str, steps[rows[-1] + 1 if rows and rows[-1] + 1 < len(steps) else 0 :])) or "it"
     rule = _rule_at(schema, steps)
@@ -143,12 +139,12 @@ def _in_words(error: Any, steps: Place, schema: Schema) -> str:
     return f"{named} is {error.instance!r:.80}; expected {rule['description']}"
 
 
-# So many values read well with "or" between them, so many keys in a line.
+# The most values to join with "or", and the most keys in a line.
 FEW, MOST_NAMED = 5, 25
 
 
 def _rule_at(schema: Any, steps: Iterable[str | int]) -> Schema:
-    """What a schema (without references) says of the value there; {} where it says nothing."""
+    """The part of a schema (without references) for the value there; {} if it has none."""
     for step in steps:
         if not isinstance(schema, Mapping):
             return {}
@@ -163,7 +159,7 @@ def _rule_at(schema: Any, steps: Iterable[str | int]) -> Schema:
 
 _META = Draft202012Validator(Draft202012Validator.META_SCHEMA)
 
-# What is said of a schema and restricts nothing, beside what the validator knows.
+# Annotations and other keywords that restrict nothing by themselves.
 _SAID = frozenset({"$schema", "$id", "$defs", "$comment", "title", "description", "examples", "then", "else"})
 _BY_NAME = SCHEMA_MAP | {"$defs", "patternProperties"}
 _KNOWN = frozenset(Draft202012Validator.VALIDATORS) | KEYWORDS.keys() | _SAID
@@ -178,26 +174,26 @@ def _schema_faults(folder: ContractFolder, engine: Engine | None) -> Iterator[Fo
         try:
             whole = folder.schemas.resolved(name)
         except SuiteError as error:
-            told = f"{error.message}; expected a schema that can be written without references"
-            yield folder.fault(name, (), told)
+            text = f"{error.message}; expected a schema that can be written without references"
+            yield folder.fault(name, (), text)
             continue
         yield from _examples(folder, name)
         if engine is not None and name.endswith("/request"):
             try:
                 engine.generates(whole)
             except UnknownKeyword as error:
-                told = f"no values can be made of it: {error.message}; expected what generation knows"
-                yield folder.fault(name, (), told)
+                text = f"no values can be made of it: {error.message}; expected what generation knows"
+                yield folder.fault(name, (), text)
 
 
 def _within(folder: ContractFolder, name: str) -> Iterator[tuple[Place, str]]:
-    """Keywords that are unknown, or not as they have to be, and references that lead nowhere."""
+    """Keywords that are unknown or malformed, and references that lead nowhere."""
     document = folder.schemas.schema(name)
     for place, schema in _schemas(document, ()):
         for keyword, rule in schema.items():
             if keyword not in _KNOWN:
-                told = f"the keyword {keyword!r} is unknown; expected one of JSON Schema or docs/contract-folder.md"
-                yield (*place, keyword), hinted(told, keyword, _KNOWN)
+                text = f"the keyword {keyword!r} is unknown; expected one of JSON Schema or docs/contract-folder.md"
+                yield (*place, keyword), hinted(text, keyword, _KNOWN)
             elif keyword == "$ref" and (nowhere := _leads_nowhere(folder, name, rule)):
                 yield (*place, keyword), nowhere
     for broken in _no_schema(json.dumps(document)):
@@ -210,7 +206,7 @@ def _no_schema(document: str) -> tuple[ValidationError, ...]:
 
 
 def _schemas(node: Any, place: Place) -> Iterator[tuple[Place, Schema]]:
-    """Each schema within a schema, and where it is; what is in examples and constants is data."""
+    """Each schema within a schema, with its place; examples and constants are data."""
     if not isinstance(node, Mapping):
         return
     yield place, node
@@ -230,14 +226,14 @@ def _leads_nowhere(folder: ContractFolder, name: str, reference: Any) -> str | N
     url, fragment = urldefrag(urljoin(f"{schemas.base_uri}{name}.json", str(reference)))
     target = url.removeprefix(schemas.base_uri).removesuffix(".json")
     if not url.startswith(schemas.base_uri) or target not in schemas:
-        told = f"$ref {reference!r} leads to no file of the folder; expected a path from this file"
-        return hinted(told, target, schemas.names)
+        text = f"$ref {reference!r} leads to no file of the folder; expected a path from this file"
+        return hinted(text, target, schemas.names)
     found: Any = schemas.schema(target)
     for step in fragment.split("/")[1:]:
         known = found if isinstance(found, Mapping) else {}
         if step not in known:
-            told = f"$ref {reference!r} leads nowhere, for {target}.json has no {step!r} there; expected a definition"
-            return hinted(told, step, known)
+            text = f"$ref {reference!r} leads nowhere, for {target}.json has no {step!r} there; expected a definition"
+            return hinted(text, step, known)
         found = known[step]
     return None
 
@@ -256,6 +252,6 @@ def _examples(folder: ContractFolder, name: str) -> Iterator[FolderFault]:
             for bound in schemas:
                 if (broken := folder.schemas.violation(bound, example)) is not None:
                     own = f"{bound}.json" if bound in bounds[1:] else "its schema"
-                    told = f"the example breaks {own} at {broken.pointer or 'the whole'}: {broken.message}"
-                    yield folder.fault(name, (*place, "examples", number), f"{told}; expected one that keeps it")
+                    text = f"the example breaks {own} at {broken.pointer or 'the whole'}: {broken.message}"
+                    yield folder.fault(name, (*place, "examples", number), f"{text}; expected one that keeps it")
                     break

@@ -1,38 +1,30 @@
-"""What a gateway is called with, and what it notifies of: the rows of `[[command]]` and `[[unsolicited]]`.
-
-Command         what a client calls; Window, Money and Flow tell more of it
-Unsolicited     a product whose notifications no request precedes, such as a payment that a customer starts
-Inquiry         what the gateway asks first, where a callback is registered for it; the answer decides
-Notified        any of the three: what a callback is notified of
-check_callback_paths    which product's results may arrive at which other's callback
-"""
+"""Commands, and notifications without a request: the rows of `[[command]]` and `[[unsolicited]]`."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from types import MappingProxyType
 from typing import Any, Self
 
 from conformance.model.errors import UsageError, did_you_mean
 
-# Of a request what a window looks at: the texts of its members, in their order.
+# The part of a request that a window looks at: the texts of its members, in their order.
 Key = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """How long an accepted request has a similar one refused, in seconds; similar is what agrees in `members`.
+    """For so many `seconds` after an accepted request, the gateway refuses one with equal `members`.
 
-    The first of them says whose the request is, those behind it what is asked for.
+    The first member names the person, the others the wanted goods.
     """
 
     seconds: float
     members: tuple[str, ...]
 
     def key(self, members: Mapping[str, Any]) -> Key | None:
-        """What similar requests have in common; None for one that no window can look at, for a member is no text."""
+        """Equal for similar requests; None for a request whose member is not a text."""
         texts = tuple(value for name in self.members if isinstance(value := members.get(name), str))
         return texts if len(texts) == len(self.members) else None
 
@@ -43,7 +35,7 @@ class Window:
 
 
 class Flow(StrEnum):
-    """Which way money goes, as the account sees it."""
+    """The direction of money, as the account sees it."""
 
     OUT = "out"
     IN = "in"
@@ -51,7 +43,7 @@ class Flow(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Money:
-    """What an accepted request moves: as much as `member` says, in `currency` (ISO 4217)."""
+    """The money that an accepted request moves: the value of `member`, in `currency` (ISO 4217)."""
 
     member: str
     currency: str
@@ -62,9 +54,9 @@ class Money:
 class Command:
     """One command of the gateway.
 
-    `name` is what follows the base URL; `product` names the callback (None: no notification follows); `source` is where
-    it is documented. `window`: None where the contract knows none. `money`: None where an accepted request makes nobody
-    pay an amount; a message costs a fixed fee. `repeatable`: whether the very same request again is a new one.
+    `name` follows the base URL; `product` names the callback (None: no notification follows); `source` is its
+    documentation. `money`: None if an accepted request moves no amount; a message costs a fixed fee. `repeatable`:
+    whether an equal request is a new one.
     """
 
     name: str
@@ -77,7 +69,7 @@ class Command:
 
     @classmethod
     def from_entry(cls, entry: Mapping[str, Any]) -> Self:
-        """One `[[command]]` table of a contract; KeyError, TypeError or ValueError for one that is none."""
+        """One `[[command]]` table of a contract; KeyError, TypeError or ValueError for a malformed one."""
         window, money = entry.get("window"), entry.get("money")
         return cls(
             entry["name"],
@@ -101,12 +93,12 @@ class Command:
 
     @property
     def tolerated_schema(self) -> str:
-        """The name of the schema of the widest set of requests that a lawful gateway may accept."""
+        """The name of the schema of all requests that a lawful gateway may accept."""
         return f"{self.folder}/request.tolerated"
 
     @property
     def answer_schema(self) -> str:
-        """The name of the schema of an answer to an accepted request, where it has one of its own."""
+        """The name of the command's own schema of an answer to an accepted request, if it has one."""
         return f"{self.folder}/response"
 
     @property
@@ -121,15 +113,15 @@ class Command:
 
     @property
     def moves_money(self) -> bool:
-        """Whether an accepted request makes somebody pay."""
+        """Whether an accepted request moves an amount of money."""
         return self.money is not None
 
 
 @dataclass(frozen=True, slots=True)
 class Inquiry:
-    """A callback whose answer counts: what of, where it comes to, and the seconds within which it is answered.
+    """A callback by which the gateway asks first, and whose answer decides, within so many `seconds`.
 
-    It moves no money: what it asks about may.
+    It moves no money itself.
     """
 
     product: str
@@ -139,7 +131,7 @@ class Inquiry:
 
     @property
     def name(self) -> str:
-        """What it is judged under: its callback."""
+        """The name of its verdicts: its callback."""
         return self.callback
 
     @property
@@ -149,16 +141,15 @@ class Inquiry:
 
     @property
     def notification_schema(self) -> str:
-        """The name of the schema of what is sent."""
+        """The name of the schema of the inquiry."""
         return f"{self.folder}/inquiry"
 
 
 @dataclass(frozen=True, slots=True)
 class Unsolicited:
-    """A product whose notifications no request precedes.
+    """A product whose notifications come without a request, such as a payment that a customer starts.
 
-    `source` is where it is documented. `inquiry`: None where the gateway never asks first. `money`: None where a
-    notification tells of none.
+    `source` is its documentation. `inquiry`: None if the gateway never asks first. `money`: None if it moves none.
     """
 
     product: str
@@ -168,7 +159,7 @@ class Unsolicited:
 
     @classmethod
     def from_entry(cls, entry: Mapping[str, Any]) -> Self:
-        """One `[[unsolicited]]` table of a contract; KeyError, TypeError or ValueError for one that is none."""
+        """One `[[unsolicited]]` table of a contract; KeyError, TypeError or ValueError for a malformed one."""
         inquiry, money = entry.get("inquiry"), entry.get("money")
         return cls(
             entry["product"],
@@ -177,14 +168,9 @@ class Unsolicited:
             None if money is None else Money(money["member"], money["currency"], Flow(money["flow"])),
         )
 
-    @classmethod
-    def read(cls, entries: Iterable[Mapping[str, Any]]) -> Mapping[str, Unsolicited]:
-        """All `[[unsolicited]]` tables of a contract, by product."""
-        return MappingProxyType({row.product: row for row in map(cls.from_entry, entries)})
-
     @property
     def name(self) -> str:
-        """What it is judged under: the product, for there is no command."""
+        """The name of its verdicts: the product, for there is no command."""
         return self.product
 
     @property
@@ -203,7 +189,7 @@ class Unsolicited:
         return (self.product,) if self.inquiry is None else (self.product, self.inquiry.callback)
 
     def schema_at(self, callback: str) -> str:
-        """The name of the schema of what comes to one of its callbacks."""
+        """The name of the schema of the requests to one of its callbacks."""
         if self.inquiry is not None and callback == self.inquiry.callback:
             return self.inquiry.notification_schema
         return self.notification_schema
@@ -213,7 +199,7 @@ Notified = Command | Unsolicited | Inquiry
 
 
 def all_unsolicited(rows: Mapping[str, Unsolicited]) -> Iterator[Unsolicited | Inquiry]:
-    """Each of them, and its inquiry behind it: what comes to one callback each."""
+    """Each row, followed by its inquiry."""
     for row in rows.values():
         yield row
         if row.inquiry is not None:
@@ -221,7 +207,7 @@ def all_unsolicited(rows: Mapping[str, Unsolicited]) -> Iterator[Unsolicited | I
 
 
 def check_callback_paths(paths: Mapping[str, str], products: Collection[str], callbacks: Collection[str]) -> None:
-    """UsageError for results of what is no product of `products`, or that go to what is none of `callbacks`.
+    """Raise UsageError for a product that is not in `products`, or a callback that is not in `callbacks`.
 
     `paths`: product → the one at whose callback its results arrive.
     """

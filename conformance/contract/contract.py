@@ -1,16 +1,11 @@
-"""A contract: a folder of data that tells what a gateway and its clients owe each other.
-
-    Contract        a folder, read and frozen: roles, commands, requirements, schemas
-    statum          the contract that comes with the suite, `schemas/statum/`
-    contract_at     the contract in a folder, or that one
-    contract_words  the words that a contract itself puts into messages
+"""A contract: a folder of data with the duties of a gateway and its clients.
 
 The engine knows roles, such as the member of an answer that holds its id; the names are in the folder:
 
     contract.toml       authentication, roles of members, commands, windows, money, what comes without an invocation
     requirements.toml   the catalogue of requirements
     probes.toml         requests that are wrong, or unusual, in one way each
-    behaviours.toml     what a gateway may do, lawful or not
+    behaviours.toml     the behaviours of gateways, lawful or not
     …/*.json            the schemas of requests, answers and notifications
 """
 
@@ -35,21 +30,21 @@ from conformance.contract.requirements import Catalogue
 from conformance.contract.schema_set import SchemaSet, built_in
 from conformance.model.errors import UsageError
 
-# Who has made more of them mends these first.
+# The most faults in one message.
 MOST_FAULTS = 20
 
-# What sources are called where a contract does not say.
+# The names of sources, if the contract gives none.
 SOURCES = {"seed": "the provider's guide", "docs": "the provider's documentation"}
 
-# What a credential may consist of: see `Authentication.token`.
+# The forms of a credential: see `Authentication.token`.
 KEY_AND_SECRET, SECRET_ALONE = "base64(key:secret)", "secret"
 
 
 @dataclass(frozen=True, slots=True)
 class Authentication:
-    """How a request shows whose it is: `header`, its `scheme`, and what follows that.
+    """How a request carries the credential: `header`, its `scheme`, and the token behind that.
 
-    `token`: `base64(key:secret)` (RFC 7617), or `secret`, the secret as it stands (RFC 6750).
+    `token`: `base64(key:secret)` (RFC 7617), or `secret`, the secret itself (RFC 6750).
     """
 
     header: str
@@ -58,7 +53,7 @@ class Authentication:
 
     @property
     def names_key(self) -> bool:
-        """Whether a credential tells the consumer key beside the secret."""
+        """Whether a credential has the consumer key beside the secret."""
         return self.token == KEY_AND_SECRET
 
     def value(self, key: str, secret: str) -> str:
@@ -78,9 +73,9 @@ def encoded_pair(key: str, secret: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class AnswerRoles:
-    """The members of an answer by what they are for, and the code that an accepted request is answered with.
+    """The members of an answer by their role, and the `success` code of accepted requests.
 
-    `code` agrees with the HTTP status. `errors`: member of the request → messages; None where no answer has that.
+    `code` agrees with the HTTP status. `errors`: member of the request → messages; None if no answer has it.
     """
 
     id: str
@@ -91,7 +86,7 @@ class AnswerRoles:
 
 
 class Telling(StrEnum):
-    """How a member that tells of the transaction is read, so that two values of it can be compared."""
+    """The type of a member with details of the transaction, by which two values are compared."""
 
     AMOUNT = "amount"
     NUMBER = "number"  # of a phone, maybe masked
@@ -101,11 +96,11 @@ class Telling(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class NotificationRoles:
-    """The members of a notification by what they are for, its method, and the outcome that tells of success.
+    """The members of a notification by their role, its method, and the outcome for `success`.
 
-    Those with a default are members that only some products have: the account's `balance` afterwards, the `charge` for
-    the transaction, its `time`, and the operator's `receipt`. `transaction`: all that tell of the transaction, the same
-    in each notification of a request.
+    Only some products have the members with a default: the account's `balance` afterwards, the `charge` for the
+    transaction, its `time`, and the operator's `receipt`. `transaction`: all details of the transaction, the same in
+    each notification of a request.
     """
 
     method: str
@@ -119,16 +114,10 @@ class NotificationRoles:
     receipt: str | None = None
     transaction: Mapping[str, Telling] = field(default_factory=dict)
 
-    @classmethod
-    def from_table(cls, table: Mapping[str, Any]) -> Self:
-        """The `[notification]` table of a contract; TypeError or ValueError for one that is none."""
-        told = {name: Telling(how) for name, how in table.get("transaction", {}).items()}
-        return cls(**{**table, "transaction": told})
-
 
 @dataclass(frozen=True, slots=True)
 class AccountRoles:
-    """The command that tells about the account and changes nothing; `balance`: where its answer tells the balance."""
+    """The command that reads the account and changes nothing; `balance`: the pointer to the balance in its answer."""
 
     command: str
     balance: str | None = None
@@ -136,11 +125,11 @@ class AccountRoles:
 
 @dataclass(frozen=True, slots=True)
 class MemberRoles:
-    """Members of requests by what they are for.
+    """Members of requests by their role.
 
-    `recipient` names a person. `registered`: their values belong to the account, such as
-    these; the first is that of a run which is told no other. `text` is paid by its length. `country_code`: with which
-    recipients begin that may leave it out where they are dialled.
+    `recipient` names a person. `registered`: members whose values belong to the account, with examples; a run uses the
+    first by default. `text` is charged by its length. `country_code`: the beginning of a recipient's number, which may
+    be left out in a call.
     """
 
     recipient: str | None = None
@@ -151,13 +140,12 @@ class MemberRoles:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Contract:
-    """A contract folder, read. Two are the same only if they are one object, so that tables can be cached by it.
+    """A contract folder, read. Contracts are compared by identity, so that caches can use them as keys.
 
-    `source`: where it was read from; `folder`: that as it was given, None for the one that comes with the suite.
-    `digest`: names this edition of all its files. `sources`: what the `source` of a requirement is called in reports.
-    `areas`: what requirements are about, by the letters that their ids begin with. `page`: notes of its page in the
-    documentation, by heading.
-    `account`: None where no command tells about the account.
+    `source`: the folder, or the name of the built-in contract; `folder`: the path that the user gave, None for the
+    built-in one. `digest`: of all its files. `sources`: the names in reports for the `source` of a requirement.
+    `areas`: the subjects of requirements, by the letters at the beginning of their ids. `page`: notes of its page in
+    the documentation, by heading. `account`: None if no command reads the account.
     """
 
     source: str
@@ -184,9 +172,9 @@ class Contract:
 
     @classmethod
     def load(cls, folder: Path, engine: Engine | None = None) -> Self:
-        """The contract in that folder, cross-checked; by an `engine` also the rules and values that it rests on.
+        """The contract in that folder, checked; with an `engine` also its rules and the generation of values.
 
-        Raises UsageError that tells each fault of the folder in a line, with its file and line.
+        Raises UsageError with a line for each fault of the folder, with its file and line.
         """
         if not folder.is_dir():
             raise UsageError(
@@ -201,9 +189,10 @@ class Contract:
     def _made(cls, folder: ContractFolder) -> Self:
         stated = folder.tables[CONTRACT]
         commands = {row["name"]: Command.from_entry(row) for row in stated["command"]}
-        unsolicited = Unsolicited.read(stated.get("unsolicited", ()))
+        unsolicited = {row["product"]: Unsolicited.from_entry(row) for row in stated.get("unsolicited", ())}
         members = stated.get("members", {})
         account: Mapping[str, Any] | None = stated.get("account")
+        transaction = {name: Telling(how) for name, how in stated["notification"].get("transaction", {}).items()}
         listed = folder.texts[REQUIREMENTS]
         catalogue = Catalogue.read(listed, digest_of([listed]), commands, unsolicited)
         return cls(
@@ -219,7 +208,7 @@ class Contract:
             stated["base_url"],
             Authentication(**stated["authentication"]),
             AnswerRoles(**stated["answer"]),
-            NotificationRoles.from_table(stated["notification"]),
+            NotificationRoles(**{**stated["notification"], "transaction": transaction}),
             MemberRoles(
                 members.get("recipient"),
                 {name: tuple(values) for name, values in members.get("registered", {}).items()},
@@ -236,7 +225,7 @@ class Contract:
         )
 
     def recorded(self) -> dict[str, str | None]:
-        """What a journal keeps of it: which one it was."""
+        """The identity of the contract, for a journal."""
         return {
             "name": self.name,
             "digest": self.digest,
@@ -244,9 +233,9 @@ class Contract:
         }
 
     def check_recorded(self, settings: Mapping[str, Any], what: str) -> None:
-        """UsageError if `what` (a journal, a report), which has these settings, is of a run by another contract.
+        """Raise UsageError if `what` (a journal, a report) with these settings is of a run by another contract.
 
-        One without a contract among its settings was made when there was no other than the built-in one.
+        Settings without a contract are from a time when there was only the built-in one.
         """
         recorded = settings.get("contract") or statum().recorded()
         if recorded["name"] == self.name:
@@ -259,7 +248,7 @@ class Contract:
 
     @property
     def base_path(self) -> str:
-        """The path of `base_url`: each command is behind it and a slash."""
+        """The path of `base_url`, which a slash and a command follow."""
         return urlsplit(self.base_url).path.rstrip("/")
 
     @property
@@ -269,12 +258,12 @@ class Contract:
 
     @property
     def callbacks(self) -> tuple[str, ...]:
-        """The names of all callbacks: of the products, then of what no request precedes, inquiries included."""
+        """The names of all callbacks: of products, then of notifications without a request and inquiries."""
         return (*self.products, *(name for row in self.unsolicited.values() for name in row.callbacks))
 
     @property
     def names(self) -> tuple[str, ...]:
-        """What verdicts are given on: the commands, and the callbacks of what no request precedes."""
+        """The names that verdicts are given on: commands, and callbacks of notifications without a request."""
         return (*self.commands, *(each.name for each in all_unsolicited(self.unsolicited)))
 
     @property
@@ -283,7 +272,7 @@ class Contract:
         return tuple(row.inquiry.callback for row in self.unsolicited.values() if row.inquiry)
 
     def notified(self, name: str) -> Notified:
-        """The command of that name, or what comes to that callback without an invocation; KeyError for neither."""
+        """The command of that name, or the row of that callback without a request; KeyError for neither."""
         if name in self.commands:
             return self.commands[name]
         return {each.name: each for each in all_unsolicited(self.unsolicited)}[name]
@@ -291,44 +280,44 @@ class Contract:
     def unsolicited_among(
         self, products: Collection[str], callbacks: Collection[str]
     ) -> tuple[Unsolicited | Inquiry, ...]:
-        """What comes without an invocation to one of these callbacks, and belongs to the products that are judged.
+        """The rows without a request that have one of these callbacks and belong to the judged products.
 
-        An inquiry belongs to its product; all of it does where all products of commands are judged.
+        An inquiry belongs to its product. If all products of commands are judged, all rows belong to them.
         """
         whole = set(self.products) <= set(products)
         among = (each for each in all_unsolicited(self.unsolicited) if each.name in callbacks)
         return tuple(each for each in among if whole or each.name in products or each.product in products)
 
     def unsolicited_at(self, callback: str | None) -> Unsolicited | None:
-        """What comes to that callback without an invocation; None where nothing does."""
+        """The row of that callback for notifications without a request; None for another callback."""
         return next((row for row in self.unsolicited.values() if callback in row.callbacks), None)
 
     def commands_of(self, products: Iterable[str]) -> tuple[Command, ...]:
-        """The commands that a run over `products` exercises: theirs, and those that belong to no product."""
+        """The commands that a run over `products` exercises: theirs, and those without a product."""
         chosen = frozenset(products)
         return tuple(c for c in self.commands.values() if c.product is None or c.product in chosen)
 
     def examples_of(self, member: str) -> tuple[str, ...]:
-        """The texts that the schemas of all requests give as examples of a member, each once."""
+        """The texts in the schemas of all requests that are examples of a member, each once."""
         requests = (self.schemas.resolved(command.request_schema) for command in self.commands.values())
         stated = (request.get("properties", {}).get(member, {}).get("examples", ()) for request in requests)
         return tuple(dict.fromkeys(value for each in stated for value in each if isinstance(value, str)))
 
     def product_of(self, command: str | None) -> str | None:
-        """The product whose callback is notified of a command; None for one without, or that is none."""
+        """The product whose callback gets the notifications of a command; None without one."""
         return None if command is None or command not in self.commands else self.commands[command].product
 
     def money_of(self, command: str | None) -> Money | None:
-        """What an accepted request of a command moves; None for one that moves nothing, or that is none."""
+        """The money that an accepted request of a command moves; None without any."""
         return None if command is None or command not in self.commands else self.commands[command].money
 
     def command_of(self, product: str | None) -> str | None:
-        """The command whose notifications come to the callback of a product; None for what is no product."""
+        """The command whose notifications come to the callback of a product; None for an unknown product."""
         return next((c.name for c in self.commands.values() if c.product is not None and c.product == product), None)
 
 
 def _unusable(folder: Path, faults: Sequence[str]) -> UsageError:
-    """One fault is the error, of several each is a line below it."""
+    """The error for these faults: a single one is the message, several are lines below it."""
     if len(faults) == 1:
         return UsageError(faults[0])
     more = [f"… and {len(faults) - MOST_FAULTS} more"] if len(faults) > MOST_FAULTS else []
@@ -338,7 +327,7 @@ def _unusable(folder: Path, faults: Sequence[str]) -> UsageError:
 @cache
 def statum() -> Contract:
     """The contract of the Statum gateway, which comes with the suite."""
-    # It is checked by tests, so that nobody waits for that.
+    # Tests check it, so that no user waits for that.
     return Contract._made(ContractFolder(built_in("statum"), None, "statum"))  # noqa: SLF001 - its own module
 
 
@@ -347,20 +336,12 @@ def contract_at(folder: Path | None, engine: Engine | None = None) -> Contract:
     return statum() if folder is None else Contract.load(folder, engine)
 
 
-OF_HTTP = (
-    "content-type",
-    "accept",
-    "application/json",
-    "application",
-    "json",
-    "http",
-    "post",
-)
+OF_HTTP = ("content-type", "accept", "application/json", "application", "json", "http", "post")
 
 
 @cache
 def contract_words(contract: Contract) -> frozenset[str]:
-    """Names of members, commands and products of a contract, and what every header has; in lower case."""
+    """The names of members, commands and products of a contract, and common words of headers; in lower case."""
     folders = [f"{command.folder}/" for command in contract.commands.values()]
     folders += [f"{row.folder}/" for row in contract.unsolicited.values()]
     messages = [name for name in contract.schemas.names if name.startswith((*folders, "response."))]
@@ -371,7 +352,7 @@ def contract_words(contract: Contract) -> frozenset[str]:
 
 
 def is_of_contract(value: str, contract: Contract) -> bool:
-    """Whether `value`, in whatever case, is one of these words or stands within one."""
+    """Whether `value`, in any case, is one of these words or a part of one."""
     return any(value.casefold() in word for word in contract_words(contract))
 
 

@@ -1,8 +1,4 @@
-"""What the files of a contract folder say of each other, and where it does not go together.
-
-contradictions      the faults of a well-formed folder
-Rules               the written rules, each with what takes its parameters
-"""
+"""Contradictions between the files of a well-formed contract folder."""
 
 from __future__ import annotations
 
@@ -42,12 +38,12 @@ from conformance.contract.requirements import (
 from conformance.contract.validation import ContractValidator
 from conformance.model.traffic import Kind
 
-# Name of a written rule → what takes its parameters, or raises TypeError, KeyError or ValueError for others.
+# Name of a written rule → a function of its parameters, which raises TypeError, KeyError or ValueError for others.
 Rules = Mapping[str, Callable[[Mapping[str, Any]], object]]
 
 
 def contradictions(folder: ContractFolder, rules: Rules | None) -> Iterator[FolderFault]:
-    """All of them; `rules`: the written rules that there are, None if they are not known."""
+    """All contradictions; `rules`: the written rules, None if they are unknown."""
     checks = _CrossChecks(folder, rules)
     for check in (
         checks.names,
@@ -65,7 +61,7 @@ def contradictions(folder: ContractFolder, rules: Rules | None) -> Iterator[Fold
 
 
 class _CrossChecks:
-    """The checks of a well-formed folder, each of one thing that two places say."""
+    """The checks of a well-formed folder, each of a statement that two places make."""
 
     def __init__(self, folder: ContractFolder, rules: Rules | None) -> None:
         self.folder = folder
@@ -78,10 +74,10 @@ class _CrossChecks:
         self._known_places: dict[str, frozenset[tuple[str, str]]] = {}
 
     def _at(
-        self, place: Place, told: str, given: str = "", known: Iterable[str] = (), *, file: str = CONTRACT
+        self, place: Place, problem: str, given: str = "", known: Iterable[str] = (), *, file: str = CONTRACT
     ) -> FolderFault:
-        """A fault there, with a hint at which of the `known` was meant by the `given`."""
-        return self.folder.fault(file, place, hinted(told, given, known) if given else told)
+        """A fault there, with a hint at the `known` names that are near the `given` one."""
+        return self.folder.fault(file, place, hinted(problem, given, known) if given else problem)
 
     # --- contract.toml
 
@@ -103,7 +99,7 @@ class _CrossChecks:
             taken.add(callback)
 
     def _callbacks(self) -> Iterator[tuple[Place, str, str]]:
-        """What is notified of without an invocation: where it is written, the callback, and the schema."""
+        """The callbacks for notifications without a request: place, name, and schema."""
         for number, row in enumerate(self.unasked):
             for key, callback in zip(("product", "inquiry"), row.callbacks, strict=False):
                 yield ("unsolicited", number, key), callback, row.schema_at(callback)
@@ -123,11 +119,11 @@ class _CrossChecks:
         wanted += [(place, name, f"for what comes to {callback}") for place, callback, name in self._callbacks()]
         for place, name, use in wanted:
             if name not in self.schemas:
-                told = f"there is no {name}.json; expected that schema {use}"
-                yield self._at(place, told, name, self.schemas.names)
+                problem = f"there is no {name}.json; expected that schema {use}"
+                yield self._at(place, problem, name, self.schemas.names)
 
     def roles_of_answers(self) -> Iterator[FolderFault]:
-        """The members of an answer are members of its schemas, and its success is one of theirs."""
+        """The members of an answer are members of its schemas, which allow its success."""
         roles = self.stated["answer"]
         for role in ("id", "code", "reason", "errors"):
             if role in roles:
@@ -155,7 +151,7 @@ class _CrossChecks:
         return tuple(name for name in named if name in self.schemas)
 
     def roles_of_requests(self) -> Iterator[FolderFault]:
-        """What a role, a window or an amount names is a member of requests."""
+        """Roles, windows and amounts name members of requests."""
         roles = self.stated.get("members", {})
         requests = [command.request_schema for command in self.commands]
         for role in ("recipient", "text"):
@@ -173,15 +169,15 @@ class _CrossChecks:
                 yield from self._member(("unsolicited", number, "money"), row.money.member, [row.notification_schema])
 
     def account(self) -> Iterator[FolderFault]:
-        """The command is one, and its answer has the balance."""
+        """The command exists, and its answer has the balance."""
         account = self.stated.get("account")
         if account is None:
             return
         commands = {command.name: command for command in self.commands}
         command = commands.get(account["command"])
         if command is None:
-            told = f"command {account['command']!r} is none of this contract; expected {', '.join(commands)}"
-            yield self._at(("account", "command"), told, account["command"], commands)
+            problem = f"command {account['command']!r} is none of this contract; expected {', '.join(commands)}"
+            yield self._at(("account", "command"), problem, account["command"], commands)
             return
         name = command.answer_schema if command.answer_schema in self.schemas else ACCEPTED
         if "balance" in account and name in self.schemas:
@@ -189,8 +185,8 @@ class _CrossChecks:
             for step in account["balance"].split("/")[1:]:
                 members = schema.get("properties", {})
                 if step not in members:
-                    told = f"{name} has no {step!r} at {account['balance']}; expected a pointer to a member of it"
-                    yield self._at(("account", "balance"), told, step, members)
+                    problem = f"{name} has no {step!r} at {account['balance']}; expected a pointer to a member of it"
+                    yield self._at(("account", "balance"), problem, step, members)
                     return
                 schema = members[step]
 
@@ -203,8 +199,8 @@ class _CrossChecks:
         if lacking and (every or len(lacking) == len(known)):
             one = every or len(known) == 1
             has = f"{lacking[0]} has no" if one else f"none of {', '.join(known)} has the"
-            told = f"{has} member {member!r}; expected one of its members"
-            yield self._at(place, told, member, sorted({each for name in lacking for each in known[name]}))
+            problem = f"{has} member {member!r}; expected one of its members"
+            yield self._at(place, problem, member, sorted({each for name in lacking for each in known[name]}))
 
     def _value(self, place: Place, value: Any, name: str, member: str) -> Iterator[FolderFault]:
         """It is a value that the schema allows that member."""
@@ -223,15 +219,15 @@ class _CrossChecks:
             place = ("probe", number)
             name = f"{row['kind']}.{row['aspect']}"
             if name in names:
-                told = f"aspect of {name} is there twice; expected one row for each kind and aspect"
-                yield self._at((*place, "aspect"), told, file=PROBES)
+                problem = f"aspect of {name} is there twice; expected one row for each kind and aspect"
+                yield self._at((*place, "aspect"), problem, file=PROBES)
             names.add(name)
             for making in row["made"]:
                 if wrong := Making.from_entry(making, row["aspect"]).fault(row["kind"]):
                     yield self._at((*place, "made"), wrong, file=PROBES)
 
     def behaviours(self) -> Iterator[FolderFault]:
-        """Names are unique, what falls with a fault is in the catalogue, and changes change something."""
+        """Names are unique, the catalogue has the broken requirements, and changes change something."""
         known = tuple(entry["id"] for entry in self.entries)
         for kind, rows in self.folder.tables[BEHAVIOURS].items():
             names: set[str] = set()
@@ -239,16 +235,16 @@ class _CrossChecks:
                 place = (kind, number)
                 name = row.get("name", f"{place}")
                 if name in names:
-                    told = f"name of a {kind} is {name!r} twice; expected another one"
-                    yield self._at((*place, "name"), told, file=BEHAVIOURS)
+                    problem = f"name of a {kind} is {name!r} twice; expected another one"
+                    yield self._at((*place, "name"), problem, file=BEHAVIOURS)
                 names.add(name)
                 for id_ in row.get("breaks", ()):
                     if id_ not in known:
-                        told = f"breaks names {id_!r}; expected a requirement of {REQUIREMENTS}"
-                        yield self._at((*place, "breaks"), told, id_, known, file=BEHAVIOURS)
+                        problem = f"breaks names {id_!r}; expected a requirement of {REQUIREMENTS}"
+                        yield self._at((*place, "breaks"), problem, id_, known, file=BEHAVIOURS)
                 for change in row.get("changes", ()):
-                    for told in _idle(change):
-                        yield self._at((*place, "changes"), told, file=BEHAVIOURS)
+                    for problem in _idle(change):
+                        yield self._at((*place, "changes"), problem, file=BEHAVIOURS)
 
     # --- requirements.toml
 
@@ -260,21 +256,21 @@ class _CrossChecks:
             place = ("requirement", number)
             if (before := first.setdefault(entry["id"], number)) != number:
                 line = self.folder.fault(REQUIREMENTS, ("requirement", before), "").line
-                told = f"{entry['id']} is also at line {line}; expected an id of its own"
-                yield self._at((*place, "id"), told, file=REQUIREMENTS)
+                problem = f"{entry['id']} is also at line {line}; expected an id of its own"
+                yield self._at((*place, "id"), problem, file=REQUIREMENTS)
             for name in entry["commands"] if isinstance(entry["commands"], list) else ():
                 if name not in known:
-                    told = f"command {name!r} is none of this contract; expected {', '.join(known)}"
-                    yield self._at((*place, "commands"), told, name, known, file=REQUIREMENTS)
+                    problem = f"command {name!r} is none of this contract; expected {', '.join(known)}"
+                    yield self._at((*place, "commands"), problem, name, known, file=REQUIREMENTS)
             if ("judge" in entry) == ("excluded" in entry):
                 there = "both judge and excluded" if "judge" in entry else "neither judge nor excluded"
                 yield self._at(place, f"{entry['id']} has {there}; expected one of them", file=REQUIREMENTS)
             elif "judge" in entry:
-                for told in self._misjudged(judge_of(entry["judge"])):
-                    yield self._at((*place, "judge"), f"{entry['id']}: {told}", file=REQUIREMENTS)
+                for problem in self._misjudged(judge_of(entry["judge"])):
+                    yield self._at((*place, "judge"), f"{entry['id']}: {problem}", file=REQUIREMENTS)
 
     def quotes(self) -> Iterator[FolderFault]:
-        """Every quote is in the source, where that is in the folder."""
+        """Every quote is in the source, if the folder has it."""
         file = self.stated.get("sources", {}).get("seed", {}).get("file")
         if file is None:
             return
@@ -284,8 +280,8 @@ class _CrossChecks:
         text = " ".join((self.folder.root / file).read_text("utf-8").split())
         for number, entry in enumerate(self.entries):
             if "quote" in entry and " ".join(entry["quote"].split()) not in text:
-                told = f"the quote of {entry['id']} is not in {file}; expected the words as they are there"
-                yield self._at(("requirement", number, "quote"), told, file=REQUIREMENTS)
+                problem = f"the quote of {entry['id']} is not in {file}; expected the words as they are there"
+                yield self._at(("requirement", number, "quote"), problem, file=REQUIREMENTS)
 
     def _misjudged(self, judge: Judge) -> Iterator[str]:
         match judge:
@@ -297,7 +293,7 @@ class _CrossChecks:
                 yield from self._unknown_places(judge)
 
     def _unknown_probes(self, judge: ByProbe) -> Iterator[str]:
-        """Probes have rows; of the other kinds of cases every run has some."""
+        """Probes have rows; every run has cases of the other kinds."""
         probes = Probes.read(self.folder.texts[PROBES])
         for name in judge.probes:
             kind, _, aspect = name.partition(".")
@@ -319,11 +315,11 @@ class _CrossChecks:
         missed = False
         for pointer in judge.at:
             there = {keyword for each, keyword in places if _same(pointer, each)}
-            told = f"{', '.join(judge.messages)} has no {' or '.join(judge.keywords)} at {pointer or 'the whole'}"
+            problem = f"{', '.join(judge.messages)} has no {' or '.join(judge.keywords)} at {pointer or 'the whole'}"
             if not there:
-                yield hinted(f"{told}; expected a place of it", pointer, {each for each, _ in places})
+                yield hinted(f"{problem}; expected a place of it", pointer, {each for each, _ in places})
             elif there.isdisjoint(judge.keywords):
-                yield f"{told}; expected one of {', '.join(sorted(there))}"
+                yield f"{problem}; expected one of {', '.join(sorted(there))}"
             missed |= there.isdisjoint(judge.keywords)
         for keyword in () if missed else judge.keywords:
             if not any(keyword == its and any(_same(at, each) for at in judge.at) for each, its in places):
@@ -352,7 +348,7 @@ class _CrossChecks:
 
 
 def _idle(change: Mapping[str, Any]) -> Iterator[str]:
-    """Why a change can never do anything."""
+    """The faults by which a change never does anything."""
     if not change.keys() - set(CHOOSING):
         yield "changes has a table that changes nothing; expected a word that says what is done"
     for member, pattern in change.get("matches", {}).items():
@@ -373,7 +369,7 @@ def _unknown_rule(judge: ByRule, rules: Rules) -> Iterator[str]:
 
 
 def _same(pattern: str, pointer: str) -> bool:
-    """Whether a pattern of a requirement, where `*` is any step, is the pointer of a place."""
+    """Whether a pattern of a requirement, in which `*` is any step, names the pointer of a place."""
     wanted, steps = pattern.split("/"), pointer.split("/")
     return len(wanted) == len(steps) and all(w == s or ANY in (w, s) for w, s in zip(wanted, steps, strict=True))
 

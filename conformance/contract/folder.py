@@ -1,12 +1,7 @@
-"""The files of a contract folder, before anything in them has a meaning.
+"""The files of a contract folder: its tables (TOML) and schemas, and the line of each key in them.
 
-    ContractFolder  its tables (TOML) and schemas
-    FolderFault     something in it that cannot be used: file, line, what is there and what is expected
-    hinted          a complaint with a hint at what may have been meant
-    toml_lines      the line of each table and key of a TOML document: ("command", 2, "window") → line
-    json_lines      the line of each member and item of a JSON document: ("properties", "code", "type") → line
-
-Tables of a list are counted from 0. Within an inline table, or a list of them, every path has the line of its key.
+A path such as ("command", 2, "window") leads to a key; tables of a list are counted from 0. Within an inline table, or
+a list of them, every path has the line of its key.
 """
 
 from __future__ import annotations
@@ -38,19 +33,19 @@ NEEDED = (CONTRACT, REQUIREMENTS)
 
 @dataclass(frozen=True, slots=True, order=True)
 class FolderFault:
-    """`told`: what is there; what is expected, maybe with a hint. `line` counts from 1."""
+    """A fault in a file; `message` names the value, the expected one, and maybe a hint. `line` counts from 1."""
 
     file: str
     line: int
-    told: str
+    message: str
 
     def in_folder(self, folder: Path) -> str:
         """The fault in one line, its place as editors take it."""
-        return f"{folder / self.file}:{self.line}: {' '.join(self.told.split())}"
+        return f"{folder / self.file}:{self.line}: {' '.join(self.message.split())}"
 
 
 class ContractFolder:
-    """A contract folder. `given`: as it was given; None for the one that comes with the suite."""
+    """A contract folder. `given`: its path as the user gave it; None for the one that comes with the suite."""
 
     def __init__(self, root: Traversable, given: Path | None, name: str) -> None:
         self.root = root
@@ -70,23 +65,23 @@ class ContractFolder:
 
     @cached_property
     def tables(self) -> Mapping[str, Mapping[str, Any]]:
-        """What they hold. Raises tomllib.TOMLDecodeError, too."""
+        """The parsed TOML files by name. Raises tomllib.TOMLDecodeError, too."""
         return {name: self.table(name) for name in TABLES}
 
     def table(self, name: str) -> Mapping[str, Any]:
-        """What one of them holds. Raises OSError, UnicodeDecodeError and tomllib.TOMLDecodeError."""
+        """A parsed TOML file. Raises OSError, UnicodeDecodeError and tomllib.TOMLDecodeError."""
         if name not in self._known_tables:
             self._known_tables[name] = tomllib.loads(self._text(name))
         return self._known_tables[name]
 
     @property
     def digest(self) -> str:
-        """Names this edition of all files that have a meaning."""
+        """The digest of all tables and schemas."""
         return digest_of([*self.texts.values(), self.schemas.digest])
 
-    def fault(self, file: str, place: Iterable[str | int], told: str) -> FolderFault:
-        """One at a place in a file, which is a table's name or a schema's."""
-        return FolderFault(self.file_of(file), line_of(tuple(place), self._lines(file)), told)
+    def fault(self, file: str, place: Iterable[str | int], message: str) -> FolderFault:
+        """A fault at a place in a file, which is a table's name or a schema's."""
+        return FolderFault(self.file_of(file), line_of(tuple(place), self._lines(file)), message)
 
     @staticmethod
     def file_of(name: str) -> str:
@@ -103,14 +98,14 @@ class ContractFolder:
 
     @classmethod
     def at(cls, path: Path) -> Self:
-        """The one that was given."""
+        """The folder at `path`."""
         return cls(path, path, path.resolve().name)
 
 
-def hinted(told: str, given: str, known: Iterable[str]) -> str:
-    """The same with a hint at what may have been meant, if anything is near."""
+def hinted(message: str, given: str, known: Iterable[str]) -> str:
+    """The message with a hint at the known names that are near, if any."""
     hint = did_you_mean(given, known)
-    return f"{told} (hint: {hint})" if hint else told
+    return f"{message} (hint: {hint})" if hint else message
 
 
 def digest_of(texts: Iterable[str]) -> str:
@@ -130,7 +125,7 @@ _DECODER = JSONDecoder()
 
 
 def toml_lines(text: str) -> dict[Place, int]:
-    """The line of each table and key, from 1; of a document that can be read."""
+    """The line of each table and key of a well-formed document, from 1."""
     found: dict[Place, int] = {(): 1}
     counts: dict[Place, int] = {}
     table: Place = ()
@@ -172,7 +167,7 @@ def _numbered(name: Place, counts: Mapping[Place, int]) -> Place:
 
 
 def _open_at_end(line: str) -> tuple[str, int]:
-    """The quotes of a text that goes on in the next line, and how many brackets more are opened than closed."""
+    """The quotes of a text that continues in the next line, and how many more brackets are opened than closed."""
     at = depth = 0
     while at < len(line):
         if line.startswith(_LONG, at):
@@ -193,7 +188,7 @@ def _open_at_end(line: str) -> tuple[str, int]:
 
 
 def json_lines(text: str) -> dict[Place, int]:
-    """The line of each member and item, from 1; of a document that can be read."""
+    """The line of each member and item of a well-formed document, from 1."""
     starts = [match.start() for match in re.finditer("\n", text)]
     found: dict[Place, int] = {}
     line = 0
@@ -205,7 +200,7 @@ def json_lines(text: str) -> dict[Place, int]:
 
 
 def _members(text: str) -> Iterator[tuple[int, Place]]:
-    """Where each value begins (a member where its name does), with its path; in the order of the text."""
+    """The start of each value (for a member, that of its name) with its path, in the order of the text."""
     above: list[tuple[Place, bool, int]] = []  # path, whether it is an object, items so far
     at = _after_space(text, 0)
     path: Place = ()
@@ -234,7 +229,7 @@ def _members(text: str) -> Iterator[tuple[int, Place]]:
 
 
 def _after_value(text: str, at: int) -> int:
-    """Behind a value without members, and what is between it and the next."""
+    """The position after a value without members and the separators behind it."""
     return _after_space(text, _DECODER.raw_decode(text, at)[1])
 
 
@@ -244,7 +239,7 @@ def _after_space(text: str, at: int) -> int:
 
 
 def line_of(path: Place, lines: Mapping[Place, int]) -> int:
-    """The line of `path`, or of the nearest above it that is there."""
+    """The line of `path`, or of its nearest parent with a line."""
     while path not in lines and path:
         path = path[:-1]
     return lines.get(path, 1)

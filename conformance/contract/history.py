@@ -1,15 +1,11 @@
-"""What the contract says of a request because of those before it: a model of the gateway's state, without a gateway.
+"""A model of a gateway's state: which outcome the contract demands for a request after those before it.
 
-    Asked       a request as those after it see it
-    Forecast    what must become of a request, by which rule, and because of which earlier one
-    History     the state: what was accepted, what was rejected, which request_ids were given
+A planner can ask for a forecast before anything is sent, and a test can compare it with a gateway step by step. Times
+are seconds of any clock that goes forward.
 
-A forecast speaks of a gateway whose answers so far are known (`History.answered`), so a planner can ask it before
-anything is sent, and a test can put it beside a gateway step by step. Times are seconds of any clock that goes forward.
-
-What the contract promises of history is little: a similar airtime request within five minutes of an accepted one is
-refused; an equal message is not; a rejected request has no transaction, so it stands in nobody's way and costs
-nothing; a request_id is given once. Whether a payment may be repeated it does not say.
+The contract promises little: a gateway refuses a similar airtime request within five minutes of an accepted one, but
+not an equal message; a rejected request has no transaction, so it blocks no other and costs nothing; a request_id is
+given once. The contract does not say whether a payment may be repeated.
 """
 
 from __future__ import annotations
@@ -25,10 +21,10 @@ from conformance.contract.probes import Outcome
 
 
 class Rule(StrEnum):
-    """Why: what of its history a request is there to show."""
+    """The reason of an outcome: how a request relates to the earlier ones."""
 
-    FIRST = "first"  # nothing before it has to do with it
-    UNLAWFUL = "unlawful"  # it is refused for what it is, whatever was before
+    FIRST = "first"  # no earlier request is related
+    UNLAWFUL = "unlawful"  # it is refused whatever came before
     WINDOW = "window"  # a similar one was accepted within the command's window
     AFTER_REJECTION = "after-rejection"  # a similar one was rejected, which leaves no trace
     OTHER_PRODUCT = "other-product"  # a similar one was accepted of another product, which has no part in the window
@@ -39,10 +35,10 @@ class Rule(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A request: its `name`, and what of it matters to those that come after.
+    """A request as the model knows it.
 
-    `members`: those of its payload; none of what is no JSON object. `body` tells equal requests. `lawful`: whether it
-    is one that every gateway has to accept if only nothing before it speaks against it.
+    `members`: those of its payload, none if it is not a JSON object. Equal requests have equal `body`. `lawful`:
+    whether every gateway has to accept it, unless an earlier request is a reason against it.
     """
 
     name: str
@@ -54,7 +50,7 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """What must become of a request; `because`: the earlier one that the rule speaks of, None if there is none."""
+    """The outcome of a request; `because`: the earlier one that the rule is about, None if there is none."""
 
     outcome: Outcome
     rule: Rule
@@ -72,7 +68,7 @@ class _Past:
 
 @dataclass(slots=True)
 class History:
-    """The requests that were answered so far. `accepted` counts; where it stood still, so must have the balance."""
+    """The requests that were answered so far, and how many were `accepted`."""
 
     contract: Contract
     accepted: int = 0
@@ -80,7 +76,7 @@ class History:
     _past: list[_Past] = field(default_factory=list)
 
     def forecast(self, asked: Asked, at: float) -> Forecast:
-        """What must become of `asked` if it is sent at `at`, after all that was answered."""
+        """The outcome of `asked` if it is sent at `at`, after all requests so far."""
         if not asked.lawful:
             return Forecast(Outcome.REFUSED, Rule.UNLAWFUL)
         window = self._window(asked)
@@ -92,7 +88,7 @@ class History:
             rejected = [past.asked for past in similar if not past.accepted and not past.asked.lawful]
             if rejected:
                 return Forecast(Outcome.ACCEPTED, Rule.AFTER_REJECTION, rejected[-1])
-        return self._because_of_what_was_accepted(asked, window)
+        return self._after_accepted_ones(asked, window)
 
     def _window(self, asked: Asked) -> Window | None:
         return self.contract.commands[asked.command].window
@@ -101,7 +97,7 @@ class History:
         of_command = (past for past in self._past if past.asked.command == asked.command)
         return [past for past in of_command if window.joins(asked.members, past.asked.members)]
 
-    def _because_of_what_was_accepted(self, asked: Asked, window: Window | None) -> Forecast:
+    def _after_accepted_ones(self, asked: Asked, window: Window | None) -> Forecast:
         taken = [past.asked for past in reversed(self._past) if past.accepted]
         equal = next((t for t in taken if (t.command, t.body) == (asked.command, asked.body)), None)
         if equal is not None and window is None:
@@ -118,7 +114,7 @@ class History:
         return Forecast(Outcome.ACCEPTED, Rule.FIRST)
 
     def _of_another_product(self, asked: Asked, other: Asked) -> bool:
-        """One of the two is of a command with a window, and a window that did not look at products would join them."""
+        """One of the two commands has a window, whose members agree in both requests."""
         windows = (self._window(asked), self._window(other)) if asked.command != other.command else ()
         return any(window is not None and window.joins(asked.members, other.members) for window in windows)
 
@@ -133,7 +129,7 @@ class History:
         return halves is not None and halves[0][0] != halves[1][0] and halves[0][1] == halves[1][1]
 
     def _halves(self, asked: Asked, other: Asked) -> tuple[tuple[Key, Key], tuple[Key, Key]] | None:
-        """Of both what the window looks at, in halves; None where it cannot look at both."""
+        """The keys of both requests for the window, in halves; None if one has no key."""
         window = self._window(asked) if asked.command == other.command else None
         if window is None:
             return None
@@ -143,7 +139,7 @@ class History:
         return (one[:1], one[1:]), (two[:1], two[1:])
 
     def answered(self, asked: Asked, at: float, *, accepted: bool, request_id: str | None = None) -> bool:
-        """The gateway has answered `asked`; whether its request_id is one that it had not given before."""
+        """Record the answer to `asked`; whether its request_id is new."""
         self._past.append(_Past(asked, at, accepted))
         self.accepted += accepted
         new = request_id not in self.request_ids

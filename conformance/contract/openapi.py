@@ -1,12 +1,8 @@
-"""A contract as an OpenAPI 3.1 document, for tools that know no other: made of its schemas and its tables.
+"""A contract as an OpenAPI 3.1 document, made of its schemas and its tables.
 
-    openapi_document(contract, server, callbacks)       the document
-    contract_schemas(contract)                          the schemas of messages, each a component of it
-    component_name(name)                                what a schema is called in it
-
-Each schema of the contract is a component, its references turned into references to components; `x-characters` and
-`x-integer` stay, as the extensions that they are. Operations, responses and callbacks are put together from those, and
-every example is one of a schema. Said here alone is how HTTP carries a contract: JSON, credential, headers.
+Each schema of the contract is a component, its references lead to components; `x-characters` and `x-integer` stay as
+extensions. Operations, responses and callbacks refer to them, and every example is one of a schema. Only this module
+states how HTTP carries a contract: JSON, credential, headers.
 """
 
 from __future__ import annotations
@@ -21,9 +17,7 @@ from conformance.contract.contract import Authentication, Contract
 from conformance.model.errors import SuiteError
 from conformance.model.traffic import JSON_MEDIA_TYPE
 
-__all__ = ["component_name", "contract_schemas", "openapi_document"]
-
-# The host stands for whatever was registered; `.invalid` is nobody's, by RFC 2606.
+# A placeholder for the registered host; by RFC 2606, nobody owns `.invalid`.
 UNREGISTERED = "https://your-application.invalid/callbacks"
 
 CREDENTIAL = "credential"
@@ -32,7 +26,7 @@ _OWN_TO_A_FILE = frozenset({"$schema", "$id", "$defs"})
 
 TAKEN = "Taken. Answer quickly; what is sent again is applied once."
 
-# The statuses that the examples of an error name are those in use. These two say what others may come.
+# The examples of an error have the statuses in use. These two are for all others.
 RANGES: Mapping[str, str] = {
     "4XX": "Another refusal; whatever its status, it is in the envelope.",
     "5XX": "Another error of the gateway or an operator; whatever its status, it is in the envelope.",
@@ -44,9 +38,8 @@ def openapi_document(
 ) -> dict[str, Any]:
     """The document, JSON that can be written out.
 
-    `server` is the base URL, None for the contract's own; `callbacks` has the callback URL that is registered for a
-    product, and a placeholder stands for those that it lacks. SuiteError if a schema refers to what is not part of the
-    contract.
+    `server` is the base URL, None for the contract's own; `callbacks` has the registered callback URL of a product, a
+    placeholder by default. SuiteError if a schema refers to one outside the contract.
     """
     registered = {product: f"{UNREGISTERED}/{product}" for product in contract.products} | dict(callbacks or {})
     made = _Made(contract, contract_schemas(contract), registered)
@@ -73,14 +66,14 @@ def openapi_document(
 
 
 def contract_schemas(contract: Contract) -> tuple[str, ...]:
-    """The names of the schemas of messages: of commands, of responses, and of what comes without an invocation."""
+    """The names of the schemas of messages: of commands, of responses, and of notifications without a request."""
     folders = {command.folder for command in contract.commands.values()}
     folders |= {row.folder for row in contract.unsolicited.values()}
     return tuple(n for n in contract.schemas.names if n.partition("/")[0] in folders or n in (SUCCESS, ERROR))
 
 
 def component_name(name: str) -> str:
-    """What the schema `name` is called in the document: `sms/request` is `sms.request`, `common#message` `message`."""
+    """The name of a schema in the document: `sms/request` is `sms.request`, `common#message` is `message`."""
     path, _, definition = name.partition("#")
     return definition or path.replace("/", ".")
 
@@ -88,12 +81,12 @@ def component_name(name: str) -> str:
 def _security(authentication: Authentication) -> dict[str, str]:
     if authentication.header.casefold() != "authorization":
         return {"type": "apiKey", "in": "header", "name": authentication.header}
-    told = authentication.token.replace("(", " of ").rstrip(")")
-    return {"type": "http", "scheme": authentication.scheme.lower(), "description": f"The credential: {told}."}
+    description = authentication.token.replace("(", " of ").rstrip(")")
+    return {"type": "http", "scheme": authentication.scheme.lower(), "description": f"The credential: {description}."}
 
 
 def _headers(status: int, contract: Contract) -> dict[str, Any]:
-    """Headers that belong to an answer by RFC 9110 (11.6.1) and RFC 6585 (4). Neither is a MUST of a contract."""
+    """The headers of an answer by RFC 9110 (11.6.1) and RFC 6585 (4). Neither is a MUST of a contract."""
     found = {
         401: ("WWW-Authenticate", "The challenge.", f'{contract.authentication.scheme} realm="gateway"'),
         429: ("Retry-After", "Seconds to wait before the next request.", "1"),
@@ -122,7 +115,7 @@ class _Made:
             yield component_name(name), self.rewritten(own, name)
 
     def rewritten(self, node: Any, name: str) -> Any:
-        """`node` of the schema `name` with each reference pointing to a component."""
+        """`node` of the schema `name`, each reference replaced by one to a component."""
         if isinstance(node, list):
             return [self.rewritten(each, name) for each in node]
         if not isinstance(node, dict):
@@ -158,12 +151,12 @@ class _Made:
             by_status.setdefault(int(example[code]), []).append(example)
         for status, examples in by_status.items():
             # A status of its own: the body's agrees with it. `allOf`, for not every tool heeds what is beside a $ref.
-            said = {"allOf": [_reference(ERROR), {"properties": {code: {"const": examples[0][code]}}}]}
+            schema = {"allOf": [_reference(ERROR), {"properties": {code: {"const": examples[0][code]}}}]}
             yield (
                 str(status),
                 {
                     "description": str(examples[0][reason]),
-                    "content": {JSON_MEDIA_TYPE: {"schema": said, "examples": _examples({"examples": examples})}},
+                    "content": {JSON_MEDIA_TYPE: {"schema": schema, "examples": _examples({"examples": examples})}},
                     **_headers(status, self.contract),
                 },
             )
@@ -173,9 +166,9 @@ class _Made:
     def answers(self, command: Command) -> dict[str, Any]:
         own = f"{command.folder}/response"
         success = own if own in self.contract.schemas else SUCCESS
-        told = self.contract.schemas.schema(success)
+        schema = self.contract.schemas.schema(success)
         return {
-            str(self.contract.answer.success): {"description": told["description"], "content": self.content(success)},
+            str(self.contract.answer.success): {"description": schema["description"], "content": self.content(success)},
             **{name: {"$ref": f"#/components/responses/{name}"} for name, _ in self.responses()},
         }
 
@@ -209,14 +202,14 @@ class _Made:
         ]
 
     def result(self, command: Command) -> dict[str, Any]:
-        """What follows a command, at the product's callback."""
+        """The notification of a command, at the product's callback."""
         roles = self.contract.notification
         same = "that" if roles.id == self.contract.answer.id else f"the {self.contract.answer.id}"
-        told = f"Sent when the transaction has succeeded or failed; {roles.id} is {same} of the answer."
-        return self.posted(f"{command.folder}/notification", f"{command.folder}-result", told)
+        description = f"Sent when the transaction has succeeded or failed; {roles.id} is {same} of the answer."
+        return self.posted(f"{command.folder}/notification", f"{command.folder}-result", description)
 
     def webhooks(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        """What comes to callbacks without an invocation: what is asked first, and notifications."""
+        """Inquiries and notifications without a request."""
         for row in self.contract.unsolicited.values():
             for callback in reversed(row.callbacks):
                 yield callback, self.unasked(row, callback)
@@ -226,18 +219,18 @@ class _Made:
         answer = TAKEN
         if row.inquiry and callback == row.inquiry.callback:
             answer = f"It may go through. Answer within {row.inquiry.seconds:g} seconds; another status refuses it."
-        told = str(self.contract.schemas.schema(name)["description"])
-        return self.posted(name, callback.replace("/", "-"), told, answer, {"x-source": row.source})
+        description = str(self.contract.schemas.schema(name)["description"])
+        return self.posted(name, callback.replace("/", "-"), description, answer, {"x-source": row.source})
 
     def posted(
-        self, name: str, operation: str, told: str, answer: str = TAKEN, more: Mapping[str, str] | None = None
+        self, name: str, operation: str, description: str, answer: str = TAKEN, more: Mapping[str, str] | None = None
     ) -> dict[str, Any]:
-        """What the gateway sends to a callback."""
+        """A request from the gateway to a callback."""
         return {
             self.contract.notification.method.lower(): {
                 "operationId": operation,
                 "summary": self.contract.schemas.schema(name)["title"],
-                "description": told,
+                "description": description,
                 **(more or {}),
                 "security": [],  # none is documented: the URL itself may hold a token
                 "requestBody": {"required": True, "content": self.content(name)},

@@ -1,16 +1,8 @@
-"""The places of a schema, and the requirements that judge them.
-
-SchemaPlace     a keyword at a pointer; whether a message had occasion to break it
-places_of       those of a schema without references
-Message         one kind of message of one command: its schema, and who judges a place of it
-answer_to       the answer to an accepted request of a command, or to another
-notified_of     the notification of a product
-without_idle    a catalogue whose requirements that take the rest are judged only where something is left
-"""
+"""The places of a schema (a keyword at a pointer), and the requirements that judge them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -29,38 +21,38 @@ from conformance.contract.requirements import (
 from conformance.contract.schema_set import SchemaSet
 from conformance.contract.validation import ContractValidator, compiled
 
-# Keywords that lead to places rather than being one, and those that say nothing of the value.
+# Keywords that lead to places, and those that do not restrict the value.
 _LEADING = frozenset({"properties", "items", "allOf", "if", "then", "else"})
 _SAYING_NOTHING = frozenset({"title", "description", "examples", "$comment"})
-# What has to be there for keywords that are about members or items; all others judge any value that is there.
+# The types that keywords about members or items judge; all others judge a value of any type.
 _HOLDER: Mapping[str, type] = {
     **dict.fromkeys(("required", "additionalProperties", "propertyNames", "minProperties", "maxProperties"), dict),
     **dict.fromkeys(("minItems", "maxItems", "uniqueItems", "contains"), list),
 }
 
-# A step down: a member, or any but these: any item of an array has none to leave out.
+# A step down: a member, or any member or item except these.
 Step = str | frozenset[str]
 EACH: Step = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """A value on the way holds, or does not, what an `if` asks."""
+    """The `if` of a schema: whether the value at `steps` has to meet it, or not."""
 
     steps: tuple[Step, ...]
     asked: Callable[[Any], bool]
     holds: bool
 
     def met_by(self, message: Any) -> bool:
-        """Whether it is so in this message."""
+        """Whether this message meets the condition."""
         return any(self.asked(value) is self.holds for value in _reached(message, self.steps))
 
 
 @dataclass(frozen=True, slots=True)
 class SchemaPlace:
-    """A keyword of a schema at `pointer`, where `*` is any item or member; `rule` is what it says.
+    """A keyword of a schema at `pointer`, where `*` is any item or member; `rule` is its value.
 
-    For `required` the pointer is that of one member, and `rule` its name. `steps` lead to the value that is judged.
+    For `required` the pointer is that of one member, and `rule` its name. `steps` lead to the judged value.
     """
 
     pointer: str
@@ -70,10 +62,7 @@ class SchemaPlace:
     conditions: tuple[Condition, ...] = ()
 
     def had_occasion(self, message: Any) -> bool:
-        """Whether the message could break it: what it judges is there.
-
-        A value of another type than it is about counts too: that it has the wrong type is broken elsewhere.
-        """
+        """Whether the message could break it: it has a value for this keyword, and meets the conditions."""
         holder = _HOLDER.get(self.keyword, object)
         there = any(isinstance(value, holder) for value in _reached(message, self.steps))
         return there and all(condition.met_by(message) for condition in self.conditions)
@@ -109,11 +98,9 @@ def _places(schema: Any, pointer: str, steps: tuple[Step, ...]) -> Iterator[Sche
 def _conditional(schema: Mapping[str, Any], pointer: str, steps: tuple[Step, ...]) -> Iterator[SchemaPlace]:
     asked = compiled(schema["if"]) or ContractValidator(schema["if"]).is_valid
     for keyword, holds in (("then", True), ("else", False)):
-        yield from _under(_places(schema.get(keyword), pointer, steps), Condition(steps, asked, holds))
-
-
-def _under(places: Iterable[SchemaPlace], condition: Condition) -> Iterator[SchemaPlace]:
-    return (replace(place, conditions=(condition, *place.conditions)) for place in places)
+        condition = Condition(steps, asked, holds)
+        for place in _places(schema.get(keyword), pointer, steps):
+            yield replace(place, conditions=(condition, *place.conditions))
 
 
 def _below(pointer: str, name: str) -> str:
@@ -139,7 +126,7 @@ def _reached(value: Any, steps: tuple[Step, ...]) -> Iterator[Any]:
 
 
 def value_at(message: Any, pointer: str) -> Any:
-    """What is at `pointer` of a message; KeyError, IndexError or TypeError if nothing is."""
+    """The value at `pointer` of a message; KeyError, IndexError or TypeError without one."""
     value = message
     for step in pointer.split("/")[1:]:
         name = step.replace("~1", "/").replace("~0", "~")
@@ -156,9 +143,9 @@ class Message:
     groups: tuple[str, ...]
 
     def owners(self, catalogue: Catalogue, pointer: str, keyword: str) -> tuple[str, ...]:
-        """The ids of the requirements that judge this keyword there: those that name it, else those that take the rest.
+        """The ids of the requirements that judge this keyword there: those that name it, else those for the rest.
 
-        What is judged by the outcome belongs to nobody where a notification tells none.
+        None for a place judged by the outcome, in a notification without one.
         """
         judges = [
             (each.id, each.judge)
@@ -176,7 +163,7 @@ class Message:
 
 
 def answer_to(command: Command | None, schemas: SchemaSet, *, accepted: bool) -> Message:
-    """The answer to an accepted request of a command (None: of what is none), or to another."""
+    """The answer to an accepted request of a command, or to a refused one; None: an unknown command."""
     group, own = (ACCEPTED, ANSWER) if accepted else (ERROR, ERROR)
     if command is None:
         return Message(None, group, (ANSWER, group))
@@ -185,7 +172,7 @@ def answer_to(command: Command | None, schemas: SchemaSet, *, accepted: bool) ->
 
 
 def notified_of(command: str, product: str, schemas: SchemaSet, *, succeeded: bool | None) -> Message | None:
-    """The notification of a product, which is judged under `command`; `succeeded`: None where it tells no outcome."""
+    """The notification of a product, judged under `command`; `succeeded`: None if it has no outcome."""
     schema = f"{product}/{NOTIFICATION}"
     if schema not in schemas:
         return None
@@ -194,7 +181,7 @@ def notified_of(command: str, product: str, schemas: SchemaSet, *, succeeded: bo
 
 
 def without_idle(catalogue: Catalogue, commands: Mapping[str, Command], schemas: SchemaSet) -> Catalogue:
-    """The catalogue, but requirements that take the rest are judged for those commands alone where there is a rest."""
+    """The catalogue, with requirements for the rest only for those commands that leave a rest."""
     left = {
         (owner, name)
         for name, command in commands.items()

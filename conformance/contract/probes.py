@@ -1,12 +1,7 @@
 """The probes of a contract: requests that are wrong, or unusual, in one way each. The rows of `probes.toml`.
 
-    Probe       a row: kind and aspect of its cases, how each of them is made, what must become of it
-    Probes      all rows of a contract, by name and by kind
-    Making      how one request, or several of a kind, are made of one that is as it should be
-    MAKERS      the makers that a row may name
-
-`schemas/formats/probes.json` says what a row may hold. The makers are code: those of credentials, headers, methods and
-paths in `conformance.payloads.probes`, of bodies in `conformance.payloads.json_defects`, of members in
+`schemas/formats/probes.json` describes a row. The makers are code: those of credentials, headers, methods and paths in
+`conformance.payloads.probes`, of bodies in `conformance.payloads.json_defects`, of members in
 `conformance.payloads.invalid`.
 """
 
@@ -22,7 +17,7 @@ from conformance.contract.requirements import ANY
 
 
 class Outcome(StrEnum):
-    """What must become of a request; OPEN: the contract does not say."""
+    """The outcome that the contract demands for a request; OPEN: it does not say."""
 
     ACCEPTED = "accepted"
     REFUSED = "refused"
@@ -56,7 +51,7 @@ MAKERS: Mapping[str, Mapping[str, frozenset[str]]] = {
         },
     }.items()
 }
-"""By kind of probe the makers that there are, and the parameters of each."""
+"""The makers of each kind of probe, and the parameters of each maker."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +69,7 @@ class Making:
         return cls(entry["by"], entry.get("aspect", aspect), parameters)
 
     def fault(self, kind: str) -> str | None:
-        """Why there is no such making for that kind of probes, in words; None if there is."""
+        """The fault of this making for that kind of probes, in words; None if it has none."""
         makers = MAKERS[kind]
         if self.by not in makers:
             return f"made has by = {self.by!r}; expected one of {', '.join(makers)} for kind {kind}"
@@ -86,12 +81,12 @@ class Making:
         return None
 
     def text(self, name: str) -> str:
-        """A parameter that is a text; KeyError without it."""
+        """The value of a parameter that is a text; KeyError without it."""
         return str(self.parameters[name])
 
     @property
     def shows(self) -> str:
-        """How a body is broken as JSON: a name of `conformance.payloads.json_defects`."""
+        """The defect of a body, by its name in `conformance.payloads.json_defects`."""
         return self.text("shows")
 
 
@@ -99,10 +94,10 @@ class Making:
 class Probe:
     """A row of `probes.toml`.
 
-    `kind` and `aspect` are those of its cases in journals. What must be refused goes out beside a request that has to
-    be accepted: its positive control. `keywords`: by which the schema of what is tolerated may fault a member that is
-    broken so; `at_random`: whether further ones are made at random. `again`: the aspect of the same request, sent once
-    more with the right credential. `reason` and `status`: how the mock gateway refuses it; None: as it does others.
+    `kind` and `aspect` are those of its cases in journals. A probe that must be refused goes out beside its positive
+    control, which has to be accepted. `keywords`: of the tolerated schema, those that the broken member may violate;
+    `at_random`: whether further ones are made at random. `again`: the aspect of the same request, sent once more with
+    the right credential. `reason` and `status`: how the mock gateway refuses it; None: as it does others.
     """
 
     kind: str
@@ -129,7 +124,7 @@ class Probe:
 
     @property
     def name(self) -> str:
-        """What requirements, faults and the mock gateway call it: `credential.absent`."""
+        """Its name in requirements, faults and the mock gateway: `credential.absent`."""
         return f"{self.kind}.{self.aspect}"
 
 
@@ -152,7 +147,7 @@ class Probes:
         return tuple(probe for probe in self.all if probe.kind == kind)
 
     def get(self, name: str) -> Probe | None:
-        """The one of that name (`credential.absent`), else the one of its kind for any aspect; None for neither."""
+        """The probe of that name (`credential.absent`), else the one of its kind for any aspect; None for neither."""
         kind = name.partition(".")[0]
         by_name = {probe.name: probe for probe in self.of(kind)}
         return by_name.get(name) or by_name.get(f"{kind}.{ANY}")

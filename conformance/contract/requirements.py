@@ -1,13 +1,7 @@
 """The catalogue of requirements: `requirements.toml`, and how each entry of it is judged.
 
-    Catalogue, Requirement      all entries, and one; with Level, Basis, Actor and Offer
-    ByPlace     judged by the schemas: a message that breaks these keywords at these places breaks the requirement
-    ByProbe     judged by what became of a probe
-    ByRule      judged by a rule that is written in Python, under its name
-    judge_of    any of these, from the table `judge = …`
-
-A message is a schema by its name (`account-details/response`) or one of the groups below. A requirement that cannot be
-observed from outside is in the catalogue too, `excluded` with the reason, so that a reader sees what is not judged.
+A message is a schema by its name (`account-details/response`) or one of the groups below. The catalogue also has the
+requirements that cannot be observed from outside, `excluded` with the reason.
 """
 
 from __future__ import annotations
@@ -20,35 +14,35 @@ from typing import Any
 
 from conformance.contract.command import Command, Notified, Unsolicited
 
-# All answers; those of accepted requests, and the others. All notifications; those that tell of a success, or not.
+# All answers; those to accepted requests, and the others. All notifications; those of a success, or a failure.
 ANSWER, ACCEPTED, ERROR = "response", "response.success", "response.error"
 NOTIFICATION, SUCCEEDED, FAILED = "notification", "notification.success", "notification.failure"
-# What a client sends, by the schema of its command.
+# The requests of a client, by the schema of the command.
 REQUEST = "request"
 
-# The aspect of all probes of a kind; of those that another requirement names, that one judges. In probes.toml that
-# of a row whose makings have aspects of their own.
+# The aspect of all probes of a kind, except those that another requirement names. In probes.toml the aspect of a row
+# whose makings have aspects of their own.
 ANY = "*"
 
 
 class Expected(StrEnum):
-    """What must become of a probe."""
+    """The outcome that a requirement demands for a probe."""
 
     ACCEPTED = "accepted"
     UNAUTHORIZED = "401"
     REFUSED = "refused"  # with any 4xx
     REFUSED_AS_INVALID = "refused-as-invalid"  # with a 4xx that blames the input
-    NOT_ACCEPTED = "not-accepted"  # a 5xx is another requirement's affair
+    NOT_ACCEPTED = "not-accepted"  # another requirement judges a 5xx
     NO_CRASH = "no-5xx"
-    IN_ENVELOPE = "in-envelope"  # answered by the schema of an answer, whatever it says
+    IN_ENVELOPE = "in-envelope"  # with any answer that its schema allows
 
 
 @dataclass(frozen=True, slots=True)
 class ByPlace:
     """Judged by the schemas of `messages`.
 
-    `at`: JSON pointers, `*` for any item or member; `keywords`: what of the schema is judged there. Without both, all
-    that no other requirement names. `kinds`: only in answers to requests that are there to show this; none: in all.
+    `at`: JSON pointers, `*` for any item or member; `keywords`: those judged there. Without both, all that no other
+    requirement names. `kinds`: only in answers to cases of these kinds; none: in all.
     """
 
     messages: tuple[str, ...]
@@ -58,12 +52,12 @@ class ByPlace:
 
     def __str__(self) -> str:
         """In words."""
-        told = f"{', '.join(self.at)}: {', '.join(self.keywords)}" if self.at else "what no other names"
-        return f"{', '.join(self.messages)} {told}"
+        places = f"{', '.join(self.at)}: {', '.join(self.keywords)}" if self.at else "what no other names"
+        return f"{', '.join(self.messages)} {places}"
 
     @property
     def takes_the_rest(self) -> bool:
-        """Whether it judges what no other requirement names."""
+        """Whether it judges the places that no other requirement names."""
         return not self.at
 
     def names(self, pointer: str, keyword: str) -> bool:
@@ -73,7 +67,7 @@ class ByPlace:
 
 @dataclass(frozen=True, slots=True)
 class ByProbe:
-    """Judged by what became of `probes`, each `kind.aspect` as in the cases of a journal; `*`: any other aspect."""
+    """Judged by the outcome of `probes`, each `kind.aspect` as in the cases of a journal; `*`: any other aspect."""
 
     probes: tuple[str, ...]
     expect: Expected
@@ -90,22 +84,22 @@ class ByProbe:
 
 @dataclass(frozen=True, slots=True)
 class ByRule:
-    """Judged by the written rule of that name, with these parameters."""
+    """Judged by the Python rule of that name, with these parameters."""
 
     rule: str
     parameters: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     def __str__(self) -> str:
         """In words."""
-        told = ", ".join(f"{name} = {value}" for name, value in self.parameters.items())
-        return f"rule {self.rule}{f' ({told})' if told else ''}"
+        parameters = ", ".join(f"{name} = {value}" for name, value in self.parameters.items())
+        return f"rule {self.rule}{f' ({parameters})' if parameters else ''}"
 
 
 Judge = ByPlace | ByProbe | ByRule
 
 
 def judge_of(table: Mapping[str, Any]) -> Judge:
-    """How a requirement with this `judge = …` is judged; `schemas/formats/requirement.json` says what it may hold."""
+    """The judge of the table `judge = …`, which `schemas/formats/requirement.json` describes."""
     if "rule" in table:
         return ByRule(table["rule"], {name: value for name, value in table.items() if name != "rule"})
     if "probe" in table:
@@ -130,7 +124,7 @@ class Level(StrEnum):
 
 
 class Basis(StrEnum):
-    """What a requirement's level rests on. Only a SHOULD rests on practice."""
+    """The basis of a requirement's level. Only a SHOULD rests on practice."""
 
     SEED = "seed"  # a sentence of the provider's guide, which `Requirement.quote` holds
     DOCS = "docs"  # a fact of the provider's reference pages and SDKs
@@ -140,7 +134,7 @@ class Basis(StrEnum):
 
 
 class Actor(StrEnum):
-    """Who has to keep a requirement."""
+    """The party that has to meet a requirement."""
 
     GATEWAY = "gateway"
     CLIENT = "client"
@@ -148,7 +142,7 @@ class Actor(StrEnum):
 
 
 class Offer(StrEnum):
-    """What a client may offer, so that requirements apply to it (see `Requirement.needs`)."""
+    """A part of a client on which requirements depend (see `Requirement.needs`)."""
 
     DRIVER = "driver"  # it is driven, rather than watched from outside
     INVOCATIONS = "invocations"  # it calls the gateway; told apart by command
@@ -163,10 +157,10 @@ class Offer(StrEnum):
 class Requirement:
     """One falsifiable statement of the contract.
 
-    `commands` are the names that it is judged for, one verdict each; `(None,)` where it belongs to no command. What no
-    request precedes is named by its callback. `basis` is what its level rests on: `quote`, the seed's wording, or else
-    `fact`, one sentence. `section` is the part of docs/contract.md that tells more. `judge`: how it is judged; None for
-    what is excluded. `needs`: what a client has to offer for it to apply.
+    `commands` are the names that it is judged for, one verdict each: commands, callbacks of notifications without a
+    request, or `(None,)` for neither. `basis` is the basis of its level: `quote`, the seed's wording, or else `fact`,
+    one sentence. `section` is the part of docs/contract.md with more. `judge`: None if it is excluded. `needs`: the
+    parts of a client without which it does not apply.
     """
 
     id: str
@@ -205,7 +199,7 @@ class Requirement:
         )
 
     def level_for(self, *, exclusive_account: bool) -> Level:
-        """The level in a run: some bind less where others use the same account."""
+        """The level in a run: some are lower if others use the same account."""
         return self.level if exclusive_account or self.shared_level is None else self.shared_level
 
 
@@ -235,7 +229,7 @@ class Catalogue:
     by_id: Mapping[str, Requirement] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        """Find each by its id without searching."""
+        """Index the requirements by their ids."""
         object.__setattr__(self, "by_id", {requirement.id: requirement for requirement in self.requirements})
 
     @classmethod
@@ -254,7 +248,7 @@ class Catalogue:
         return requirement_id in self.by_id
 
     def judged_by(self, judge: Judge) -> tuple[str, ...]:
-        """The ids of the requirements that are judged in just this way."""
+        """The ids of the requirements with exactly this judge."""
         return tuple(requirement.id for requirement in self.requirements if requirement.judge == judge)
 
     def aspects(self, kind: str) -> tuple[str, ...]:

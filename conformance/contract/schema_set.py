@@ -1,21 +1,7 @@
-"""A folder of JSON Schemas, read when they are asked for, and judging values by them.
+"""A folder of JSON Schemas, read on demand, and validation by them (`conformance.contract.validation`).
 
-    SchemaSet       the schemas below one folder
-        names                       every schema there is
-        schema(name)                one schema as it is written
-        resolved(name)              the same with every reference replaced by what it refers to
-        validator(name)             a validator of it, built once
-        takes(name, value)          whether a value is valid by it, soon said
-        violations(name, value)     where and by what keyword a value breaks it; violation(…) the first of them
-        digest                      names this edition of the schemas
-    Violation       one way in which a value breaks a schema
-    built_in        a folder of `schemas/`, whether installed or in a checkout
-
-A name is the path below the folder without `.json` (`sms/request`); `common#message` names a definition in a file. A
-reference is a path, relative to the file that it stands in; an `$id` says where a file is published and no more.
-
-What the validator knows beyond JSON Schema 2020-12, and where it is stricter than jsonschema: see
-`conformance.contract.validation`.
+The name of a schema is its path below the folder without `.json` (`sms/request`); `common#message` names a definition
+in a file. A reference is a path relative to its file; an `$id` is only where a file is published.
 """
 
 from __future__ import annotations
@@ -43,12 +29,12 @@ from conformance.model.untrusted import parse_json
 
 BASE_URI = "https://statum-conformance.invalid/schemas/"
 
-# A violation is shown in one line of a report; the value itself is kept in full in the journal.
+# A violation takes one line of a report; the journal has the whole value.
 LONGEST_MESSAGE = 300
 
 
 def built_in(folder: str) -> Traversable:
-    """The folder of that name in `schemas/`."""
+    """The folder of that name in `schemas/`, installed or in a checkout."""
     installed = files("conformance") / "schemas"
     root: Traversable = installed if installed.is_dir() else Path(__file__).resolve().parents[2] / "schemas"
     return root / folder
@@ -58,8 +44,8 @@ def built_in(folder: str) -> Traversable:
 class Violation:
     """One way in which a value breaks a schema.
 
-    `pointer` is the JSON pointer of the value at fault (of the absent member for `required`), `keyword` the keyword
-    that is broken, `message` says it in words.
+    `pointer` is the JSON pointer of the wrong value (of the absent member for `required`), which breaks `keyword`;
+    `message` is the same in words.
     """
 
     pointer: str
@@ -67,7 +53,7 @@ class Violation:
     message: str
 
 
-# Where schemas are inside of a schema. What is in other keywords (examples, const, enum …) is data.
+# The keywords that hold schemas. Other keywords (examples, const, enum …) hold data.
 SINGLE_SCHEMA = frozenset({"items", "additionalProperties", "propertyNames", "contains", "not", "if", "then", "else"})
 SCHEMA_LIST = frozenset({"allOf", "anyOf", "oneOf", "prefixItems"})
 SCHEMA_MAP = frozenset({"properties", "dependentSchemas"})
@@ -107,7 +93,7 @@ class SchemaSet:
     # --- Reading
 
     def schema(self, name: str) -> dict[str, Any]:
-        """The schema `name` as it is written, a copy that the caller may change; SuiteError if there is none."""
+        """A copy of the schema `name` as written; SuiteError if there is none."""
         return copy.deepcopy(self._written(name))
 
     def _written(self, name: str) -> dict[str, Any]:
@@ -137,7 +123,7 @@ class SchemaSet:
 
     @cached_property
     def registry(self) -> SchemaRegistry:
-        """All schemas by where they are published, read when they are first referred to."""
+        """All schemas by their URI, read at the first reference."""
         return Registry(retrieve=self._retrieve)  # type: ignore[call-arg]  # an attrs alias that mypy does not see
 
     def _retrieve(self, uri: str) -> Resource[Schema]:
@@ -150,10 +136,10 @@ class SchemaSet:
         return self._resources[path]
 
     def resolved(self, name: str) -> dict[str, Any]:
-        """The schema `name` without any reference: what it refers to stands in its place, and no `$defs` are left.
+        """A copy of the schema `name`, each reference replaced by its target and without `$defs`.
 
-        A copy that the caller may change. Raises SuiteError for a schema that does not exist, a reference that leads
-        nowhere or into itself, and for a keyword beside a reference that what is referred to has too.
+        Raises SuiteError for an unknown schema, a reference that leads nowhere or into itself, and for a keyword beside
+        a reference that the target has, too.
         """
         return copy.deepcopy(dict(self._without_references(name)))
 
@@ -168,15 +154,15 @@ class SchemaSet:
     def validator(self, name: str) -> Validator:
         """The validator of the schema `name`, built once; SuiteError if there is no such schema.
 
-        It judges by the resolved schema: references cost nothing then, and jsonschema, which goes on with its own
-        validator class behind a reference to a document with a `$schema`, cannot lose our keywords.
+        It uses the resolved schema: references cost nothing, and jsonschema, which switches to its own validator class
+        behind a reference to a document with a `$schema`, cannot lose our keywords.
         """
         if name not in self._validators:
             self._validators[name] = ContractValidator(self._without_references(name))
         return self._validators[name]
 
     def takes(self, name: str, instance: Any) -> bool:
-        """Whether `instance` is valid by the schema `name`: the same as no violation, and sooner said."""
+        """Whether `instance` is valid by the schema `name`: the same as no violation, and faster."""
         if name not in self._compiled:
             self._compiled[name] = compiled(self._without_references(name))
         test = self._compiled[name]
@@ -185,12 +171,12 @@ class SchemaSet:
     def violations(self, name: str, instance: Any, most: int | None = None) -> list[Violation]:
         """Every violation of the schema `name` by `instance`, in the order of the schema; empty if it is valid.
 
-        `most`: no more than so many, for what breaks a schema a million times.
+        At most `most`, for an instance that breaks a schema a million times.
         """
         return list(islice(self._violations(name, instance), most))
 
     def violation(self, name: str, instance: Any) -> Violation | None:
-        """The first violation; None if it is valid. What breaks a schema a million times is looked at no further."""
+        """The first violation, without a search for others; None if it is valid."""
         return next(self._violations(name, instance), None)
 
     def _violations(self, name: str, instance: Any) -> Iterator[Violation]:
@@ -242,7 +228,7 @@ def _target(reference: str, resolver: Any, trail: tuple[str, ...]) -> dict[str, 
         found = resolver.lookup(reference)
     except Unresolvable as error:
         raise SuiteError(f"the reference {reference!r} in a schema leads nowhere") from error
-    # What is found again below itself is the same object, since every document is read once.
+    # A schema found again below itself is the same object, because every document is read once.
     step = f"{id(found.contents)}"
     if step in trail:
         raise SuiteError(f"the reference {reference!r} in a schema leads into itself")

@@ -1,14 +1,12 @@
-"""Judge values by a schema: JSON Schema 2020-12 with `x-characters` and `x-integer`, strict where Python is lax.
+"""Validation by a schema: JSON Schema 2020-12 with `x-characters` and `x-integer`, strict where Python is lax.
 
-    ContractValidator   tells how a value breaks a schema
-    compiled            a schema as a function that only tells whether it takes a value, many times as fast
+jsonschema follows Python in two places where JSON differs: here, patterns are those of ECMA-262
+(`conformance.model.ecma`), and NaN and the infinities are not numbers. Each missing or forbidden member is an error of
+its own, at its path, and the order of errors is the same in every run.
 
-jsonschema follows Python in two places where JSON does not: patterns here are those of ECMA-262
-(`conformance.model.ecma`), and NaN and the infinities are no numbers. Each member that is missing or not allowed is
-an error of its own, at that member's path, and errors come in an order that does not change from run to run.
-
-`compiled` knows the keywords of answers and notifications, of which a run has hundreds of thousands, nearly all valid.
-A test puts the two side by side. To add a keyword: a generator of errors, and its row in `KEYWORDS`.
+`compiled` makes a function that only decides whether a value is valid, many times as fast. It knows the keywords of
+answers and notifications: a run has hundreds of thousands, nearly all valid. A test compares both. To add a keyword:
+a generator of errors, and its row in `KEYWORDS`.
 """
 
 from __future__ import annotations
@@ -83,7 +81,7 @@ def _integer_text(_validator: Any, bounds: Mapping[str, int], instance: Any, _sc
     if not isinstance(instance, str):
         return
     digits = instance.isascii() and instance.isdigit() and (instance == "0" or instance[0] != "0")
-    # A number of more digits than the maximum has is greater; converting it could take for ever.
+    # A number with more digits than the maximum is greater; its conversion could take for ever.
     if not digits or len(instance) > len(str(bounds["maximum"])):
         yield ValidationError(f"{instance!r} is no whole number of {bounds['minimum']} to {bounds['maximum']}")
     elif not bounds["minimum"] <= int(instance) <= bounds["maximum"]:
@@ -114,7 +112,7 @@ ContractValidator = cast(
 
 
 def compiled(schema: Schema) -> Takes | None:
-    """Whether `schema` (without references) takes a value, as a function; None where only jsonschema can tell."""
+    """A function that decides whether `schema` (without references) takes a value; None if it has unknown keywords."""
     try:
         return _takes(schema)
     except _UnknownError:
@@ -122,7 +120,7 @@ def compiled(schema: Schema) -> Takes | None:
 
 
 class _UnknownError(Exception):
-    """A keyword, or what one says, is not known here."""
+    """`compiled` does not know a keyword, or its value."""
 
 
 def _takes(schema: Any) -> Takes:
@@ -152,7 +150,7 @@ _OF_TEXT = frozenset({"type", "minLength", "maxLength", "pattern"})
 
 
 def _takes_text(schema: Schema) -> Takes:
-    """The same for the schema of a text, which is asked once for its type: messages hold little else."""
+    """The same for the schema of a text, with one check of the type: messages hold little else."""
     least, most = schema.get("minLength", 0), schema.get("maxLength", math.inf)
     if "pattern" not in schema:
         return lambda value: isinstance(value, str) and least <= len(value) <= most

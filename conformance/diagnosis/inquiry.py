@@ -257,13 +257,13 @@ class Investigation:
         valid = suspect.label.kind is Kind.VALID
         good = plain.members if valid else plain_members(self.contract, self._command, self.constraints)
         simpler = Simpler(suspect.label, good, frozenset(self.constraints.values(self.contract)), ascii_only, known)
-        simpler.told(plain.members, held=True)
+        simpler.record(plain.members, passed=True)
         base, case, finished = suspect.members, suspect.case, True
         while finished and (candidates := simpler.candidates(base, MOST_AT_ONCE)):
             trials = [(members, self._case(suspect, members, simpler.differing(members))) for members in candidates]
             outcomes = yield Batch(tuple(each for _, each in trials if each))
             for members, each in trials:
-                simpler.told(members, held=each is not None and outcomes.get(each.id) is False)
+                simpler.record(members, passed=each is not None and outcomes.get(each.id) is False)
             finished = all(each is None or each.id in outcomes for _, each in trials)
             failing = ((members, each) for members, each in trials if each and outcomes.get(each.id))
             base, case = next(failing, (base, case))

@@ -1,18 +1,18 @@
 """Judging, as both faces share it: from a journal to evidence, observations and verdicts.
 
-    terms               the settings that verdicts depend on, and what is known of the way of notifications
-    form                what the schemas say of a message, and which requirement each violation belongs to
+    terms               the settings that verdicts depend on, and the state of the way of notifications
+    form                the violations of a message, and the requirements that they belong to
     reading             an answer as the contract reads it
-    transactions        what requests ask for, and what their notifications say of it
-    summaries           what is kept of each response and notification; a notification as the contract reads it
-    evidence            what happened in a run of a gateway, correlated
-    judgement           what a check yields, and the shapes that checks are built of
+    transactions        details of requests, compared with those of their notifications
+    summaries           summaries of responses and notifications; a notification as the contract reads it
+    evidence            the summaries of a run of a gateway, correlated
+    judgement           the results and the types of checks
     single_pass         all checks in one pass through a run
-    excuses             why a refusal is not held against the gateway
-    absence             why a notification that did not come may have been sent
-    coverage            what a run has exercised
-    expectations        what is known to fall short; expectations_file reads it
-    verdicts            from judgements to verdicts, and the conclusion; what a face is
+    excuses             reasons for a refusal that are not the gateway's fault
+    absence             reasons for a missing notification that are not the gateway's fault
+    coverage            the classes of payloads that a run has exercised
+    expectations        known failures; expectations_file reads them
+    verdicts            from judgements to verdicts, and the conclusion; the protocol of a face
 
-The rules stand with their faces: `conformance.gateway.rules` and `conformance.client.rules`.
+The rules are part of the faces: `conformance.gateway.rules` and `conformance.client.rules`.
 """

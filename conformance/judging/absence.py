@@ -1,14 +1,4 @@
-"""Reasons why a missing or late notification is not held against the gateway.
-
-lost_on_its_way         the network may have lost as many as are missing
-sent_once_more          the network may have lost the first tries of as many as came late
-in_an_outage            the way back was cut
-in_a_gap                nobody listened
-refused_here            the suite's own receiver did not take it, or did not keep it
-not_listened_out        nobody listened for long enough
-obstacle_to, held_up    any of these, for a missing notification and for a late one
-what_came_instead       what else arrived at the callback
-"""
+"""Reasons for a missing or late notification that are not the gateway's fault."""
 
 from __future__ import annotations
 
@@ -20,21 +10,20 @@ from conformance.judging.judgement import Inconclusive, Reason
 from conformance.judging.summaries import ResponseSummary
 from conformance.judging.terms import Terms
 
-# So long a network may hold a notification, or the answer before it: what is lost twice is sent again after 1 s and
-# then after 2 s more, and tunnels queue for a while.
+# The longest delay of a notification, or of the answer before it, in a network: TCP sends a lost segment again after
+# 1 s and then after 2 s more, and tunnels queue for a while.
 NETWORK_HOLDS_S = 5.0
 # A chance of one in a million counts as none.
 BY_CHANCE = 1e-6
-
 
 CUT_OFF = Inconclusive(Reason.INTERRUPTED, "the run ended before it had listened for notifications")
 
 
 def lost_on_its_way(terms: Terms, product: str, missing: int, owed: int) -> str | None:
-    """In words, that the network may have lost what is missing; None if only the gateway can be to blame.
+    """The words for notifications that the network may have lost; None if only the gateway can be to blame.
 
-    Where a network lies between, canaries tell how often it loses something: the gateway is to blame if so many missing
-    notifications would else be a chance of one in a million, at most.
+    Canaries show how often a network on the way loses something: the gateway is to blame if the chance of so many
+    missing notifications is at most one in a million.
     """
     if not terms.network_back:
         way_lost = terms.ways_lost.get(product)
@@ -49,7 +38,7 @@ def lost_on_its_way(terms: Terms, product: str, missing: int, owed: int) -> str 
 
 
 def sent_once_more(terms: Terms, product: str, late: int, owed: int) -> str | None:
-    """In words, that the network may have lost the first tries of late ones; None if chance does not explain it."""
+    """The words for late notifications whose first try may have got lost; None if chance does not explain it."""
     sent, lost = terms.canaries.get(product, (0, 0))
     sent, lost = sent + terms.watch.sent, lost + terms.watch.lost
     if not terms.network_back or chance_of_as_many(late, owed, lost, sent) <= BY_CHANCE:
@@ -61,20 +50,20 @@ def sent_once_more(terms: Terms, product: str, late: int, owed: int) -> str | No
 
 
 def chance_of_as_many(missing: int, owed: int, lost: int, sent: int) -> float:
-    """How likely `missing` of `owed` or more are, if these and `sent`, of which `lost` are, get lost at the same rate.
+    """The chance that `missing` of `owed` or more get lost, at the same rate as the `lost` of the `sent`.
 
-    Fisher's exact test, one-sided: of all that got lost, how many would be notifications.
+    Fisher's exact test, one-sided.
     """
-    gone, most = missing + lost, min(owed, missing + lost)
-    ways = sum(comb(owed, k) * comb(sent, gone - k) for k in range(missing, most + 1))
-    return ways / comb(owed + sent, gone)
+    all_lost, most = missing + lost, min(owed, missing + lost)
+    ways = sum(comb(owed, k) * comb(sent, all_lost - k) for k in range(missing, most + 1))
+    return ways / comb(owed + sent, all_lost)
 
 
 def in_an_outage(terms: Terms, answer: ResponseSummary) -> Inconclusive | None:
-    """Why its notification may have been lost while the way back was cut; None if it was open all the time.
+    """The outage in which its notification may have got lost; None if the way back was open all the time.
 
-    Networks hold things up: the notification may have been sent a while before the answer was read, and may have been
-    on its way for a while after it was due.
+    With a margin for delays: the gateway may have sent the notification a while before the answer was read, and the
+    network may have delivered it a while after it was due.
     """
     since = answer.answered_at
     if since is None:
@@ -89,7 +78,7 @@ def in_an_outage(terms: Terms, answer: ResponseSummary) -> Inconclusive | None:
 
 
 def in_a_gap(evidence: Evidence, answer: ResponseSummary) -> Inconclusive | None:
-    """Why a notification may have come while nobody was there to take it; None if it cannot have."""
+    """The gap in which its notification may have come while nobody listened; None without one."""
     since = answer.answered_at
     if since is None or evidence.terms.listened_between(since, since + evidence.terms.notify_within_s):
         return None
@@ -99,10 +88,7 @@ def in_a_gap(evidence: Evidence, answer: ResponseSummary) -> Inconclusive | None
 
 
 def refused_here(evidence: Evidence, answer: ResponseSummary) -> Inconclusive | None:
-    """Why its notification may have been refused by the suite; None if everything was taken while it was due.
-
-    It may have been sent a while before the answer was read.
-    """
+    """The reason for which the suite may have refused its notification; None if it took everything at the time."""
     terms, since = evidence.terms, answer.answered_at
     if terms.left_out_with_id:
         detail = f"{terms.left_out_with_id:,} requests with ids that nobody had given yet were too many to be kept"
@@ -117,7 +103,7 @@ def refused_here(evidence: Evidence, answer: ResponseSummary) -> Inconclusive | 
 
 
 def not_listened_out(evidence: Evidence, answer: ResponseSummary) -> Inconclusive | None:
-    """Why it may still have come; None if its time was over."""
+    """The interruption after which its notification may still have come; None if its time was over."""
     settled, since = evidence.terms.settled_at, answer.answered_at
     if settled is not None and since is not None and settled < since + evidence.terms.notify_within_s:
         return Inconclusive(
@@ -127,30 +113,30 @@ def not_listened_out(evidence: Evidence, answer: ResponseSummary) -> Inconclusiv
 
 
 def obstacle_to(evidence: Evidence, answer: ResponseSummary) -> Inconclusive | None:
-    """Why it is unknown whether the notification was sent, apart from what networks lose by chance."""
+    """The reason why the notification may have been sent, other than losses by chance in a network."""
     return not_listened_out(evidence, answer) or in_a_gap(evidence, answer) or refused_here(evidence, answer)
 
 
 def held_up(evidence: Evidence, answer: ResponseSummary) -> Inconclusive | None:
-    """Why a late notification may have been sent in time, apart from what networks delay by chance."""
+    """The reason why a late notification may have been sent in time, other than delays by chance in a network."""
     terms = evidence.terms
     return in_a_gap(evidence, answer) or in_an_outage(terms, answer) or refused_here(evidence, answer)
 
 
 def what_came_instead(evidence: Evidence, product: str) -> str:
-    """Describe the callback: whether anything arrived there, and which requests are not notifications."""
+    """Describe the other requests to the callback."""
     if (refused := _refused_on_arrival(evidence.terms, product)) is not None:
         return f"; {refused}"
     others, of_anybody = evidence.without_content[product], evidence.of_anybody[product]
-    told = f"; {others} requests without a body came to its callback, which are no notifications" if others else ""
+    text = f"; {others} requests without a body came to its callback, which are no notifications" if others else ""
     if of_anybody:
-        told += f"; {of_anybody} came there that carry no id and may be anybody's, for its address has no token"
+        text += f"; {of_anybody} came there that carry no id and may be anybody's, for its address has no token"
     elif not others and not any(arrival.product == product for arrival in evidence.arrivals):
-        told = f"; none at all came to the callback of {product}: is it registered?"
-    return told
+        text = f"; none at all came to the callback of {product}: is it registered?"
+    return text
 
 
-# Of the different reasons for which the receiver read nothing so many are told: usually there is one.
+# The most reasons to list for unreadable requests: usually there is one.
 MOST_REASONS = 3
 
 
@@ -160,9 +146,9 @@ def _refused_on_arrival(terms: Terms, product: str) -> str | None:
     if not reasons:
         return None
     count = reasons.total()
-    told = ", ".join(
+    listed = ", ".join(
         error if len(reasons) == 1 else f"{error} ({times})" for error, times in reasons.most_common(MOST_REASONS)
     )
     more = f", and {len(reasons) - MOST_REASONS} other reasons" if len(reasons) > MOST_REASONS else ""
     what = "1 request to the callback receiver" if count == 1 else f"{count} requests to the callback receiver"
-    return f"{what} could not be read: {told}{more}"
+    return f"{what} could not be read: {listed}{more}"

@@ -1,11 +1,8 @@
-"""Which classes of payloads a run has exercised, counted on the bytes that were sent: the basis of the verdicts.
+"""The classes of payloads that a run has exercised, counted on the bytes that were sent.
 
-    Covered         a class of payloads, how much of it was sent, and how much of that was accepted
-    Coverage        counts all classes of the commands of a run
-
-Three kinds of classes: of values that are `valid` (by command and member), of `broken` payloads and bodies that have to
-be refused (by the keyword that a member breaks, by how a body is no JSON), and of `open` ones. The classes are data of
-the schemas and of `conformance.payloads`; a payload counts for every class that it is in, whatever it was made for.
+There are three kinds of classes: of `valid` values (by command and member), of `broken` payloads and bodies, which have
+to be refused (by the violated keyword of a member, by the JSON defect of a body), and of `open` ones. The schemas and
+`conformance.payloads` define the classes; a payload counts for every class that it is in, of whatever case it is.
 """
 
 from __future__ import annotations
@@ -27,7 +24,7 @@ from conformance.payloads.classes import Written, classes_of_members, outside
 VALID, BROKEN, OPEN = "valid", "broken", "open"
 LEFT_OUT, UNKNOWN = "left out", "unknown member"
 
-# The keywords of a schema that something breaks; the others say something about it.
+# The keywords of a schema that a value can violate.
 ASSERTIONS = (
     "type",
     "minLength",
@@ -40,7 +37,7 @@ ASSERTIONS = (
     "x-characters",
 )
 
-# Kind, member (None: the body as a whole) and name of a class; its command is told apart from it.
+# Kind, member (None: the body as a whole) and name of a class, without its command.
 Label = tuple[str, str | None, str]
 
 
@@ -93,7 +90,7 @@ class Coverage:
 
 
 def classes_of_call(command: Command, body: bytes, contract: Contract) -> set[Label]:
-    """The classes that the parameters of a call are in; `body`: that of a lawful client."""
+    """The classes of the parameters of a call, which a lawful client sends as `body`."""
     return set(_valid(command, body, contract))
 
 
@@ -129,7 +126,7 @@ def _broken_labels(folder: str, contract: Contract) -> Iterator[Label]:
 
 
 def _open_labels(folder: str, contract: Contract) -> Iterator[Label]:
-    """Keywords of a member that the tolerated schema lacks, or has with another value."""
+    """The keywords of a member that the tolerated schema lacks, or has with another value."""
     names = (f"{folder}/request", f"{folder}/request.tolerated")
     strict, tolerated = (contract.schemas.resolved(name)["properties"] for name in names)
     for member, rule in strict.items():
@@ -200,4 +197,4 @@ MEASURES: Mapping[Kind, Callable[[Command, bytes, Contract], Iterator[Label]]] =
     Kind.MALFORMED: _malformed,
     Kind.OPEN: _open,
 }
-"""Kind of a case → how its classes are measured. A case that is not about its payload exercises no class."""
+"""Kind of a case → the function that finds its classes. A case that is not about its payload exercises no class."""

@@ -1,10 +1,8 @@
 """The evidence of a gateway's run, correlated once for all checks.
 
-    Evidence    the summaries of all responses and notifications, indexed by command, kind and request_id
-
 A run may have hundreds of thousands of exchanges, so their bodies are read once and dropped (`answers`, `notices`);
-each summary has a fixed size. Correlation is linear, also where a gateway gives one request_id to all requests:
-everything goes through dictionaries, and all that share an id share one list.
+each summary has a fixed size. Correlation is linear, even if a gateway gives one request_id to all requests: it uses
+dictionaries, and all answers with one id share one list.
 """
 
 from __future__ import annotations
@@ -53,31 +51,30 @@ from conformance.judging.transactions import (
 )
 from conformance.model.traffic import Kind, Notification, Request
 
-# Bytes of the digest that stands for a request: two different ones in a run never have the same.
+# The bytes of the digest of a request: enough to tell all requests of a run apart.
 IDENTITY = 16
 
-# Statuses of answers that may speak of the account; of those it is remembered what they were given to.
+# Statuses that may be about the account; the summary keeps the account use of those requests.
 OF_THE_ACCOUNT = frozenset({402, 403})
 
-# The aspect of a request that is there to see what the account shows; its answer is remembered whole.
+# The aspect of a request for the balance; the summary keeps the whole answer.
 BALANCE = "balance"
 
 
 class Evidence:
     """A run, correlated. `outcomes` are those of all attempts, in the order in which they were sent.
 
-    `final`: for each case the outcome that counts. `unreadable_answers`: for each product, how many requests may have
-    been accepted under an id that the suite could not read. `unreadable_notices`: how many notifications came to its
-    callback that cannot be attributed to any request; `without_content`: how many requests came there that are none;
-    `of_anybody`: how many that carry no id of the run, to an address that anybody may know.
-    `said_of_success`: the reasons that accepted requests were answered with.
-    `contradictions`: by case, where notifications of its request tell of different transactions.
-    `payers`: for each command of which any was accepted, what its accepted requests asked of the account; `paid_in`:
-    whether the account may have got money during the run.
+    `final`: for each case the outcome that counts. By product, `unreadable_answers` counts the requests that may have
+    been accepted under an unreadable id, `unreadable_notices` the notifications to its callback without a known
+    request, `without_content` the requests to it that are not notifications, `of_anybody` those without an id of the
+    run, to an address that anybody may know. `said_of_success`: the reasons in answers to accepted requests.
+    `contradictions`: by case, contradicting notifications of its request. `payers`: for each command with an accepted
+    request, their use of the account; `paid_in`: whether the account may have got money during the run.
+
+    `of` fills it, or a pass through `answers` and then `notices`.
     """
 
     def __init__(self, terms: Terms) -> None:
-        """Nothing is known yet: see `of`, and `answers` and `notices`, which are gone through in this order."""
         self.terms = terms
         self.contract = terms.contract
         self.outcomes: list[ResponseSummary] = []
@@ -97,7 +94,7 @@ class Evidence:
         # The attempts at each case that was sent more than once.
         self._attempts: dict[str, list[ResponseSummary]] = {}
         self._alike: dict[Any, Any] = {}
-        # By name and id of what no request precedes.
+        # By name and id of notifications without a request.
         self._unsolicited: dict[tuple[str, str], Earlier] = {}
 
     @classmethod
@@ -112,7 +109,7 @@ class Evidence:
     # --- Going through the record
 
     def answers(self, record: Record) -> Iterator[Answer]:
-        """Yield each answer of the record in full, after its summary was kept."""
+        """Yield each answer of the record in full, after adding its summary."""
         for case, exchange, final in record.attempts():
             received = exchange if self.terms.loopback else as_over_a_network(exchange)
             answer = Answer.of(case, received, self.contract, final=final)
@@ -124,17 +121,16 @@ class Evidence:
                 self._attempts[outcome.case_id].append(outcome)
 
     def notices(self, record: Record) -> Iterator[Notice]:
-        """Each notification of the record in full; after the answers, for it is attributed to one of them.
+        """Yield each notification of the record in full; after the answers, for it belongs to one of them.
 
-        Those with an id that nobody was given come last: whether that is an altered one can only be said when it is
-        known which ids were told as they are. So do those without a body: where nothing else comes to a callback, they
-        are what its notifications have come to. So does what carries no id, where anybody may have sent it: that is
-        known when it is known what is missing.
+        Three kinds come last, because they depend on the others. Those with an unknown id: it may be an altered form of
+        an id that no notification has exactly. Those without a body: they are notifications if nothing else comes to
+        the callback. Those without an id that anybody may have sent: they are notifications if some are missing.
         """
         unknown: dict[int, str] = {}
         empty: dict[int, str] = {}
         of_anybody: set[int] = set()
-        told: set[str | None] = set()
+        readable: set[str | None] = set()
         for notification in record.notifications:
             content = Content.of_notification(notification.request, self.contract)
             if content is None:
@@ -148,12 +144,12 @@ class Evidence:
             if carried is None and self._is_of_anybody(notification):
                 of_anybody.add(notification.number)
                 continue
-            told.add(notification.product)
+            readable.add(notification.product)
             if carried is None or answer is not None:
                 yield self._noticed(notification, content, carried, answer)
             else:
                 unknown[notification.number] = carried
-        only = {n for n, product in empty.items() if product not in told}
+        only = {n for n, product in empty.items() if product not in readable}
         yield from self._noticed_late(record, unknown, only)
         if of_anybody:
             yield from self._instead_of_missing(record, of_anybody)
@@ -161,15 +157,14 @@ class Evidence:
         self._contradict(record)
 
     def _is_of_anybody(self, notification: Notification) -> bool:
-        """Whether anybody may have sent it: its address can be guessed."""
+        """Whether anybody may have sent it, because its address can be guessed."""
         product = notification.product
         return product is not None and not self.terms.is_known_only_to_the_gateway(product, notification.request.url)
 
     def _instead_of_missing(self, record: Record, of_anybody: Collection[int]) -> Iterator[Notice]:
-        """Take as many requests that anybody may have sent as notifications are missing: they may be those.
+        """Take requests that anybody may have sent for notifications, as many as are missing.
 
-        Where a network lies between, it may have lost them, and anybody may be there, unless the run has the account to
-        itself.
+        None if a network lies between, which may have lost the missing ones, unless nobody else uses the account.
         """
         missing: Counter[str | None] = Counter()
         if self.terms.settled_at is not None and (self.terms.alone or not self.terms.network_back):
@@ -187,7 +182,7 @@ class Evidence:
                 yield self._noticed(notification, content, None, None)
 
     def _is_missing(self, answer: ResponseSummary) -> bool:
-        """Whether its notification was listened for until its time was over, and did not come."""
+        """Whether its notification did not come, and the suite listened for it until its time was over."""
         since, settled = answer.answered_at, self.terms.settled_at
         if since is None or settled is None or self.first_about(answer) is not None:
             return False
@@ -208,7 +203,7 @@ class Evidence:
                 yield self._noticed(notification, content, carried, altered.meant_by(carried), altered=True)
 
     def _contradict(self, record: Record) -> None:
-        """Find the requests whose notifications contradict each other; those that differ are read again."""
+        """Find the requests whose notifications contradict each other; read those that differ again."""
         several = {
             outcome.case_id: heard
             for outcome in self.final.values()
@@ -218,20 +213,20 @@ class Evidence:
         if not several:
             return
         wanted = {arrival.number for heard in several.values() for arrival in heard}
-        told: dict[int, Mapping[str, Any]] = {}
+        details: dict[int, Mapping[str, Any]] = {}
         for notification in record.notifications:
             if notification.number in wanted:
                 content = Content.of_notification(notification.request, self.contract) or Content()
-                told[notification.number] = telling_of(content.members or {}, self.contract)
+                details[notification.number] = telling_of(content.members or {}, self.contract)
         for case_id, heard in several.items():
             known: dict[str, Any] = {}
             for arrival in heard:
-                tells = told[arrival.number]
-                member = contradiction(tells, known, self.contract)
+                own = details[arrival.number]
+                member = contradiction(own, known, self.contract)
                 if member is not None:
-                    self.contradictions[case_id] = Contradiction(arrival, member, tells[member], known[member])
+                    self.contradictions[case_id] = Contradiction(arrival, member, own[member], known[member])
                     break
-                known = {**tells, **known}
+                known = {**own, **known}
 
     def _remember(self, answer: Answer) -> None:
         case, response, members = answer.case, answer.response, answer.content.members or {}
@@ -273,7 +268,7 @@ class Evidence:
             self.unreadable_answers[answer.product] += 1
 
     def _account(self, answer: Answer, asked: Mapping[str, Any] | None) -> AccountUse | None:
-        """The use of the account by a request whose answer may speak of it; accepted ones are added to the payers."""
+        """The use of the account by a request whose answer may be about it; accepted ones join the payers."""
         if not answer.accepted and answer.status not in OF_THE_ACCOUNT:
             return None
         use = AccountUse.by(answer.command, asked, self.contract)
@@ -325,21 +320,21 @@ class Evidence:
         return Notice(notification, content, request_id, outcome, answer, altered, self.contract, earlier)
 
     def _said_earlier(self, of: tuple[str, str], outcome: str | None, content: Content) -> Earlier | None:
-        """What earlier unsolicited notifications said under that name and id; what this one says is added."""
+        """The details of earlier unsolicited notifications under that name and id; adds those of this one."""
         if content.members is None:
             return None
         earlier = self._unsolicited.get(of)
-        first, told = earlier or (outcome, {})
-        self._unsolicited[of] = first, {**telling_of(content.members, self.contract), **told}
+        first, details = earlier or (outcome, {})
+        self._unsolicited[of] = first, {**telling_of(content.members, self.contract), **details}
         return earlier
 
     def _fingerprint(self, members: Mapping[str, Any]) -> int | None:
-        """Equal for notifications that say the same of their transaction; None if they say nothing."""
-        tells = telling_of(members, self.contract)
-        return hash(repr(sorted(tells.items()))) if tells else None
+        """Equal for notifications with the same details of their transaction; None without any."""
+        details = telling_of(members, self.contract)
+        return hash(repr(sorted(details.items()))) if details else None
 
     def _at_its_own(self, notification: Notification, answer: ResponseSummary | None) -> Notification:
-        """The notification, as come to the callback of its own product where that is registered at another's."""
+        """The notification, moved to its own product if that is registered at another's callback."""
         if not self.terms.callback_paths or answer is None:
             return notification
         owners = answer.shared.products if answer.shared else (answer.product,)
@@ -348,13 +343,13 @@ class Evidence:
         return notification if product == notification.product else replace(notification, product=product)
 
     def _once(self, value: Any) -> Any:
-        """The value, or an equal one that was remembered before, so that it is there once for all that have it."""
+        """The value, or an equal one from before, so that summaries share it."""
         return self._alike.setdefault(value, value) if type(value) in _REMEMBERED_ONCE else value
 
     # --- Asking
 
     def of_command(self, command: str | None, *kinds: Kind) -> Iterable[ResponseSummary]:
-        """All outcomes of a command's requests, in the order in which they were sent; only of these kinds, if named."""
+        """All outcomes of a command's requests, in the order in which they were sent; only of `kinds`, if given."""
         if not kinds:
             return self._by_command.get(command, ())
         one, *more = (self._by_kind.get((command, kind), []) for kind in kinds)
@@ -365,14 +360,14 @@ class Evidence:
         return (outcome for outcome in self.of_command(command, *kinds) if outcome.final)
 
     def arrivals_about(self, outcome: ResponseSummary) -> Sequence[NotificationSummary]:
-        """The notifications that belong to a case, whichever attempt's request_id they carry, as they came."""
+        """The notifications of all attempts at a case, in the order in which they came."""
         attempts = self._attempts.get(outcome.case_id)
         if attempts is None:
             return outcome.heard()
         return sorted((arrival for attempt in attempts for arrival in attempt.heard()), key=attrgetter("number"))
 
     def first_about(self, outcome: ResponseSummary) -> NotificationSummary | None:
-        """The first of these that arrived; None if there is none."""
+        """The first of these notifications; None if there is none."""
         attempts = self._attempts.get(outcome.case_id)
         if attempts is None:
             return outcome.earliest()
@@ -383,9 +378,9 @@ class Evidence:
         return outcome.shared is not None and outcome.shared.several
 
     def twin_of(self, outcome: ResponseSummary) -> ResponseSummary | None:
-        """The outcome of the case's positive twin; where its answer got lost, that of one that was sent in its stead.
+        """The outcome of the case's positive twin, or of its replacement if the answer got lost.
 
-        Not for a repeat: what has to be accepted beside it belongs to the same sequence.
+        A repeat has no replacement: its twin belongs to the same sequence.
         """
         twin = outcome.purpose.twin or ""
         if outcome.kind is Kind.REPEAT:
@@ -399,11 +394,11 @@ class Evidence:
             yield from self._stand_ins(stand_in)
 
     def earlier_of(self, outcome: ResponseSummary) -> ResponseSummary | None:
-        """The outcome of the case that this one repeats or follows."""
+        """The outcome of the case that this one repeats."""
         return self.final.get(outcome.purpose.earlier or "")
 
     def sent_between(self, one: ResponseSummary, other: ResponseSummary) -> Iterator[ResponseSummary]:
-        """The responses to everything that was sent after the one and before the other, of all commands."""
+        """The outcomes of everything that was sent between the two, of all commands."""
         start = bisect_right(self.outcomes, one.number, key=attrgetter("number"))
         return takewhile(lambda outcome: outcome.number < other.number, islice(self.outcomes, start, None))
 
@@ -412,7 +407,7 @@ class Evidence:
         return (outcome for outcome in self.final_of(command) if outcome.owes_notification)
 
 
-# Types of which equal values are shown alike: 200 and 200.0 are not, nor are 1 and true.
+# Types whose equal values look alike in a report: 200 and 200.0 do not, nor do 1 and true.
 _REMEMBERED_ONCE = frozenset({str, int, Purpose})
 
 

@@ -1,9 +1,6 @@
-"""Excuses for refusing a valid request: the account or an earlier run, where the rest of the run bears that out.
+"""Excuses for refusing a valid request: the account or an earlier run, if the rest of the run supports that.
 
-    Excuses         those of one command: .of(answer), and .of_account(answer) where no earlier run can be the reason
-    unjudgeable     why an answer says nothing about its request, whatever that is
-
-A status or a text alone excuses nothing, for a gateway at fault may give it to anything:
+A status or a text alone excuses nothing, for a faulty gateway may give it to anything:
 
     401     is judged by the requirement that the right credential is not refused
     402     funds: no request as dear was accepted later; or one was, but money may have come in, and it is not one
@@ -30,24 +27,24 @@ from conformance.model.traffic import Kind
 INSUFFICIENT_FUNDS = 402
 ACCESS_DENIED = 403
 
-# Aspects of valid requests whose payloads have something unusual in them. All other valid requests are plain.
+# Aspects of valid requests with unusual payloads. All other valid requests are plain.
 UNUSUAL = frozenset({"unicode", "long", "line-breaks", "boundary", "optional"})
 PLAIN = "plain"
-# Aspects of valid requests that every run with the same seed sends, and how the ids of those from files begin.
+# Aspects of valid requests that every run with the same seed sends, and the ids of cases from files.
 ALWAYS_SENT = frozenset({"sample", "boundary"})
 FROM_FILES = ("corpus/", "cases/")
-# Kinds of requests that are refused for what they are.
+# Kinds of requests that deserve a refusal.
 REFUSED = (Kind.BROKEN, Kind.MALFORMED, Kind.CREDENTIAL, Kind.METHOD)
 
-# How the requirements are judged that tell more of a refusal.
+# The judges of the requirements to which an excuse refers.
 RIGHT_CREDENTIAL = ByRule("right-credential-is-not-refused")
 ORDINARY = ByProbe((f"{Kind.VALID}.{ANY}",), Expected.ACCEPTED)
 
-# Digits that a phone number begins with: country and network, or the operator's range.
+# The lengths of the beginnings of a phone number: country and network, or the operator's range.
 NETWORK, RANGE = 4, 5
-# So many refusals of one kind are no chance: numbers of a range that an account may not reach, payloads of one aspect.
+# So many refusals of one kind (numbers of a range, payloads of one aspect) are not chance.
 ENOUGH = 3
-# Of numbers drawn at random, an account with a list of its own accepts no more than this part.
+# An account with a list of allowed numbers accepts no more than this part of random ones.
 LISTED = 0.1
 
 Words = tuple[int | None, Any]
@@ -55,10 +52,9 @@ Words = tuple[int | None, Any]
 
 
 class Excuses:
-    """Why refusals of valid requests of one command are not held against the gateway."""
+    """Excuses for refusals of valid requests of one command."""
 
     def __init__(self, evidence: Evidence, command: str | None) -> None:
-        """Look at the run as far as it is needed."""
         self._evidence = evidence
         self._command = command
         self._payer = evidence.payers.get(command)
@@ -66,11 +62,11 @@ class Excuses:
         self._recipient = evidence.contract.members.recipient or ""
 
     def of(self, answer: ResponseSummary) -> Inconclusive | None:
-        """Why an answer says nothing about the request; None if nothing in the run excuses a refusal."""
+        """The reason why an answer proves nothing about the request; None if nothing in the run excuses a refusal."""
         return self.of_account(answer) or self._earlier_run(answer)
 
     def of_account(self, answer: ResponseSummary) -> Inconclusive | None:
-        """The same, where no earlier run can be the reason."""
+        """The same without the excuse of an earlier run."""
         if answer.status == TOO_MANY_REQUESTS and self._is_met_by_its_kind_alone(answer):
             return None
         if (obstacle := unjudgeable(answer)) is not None:
@@ -86,14 +82,14 @@ class Excuses:
     def as_ordinary_ones(self, answer: ResponseSummary, *, crashes: bool = False) -> Inconclusive | None:
         """Excuse a special request that was refused in the same words as ordinary ones, which are judged elsewhere.
 
-        With `crashes` also what was answered with a 5xx, as they are: where what is to be shown is no crash.
+        With `crashes`, for a requirement of no crash, also one that was answered with a 5xx like ordinary ones.
         """
         if answer.accepted or not (answer.rejected or crashes) or _words(answer) not in self._ordinary_refusals:
             return None
         return _unobserved(answer, f"ordinary requests were refused in the same words{self._see(ORDINARY)}")
 
     def _see(self, judge: Judge) -> str:
-        """Which requirement tells more; nothing where the contract has none that is judged so."""
+        """A reference to the requirements with this judge; "" if the contract has none."""
         return "".join(f"; see {id_}" for id_ in self._evidence.contract.catalogue.judged_by(judge))
 
     @cached_property
@@ -101,11 +97,11 @@ class Excuses:
         valid = self._evidence.final_of(self._command, Kind.VALID)
         return frozenset(_words(one) for one in valid if not one.accepted and one.aspect not in UNUSUAL)
 
-    # --- What became of requests with nothing unusual in their payloads
+    # --- Statuses of usual and unusual requests
 
     @cached_property
     def _statuses(self) -> Counter[tuple[int | None, str]]:
-        """How often each status was given to requests of an unusual aspect, and to PLAIN ones."""
+        """The counts of each status for requests of an unusual aspect, and for PLAIN ones."""
         kinds = (Kind.VALID, Kind.HEADERS, Kind.BURST)
         return Counter(
             (one.status, one.aspect if one.aspect in UNUSUAL else PLAIN)
@@ -113,7 +109,7 @@ class Excuses:
         )
 
     def _is_met_by_its_kind_alone(self, answer: ResponseSummary) -> bool:
-        """Whether the status is given to one unusual kind of payloads, not once by chance, and to no plain one."""
+        """Whether one unusual kind of payloads got the status, more often than by chance, and no plain one."""
         given, status = self._statuses, answer.status
         plain_ones_pass = (status, PLAIN) not in given and self._payer is not None
         return plain_ones_pass and given[status, answer.aspect] >= ENOUGH
@@ -129,46 +125,46 @@ class Excuses:
             return None
         if self._is_met_by_its_kind_alone(answer):
             return None
-        told = "answered 402, and a request as dear was accepted later: did the account have funds all the time?"
-        return _unobserved(answer, told, unsettled=True)
+        detail = "answered 402, and a request as dear was accepted later: did the account have funds all the time?"
+        return _unobserved(answer, detail, unsettled=True)
 
     # --- 403: access
 
     def _access(self, answer: ResponseSummary) -> Inconclusive | None:
         if self._payer is None:
             names = [*(f"the {_in_words(member)}" for member in self._members.registered), "the product"]
-            told = f"are {', '.join(names[:-1])}{' and ' if names[:-1] else ''}{names[-1]} registered for the account?"
-            return _unobserved(answer, f"answered 403, and nothing of this command was accepted: {told}")
+            named_all = f"{', '.join(names[:-1])}{' and ' if names[:-1] else ''}{names[-1]}"
+            question = f"are {named_all} registered for the account?"
+            return _unobserved(answer, f"answered 403, and nothing of this command was accepted: {question}")
         if self._evidence.terms.inquiring:
-            return None  # the run has shown what the account may use; so few follow-ups cannot
+            return None  # the run has shown the values that the account may use; a few follow-ups cannot
         named = answer.account.named if answer.account else {}
         for member in self._members.registered:
             if member in named and named[member] not in self._payer.named[member]:
-                told = f"the {_in_words(member)} {named[member]!r} was not accepted in any request"
-                return _unobserved(answer, f"answered 403, and {told}: is it registered for the account?")
+                detail = f"the {_in_words(member)} {named[member]!r} was not accepted in any request"
+                return _unobserved(answer, f"answered 403, and {detail}: is it registered for the account?")
         number = named.get(self._recipient)
         if number is None or number in self._payer.named[self._recipient]:
             return None
         return self._number(answer, number)
 
     def _number(self, answer: ResponseSummary, number: str) -> Inconclusive | None:
-        """A number that was never accepted: by itself where it was given, else with its range, or with nearly all.
+        """Excuse a number that was never accepted: alone if it was given, else with its range, or with nearly all.
 
-        For one that was drawn at random is on nobody's list. Of a range it stays open whether it is the account that
-        cannot reach it.
+        A random number is on nobody's list. For a range it stays unsettled whether the account cannot reach it.
         """
         samples = sample_numbers(self._evidence.contract)
         if number in self._evidence.terms.phone_numbers or number in samples:
-            told = f"{number} was not accepted in any request: may the account use it?"
-            return _unobserved(answer, f"answered 403, and {told}")
+            detail = f"{number} was not accepted in any request: may the account use it?"
+            return _unobserved(answer, f"answered 403, and {detail}")
         drawn = self._accepted_numbers - samples
         if len(drawn) <= LISTED * len(self._denied_numbers):
-            told = "hardly any phone number was accepted: name those that may be used with --phone-number"
-            return _unobserved(answer, f"answered 403, and {told}", unsettled=True)
+            detail = "hardly any phone number was accepted: name those that may be used with --phone-number"
+            return _unobserved(answer, f"answered 403, and {detail}", unsettled=True)
         for digits in (NETWORK, RANGE):
             if (begins := number[:digits]) in self._ranges_denied:
-                told = f"no phone number that begins with {begins} was accepted: does the account reach that network?"
-                return _unobserved(answer, f"answered 403, and {told}", unsettled=True)
+                detail = f"no phone number that begins with {begins} was accepted: does the account reach that network?"
+                return _unobserved(answer, f"answered 403, and {detail}", unsettled=True)
         return None
 
     @cached_property
@@ -177,7 +173,7 @@ class Excuses:
 
     @cached_property
     def _denied_numbers(self) -> frozenset[str]:
-        """The numbers that were never accepted, and refused with 403."""
+        """The numbers that were refused with 403 and never accepted."""
         denied = (
             one.account.named.get(self._recipient)
             for one in self._evidence.final_of(self._command)
@@ -187,7 +183,7 @@ class Excuses:
 
     @cached_property
     def _ranges_denied(self) -> frozenset[str]:
-        """The beginnings that enough of these numbers have, and no number that was accepted."""
+        """The beginnings of enough of these numbers, and of no accepted number."""
         begun = Counter(number[:digits] for number in self._denied_numbers for digits in (NETWORK, RANGE))
         reached = {number[:digits] for number in self._accepted_numbers for digits in (NETWORK, RANGE)}
         return frozenset(begins for begins, count in begun.items() if count >= ENOUGH) - reached
@@ -195,11 +191,10 @@ class Excuses:
     # --- A text: the past
 
     def _earlier_run(self, answer: ResponseSummary) -> Inconclusive | None:
-        """An earlier run with the same seed, within the window, sent the same request, and had it accepted.
+        """Excuse a repeat: an earlier run with the same seed sent the same request within the window.
 
-        No run can have come before a gateway that was started for this one. The text of a refusal tells of the past
-        where no other refusal has it. Where others have it, an earlier run has to show in what every run sends: all of
-        it is refused in this text.
+        Not if the gateway was started for this run. The text of the refusal is evidence if no other refusal has it.
+        Otherwise the gateway has to refuse everything that every run sends in this text.
         """
         if self._evidence.terms.own_gateway or not answer.rejected or _words(answer) != self._words_for_a_repeat:
             return None
@@ -208,16 +203,15 @@ class Excuses:
         command = self._evidence.contract.commands.get(answer.command or "")
         window = command.window if command else None
         lately = f"within the last {window.seconds:g} s" if window else "lately"
-        told = f"was the same request accepted {lately} (same seed)?"
-        return _unobserved(answer, f"refused in the words for a repeat: {told}")
+        question = f"was the same request accepted {lately} (same seed)?"
+        return _unobserved(answer, f"refused in the words for a repeat: {question}")
 
     @cached_property
     def _words_for_a_repeat(self) -> Words | None:
-        """How the gateway refuses a repeated request: status and description, None if that was not seen.
+        """Status and description of a refused repeat; None if the run has none.
 
-        It was seen where the first request was accepted. Where it was refused in the same way, an earlier run may have
-        sent it; but then that run sent all others too, and none is accepted now. If some are, the words may mean
-        anything.
+        The first request was accepted, or else no valid request was: then an earlier run may have sent all of them. If
+        some others were accepted, the words may mean anything.
         """
         valid = self._evidence.final_of(self._command, Kind.VALID)
         nothing_accepted = not any(one.accepted for one in valid)
@@ -237,7 +231,7 @@ class Excuses:
 
     @cached_property
     def _all_was_sent_before(self) -> bool:
-        """Whether all that every run sends was refused in these words."""
+        """Whether the gateway refused everything that every run sends in these words."""
         always = [
             one
             for one in self._evidence.final_of(self._command, Kind.VALID)
@@ -259,7 +253,7 @@ def _unobserved(answer: ResponseSummary, detail: str, *, unsettled: bool = False
 
 
 def unjudgeable(answer: ResponseSummary) -> Inconclusive | None:
-    """Why an answer says nothing about the request: there is none, or the gateway only asked to slow down."""
+    """The reason why an answer proves nothing about any request: it is missing, or only asks to slow down."""
     if answer.status is None:
         if answer.failure is None:
             return Inconclusive(Reason.INTERRUPTED, "the run ended before the answer came", answer.number)

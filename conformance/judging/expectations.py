@@ -1,14 +1,8 @@
 """Known failures, listed by the implementers of a subject, compared with the verdicts of a run.
 
-    Expectation     one entry: a requirement that is known to fall short, and who answers for it until when
-    Expectations    all of a file, with the digest that names this edition of it
-    Seen            how one requirement × command went, as far as a list can speak of it
-    known           seen + listed → the entries that explain all of it, or none
-    stale           the entries that have to be looked at: what they list passes, never showed, or they have expired
-
-What is listed is exercised and judged like anything else; only then is the verdict compared with the list. Pure: the
-day is given. Of a run that did not send all that it is meant to, only expiry makes an entry stale: that something did
-not show there proves nothing. `conformance.judging.expectations_file` reads the file.
+The suite exercises and judges listed requirements like all others, and compares the verdicts with the list afterwards.
+Pure: the caller gives the day. After a run that did not send all its cases, only expiry makes an entry stale, because
+the absence of a failure proves nothing. `conformance.judging.expectations_file` reads the file.
 """
 
 from __future__ import annotations
@@ -24,10 +18,10 @@ from conformance.contract.requirements import Catalogue
 
 @dataclass(frozen=True, slots=True)
 class Expectation:
-    """One entry. `number` is its place in the file, from 1.
+    """One entry: a requirement that is known to fail, with its owner. `number` is its place in the file, from 1.
 
     `command` None: every command that the requirement is judged for. `verdict` is FAIL, WARN or INCONCLUSIVE.
-    `message` is how each finding begins (for INCONCLUSIVE the reason); None: however it does. It counts through the day
+    `message` is the beginning of each finding (for INCONCLUSIVE of the reason); None: any. It counts through the day
     `expires`.
     """
 
@@ -42,7 +36,7 @@ class Expectation:
 
     @classmethod
     def of(cls, number: int, members: Mapping[str, Any]) -> Self:
-        """From the members of an entry, `expires` as text. Raises ValueError where that is no day of the calendar."""
+        """From the members of an entry, `expires` as text. Raises ValueError for a day that does not exist."""
         return cls(number, **{**members, "expires": date.fromisoformat(members["expires"])})
 
     @property
@@ -52,11 +46,11 @@ class Expectation:
 
     @property
     def beginning(self) -> str:
-        """How a message has to begin; every message begins with nothing."""
+        """The beginning of a message; "" fits every message."""
         return self.message or ""
 
     def concerns(self, requirement: str, command: str | None) -> bool:
-        """Whether it speaks of that requirement for that command."""
+        """Whether it lists that requirement for that command."""
         return self.requirement == requirement and self.command in (None, command)
 
     def members(self) -> dict[str, Any]:
@@ -90,7 +84,7 @@ class Expectations:
         return cls(tuple(entries), recorded["file"], recorded["digest"])
 
     def read_strictly(self) -> Expectations:
-        """As a strict run reads them: there a broken SHOULD, which an entry lists as a WARN, is a FAIL."""
+        """The entries for a strict run: there a broken SHOULD, listed as a WARN, is a FAIL."""
         entries = (replace(each, verdict="FAIL") if each.verdict == "WARN" else each for each in self.entries)
         return replace(self, entries=tuple(entries))
 
@@ -110,11 +104,11 @@ PASS, INCONCLUSIVE = "PASS", "INCONCLUSIVE"
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """How one requirement × command went.
+    """The result of one requirement × command.
 
-    `beginnings`: those of the listed messages that a finding (or the reason of an INCONCLUSIVE) began with; `others`:
-    how many findings began with none of them; `example`: the first message. `attributable` is False where the
-    surroundings or an interruption kept it from being exercised: nobody can expect that of the subject.
+    `beginnings`: the listed messages with which a finding (or the reason of an INCONCLUSIVE) began; `others`: the
+    number of findings that began with none of them; `example`: the first message. `attributable` is False if the
+    environment or an interruption kept it from being exercised, which is not the subject's failure.
     """
 
     requirement: str
@@ -127,7 +121,7 @@ class Seen:
 
 
 class Staleness(StrEnum):
-    """Why an entry has to be looked at."""
+    """The reason why an entry is stale."""
 
     PASSES = "passes"
     EXPIRED = "expired"
@@ -136,7 +130,7 @@ class Staleness(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Stale:
-    """An entry that does not hold any more: why, in words, and what to do about it."""
+    """An entry that does not hold any more, with the reason and the remedy."""
 
     expectation: Expectation
     why: Staleness
@@ -183,15 +177,15 @@ def _unmet(entry: Expectation, seen: Sequence[Seen]) -> Iterator[Stale]:
         advice = f"keep an entry for each of {_commands(met)}" if met else "remove it"
         yield Stale(entry, Staleness.PASSES, f"it passes{_for(passed)}", advice)
         return
-    told = [each for each in seen if each.verdict != INCONCLUSIVE]
-    if met or not told:
+    conclusive = [each for each in seen if each.verdict != INCONCLUSIVE]
+    if met or not conclusive:
         return
-    otherwise = [each for each in told if each.verdict != entry.verdict]
+    otherwise = [each for each in conclusive if each.verdict != entry.verdict]
     if otherwise:
         detail = f"it is {otherwise[0].verdict}{_for(otherwise)}, not {entry.verdict}"
         yield Stale(entry, Staleness.MATCHES_NOTHING, detail, "correct its verdict, or remove it")
     else:
-        detail = f"no finding begins with {entry.beginning!r}; one is {told[0].example!r}"
+        detail = f"no finding begins with {entry.beginning!r}; one is {conclusive[0].example!r}"
         yield Stale(entry, Staleness.MATCHES_NOTHING, detail, "correct its message, or remove it")
 
 

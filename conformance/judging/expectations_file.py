@@ -1,7 +1,7 @@
-"""An expectations file, read: TOML as `schemas/formats/expectations.json` describes it.
+"""The reader of an expectations file: TOML as `schemas/formats/expectations.json` describes it.
 
-What is wrong in it is told in one line that names the entry: a key or verdict with a typo, an id that the catalogue
-lacks, a command that the requirement is not judged for, a day that is none, an entry that is there twice.
+One line names the entry at fault: a key or verdict with a typo, an id that the catalogue lacks, a command that the
+requirement is not judged for, a day that does not exist, a repeated entry.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ TABLE = "expectation"
 YAML = (".yaml", ".yml")
 GUIDE = "docs/expectations.md tells what one holds"
 
-# What a date has to look like, in words.
+# The expected date in an error.
 DAY = "a day such as 2027-01-31"
 
 
 def read_expectations(path: Path, catalogue: Catalogue) -> Expectations:
     """Read the file at `path`, which lists requirements of `catalogue`.
 
-    Raises UsageError, with the entry at fault and what may have been meant.
+    Raises UsageError, with the entry at fault and a hint.
     """
     if path.suffix.lower() in YAML:
         raise UsageError(f"expectations file {path} is YAML by its name; expected TOML", hint=GUIDE)
@@ -46,7 +46,7 @@ def read_expectations(path: Path, catalogue: Catalogue) -> Expectations:
         document = _as_json(tomllib.loads(data.decode()))
     except ValueError as error:
         raise UsageError(f"expectations file {path} is no TOML: {error}", hint=GUIDE) from error
-    # A key with a typo first: that another one is missing is then no news.
+    # A key with a typo comes first: it explains a missing one.
     for violation in sorted(
         FORMATS.violations(SCHEMA, document), key=lambda each: each.keyword != "additionalProperties"
     ):
@@ -142,7 +142,7 @@ def _unknown_command(command: str, requirement: Requirement, place: str) -> Usag
 
 
 def _check_each_once(entries: Sequence[Expectation], path: Path) -> None:
-    """Several entries about the same command are told apart by their messages."""
+    """Raise UsageError for two entries about the same command whose messages do not differ."""
     for later in entries:
         for earlier in entries[: later.number - 1]:
             same_command = later.command == earlier.command or None in (later.command, earlier.command)

@@ -1,13 +1,7 @@
 """The form of messages: the schemas decide, and each violation belongs to the requirement that names its place.
 
-    FormResult          which requirements a message could have broken, and which it broke
-    answer_form         that of an answer
-    notice_form         that of a notification
-    envelope_problems   all violations of an answer, in words
-
-A message is validated once. A violation that no requirement names falls to the catch-all requirement of that message.
-Only messages that could have broken a requirement count as passing it: a member that is absent passes nothing but the
-requirement that it be there.
+A message is validated once. A violation that no requirement names belongs to the catch-all requirement of that message.
+A message passes only the requirements that it could have broken: an absent member passes none.
 """
 
 from __future__ import annotations
@@ -23,17 +17,17 @@ from conformance.contract.places import Message, SchemaPlace, answer_to, notifie
 from conformance.contract.requirements import ANSWER, ByPlace
 from conformance.contract.schema_set import Violation
 
-# A message may break its schema a million times; so many say enough.
+# The most violations to read: a message may break its schema a million times.
 MOST_VIOLATIONS = 50
-# Shapes of valid messages of which it is remembered what they had occasion to break.
+# The most shapes of valid messages whose results are cached.
 MOST_SHAPES = 1_000
-# A message with more members and items, in one object or array, is no ordinary one; its shape does not come again.
+# The most members or items, in one object or array, of a shape that may come again.
 MOST_PARTS = 32
 
 
 @dataclass(frozen=True, slots=True)
 class Breach:
-    """A way in which a message breaks its schema: in words, the place to look at, and what is there."""
+    """A violation of a schema by a message: in words, with the place and its value."""
 
     words: str
     pointer: str
@@ -52,7 +46,7 @@ NOTHING = FormResult(frozenset())
 
 
 class _Rulebook:
-    """One kind of message of one command: its schema, and who judges each of its places."""
+    """One kind of message of one command: its schema, and the requirements of each place."""
 
     def __init__(self, contract: Contract, message: Message) -> None:
         self._schemas, self._catalogue, self._message = contract.schemas, contract.catalogue, message
@@ -66,7 +60,7 @@ class _Rulebook:
         self._shapes: dict[Any, FormResult] = {}
 
     def result(self, message: Any, *, typed: bool = True) -> FormResult:
-        """Validate a message; unless it is `typed`, all its values are text, and no type is judged."""
+        """Validate a message; unless it is `typed`, all its values are text, and types are not judged."""
         if not self._schemas.takes(self._message.schema, message):
             return FormResult(self._occasions(message), self._broken(message, typed=typed))
         shape = _shape(message, MOST_PARTS)
@@ -95,7 +89,7 @@ class _Rulebook:
         return {id_: tuple({each.words: each for each in breaches}.values()) for id_, breaches in broken.items()}
 
     def violations(self, message: Any) -> list[Violation]:
-        """How a message breaks the schema; of a value with the wrong type, only that counts."""
+        """The violations of a message; for a value of the wrong type, only that one."""
         found = self._schemas.violations(self._message.schema, message, MOST_VIOLATIONS)
         mistyped = {each.pointer for each in found if each.keyword == "type"}
         return [each for each in found if each.keyword == "type" or each.pointer not in mistyped]
@@ -146,7 +140,7 @@ def _shape(value: Any, most: int) -> Any:
     return type(value)
 
 
-# The pattern that asks for a character that is no white space.
+# The pattern for a character other than white space.
 NOT_BLANK = r"\S"
 
 
@@ -156,7 +150,7 @@ def _is_at(place: SchemaPlace, violation: Violation) -> bool:
 
 
 def _name(pointer: str) -> str:
-    """The member that a pointer leads to, with the number of the item where it is one of an array."""
+    """The member at a pointer, with the number of the item in an array."""
     steps = pointer.split("/")[1:]
     last = max((place for place, step in enumerate(steps) if not step.isdigit()), default=0)
     return "/".join(steps[last:])
@@ -173,19 +167,16 @@ def answer_form(contract: Contract, command: str | None, message: Any, *, accept
 def notice_form(
     contract: Contract, command: str | None, message: Any, outcome: str | None, *, typed: bool
 ) -> FormResult:
-    """Validate the members of a notification; `outcome`: of the transaction, if it names one.
+    """Validate the members of a notification; `outcome`: of the transaction, if it has one.
 
-    Unless it is `typed`, it comes in a query, where all is text.
+    Unless it is `typed`, it comes in a query, and all values are text.
     """
     book = _of_notifications(contract, command, None if outcome is None else outcome == contract.notification.success)
     return NOTHING if book is None else book.result(message, typed=typed)
 
 
 def envelope_problems(contract: Contract, command: str | None, message: Any, *, accepted: bool) -> list[str]:
-    """All violations of its schema by the JSON of an answer, in words; empty if it is valid.
-
-    But for what is owed only to some kinds of requests.
-    """
+    """The violations of its schema by the JSON of an answer, in words, without those for some kinds of requests."""
     book = _of_answers(contract, command, accepted)
     some = [r.judge for r in contract.catalogue.requirements if isinstance(r.judge, ByPlace) and r.judge.kinds]
     found = (v for v in book.violations(message) if not any(judge.names(v.pointer, v.keyword) for judge in some))

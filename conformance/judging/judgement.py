@@ -1,19 +1,8 @@
-"""Judgements: what a check yields for each observation, and the three shapes of checks.
+"""Judgements, the results of a check, and the three types of checks.
 
-A judgement is one of
-
-    Passed          the requirement held
-    Finding         it did not; the finding shows where and how
-    Inconclusive    nobody can say, and why
-
-and a check has one of three shapes, by what it needs to see:
-
-    AnswerCheck     one answer at a time, in full
-    NoticeCheck     one notification at a time, in full, and whose it is
-    RunCheck        the whole run, in summaries: a function of the evidence and a command
-
-So a run is gone through once, however many checks there are (`conformance.judging.single_pass`). The rule of the first
-two is a generator over one answer or notice; if it yields nothing, the requirement held.
+An AnswerCheck judges one answer at a time, in full, and a NoticeCheck one notification; the rule of both is a generator
+that yields nothing if the requirement held. A RunCheck judges the whole run by its summaries: a function of the
+evidence and a command. So one pass through a run serves all checks (`conformance.judging.single_pass`).
 """
 
 from __future__ import annotations
@@ -29,14 +18,14 @@ from conformance.judging.reading import Answer
 from conformance.judging.summaries import Notice, NotificationSummary, ResponseSummary
 from conformance.judging.terms import Terms
 
-# How much of an offending value a finding shows; more would drown the message, the journal has it whole.
+# The longest value in a finding; more would drown the message, the journal has it whole.
 SHOWN = 120
-# As much of a request_id is shown: longer than any that is in use.
+# The longest request_id in a finding: longer than any in use.
 SHOWN_ID = 200
 
 
 class Reason(StrEnum):
-    """Why a requirement could not be judged, the weightiest last."""
+    """A reason why a requirement could not be judged, the weightiest last."""
 
     NO_TRAFFIC = "no-traffic"
     PRECONDITION = "precondition"
@@ -46,7 +35,7 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Passed:
-    """The requirement held in one observation; `exchange` is the number in the journal of the one it was made on."""
+    """The requirement held in one observation; `exchange` is its number in the journal."""
 
     exchange: int | None = None
 
@@ -55,7 +44,7 @@ class Passed:
 class Inconclusive:
     """One observation that proves nothing, for this reason; `exchange` as in `Passed`.
 
-    `unsettled`: it may be the gateway's fault, so that other observations that passed do not make up for it.
+    `unsettled`: it may be the gateway's fault, so that passed observations do not make up for it.
     """
 
     reason: Reason
@@ -66,10 +55,10 @@ class Inconclusive:
 
 @dataclass(frozen=True, slots=True)
 class Minimal:
-    """The simplest request that was seen to fail in the same way.
+    """The simplest known request that fails in the same way.
 
     `differs` holds its members that differ from those of a passing payload (None: it leaves the member out).
-    `finished` is False where there may be a simpler one. `exchange` is the number of its exchange.
+    `finished` is False if there may be a simpler one. `exchange` is the number of its exchange.
     """
 
     case: str
@@ -79,7 +68,7 @@ class Minimal:
 
 
 class Dependence(StrEnum):
-    """On what a failure depends."""
+    """The kind of cause that a failure depends on."""
 
     ALWAYS = "always"
     FROM_NTH = "from-nth"
@@ -91,9 +80,9 @@ class Dependence(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """On what a failure depends, and the same in words with its numbers.
+    """The cause of a failure, by its kind, and in words with its numbers.
 
-    `open`: requests could tell more. `claim`: the trait of the run that sets the failures apart, in words.
+    `open`: more requests could show more. `claim`: the trait of the run by which failures differ, in words.
     """
 
     kind: Dependence
@@ -104,7 +93,7 @@ class Pattern:
 
 @dataclass(frozen=True, slots=True)
 class OneCause:
-    """Requirements, by their ids, that fail for one cause, and in how many exchanges."""
+    """Requirements, by their ids, that fail for one cause, and the number of exchanges with it."""
 
     requirements: tuple[str, ...]
     exchanges: int
@@ -114,10 +103,10 @@ class OneCause:
 class Finding:
     """One observation that breaks a requirement.
 
-    `pointer` is the JSON pointer into the answer's or notification's body (None where the fault is not in it), `value`
-    the value there, shortened. `exchange` and `notification` are numbers in the journal. Findings of one cause, or
-    alike by what was answered, are shown as the first of them: `count` is how many there are, `others` are the cases of
-    the others, `pattern` says on what they depend, if that is known of them alone.
+    `pointer` is the JSON pointer into the body of the answer or notification (None if the fault is not in it), `value`
+    the value there, shortened. `exchange` and `notification` are numbers in the journal. The first of several findings
+    with one cause, or with similar answers, represents all: `count` is their number, `others` are the cases of the
+    others, `pattern` is their own cause, if it is known.
     """
 
     message: str
@@ -162,7 +151,7 @@ Judgement = Passed | Finding | Inconclusive
 PASSED = Passed()
 
 Subject = TypeVar("Subject", Answer, Notice)
-# What a rule says of one subject: nothing if the requirement was kept.
+# A rule yields nothing for a subject that meets the requirement.
 Rule = Callable[[Subject], Iterator[Finding | Inconclusive]]
 AnswerRule = Callable[[Answer], Iterator[Finding | Inconclusive]]
 NoticeRule = Callable[[Notice], Iterator[Finding | Inconclusive]]
@@ -172,9 +161,8 @@ NoticeRule = Callable[[Notice], Iterator[Finding | Inconclusive]]
 class SubjectCheck(Generic[Subject]):
     """Judges each subject that meets all `conditions` by a rule, which is made for the terms of the run.
 
-    Conditions that several checks have in common are tried once for all of them, so they are the same functions in the
-    same order. `of_form`: the requirement, if all that the rule says follows from the form of the message, which is
-    found for all requirements at once: then `SinglePass` asks each message once.
+    Checks share conditions if they have the same functions in the same order. `of_form`: the requirement, if the rule
+    depends only on the form of the message: then `SinglePass` validates each message once for all requirements.
     """
 
     conditions: tuple[Callable[[Subject], bool], ...]
@@ -209,7 +197,7 @@ def notices_where(*conditions: Callable[[Notice], bool], rule: NoticeRule) -> No
 
 
 def shown(value: Any) -> str:
-    """A value as a finding shows it: JSON where it is JSON, shortened to SHOWN characters."""
+    """A value in a finding: JSON or the text of bytes, shortened to SHOWN characters."""
     if isinstance(value, bytes):
         text = value.decode("utf-8", "backslashreplace")
     else:
@@ -220,7 +208,7 @@ def shown(value: Any) -> str:
 def verdict_of(
     answer: ResponseSummary, findings: Iterable[Finding], obstacle: Inconclusive | None = None
 ) -> Iterator[Judgement]:
-    """The findings on one answer, or Passed if there are none; but the `obstacle` alone where there is one."""
+    """The findings on one answer, or Passed if there are none; only the `obstacle` if there is one."""
     if obstacle is not None:
         yield obstacle
         return

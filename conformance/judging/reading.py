@@ -1,10 +1,4 @@
-"""Answers as the contract reads them: made when they are read, judged, and dropped again.
-
-Content     a body read as JSON
-Answered    what follows from the status of an answer, read in full or summarized
-Answer      an exchange: JSON, envelope, status, request_id
-told_id     the request_id in a request to a callback, wherever and of whatever type
-"""
+"""Answers as the contract reads them: made when they are read, judged, and dropped again."""
 
 from __future__ import annotations
 
@@ -20,7 +14,6 @@ from conformance.model.untrusted import parse_json, parse_with_repeats
 from conformance.wire.ledger import request_id_of
 from conformance.wire.pacing import retry_after_s
 
-OK = 200
 UNAUTHORIZED = 401
 TOO_MANY_REQUESTS = 429
 UNAVAILABLE = 503
@@ -30,10 +23,10 @@ PROBES_OF_PATH = (Kind.METHOD, Kind.UNKNOWN_COMMAND)
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """A body read as JSON: `value`, or in `error` the words why it is none. `members`: the value, if an object.
+    """A body read as JSON: its `value`, or the `error` in words. `members`: the value, if it is an object.
 
-    `repeated`: the first member that some object in it names more than once, where that is allowed. `in_query`: it was
-    not read from a body, but from the query of a request without one.
+    `repeated`: the first name that an object repeats, if that is allowed. `in_query`: read from the query of a request
+    without a body.
     """
 
     value: Any = None
@@ -44,20 +37,20 @@ class Content:
 
     @classmethod
     def of(cls, body: bytes) -> Self:
-        """Read `body`; nothing is raised, whatever it holds."""
+        """Read `body`; raises nothing."""
         return cls._read(lambda: (parse_json(body), None))
 
     @classmethod
     def with_repeats(cls, body: bytes) -> Self:
-        """Read the body of a gateway: a member that is named twice has its last value, as in most parsers."""
+        """Read the body of a gateway: of a repeated member the last value counts, as in most parsers."""
         return cls._read(lambda: parse_with_repeats(body))
 
     @classmethod
     def of_notification(cls, request: Request, contract: Contract) -> Self | None:
-        """Read a request to a callback; None if it has neither a body nor an id, and so is not a notification.
+        """Read a request to a callback, from its body or its query; None if it has neither a body nor an id.
 
-        One that tells everything in its query is read as well. With the method of a notification that is no JSON; with
-        another the method says all. A request without either is only a look whether the callback is there.
+        Without a body and an id it only checks whether the callback exists. A query is an error under the method of a
+        notification, which needs JSON; another method is an error of its own.
         """
         if request.body:
             return cls.with_repeats(request.body)
@@ -79,9 +72,9 @@ class Content:
 
 
 def carried_id(content: Content, body: bytes, contract: Contract) -> str | None:
-    """The id that a notification carries, as text: one of the wrong type still tells whose it is.
+    """The id of a notification as text, also if it has the wrong type, or if the body is only nearly JSON.
 
-    So does one in what is no JSON and can be read all the same, such as JSON behind a byte order mark.
+    For example JSON behind a byte order mark.
     """
     if content.error is not None and not content.in_query:
         return request_id_of(body, contract.notification.id)
@@ -92,7 +85,7 @@ def carried_id(content: Content, body: bytes, contract: Contract) -> str | None:
 
 
 def told_id(request: Request, contract: Contract) -> str | None:
-    """The id in a request to a callback, in its body or its query: by it, the request is known to be owed."""
+    """The id in the body or the query of a request to a callback, by which the run knows an owed notification."""
     plainly = request_id_of(request.body, contract.notification.id)
     if plainly is not None:
         return plainly
@@ -100,7 +93,7 @@ def told_id(request: Request, contract: Contract) -> str | None:
     return carried_id(content, request.body, contract) if content is not None else None
 
 
-# What stands between answers with these if it does not reach the gateway (RFC 9110, 15.6.3 and 15.6.5).
+# A proxy answers with these if it does not reach the gateway (RFC 9110, 15.6.3 and 15.6.5).
 ANSWERED_BETWEEN = frozenset({502, 504})
 
 
@@ -118,7 +111,7 @@ def as_over_a_network(exchange: Exchange) -> Exchange:
 
 
 def asks_for_a_wait(response: Response) -> bool:
-    """Whether it is a 503 that says after how long the gateway would answer (RFC 9110, 15.6.4)."""
+    """Whether it is a 503 with a Retry-After (RFC 9110, 15.6.4)."""
     return response.status == UNAVAILABLE and retry_after_s(response.headers, 0.0) is not None
 
 
@@ -126,26 +119,26 @@ NO_ANSWER = Content(error="there is no answer")
 
 
 def is_number(value: object) -> bool:
-    """Whether a JSON value is a number (a boolean is none)."""
+    """Whether a JSON value is a number; a boolean is not."""
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 class Answered:
-    """What follows from the status of an answer, read in full or summarized."""
+    """The properties that follow from the status of an answer, read in full or summarized."""
 
     __slots__ = ()
 
     status: int | None
     request_id: str | None
-    # Whether the gateway says that it took the request on.
+    # Whether the gateway accepted the request.
     accepted: bool
-    # The contract that it is read by, and what its case is there to show; properties of some.
+    # The contract, and the case or its purpose; properties of some subclasses.
     contract: Any
     purpose: Any
 
     @property
     def command(self) -> str | None:
-        """The command that was asked for; None for an unknown one."""
+        """The command of the request; None for an unknown one."""
         command: str | None = self.purpose.command
         return command
 
@@ -157,13 +150,13 @@ class Answered:
 
     @property
     def aspect(self) -> str:
-        """What in particular the request is there to show."""
+        """The aspect of the request."""
         aspect: str = self.purpose.aspect
         return aspect
 
     @property
     def is_probe_of_path(self) -> bool:
-        """Whether the request asked for a command or method that does not exist: judged by CMD alone."""
+        """Whether the request was for an unknown command or method, which only CMD judges."""
         return self.kind in PROBES_OF_PATH
 
     @property
@@ -173,13 +166,13 @@ class Answered:
 
     @property
     def product(self) -> str | None:
-        """The product whose callback a notification belongs to."""
+        """The product whose callback gets the notification."""
         contract: Contract = self.contract
         return contract.product_of(self.command)
 
     @property
     def code_pointer(self) -> str:
-        """Where its code is in an answer."""
+        """The JSON pointer of the code in an answer."""
         return f"/{self.contract.answer.code}"
 
     @property
@@ -192,10 +185,10 @@ class Answered:
 class Answer(Answered):
     """One exchange as the contract reads it.
 
-    `status` is the outcome: the code of the envelope where it can be read (seed: it "can be used to determine
-    whether your API call request was successful or not"), else the HTTP status; None without a response. A 503 that
-    asks for a wait says as little of the request as a 429, and counts as one. `final` is False for an attempt that was
-    told to slow down and repeated.
+    `status` is the outcome: the code of the envelope if it is readable (seed: it "can be used to determine whether your
+    API call request was successful or not"), else the HTTP status; None without a response. A 503 that asks for a wait
+    counts as a 429, because both are no answer to the request. `final` is False for an attempt that the gateway asked
+    to slow down, and that was repeated.
     """
 
     case: Case
@@ -239,7 +232,7 @@ class Answer(Answered):
 
     @property
     def purpose(self) -> Case:
-        """The case, which says what the request is there to show."""
+        """The case, which has the kind and the aspect."""
         return self.case
 
     @property
@@ -249,7 +242,7 @@ class Answer(Answered):
 
     @property
     def form(self) -> FormResult:
-        """The result of its validation, found once."""
+        """The cached result of its validation."""
         if self._form is None:
             form = NOTHING
             if self.content.error is None:

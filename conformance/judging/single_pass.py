@@ -1,10 +1,7 @@
 """Judging a recorded run in one pass: each answer and notification is read once, for all checks.
 
-    Tally       the judgements of one check on one command, counted
-    SinglePass  a judged run: its evidence, and a tally for each check
-
 The cost of an answer does not grow with the run, and checks share their conditions: those of one kind of message form a
-tree of conditions, each of which is tried once on the way.
+tree, in which each condition is tried once on the way.
 """
 
 from __future__ import annotations
@@ -36,7 +33,7 @@ from conformance.judging.judgement import (
 from conformance.judging.reading import Answer
 from conformance.judging.terms import Terms
 
-# How many findings of one verdict are kept whole; the number of all is in `failed`, the evidence in the journal.
+# The most findings of one verdict; `failed` is the number of all, the journal has the evidence.
 KEPT_FINDINGS = 10
 
 _WEIGHTS = {reason: weight for weight, reason in enumerate(Reason)}
@@ -44,11 +41,11 @@ _WEIGHTS = {reason: weight for weight, reason in enumerate(Reason)}
 
 @dataclass(slots=True)
 class Tally:
-    """How many observations passed (`kept`), how many failed, and how many were inconclusive.
+    """How many observations of one check on one command passed (`kept`), failed, and were inconclusive.
 
-    `weightiest`: the first of the unobserved ones with the weightiest reason; `unsettled`: the first of those that
-    nothing that was kept makes up for. `listed` are beginnings of messages that are expected: `beginnings` are those of
-    them that were seen, `others` counts the findings that begin with none.
+    `weightiest`: the first inconclusive one with the weightiest reason; `unsettled`: the first that no passed
+    observation makes up for. `listed` are beginnings of expected messages: `beginnings` are those of them that were
+    seen, `others` counts the findings that begin with none.
     """
 
     listed: tuple[str, ...] = ()
@@ -68,11 +65,11 @@ class Tally:
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        """The first KEPT_FINDINGS; those that are not listed come first."""
+        """The first KEPT_FINDINGS; unlisted ones come first."""
         return tuple(finding for _, finding in self._findings)
 
     def add(self, judgement: Judgement, place: int = 0) -> None:
-        """One judgement more, at its place; among those of one place in the order in which they are added."""
+        """Count one judgement; those of one place stay in their order."""
         if isinstance(judgement, Finding):
             self.failed += 1
             insort(self._findings, ((self._is_listed(judgement), place), judgement), key=itemgetter(0))
@@ -93,7 +90,7 @@ class Tally:
         return bool(seen)
 
     def add_all(self, judgements: Iterable[Judgement]) -> None:
-        """All of a check, in their order."""
+        """Count all judgements of a check."""
         for judgement in judgements:
             if type(judgement) is Passed:  # nearly all
                 self.kept += 1
@@ -125,7 +122,7 @@ class _Bench(Generic[Subject]):
 
     def __init__(self, checks: Iterable[tuple[SubjectCheck[Subject], str | None, Tally]], terms: Terms) -> None:
         self._trees: dict[str | None, _Branch[Subject]] = defaultdict(_Branch)
-        # By command and requirement: what is said of the form of messages, and when a message is judged by its form.
+        # By command and requirement: the rule for the form of messages, and the condition under which it applies.
         self._of_form: dict[str | None, dict[str, tuple[Rule[Subject], Tally]]] = defaultdict(dict)
         self._has_form: Callable[[Subject], bool] = _always
         for check, command, tally in checks:
@@ -136,7 +133,7 @@ class _Bench(Generic[Subject]):
                 self._trees[command].grow(check, terms, tally)
 
     def judge(self, subject: Subject) -> None:
-        """Have every rule judge the subject whose conditions it meets."""
+        """Judge the subject by every rule whose conditions it meets."""
         command = subject.command
         of_form = self._of_form.get(command)
         if of_form and self._has_form(subject):
@@ -160,7 +157,7 @@ class _Bench(Generic[Subject]):
 
     @staticmethod
     def _judge_form(subject: Subject, of_form: Mapping[str, tuple[Rule[Subject], Tally]]) -> None:
-        """Have the requirements judge it that it had occasion to break."""
+        """Judge the subject by the form requirements that it could have broken."""
         form = subject.form
         for requirement in form.occasions:
             if requirement not in of_form:
@@ -189,10 +186,10 @@ class SinglePass:
         witnesses: Sequence[Callable[[Answer], None]] = (),
         listed: Sequence[tuple[str, ...]] = (),
     ) -> Self:
-        """Go through a record and have each check judge it for the command that is named beside the check.
+        """Go through a record and have each check judge it for the command beside the check.
 
-        Each of the `witnesses` is shown every answer in full, too. `listed`: for each check, in their order, beginnings
-        of messages that are expected of it; none at all if left out.
+        Each of the `witnesses` gets every answer in full, too. `listed`: for each check, in their order, the beginnings
+        of its expected messages; none by default.
         """
         evidence = Evidence(Terms.of(record, contract))
         beginnings = chain(listed, repeat(()))

@@ -1,14 +1,6 @@
-"""Summaries of responses and notifications: what is kept of each once its body was gone through, of a fixed size.
+"""Summaries of responses and notifications, of a fixed size, without their bodies.
 
-    Purpose                 what a case is there to show
-    ResponseSummary         of an answer
-    SharedId                a request_id that was given more than once
-    NotificationSummary     of a notification
-    Contradiction           two notifications of one request that tell of different transactions
-    Notice                  a notification at hand in full, and the answer that it belongs to
-    AlteredIds              finds the answer whose request_id a notification evidently means
-
-The summaries are not frozen: there are as many as a run has exchanges, and they come to know each other as it is read.
+They are not frozen: a run has one for each exchange, and links them while it is read.
 """
 
 from __future__ import annotations
@@ -26,7 +18,7 @@ from conformance.model.traffic import Case, Kind, Notification
 
 
 class Purpose(NamedTuple):
-    """What a case is there to show: the members of `Case` that many cases have in common, and the contract."""
+    """The purpose of a case: the members of `Case` that many cases have in common, and the contract."""
 
     contract: Contract
     command: str | None
@@ -53,15 +45,14 @@ ABSENT = Absent()
 
 @dataclass(slots=True, eq=False)
 class ResponseSummary(Answered):
-    """Summary of an answer (see `Answer`), for rules that look at more than one.
+    """Summary of an answer (see `Answer`), for rules about more than one.
 
-    `code` and `reason`: the members of these roles as they stand in the envelope, or ABSENT. `failure`: why there is no
-    answer. `identity`: equal for equal requests, whatever their headers. `whole`: the answer itself, for the few probes
-    of paths and methods and the looks at the balance. `details`: what an accepted request asked for, of that which its
-    notifications may tell again. `account`: what a request asked of the account that was answered 402 or 403. `shared`:
-    what it has in common with the others of the same request_id, None if there are none.
-    `arrivals`: the notifications with its request_id, kept by the first that was given it. `altered`: those that
-    evidently mean it, though their request_id is another.
+    `code` and `reason`: the members of these roles in the envelope, or ABSENT. `failure`: why there is no answer.
+    `identity`: equal for equal requests, whatever their headers. `whole`: the answer itself, for the few probes of
+    paths and methods and the requests for the balance. `details`: those of an accepted request that its notifications
+    may repeat. `account`: the use of the account by a request that was answered 402 or 403. `shared`: the group of
+    answers with the same request_id, None without others. `arrivals`: the notifications with its request_id, if it is
+    the first answer with it. `altered`: notifications with an altered form of its request_id.
     """
 
     case_id: str
@@ -86,12 +77,12 @@ class ResponseSummary(Answered):
 
     @property
     def contract(self) -> Contract:
-        """The contract that it is read by."""
+        """The contract."""
         return self.purpose.contract
 
     @property
     def said(self) -> str | None:
-        """Its reason, if that is a string."""
+        """Its reason, if it is a string."""
         return self.reason if isinstance(self.reason, str) else None
 
     @property
@@ -105,14 +96,14 @@ class ResponseSummary(Answered):
         return [*exact, *self.altered] if self.altered else exact
 
     def earliest(self) -> NotificationSummary | None:
-        """The one of them that came first."""
+        """The first of these notifications."""
         if self.shared is None:
             heard = self.heard()
             return min(heard, key=SOONEST) if len(heard) > 1 else heard[0] if heard else None
         return min(filter(None, (self.shared.earliest, *(self.altered or ()))), key=SOONEST, default=None)
 
     def keep(self, arrival: NotificationSummary, *, altered: bool) -> None:
-        """A notification that carries its request_id, which it was the first to be given, or an altered one."""
+        """Add a notification with its request_id, or with an altered form of it."""
         if altered:
             self.altered = self.altered or []
             self.altered.append(arrival)
@@ -125,10 +116,10 @@ class ResponseSummary(Answered):
 
 @dataclass(slots=True, eq=False)
 class SharedId:
-    """A request_id that was given more than once: to `first`, and so on.
+    """A request_id that several answers have, first of all `first`.
 
-    `other`: the first whose request is not equal to that of `first`. `several`: whether it was given to several cases,
-    not only to several attempts at one. `products`: those of all. `earliest`: of the notifications with it, if any.
+    `other`: the first answer whose request is not equal to that of `first`. `several`: whether they belong to several
+    cases, not only to several attempts at one. `products`: those of all answers. `earliest`: the first notification.
     """
 
     first: ResponseSummary
@@ -138,7 +129,7 @@ class SharedId:
     earliest: NotificationSummary | None = None
 
     def add(self, outcome: ResponseSummary) -> None:
-        """Another outcome with this request_id."""
+        """Add an answer with this request_id."""
         outcome.shared = self
         self.products.add(outcome.product)
         self.several = self.several or outcome.case_id != self.first.case_id
@@ -146,15 +137,15 @@ class SharedId:
             self.other = outcome
 
     def hear(self, arrival: NotificationSummary) -> None:
-        """Another notification with this request_id."""
+        """Add a notification with this request_id."""
         self.earliest = arrival if self.earliest is None else min(self.earliest, arrival, key=SOONEST)
 
 
 @dataclass(slots=True, eq=False)
 class NotificationSummary:
-    """Summary of a notification (see `Notice`). `echo`: what it repeats of its request, if anything.
+    """Summary of a notification (see `Notice`). `echo`: the details of its request that it repeats, if any.
 
-    `telling`: equal for those that tell the same of it, letter by letter; None for one that tells nothing.
+    `telling`: equal for notifications with exactly the same details; None without any.
     """
 
     number: int
@@ -168,12 +159,12 @@ class NotificationSummary:
 
     @property
     def orphan(self) -> bool:
-        """Whether it carries an id that no answer of the run gave."""
+        """Whether it has an id that no answer of the run has."""
         return self.request_id is not None and self.answer is None
 
 
 class Contradiction(NamedTuple):
-    """A notification that tells of another transaction than those before it: `member` is `value`, and was `before`."""
+    """A notification that contradicts those before it: `member` is `value`, and was `before`."""
 
     arrival: NotificationSummary
     member: str
@@ -184,7 +175,7 @@ class Contradiction(NamedTuple):
 SOONEST = attrgetter("received_at", "number")
 
 
-# The first outcome that was told under an id, and the members that tell of its transaction.
+# The first outcome under an id, and the details of its transaction.
 Earlier = tuple[str | None, Mapping[str, Any]]
 
 
@@ -192,9 +183,9 @@ Earlier = tuple[str | None, Mapping[str, Any]]
 class Notice:
     """A notification as the contract reads it.
 
-    `outcome`: what became of the request, as text. `answer`: the one that it belongs to, None for an orphan: the first
-    whose request_id it carries exactly, or if `altered` the one whose request_id it evidently means. `earlier`: what
-    those before it said under its id, where no request precedes it and its sender is known.
+    `outcome`: of the transaction, as text. `answer`: the one that it belongs to, None for an orphan: the first with
+    exactly its request_id, or if `altered` the one whose request_id it evidently means. `earlier`: the details of
+    earlier notifications with its id, if it has no request and its sender is known.
     """
 
     notification: Notification
@@ -209,7 +200,7 @@ class Notice:
 
     @property
     def form(self) -> FormResult:
-        """The result of its validation, found once."""
+        """The cached result of its validation."""
         if self._form is None:
             content, form = self.content, NOTHING
             if content.error is None or content.in_query:
@@ -230,10 +221,10 @@ class Notice:
 
     @property
     def command(self) -> str | None:
-        """The command that it is judged under: its request's, or the one whose callback it came to.
+        """The command that it is judged under: its request's, or the one of the callback.
 
-        What no request precedes is judged under its product. The callback counts also where requests of several
-        commands got one request_id, for that is another fault.
+        A notification without a request is judged under its product. The callback also decides if requests of several
+        commands got one request_id, which is another fault.
         """
         if self.answer is None and (row := self.contract.unsolicited_at(self.product)) is not None:
             return row.name
@@ -250,14 +241,12 @@ class Notice:
         return shared.products if shared else (self.answer.product,)
 
 
-# An altered request_id is recognised only if so much of it is left that chance is ruled out: 12 characters of an
-# alphabet of 10 or more. Ids of one length that merely look alike (counters) are never taken for altered ones.
+# An altered request_id must keep enough characters, 12 of an alphabet of 10 or more, to rule out chance. Similar ids
+# of one length (counters) are never taken for altered ones.
 RECOGNISABLE = 12
-# How many characters may have been cut off an id, or added, for it to be recognised still.
+# The most characters that may be cut off an id, or added.
 CUT = 4
-
-
-# What is longer is looked for as it is: ids in use have some thirty characters.
+# Longer ids are compared unchanged: ids in use have some thirty characters.
 LONGEST = 1_000
 
 
@@ -268,14 +257,14 @@ def _bare(request_id: str) -> str:
 
 
 class AlteredIds:
-    """Finds the accepted answer that an unknown id evidently means: same letters, or a little cut off or added.
+    """Finds the accepted answer that an unknown id evidently means: same letters, or a few cut off or added.
 
-    `untold`: the answers whose request_id no notification carries exactly. `unknown`: the ids that are asked for.
+    `unnotified`: the answers without a notification with exactly their request_id. `unknown`: the ids to find.
     """
 
-    def __init__(self, untold: Iterable[ResponseSummary], unknown: Iterable[str]) -> None:
+    def __init__(self, unnotified: Iterable[ResponseSummary], unknown: Iterable[str]) -> None:
         self._exactly: dict[str, ResponseSummary] = {}
-        for outcome in untold:
+        for outcome in unnotified:
             if outcome.request_id is not None:
                 self._exactly.setdefault(_bare(outcome.request_id), outcome)
         wanted = {_bare(request_id) for request_id in unknown}

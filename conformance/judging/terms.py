@@ -1,11 +1,7 @@
-"""The terms of a run: the settings that verdicts depend on, and what its journal notes of the way of notifications.
+"""The terms of a run: the settings that verdicts depend on, and the journal's notes on the way of notifications.
 
-    Terms           all of that
-    Watch           .of(notes, …): the outages of that way, read off the canaries that were sent on it meanwhile
-    HEARTBEAT       the kind of the canaries' notes: `sent_at` (seconds of the journal's clock), `arrived`
-
-A network that now and then loses something loses a canary, too, and is not cut for that: only so many in a row that it
-is no chance are an outage.
+A network that now and then loses something loses a canary, too. That is not an outage, unless so many get lost in a row
+that chance does not explain it.
 """
 
 from __future__ import annotations
@@ -23,9 +19,10 @@ from conformance.model.traffic import normalized
 from conformance.wire.receiver import TOKEN
 
 HEARTBEAT = "heartbeat"
+"""The kind of the canaries' notes: `sent_at` (seconds of the journal's clock), `arrived`."""
 
-# Less likely than this, losses in a row are no chance. Taken for an outage without need, nobody is blamed for what was
-# missing then; taken for chance without need, somebody may be. So one in fifty is enough.
+# Losses in a row that are less likely are an outage. A false outage blames nobody for a missing notification, a missed
+# one may blame the gateway. So one in fifty is enough.
 IN_A_ROW_BY_CHANCE = 0.02
 
 
@@ -33,7 +30,7 @@ IN_A_ROW_BY_CHANCE = 0.02
 class Outage:
     """A time in which the way was cut, and how many canaries were `lost` then.
 
-    `since`: when the last one before it was sent that arrived; `until`: the first after it. Infinite if there is none.
+    Between the last canary before it that arrived, and the first after it; infinite without one.
     """
 
     since: float
@@ -43,7 +40,7 @@ class Outage:
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """`outages`, and of all other canaries how many were `sent`, and `lost`."""
+    """The outages of the way of notifications; of all other canaries, how many were `sent`, and `lost`."""
 
     outages: tuple[Outage, ...] = ()
     sent: int = 0
@@ -51,7 +48,7 @@ class Watch:
 
     @classmethod
     def of(cls, notes: Iterable[Note], sent: int = 0, lost: int = 0) -> Self:
-        """From the heartbeats among `notes`. Of `sent` canaries after the run `lost` were lost."""
+        """From the heartbeats among `notes`, and from the canaries that were `sent` and `lost` after the run."""
         beats = sorted((note.detail["sent_at"], note.detail["arrived"]) for note in notes if note.kind == HEARTBEAT)
         usual = (lost + 1) / (sent + 1) if sent else 0.0
         outages, before = [], -inf
@@ -67,23 +64,23 @@ class Watch:
         return cls(tuple(outages), len(beats) - cut, all_lost - cut)
 
     def outage_between(self, begin: float, end: float) -> Outage | None:
-        """The first outage in that time, in part at least."""
+        """The first outage that overlaps with that time."""
         return next((outage for outage in self.outages if outage.since < end and begin < outage.until), None)
 
 
 REFUSED_HERE = "refused-here"
-"""The kind of a note that the suite's own receiver could not take what came: `why`, and whether that was `lasting`."""
+"""The kind of a note that the suite's own receiver could not take a request: `why`, and whether that is `lasting`."""
 
-# One that the receiver could not take is noted a second, so a note stands for those around it.
+# The receiver notes at most one refusal a second, so a note represents those around it.
 AROUND_S = 1.5
 
-# A part of a callback URL that is shorter can be guessed, or is a name.
+# A shorter part of a callback URL can be guessed, or is a name.
 SHORTEST_SECRET = 8
 
 
 @dataclass(frozen=True, slots=True)
 class RefusedHere:
-    """From when until when the suite's own receiver did not take everything, and `why`."""
+    """A time in which the suite's own receiver did not take everything, and `why`."""
 
     since: float
     until: float
@@ -92,24 +89,23 @@ class RefusedHere:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """The settings that verdicts depend on, as they stand in the journal, and the contract that is judged by.
+    """The settings that verdicts depend on, from the journal, and the contract.
 
-    `targets`: product → path and query at which its notifications must arrive; `callback_paths`: product → the one
-    whose callback that is, where it is not its own. `loopback`: no network lies between
-    the suite and the gateway, so that a lost answer is the gateway's doing. `settled_at`: until when (monotonic
-    seconds) the suite listened, None when it was cut off before. `obstacle`: why the campaign was not held at all.
-    `own_gateway`: the gateway was started for the run, so that no other run came before. `alone`: nobody else uses the
-    account, because so it was said, or because of that. `phone_numbers`: those that were given; none: any may be used.
-    `ways_lost`: product → how its callback path was found not to lead here after the run. `network_back`: a network
-    lies between the gateway and the callbacks; `canaries`: product → how many went over it, and how many got lost;
-    `watch`: what those told that went over it while the run went on.
-    `stand_ins`: the id of a case whose answer got lost → the ids of those that were planned anew for it. `gaps`: from
-    when until when nobody listened, where the run was cut off and gone on with. `unread`: what came to the receiver and
-    could not be read as a request, each with the product that it names, if any, and what is wrong with it.
-    `refused_here`: when the receiver could not take what came, for want of files or because it had ended. `left_out`:
-    product → how many requests to its callback without an id were not kept, for there were too many;
-    `left_out_with_id`: how many with an id that nobody had given by then.
-    `inquiring`: what is judged are follow-ups to refusals that nothing in the run excused.
+    `targets`: product → path and query at which its notifications must arrive; `callback_paths`: product → the owner of
+    that callback, if it is another product. `loopback`: no network between suite and gateway, so that a lost answer is
+    the gateway's fault. `settled_at`: until when (monotonic seconds) the suite listened, None if it was cut off before.
+    `obstacle`: why there was no campaign at all. `own_gateway`: the gateway was started for the run, so that no other
+    run came before. `alone`: nobody else uses the account, by the settings or because of `own_gateway`.
+    `phone_numbers`: the given ones; none: any may be used.
+
+    `ways_lost`: product → how its callback path turned out not to lead here after the run. `network_back`: a network
+    lies between the gateway and the callbacks; `canaries`: product → how many crossed it, and how many got lost;
+    `watch`: the same during the run. `stand_ins`: the id of a case whose answer got lost → the ids of its replacements.
+    `gaps`: times in which nobody listened, before a run was resumed. `unread`: requests to the receiver that could not
+    be read, with the product that they name, if any, and the error. `refused_here`: times in which the receiver lacked
+    files or had ended. `left_out`: product → how many requests to its callback without an id were too many to keep;
+    `left_out_with_id`: how many with an unknown id. `inquiring`: the run consists of follow-ups to refusals without an
+    excuse.
     """
 
     contract: Contract = field(default_factory=statum)
@@ -189,23 +185,23 @@ class Terms:
         return self.callback_paths.get(product, product)
 
     def refusal(self, begin: float, end: float) -> RefusedHere | None:
-        """The first time between these at which the suite's own receiver did not take everything; None if it did."""
+        """The first refusal by the suite's own receiver that overlaps with that time; None without one."""
         return next((each for each in self.refused_here if each.since < end and begin < each.until), None)
 
     def is_known_only_to_the_gateway(self, product: str, target: str) -> bool:
-        """Whether whoever sent to `target` knew a callback URL that a stranger cannot guess.
+        """Whether `target` is the whole registered callback URL, and strangers cannot guess it.
 
-        That is one with a token in its query or a long name in its path, and all of it was kept.
+        Such a URL has a token in its query or a long name in its path.
         """
         registered = self.targets.get(product)
         return registered is not None and _has_a_secret(registered) and normalized(registered) == normalized(target)
 
     def knows_the_sender(self, product: str | None, target: str) -> bool:
-        """Whether what came to `target` is the gateway's: nobody else uses the account, or knows the address."""
+        """Whether a request to `target` is the gateway's: nobody else uses the account, or knows the address."""
         return self.alone or self.is_known_only_to_the_gateway(product or "", target)
 
     def listened_between(self, begin: float, end: float) -> bool:
-        """Whether somebody listened all the time, as far as it is known."""
+        """Whether no gap in listening is known for that time."""
         return not any(since < end and begin < until for since, until in self.gaps)
 
 

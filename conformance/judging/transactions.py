@@ -1,18 +1,10 @@
-"""What requests ask for, compared with what their notifications say, and what they ask of the account.
+"""The details of requests, compared with those of their notifications, and the use of the account.
 
-    Details             what a request asked for, of that which notifications of its product may repeat
-    comparable          command → the members that both the request and the notification have in their schemas
-    Echo                what a notification says of its transaction, and whether that is what its request asked for
-    contradiction       in which member two notifications of one request say different things
-    AccountUse          the names, the number and the price of one request
-    Payer               those of all accepted requests of a command
-    sample_numbers      the recipients in the documented samples
+All details in a notification are optional: the contract documents the members, not their presence or exact form. So
+each is read as leniently as possible, and an unreadable one is ignored: an amount may have decimals, separators or a
+currency, a phone number may be masked in any way that leaves its last digits.
 
-All that a notification repeats is optional: documented are the members, not that they are there, nor their exact form.
-So each is read as leniently as it can be, and what cannot be read says nothing: an amount may have decimals, separators
-or a currency, a phone number may be masked in any way that leaves its last digits.
-
-The account is the reason of a refusal only where its use bears it out (`conformance.judging.excuses`).
+The account is the reason of a refusal only if its use supports that (`conformance.judging.excuses`).
 """
 
 from __future__ import annotations
@@ -33,37 +25,37 @@ from conformance.contract.contract import Contract, Telling
 from conformance.judging.reading import is_number
 from conformance.payloads.sms_segments import GSM_7, UCS_2, Encoding, septets, units
 
-# What a request asked for, member by member in the order of `comparable`, nothing where it did not say: in one string,
-# for it is kept for each accepted request.
+# The values of the `comparable` members of a request, in their order, "" for a missing one: in one string, because the
+# evidence keeps it for each accepted request.
 Details = str
 SEPARATOR = "\x1f"
 
-# A currency before or behind an amount, by its code or as it is written where it is used.
+# A currency before or behind an amount, by its code or its local spelling.
 CURRENCY = re.compile(r"^[^\W\d_]{2,4}\.?\s*|\s*[^\W\d_]{2,4}\.?$")
 MASKED = re.compile(r"\+?[0-9]*[*xX•#._-]+(?P<shown>[0-9]*)\Z")
-# A last digit or two may agree by chance, and one that is masked nearly whole tells no more than that.
+# The fewest digits of a masked number to compare: one or two may agree by chance.
 SHOWN_DIGITS = 3
 TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}")
 MASK = "*"
 
 
-def _amounts_agree(told: Any, asked: str) -> bool | None:
-    amount, wanted = _decimal(told), _decimal(asked)
+def _amounts_agree(notified: Any, asked: str) -> bool | None:
+    amount, wanted = _decimal(notified), _decimal(asked)
     return None if amount is None or wanted is None else amount == wanted
 
 
-def _decimal(told: Any) -> Decimal | None:
-    if not isinstance(told, str) and not is_number(told):
+def _decimal(value: Any) -> Decimal | None:
+    if not isinstance(value, str) and not is_number(value):
         return None
     try:
-        amount = Decimal(CURRENCY.sub("", str(told).strip()).replace(",", ""))
+        amount = Decimal(CURRENCY.sub("", str(value).strip()).replace(",", ""))
     except InvalidOperation:
         return None
     return amount if amount.is_finite() else None
 
 
-def _phone_numbers_agree(told: Any, asked: str) -> bool | None:
-    text = str(told) if isinstance(told, int) else told
+def _phone_numbers_agree(notified: Any, asked: str) -> bool | None:
+    text = str(notified) if isinstance(notified, int) else notified
     if not isinstance(text, str):
         return None
     text = re.sub(r"[ ()]", "", text)
@@ -74,18 +66,18 @@ def _phone_numbers_agree(told: Any, asked: str) -> bool | None:
     return asked.endswith(shown)
 
 
-def _names_agree(told: Any, asked: str) -> bool | None:
-    text = str(told) if isinstance(told, int) else told
+def _names_agree(notified: Any, asked: str) -> bool | None:
+    text = str(notified) if isinstance(notified, int) else notified
     if not isinstance(text, str) or not text.strip() or MASK in text:
         return None
     return text.strip().casefold() == asked.strip().casefold()
 
 
-def _times_agree(told: Any, other: str) -> bool | None:
-    """Of the documented form; another may be that of another time zone."""
-    if not isinstance(told, str) or not TIME.fullmatch(told.strip()) or not TIME.fullmatch(other.strip()):
+def _times_agree(notified: Any, other: str) -> bool | None:
+    """Compare times of the documented form; another form may have another time zone."""
+    if not isinstance(notified, str) or not TIME.fullmatch(notified.strip()) or not TIME.fullmatch(other.strip()):
         return None
-    return told.strip() == other.strip()
+    return notified.strip() == other.strip()
 
 
 AGREE: Mapping[Telling, Callable[[Any, str], bool | None]] = {
@@ -94,50 +86,50 @@ AGREE: Mapping[Telling, Callable[[Any, str], bool | None]] = {
     Telling.NAME: _names_agree,
     Telling.MOMENT: _times_agree,
 }
-"""How a member is read → whether two values of it tell the same; None if that cannot be said."""
+"""Type of a member → whether two values of it agree; None if they cannot be compared."""
 
 
 def telling_of(members: Mapping[str, Any], contract: Contract) -> Mapping[str, Any]:
-    """The members of a notification that tell of its transaction, beside the outcome.
+    """The members of a notification with details of its transaction, without the outcome.
 
-    Not the balance of the account, which is that of the moment of sending; nor the text of the result, which may be put
-    in other words; nor what is not documented, of which nobody knows what it tells.
+    Not the balance of the account, which is that of the moment of sending; not the text of the result, which may vary;
+    no undocumented member, whose meaning is unknown.
     """
     return {name: members[name] for name in contract.notification.transaction if members.get(name) is not None}
 
 
 def contradiction(one: Mapping[str, Any], other: Mapping[str, Any], contract: Contract) -> str | None:
-    """The first member by which two notifications tell of different transactions; None if there is none.
+    """The first member in which two notifications contradict each other; None if there is none.
 
-    What only one of them tells contradicts nothing.
+    A member that only one of them has contradicts nothing.
     """
     how = contract.notification.transaction
     return next((name for name in one if name in other and _differ(how[name], one[name], other[name])), None)
 
 
 def _differ(how: Telling, one: Any, other: Any) -> bool:
-    """Either way round: one of them may be masked, and tell less than the other."""
-    return _tells(how, one, other) is False and _tells(how, other, one) is False
+    """Compare in both directions: one of them may be masked, and have fewer digits than the other."""
+    return _agree(how, one, other) is False and _agree(how, other, one) is False
 
 
-def _tells(how: Telling, told: Any, other: Any) -> bool | None:
+def _agree(how: Telling, notified: Any, other: Any) -> bool | None:
     text = json.dumps(other) if is_number(other) else other
-    return AGREE[how](told, text) if isinstance(text, str) else None
+    return AGREE[how](notified, text) if isinstance(text, str) else None
 
 
 @cache
 def comparable(command: str | None, contract: Contract) -> tuple[str, ...]:
-    """The members that a request of the command has, that its notifications may tell, and that can be compared."""
+    """The members that requests of the command and their notifications have in common, and that can be compared."""
     product = contract.product_of(command)
     if product is None:
         return ()
     schemas = (contract.schemas.resolved(f"{product}/{name}") for name in ("request", "notification"))
-    asked, told = (schema.get("properties", {}) for schema in schemas)
-    return tuple(name for name in contract.notification.transaction if name in asked and name in told)
+    asked, notified = (schema.get("properties", {}) for schema in schemas)
+    return tuple(name for name in contract.notification.transaction if name in asked and name in notified)
 
 
 def details_of(command: str | None, members: Mapping[str, Any] | None, contract: Contract) -> Details | None:
-    """The details of a request; None if there is nothing that a notification may repeat."""
+    """The details of a request; None if it has no `comparable` member."""
     names = comparable(command, contract)
     if not names or members is None:
         return None
@@ -147,10 +139,10 @@ def details_of(command: str | None, members: Mapping[str, Any] | None, contract:
 
 @dataclass(frozen=True, slots=True)
 class Echo:
-    """What a notification says of its transaction, compared with what its own request asked for.
+    """The details of a notification, compared with those of its own request.
 
-    `told`: the members of `comparable` as they stand in it; empty if none contradicts. `agreeing` and `contradicting`:
-    how many of them are, or are not, what was asked for.
+    `told`: its values of the `comparable` members; empty if none contradicts. `agreeing` and `contradicting`: how many
+    of them agree with the request, or contradict it.
     """
 
     told: tuple[Any, ...]
@@ -159,7 +151,7 @@ class Echo:
 
     @classmethod
     def of(cls, command: str | None, details: Details, members: Mapping[str, Any], contract: Contract) -> Echo | None:
-        """Put a notification beside its request; None if it tells nothing that can be compared."""
+        """Compare a notification with its request; None if it has no comparable value."""
         told = tuple(members.get(name) for name in comparable(command, contract))
         agreeing, contradicting = compared(command, told, details, contract)
         if contradicting:
@@ -167,13 +159,13 @@ class Echo:
         return _faithful(agreeing) if agreeing else None
 
 
-@cache  # nearly all are, and there may be hundreds of thousands
+@cache  # nearly all notifications are faithful, and there may be hundreds of thousands
 def _faithful(agreeing: int) -> Echo:
     return Echo((), agreeing, 0)
 
 
 def compared(command: str | None, told: tuple[Any, ...], details: Details, contract: Contract) -> tuple[int, int]:
-    """How many members of a notification agree with the request, and how many contradict it."""
+    """The number of members of a notification that agree with the request, and of those that contradict it."""
     how = contract.notification.transaction
     verdicts = [
         AGREE[how[name]](value, wanted)
@@ -184,21 +176,21 @@ def compared(command: str | None, told: tuple[Any, ...], details: Details, contr
 
 
 def amount_in(command: str | None, values: Sequence[Any], contract: Contract) -> Decimal | None:
-    """The amount among the values of the `comparable` members; None if there is none that can be read."""
+    """The amount among the values of the `comparable` members; None without a readable one."""
     how = contract.notification.transaction
     told = zip(comparable(command, contract), values, strict=True)
     return next((_decimal(value) for name, value in told if how[name] is Telling.AMOUNT), None)
 
 
-# Units of money of more digits are no amount of money, whatever stands in a payload that breaks the rules.
+# More digits are not an amount of money, but a payload that breaks the rules.
 MOST_DIGITS = 15
 
 
 @dataclass(frozen=True, slots=True)
 class AccountUse:
-    """`named`: the names and the number that a request uses. `price`: what it costs, to be compared within its command.
+    """The use of the account by a request: the names and the number that it has, and its price within its command.
 
-    That is its amount, or for a message how many segments it has; 0 if it has neither, None for an amount that is none.
+    `price` is the amount, or the number of segments of a message; 0 without either, None for a malformed amount.
     """
 
     named: Mapping[str, str]
@@ -206,7 +198,7 @@ class AccountUse:
 
     @classmethod
     def by(cls, command: str | None, members: Mapping[str, Any] | None, contract: Contract) -> Self:
-        """Of a request of the command with these members."""
+        """The use by a request of the command with these members."""
         texts = {name: value for name, value in (members or {}).items() if isinstance(value, str)}
         named = {name: texts[name] for name in names_of(contract) if name in texts}
         return cls(named, _price(command, texts, contract))
@@ -214,7 +206,7 @@ class AccountUse:
 
 @cache
 def names_of(contract: Contract) -> tuple[str, ...]:
-    """The members whose values an account may be denied: those that are registered for it, and the recipient."""
+    """The members whose values may be denied to an account: the registered ones, and the recipient."""
     recipient = contract.members.recipient
     return (*contract.members.registered, *(() if recipient is None else (recipient,)))
 
@@ -247,7 +239,7 @@ class Payer:
     _dearest: tuple[list[float], list[int]] | None = None
 
     def add(self, asked: AccountUse, sent_at: float) -> None:
-        """One accepted request more."""
+        """Add one accepted request."""
         for member, value in asked.named.items():
             self.named[member].add(value)
         if asked.price is not None:
@@ -255,7 +247,7 @@ class Payer:
             self._prices.append(asked.price)
 
     def paid_as_much_since(self, at: float, price: int) -> bool:
-        """Whether one that costs as much, or more, was sent after that moment."""
+        """Whether a request with this price, or a higher one, was sent after that moment."""
         if self._dearest is None:
             ordered = sorted(zip(self._sent_at, self._prices, strict=True))
             dearest = list(accumulate((price for _, price in reversed(ordered)), max))[::-1]

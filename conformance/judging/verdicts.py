@@ -1,15 +1,13 @@
-"""From judgements to verdicts: one per requirement × command, and one for the subject.
+"""From judgements to verdicts: one per requirement × command, and the conclusion about the subject.
 
-    judge_as(face, record, contract=…)  →  Judged: all verdicts of a recorded run, and the Conclusion
+A `Face` has the record of a gateway, or of a client, judged by its checks, and explains failures. Pure: the same record
+gives the same verdicts, at any time and anywhere. A requirement that was not observed is never green; a MUST that could
+not be exercised makes a run inconclusive.
 
-A `Face` knows how the record of a gateway, or of a client, is put to the checks, and how failures are explained.
-Pure: the same record gives the same verdicts, at any time and anywhere. A requirement that was not observed is never
-green; what keeps a run from being conclusive is a MUST that could not be exercised.
+An entry of an expectations file changes the verdict on a failure (KNOWN) and whether the run fails (the exit code),
+never the conclusion: a subject that fails is not conformant, even if the failure is known.
 
-An entry of an expectations file changes what is said of a failure (KNOWN) and whether the run fails (the exit code),
-never the conclusion: a subject that fails is not conformant, whoever knows of it.
-
-A run that is judged strictly fails for a broken SHOULD, too. A SHOULD that was not exercised never hinders.
+A strict run fails for a broken SHOULD, too. A SHOULD that was not exercised never hinders.
 """
 
 from __future__ import annotations
@@ -51,7 +49,7 @@ class Conclusion(StrEnum):
 
     @property
     def exit_code(self) -> int:
-        """The exit code of a run that ends so, where nothing is expected but that all is well."""
+        """The exit code of a run with this conclusion, without expectations."""
         return {Conclusion.CONFORMANT: 0, Conclusion.NON_CONFORMANT: 1, Conclusion.INCONCLUSIVE: 3}[self]
 
 
@@ -59,12 +57,12 @@ class Conclusion(StrEnum):
 class RequirementVerdict:
     """The verdict on one requirement × command.
 
-    `observations` were judged, `failed` of them failed; `findings` shows the first few of those. `unobserved` were
-    inconclusive. `reason` and `detail` say why the verdict is inconclusive, `detail` alone why the requirement is not
-    applicable. `asked_for` is False where only chosen cases were sent, and none of them bears on the requirement.
-    `expected`: the entries of the expectations file that explain the verdict; none if it was not expected. `pattern`:
-    on what the failure depends; findings with one cause are one, with a count. `ended_the_run`: it failed only by the
-    deaths of a driver that ended the run, from which nothing is concluded.
+    Of `observations` that were judged `failed` failed; `findings` has the first few of those. `unobserved` were
+    inconclusive. `reason` and `detail` explain an inconclusive verdict, `detail` alone why the requirement is not
+    applicable. `asked_for` is False if only chosen cases were sent, and none of them exercises the requirement.
+    `expected`: the entries of the expectations file that explain the verdict. `pattern`: the cause of the failure;
+    findings with one cause are one, with a count. `ended_the_run`: it failed only because the driver died and ended the
+    run, from which nothing follows.
     """
 
     requirement: Requirement
@@ -84,9 +82,9 @@ class RequirementVerdict:
 
     @property
     def hinders(self) -> bool:
-        """Whether it keeps the subject from being called conformant.
+        """Whether it keeps the subject from being conformant.
 
-        A conditional requirement whose condition never came about does not: it held as far as it applied.
+        A conditional requirement whose condition never occurred does not: it held as far as it applied.
         """
         if self.verdict in (Verdict.FAIL, Verdict.KNOWN):
             return True
@@ -96,17 +94,17 @@ class RequirementVerdict:
 
     @property
     def unexpected(self) -> bool:
-        """Whether it fails without being listed: with an expectations file, worth an entry in it."""
+        """Whether it fails and is not listed in the expectations file."""
         return (self.hinders or self.verdict is Verdict.WARN) and not self.expected
 
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """All verdicts of a run, how many of its requests were accepted, and what it exercised.
+    """All verdicts of a run, the number of accepted requests, and the coverage.
 
-    `expectations` are those that it was judged by, `stale` those of them that do not hold any more. `gave_up`: the
-    driver of a client could not be kept alive. `strict`: a broken SHOULD counts as a failure. `one_causes`: those
-    that break several requirements. `of_anybody`: how many requests to the callbacks were judged by nothing.
+    `stale`: the `expectations` that do not hold any more. `gave_up`: the driver of a client died too often. `strict`: a
+    broken SHOULD counts as a failure. `one_causes`: causes that break several requirements. `of_anybody`: the number of
+    requests to the callbacks that no check judged.
     """
 
     verdicts: tuple[RequirementVerdict, ...]
@@ -151,18 +149,18 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class Standard:
-    """What a run is judged by beside the catalogue: the expectations of its day, and whether a SHOULD fails it."""
+    """The standard of a run beside the catalogue: the expectations of its day, and whether a SHOULD fails it."""
 
     expectations: Expectations
     day: date
     strict: bool
 
     def broken(self, level: Level) -> Verdict:
-        """The verdict on a requirement that was seen to be broken, by how binding it is."""
+        """The verdict on a broken requirement of that level."""
         return Verdict.FAIL if self.strict or level is Level.MUST else Verdict.WARN
 
     def beginnings(self, requirement: Requirement, command: str | None, terms: Terms) -> tuple[str, ...]:
-        """How the findings that are listed begin, for one requirement × command."""
+        """The beginnings of listed findings, for one requirement × command."""
         broken = self.broken(requirement.level_for(exclusive_account=terms.exclusive_account))
         listed = self.expectations.on(requirement.id, command, self.day)
         return tuple(entry.beginning for entry in listed if entry.verdict == broken)
@@ -177,7 +175,7 @@ Listed = Collection[tuple[str, str | None]]
 class Evaluation:
     """The verdicts of the checks on a run, before they are compared with the expectations.
 
-    `explain`: the same verdicts with what their failures depend on, and the causes that break several requirements.
+    `explain`: adds the causes of failures to verdicts, and returns the causes that break several requirements.
     """
 
     terms: Terms
@@ -208,9 +206,8 @@ def judge_as(  # noqa: PLR0913 - a record is judged by all of them
 ) -> Judged:
     """Judge a recorded run of a gateway, or the certification of a client, by the catalogue of its contract.
 
-    `contract`: the one that the run was about; the built-in one unless named. Nothing is expected to fall short without
-    `expectations`. What it exercised is counted if it is to be `measured`: that takes about as long as judging.
-    `strict`: whether a broken SHOULD counts as a failure; None: as the run was told.
+    `contract`: that of the run; the built-in one by default. `measured`: whether to count coverage, which takes about
+    as long as judging. `strict`: whether a broken SHOULD counts as a failure; None: as in the settings of the run.
     Raises SuiteError if the catalogue cannot be read, KeyError if a judged requirement has no check.
     """
     contract = contract or statum()
@@ -245,12 +242,12 @@ def judge_as(  # noqa: PLR0913 - a record is judged by all of them
 
 
 def day_of(record: Record) -> date:
-    """The day of the run, in UTC: entries that expired before do not count."""
+    """The day of the run, in UTC, by which entries expire."""
     return datetime.fromisoformat(record.settings["started_at"]).astimezone(UTC).date()
 
 
 def conclude(verdicts: Verdicts, *, gave_up: bool = False) -> Conclusion:
-    """The verdict on the subject; never conformant if nothing was seen to pass, or its driver was given up."""
+    """The conclusion about the subject; never conformant if nothing passed, or if its driver died too often."""
     if any(v.verdict in (Verdict.FAIL, Verdict.KNOWN) and not v.ended_the_run for v in verdicts):
         return Conclusion.NON_CONFORMANT
     if gave_up or any(v.hinders for v in verdicts) or not any(v.verdict is Verdict.PASS for v in verdicts):
@@ -298,28 +295,28 @@ def _why(requirement: Requirement, weightiest: Inconclusive | None, terms: Terms
     return Reason.NO_TRAFFIC, "nothing in the run's traffic bears on it"
 
 
-# --- What is expected
+# --- Expectations
 
 
 def _seen(verdict: RequirementVerdict, tally: Tally, expectations: Expectations) -> Seen:
-    """The verdict as expectations see it."""
+    """The result to compare with the expectations."""
     if verdict.verdict is not Verdict.INCONCLUSIVE:
         example = verdict.findings[0].message if verdict.findings else None
         return Seen(verdict.requirement.id, verdict.command, verdict.verdict, tally.beginnings, tally.others, example)
-    told = f"{verdict.reason}: {verdict.detail}"
+    reason = f"{verdict.reason}: {verdict.detail}"
     listed = (e.beginning for e in expectations.entries if e.concerns(verdict.requirement.id, verdict.command))
     return Seen(
         verdict.requirement.id,
         verdict.command,
         verdict.verdict,
-        [beginning for beginning in listed if told.startswith(beginning)],
-        example=told,
+        [beginning for beginning in listed if reason.startswith(beginning)],
+        example=reason,
         attributable=verdict.reason not in (Reason.ENVIRONMENT, Reason.INTERRUPTED),
     )
 
 
 def _as_known(verdict: RequirementVerdict, seen: Seen, expectations: Expectations, day: date) -> RequirementVerdict:
-    """The verdict with the entries that explain it; a failure that is explained in full is KNOWN."""
+    """The verdict with the entries that explain it; a fully explained failure is KNOWN."""
     expected = known(seen, expectations.on(seen.requirement, seen.command, day))
     if not expected:
         return verdict

@@ -1,16 +1,12 @@
-"""Who may be reached by a request: nobody but the phone numbers that a run was given.
+"""The people whom a request may reach: nobody but the owners of the phone numbers that a run was given.
 
-    Constraints     the values that belong to the account at hand, phone numbers among them
-    Addressees      finds digits in a request by which somebody else might be reached
-    GIVEN_BY        the option by which the numbers are given
+A gateway may read a number in ways that the contract does not mention: the last nine digits, the first twelve, digits
+of any script, letters left out or dialled as on a keypad, a number written as a double, a list joined, a member with
+another name. So a request is harmless only if each text in it, signs and letters left out, has fewer digits than the
+shortest number that somebody has, or is a given number and nothing else. The planner leaves out all other requests, and
+the sender refuses them.
 
-A gateway may read a number in ways that the contract does not speak of: the last nine digits, the first twelve, digits
-of any script, letters left out or dialled as on a keypad, a number written as a double, a list joined, a member that
-has another name. So a request is harmless only if each text in it, signs and letters left out, has fewer digits than
-the shortest number that somebody has, or is a given number and nothing else. The planner leaves out what is not
-harmless, and the sender refuses to send it.
-
-Texts for people and amounts are no destinations, whatever digits they hold. Nor is a registered name as it was given.
+Texts for people and amounts are not destinations, whatever digits they hold. Nor is a registered name as it was given.
 """
 
 from __future__ import annotations
@@ -32,39 +28,41 @@ from conformance.model.traffic import Case, Request
 from conformance.payloads.labels import rules_of
 
 GIVEN_BY = "--phone-number"
-# How much of a text has to be digits for somebody to be reached: all of it together, and each part that is taken alone.
-# Where a number belongs, a service has three (112, 999) and a line in a town seven; anywhere else it is a whole number
-# that might be taken for one, with nine behind country code and zero.
+"""The option with the numbers."""
+
+# The fewest digits by which a text reaches somebody: in the whole text, and in each part alone. In the member for a
+# number, a service has three digits (112, 999) and a line in a town seven; elsewhere only a whole number may be taken
+# for one, with nine digits behind country code and zero.
 Fewest = tuple[int, int]
 WHERE_IT_BELONGS: Fewest = (3, 7)
 ELSEWHERE: Fewest = (9, 9)
-# Of a stranger's digits so many are shown.
+# The most digits of a stranger's number that a message shows.
 SHOWN = 20
-# So many zeros before a number leave next to nothing of it in each of the usual column widths (12, 15, 16).
+# Enough zeros before a number to push it out of each of the usual column widths (12, 15, 16).
 ZEROS = "0" * 13
 
-# A header that is a credential, in which digits stand for nothing.
+# The header with the credential, whose digits mean nothing.
 CREDENTIAL = "authorization"
 
 _DIGIT, _OTHERS = re.compile(r"\d"), re.compile(r"\D+")
 _RUN = re.compile(r"\d+")
-# An extension, a second number and whatever else follows the first.
+# An extension, a second number and anything else behind the first.
 _PARTING = re.compile(r"[^\W\d_]+|[;,|#&]+")
-# A number with letters as libphonenumber takes it: three digits first, and three letters at least.
+# A number with letters as libphonenumber reads it: three digits first, and three letters at least.
 _VANITY = re.compile(r"[^\w]*(?:\d[^\w]*){3}(?=(?:.*?[A-Za-z]){3})", re.DOTALL)
 _KEYPAD = str.maketrans("abcdefghijklmnopqrstuvwxyz", "22233344455566677778889999")
 _NUMBER = re.compile(r"\s*[+-]?(?:\d++(?:\.\d*+)?|\.\d++)[eE][+-]?\d{1,3}\s*|\s*[+-]?0[xX][0-9a-fA-F]{1,20}\s*")
 _ESCAPE = re.compile(r"\\u([0-9a-fA-F]{4})")
-# In a body that is not JSON: a text in quotes, closed or not, and what separates one value from the next elsewhere.
+# In a body that is not JSON: a text in quotes, closed or not, and the signs that separate values elsewhere.
 _QUOTED = re.compile(r""""((?:[^"\\]|\\.)*)"?|'((?:[^'\\]|\\.)*)'?""", re.DOTALL)
 _BETWEEN = re.compile(r"[{}\[\]<>=:&\r\n]+")
 
 
 @dataclass(frozen=True, slots=True)
 class Constraints:
-    """The values that may be used, where not any valid one will do (empty: any).
+    """The values that a run may use (empty: any valid one).
 
-    `registered`: by member, those that belong to the account. `phone_numbers`: of those who may be reached.
+    `registered`: by member, those that belong to the account. `phone_numbers`: of people who agreed to be reached.
     """
 
     registered: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
@@ -79,9 +77,10 @@ class Constraints:
 
 @dataclass(frozen=True, slots=True)
 class Addressees:
-    """`spellings`: the digits of the given numbers as they may be written; none: whoever it is may be reached.
+    """Finds digits in a request that might reach somebody who was not given.
 
-    `registered`: by member, the names that were given. `base_url`: that of the gateway, in which digits are its own.
+    `spellings`: the digits of the given numbers in each spelling; none: a request may reach anybody. `registered`: by
+    member, the given names. `base_url`: that of the gateway, in which digits are its own.
     """
 
     contract: Contract
@@ -91,7 +90,7 @@ class Addressees:
 
     @classmethod
     def of(cls, contract: Contract, constraints: Constraints, base_url: str) -> Self:
-        """The people whose numbers are among the constraints; everybody if none are."""
+        """The people whose numbers are among the constraints; everybody if it has none."""
         given, code = constraints.values(contract), contract.members.country_code or ""
         return cls(
             contract,
@@ -101,7 +100,7 @@ class Addressees:
         )
 
     def stranger_in(self, request: Request) -> str | None:
-        """Digits of the request in which a gateway might find somebody who was not given; None if there are none."""
+        """Digits of the request that might reach somebody who was not given; None if it has none."""
         if not self.spellings:
             return None
         found = next(self._strangers(request), None)
@@ -112,12 +111,12 @@ class Addressees:
         return self.stranger_in(Request("POST", self.base_url, (), body)) is None
 
     def harmless(self, group: Sequence[Case]) -> tuple[Case, ...]:
-        """The cases of a group without those in which a stranger is found, and without those that build on them."""
-        gone: set[str | None] = set()
+        """The cases of a group without those that might reach a stranger, and without those that build on them."""
+        removed: set[str | None] = set()
         for case in group if self.spellings else ():
-            if {case.twin, case.earlier} & gone or self.stranger_in(case.request) is not None:
-                gone.add(case.id)
-        return tuple(case for case in group if case.id not in gone)
+            if {case.twin, case.earlier} & removed or self.stranger_in(case.request) is not None:
+                removed.add(case.id)
+        return tuple(case for case in group if case.id not in removed)
 
     def _strangers(self, request: Request) -> Iterator[str]:
         yield from self._in_body(request.body)
@@ -133,8 +132,7 @@ class Addressees:
         if not body:
             return
         try:
-            # As lenient as widespread readers are; numbers as they are written, and each member of a name that is
-            # there twice.
+            # As lenient as widespread readers; numbers as written, and both members of a repeated name.
             value = json.loads(
                 body, strict=False, object_pairs_hook=_Pairs, parse_int=_Number, parse_float=_Number, parse_constant=str
             )
@@ -148,7 +146,7 @@ class Addressees:
                 yield from self._in_values([each], ELSEWHERE)
 
     def _in_members(self, members: _Pairs) -> Iterator[str]:
-        """In each member, those of one name taken together, as some readers join them."""
+        """Search each member; those of one name together, as some readers join them."""
         by_name: dict[str, list[Any]] = defaultdict(list)
         for name, value in members:
             yield from self._in_written(name, ELSEWHERE)
@@ -161,7 +159,7 @@ class Addressees:
                 yield from self._in_values(unregistered, WHERE_IT_BELONGS if belongs else ELSEWHERE)
 
     def _in_values(self, values: list[Any], fewest: Fewest) -> Iterator[str]:
-        """In each text among the values, and in all of them joined."""
+        """Search each text among the values, and all of them joined."""
         texts = list(_texts(values))
         for text in texts:
             yield from self._in_written(text, fewest)
@@ -172,7 +170,7 @@ class Addressees:
     # --- Texts
 
     def _in_text(self, text: str) -> Iterator[str]:
-        """In a text that is not JSON: whatever is in quotes, or between signs that separate values."""
+        """Search a text that is not JSON: everything in quotes, or between signs that separate values."""
         if text.isascii() and len(_digits(text)) < min(ELSEWHERE):
             return  # escapes of digits are made of digits
         valued = _valued(self.contract)
@@ -184,9 +182,9 @@ class Addressees:
                 yield from self._in_written(part, ELSEWHERE)
 
     def _in_written(self, text: str, fewest: Fewest) -> Iterator[str]:
-        """In one text, however it is read."""
+        """Search one text, in every way to read it."""
         if text.isascii() and not _DIGIT.search(text):
-            return  # nearly all are, and one of them has a mebibyte
+            return  # nearly all texts, one of them of a mebibyte
         doubles = text.as_doubles_are_written if isinstance(text, _Number) else ()
         text = _in_ascii(text)
         vanity = map(_dialled, [text] if fewest == WHERE_IT_BELONGS else [])
@@ -202,7 +200,7 @@ class _Number(str):
 
     @property
     def as_doubles_are_written(self) -> tuple[str, ...]:
-        """As Java, Go and others write it that take every number for a double: 12.0, 2.54712345678E11."""
+        """As Java, Go and others write it, to whom every number is a double: 12.0, 2.54712345678E11."""
         try:
             mantissa, _, exponent = f"{Decimal(repr(float(self))):E}".partition("E")
         except (OverflowError, InvalidOperation):  # beyond a double
@@ -215,13 +213,13 @@ class _Pairs(list[tuple[str, Any]]):
 
 
 def _spellings(number: str, country_code: str) -> Iterator[str]:
-    """The digits of a number in each spelling of which every part that might be taken for a number is the number."""
+    """The digits of a number in each spelling that cannot be taken for another number."""
     subscriber = number.removeprefix(country_code)
     yield from (number, subscriber, f"0{subscriber}", ZEROS + number)
 
 
 def _whole(text: str) -> Iterator[str]:
-    """Every row of digits that a reader may take a text in ASCII for, all of it."""
+    """The readings of a whole text in ASCII as digits."""
     yield _digits(text)
     if _NUMBER.fullmatch(text):
         with suppress(ValueError, OverflowError):
@@ -229,18 +227,18 @@ def _whole(text: str) -> Iterator[str]:
 
 
 def _dialled(text: str) -> str:
-    """The digits of a text in ASCII whose letters are dialled as on a keypad, if they are meant to be."""
+    """The digits of a vanity number in ASCII, its letters dialled as on a keypad; "" for other texts."""
     return _digits(text.lower().translate(_KEYPAD)) if _VANITY.match(text) else ""
 
 
 def _parts(text: str) -> Iterator[str]:
-    """Every row of digits in a text in ASCII that a reader may take for the number alone."""
+    """The digits in the parts of a text in ASCII that a reader may take for the number."""
     yield from _RUN.findall(text)
     yield from map(_digits, _PARTING.split(text))
 
 
 def _in_ascii(text: str) -> str:
-    """The text with digits of every script, and signs that stand for digits, as ASCII has them."""
+    """The text with digits of every script, and signs for digits, as ASCII digits."""
     if text.isascii():
         return text
     return "".join(str(unicodedata.digit(each, each)) for each in unicodedata.normalize("NFKC", text))
@@ -252,7 +250,7 @@ def _digits(text: str) -> str:
 
 
 def _texts(values: Iterable[Any]) -> Iterator[str]:
-    """Every text, number and name in the values, in their order; without recursion, for they may be deep."""
+    """Every text, number and name in the values, in order; without recursion, for the values may be deep."""
     waiting = [iter(values)]
     while waiting:
         for value in waiting[-1]:
@@ -267,7 +265,7 @@ def _texts(values: Iterable[Any]) -> Iterator[str]:
 
 @cache
 def _no_destinations(contract: Contract) -> frozenset[str]:
-    """The members of all commands that hold texts for people, or amounts."""
+    """The members of all commands with texts for people, or amounts."""
     rules = [each for command in contract.commands.values() for each in rules_of(contract, command).items()]
     return frozenset(name for name, rule in rules if not {"x-characters", "x-integer"}.isdisjoint(rule))
 

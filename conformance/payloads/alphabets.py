@@ -1,14 +1,9 @@
-"""The characters that messages are made of: named classes of code points, together the whole of Unicode.
+"""The characters of messages: named classes of code points, together the whole of Unicode.
 
-    PLAIN, LINE_BREAKS  nothing unusual; the same with tabs and line breaks, which are in no other class
-    SCRIPTS             the other classes; the last two are any assigned character, and a mixture of all classes
-    ALPHABETS           all of them by name
-    spell               makes a text of a class from random bytes
-
-Every class is cut down to `conformance.model.characters.ASSIGNED`, so no text holds what the contract leaves open, and
-a text always holds at least one character that is seen: what nothing but white space, marks and format characters is
-worth is not contract. Texts are made from bytes (four for a character) because that is one cheap choice for Hypothesis,
-and one that depends neither on the Unicode tables of the running Python nor on a cache of them.
+Every class is cut down to `conformance.model.characters.ASSIGNED`, so that no text holds a character that the contract
+leaves open, and every text has a visible character: the contract says nothing about white space, marks and format
+characters alone. Texts are made from bytes (four for a character), one cheap choice for Hypothesis, which depends
+neither on the Unicode tables of the running Python nor on a cache of them.
 """
 
 from __future__ import annotations
@@ -34,7 +29,7 @@ def within(low: int, high: int) -> tuple[Range, ...]:
     return tuple((max(low, first), min(high, last)) for first, last in ASSIGNED if first <= high and low <= last)
 
 
-# What does not show by itself: marks, joiners, selectors, tags, fillers, white space. A text needs something else too.
+# Characters that do not show by themselves: marks, joiners, selectors, tags, fillers, white space.
 _UNSEEN: tuple[Range, ...] = (
     *((0x9, 0xD), (0x20, 0x20), (0xA0, 0xA0), (0xAD, 0xAD), (0x300, 0x36F), (0x483, 0x489), (0x591, 0x5C7)),
     *((0x600, 0x605), (0x610, 0x61C), (0x64B, 0x65F), (0x6D6, 0x6ED), (0x115F, 0x1160), (0x1680, 0x1680)),
@@ -95,13 +90,13 @@ class Mixture:
 
 
 Speller = Alphabet | Mixture
-"""Makes texts out of numbers of 32 bits; `visible` stands in for the first character of a text that shows nothing."""
+"""Makes texts out of numbers of 32 bits; `visible` replaces the first character of an invisible text."""
 
 
 def spell(speller: Speller, data: bytes) -> str:
     """The text that `data` stands for: one code point for each four bytes, at least one of them visible.
 
-    A sequence at the end may be cut to keep to that length; what is left of it is assigned too.
+    A sequence at the end may be cut to that length; its first characters are assigned, too.
     """
     size = len(data) // UNIT
     units = unpack(f"<{size}I", data[: size * UNIT])
@@ -109,7 +104,7 @@ def spell(speller: Speller, data: bytes) -> str:
     return speller.visible + text[1:] if UNSEEN.issuperset(text) else text
 
 
-# Surrounded by joiners, selectors, a skin tone, a flag, a keycap and tags: what is seen as one, and counted as many.
+# With joiners, selectors, a skin tone, a flag, a keycap and tags: seen as one character, counted as many.
 _JOINED_EMOJI = (
     f"\U0001f468{ZWJ}\U0001f469{ZWJ}\U0001f467{ZWJ}\U0001f466",
     f"\U0001f469\U0001f3fe{ZWJ}\U0001f4bb",

@@ -1,20 +1,14 @@
-"""The classes of values that a campaign has to have sent, made from what a schema says of a member.
-
-    Written                 a value as it was sent: the text, and the body that it stood in
-    ValueClass              a class: its name, whether a value is in it, and how one is made
-    classes_of              those of a string member, by its schema
-    classes_of_members      those of each member of a command's request
-    text_classes            those of messages of given lengths: content, encodings and SMS segments
+"""The classes of values that a campaign must send, made from the schema of a member.
 
 Every string has a shortest and a longest value, a pattern its variants (`conformance.payloads.patterns`), an amount its
-boundaries. Whether a class was exercised is measured on the bytes that went out, whatever they were made for.
-Characters are recognised by fixed ranges, not by the Unicode tables of the running Python, and so alike everywhere.
+boundaries. Coverage is measured on the bytes that went out, of whatever case. Fixed ranges recognise characters, not
+the Unicode tables of the running Python, so every machine agrees.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
 from random import Random
@@ -28,11 +22,9 @@ from conformance.payloads.alphabets import ALPHABETS, LINE_BREAKS, PLAIN, UNIT, 
 from conformance.payloads.patterns import Alternatives, matching, parsed, variants, written
 from conformance.payloads.sms_segments import GSM_7, GSM_EXTENSION, UCS_2, Encoding, crosses, septets, units
 
-__all__ = ["BOUNDARIES", "OUTSIDE", "ValueClass", "Written", "classes_of", "classes_of_members", "outside"]
-
 Schema = Mapping[str, Any]
 
-# Values at the ends of an amount's range and just outside: what the class is called, which end, how far from it.
+# Values at the ends of an amount's range and just outside: name of the class, end, distance from it.
 BOUNDARIES = (
     ("minimum", "minimum", 0),
     ("minimum + 1", "minimum", 1),
@@ -41,7 +33,7 @@ BOUNDARIES = (
 )
 OUTSIDE = (("minimum - 1", "minimum", -1), ("maximum + 1", "maximum", 1))
 
-# A random match that has to be of one length is looked for among so many; the patterns of the schemas need a few dozen.
+# The most random matches to try for one of a given length; the patterns of the schemas need a few dozen.
 MOST_TRIES = 10_000
 
 
@@ -53,23 +45,23 @@ def classes_of_members(contract: Contract, folder: str) -> Mapping[str, tuple[Va
 
 
 def classes_of(rule: Schema) -> tuple[ValueClass, ...]:
-    """The classes of a string member with that schema; each is met by some value that the schema takes."""
+    """The classes of a string member with that schema; the schema takes some value of each."""
     if "x-characters" in rule:
         return text_classes(max(1, rule.get("minLength", 1)), rule.get("maxLength"))
     if "pattern" in rule:
-        return (*_of_pattern(parsed(rule["pattern"]), rule.get("maxLength")), *_boundaries(rule))
+        boundaries = (_exactly(name, value) for name, value in _amounts(rule, BOUNDARIES).items())
+        return (*_of_pattern(parsed(rule["pattern"]), rule.get("maxLength")), *boundaries)
     return ()
-
-
-def _boundaries(rule: Schema) -> Iterator[ValueClass]:
-    if bounds := rule.get("x-integer"):
-        yield from (_exactly(name, str(bounds[end] + distance)) for name, end, distance in BOUNDARIES)
 
 
 def outside(rule: Schema) -> dict[str, str]:
     """The values just outside of an amount's range, by the names of their classes; none for other members."""
+    return _amounts(rule, OUTSIDE)
+
+
+def _amounts(rule: Schema, places: Iterable[tuple[str, str, int]]) -> dict[str, str]:
     bounds = rule.get("x-integer")
-    return {name: str(bounds[end] + distance) for name, end, distance in OUTSIDE} if bounds else {}
+    return {name: str(bounds[end] + distance) for name, end, distance in places} if bounds else {}
 
 
 def _exactly(name: str, value: str) -> ValueClass:
@@ -77,8 +69,7 @@ def _exactly(name: str, value: str) -> ValueClass:
 
 
 def _of_pattern(tree: Alternatives, most: int | None) -> Iterator[ValueClass]:
-    lengths = [length for length in (tree.longest, most) if length is not None]
-    longest = min(lengths) if lengths else None
+    longest = min((length for length in (tree.longest, most) if length is not None), default=None)
     yield _of_length("shortest", tree, tree.shortest)
     if longest is not None:
         yield _of_length("longest", tree, longest)
@@ -116,20 +107,20 @@ Maker = Callable[[Random], str]
 # Scripts that are all in the basic plane and not in GSM-7, so that each character is one unit of UCS-2.
 WIDE_SCRIPTS = ("arabic", "hebrew", "devanagari", "ethiopic", "thai", "cjk", "hangul")
 
-# What a message of one class has beside the characters that it is there for.
+# The length of a message around the characters of its class.
 SAMPLE = 24
 
 
 @dataclass(frozen=True)
 class Written:
-    """A value as it was sent: the `text`, and the `body` that it stood in."""
+    """A value as it was sent: the `text`, and the `body` with it."""
 
     text: str
     body: bytes = b""
 
     @cached_property
     def septets(self) -> int | None:
-        """Its length in GSM-7, None if GSM-7 cannot say it."""
+        """Its length in GSM-7, None if GSM-7 lacks a character."""
         return septets(self.text)
 
     @cached_property
@@ -139,13 +130,13 @@ class Written:
 
     @cached_property
     def planes(self) -> frozenset[int]:
-        """The planes of Unicode that its characters are of."""
+        """The Unicode planes of its characters."""
         return frozenset(ord(character) >> 16 for character in set(self.text))
 
 
 @dataclass(frozen=True, slots=True)
 class ValueClass:
-    """A class of values: its `name`, whether a value `holds`, and how one is made (valid if the schema can say it)."""
+    """A class of values: its `name`, whether a value `holds`, and how to make one (valid if the schema can say it)."""
 
     name: str
     holds: Callable[[Written], bool]
@@ -223,7 +214,7 @@ CONTENT = (
     _found("carriage return", "\r(?!\n)", _among("\ra", LINE_BREAKS)),
     _found("carriage return and line feed", "\r\n", _among("\r\n", LINE_BREAKS)),
 )
-"""What a text has in it. JSON has to escape the quote, the backslash, the tab and the line breaks."""
+"""The content of a text. JSON has to escape the quote, the backslash, the tab and the line breaks."""
 
 
 # --- How JSON writes it
@@ -254,7 +245,7 @@ def _septets(length: int) -> ValueClass:
 
 
 def _units(length: int) -> ValueClass:
-    # In another script from limit to limit: what fails in one script only is not taken for the length.
+    # Another script at each limit, so that a failure of one script does not look like one of a length.
     alphabet = ALPHABETS[WIDE_SCRIPTS[length % len(WIDE_SCRIPTS)]]
     return ValueClass(
         f"UCS-2, {length} units",
@@ -264,7 +255,7 @@ def _units(length: int) -> ValueClass:
 
 
 def _straddling(before: int, wide: str, behind: int, alphabet: Speller) -> Maker:
-    """Makes texts with `wide`, which counts double, between so many characters that count once."""
+    """Makes texts with `wide`, which counts double, between `before` and `behind` characters that count once."""
     return lambda chance: (
         spelled(alphabet, before)(chance) + wide + (spelled(alphabet, behind)(chance) if behind else "")
     )
@@ -275,7 +266,7 @@ def _extended(sent: Written) -> bool:
 
 
 def _across(encoding: Encoding, place: int, behind: int) -> ValueClass:
-    """Texts that are cut at a place where a character is that counts double."""
+    """Texts in which a character that counts double lies across a cut."""
 
     def holds(sent: Written) -> bool:
         size = sent.septets if encoding is GSM_7 else sent.units
@@ -304,4 +295,4 @@ CROSSINGS = (
     (UCS_2.single + 1, _across(UCS_2, UCS_2.single, 0)),
     (2 * UCS_2.part, _across(UCS_2, UCS_2.part, UCS_2.part - 1)),
 )
-"""Characters that count double, also where a message is cut; the number is the room that the made one needs."""
+"""Characters that count double, also across a cut; the number is the length that the made text needs."""

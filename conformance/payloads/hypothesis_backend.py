@@ -1,13 +1,11 @@
-"""Drawing values from Hypothesis strategies, the same ones everywhere.
+"""Values from Hypothesis strategies: the same seed gives equal values on every machine.
 
-    draw(strategy, count, seed)     `count` values; the same seed gives equal values on every machine
-
-Hypothesis by itself mixes what it finds around it into what it generates: constants from modules of the current
-directory, caches under `.hypothesis`, mutations of earlier examples. A campaign must depend on its seed alone, so the
-choices are made by a backend of our own (`settings(backend=…)`, a documented extension point), which knows a
-`random.Random` and nothing else. What it cannot mend: `st.characters`, `st.text` and `st.from_regex` read the Unicode
-tables of the running Python and cache them in a file, so `conformance.payloads.strategies` uses none of them.
-And another version of Hypothesis may ask for the same choices in another order: a seed is kept with the bytes it gave.
+Hypothesis by itself mixes its surroundings into its values: constants from modules of the current directory, caches
+under `.hypothesis`, mutations of earlier examples. A campaign must depend on its seed alone, so a backend of our own
+(`settings(backend=…)`, a documented extension point) makes the choices, from a `random.Random` and nothing else. Still,
+`st.characters`, `st.text` and `st.from_regex` read the Unicode tables of the running Python and cache them in a file,
+so `conformance.payloads.strategies` uses none of them. And another version of Hypothesis may ask for the same choices
+in another order: a journal keeps the bytes beside the seed.
 """
 
 from __future__ import annotations
@@ -36,18 +34,18 @@ T = TypeVar("T")
 
 BACKEND = "statum-conformance"
 
-# An example costs the engine about 0.3 ms whatever is in it, so several values share one. It may not hold more than
-# 8 KiB of choices: four of the longest messages (459 characters of 4 bytes) with all that is beside them still fit.
+# An example costs the engine about 0.3 ms whatever its content, so several values share one. It may hold 8 KiB of
+# choices: four payloads with the longest messages (459 characters of 4 bytes) still fit.
 VALUES_PER_EXAMPLE = 4
 
 # Within one test the engine remembers every example, at 10 KB each; in a new one it goes on from the same choices.
 MOST_EXAMPLES = 250
 
-# How often a bounded integer or length is one of the two ends of its range: most defects sit there, and a uniform
-# choice from 10 000 would see them once in a campaign at best.
+# How often a bounded integer or length is one of the two ends of its range: most defects are there, and a uniform
+# choice from 10 000 would hit them once in a campaign at best.
 END_RATE = 0.15
 
-# Where a strategy sets no limit of its own (Hypothesis then says 10**10), nothing is gained by larger values.
+# The limits for a strategy without its own (Hypothesis then says 10**10): larger values gain nothing.
 OPEN_END = 10**6
 OPEN_LENGTH = 64
 OPEN_BITS = 64
@@ -55,7 +53,7 @@ OPEN_BITS = 64
 
 @dataclass(slots=True)
 class _Session:
-    """One call of `draw`: where its choices come from, and whether the example at hand was made from them."""
+    """One call of `draw`: the source of its choices, and whether the current example comes from them."""
 
     random: Random
     drawing: bool = False
@@ -65,7 +63,7 @@ _session: ContextVar[_Session] = ContextVar("statum-conformance draw")
 
 
 class SeededProvider(PrimitiveProvider):
-    """Makes every choice from the seed of the `draw` that it runs in, with a liking for the ends of ranges."""
+    """Makes every choice from the seed of the current `draw`, and often picks the ends of ranges."""
 
     lifetime: ClassVar[Literal["test_case", "test_function"]] = "test_function"
 
@@ -87,7 +85,7 @@ class SeededProvider(PrimitiveProvider):
             self._session.drawing = False
 
     def _below(self, limit: int) -> int:
-        # random() and getrandbits() are the two that Python promises to keep the same for a seed.
+        # Python promises the same values for a seed only of random() and getrandbits().
         if limit < 1 << 32:
             return int(self._random() * limit)
         return self._session.random.getrandbits(limit.bit_length() + 64) % limit
@@ -172,7 +170,7 @@ def draw(strategy: SearchStrategy[T], count: int, seed: int) -> list[T]:
     """
     if not currently_in_test_context():
         return _drawn(strategy, count, seed)
-    # Hypothesis frowns on tests within tests, by the settings of the outer one. What it knows of it is the thread's.
+    # The settings of the outer test make Hypothesis refuse an inner one. They are known to the thread alone.
     with ThreadPoolExecutor(1) as elsewhere:
         return elsewhere.submit(_drawn, strategy, count, seed).result()
 
@@ -199,11 +197,11 @@ def _drawn(strategy: SearchStrategy[T], count: int, seed: int) -> list[T]:
 
 
 def _generate(strategy: SearchStrategy[T], session: _Session, chunk: int, examples: int, values: list[T]) -> None:
-    """Appends `examples` times `chunk` values, or fewer if the strategy does not give them."""
+    """Append `examples` times `chunk` values, or fewer if the strategy does not give them."""
 
-    # One more example than is needed: the first is the simplest one, made by the engine, and does not count. The
-    # integer is for strategies that make no choice of their own: the engine would be done after the first. The engine
-    # has a seed because without one it would make one, from the tokens of this function's source, each time.
+    # One more example than needed: the engine makes the first, the simplest one, and it does not count. The integer is
+    # for strategies without a choice: the engine would stop after the first. Without a seed the engine would compute
+    # one, from the tokens of this function's source, each time.
     @engine_seed(0)
     @settings(
         backend=BACKEND,
@@ -220,7 +218,7 @@ def _generate(strategy: SearchStrategy[T], session: _Session, chunk: int, exampl
             values.extend(drawn)
 
     # Hypothesis adds callbacks to the garbage collector to tell pauses from slowness. Python drops an exception that is
-    # raised in one: a Ctrl-C that comes while garbage is collected would be lost, at any time until the process ends.
+    # raised in one: a Ctrl-C during a collection would be lost, until the process ends.
     before = list(gc.callbacks)
     try:
         with suppress(Unsatisfiable):

@@ -1,12 +1,8 @@
 """Payloads that are not valid: broken ones, which every gateway refuses, and open ones, where either answer will do.
 
-    broken_payloads    a valid payload with one member changed so that it is outside the tolerated schema
-    open_payloads      a valid payload changed so that it is outside the strict schema and inside the tolerated one
-
-What a member is changed to is chosen by the probes of the contract out of the tables `SYSTEMATIC`, `AT_RANDOM` and
-`OPEN`, by what its schemas say of it, never by its name or command. A table may offer more than the schemas forbid;
-what counts is the proof: the bytes are parsed and judged, and the tolerated schema has to fault that one member by a
-keyword that goes with the probe.
+The probes of the contract choose the new value of a member from the tables `SYSTEMATIC`, `AT_RANDOM` and `OPEN`, by its
+schemas, never by its name or command. A table may offer more than the schemas forbid, for each payload is proved: its
+bytes are parsed and validated, and the tolerated schema has to fault that one member by a keyword of the probe.
 """
 
 from __future__ import annotations
@@ -25,19 +21,19 @@ from conformance.model.untrusted import parse_json
 from conformance.payloads.addressees import ZEROS
 from conformance.payloads.alphabets import ALPHABETS, UNIT, spell
 from conformance.payloads.json_defects import UNKNOWN_MEMBER
-from conformance.payloads.labels import ABSENT, Members, rules_of
-from conformance.payloads.valid import documented_range, encoded
+from conformance.payloads.labels import ABSENT, Members, documented_range, rules_of
+from conformance.payloads.valid import encoded
 
-# Lengths looked through for those that a schema refuses: more than any of its members allows.
+# The lengths to try for those that a schema refuses: more than any of its members allows.
 LENGTHS = range(1, 41)
 
-# Of a phone number these alone are the subscriber's, and so too few.
+# The subscriber's part of a phone number, which is too short for the whole.
 SUBSCRIBER_DIGITS = 9
 
-# Random candidates tried for each payload wanted, before it is said that there are none.
+# The most random candidates for each payload, before an error.
 MOST_TRIES = 200
 
-# One character more than the contract says anything about, and enough to overflow a column or a buffer.
+# One character more than the contract's longest text, and enough to overflow a column or a buffer.
 OVER_LONG = (460, 2000)
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
@@ -45,7 +41,7 @@ LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 @dataclass(frozen=True, slots=True)
 class BrokenPayload:
-    """A body in which `member` alone is wrong; `keyword` is what the tolerated schema faults it by."""
+    """A body in which only `member` is wrong: it violates `keyword` of the tolerated schema."""
 
     aspect: str
     member: str
@@ -62,10 +58,7 @@ class OpenPayload(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """A member of a command's request that is to be changed.
-
-    `strict` and `tolerated` are what the two schemas say of it, `valid` is its value in the payload that is changed.
-    """
+    """A member of a command's request to change: its two schemas, and its `valid` value."""
 
     contract: Contract
     command: Command
@@ -76,12 +69,12 @@ class Subject:
 
     @property
     def range(self) -> tuple[int, int] | None:
-        """The range that is documented for it; None for none, or an only cautious one."""
+        """Its documented range; None for none, or a cautious one."""
         return documented_range(self.strict)
 
     @property
     def is_patterned(self) -> bool:
-        """Whether some texts that are not empty are refused everywhere."""
+        """Whether every gateway refuses some texts that are not empty."""
         return not {"pattern", "maxLength"}.isdisjoint(self.tolerated)
 
     @property
@@ -100,7 +93,7 @@ class Subject:
 
 
 def _subjects(contract: Contract, command: Command, base: Members) -> list[Subject]:
-    """The members that `base` has; SuiteError if it is not valid."""
+    """The members of `base`; SuiteError if it is not valid."""
     schemas = contract.schemas
     tolerated = schemas.resolved(command.tolerated_schema)["properties"]
     if faults := schemas.violations(command.request_schema, base):
@@ -115,7 +108,7 @@ def _subjects(contract: Contract, command: Command, base: Members) -> list[Subje
 # --- Broken payloads
 
 
-def broken_payloads(  # noqa: PLR0913, PLR0917 - what is broken, how often, and what it may be
+def broken_payloads(  # noqa: PLR0913, PLR0917 - the payload, the number, and the limits
     contract: Contract,
     command: Command,
     base: Members,
@@ -123,12 +116,11 @@ def broken_payloads(  # noqa: PLR0913, PLR0917 - what is broken, how often, and 
     seed: int,
     harmless: Callable[[bytes], bool] | None = None,
 ) -> list[BrokenPayload]:
-    """Every required member broken in every way, then `random_count` more; the same for the same seed.
+    """Every required member of the valid `base` broken in every way, then `random_count` more.
 
-    `base` is the valid payload that is broken. With `harmless`, which says of a body whether it may be sent on a real
-    account, random ones all are, and for systematic ones that are not there are others beside them. A GET has no
-    payload, so none are broken. Raises SuiteError if `base` is not valid, if a member cannot be broken in a way that it
-    should be, and if there are too few random ones.
+    `harmless` says whether a real account may send a body: with it all random payloads are harmless, and systematic
+    ones that are not have others beside them. A GET has none. Raises SuiteError if `base` is not valid, if no value
+    breaks a member in some way, and if there are too few random ones.
     """
     if command.method == "GET":
         return []
@@ -182,7 +174,7 @@ class _Breaker:
                 raise SuiteError(f"no more random broken payloads of {self.command.name} are found beside {len(taken)}")
 
     def _broken(self, probe: Probe, subject: Subject, value: object) -> BrokenPayload | None:
-        """The payload with that value, or None if the bytes do not prove what the probe says of them."""
+        """The payload with that value; None if its bytes do not prove the probe."""
         changed = {**self.base, subject.name: value}
         if value is ABSENT:
             del changed[subject.name]
@@ -194,13 +186,13 @@ class _Breaker:
         return BrokenPayload(probe.aspect, subject.name, faults[0].keyword, body) if proved else None
 
 
-# --- What members are broken with
+# --- Values that break a member
 
 
 def _other_texts(subject: Subject) -> Iterator[str]:
-    """Letters and signs where only digits go, lengths next to the allowed ones, characters beyond ASCII.
+    """Letters and signs instead of digits, lengths next to the allowed ones, characters beyond ASCII.
 
-    Digits of other scripts are not among them: whether they are digits, the contract does not say.
+    Without digits of other scripts: the contract does not say whether they are digits.
     """
     if not subject.is_patterned:
         return
@@ -215,7 +207,7 @@ def _other_texts(subject: Subject) -> Iterator[str]:
 
 
 def _other_texts_with_all_of_it(subject: Subject) -> Iterator[str]:
-    """Texts that are wrong, and in which nobody finds another number than the valid one: for accounts that are real."""
+    """Wrong texts without another number than the valid one, for real accounts."""
     if subject.is_patterned and not subject.is_amount:
         valid = subject.valid
         yield from (f"{valid}x", f"x{valid}", valid[:2])
@@ -224,13 +216,13 @@ def _other_texts_with_all_of_it(subject: Subject) -> Iterator[str]:
 
 
 def _other_numbers(subject: Subject) -> Iterator[int | float]:
-    """JSON numbers, for whoever takes them: a fraction of a shilling, and less than none."""
+    """JSON numbers, for gateways that take them: a fraction of a shilling, and a negative amount."""
     if subject.is_amount:
         yield from (int(subject.valid) + 1 / 2, -int(subject.valid))
 
 
 def _refused_lengths(subject: Subject) -> Iterator[int]:
-    """The lengths just below and just above those that are tolerated."""
+    """The lengths just below and just above the tolerated ones."""
     tolerated = {length for length in LENGTHS if _tolerates(subject, subject.of_length(length))}
     yield from (length for length in LENGTHS if length not in tolerated and {length - 1, length + 1} & tolerated)
 
@@ -244,7 +236,7 @@ def _faults(subject: Subject, schema: str, value: object) -> bool:
     return any(fault.pointer == f"/{subject.name}" for fault in faults)
 
 
-# Beyond 64 bits, and what a reader of doubles takes for a power of two.
+# Beyond 64 bits; a reader of doubles takes it for a power of two.
 BEYOND_64_BITS = 10**20
 
 
@@ -252,7 +244,7 @@ def _outside(subject: Subject) -> Iterator[str | int]:
     if subject.range:
         low, high = subject.range
         yield from map(str, (low - 1, 0, high + 1, 100 * high))
-        yield from (low - 1, high + 1, BEYOND_64_BITS)  # JSON numbers, for whoever takes them
+        yield from (low - 1, high + 1, BEYOND_64_BITS)  # JSON numbers, for gateways that take them
 
 
 SYSTEMATIC: dict[str, Callable[[Subject], Iterable[object]]] = {
@@ -264,7 +256,7 @@ SYSTEMATIC: dict[str, Callable[[Subject], Iterable[object]]] = {
     "other-numbers": _other_numbers,
     "out-of-range": _outside,
 }
-"""What each maker of a row breaks a member with."""
+"""The values with which each maker of a row breaks a member."""
 
 
 def _random_type(subject: Subject, chance: Random) -> object:
@@ -277,7 +269,7 @@ _RANDOM_CHARACTERS = ("0123456789", LETTERS, "0123456789" + LETTERS, "0123456789
 
 
 def _random_text(subject: Subject, chance: Random) -> str:
-    """Digits, letters or other signs of any length; for an amount nothing that reads as a number, which is `range`."""
+    """Digits, letters or other signs of any length; for an amount never a number, which `out-of-range` makes."""
     length = chance.choice(LENGTHS)
     if chance.random() < 1 / 4:
         alphabet = ALPHABETS[chance.choice(("latin", "greek-cyrillic", "hebrew", "cjk", "emoji"))]
@@ -298,7 +290,7 @@ AT_RANDOM: dict[str, Callable[[Subject, Random], object]] = {
     "other-texts": _random_text,
     "out-of-range": _random_number,
 }
-"""The same at random, where a row wants that."""
+"""The same at random, for rows with `at_random`."""
 
 
 # --- Open payloads
@@ -311,7 +303,7 @@ def _other_spellings(subject: Subject) -> Iterator[str]:
 
 
 def _open_lengths(subject: Subject) -> Iterator[str]:
-    """The shortest and the longest that are tolerated and not promised."""
+    """The shortest and the longest texts between the strict and the tolerated schema."""
     if subject.is_amount or subject.is_text or "pattern" not in subject.tolerated:
         return
     texts = [text for text in map(subject.of_length, LENGTHS) if _tolerates(subject, text)]
@@ -327,7 +319,7 @@ def _beyond_caution(subject: Subject) -> Iterator[str]:
 
 
 def _open_texts(subject: Subject) -> Iterator[str]:
-    """White space alone, characters that are controls, private or none at all, and halves of pairs of surrogates."""
+    """White space alone, control, private and unassigned characters, and halves of surrogate pairs."""
     if subject.is_text:
         yield from (" ", "\t\r\n")
         yield from (f"Habari{character}yako" for character in "\x00\x07\x1b\x7f\x85\ue000\ufdd0\U0010ffff")
@@ -342,18 +334,18 @@ OPEN: dict[str, Callable[[Subject], Iterable[object]]] = {
     "open-texts": _open_texts,
     "long-texts": lambda subject: map(subject.of_length, OVER_LONG if subject.is_text else ()),
 }
-"""What each maker of a row replaces a member with."""
+"""The values with which each maker of a row replaces a member."""
 
-# What might, if it is accepted, reach a number or take an amount that nobody agreed to.
+# If a gateway accepts one, it might reach a number or take an amount that nobody agreed to.
 COSTLY = frozenset({"open-lengths", "beyond-caution"})
 
 
 def open_payloads(contract: Contract, command: Command, base: Members, *, careful: bool = False) -> list[OpenPayload]:
-    """Payloads that the contract says nothing about, each `base` (valid) with one member changed or one more.
+    """Payloads that the contract leaves open, each the valid `base` with one member changed or one more.
 
-    A gateway may accept them, so give a `base` of its own: within an idempotency window what is made from it counts as
-    similar to it. `careful` leaves out what would call another number or spend more than `base` does, for accounts
-    that are real. A GET has none. Raises SuiteError if `base` is not valid or if there are none.
+    A gateway may accept them, so `base` must be used for nothing else: within an idempotency window they are similar to
+    it. `careful`, for real accounts, leaves out those that would call another number or spend more than `base`. A GET
+    has none. Raises SuiteError if `base` is not valid or if there are none.
     """
     if command.method == "GET":
         return []

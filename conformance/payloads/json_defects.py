@@ -1,26 +1,21 @@
-"""JSON defects: the ways in which a body is broken as JSON, read off its bytes, and bodies that have them.
+"""JSON defects: the ways in which a body is broken as JSON, found in its bytes, and bodies that have them.
 
-    defects_of          the names of the defects of a body; none for JSON with nothing unusual about it
-    malformed_bodies    no JSON object to any reader: to be refused with a 4xx
-    open_bodies         taken by one reader and not by another: either answer will do, but no 5xx
-    REFUSED, OPEN       the names of the defects of either; CUT: those of a body that was cut
-
-Defects are read off the bytes alone, so that coverage is measured and not taken on trust.
-
-Where the line is drawn. RFC 8259 lets a reader take more than the grammar says (§9: "A JSON parser MAY accept non-JSON
-forms or extensions"), so what widespread readers take and give a meaning that harms nobody is open:
+Malformed bodies have a defect in REFUSED: no reader takes them for a JSON object, so the gateway refuses them with a
+4xx. Open bodies have one in OPEN: readers differ, so either answer will do, but no 5xx. RFC 8259 lets a reader take
+more than the grammar says (§9: "A JSON parser MAY accept non-JSON forms or extensions"), so a defect is open if
+widespread readers take it and give it a harmless meaning:
 
 - duplicate members: §4 says SHOULD be unique, and that readers differ;
-- a byte order mark, which §8.1 allows a reader to ignore; UTF-16, against §8.1, but found out by readers that were
-  written when RFC 4627 had them do so (Python's `json.loads` to this day). Without its mark, for with it the bytes are
-  no UTF-8, which is refused;
+- a byte order mark, which §8.1 allows a reader to ignore; UTF-16, against §8.1, but detected by readers from the time
+  of RFC 4627 (Python's `json.loads` to this day). Without its mark, for with it the bytes are not UTF-8, which is
+  refused;
 - numbers beyond a double, nesting ten thousand deep, a mebibyte (§9: a reader MAY set limits to all of them), unpaired
   surrogates as escapes (§8.2: unpredictable), a line break that is not escaped in a string;
 - NaN and the infinities in a member that the command does not have: Python's `json.loads` reads them by default,
   and the contract says nothing of unknown members.
 
-NaN for every member is refused: whoever reads it has no phone number. Each body is made from a payload of its own, so
-that a gateway that takes one does not meet the next within its window of similar requests.
+NaN for every member is refused: a gateway that reads it has no phone number. Each body is made from a payload of its
+own, so that a gateway that takes one does not meet a similar one within its window.
 """
 
 from __future__ import annotations
@@ -41,7 +36,7 @@ from conformance.model.errors import SuiteError
 from conformance.model.traffic import JSON_MEDIA_TYPE
 from conformance.payloads.labels import Members, members_of, texts_of
 
-# A mebibyte: more than any payload of the contract comes near, and where servers begin to have limits.
+# Far more than any payload of the contract, and as much as the limit of some servers.
 HUGE = 1 << 20
 # No payload of the contract nests at all; readers begin to have limits at 64.
 DEEP = 64
@@ -86,7 +81,7 @@ OPEN: tuple[str, ...] = (
     "mebibyte",
 )
 
-# It matches a string that does not end, too. Possessive: a mebibyte is looked at once.
+# It matches a string without an end, too. Possessive: a mebibyte is scanned once.
 _STRING = re.compile(r'"(?:[^"\\]++|\\.)*+("?)', re.DOTALL)
 _CONTROL = re.compile(r"[\x00-\x1f]")
 _WRONG_QUOTES = re.compile(r"\{\s*'")
@@ -96,7 +91,7 @@ _STEPS = {"[": 1, "{": 1, "]": -1, "}": -1}
 _FORM = re.compile(r"""[^\s{}\[\]"=&<]+=[^\s{}\[\]"]*""")
 _TRAILING_COMMA = re.compile(r",\s*[}\]]\Z")
 _LONE_SURROGATE = re.compile(r"[\ud800-\udfff]")
-# Behind what a body ends that is an object of texts as far as it goes; the first that matches.
+# The ends of a body that is cut, an object of texts up to there; the first that matches.
 _ENDS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
     (name, re.compile(expression, re.DOTALL))
     for name, expression in (
@@ -110,13 +105,13 @@ _ENDS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
 
 
 def defects_of(body: bytes) -> frozenset[str]:
-    """The ways in which `body` is broken as JSON, by their names in REFUSED and OPEN. Raises nothing."""
+    """The defects of `body`, by their names in REFUSED and OPEN; none for ordinary JSON. Raises nothing."""
     return frozenset(_found(body))
 
 
 def _found(body: bytes) -> Iterator[str]:
     if len(body) >= HUGE:
-        yield "mebibyte"  # whatever it holds, it is there for its size
+        yield "mebibyte"  # its content does not matter
         return
     if not body.strip(b" \t\r\n"):
         yield "white space alone" if body else "nothing"
@@ -141,7 +136,7 @@ def _found(body: bytes) -> Iterator[str]:
 def _of_text(text: str) -> Iterator[str]:
     skeleton = _STRING.sub(lambda string: '""' if string[1] else '"', text)
     if _is_deep(skeleton):
-        yield "deep nesting"  # closed or not: a reader that sets a limit to depth does not come to the end
+        yield "deep nesting"  # closed or not: a reader with a limit does not come to the end
     else:
         yield from _of_shallow(text, skeleton)
 
@@ -182,7 +177,7 @@ def _of_shallow(text: str, skeleton: str) -> Iterator[str]:
 
 
 def _unusual(text: str, value: Mapping[str, Any], constants: list[str]) -> Iterator[str]:
-    """What is unusual in the texts of an object, and where it has NaN and the infinities."""
+    """The defects in the texts of an object, and those of NaN and the infinities."""
     if any(_CONTROL.search(string[0]) for string in _STRING.finditer(text)):
         yield "line break that is not escaped"
     if _LONE_SURROGATE.search(json.dumps(value, ensure_ascii=False)):
@@ -199,7 +194,7 @@ def _is_beyond_a_double(digits: str) -> bool:
 
 
 def _is_deep(skeleton: str) -> bool:
-    """Whether brackets are nested more than DEEP levels; nearly no body has so many at all."""
+    """Whether brackets are nested more than DEEP levels; nearly all bodies have fewer brackets."""
     if skeleton.count("[") + skeleton.count("{") <= DEEP:
         return False
     return max(accumulate(map(_STEPS.__getitem__, _BRACKETS.findall(skeleton)))) > DEEP
@@ -229,7 +224,7 @@ UNKNOWN_MEMBER = "x_unknown"
 
 
 class BodyProbe(NamedTuple):
-    """A body that is to be refused, the Content-Type that it is sent with, and in which way it is broken."""
+    """A body that a gateway must refuse, its Content-Type, and its defect."""
 
     aspect: str
     content_type: str
@@ -238,7 +233,7 @@ class BodyProbe(NamedTuple):
 
 
 class OpenBody(NamedTuple):
-    """A body that may be taken; `aspect` is `open`, or `over-long` for a message of that size."""
+    """A body that a gateway may take; `aspect` is `open`, or `over-long` for a message of that size."""
 
     aspect: str
     body: bytes
@@ -249,10 +244,9 @@ class OpenBody(NamedTuple):
 
 
 def malformed_bodies(contract: Contract, next_body: Callable[[], bytes]) -> Iterator[BodyProbe]:
-    """Bodies that are no JSON object, each made from another valid one that `next_body` gives (all of one command).
+    """Bodies that are not a JSON object, each made from another valid one that `next_body` gives (all of one command).
 
-    Raises SuiteError if a valid one is no JSON object with a text in it, and if a body is not broken in the way that it
-    says.
+    Raises SuiteError if a valid body is not a JSON object with a text in it, and if a made body lacks its defect.
     """
     like = next_body().strip()
     makings = (making for probe in contract.probes.of("malformed") for making in probe.made)
@@ -269,7 +263,7 @@ def malformed_bodies(contract: Contract, next_body: Callable[[], bytes]) -> Iter
 
 
 def _malformed(making: Making, like: bytes) -> Iterator[tuple[Making, str, Made]]:
-    """What a row makes of a body: nothing where it changes headers alone, and each cut of a body `like` this one."""
+    """The bodies of a row: none if it changes only headers, one for each cut of a body `like` this one."""
     if making.by == "cut":
         # Behind each token but the last, within the first name and within the last value.
         for index, place in enumerate(_places(like)):
@@ -283,15 +277,15 @@ Made = Callable[[bytes, Members], bytes]
 
 
 def _each_value(text: bytes) -> Made:
-    """Every member with that text for a value."""
+    """Makes every member have that text for a value."""
     return lambda _, members: b"{" + b", ".join(json.dumps(name).encode() + b": " + text for name in members) + b"}"
 
 
 def _with_stray(stray: bytes, _valid: bytes, members: Members) -> bytes:
-    """Appended to the longest text, the member with the fewest rules of its own: the bytes shall be what is refused."""
+    """Append to the longest text, the member with the fewest rules, so that the gateway refuses the bytes alone."""
     texts = {name: value for name, value in members.items() if isinstance(value, str)}
     longest = max(texts, key=lambda name: len(texts[name]))
-    # A private-use character marks the place: no valid text has one.
+    # A private-use character, which no valid text has, marks the place.
     marked = json.dumps({**members, longest: texts[longest] + "\ue000"}).encode("ascii")
     return marked.replace(rb"\ue000", stray)
 
@@ -310,7 +304,7 @@ MALFORMED: Mapping[str, Callable[[Making], Made]] = {
     "form": lambda _: lambda _valid, members: urlencode(members).encode("ascii"),
     "stray-bytes": lambda making: partial(_with_stray, bytes.fromhex(making.text("bytes"))),
 }
-"""How each maker of malformed bodies makes one of a valid body, by the parameters of a row."""
+"""The makers of malformed bodies: each makes one of a valid body, by the parameters of a row."""
 
 _TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|[{}:,]|[^\s{}:,"]+')
 
@@ -330,9 +324,9 @@ def open_bodies(
 ) -> Iterator[OpenBody]:
     """Bodies that a lenient reader takes, each made from another valid payload that `next_members` gives.
 
-    The mebibyte is a message where there is one; `careful` has it in an unknown member, for on a real account it might
-    be sent and paid for by the segment, and has bodies beside those that such an account may have to go without. A GET
-    has none. Raises SuiteError if a body is not broken in the way that it says.
+    The mebibyte is a message if the command has one. `careful`, for real accounts, moves it into an unknown member,
+    because a gateway might send it and charge by the segment, and adds bodies beside those that may have to be left
+    out. A GET has none. Raises SuiteError if a body lacks its defect.
     """
     if command.method == "GET":
         return
@@ -350,7 +344,7 @@ MadeOpen = Callable[[bytes], bytes]
 
 
 def _beside(value: bytes) -> MadeOpen:
-    """A further member with that value, which the command does not have."""
+    """Makes a body with that value in a member that the command does not have."""
     return lambda valid: valid[:-1] + b', "' + UNKNOWN_MEMBER.encode() + b'": ' + value + b"}"
 
 
@@ -370,7 +364,7 @@ def _huge_text(member: str, valid: bytes) -> bytes:
 OPEN_BODIES: Mapping[str, tuple[MadeOpen, ...]] = {
     "duplicate members": (
         lambda valid: valid[:-1] + b", " + valid[1:],
-        # Each member null, then as it should be: the last one counts to most readers.
+        # Each member null, then with its value: to most readers the last one counts.
         lambda valid: b"{" + _nulls(valid) + b", " + valid[1:],
         lambda valid: valid[:-1] + b", " + _nulls(valid) + b"}",
     ),
@@ -382,11 +376,11 @@ OPEN_BODIES: Mapping[str, tuple[MadeOpen, ...]] = {
     "unpaired surrogate": (_beside(rb'["\ud83d", "\udc4b", "\udc4b\ud83d"]'),),
     "line break that is not escaped": (_beside(b'"one line\nand another"'),),
 }
-"""The breakage as `conformance.payloads.json_defects` finds it, and how it is made of a valid body in ASCII."""
+"""The makers of open bodies, by their defect: each makes one of a valid body in ASCII."""
 
 
 def _open(making: Making, texts: Sequence[str], *, careful: bool) -> Iterator[tuple[str, MadeOpen]]:
-    """What a row makes of a body; nothing where it changes a member."""
+    """The bodies of a row; none if it changes a member."""
     if making.by == "body":
         yield from ((making.shows, made) for made in OPEN_BODIES[making.shows])
     elif making.by == "huge-text" and not careful:
@@ -394,5 +388,5 @@ def _open(making: Making, texts: Sequence[str], *, careful: bool) -> Iterator[tu
     elif making.by == "huge-beside" and (careful or not texts):
         yield "mebibyte", _filled
     elif making.by == "careful-number" and careful:
-        # Where no more than a few digits may stand together, lest somebody takes them for a phone number.
+        # With few digits together, so that no gateway takes them for a phone number.
         yield "number beyond a double", _beside(b"1e400")

@@ -1,10 +1,6 @@
-"""What a payload counts as, proved on its bytes: so that one made from it counts as the same.
+"""The label of a payload, proved on its bytes: valid, broken in one member by one keyword, or left open.
 
-    Label       .of(case): valid, broken in one member by one keyword, or left open by the contract
-                .holds(body): whether those bytes count as the same
-    aspect_of   what a valid payload shows in particular
-
-Only the kinds in `PROOFS` are about the payload; of a case of another kind there is no label.
+Only the kinds in `PROOFS` are about the payload; cases of other kinds have no label.
 """
 
 from __future__ import annotations
@@ -28,23 +24,22 @@ class _Absent:
 
 
 ABSENT: Final = _Absent()
-"""Stands for a member that is left out."""
+"""The value of a member that is left out."""
 
 # The aspect of a valid payload with nothing unusual in it.
 PLAIN = "random"
-# What fits into one SMS; anything longer is a long message.
+# The characters of one SMS; anything longer is a long message.
 SINGLE_SMS = 160
 
-# Bytes: four times what the longest message of the contract takes with each character escaped.
+# Four times the bytes of the contract's longest message with each character escaped.
 LARGEST = 4 * 459 * len("\\ud83d\\udc4b")
 
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """What a payload of a `command` of the `contract` counts as.
+    """The label of a payload of `command`.
 
-    `member` is the one that is broken, and `keyword` what it breaks; `open_at` are the places (JSON pointers) where the
-    contract is silent.
+    The broken `member` violates `keyword`; `open_at` are the places (JSON pointers) where the contract is silent.
     """
 
     contract: Contract
@@ -57,7 +52,7 @@ class Label:
 
     @classmethod
     def of(cls, case: Case, contract: Contract) -> Label | None:
-        """The label of a case; None if it is not about its payload, or if its own bytes do not prove the label."""
+        """The label of a case; None if the case is not about its payload, or if its bytes do not prove the label."""
         members = members_of(case.request.body)
         if case.kind not in PROOFS or case.command is None or members is None:
             return None
@@ -68,13 +63,13 @@ class Label:
         return label if PROOFS[case.kind](label, members) else None
 
     def holds(self, body: bytes) -> bool:
-        """Whether `body` counts as the same."""
+        """Whether `body` has this label."""
         members = members_of(body)
         return members is not None and PROOFS[self.kind](self, members)
 
 
 def members_of(body: bytes, largest: int = LARGEST) -> Members | None:
-    """The members of a body; None if it is no JSON object, or one that is there to be huge or deeply nested."""
+    """The members of a body; None if it is not a JSON object, or larger than `largest`."""
     return None if len(body) > largest else json_object(body)
 
 
@@ -83,7 +78,7 @@ def _pointers(label: Label, schema: str, members: Members) -> frozenset[str]:
 
 
 def _broken(label: Label, members: Members) -> bool:
-    """Outside of what is tolerated, by that member alone, by that keyword and others that go with the aspect."""
+    """Whether that member alone breaks the tolerated schema, by that keyword and others of the probe."""
     faults = label.contract.schemas.violations(label.command.tolerated_schema, members)
     probe = label.contract.probes.get(f"{label.kind}.{label.aspect}")
     allowed = probe.keywords if probe else frozenset()
@@ -92,7 +87,7 @@ def _broken(label: Label, members: Members) -> bool:
 
 
 def _open(label: Label, members: Members) -> bool:
-    """Between what is promised and what is tolerated, in the same places."""
+    """Whether the payload lies between the strict and the tolerated schema, in the same places."""
     open_at = _pointers(label, label.command.request_schema, members)
     return label.open_at == open_at and not _pointers(label, label.command.tolerated_schema, members)
 
@@ -108,9 +103,9 @@ PROOFS: Mapping[Kind, Callable[[Label, Members], bool]] = {
 
 
 def aspect_of(contract: Contract, command: Command, members: Mapping[str, Any]) -> str:
-    """What a payload shows in particular, read off its members: PLAIN if nothing.
+    """The aspect of a valid payload, by its members: PLAIN if it has nothing unusual.
 
-    So a gateway that cannot do with, say, emoji is found out under that requirement, whatever case they turn up in.
+    So a gateway that fails at emoji, say, fails that requirement in whatever case they turn up.
     """
     if not members:
         return PLAIN
@@ -125,7 +120,7 @@ def aspect_of(contract: Contract, command: Command, members: Mapping[str, Any]) 
 
 @cache
 def rules_of(contract: Contract, command: Command) -> Mapping[str, Mapping[str, Any]]:
-    """What the strict schema says of each member of a command's requests."""
+    """The strict schema of each member of a command's requests."""
     rules: Mapping[str, Mapping[str, Any]] = contract.schemas.resolved(command.request_schema).get("properties", {})
     return rules
 
@@ -136,6 +131,12 @@ def texts_of(contract: Contract, command: Command) -> tuple[str, ...]:
     return tuple(name for name, rule in rules_of(contract, command).items() if "x-characters" in rule)
 
 
+def documented_range(rule: Mapping[str, Any]) -> tuple[int, int] | None:
+    """The range that the contract documents for a member with that schema; None if it has none, or a cautious one."""
+    bounds = rule.get("x-integer", {})
+    return (bounds["minimum"], bounds["maximum"]) if bounds.get("x-documented") else None
+
+
 def _aspect_of_member(schema: Mapping[str, Any], value: str) -> str | None:
     if "x-characters" in schema:
         if not {*"\n\r\t"}.isdisjoint(value):
@@ -143,7 +144,5 @@ def _aspect_of_member(schema: Mapping[str, Any], value: str) -> str | None:
         if len(value) > SINGLE_SMS:
             return "long"
         return None if value.isascii() else "unicode"
-    integer = schema.get("x-integer", {})
-    if integer.get("x-documented") and int(value) in (integer["minimum"], integer["maximum"]):
-        return "boundary"
-    return None
+    ends = documented_range(schema)
+    return "boundary" if ends and int(value) in ends else None

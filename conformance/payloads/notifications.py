@@ -1,11 +1,4 @@
-"""Payloads of notifications: ids of every form, and bodies that no receiver has to take.
-
-USUAL, FORMS, NEAR  makers of request ids: of the usual form, of others, and of pairs that are nearly equal
-incomplete          JSON that is not a notification: required members missing or of another type, no object
-unreadable          bodies that are no JSON
-is_complete         whether violations of the schema leave a value what every notification is
-documented          the members that a notification may have
-"""
+"""Payloads of notifications: ids of every form, and bodies that no receiver has to take."""
 
 from __future__ import annotations
 
@@ -26,22 +19,22 @@ SPARED = frozenset(
     {
         # Widespread readers take these for members of another type.
         *(f"{name} for a value" for name in ("NaN", "Infinity", "-Infinity")),
-        # Widespread readers take them, with a replacement character or a surrogate in their place (RFC 8259, 9).
+        # Widespread readers replace them with a replacement character or a surrogate (RFC 8259, 9).
         "bytes that are no UTF-8",
-        # JSON, which `incomplete` has.
+        # JSON; `incomplete` makes it.
         "array",
         "scalar",
     }
 )
-"""The defects that a receiver may lawfully overlook, or that `incomplete` has."""
+"""The defects that a receiver may lawfully overlook, or that `incomplete` covers."""
 
 
 def incomplete(
     contract: Contract, command: Notified, next_content: Callable[[], Members]
 ) -> Iterator[tuple[str, bytes]]:
-    """JSON that is not a notification, with the name of what it lacks; each made from another content.
+    """JSON that is not a notification, with the name of its fault; each made from another content.
 
-    Every necessary member is left out once, and has each value that its schema refuses for its type.
+    Every necessary member is left out once, and gets each value that its schema refuses for its type.
     """
     success = contract.notification.success
     number = int(success) if success.isdecimal() else 1
@@ -58,7 +51,7 @@ def incomplete(
 def unreadable(
     contract: Contract, command: Notified, next_content: Callable[[], Members]
 ) -> Iterator[tuple[str, bytes]]:
-    """Bodies that nobody reads as JSON, with the name of what is wrong; each made from another content."""
+    """Bodies that nobody reads as JSON, with the name of their defect; each made from another content."""
     required = _schema(contract, command)["required"]
     for probe in malformed_bodies(contract, lambda: _json({name: next_content()[name] for name in required})):
         if probe.content_type == JSON_MEDIA_TYPE and probe.body.strip() and probe.breakage not in SPARED:
@@ -66,20 +59,20 @@ def unreadable(
 
 
 def is_complete(contract: Contract, command: Notified, violations: Iterable[Violation]) -> bool:
-    """Whether what breaks its schema leaves a notification an object with the necessary members, each of its type."""
+    """Whether a notification with these violations is an object with the necessary members, each of its type."""
     places = {"", *(f"/{name}" for name in _necessary(contract, command))}
     return not any(each.keyword in {"type", "required"} and each.pointer in places for each in violations)
 
 
 def documented(contract: Contract, command: Notified) -> frozenset[str]:
-    """The members that a notification of the product is known to have."""
+    """The documented members of a notification of the product."""
     return frozenset(_schema(contract, command)["properties"])
 
 
 def _necessary(contract: Contract, command: Notified) -> list[str]:
-    """The members that a notification needs: of a result, those that its schema requires.
+    """The members that a notification needs: for a result, those that its schema requires.
 
-    Of what no request precedes, those that every notification has: what else a receiver needs is for it to say.
+    For a notification without a request, those that every notification has: the receiver decides on others.
     """
     required: list[str] = _schema(contract, command)["required"]
     if isinstance(command, Command):
@@ -118,7 +111,7 @@ FORMS: Mapping[str, Maker] = {
     "128 characters": _of(ALPHANUMERIC, 128),
     "signs": _of(DIGITS, 12, "Req/a+b=c&d_%2F~.x:y-"),
 }
-"""What a request_id consists of, and what makes one of it."""
+"""Forms of a request_id, each with a function that makes one."""
 
 
 def _in_case(chance: Random) -> tuple[str, str]:
@@ -141,4 +134,4 @@ NEAR: Mapping[str, Callable[[Random], tuple[str, str]]] = {
     "the zeros that it begins with": _in_zeros,
     "its last character": _in_the_end,
 }
-"""What alone two ids differ in, and what makes a pair of them."""
+"""The only difference between two ids, and a function that makes such a pair."""

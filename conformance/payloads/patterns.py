@@ -1,13 +1,8 @@
 """Strings that match a pattern of the schemas, made from random numbers.
 
-    parsed(pattern)                     the pattern as a tree; UnknownKeyword for what is not known here
-    matching(tree, longest, numbers)    one string, of at most `longest` characters
-    variants(tree)                      the ways of matching that differ: together they are the pattern
-    written(tree)                       a tree as a pattern again
-
-Known is what the schemas' request patterns use: `^…$` around characters, classes of characters and ranges, groups,
-alternatives and quantifiers. Hypothesis' `from_regex` knows all of it, but reads the Unicode tables of the running
-Python, caches them in a folder, and takes five times as long.
+The parser knows the syntax of the schemas' request patterns: `^…$` around characters, classes of characters and ranges,
+groups, alternatives and quantifiers. Hypothesis' `from_regex` knows all of it, but reads the Unicode tables of the
+running Python, caches them in a folder, and takes five times as long.
 """
 
 from __future__ import annotations
@@ -21,11 +16,11 @@ from typing import ClassVar
 
 from conformance.model.errors import SuiteError, UnknownKeyword
 
-# Where neither the pattern nor a maxLength bounds a repetition: enough to see that it repeats.
+# The most repetitions where neither the pattern nor a maxLength bounds them: enough to see that it repeats.
 OPEN_REPETITIONS = 16
 
-# So many choices or lengths beside each other are each a variant of their own (operator ranges, digits of a short
-# code); what has more of them is one class of characters, or one span of lengths, with nothing special inside.
+# Up to so many choices or lengths are a variant each (operator ranges, digits of a short code); more of them are one
+# class of characters, or one span of lengths, with nothing special inside.
 FEW = 4
 
 
@@ -48,12 +43,12 @@ class Repeated:
 
     @property
     def shortest(self) -> int:
-        """How short a match can be, in characters."""
+        """The length of the shortest match."""
         return self.least * self.item.shortest
 
     @property
     def longest(self) -> int | None:
-        """How long a match can be, in characters; None if there is no end to it."""
+        """The length of the longest match; None if there is none."""
         each = self.item.longest
         return None if self.most is None or each is None else self.most * each
 
@@ -69,12 +64,12 @@ class Alternatives:
 
     @property
     def shortest(self) -> int:
-        """How short a match can be, in characters."""
+        """The length of the shortest match."""
         return min(map(_shortest, self.sequences))
 
     @property
     def longest(self) -> int | None:
-        """How long a match can be, in characters; None if there is no end to it."""
+        """The length of the longest match; None if there is none."""
         lengths = [[piece.longest for piece in sequence] for sequence in self.sequences]
         known = [[length for length in several if length is not None] for several in lengths]
         return None if known != lengths else max(map(sum, known))
@@ -97,8 +92,8 @@ _SIGNS = {"?": (0, 1), "*": (0, None), "+": (1, None)}
 def parsed(pattern: str) -> Alternatives:
     """The pattern as a tree.
 
-    Raises UnknownKeyword if it is not anchored at both ends, or has a part that is not known here: generating something
-    else would mislabel payloads.
+    Raises UnknownKeyword if it is not anchored at both ends or has an unknown part: a wrong guess would mislabel
+    payloads.
     """
     if not (pattern.startswith("^") and pattern.endswith("$")):
         raise UnknownKeyword(f"the pattern {pattern!r} is not anchored at both ends", hint="write it as ^…$")
@@ -175,8 +170,8 @@ def _quantity(body: str, place: int) -> tuple[int, int | None, int]:
 def matching(tree: Alternatives, longest: int | None, numbers: Iterator[int]) -> str:
     """A string that matches, of at most `longest` characters (None: a few more than the shortest has).
 
-    Each choice takes one of `numbers` (of 32 bits; zeros make the simplest string). Raises SuiteError if no match is
-    as short as that.
+    Each choice takes one of `numbers` (of 32 bits; zeros make the simplest string). Raises SuiteError if every match is
+    longer.
     """
     room = tree.shortest + OPEN_REPETITIONS if longest is None else longest
     if tree.shortest > room:
@@ -216,10 +211,10 @@ def _below(limit: int, numbers: Iterator[int]) -> int:
 
 
 def variants(tree: Alternatives) -> tuple[Alternatives, ...]:
-    """The ways of matching `tree` that differ in more than a character: whatever matches it matches one of them.
+    """Trees that together match the same strings as `tree`, and differ in more than a character.
 
-    A variant for each alternative, for each of a few characters that stand at one place, for each of a few lengths, and
-    for what may be left out with and without it.
+    One for each alternative, for each of a few characters at one place, for each of a few lengths, and two for an
+    optional part.
     """
     return tuple(Alternatives((sequence,)) for whole in tree.sequences for sequence in _variants(whole))
 

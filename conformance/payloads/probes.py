@@ -1,13 +1,7 @@
 """Requests that are wrong, or unusual, around a payload that is valid: pure functions, no randomness.
 
-    credential_probes   every way of having a wrong credential
-    header_probes       headers of a JSON body that is not declared as JSON, and lawful ones
-    method_probes       methods that a command does not have
-    unknown_commands    paths that are no command
-
-Which there are is in the rows of a contract (`conformance.contract.probes`); here is what the rows' makers do. What a
-probe claims about itself (a credential that is not the right one) is proved when it is made; SuiteError if it does not
-hold.
+The rows of a contract (`conformance.contract.probes`) list the probes; the makers that they name are here. Each probe
+is checked when it is made: SuiteError for a wrong credential that is the right one.
 """
 
 from __future__ import annotations
@@ -44,7 +38,7 @@ class MethodProbe(NamedTuple):
 
 
 class PathProbe(NamedTuple):
-    """A path behind the base URL that belongs to no command."""
+    """A path behind the base URL without a command."""
 
     aspect: str
     method: str
@@ -55,11 +49,10 @@ class PathProbe(NamedTuple):
 
 
 def credential_probes(contract: Contract, key: str, secret: str) -> list[CredentialProbe]:
-    """Every way of being wrong, next to the right credential.
+    """All wrong credentials, without those that are right by chance (swapped, if key and secret are equal).
 
-    Left out is what would be right by chance (swapped, if key and secret are equal), and what no header can carry.
-    Raises UsageError for a credential that this authentication cannot carry, SuiteError if a probe turns out to be the
-    right one.
+    Also without those that no header can carry. Raises UsageError for a credential that this authentication cannot
+    carry, SuiteError if a probe turns out to be the right one.
     """
     authentication = contract.authentication
     _check_carried(authentication, key, secret)
@@ -93,7 +86,7 @@ def _fits_a_header(text: str) -> bool:
 
 
 def _of_halves(making: Making, authentication: Authentication, key: str, secret: str) -> Iterator[str]:
-    """The right one with its key, its secret or both as they are encoded changed; none if that changes nothing."""
+    """The right credential with a changed key, secret or encoded pair; none if that changes nothing."""
     halves = {"the-key": key, "the-secret": secret}
     changed = [
         CHANGES[how](own) if (how := making.parameters.get(name, "")) in CHANGES else halves.get(how, own)
@@ -114,11 +107,11 @@ CHANGES: Mapping[str, Callable[[str], str]] = {
     "other-case": str.swapcase,
     "empty": lambda _: "",
 }
-"""What the key, the secret or both as they are encoded may become."""
+"""The changes to a key, a secret or an encoded pair."""
 
 
 def _as_written(making: Making, authentication: Authentication, key: str, secret: str) -> Iterator[str | None]:
-    """What a row writes, or no such header; none if no header can carry it."""
+    """The value that a row has, None for no such header; nothing if no header can carry it."""
     if "value" not in making.parameters:
         yield None
         return
@@ -137,7 +130,7 @@ _VALUES: Mapping[str, Callable[[Making, Authentication, str, str], Iterator[str 
 
 
 def _is_right(authentication: Authentication, value: str, key: str, secret: str) -> bool:
-    """Whether a lenient gateway takes it for the right one: schemes in any case, strays in base64 skipped."""
+    """Whether a lenient gateway takes it for the right one: schemes in any case, stray characters in base64."""
     scheme, _, token = value.rpartition(" ") if authentication.scheme else ("", "", value)
     if scheme.lower() != authentication.scheme.lower():
         return False
@@ -153,7 +146,7 @@ def _is_right(authentication: Authentication, value: str, key: str, secret: str)
 
 
 def header_probes(contract: Contract, kind: str, method: str) -> Iterator[HeaderProbe]:
-    """The probes of a kind that change headers alone, for a command with that method."""
+    """The probes of a kind that change only headers, for a command with that method."""
     for probe in contract.probes.of(kind):
         for making in probe.made:
             if making.by == "header" and method in making.parameters.get("methods", (method,)):
@@ -172,7 +165,7 @@ def method_probes(contract: Contract, command: Command) -> list[MethodProbe]:
 
 
 def unknown_commands(contract: Contract) -> list[PathProbe]:
-    """Requests below the base URL that are for no command; SuiteError for one that is."""
+    """Requests below the base URL to paths without a command; SuiteError for the path of a command."""
     made = [making for probe in contract.probes.of("unknown-command") for making in probe.made]
     probes = [PathProbe(making.aspect, making.text("method"), making.text("path")) for making in made]
     if taken := contract.commands.keys() & {probe.path for probe in probes}:

@@ -1,12 +1,7 @@
-"""How long a message is to an operator: in septets of GSM-7 or units of UCS-2, cut into segments.
+"""The length of a message to an operator: in septets of GSM-7 or units of UCS-2, cut into segments.
 
-    septets(text)       its length in GSM-7, None if it has a character that GSM-7 lacks
-    units(text)         its length in UCS-2
-    GSM_7, UCS_2        the two ways, each with what fits into one segment and into each of several
-    Encoding.limits     the lengths at which a message takes one segment more
-
-The figures are those of 3GPP TS 23.038 and 23.040. How a gateway cuts messages is not contract, that it takes them is:
-where it counts is where it goes wrong.
+The figures are those of 3GPP TS 23.038 and 23.040. The contract does not say how a gateway cuts messages, but that it
+takes them, and gateways fail at the cuts.
 """
 
 from __future__ import annotations
@@ -34,7 +29,7 @@ class Encoding:
     part: int
 
     def limits(self, longest: int) -> Iterator[int]:
-        """What just fits into one segment, two, three …, and one more each, up to `longest`."""
+        """The most that fits into one segment, two, three …, and one more each, up to `longest`."""
         full = (self.single, *range(2 * self.part, longest + 1, self.part))
         yield from (length for most in full for length in (most, most + 1) if length <= longest)
 
@@ -44,12 +39,12 @@ UCS_2 = Encoding("UCS-2", 70, 67)
 
 
 def septets(text: str) -> int | None:
-    """How many septets `text` takes; None if it cannot be said in GSM-7."""
+    """The number of septets of `text`; None if GSM-7 lacks a character of it."""
     return len(text) + sum(map(text.count, GSM_EXTENSION)) if _GSM.issuperset(text) else None
 
 
 def units(text: str) -> int:
-    """How many units of 16 bits `text` takes; a character above U+FFFF takes two."""
+    """The number of units of 16 bits of `text`; a character above U+FFFF takes two."""
     return len(text) + sum(character >= "\U00010000" for character in text)
 
 

@@ -1,10 +1,7 @@
 """JSON Schema to Hypothesis strategy, for exactly the keywords that the strict request schemas use.
 
-    strategy_for(schema)            every value that it makes is valid; UnknownKeyword for a keyword not in the tables
-    text(alphabets, least, most)    messages of given lengths and characters
-
-`BUILDERS` holds a builder for each type of schema, with the keywords that it honours. A schema with any other
-keyword is refused: to ignore it would mislabel what is made. To add a keyword: honour it in a builder, name it there.
+`BUILDERS` holds a builder for each type of schema, with the keywords that it honours. A schema with any other keyword
+is refused: to ignore it would mislabel values. To add a keyword: honour it in a builder, name it there.
 """
 
 from __future__ import annotations
@@ -24,7 +21,7 @@ from conformance.payloads.patterns import OPEN_REPETITIONS, matching, parsed
 
 Schema = Mapping[str, Any]
 
-# They say something about values and restrict none.
+# They describe values and restrict none.
 ANNOTATIONS = frozenset({"$schema", "$id", "$comment", "title", "description", "examples"})
 
 # A text without a maxLength: one SMS segment.
@@ -50,18 +47,15 @@ def strategy_for(schema: Schema, instead: Mapping[str, SearchStrategy[Any]] | No
 
 
 def text(alphabets: Iterable[Speller], least: int, most: int) -> SearchStrategy[str]:
-    """Texts of one of `alphabets` each, `least` to `most` code points long, always with something to be seen in them.
+    """Texts of one of `alphabets` each, `least` to `most` code points long, each with a visible character.
 
-    Lengths follow the backend: that of `draw` mixes the whole range with its two ends.
+    The backend decides on lengths: that of `draw` mixes the whole range with its two ends.
     """
     data = st.binary(min_size=UNIT * least, max_size=UNIT * most)
     return st.one_of([data.map(partial(spell, alphabet)) for alphabet in alphabets])
 
 
 # --- Builders
-
-
-Build = Callable[[Schema, Mapping[str, SearchStrategy[Any]]], SearchStrategy[Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +65,7 @@ class Builder:
     type: str
     deciding: str | None
     honours: frozenset[str]
-    build: Build
+    build: Callable[[Schema, Mapping[str, SearchStrategy[Any]]], SearchStrategy[Any]]
 
 
 def _object(schema: Schema, instead: Mapping[str, SearchStrategy[Any]]) -> SearchStrategy[dict[str, Any]]:
@@ -89,7 +83,7 @@ def _object(schema: Schema, instead: Mapping[str, SearchStrategy[Any]]) -> Searc
 
 
 def _integer_text(schema: Schema, _instead: object) -> SearchStrategy[str]:
-    """Its range says all; the pattern beside it says the same for validators that do not know it (a test compares)."""
+    """The range is enough; the pattern beside it is for validators that do not know `x-integer` (a test compares)."""
     bounds = schema["x-integer"]
     return st.integers(bounds["minimum"], bounds["maximum"]).map(str)
 

@@ -1,18 +1,11 @@
-"""Uniqueness: no payload is sent twice, and none that counts as similar within a command's window.
-
-UniquePayloads  changes a payload where that does not matter, until no earlier one is like it
-respelled       other texts of the same form, counted on from the end of one
-near            the values next to one
-recipient_of    the member of a command's requests that names a person
-amount_of       the member that tells how much money they move
-cheap_amounts   amounts that are next to nothing
-"""
+"""Uniqueness: no payload is sent twice, and none that is similar to another within a command's window."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import cache
+from hashlib import blake2b
 from itertools import islice
 from math import prod
 from string import ascii_lowercase, ascii_uppercase, digits
@@ -24,29 +17,39 @@ from conformance.model import ecma
 from conformance.payloads.addressees import Constraints
 from conformance.payloads.labels import Members, members_of, rules_of, texts_of
 
-# Digits of a phone number that are changed: room for all that a run can send. Those before tell the operator, and the
-# last one is what a gateway would pick numbers by, if it did.
+# The digits of a phone number that may change: room for all that a run can send. The digits before them name the
+# operator, and a gateway that picks numbers by a digit would use the last one.
 MIDDLE = slice(-5, -1)
 ROOM = 10**4
-# Amounts are moved by so much at most, so that they stay nearly the same.
+# An amount moves by so much at most, so that it stays nearly the same.
 NEAR = 1_000
 
 
-class UniquePayloads:
-    """What was sent for one command. Within its window, what that looks at may not be used twice.
+def likeness(command: Command, members: Members) -> bytes:
+    """Equal for payloads of which a run sends only one: those that agree in the members of the window, or in all.
 
-    `used`: the bodies that were sent before, in whatever kind of case. `start`: where the changed phone numbers begin,
+    A digest, for a run may keep a hundred thousand of them.
+    """
+    alike = {name: members.get(name) for name in command.window.members} if command.window else members
+    return blake2b(json.dumps(alike, sort_keys=True).encode(), digest_size=16).digest()
+
+
+class UniquePayloads:
+    """Changes payloads of one command until each differs from all that were sent.
+
+    `used`: the bodies that were sent before, of whatever kind of case. `start`: the first of the changed phone numbers,
     so that runs in a row do not use the same ones.
     """
 
     def __init__(
         self, contract: Contract, command: Command, constraints: Constraints, used: Iterable[bytes], start: int = 0
     ) -> None:
+        self._command = command
         self._window = command.window
         self._numbers = constraints.phone_numbers
         self._start = start if self._window else 0
         rules = rules_of(contract, command)
-        # Within a window, changing what it does not look at tells nothing apart.
+        # Within a window, a change of another member makes no difference.
         movable = tuple(self._window.members if self._window else rules)
         recipient, amount = recipient_of(contract, command), amount_of(contract, command)
         self._recipient = recipient if recipient in movable else None
@@ -55,24 +58,19 @@ class UniquePayloads:
         self._spelled = {name: rules[name] for name in movable if name not in fixed} if self._window else {}
         self._bounds = rules[self._amount]["x-integer"] if self._amount else None
         self._texts = texts_of(contract, command)
-        self._used = {self._likeness(known) for known in map(members_of, used) if known is not None}
+        self._used = {likeness(command, known) for known in map(members_of, used) if known is not None}
 
     def placed(self, members: Members, kept: Collection[str]) -> Members | None:
-        """The payload, changed so that there is none like it; members in `kept` are not changed.
+        """The payload, changed so that it is unique; members in `kept` do not change.
 
-        If that cannot be: None within a window, elsewhere the payload as it is.
+        If that is impossible: None within a window, elsewhere the payload unchanged.
         """
         for moved in self._moves(members, kept):
-            likeness = self._likeness(moved)
-            if likeness not in self._used:
-                self._used.add(likeness)
+            digest = likeness(self._command, moved)
+            if digest not in self._used:
+                self._used.add(digest)
                 return moved
         return None if self._window else members
-
-    def _likeness(self, members: Members) -> int:
-        # A run may have sent a hundred thousand of them.
-        alike = {name: members.get(name) for name in self._window.members} if self._window else members
-        return hash(json.dumps(alike, sort_keys=True))
 
     def _moves(self, members: Members, kept: Collection[str]) -> Iterator[Members]:
         phone, amount = self._recipient, self._amount
@@ -110,18 +108,18 @@ class UniquePayloads:
                     yield str(near)
 
 
-# What a text is counted on with: each of its last characters among those of its kind.
+# A text is counted up by its last characters, each among the characters of its kind.
 KINDS = (digits, ascii_uppercase, ascii_lowercase)
 COUNTED, MOST = 4, 10_000
 
-# So many different amounts tell requests apart.
+# Enough different amounts to tell requests apart.
 AMOUNTS = 400
 
 
 def respelled(rule: Mapping[str, Any], text: str) -> Iterator[str]:
-    """Other texts that `rule`, the schema of a string, allows: `ORDER4711` is followed by `ORDER4712`.
+    """Other texts that `rule`, the schema of a string, allows: `ORDER4712` follows `ORDER4711`.
 
-    At most MOST, none twice; nothing for a text that has no letter or digit among its last characters.
+    At most MOST, none twice; none for a text without a letter or digit among its last characters.
     """
     pattern = ecma.compiled(rule.get("pattern", ""))
     begin = max(0, len(text) - COUNTED)
@@ -133,7 +131,7 @@ def respelled(rule: Mapping[str, Any], text: str) -> Iterator[str]:
 
 
 def _counted(text: str, kinds: list[str], step: int) -> str:
-    """The text as a number whose digits are of these kinds, and so many more."""
+    """`text` plus `step`, the text read as a number whose digits are of these kinds."""
     made = ""
     for character, kind in zip(reversed(text), reversed(kinds), strict=True):
         step, place = divmod(kind.index(character) + step, len(kind))
@@ -142,7 +140,7 @@ def _counted(text: str, kinds: list[str], step: int) -> str:
 
 
 def near(rule: Mapping[str, Any], text: str) -> Iterator[str]:
-    """The values next to one: a number more and less, or the next texts of its form."""
+    """The neighbours of a value: the number before and after it, or the next texts of its form."""
     if "x-integer" in rule:
         yield from (str(int(text) + 1), str(int(text) - 1))
     else:
@@ -156,16 +154,16 @@ def recipient_of(contract: Contract, command: Command) -> str | None:
 
 
 def amount_of(contract: Contract, command: Command) -> str | None:
-    """The member that tells how much money a request moves, if that is a whole number; None for a command without."""
+    """The member with the amount of money that a request moves, if it is a whole number; None for others."""
     amount = command.money.member if command.money else None
     return amount if "x-integer" in rules_of(contract, command).get(amount or "", {}) else None
 
 
 @cache
 def cheap_amounts(contract: Contract) -> range:
-    """Amounts that are next to nothing, and that each command which moves money takes.
+    """The smallest amounts that each command which moves money takes, without the ends of any range.
 
-    Those at the ends of what one takes are left out: they are tried by themselves.
+    Cases of their own try the ends.
     """
     amounts = ((command, amount_of(contract, command)) for command in contract.commands.values())
     bounds = [rules_of(contract, command)[amount]["x-integer"] for command, amount in amounts if amount]

@@ -1,12 +1,9 @@
 """Valid payloads: bodies that every gateway has to accept, proved on their bytes against the strict schema.
 
-    valid_payloads    the systematic ones (the documented sample, boundaries, the whole of Unicode …), then random ones
-    fresh_payloads    others, with nothing unusual in them: to be broken, or to stand beside what is broken
-
-Which systematic ones a command has follows from its schema: `unicode`, `long` and `line-breaks` from a member with
-`x-characters`, `boundary` from one whose range is documented, `optional` from one that is not required. What they leave
-of the classes of each member's values (`conformance.payloads.classes`) is made up for by those called `class`. A
-command with a window gets no two payloads that it would take for similar.
+The schema of a command decides on its systematic payloads: `unicode`, `long` and `line-breaks` come from a member with
+`x-characters`, `boundary` from a documented range, `optional` from a member that is not required. Payloads of the
+aspect `class` cover the remaining classes of values (`conformance.payloads.classes`). A command with a window gets no
+two similar payloads.
 """
 
 from __future__ import annotations
@@ -14,7 +11,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from hashlib import blake2b
 from itertools import chain, cycle, zip_longest
 from math import prod
 from random import Random
@@ -31,11 +27,10 @@ from conformance.payloads.addressees import Constraints
 from conformance.payloads.alphabets import ALPHABETS, LINE_BREAKS, PLAIN, SCRIPTS, UNIT, Speller, spell
 from conformance.payloads.classes import WIDE_SCRIPTS, ValueClass, Written, classes_of
 from conformance.payloads.hypothesis_backend import draw
+from conformance.payloads.labels import Members, documented_range
 from conformance.payloads.sms_segments import UCS_2
 from conformance.payloads.strategies import strategy_for, text
-from conformance.payloads.uniqueness import respelled
-
-Members = Mapping[str, Any]
+from conformance.payloads.uniqueness import likeness, respelled
 
 # A random message is one SMS segment at most: each is accepted, sent and paid for.
 RANDOM_TEXT = 160
@@ -48,13 +43,13 @@ WITH_LINE_BREAKS = ("Line one\nline two", "Line one\rline two", "Line one\r\nlin
 
 PLAIN_ONLY: tuple[Speller, ...] = (PLAIN,)
 
-# Two or three batches are enough unless what is allowed is nearly used up.
+# Two or three batches are enough unless the allowed payloads are nearly used up.
 MOST_BATCHES = 20
 
 
 @dataclass(frozen=True, slots=True)
 class ValidPayload:
-    """A body (JSON in UTF-8), its members as they are parsed, and what it is there to show."""
+    """A body (JSON in UTF-8), its parsed members, and its aspect."""
 
     aspect: str
     body: bytes
@@ -87,13 +82,13 @@ def fresh_payloads(  # noqa: PLR0913, PLR0917 - as `valid_payloads`, and what is
 ) -> list[ValidPayload]:
     """`count` random payloads with nothing unusual in them, none like one of `taken` nor like each other.
 
-    What is judged by something else than its payload shall not fail for its payload: the text is plain, every member is
-    there, an amount is not near the end of a documented range. Raises what `valid_payloads` raises.
+    They are for cases that must not fail for their payload: the text is plain, every member is there, no amount is near
+    the end of a documented range. Raises the errors of `valid_payloads`.
     """
     if command.method == "GET":
         return [NO_BODY] * count
     planner = _Planner.of(contract, command, constraints, Random(f"{command.name} fresh {seed}"))
-    planner.taken.update(planner.likeness(payload.members) for payload in taken)
+    planner.taken.update(likeness(command, payload.members) for payload in taken)
     return planner.random(count, plain=True)
 
 
@@ -101,19 +96,13 @@ NO_BODY = ValidPayload("sample", b"", {})
 
 
 def encoded(members: Members, *, ascii_only: bool) -> bytes:
-    """The members as JSON; what is not ASCII is escaped, or else in UTF-8."""
+    """The members as JSON; characters beyond ASCII are escaped, or else in UTF-8."""
     return json.dumps(members, ensure_ascii=ascii_only).encode("utf-8")
-
-
-def documented_range(rule: Mapping[str, Any]) -> tuple[int, int] | None:
-    """The range that the contract documents for a member with that schema; None for none, or an only cautious one."""
-    bounds = rule.get("x-integer", {})
-    return (bounds["minimum"], bounds["maximum"]) if bounds.get("x-documented") else None
 
 
 @dataclass(frozen=True, slots=True)
 class _Planner:
-    """Plans the payloads of one command; `taken` holds what each so far is like."""
+    """Plans the payloads of one command; `taken` holds the likeness of each so far."""
 
     contract: Contract
     command: Command
@@ -122,7 +111,7 @@ class _Planner:
     sample: dict[str, Any]
     chance: Random
     taken: set[bytes] = field(default_factory=set)
-    # Escapes or UTF-8: both are JSON, and a gateway may be at a loss with either. In turn, so that both are seen.
+    # Escapes or UTF-8, in turn: both are JSON, and a gateway may fail at either.
     escapes: Iterator[bool] = field(default_factory=lambda: cycle((True, False)))
 
     @classmethod
@@ -155,10 +144,10 @@ class _Planner:
                 yield "optional", whole
 
     def apart(self, members: dict[str, Any]) -> dict[str, Any]:
-        """The members, within a window with one of the run's own of those by which it knows requests.
+        """The members; for a command with a window, one that the window looks at gets a value of the run's own.
 
-        Whoever runs the suite twice within it would otherwise meet the samples of the first run, and see them refused,
-        lawfully. Given values are kept: there are no others.
+        Otherwise a second run within the window would repeat the samples of the first, and the gateway would lawfully
+        refuse them. Given values stay, for there are no others.
         """
         own = next(iter(self._drawable()), None)
         if own is None:
@@ -181,7 +170,7 @@ class _Planner:
         if "x-characters" not in rule:
             return
         longest = min(rule.get("maxLength", LONGEST_TEXT), LONGEST_TEXT)
-        # The limits of segments within what is no long message yet: some scripts serve for them, too.
+        # Some scripts also serve for the limits of segments up to the length of one SMS.
         limits = iter([length for length in UCS_2.limits(longest) if length <= RANDOM_TEXT])
         for alphabet in SCRIPTS:
             length = next(limits, ALPHABET_SAMPLE) if alphabet.name in WIDE_SCRIPTS else ALPHABET_SAMPLE
@@ -191,10 +180,10 @@ class _Planner:
         yield "line-breaks", self._spelled(LINE_BREAKS, ALPHABET_SAMPLE)
 
     def completing(self, planned: Iterable[ValidPayload]) -> Iterator[dict[str, Any]]:
-        """The members of further payloads, so that with `planned` each class of each member's values is met.
+        """The members of further payloads, so that with `planned` each class of each member's values is covered.
 
-        As few as will do: one value serves for all classes that it is in, and one payload for a value of each member.
-        Only texts are alone, so that a refusal is not laid to two of them. What given values do not meet is not met.
+        As few as possible: one value serves for all classes that it is in, and one payload for a value of each member.
+        Only texts come alone, so that a refusal has one cause. Classes that no given value is in are left out.
         """
         apart: dict[bool, dict[str, list[str]]] = {True: {}, False: {}}
         for member, rule in self.schema["properties"].items():
@@ -253,7 +242,7 @@ class _Planner:
     # --- Keeping them apart
 
     def placed(self, aspect: str, members: Mapping[str, Any]) -> ValidPayload:
-        """The payload, moved away from those so far unless its members are what it is there for."""
+        """The payload, changed until it differs from those so far, except for a sample and a boundary."""
         fixed = aspect in ("sample", "boundary")
         found = self._claimed(members) if fixed else self._free(members, self.schema)
         if found is None:
@@ -261,24 +250,15 @@ class _Planner:
         return self._proved(aspect, found)
 
     def completed(self, members: Mapping[str, Any]) -> ValidPayload | None:
-        """The payload, for classes that it is in; None where all values are given or taken, and it was there before."""
+        """The payload for the classes that it is in; None if all its values are given or taken."""
         found = self._free(members, self.schema)
         return None if found is None else self._proved("class", found)
 
-    def likeness(self, members: Mapping[str, Any]) -> bytes:
-        """What two payloads have in common that must not meet: within a window what it looks at, else all.
-
-        As a digest, for it is kept for every payload of a run.
-        """
-        if self.command.window is not None:
-            members = {name: members.get(name) for name in self.command.window.members}
-        return blake2b(json.dumps(members, sort_keys=True).encode(), digest_size=16).digest()
-
     def _claimed(self, members: Mapping[str, Any]) -> Mapping[str, Any] | None:
-        likeness = self.likeness(members)
-        if likeness in self.taken:
+        digest = likeness(self.command, members)
+        if digest in self.taken:
             return None
-        self.taken.add(likeness)
+        self.taken.add(digest)
         return members
 
     def _free(self, members: Members, schema: Mapping[str, Any]) -> Members | None:
@@ -303,7 +283,7 @@ class _Planner:
         return [name for name in members if "x-integer" in self.schema["properties"][name]]
 
     def _check_room(self, count: int) -> None:
-        """UsageError if given values leave a window fewer than `count` payloads that differ for it."""
+        """Raise UsageError if given values leave room for fewer than `count` payloads that the window tells apart."""
         window = self.command.window
         if window is None or self._drawable() or not any(name in self.given for name in window.members):
             return
@@ -311,9 +291,9 @@ class _Planner:
         given = {name: len(set(self.given.get(name, ()))) or 1 for name in window.members if name not in amounts}
         room = prod(given.values()) * prod(_span(self.schema, amount)[1] for amount in amounts) - len(self.taken)
         if count > room:
-            told = " and ".join(f"{number} {name.replace('_', ' ')}(s)" for name, number in given.items())
+            values = " and ".join(f"{number} {name.replace('_', ' ')}(s)" for name, number in given.items())
             raise UsageError(
-                f"{count} different {self.command.name} payloads are wanted, and {told} leave room for {room}: "
+                f"{count} different {self.command.name} payloads are wanted, and {values} leave room for {room}: "
                 f"a similar one is refused for {window.seconds:g} s",
                 hint=f"give more --{next(iter(given)).replace('_', '-')}, or fewer --max-examples",
             )
@@ -336,7 +316,7 @@ def _span(schema: Mapping[str, Any], member: str) -> tuple[int, int]:
 
 
 def _plain(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """The schema with every member required, and documented ranges without the values that `boundary` tries."""
+    """The schema with every member required, and documented ranges without the values of `boundary`."""
     members = {
         member: {**rule, "x-integer": {"minimum": ends[0] + 2, "maximum": ends[1] - 2}}
         if (ends := documented_range(rule))

@@ -26,7 +26,7 @@ CONTRACTS = Path(__file__).parents[1] / "contracts"
 
 def told(folder: Path, engine: Engine | None = ENGINE) -> list[str]:
     """The faults of a folder, each as `file:line: words`."""
-    return [f"{fault.file}:{fault.line}: {fault.told}" for fault in faults_of(ContractFolder.at(folder), engine)]
+    return [f"{fault.file}:{fault.line}: {fault.message}" for fault in faults_of(ContractFolder.at(folder), engine)]
 
 
 def line_with(folder: Path, file: str, words: str) -> int:

@@ -57,7 +57,7 @@ def test_what_is_no_row_is_told_in_one_line(tmp_path: Path, words: str, others: 
     """With its place, and what is expected."""
     folder = copy_of_statum(tmp_path)
     (folder / "probes.toml").write_text(ROW.replace(words, others), "utf-8")
-    faults = [fault.told for fault in faults_of(ContractFolder.at(folder)) if fault.file == "probes.toml"]
+    faults = [fault.message for fault in faults_of(ContractFolder.at(folder)) if fault.file == "probes.toml"]
 
     assert [told] == [each[: len(told)] for each in faults]
 

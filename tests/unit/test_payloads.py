@@ -20,7 +20,8 @@ from conformance.model.untrusted import parse_json
 from conformance.payloads import sms_segments, valid
 from conformance.payloads.addressees import Constraints
 from conformance.payloads.classes import Written, classes_of_members
-from conformance.payloads.valid import ValidPayload, documented_range, fresh_payloads, valid_payloads
+from conformance.payloads.labels import documented_range
+from conformance.payloads.valid import ValidPayload, fresh_payloads, valid_payloads
 
 COMMANDS = statum().commands
 SCHEMAS = statum().schemas
@@ -386,7 +387,7 @@ def test_what_does_not_concern_a_command_is_not_looked_at() -> None:
 
 def test_too_few_different_payloads(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where all are alike it is said so, after a few rounds of looking."""
-    monkeypatch.setattr(valid._Planner, "likeness", lambda *_: "alike")  # noqa: SLF001 — nothing real is so narrow
+    monkeypatch.setattr(valid, "likeness", lambda *_: b"alike")  # nothing real is so narrow
 
     with pytest.raises(UsageError, match="only 1 were found"):
         fresh_payloads(statum(), SMS, Constraints(), 2, 1, [])

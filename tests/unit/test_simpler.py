@@ -50,7 +50,7 @@ def smallest(command: str, members: Mapping[str, Any], fails: Fails, good: Mappi
         if not candidates:
             return members
         for candidate in candidates:
-            simpler.told(candidate, held=not fails(candidate))
+            simpler.record(candidate, passed=not fails(candidate))
         members = next((candidate for candidate in candidates if fails(candidate)), members)
     pytest.fail("the search does not end")
 
@@ -167,7 +167,7 @@ def test_given_values_are_the_only_ones() -> None:
         candidates = simpler.candidates(members, AT_ONCE)
         offered += candidates
         for candidate in candidates:
-            simpler.told(candidate, held=True)
+            simpler.record(candidate, passed=True)
 
     assert offered
     assert set(constraints.phone_numbers) >= {candidate["phone_number"] for candidate in offered}
@@ -231,7 +231,7 @@ def test_a_broken_payload_stays_broken_in_the_same_way() -> None:
 
     while candidates := simpler.candidates(members, AT_ONCE):
         for candidate in candidates:
-            simpler.told(candidate, held=not fails(candidate))
+            simpler.record(candidate, passed=not fails(candidate))
         members = next(filter(fails, candidates), members)
 
     assert {"phone_number": "a", "sender_id": "Statum", "message": "a"} == members

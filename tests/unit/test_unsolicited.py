@@ -61,6 +61,6 @@ def test_a_callback_has_one_use(tmp_path: Path, rows: str) -> None:
     folder = copy_of_statum(tmp_path)
     text = (folder / "contract.toml").read_text("utf-8")
     (folder / "contract.toml").write_text(f'{text}\n[[unsolicited]]\nsource = "docs"\n{rows}\n', "utf-8")
-    faults = [fault.told for fault in faults_of(ContractFolder.at(folder))]
+    faults = [fault.message for fault in faults_of(ContractFolder.at(folder))]
 
     assert 1 == len([each for each in faults if "has another use already; expected a name of its own" in each])
