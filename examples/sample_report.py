@@ -13,7 +13,7 @@ from conformance.gateway.settings import Settings
 from conformance.journal import read_journal
 from conformance.mock.account import Account
 from conformance.mock.behaviour import BUILT_IN, Behaviour
-from conformance.mock.faults import fault
+from conformance.mock.faults import faults
 from conformance.reports.files import write_reports
 from conformance.reports.result import Result
 
@@ -32,7 +32,7 @@ UNREAD = ("traffic.har", "report.sarif")
 def make(directory: Path) -> Result:
     """Hold the run, write its reports into `directory`, and give the result."""
     account = Account.sample()
-    behaviour: Behaviour = reduce(lambda changed, name: fault(name, statum()).change(changed), FAULTS, BUILT_IN)
+    behaviour: Behaviour = reduce(lambda changed, name: faults(statum())[name].change(changed), FAULTS, BUILT_IN)
     with TemporaryDirectory() as aside:
         settings = Settings(
             account.consumer_key,

@@ -30,7 +30,7 @@ from conformance.judging.terms import HEARTBEAT
 from conformance.judging.verdicts import Judged, Verdict
 from conformance.mock.account import Account
 from conformance.mock.behaviour import BUILT_IN, Behaviour, Moment, Reply
-from conformance.mock.faults import fault
+from conformance.mock.faults import faults
 from conformance.model.traffic import header
 from conformance.reports.faces import judge
 from conformance.reports.files import write_reports
@@ -71,7 +71,7 @@ TOKEN = "hooks-token-8f3a1c"  # noqa: S105 - a canary
 def lossy(figures: Figures, seeds: int) -> None:
     """The same verdicts as in fair weather, on the lawful gateway and on five that are not."""
     for name in ("lawful", *FAULTS):
-        behaviour = BUILT_IN if name == "lawful" else fault(name, statum()).change(BUILT_IN)
+        behaviour = BUILT_IN if name == "lawful" else faults(statum())[name].change(BUILT_IN)
         fair = told(_judged(figures, FAIR, FAIR, behaviour, seed=0))
         for seed in range(seeds):
             judgement = _judged(figures, LOSSY, REPEATING, behaviour, seed)
@@ -82,7 +82,7 @@ def lossy(figures: Figures, seeds: int) -> None:
 def storms(figures: Figures, seeds: int) -> None:
     """What falls short is what falls short in fair weather; inconclusive is only what the network kept from view."""
     for name in ("lawful", FAULTS[0]):
-        behaviour = BUILT_IN if name == "lawful" else fault(name, statum()).change(BUILT_IN)
+        behaviour = BUILT_IN if name == "lawful" else faults(statum())[name].change(BUILT_IN)
         fair = told(_judged(figures, FAIR, FAIR, behaviour, seed=0))
         for storm, (there, back) in STORMS.items():
             for seed in range(seeds):
@@ -104,7 +104,7 @@ def _compare(figures: Figures, what: str, fair: Mapping[tuple[str, str | None], 
 def outages(figures: Figures, seeds: int) -> None:
     """No verdict changes, but to inconclusive where notifications are missing; and what is missing later is told."""
     for name, rate, begin, end in OUTAGES:
-        behaviour = BUILT_IN if name == "lawful" else fault(name, statum()).change(BUILT_IN)
+        behaviour = BUILT_IN if name == "lawful" else faults(statum())[name].change(BUILT_IN)
         limits = replace(UNLIMITED, rate_per_s=rate)
 
         def held(given: Settings, _: FailingNetwork, back: FailingNetwork, begin: int = begin, end: int = end) -> Path:
@@ -136,7 +136,7 @@ def capped(figures: Figures, seeds: int) -> None:
                     moved[True] += amount_of(moment.request, statum())
                 return reply
 
-            behaviour = replace(fault("accepts-any-form", statum()).change(BUILT_IN), reply=(*BUILT_IN.reply, count))
+            behaviour = replace(faults(statum())["accepts-any-form"].change(BUILT_IN), reply=(*BUILT_IN.reply, count))
             limits = RunLimits(max_accepted=cap, max_spend=MOST_SPENT, rate_per_s=UNLIMITED.rate_per_s)
             _judged(figures, STORMS["all at once"][0], FAIR, behaviour, seed, limits=limits, shrink_requests=50)
             figures.add("requests over the cap", max(0, accepted[True] - cap), f"cap {cap}: {accepted[True]}")

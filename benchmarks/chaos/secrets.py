@@ -20,7 +20,7 @@ from conformance.contract.contract import statum
 from conformance.gateway.campaign import JOURNAL
 from conformance.journal import Redaction, read_journal
 from conformance.mock.behaviour import BUILT_IN
-from conformance.mock.faults import fault
+from conformance.mock.faults import faults
 from conformance.model.errors import UsageError
 
 FAULTS = ("status-code-as-string", "result-code-as-number", "notification-contradicted")
@@ -36,7 +36,10 @@ def planted_everywhere(figures: Figures, rounds: int) -> None:
             for arguments in errands(gateway):
                 _called(figures, Path(directory), gateway, 0, *arguments)
         for name in FAULTS:
-            with tempfile.TemporaryDirectory() as directory, planted(fault(name, statum()).change(BUILT_IN)) as gateway:
+            with (
+                tempfile.TemporaryDirectory() as directory,
+                planted(faults(statum())[name].change(BUILT_IN)) as gateway,
+            ):
                 _called(figures, Path(directory), gateway, 1, "run", *QUICK, *gateway.options, "--save-corpus=corpus")
         with tempfile.TemporaryDirectory() as directory, planted() as gateway:
             _killed(figures, Path(directory), gateway)
