@@ -92,7 +92,6 @@ UNPROMISED = {
                 "HTTPServerBase.dispatch",
                 "HTTPServerBase.start",
                 "HTTPServerBase.stop",
-                "HTTPServerBase.thread_target",
             )
         },
     ),

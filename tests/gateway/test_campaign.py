@@ -211,7 +211,7 @@ class Interrupting(Silent):
     """Interrupts the run as Ctrl-C does, `during` "send" when some answers are there, or while it listens."""
 
     # Where the main thread is at rest: file and function.
-    AT_REST: Mapping[str, tuple[str, str]] = {"send": ("sender.py", "_wait_for_all"), "listen": ("ledger.py", "wait")}
+    AT_REST: Mapping[str, tuple[str, str]] = {"send": ("sender.py", "_in_threads"), "listen": ("ledger.py", "wait")}
 
     def __init__(self, during: str) -> None:
         self._during = during

@@ -100,9 +100,9 @@ def test_a_gateway_that_refuses_everything_ends_the_run(journal: Journal) -> Non
     """It is the surroundings that do not let the run go on; the user is told what was seen."""
 
     class Refused(Waved):
-        @property
-        def refused_in_a_row(self) -> int:
-            return len(self.asked)
+        def told_to_slow_down(self, retry_after_s: float | None, now: float, sent_at: float | None = None) -> None:
+            super().told_to_slow_down(retry_after_s, now, sent_at)
+            self.refused_in_a_row = len(self.asked)
 
     with RawServer(lambda *_: TOO_MANY) as server, pytest.raises(EnvironmentFailure, match=r"8 requests in a row.*429"):
         Sender(journal, Refused(), manners=Manners(concurrency=1)).send(

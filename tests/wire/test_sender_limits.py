@@ -40,7 +40,7 @@ class Unhurried(Pace):
 
     def lost(self, now: float, sent_at: float) -> None:  # noqa: ARG002 - Pace's signature
         """No pause, but counted."""
-        self._lost_in_a_row += 1
+        self.lost_in_a_row += 1
 
 
 @pytest.fixture
