@@ -72,6 +72,9 @@ class RawServer:
     def _serve(self, connection: socket.socket) -> None:
         try:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if self._closes and hasattr(socket, "TCP_CORK"):
+                # The answer and the end leave together, however long this thread has to wait between them.
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
             while request := request_read(connection):
                 with self._lock:
                     self.requests.append(request)
