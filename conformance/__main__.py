@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import signal
 import sys
-from contextlib import suppress
 
 from conformance import NOT_ON_WINDOWS
 from conformance.model.interruption import heeded, wished
@@ -68,13 +67,11 @@ def _called() -> int:
 
 
 def _memory_limit_mb() -> int | None:
-    """How much memory the system lets this process have, in MB; None without a limit, or where none can be asked."""
-    with suppress(ImportError):  # there is no such module on Windows
-        import resource  # noqa: PLC0415 - see above
+    """The memory that the system lets this process have, in MB; None without a limit."""
+    import resource  # noqa: PLC0415 - Windows lacks it, and is refused before this
 
-        limits = [resource.getrlimit(which)[0] for which in (resource.RLIMIT_AS, resource.RLIMIT_DATA)]
-        return min((limit // 10**6 for limit in limits if limit != resource.RLIM_INFINITY), default=None)
-    return None
+    limits = [resource.getrlimit(which)[0] for which in (resource.RLIMIT_AS, resource.RLIMIT_DATA)]
+    return min((limit // 10**6 for limit in limits if limit != resource.RLIM_INFINITY), default=None)
 
 
 def _ended(why: str, code: int = INCONCLUSIVE) -> int:

@@ -42,7 +42,7 @@ __all__ = [
     "run",
 ]
 
-# Options about what is printed, and the one by which nothing is judged.
+# Options of the output, and `--plan`, with which nothing is judged.
 OF_THE_COMMAND_LINE = frozenset({"format", "help", "plan", "quiet", "verbose"})
 
 

@@ -96,7 +96,7 @@ def _structure(good: Path, name: str, change: Change, figures: Figures) -> None:
     with _copy(good) as here:
         change(Path(here) / JOURNAL)
         code, _ = _called(figures, Path(here), name, "judge", JOURNAL)
-    # What lies behind the end that SQLite knows of is no part of the journal.
+    # Bytes behind the end that SQLite knows are not part of the journal.
     taken = code != USAGE and name != "ten gigabytes of nothing"
     figures.add("forgeries taken for valid", taken, f"{name}: judged, {code}")
 

@@ -217,7 +217,7 @@ _NAMED = 3
 
 @dataclass(frozen=True, slots=True)
 class Certification:
-    """The signing key, and what the user says about the subject; `measured`: the files that it consists of."""
+    """The signing key, and the user's statements about the subject; `measured`: the files that it consists of."""
 
     key: PrivateKey
     subject_name: str | None = None

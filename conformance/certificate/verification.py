@@ -98,7 +98,7 @@ class VerifiedCertificate:
 
     @property
     def coverage(self) -> Claims | None:
-        """What was exercised; an older certificate does not state it."""
+        """The coverage; None in an older certificate, which does not state it."""
         return Claims.stated(self.extension, self.contract)
 
     @property

@@ -52,7 +52,7 @@ def judge(journal: Path, **options: Any) -> int:
 
 
 def judged_again(journal: Path, options: Mapping[str, Any]) -> JudgedRun:
-    """The run of a journal, judged by what the options say. Raises UsageError for what cannot be used."""
+    """Judge a journal again, by the options. Raises UsageError for one that cannot be used."""
     return JudgedRun.of(
         journal,
         options["report_dir"],
