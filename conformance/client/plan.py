@@ -25,7 +25,7 @@ from conformance.contract.contract import Contract
 from conformance.contract.requirements import ACCEPTED
 from conformance.mock.account import Account
 from conformance.mock.behaviour import Behaviour, Ending, Moment, Reply, ReplyChange
-from conformance.mock.changes import changed_by
+from conformance.mock.faults import changed_by
 from conformance.mock.gateway import Gateway
 from conformance.mock.rules import TAGS
 from conformance.model.errors import SuiteError

@@ -32,10 +32,9 @@ from conformance.model.progress import Progress
 from conformance.model.traffic import Request, Response
 from conformance.wire.asgi import AsgiThread, Receive, Send
 from conformance.wire.ledger import Arrival, Strays
-from conformance.wire.listening import Address, Refused
+from conformance.wire.listening import Address, Refused, Unreadable
 from conformance.wire.protocol import Limits, guarded, tell_unfinished
 from conformance.wire.receiver import MOST_UNREAD
-from conformance.wire.request_reader import Unreadable
 
 _TARGET = re.compile(r"/n/(?P<nonce>[0-9a-f]+)(?P<rest>/.*)")
 
