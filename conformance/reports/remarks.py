@@ -16,8 +16,8 @@ from conformance.judging.expectations import Expectation
 from conformance.judging.expectations_file import TABLE
 from conformance.judging.judgement import Reason
 from conformance.judging.verdicts import Judged, RequirementVerdict, Verdict
-from conformance.reports.escaping import counted, for_terminal
 from conformance.reports.report import Report
+from conformance.reports.text import counted, for_terminal
 
 WHOLE_BODY = "body"
 # Those that follow mostly have the same cause.

@@ -31,11 +31,10 @@ from conformance.mock.behaviour import Behaviour
 from conformance.mock.serving import MockServer, serve_mock
 from conformance.model.errors import EnvironmentFailure
 from conformance.model.progress import Silent
-from conformance.reports.faces import judge
 from conformance.reports.files import read_report
 from conformance.reports.page.rendering import html
 from conformance.reports.remarks import entries_to_paste
-from conformance.reports.result import Reportable, Result
+from conformance.reports.result import Reportable, Result, judge
 from conformance.reports.sarif import sarif
 
 Capsys = pytest.CaptureFixture[str]

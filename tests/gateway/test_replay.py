@@ -27,7 +27,7 @@ from conformance.mock.gateway import Gateway, Reaction
 from conformance.mock.serving import MockServer
 from conformance.model.errors import EnvironmentFailure
 from conformance.model.traffic import Case, Kind, Request
-from conformance.reports.live import PlainProgress
+from conformance.reports.console import PlainProgress
 
 Capsys = pytest.CaptureFixture[str]
 

@@ -28,7 +28,7 @@ from conformance.judging.judgement import Dependence, Pattern
 from conformance.judging.single_pass import SinglePass
 from conformance.judging.verdicts import RequirementVerdict, Verdict
 from conformance.model.traffic import Kind
-from conformance.reports.faces import judge
+from conformance.reports.result import judge
 
 
 def observations(outcomes: Sequence[bool], kind: Kind = Kind.VALID, aspect: str = "random") -> list[Observation]:

@@ -24,7 +24,7 @@ from conformance.judging.verdicts import Conclusion, Verdict
 from conformance.mock.behaviour import BUILT_IN
 from conformance.model.errors import UsageError
 from conformance.model.traffic import Case, Kind
-from conformance.reports.faces import judge
+from conformance.reports.result import judge
 from conformance.wire import pacing
 
 SMS = {"products": ("sms",)}

@@ -35,7 +35,7 @@ from conformance.mock.serving import MockServer, serve_mock
 from conformance.model.errors import EnvironmentFailure, UsageError
 from conformance.model.progress import Silent
 from conformance.model.traffic import Request
-from conformance.reports.faces import judge
+from conformance.reports.result import judge
 
 PRODUCTS = ("sms", "airtime")
 

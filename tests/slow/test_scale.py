@@ -28,7 +28,7 @@ from conformance.judging.judgement import Check, SubjectCheck
 from conformance.judging.summaries import ResponseSummary
 from conformance.judging.verdicts import Verdict, judge_as
 from conformance.model.traffic import Case, Exchange, Headers, Kind, Notification, Request, Response
-from conformance.reports.faces import judge
+from conformance.reports.result import judge
 from conformance.wire.ledger import Ledger
 
 EXCHANGES = 20_000

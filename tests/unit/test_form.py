@@ -23,7 +23,7 @@ from conformance.judging.form import answer_form, notice_form
 from conformance.judging.verdicts import Judged, Verdict
 from conformance.model.errors import SuiteError
 from conformance.model.traffic import Kind
-from conformance.reports.faces import judge
+from conformance.reports.result import judge
 
 ID = "9V7NcW1QMvWkQcceMnn3MKfmczdBeE1a"
 COMMANDS = statum().commands

@@ -19,7 +19,7 @@ from conformance.judging.judgement import Check, Finding, Inconclusive, Judgemen
 from conformance.judging.single_pass import KEPT_FINDINGS
 from conformance.judging.verdicts import Conclusion, RequirementVerdict, Verdict, conclude, judge_as
 from conformance.mock.behaviour import BUILT_IN
-from conformance.reports.faces import judge
+from conformance.reports.result import judge
 
 CHECKS = checks_of(statum())
 
