@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from conformance.client.face import CLIENT
 from conformance.contract.contract import Contract
-from conformance.gateway.face import GATEWAY
+from conformance.gateway.rules.checks import GATEWAY
 from conformance.journal import Record
 from conformance.judging.expectations import Expectations
 from conformance.judging.verdicts import Face, Judged, judge_as

@@ -15,7 +15,7 @@ from through_network import FAIR, PHONE_NUMBERS, UNLIMITED, Cut, held_through, t
 from conformance.contract.contract import statum
 from conformance.gateway import campaign, listening, preflight
 from conformance.gateway.plan import Plan
-from conformance.gateway.replacements import Replacements, lost_of, windows_of
+from conformance.gateway.recovery import Replacements, lost_of, windows_of
 from conformance.gateway.settings import Settings
 from conformance.journal import read_journal
 from conformance.judging.absence import BY_CHANCE, chance_of_as_many

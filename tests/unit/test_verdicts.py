@@ -11,8 +11,7 @@ from runs import Run
 
 from conformance.contract.contract import statum
 from conformance.contract.requirements import Actor, Level
-from conformance.gateway.face import GatewayFace
-from conformance.gateway.rules.checks import checks_of
+from conformance.gateway.rules.checks import GatewayFace, checks_of
 from conformance.journal import Record, read_journal
 from conformance.judging.evidence import Evidence
 from conformance.judging.judgement import Check, Finding, Inconclusive, Judgement, Passed, Reason
