@@ -12,8 +12,7 @@ from conformance.diagnosis.follow_ups import run_proper
 from conformance.gateway.rules.checks import checks_of, is_about_lateness, is_about_notifications, is_of_form
 from conformance.journal import Record
 from conformance.judging.coverage import Coverage
-from conformance.judging.judgement import Check
-from conformance.judging.single_pass import SinglePass, Tally
+from conformance.judging.judgement import Check, SinglePass, Tally
 from conformance.judging.terms import Terms
 from conformance.judging.verdicts import Evaluation, Listed, Standard, Verdicts, verdict_on
 

@@ -1,6 +1,6 @@
 """Rules of notifications: each accepted request is followed by one outcome, at the right callback, in time.
 
-The schemas judge the form of their content (`conformance.judging.form`).
+The schemas judge the form of their content (`conformance.judging.reading`).
 
 Absence is judged once, after the run has listened to its end. An unreadable notification explains one that seems to be
 missing, and an answer with an unreadable request_id explains one that nobody seems to have asked for: each fault breaks
@@ -16,7 +16,8 @@ from conformance.contract.contract import Contract
 from conformance.contract.places import notified_of
 from conformance.contract.requirements import ByRule
 from conformance.gateway.rules.answers import declared_otherwise
-from conformance.judging.absence import (
+from conformance.judging.evidence import Evidence
+from conformance.judging.excuses import (
     CUT_OFF,
     NETWORK_HOLDS_S,
     held_up,
@@ -26,7 +27,6 @@ from conformance.judging.absence import (
     sent_once_more,
     what_came_instead,
 )
-from conformance.judging.evidence import Evidence
 from conformance.judging.judgement import (
     PASSED,
     Check,
