@@ -190,7 +190,7 @@ EXCUSED: Mapping[str, Mapping[str, str]] = {
     },
     "client/rules/evidence.py": {"request_id": "a word of the driver protocol, fixed in interfaces.md"},
     "client/rules/inbox.py": {"result_desc": "a word of the driver protocol, fixed in interfaces.md"},
-    "client/bench.py": {"request_id": "a word of the driver protocol, fixed in interfaces.md"},
+    "client/calling.py": {"request_id": "a word of the driver protocol, fixed in interfaces.md"},
     "client/examination.py": {"request_id": "a word of the driver protocol, fixed in interfaces.md"},
     "journal/redaction.py": {"statum": "a word of the suite's own reports"},
     "pytest/plugin.py": {"Statum": "the heading of the options"},
