@@ -47,12 +47,13 @@ from conformance.judging.judgement import (
     NoticeCheck,
     Reason,
     RunCheck,
+    SinglePass,
     SubjectCheck,
+    Tally,
     answers_where,
     notices_where,
 )
 from conformance.judging.reading import Answer
-from conformance.judging.single_pass import SinglePass, Tally
 from conformance.judging.summaries import ABSENT, Notice, ResponseSummary
 from conformance.judging.terms import Terms
 from conformance.judging.verdicts import (

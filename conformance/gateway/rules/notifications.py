@@ -1,6 +1,6 @@
 """Rules of notifications: each accepted request is followed by one outcome, at the right callback, in time.
 
-RULES           of notifications that follow a request; the schemas judge their content (`conformance.judging.form`)
+RULES           of notifications that follow a request; the schemas judge their content (`conformance.judging.reading`)
 UNSOLICITED     of notifications that no request precedes, and of inquiries before them
 
 Absence is judged once, after the run has listened to its end. An unreadable notification explains one that seems to be
@@ -17,7 +17,8 @@ from itertools import chain
 from conformance.contract.places import notified_of
 from conformance.contract.requirements import ByRule
 from conformance.gateway.rules.answers import declared_otherwise
-from conformance.judging.absence import (
+from conformance.judging.evidence import Evidence
+from conformance.judging.excuses import (
     CUT_OFF,
     NETWORK_HOLDS_S,
     held_up,
@@ -27,7 +28,6 @@ from conformance.judging.absence import (
     sent_once_more,
     what_came_instead,
 )
-from conformance.judging.evidence import Evidence
 from conformance.judging.judgement import (
     PASSED,
     Check,
