@@ -18,7 +18,7 @@ from conformance.client.face import CLIENT
 from conformance.client.rules.calls import REUSED, UNUSED
 from conformance.contract.contract import Contract, statum
 from conformance.diagnosis.follow_ups import SEARCH, run_proper
-from conformance.gateway.face import GATEWAY
+from conformance.gateway.rules.checks import GATEWAY
 from conformance.journal import Record
 from conformance.judging.expectations import Expectations
 from conformance.judging.judgement import Finding

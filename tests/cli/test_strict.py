@@ -19,8 +19,7 @@ from seeded import fault
 from conformance.contract.contract import statum
 from conformance.contract.requirements import Level
 from conformance.gateway import campaign
-from conformance.gateway.face import GatewayFace
-from conformance.gateway.rules.checks import checks_of
+from conformance.gateway.rules.checks import GatewayFace, checks_of
 from conformance.journal import Record, read_journal
 from conformance.judging.evidence import Evidence
 from conformance.judging.expectations import Expectation, Expectations

@@ -14,10 +14,11 @@ import pytest
 from command_line import call
 
 from conformance.client import certification, settings
-from conformance.client.bench import Bench
+from conformance.client.calling import Bench
 from conformance.client.certification import proxies_in
-from conformance.client.plan import AGAIN, FIRST, SENDING, Cases, Credential, calls_of
+from conformance.client.plan import AGAIN, FIRST, Cases, Credential, calls_of
 from conformance.client.settings import ClientSettings
+from conformance.client.witness import SENDING
 from conformance.contract.contract import statum
 from conformance.contract.schema_set import FORMATS
 from conformance.journal import Record, read_journal

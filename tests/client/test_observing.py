@@ -15,7 +15,7 @@ import pytest
 from command_line import PATIENCE_S, Called, call, process
 from seeded import NUMBERS
 
-from conformance.client.observing import STRANGE, command_of, observe
+from conformance.client.certification import STRANGE, command_of, observe
 from conformance.client.settings import ClientSettings
 from conformance.contract.contract import statum
 from conformance.journal import Record, read_journal

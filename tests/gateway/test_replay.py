@@ -18,7 +18,8 @@ from seeded import fault
 from conformance.cli import outcome
 from conformance.cli.configuration import PREFIX
 from conformance.contract.contract import statum
-from conformance.gateway.replaying import history, judged_alone
+from conformance.gateway.recovery import history
+from conformance.gateway.rules.checks import judged_alone
 from conformance.journal import Record, read_journal
 from conformance.judging.verdicts import Verdict
 from conformance.mock.account import Account

@@ -11,7 +11,7 @@ import pytest
 from client_runs import PARAMS, Certification, Sent, again, refused
 from contract_edits import json_edited, text_edited
 
-from conformance.client.rules import RULES, client_checks
+from conformance.client.face import RULES, client_checks
 from conformance.contract.contract import Contract, statum
 from conformance.contract.folder import ContractFolder
 from conformance.contract.requirements import ByRule

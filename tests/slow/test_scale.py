@@ -17,9 +17,8 @@ import pytest
 from runs import JSON, TARGETS, Run
 
 from conformance.contract.contract import statum
-from conformance.gateway.face import GatewayFace
 from conformance.gateway.plan import Plan
-from conformance.gateway.rules.checks import checks_of
+from conformance.gateway.rules.checks import GatewayFace, checks_of
 from conformance.gateway.settings import Settings
 from conformance.journal import Journal, Record, Redaction, read_journal
 from conformance.journal.rows import Attempt

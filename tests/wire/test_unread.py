@@ -15,7 +15,7 @@ from mock_rig import eventually
 from raw_http import PATIENCE_S, connection, post
 from wire_servers import ANY
 
-from conformance.client.observing import ObservingWitness
+from conformance.client.certification import ObservingWitness
 from conformance.client.witness import Witness
 from conformance.contract.contract import statum
 from conformance.gateway import listening

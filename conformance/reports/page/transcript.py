@@ -13,8 +13,8 @@ from typing import Any
 
 from markupsafe import Markup
 
-from conformance.client.observing import ASPECT as OBSERVED
-from conformance.client.plan import SENDING
+from conformance.client.rules.calls import OBSERVED
+from conformance.client.witness import SENDING
 from conformance.contract.contract import Contract
 from conformance.journal import Record
 from conformance.judging.reading import Content
