@@ -22,7 +22,6 @@ from urllib.parse import urlsplit
 import httpx
 
 from conformance.contract.contract import Contract
-from conformance.gateway.face import GATEWAY
 from conformance.gateway.reaching import (
     ANSWER_TIMEOUT_S,
     OWN_AUTHORITY,
@@ -32,6 +31,7 @@ from conformance.gateway.reaching import (
     reached,
 )
 from conformance.gateway.rig import CANARY_HEADER, Rig
+from conformance.gateway.rules.checks import GATEWAY
 from conformance.gateway.settings import Settings
 from conformance.journal import Journal, Note, Record
 from conformance.judging.reading import ANSWERED_BETWEEN

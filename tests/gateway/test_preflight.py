@@ -32,7 +32,7 @@ from conformance.mock.account import Account
 from conformance.mock.behaviour import BUILT_IN
 from conformance.mock.serving import serve_mock
 from conformance.model.traffic import Request, Response, header
-from conformance.reports.faces import judge
+from conformance.reports.result import judge
 from conformance.wire.listening import Address
 
 PRODUCTS = statum().products

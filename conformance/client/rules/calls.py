@@ -19,6 +19,9 @@ from conformance.model.traffic import JSON_MEDIA_TYPE, Case, Exchange, Request, 
 STRAY = "stray"
 """The case of requests to the witness under none of its base URLs."""
 
+OBSERVED = "observed"
+"""The aspect of the requests of a client that is run by hand."""
+
 EXTRA = "extra-call"
 """The kind of the notes on calls that were made because of another one: `case`, `of` and `why`."""
 
