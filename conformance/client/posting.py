@@ -20,8 +20,7 @@ import httpx
 from conformance.model.errors import EnvironmentFailure
 from conformance.model.interruption import wished
 from conformance.model.traffic import Request, Response, header, shown_url
-from conformance.wire.answers import CONNECT_TIMEOUT_S, cannot_connect
-from conformance.wire.connection import Unanswered
+from conformance.wire.connection import CONNECT_TIMEOUT_S, Unanswered, cannot_connect
 from conformance.wire.streams import Deadline, Route, Stream, connected, proxy_for
 
 CONTINUE_WITHIN_S = 1.0

@@ -29,7 +29,7 @@ USUAL_TEXT = 160
 
 SERVER_ERROR = 500
 
-# The beginnings of failures without a connection (`conformance.wire.answers`).
+# The beginnings of failures without a connection (`conformance.wire.connection`).
 UNREACHED = ("connection refused", "no connection", "host name not found", "no TLS connection", "the proxy did not")
 
 
