@@ -21,7 +21,7 @@ from conformance.client.observing import observe
 from conformance.client.settings import ClientSettings
 from conformance.mock.account import Account
 from conformance.model.errors import UsageError
-from conformance.model.interruption import held_back
+from conformance.model.process import interrupts_deferred
 from conformance.reports.console import print_line, remarks, results
 
 
@@ -33,7 +33,7 @@ def certify(**options: Any) -> int:
     """
     output = Output.of(options)
     judged_run = prepared_certification(options)
-    with held_back():
+    with interrupts_deferred():
         return judged_run(output).tell(output)
 
 

@@ -16,7 +16,7 @@ from rich.console import Console
 
 import conformance
 from conformance.contract.contract import Contract, statum
-from conformance.contract.schema_set import built_in
+from conformance.contract.schemas import built_in
 from conformance.journal import Redaction
 from conformance.journal.redaction import credential_text, is_own_word
 from conformance.model.errors import ConformanceError, EnvironmentFailure, SuiteError, UsageError, did_you_mean, lack_of

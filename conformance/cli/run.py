@@ -19,7 +19,7 @@ from conformance.gateway.plan import Plan
 from conformance.gateway.settings import Settings
 from conformance.journal import read_evidence
 from conformance.model.errors import UsageError
-from conformance.model.interruption import held_back
+from conformance.model.process import interrupts_deferred
 from conformance.options import options_of
 from conformance.reports.console import print_json, results
 from conformance.reports.faces import is_client
@@ -46,7 +46,7 @@ def run(**options: Any) -> int:
     if options["plan"] and options["resume"] is None:
         return _planned(settings_from(options, is_sent=False), output)
     judged_run = prepared_run(options)
-    with held_back():
+    with interrupts_deferred():
         return judged_run(output).tell(output)
 
 

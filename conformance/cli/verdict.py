@@ -22,7 +22,7 @@ from conformance.journal import Record, read_evidence
 from conformance.judging.expectations import Expectations
 from conformance.judging.verdicts import Conclusion
 from conformance.model.errors import EnvironmentFailure
-from conformance.model.progress import Progress
+from conformance.model.process import Progress
 from conformance.reports.console import on_github, print_document, print_line, remarks
 from conformance.reports.files import REPORT_HTML, json_report, write_reports
 from conformance.reports.report import Report

@@ -16,7 +16,7 @@ from conformance.cli.certificates import certificate_bytes, trust_of, write_file
 from conformance.cli.command import ConformanceCommand, on_command_line
 from conformance.cli.messages import Messages
 from conformance.contract.contract import Contract
-from conformance.contract.schema_set import FORMATS
+from conformance.contract.schemas import FORMATS
 from conformance.model.errors import UsageError
 from conformance.model.untrusted import parse_json
 from conformance.reports.console import print_line, results

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from conformance.client.bench import Bench
 from conformance.client.plan import SENDING, PlannedCall, again, calls_of, spread
 from conformance.client.rules.calls import ASKED_AGAIN, EXTRA, IN_PLACE, PROBE
-from conformance.contract.behaviours import ScenarioRow
+from conformance.contract.tables import ScenarioRow
 
 # Most circuit breakers let a call through again after 30 s.
 RECOVERS_WITHIN_S = 35.0

@@ -28,8 +28,7 @@ from conformance.client.witness import Witness
 from conformance.contract.contract import Contract
 from conformance.journal import Journal, Redaction
 from conformance.model.errors import EnvironmentFailure, UsageError, lack_of
-from conformance.model.interruption import Closing, held_back, let_through
-from conformance.model.progress import Progress, Silent
+from conformance.model.process import Progress, Silent, closed_at_second_signal, interrupts_allowed, interrupts_deferred
 from conformance.model.traffic import Case, Kind, Request
 from conformance.wire.streams import client_tls
 
@@ -58,10 +57,10 @@ def certify(settings: ClientSettings, progress: Progress | None = None) -> Path:
     if settings.driver is None and settings.callback_url is None:
         raise UsageError("nothing is given to certify; expected --driver 'CMD ARGS', --callback-url URL or --observe")
     if settings.callback_url is not None:
-        with let_through():
+        with interrupts_allowed():
             check_reachable(settings.callback_url, client_tls(settings.ca_file))
     begun = time.monotonic()
-    with held_back(), ExitStack() as stack:
+    with interrupts_deferred(), ExitStack() as stack:
         log, driver = DriverLog(settings.contract, settings.protected), None
         hello = Hello(f"the receiver at {(settings.callback_url or '').partition('?')[0]}")
         if settings.driver is not None:
@@ -76,7 +75,7 @@ def certify(settings: ClientSettings, progress: Progress | None = None) -> Path:
         if driver is not None:
             log.release(journal)
             journal.note("hello", hello.recorded())
-            stack.enter_context(Closing(driver.end_at_once))
+            stack.enter_context(closed_at_second_signal(driver.end_at_once))
         try:
             with Witness(journal, settings.contract) as witness:
                 cases = Cases(settings.contract, settings.seed, witness.url)
@@ -93,7 +92,7 @@ def certify(settings: ClientSettings, progress: Progress | None = None) -> Path:
 def _greet(driver: Driver, log: DriverLog, settings: ClientSettings) -> Hello:
     """Start the driver. Raises EnvironmentFailure if it does not say hello."""
     try:
-        with let_through(), Closing(driver.end_at_once):
+        with interrupts_allowed(), closed_at_second_signal(driver.end_at_once):
             return driver.start()
     except Death as death:
         words = f"driver {settings.driver!r} did not say hello: {death}"
@@ -122,7 +121,7 @@ def _run(bench: Bench) -> None:
         journal.note("environment", {"proxies": proxies})
     journal.plan([Case(STRAY, None, Kind.INVOKE, STRAY, STRAY, Request("GET", bench.witness.url))])
     try:
-        with let_through():
+        with interrupts_allowed():
             _carry_out(bench)
     except KeyboardInterrupt:
         journal.note("interrupted", {})

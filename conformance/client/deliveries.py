@@ -10,10 +10,9 @@ from typing import Any
 from conformance.client.posting import PLAIN, Framing
 from conformance.client.receiver_under_test import JSON_HEADERS, Outgoing, ReceiverUnderTest, with_headers
 from conformance.model.traffic import Case, Headers
-from conformance.payloads.alphabets import ALPHABETS
-from conformance.payloads.hypothesis_backend import draw
-from conformance.payloads.notifications import incomplete, unreadable
-from conformance.payloads.strategies import text
+from conformance.payloads.probes import incomplete, unreadable
+from conformance.payloads.strategies import draw, text
+from conformance.payloads.texts import ALPHABETS
 
 MEBIBYTE = 1 << 20
 

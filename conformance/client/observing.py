@@ -31,8 +31,7 @@ from conformance.mock.answering import Channel, put
 from conformance.mock.behaviour import Wire
 from conformance.mock.gateway import Gateway
 from conformance.model.errors import UsageError
-from conformance.model.interruption import granted, held_back, let_through
-from conformance.model.progress import Progress, Silent
+from conformance.model.process import Progress, Silent, clear_interruption, interrupts_allowed, interrupts_deferred
 from conformance.model.traffic import Case, Kind, Request
 from conformance.wire.ledger import Arrival
 from conformance.wire.listening import Address
@@ -169,7 +168,7 @@ def observe(settings: ClientSettings, introduce: Introduce, progress: Progress |
     begun = time.monotonic()
     recorded = settings.of_run("the client that was observed", account.consumer_key, account.consumer_secret)
     redaction = Redaction.of_values(*settings.protected)
-    with held_back(), Journal.create(settings.report_dir / JOURNAL, recorded, redaction) as journal:
+    with interrupts_deferred(), Journal.create(settings.report_dir / JOURNAL, recorded, redaction) as journal:
         with ObservingWitness(journal, account, settings.seed, settings.observe) as witness:
             journal.plan([Case(STRAY, None, Kind.INVOKE, STRAY, STRAY, Request("GET", witness.url))])
             introduce(witness.base, account)
@@ -180,11 +179,11 @@ def observe(settings: ClientSettings, introduce: Introduce, progress: Progress |
             if settings.observe_for_s is not None:
                 progress.until(time.monotonic() + settings.observe_for_s)
             try:
-                with let_through():
+                with interrupts_allowed():
                     witness.wait(settings.observe_for_s, settings.observe_idle_s)
                     witness.wait_for_resends(settings.advised_delay_s, progress)
             except KeyboardInterrupt:
-                granted()  # that is how it is meant to end
+                clear_interruption()  # that is how it is meant to end
             witness.note_rest()
             journal.note("settled", {"at": time.monotonic(), "waited_s": None})
         journal.note("finished", {"duration_s": round(time.monotonic() - begun, 3)})

@@ -19,10 +19,10 @@ from hashlib import blake2b
 from random import Random
 from typing import Self
 
-from conformance.contract.behaviours import ScenarioRow
 from conformance.contract.command import Command
 from conformance.contract.contract import Contract
 from conformance.contract.requirements import ACCEPTED
+from conformance.contract.tables import ScenarioRow
 from conformance.mock.account import Account
 from conformance.mock.behaviour import Behaviour, Ending, Moment, Reply, ReplyChange
 from conformance.mock.changes import changed_by
@@ -30,7 +30,7 @@ from conformance.mock.gateway import Gateway
 from conformance.mock.rules import TAGS
 from conformance.model.errors import SuiteError
 from conformance.model.traffic import JSON_MEDIA_TYPE, Case, Kind, Request, media_type
-from conformance.payloads.addressees import Constraints
+from conformance.payloads.members import Constraints
 from conformance.payloads.valid import ValidPayload, fresh_payloads, valid_payloads
 
 SENDING = ScenarioRow("accepted", "accepted")

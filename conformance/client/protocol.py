@@ -13,7 +13,7 @@ from functools import cache
 from typing import Any, Self
 
 from conformance.contract.contract import Contract
-from conformance.contract.schema_set import FORMATS
+from conformance.contract.schemas import FORMATS
 from conformance.model.errors import SuiteError, UsageError
 from conformance.model.untrusted import parse_json
 

@@ -23,7 +23,7 @@ from conformance.mock.account import OPENING_BALANCE, TransactionOutcome, failur
 from conformance.mock.transactions import Transaction, price, result, shape_of_ids, success_reason
 from conformance.model.errors import SuiteError
 from conformance.model.traffic import JSON_MEDIA_TYPE, Case, Headers, Kind, Request
-from conformance.payloads.notifications import ALPHANUMERIC
+from conformance.payloads.probes import ALPHANUMERIC
 
 JSON_HEADERS: Headers = (("Content-Type", JSON_MEDIA_TYPE),)
 

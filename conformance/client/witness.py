@@ -28,7 +28,7 @@ from conformance.mock.answering import AnswerProtocol, Channel, json_bytes, put,
 from conformance.mock.behaviour import Ending, Reply, Wire
 from conformance.mock.gateway import JSON_HEADER, Gateway, Reaction
 from conformance.model.errors import SuiteError
-from conformance.model.progress import Progress
+from conformance.model.process import Progress
 from conformance.model.traffic import Request, Response
 from conformance.wire.asgi import AsgiThread, Receive, Send
 from conformance.wire.ledger import Arrival, Strays

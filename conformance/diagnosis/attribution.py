@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from conformance.contract.contract import Contract
 from conformance.diagnosis.traits import ERROR_RATE, ERROR_RATE_OF_A_ROW, above, split
 from conformance.model.traffic import Case, Kind
-from conformance.payloads.labels import Label, Members, members_of
-from conformance.payloads.simpler import without
+from conformance.payloads.members import Label, Members, members_of
+from conformance.payloads.shrinking import without
 
 # Where chance would show it less often than this, some requests to find out whether it is the payload are worth it.
 HUNCH = 0.05

@@ -15,7 +15,7 @@ from conformance.gateway.rules.answers import EQUAL
 from conformance.model.errors import UsageError
 from conformance.model.traffic import JSON_MEDIA_TYPE, Kind, header, media_type
 from conformance.model.untrusted import json_object, parse_json
-from conformance.payloads.labels import documented_range
+from conformance.payloads.members import documented_range
 
 # Characters of one SMS. Accepting more is a SHOULD of its own (aspect `long`), so that label changes the verdict.
 SINGLE_SMS = 160

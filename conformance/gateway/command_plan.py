@@ -13,8 +13,7 @@ from conformance.gateway.request_templates import ordinary_headers
 from conformance.gateway.settings import Settings
 from conformance.model.traffic import Case, Headers, Kind, Request
 from conformance.payloads.addressees import Addressees
-from conformance.payloads.labels import PLAIN
-from conformance.payloads.uniqueness import amount_of, cheap_amounts, recipient_of
+from conformance.payloads.members import PLAIN, amount_of, cheap_amounts, recipient_of
 from conformance.payloads.valid import ValidPayload, encoded, fresh_payloads, valid_payloads
 
 Group = tuple[Case, ...]

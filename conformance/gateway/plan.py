@@ -24,7 +24,7 @@ from conformance.model.traffic import Case, Headers, Kind
 from conformance.payloads.addressees import GIVEN_BY, Addressees
 from conformance.payloads.invalid import broken_payloads, open_payloads
 from conformance.payloads.json_defects import malformed_bodies, open_bodies
-from conformance.payloads.labels import PLAIN, aspect_of
+from conformance.payloads.members import PLAIN, aspect_of
 from conformance.payloads.probes import credential_probes, header_probes, method_probes, unknown_commands
 from conformance.payloads.valid import ValidPayload
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from conformance.contract.requirements import Catalogue, Requirement
-from conformance.contract.schema_set import FORMATS, Violation
+from conformance.contract.schemas import FORMATS, Violation
 from conformance.judging.expectations import Expectation, Expectations
 from conformance.model.errors import UsageError, did_you_mean
 

@@ -13,9 +13,16 @@ from functools import cache
 from typing import Any
 
 from conformance.contract.contract import Contract
-from conformance.contract.places import Message, SchemaPlace, answer_to, notified_of, places_of, value_at
-from conformance.contract.requirements import ANSWER, ByPlace
-from conformance.contract.schema_set import Violation
+from conformance.contract.requirements import (
+    ANSWER,
+    ByPlace,
+    Message,
+    SchemaPlace,
+    answer_to,
+    notified_of,
+    places_of,
+)
+from conformance.contract.schemas import Violation, value_at
 
 # The most violations to read: a message may break its schema a million times.
 MOST_VIOLATIONS = 50

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-from conformance.contract.behaviours import NumberRow
 from conformance.contract.command import Command
 from conformance.contract.contract import Contract, statum
+from conformance.contract.tables import NumberRow
 
 # Whole units of money: enough for dozens of runs with the dearest payments (70 000 each).
 OPENING_BALANCE = 100_000_000

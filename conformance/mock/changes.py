@@ -12,7 +12,7 @@ from dataclasses import replace
 from random import Random
 from typing import Any
 
-from conformance.contract.behaviours import Change, Which, copies
+from conformance.contract.tables import Change, Which, copies
 from conformance.mock.account import failures
 from conformance.mock.behaviour import (
     Behaviour,

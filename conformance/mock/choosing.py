@@ -13,14 +13,14 @@ from functools import cache
 from itertools import count
 from typing import Any, Final
 
-from conformance.contract.behaviours import Which
 from conformance.contract.command import Command
 from conformance.contract.contract import Contract
+from conformance.contract.tables import Which
 from conformance.mock.behaviour import Callback, Moment, Reply
 from conformance.mock.rules import METHOD, UNKNOWN_COMMAND
 from conformance.model.errors import SuiteError
 from conformance.model.traffic import header
-from conformance.payloads.labels import rules_of
+from conformance.payloads.members import rules_of
 
 Chooses = Callable[[Moment, Reply | Callback | None], bool]
 

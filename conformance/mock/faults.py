@@ -17,9 +17,7 @@ from functools import cache
 from types import MappingProxyType
 from typing import Any
 
-from conformance.contract.behaviours import BehaviourRow, Change
 from conformance.contract.contract import Contract
-from conformance.contract.places import Message, messages_of, notified_of, places_of
 from conformance.contract.requirements import (
     ACCEPTED,
     ANSWER,
@@ -29,8 +27,13 @@ from conformance.contract.requirements import (
     ByPlace,
     ByProbe,
     Expected,
+    Message,
     Requirement,
+    messages_of,
+    notified_of,
+    places_of,
 )
+from conformance.contract.tables import BehaviourRow, Change
 from conformance.mock.behaviour import Callback, Effect, Moment, Reply
 from conformance.mock.changes import changed_by
 from conformance.mock.choosing import holds, path_of

@@ -13,7 +13,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from random import Random
 
-from conformance.contract.behaviours import Which
+from conformance.contract.tables import Which
 from conformance.mock.behaviour import (
     UNEXCUSED,
     Behaviour,

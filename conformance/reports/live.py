@@ -22,7 +22,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from conformance.model.progress import Progress, Silent
+from conformance.model.process import Progress, Silent
 from conformance.reports.console import in_ci, is_screen, print_line
 from conformance.reports.escaping import for_terminal
 

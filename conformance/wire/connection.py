@@ -21,7 +21,7 @@ import h11
 import httpx
 
 from conformance.model.errors import SuiteError
-from conformance.model.interruption import wished
+from conformance.model.process import is_interrupted
 from conformance.model.traffic import CLOSED_ON_REUSE, Headers, Request, Response, header
 from conformance.wire.answers import (
     CONNECT_TIMEOUT_S,
@@ -175,7 +175,7 @@ class Connection:
         standing = self._to(address.route)
         if ready is not None:
             ready()
-        if wished():
+        if is_interrupted():
             self.close()
             raise Unanswered("interrupted before it was sent", never_left=True)
         deadline = Deadline(self._timeout_s)

@@ -30,7 +30,7 @@ from conformance.mock.account import Account
 from conformance.mock.behaviour import Behaviour
 from conformance.mock.serving import MockServer, serve_mock
 from conformance.model.errors import EnvironmentFailure
-from conformance.model.progress import Silent
+from conformance.model.process import Silent
 from conformance.reports.faces import judge
 from conformance.reports.files import read_report
 from conformance.reports.page.rendering import html

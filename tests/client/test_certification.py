@@ -19,7 +19,7 @@ from conformance.client.certification import proxies_in
 from conformance.client.plan import AGAIN, FIRST, SENDING, Cases, Credential, calls_of
 from conformance.client.settings import ClientSettings
 from conformance.contract.contract import statum
-from conformance.contract.schema_set import FORMATS
+from conformance.contract.schemas import FORMATS
 from conformance.journal import Record, read_journal
 from conformance.judging.verdicts import Conclusion, Verdict
 from conformance.model.errors import EnvironmentFailure, UsageError
