@@ -23,7 +23,7 @@ from conformance.client.calling import Bench
 from conformance.client.deliveries import Known, Outgoing, ReceiverUnderTest
 from conformance.client.driver import Death
 from conformance.client.posting import Posting, Reset, listening
-from conformance.client.rules.receiver_requests import CROWD
+from conformance.client.rules.inbox import CROWD
 from conformance.client.rules.receiving import QUICKLY_S, waited_s
 from conformance.client.witness import answered_with
 from conformance.mock.gateway import Reaction
