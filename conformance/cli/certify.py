@@ -16,8 +16,8 @@ from conformance.cli.messages import Messages, Output
 from conformance.cli.settings import given_settings, trusted
 from conformance.cli.verdict import JudgedRun, held
 from conformance.client.certification import certify as hold
-from conformance.client.driver_log import secrets_of, tokens_in
-from conformance.client.observing import observe
+from conformance.client.certification import observe
+from conformance.client.driver_messages import secrets_of, tokens_in
 from conformance.client.settings import ClientSettings
 from conformance.mock.account import Account
 from conformance.model.errors import UsageError

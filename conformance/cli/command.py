@@ -17,7 +17,7 @@ from conformance.certificate.issuing import DEFAULT_VALID_DAYS
 from conformance.cli.configuration import ENV, Configured, configured, environment_names, variable
 from conformance.cli.messages import Messages, in_words
 from conformance.cli.values import CONTRACT, beginning, contract_in, help_of, value_of
-from conformance.client.rules import RULES as CLIENT_RULES
+from conformance.client.face import RULES as CLIENT_RULES
 from conformance.client.settings import ClientSettings as CertificationSettings
 from conformance.contract.checking import Engine
 from conformance.contract.contract import Contract, contract_at

@@ -16,14 +16,14 @@ from rich.text import Text
 from conformance.cli.command import ConformanceCommand, default_of, on_command_line, texts
 from conformance.cli.configuration import ENV, FILE, Configured, configured, environment_names, file_values, variable
 from conformance.cli.values import CONTRACT, VALUES, Named, beginning
-from conformance.client.driver_log import secrets_of
+from conformance.client.driver_messages import secrets_of
 from conformance.contract.contract import Contract
 from conformance.journal import Redaction
 from conformance.journal.redaction import tokens_of
 from conformance.model.errors import SuiteError, UsageError
 from conformance.options import Option, options_of
 from conformance.reports.console import print_json, print_line, results
-from conformance.reports.escaping import for_terminal
+from conformance.reports.text import for_terminal
 
 DEFAULT = "default"
 MASK = "********"

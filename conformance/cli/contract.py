@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from conformance.cli.command import ConformanceCommand
-from conformance.client.rules import client_checks
+from conformance.client.face import client_checks
 from conformance.contract.contract import Contract
 from conformance.contract.openapi import openapi_document
 from conformance.contract.requirements import Requirement

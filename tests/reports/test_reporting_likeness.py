@@ -11,9 +11,8 @@ from made_result import CASE, SETTINGS, WRONG_TYPE, result_of, verdict
 from rich.console import Console
 
 from conformance.contract.contract import statum
-from conformance.contract.schemas import FORMATS
-from conformance.diagnosis.attribution import Comparison, FailureCount
-from conformance.diagnosis.follow_ups import SEARCH
+from conformance.contract.schema_set import FORMATS
+from conformance.diagnosis.follow_ups import SEARCH, Comparison, FailureCount
 from conformance.journal import Note, Record
 from conformance.judging.judgement import Dependence, Minimal, Pattern
 from conformance.judging.verdicts import RequirementVerdict, Verdict
