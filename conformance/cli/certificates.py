@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from conformance.certificate.borne_out import MEMBERS, Provenance
 from conformance.certificate.digests import Digest, JournalFile
-from conformance.certificate.envelope import LONGEST_CERTIFICATE, Rejected
 from conformance.certificate.issuing import CERTIFICATE, Certification, countersign, issue
-from conformance.certificate.keys import (
+from conformance.certificate.signing import (
+    LONGEST_CERTIFICATE,
+    Rejected,
     is_open_to_others,
     make_key_pair,
     public_path,
     read_private_key,
     read_public_key,
 )
-from conformance.certificate.verification import Trust, VerifiedCertificate, proved
+from conformance.certificate.verification import MEMBERS, Provenance, Trust, VerifiedCertificate, proved
 from conformance.cli.command import ConformanceCommand, on_command_line, warn_if_visible
 from conformance.cli.messages import Messages
 from conformance.model.errors import ConformanceError, EnvironmentFailure, UsageError, did_you_mean

@@ -9,7 +9,7 @@ from typing import Any
 import click
 from rich.console import Console
 
-from conformance.certificate.badge import Badge
+from conformance.certificate.coverage import Badge
 from conformance.cli.command import ConformanceCommand
 from conformance.cli.messages import Output
 from conformance.contract.contract import Contract

@@ -8,9 +8,8 @@ from typing import Any
 
 import click
 
-from conformance.certificate.badge import Badge
-from conformance.certificate.coverage import Policy
-from conformance.certificate.envelope import Rejected, UnknownSigner
+from conformance.certificate.coverage import Badge, Policy
+from conformance.certificate.signing import Rejected, UnknownSigner
 from conformance.certificate.verification import VerifiedCertificate, proved
 from conformance.cli.certificates import certificate_bytes, trust_of, write_file
 from conformance.cli.command import ConformanceCommand, on_command_line
@@ -149,9 +148,11 @@ def badge(source: Path, output: Path | None, contract: Contract, **options: Any)
     report = _report(data)
     if report is None:
         found = next(step for step in proved(data, contract, trust) if isinstance(step, VerifiedCertificate))
-        if not trust.keys:
+        if trust.keys:
+            made = Badge.of_certificate(contract, found.coverage, found.expires)
+        else:
             Messages.of().warn("without --key nobody knows who signed it, and the badge says no more than that")
-        made = Badge.of_certificate(found, known=bool(trust.keys))
+            made = Badge.of_unknown_signer(contract)
     elif on_command_line("key"):
         raise UsageError(f"{source} is a report, which nobody signs; --key is for a certificate")
     else:
