@@ -10,8 +10,7 @@ import click
 from rich.console import Console
 
 from conformance.certificate.coverage import Badge
-from conformance.cli.command import ConformanceCommand
-from conformance.cli.messages import Output
+from conformance.cli.command import ConformanceCommand, Output
 from conformance.contract.contract import Contract
 from conformance.gateway.campaign import JOURNAL
 from conformance.model.errors import EnvironmentFailure, UsageError
