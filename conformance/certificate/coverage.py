@@ -22,8 +22,8 @@ from conformance.contract.contract import Contract
 from conformance.contract.requirements import Actor, ByRule, Level
 from conformance.judging.verdicts import Conclusion, Verdict
 from conformance.model.errors import UsageError, did_you_mean
-from conformance.reports.escaping import for_terminal
 from conformance.reports.report import Report
+from conformance.reports.text import for_terminal
 
 # The rule by which a gateway shows that its notifications reach the callback URLs.
 CALLBACKS_PROVEN = ByRule("each-accepted-request-is-notified")

@@ -25,7 +25,7 @@ from rich.console import Console
 import conformance
 from conformance.cli.configuration import ENV, Configured, configured, variable
 from conformance.cli.parameters import CONTRACT, SectionedOption
-from conformance.client.rules import RULES as CLIENT_RULES
+from conformance.client.face import RULES as CLIENT_RULES
 from conformance.contract.checking import Engine
 from conformance.contract.contract import Contract, contract_at, statum
 from conformance.contract.schema_set import built_in
@@ -35,8 +35,15 @@ from conformance.journal.redaction import credential_text, is_own_word
 from conformance.model.errors import ConformanceError, EnvironmentFailure, SuiteError, UsageError, did_you_mean, lack_of
 from conformance.options import options_of
 from conformance.payloads.strategies import strategy_for
-from conformance.reports.console import print_line, print_prose, remarks, results
-from conformance.reports.live import QuietProgress, ShownProgress, progress_on
+from conformance.reports.console import (
+    QuietProgress,
+    ShownProgress,
+    print_line,
+    print_prose,
+    progress_on,
+    remarks,
+    results,
+)
 
 
 def _made(make: Callable[..., object], parameters: Mapping[str, Any]) -> object:

@@ -9,6 +9,7 @@ As a step of a workflow on GitHub a run also leaves annotations for its runner, 
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,9 +27,9 @@ from conformance.contract.contract import Contract
 from conformance.gateway import campaign
 from conformance.gateway.case_files import save_failing
 from conformance.gateway.plan import Plan
-from conformance.gateway.replaying import history, judged_alone, window_of
+from conformance.gateway.recovery import history, listen_on
 from conformance.gateway.request_templates import sent_again
-from conformance.gateway.resuming import listen_on
+from conformance.gateway.rules.checks import judged_alone, window_of
 from conformance.gateway.settings import Settings
 from conformance.journal import Record, read_evidence, read_journal
 from conformance.judging.expectations import Expectations
@@ -38,11 +39,10 @@ from conformance.model.progress import Progress
 from conformance.model.traffic import Case
 from conformance.payloads.addressees import GIVEN_BY, Addressees
 from conformance.reports.console import on_github, print_document, print_json, print_line, remarks, results
-from conformance.reports.faces import is_client
 from conformance.reports.files import REPORT_HTML, json_report, write_reports
 from conformance.reports.replayed import Replayed, show_conclusion, show_replayed
 from conformance.reports.report import Report
-from conformance.reports.result import Result
+from conformance.reports.result import Result, is_client
 from conformance.reports.summary import summary, workflow_commands
 from conformance.reports.terminal import show, show_observed, show_verdict, show_verdict_alone
 
@@ -289,7 +289,7 @@ def replay(case_id: str, **options: Any) -> int:
     if settings.gateway is not None:
         # The run, and the replay before this one: both sent requests to the gateway.
         records = (record, *([read_journal(again)] if again.is_file() else []))
-        window = window_of(settings.contract, case, cases, records)
+        window = window_of(settings.contract, case, cases, records, time.time())
     messages = Messages.of()
     if window is not None and window.ago_s is not None:
         messages.warn(window.in_words)

@@ -28,7 +28,7 @@ from conformance.gateway.settings import (
     RunLimits,
     Settings,
 )
-from conformance.judging.expectations_file import read_expectations
+from conformance.judging.expectations import read_expectations
 from conformance.mock.account import OPENING_BALANCE, numbers
 from conformance.mock.behaviour import BUILT_IN
 from conformance.mock.faults import faults, variants

@@ -18,8 +18,8 @@ from rich.text import Text
 from conformance.cli.command import ConformanceCommand, on_command_line, texts
 from conformance.cli.configuration import ENV, FILE, Configured, configured, environment_names, file_values, variable
 from conformance.cli.parameters import CONTRACT, VALUES, Named, beginning, default_of
-from conformance.client.driver_log import secrets_of
-from conformance.client.rules import client_checks
+from conformance.client.driver_messages import secrets_of
+from conformance.client.face import client_checks
 from conformance.contract.contract import Contract
 from conformance.contract.openapi import openapi_document
 from conformance.contract.requirements import Requirement
@@ -30,7 +30,7 @@ from conformance.judging.judgement import SubjectCheck
 from conformance.model.errors import SuiteError, UsageError
 from conformance.options import Option, options_of
 from conformance.reports.console import print_json, print_line, results
-from conformance.reports.escaping import for_terminal
+from conformance.reports.text import for_terminal
 from conformance.reports.view import rests_on
 
 DEFAULT = "default"

@@ -20,9 +20,8 @@ from conformance.cli.command import ConformanceCommand, Messages, Output, on_com
 from conformance.cli.journals import JudgedRun, held
 from conformance.cli.settings import as_recorded, given_settings, settings_from, trusted
 from conformance.client.certification import certify as hold
-from conformance.client.certification import examine_driver
-from conformance.client.driver_log import secrets_of, tokens_in
-from conformance.client.observing import observe
+from conformance.client.certification import examine_driver, observe
+from conformance.client.driver_messages import secrets_of, tokens_in
 from conformance.client.settings import ClientSettings
 from conformance.gateway import campaign
 from conformance.gateway.plan import Plan
@@ -36,9 +35,9 @@ from conformance.model.errors import EnvironmentFailure, UsageError
 from conformance.model.interruption import held_back
 from conformance.options import options_of
 from conformance.reports.console import print_json, print_line, remarks, results
-from conformance.reports.escaping import for_terminal
-from conformance.reports.faces import is_client
 from conformance.reports.planned import plan_document, show_plan
+from conformance.reports.result import is_client
+from conformance.reports.text import for_terminal
 
 # The base URL of a mock gateway that is only planned for: it has none before it is started.
 NOT_STARTED = "http://127.0.0.1:0/api/v2"

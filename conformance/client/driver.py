@@ -20,9 +20,18 @@ from enum import StrEnum
 from secrets import token_hex
 from typing import IO, Any
 
-from conformance.client.driver_log import DriverLog, Stderr
+from conformance.client.driver_messages import (
+    PROTOCOL,
+    DriverLog,
+    Hello,
+    ProtocolError,
+    Stderr,
+    beginning,
+    check_protocol,
+    encoded,
+    parsed,
+)
 from conformance.client.left_behind import MARK, Left, end_all, family_of
-from conformance.client.protocol import PROTOCOL, Hello, ProtocolError, beginning, check_protocol, encoded, parsed
 from conformance.journal.rows import LONGEST_STDERR
 from conformance.model.errors import LACKS, ConformanceError, EnvironmentFailure, UsageError, lack_of
 from conformance.model.interruption import held_back, wished

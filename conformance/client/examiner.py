@@ -16,8 +16,10 @@ from contextlib import suppress
 from itertools import chain
 from random import Random
 
-from conformance.client.bench import Bench
+from conformance.client.calling import Bench
 from conformance.client.deliveries import (
+    Outgoing,
+    ReceiverUnderTest,
     basic_cases,
     claims,
     id_cases,
@@ -33,8 +35,7 @@ from conformance.client.examination import (
     Examination,
     Sent,
 )
-from conformance.client.receiver_under_test import Outgoing, ReceiverUnderTest
-from conformance.client.rules.receiver_requests import CROWD, FEW, THRONG
+from conformance.client.rules.inbox import CROWD, FEW, THRONG
 from conformance.client.rules.receiving import QUICKLY_S
 from conformance.mock.gateway import Reaction
 from conformance.model.traffic import Case

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from conformance.client.driver_log import secrets_of, tokens_in
+from conformance.client.driver_messages import secrets_of, tokens_in
 from conformance.contract.contract import Contract, statum
 from conformance.journal.redaction import check_readable, check_redactable, check_uncommon
 from conformance.judging.expectations import Expectations

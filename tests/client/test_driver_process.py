@@ -13,7 +13,7 @@ from tiny_drivers import ACCEPTED, PATIENCE_S, SHORT_S, Line, Start, heard, invo
 
 from conformance.client.certification import examine_driver
 from conformance.client.driver import Death, Driver, How
-from conformance.client.driver_log import DriverLog
+from conformance.client.driver_messages import DriverLog
 from conformance.client.settings import ClientSettings, program_of
 from conformance.contract.contract import statum
 from conformance.journal.rows import LONGEST_STDERR

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from conformance.client.protocol import Hello, ProtocolError, check_protocol, encoded, parsed
+from conformance.client.driver_messages import Hello, ProtocolError, check_protocol, encoded, parsed
 from conformance.contract.contract import statum
 from conformance.contract.schema_set import FORMATS
 from conformance.model.errors import SuiteError, UsageError

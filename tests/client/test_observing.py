@@ -15,7 +15,7 @@ import pytest
 from command_line import PATIENCE_S, Called, call, process
 from seeded import NUMBERS
 
-from conformance.client.observing import STRANGE, command_of, observe
+from conformance.client.certification import STRANGE, command_of, observe
 from conformance.client.settings import ClientSettings
 from conformance.contract.contract import statum
 from conformance.journal import Record, read_journal
@@ -23,7 +23,7 @@ from conformance.judging.verdicts import Conclusion, Judged, Verdict
 from conformance.mock.account import Account
 from conformance.model.errors import UsageError
 from conformance.model.traffic import Kind
-from conformance.reports.faces import judge
+from conformance.reports.result import judge
 from conformance.wire.listening import Address
 
 Capsys = pytest.CaptureFixture[str]

@@ -15,9 +15,8 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from conformance.client.plan import SENDING, Setting, played
 from conformance.client.rules.calls import OUTLASTED, REUSED, STRAY, UNUSED
-from conformance.client.witness import Stage, Witness
+from conformance.client.witness import SENDING, Setting, Stage, Witness, played
 from conformance.contract.behaviours import ScenarioRow
 from conformance.contract.contract import statum
 from conformance.journal import Journal, Record, Redaction, read_journal

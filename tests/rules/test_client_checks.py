@@ -31,7 +31,7 @@ from client_runs import (
 )
 
 from conformance.client import witness
-from conformance.client.rules import client_checks
+from conformance.client.face import client_checks
 from conformance.client.rules.calls import AFTER, DRIPPING, NEVER, OUTLASTED, REUSED, STALLED, UNUSED
 from conformance.contract.contract import statum
 from conformance.contract.requirements import Actor
