@@ -35,7 +35,7 @@ from conformance.client.examination import (
     Examination,
     Sent,
 )
-from conformance.client.rules.receiver_requests import CROWD, FEW, THRONG
+from conformance.client.rules.inbox import CROWD, FEW, THRONG
 from conformance.client.rules.receiving import QUICKLY_S
 from conformance.mock.gateway import Reaction
 from conformance.model.traffic import Case

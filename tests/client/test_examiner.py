@@ -25,7 +25,7 @@ from werkzeug import Request, Response
 from conformance.client import examination, examiner
 from conformance.client.certification import certify
 from conformance.client.posting import check_reachable
-from conformance.client.rules.receiver_requests import RequestKind, kind_of
+from conformance.client.rules.inbox import RequestKind, kind_of
 from conformance.client.settings import ClientSettings
 from conformance.contract.contract import Contract, statum
 from conformance.contract.requirements import ByRule, Catalogue

@@ -26,7 +26,7 @@ from conformance.journal import Record
 from conformance.judging.expectations import Expectations
 from conformance.judging.verdicts import Face
 from conformance.mock.behaviour import BUILT_IN, UNEXCUSED, Behaviour, Callback, Moment, Reply
-from conformance.mock.choosing import member
+from conformance.mock.changes import member
 from conformance.model.traffic import Exchange, Kind
 from conformance.payloads.labels import Label, members_of
 from conformance.reports.result import Result, judge

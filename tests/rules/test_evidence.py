@@ -124,7 +124,7 @@ def refused(run: Run, *unread: tuple[str | None, str]) -> Judged:
     return judge(replace(record, notes=(*record.notes, *notes)))
 
 
-TLS = "TLS was spoken to its plain HTTP port"
+TLS = "a TLS handshake on a plain HTTP port"
 
 
 @pytest.mark.parametrize(
