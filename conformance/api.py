@@ -14,15 +14,12 @@ from collections.abc import Callable, Iterator, Mapping
 from os import PathLike
 from typing import Any
 
-from conformance.cli.certify import certify as certify_command
-from conformance.cli.certify import prepared_certification
-from conformance.cli.command import ConformanceCommand
-from conformance.cli.messages import Messages, Output, in_words
-from conformance.cli.replay import judge as judge_command
-from conformance.cli.replay import judged_again
-from conformance.cli.run import prepared_run
+from conformance.cli.command import ConformanceCommand, Messages, Output, in_words
+from conformance.cli.journals import JudgedRun, RunOutcome, judged_again
+from conformance.cli.journals import judge as judge_command
+from conformance.cli.run import certify as certify_command
+from conformance.cli.run import prepared_certification, prepared_run
 from conformance.cli.run import run as run_command
-from conformance.cli.verdict import JudgedRun, RunOutcome
 from conformance.judging.verdicts import Conclusion
 from conformance.model.errors import ConformanceError, EnvironmentFailure, SuiteError, UsageError, did_you_mean
 from conformance.model.process import closed_at_second_signal, interrupts_deferred, is_interrupted, signals_handled

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Self
 from conformance import __version__
 from conformance.certificate.coverage import Claims
 from conformance.certificate.digests import CertifiedSubject, Digest, JournalFile, suite_digest
-from conformance.certificate.envelope import Envelope, Rejected, Signature
+from conformance.certificate.signing import Envelope, Rejected, Signature
 from conformance.contract.contract import Contract
 from conformance.contract.requirements import Level
 from conformance.contract.schemas import FORMATS

@@ -17,7 +17,7 @@ import click
 from rich.console import Console
 
 from conformance.cli.command import ConformanceCommand
-from conformance.cli.credentials import credential_from
+from conformance.cli.settings import credential_from
 from conformance.gateway.settings import fresh_seed
 from conformance.mock.account import Account
 from conformance.mock.behaviour import BUILT_IN, Behaviour, Moment, Reply

@@ -35,7 +35,7 @@ from typing import Any, Protocol, Self
 import click
 import pytest
 
-from conformance.cli.messages import Messages, in_one_line
+from conformance.cli.command import Messages, in_one_line
 from conformance.cli.run import run
 from conformance.cli.settings import settings_from
 from conformance.contract.command import Notified

@@ -28,8 +28,8 @@ from conformance.certificate.digests import (
     suite_digest,
     text_digest,
 )
-from conformance.certificate.envelope import Envelope, Rejected
 from conformance.certificate.issuing import NOT_MEASURED, Certification, issue, measured_for, recorded
+from conformance.certificate.signing import Envelope, Rejected
 from conformance.certificate.verification import CheckPassed, Trust, VerifiedCertificate, proved
 from conformance.contract.contract import statum
 from conformance.contract.schemas import FORMATS
