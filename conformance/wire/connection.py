@@ -26,7 +26,7 @@ import h11
 import httpx
 
 from conformance.model.errors import SuiteError
-from conformance.model.interruption import wished
+from conformance.model.process import is_interrupted
 from conformance.model.traffic import CLOSED_ON_REUSE, Headers, Request, Response, header
 from conformance.wire.streams import Deadline, ProxyRefused, Route, Stream
 
@@ -198,7 +198,7 @@ class Connection:
         opened = self._to(address.route)
         if ready is not None:
             ready()
-        if wished():
+        if is_interrupted():
             self.close()
             raise Unanswered("interrupted before it was sent", never_left=True)
         deadline = Deadline(self._timeout_s)

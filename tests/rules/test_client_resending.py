@@ -17,8 +17,8 @@ from client_runs import (
     verdict,
 )
 
+from conformance.client.rules.answers import NO_CONNECTION_KEPT
 from conformance.client.rules.calls import NEVER, REUSED, UNUSED
-from conformance.client.rules.resending import NO_CONNECTION_KEPT
 from conformance.judging.judgement import Reason
 from conformance.judging.verdicts import Verdict
 from conformance.mock.behaviour import Ending

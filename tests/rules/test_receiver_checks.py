@@ -8,7 +8,7 @@ import pytest
 from client_runs import JSON_TYPE
 from receiver_runs import Examined, notification
 
-from conformance.client.rules.receiver_requests import CROWD, HUGE, THRONG
+from conformance.client.rules.inbox import CROWD, HUGE, THRONG
 from conformance.judging.verdicts import Conclusion, RequirementVerdict, Verdict
 from conformance.reports.result import judge
 
