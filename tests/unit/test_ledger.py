@@ -72,48 +72,49 @@ def test_the_deadline_is_that_of_the_last_that_is_owed(script: Script, ledger: L
     assert script.now + 3.0 + NOTIFY_WITHIN == ledger.deadline
 
 
-def test_the_wait_ends_a_quiet_window_after_the_last_arrival(script: Script, ledger: Ledger) -> None:
-    """Not at the deadline: nothing more is owed."""
-    for request_id in ("a", "b"):
-        ledger.owe("sms", request_id, script.now)
-    script.at(1.0, arrival(ledger, "a"))
-    script.at(2.0, arrival(ledger, "b"))
-    assert Settled(owed=2, arrived=2, missing=0, waited_s=2.0 + QUIET_WINDOW_S) == ledger.wait()
+# How long a wait lasts that began as the only notification became owed, which does not arrive.
+IN_VAIN = NOTIFY_WITHIN + QUIET_WINDOW_S
+OTHERS = [(number / 8, "of another") for number in range(1, 800)]
+
+# The ids that are owed at the start, those that arrive after so many seconds, and how the wait ends.
+WAITS: dict[str, tuple[list[str], list[tuple[float, str]], Settled]] = {
+    "the last has arrived": (["a", "b"], [(1.0, "a"), (2.0, "b")], Settled(2, 2, 0, 2.0 + QUIET_WINDOW_S)),
+    "nothing is owed": ([], [], Settled(0, 0, 0, QUIET_WINDOW_S)),
+    "one is missing": (["a", "b"], [(1.0, "a")], Settled(2, 1, 1, IN_VAIN)),
+    "all are missing": ([*map(str, range(1000))], [], Settled(1000, 0, 1000, IN_VAIN)),
+    "one of two with an id": (["a", "a"], [(1.0, "a")], Settled(2, 1, 1, IN_VAIN)),
+    "with another id": (["a"], [(1.0, "A"), (1.5, "")], Settled(1, 0, 1, IN_VAIN)),
+    "late": (["a"], [(NOTIFY_WITHIN + 0.25, "a")], Settled(1, 1, 0, NOTIFY_WITHIN + 0.25 + QUIET_WINDOW_S)),
+    "repeated": (["a"], [(1.0, "a"), (1.25, "a")], Settled(1, 1, 0, 1.25 + QUIET_WINDOW_S)),
+    "others never stop": (["a"], [(0.0, "a"), *OTHERS], Settled(1, 1, 0, MAX_QUIET_S)),
+    "others, and late": (
+        ["a"], [*OTHERS, (NOTIFY_WITHIN + MAX_QUIET_S - 1, "a")], Settled(1, 1, 0, NOTIFY_WITHIN + MAX_QUIET_S),
+    ),
+}  # fmt: skip
 
 
-def test_where_nothing_is_owed_one_quiet_window_is_waited(ledger: Ledger) -> None:
-    """A notification for what was refused would come then."""
-    assert Settled(owed=0, arrived=0, missing=0, waited_s=QUIET_WINDOW_S) == ledger.wait()
+def test_the_wait_ends_when_nothing_more_is_to_be_expected() -> None:
+    """A quiet window after the last arrival, or after the deadline, which neither others' nor missing ones move."""
+    ended = {}
+    for name, (owed, arriving, _) in WAITS.items():
+        script = Script()
+        ledger = Ledger(NOTIFY_WITHIN, clock=script.clock, condition=script)
+        for request_id in owed:
+            ledger.owe("sms", request_id, script.now)
+        for at_s, request_id in arriving:
+            script.at(at_s, arrival(ledger, request_id))
+        ended[name] = ledger.wait()
+    assert {name: settled for name, (_, _, settled) in WAITS.items()} == ended
 
 
-def test_what_was_settled_long_ago_costs_one_quiet_window(script: Script, ledger: Ledger) -> None:
-    """It counts from the wait's beginning, when the last request was sent."""
+@pytest.mark.parametrize("arrives", [True, False])
+def test_what_was_decided_long_ago_costs_one_quiet_window(script: Script, ledger: Ledger, *, arrives: bool) -> None:
+    """It counts from the wait's beginning, when the last request was sent, also after the deadline."""
     ledger.owe("sms", "a", script.now)
-    ledger.arrived("sms", "a", script.now)
+    if arrives:
+        ledger.arrived("sms", "a", script.now)
     script.now += 60
-    assert QUIET_WINDOW_S == ledger.wait().waited_s
-
-
-def test_what_is_missing_is_waited_for_until_the_deadline(script: Script, ledger: Ledger) -> None:
-    """And a quiet window, in which it would be seen to be late rather than missing."""
-    ledger.owe("sms", "a", script.now)
-    ledger.owe("sms", "b", script.now + 2.0)
-    script.at(1.0, arrival(ledger, "a"))
-    assert Settled(owed=2, arrived=1, missing=1, waited_s=2.0 + NOTIFY_WITHIN + QUIET_WINDOW_S) == ledger.wait()
-
-
-def test_the_deadline_is_the_same_however_many_are_missing(script: Script, ledger: Ledger) -> None:
-    """Absence is waited for once."""
-    for number in range(1000):
-        ledger.owe("sms", str(number), script.now)
-    assert Settled(owed=1000, arrived=0, missing=1000, waited_s=NOTIFY_WITHIN + QUIET_WINDOW_S) == ledger.wait()
-
-
-def test_a_deadline_that_has_passed_leaves_the_quiet_window(script: Script, ledger: Ledger) -> None:
-    """Sending may have taken longer than a notification is allowed to take."""
-    ledger.owe("sms", "a", script.now)
-    script.now += 60
-    assert Settled(owed=1, arrived=0, missing=1, waited_s=QUIET_WINDOW_S) == ledger.wait()
+    assert Settled(1, int(arrives), int(not arrives), QUIET_WINDOW_S) == ledger.wait()
 
 
 def test_one_that_came_before_the_answer_was_read_counts(script: Script, ledger: Ledger) -> None:
@@ -125,58 +126,12 @@ def test_one_that_came_before_the_answer_was_read_counts(script: Script, ledger:
     assert Settled(owed=1, arrived=1, missing=0, waited_s=QUIET_WINDOW_S) == ledger.wait()
 
 
-@pytest.mark.parametrize(
-    ("product", "request_id"), [("airtime", "a"), (None, "a"), ("sms", None), ("sms", "A"), ("sms", "")]
-)
-def test_what_is_not_the_one_owed_settles_nothing(
-    script: Script, ledger: Ledger, product: str | None, request_id: str | None
-) -> None:
-    """The right one may still come, whatever else has: on another product's path, with another id, with none."""
+def test_what_came_elsewhere_or_without_an_id_settles_nothing(script: Script, ledger: Ledger) -> None:
+    """The right one may still come: on another product's path, on none, or without an id."""
     ledger.owe("sms", "a", script.now)
-    script.at(1.0, arrival(ledger, request_id, product))
-    assert Settled(owed=1, arrived=0, missing=1, waited_s=NOTIFY_WITHIN + QUIET_WINDOW_S) == ledger.wait()
-
-
-def test_a_repeat_prolongs_the_quiet_window_and_counts_once(script: Script, ledger: Ledger) -> None:
-    """Repeats and contradictions are what the window is for."""
-    ledger.owe("sms", "a", script.now)
-    ledger.owe("sms", "b", script.now)
-    script.at(1.0, arrival(ledger, "a"))
-    script.at(1.1, arrival(ledger, "a"))
-    script.at(2.0, arrival(ledger, "b"))
-    script.at(2.4, arrival(ledger, "b"))
-    settled = ledger.wait()
-    assert (2, 2, 0) == (settled.owed, settled.arrived, settled.missing)
-    assert pytest.approx(2.4 + QUIET_WINDOW_S) == settled.waited_s
-
-
-def test_a_noisy_account_does_not_hold_the_run(script: Script, ledger: Ledger) -> None:
-    """Where others' notifications never stop, the window ends all the same."""
-    ledger.owe("sms", "a", script.now)
-    script.at(1.0, arrival(ledger, "a"))
-    for tick in range(1, 1000):
-        script.at(1.0 + tick / 10, arrival(ledger, "of another"))
-    assert pytest.approx(1.0 + MAX_QUIET_S) == ledger.wait().waited_s
-
-
-def test_a_noisy_account_does_not_move_the_deadline(script: Script, ledger: Ledger) -> None:
-    """Nor does the missing one that comes within the window start another."""
-    ledger.owe("sms", "a", script.now)
-    for tick in range(1, 1000):
-        script.at(tick / 10, arrival(ledger, "of another"))
-    script.at(NOTIFY_WITHIN + MAX_QUIET_S - 1, arrival(ledger, "a"))
-    settled = ledger.wait()
-    assert 0 == settled.missing
-    assert pytest.approx(NOTIFY_WITHIN + MAX_QUIET_S) == settled.waited_s
-
-
-def test_a_late_one_is_seen_within_the_quiet_window(script: Script, ledger: Ledger) -> None:
-    """It is not missing; that it is late is for a check to say."""
-    ledger.owe("sms", "a", script.now)
-    script.at(NOTIFY_WITHIN + 0.25, arrival(ledger, "a"))
-    settled = ledger.wait()
-    assert (1, 0) == (settled.arrived, settled.missing)
-    assert pytest.approx(NOTIFY_WITHIN + 0.25 + QUIET_WINDOW_S) == settled.waited_s
+    for product, request_id in (("airtime", "a"), (None, "a"), ("sms", None)):
+        script.at(1.0, arrival(ledger, request_id, product))
+    assert Settled(owed=1, arrived=0, missing=1, waited_s=IN_VAIN) == ledger.wait()
 
 
 def test_what_becomes_owed_during_the_wait_is_waited_for(script: Script, ledger: Ledger) -> None:
@@ -184,14 +139,6 @@ def test_what_becomes_owed_during_the_wait_is_waited_for(script: Script, ledger:
     script.at(0.25, lambda now: ledger.owe("sms", "a", now))
     script.at(5.0, arrival(ledger, "a"))
     assert Settled(owed=1, arrived=1, missing=0, waited_s=5.0 + QUIET_WINDOW_S) == ledger.wait()
-
-
-def test_an_id_that_is_owed_twice_needs_two_arrivals(script: Script, ledger: Ledger) -> None:
-    """A gateway that gives an id twice still owes two notifications."""
-    ledger.owe("sms", "a", script.now)
-    ledger.owe("sms", "a", script.now)
-    script.at(1.0, arrival(ledger, "a"))
-    assert 1 == ledger.wait().missing
 
 
 def test_meanwhile_something_is_done_once_all_have_arrived(script: Script, ledger: Ledger) -> None:
@@ -380,9 +327,9 @@ def test_requests_that_share_an_id_are_awaited_until_the_last(script: Script, le
     assert float("-inf") == ledger.full_until(1)
 
 
-@pytest.mark.parametrize(
-    ("body", "request_id"),
-    [
+def test_the_request_id_is_read_kindly() -> None:
+    """Whatever a gateway sends, reading it does not fail."""
+    rows = [
         (b'{"request_id": "a", "result_code": "200"}', "a"),
         (b'{"request_id": ""}', ""),
         (b'\xef\xbb\xbf{"request_id": "a"}', "a"),
@@ -396,12 +343,8 @@ def test_requests_that_share_an_id_are_awaited_until_the_last(script: Script, le
         (b'{"request_id": "a"', None),
         (b"[" * 100_000, None),
         (b'{"a": ' + b"9" * 10_000 + b"}", None),
-    ],
-    ids=lambda value: repr(value)[:30],
-)
-def test_the_request_id_is_read_kindly(body: bytes, request_id: str | None) -> None:
-    """Whatever a gateway sends, reading it does not fail."""
-    assert request_id == request_id_of(body, "request_id")
+    ]
+    assert rows == [(body, request_id_of(body, "request_id")) for body, _ in rows]
 
 
 def test_the_products_of_what_came_late_are_known(script: Script, ledger: Ledger) -> None:

@@ -6,13 +6,13 @@ import gzip
 import re
 import socket
 import ssl
-import threading
 import time
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hostile_servers import serving
 from quiet_ports import quiet_port
 from recording_server import NO_ANSWER, OK, PATIENCE_S, RawServer, a_case, sent_in_turn
 
@@ -109,17 +109,12 @@ def test_head_and_body_go_out_in_one_piece(journal: Journal) -> None:
     """One call of the operating system, so that senders are less in each other's way."""
     pieces: list[bytes] = []
 
-    def answer() -> None:
-        connection, _ = listening.accept()
-        with connection:
-            pieces.append(connection.recv(65536))
-            connection.sendall(OK)
+    def answer(connection: socket.socket) -> None:
+        pieces.append(connection.recv(65536))
+        connection.sendall(OK)
 
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        server = threading.Thread(target=answer)
-        server.start()
-        sent_in_turn(journal, a_case("a", f"http://127.0.0.1:{listening.getsockname()[1]}/", "POST", (), b"x" * 1000))
-        server.join(PATIENCE_S)
+    with serving(answer) as port:
+        sent_in_turn(journal, a_case("a", f"http://127.0.0.1:{port}/", "POST", (), b"x" * 1000))
     (piece,) = pieces
     assert piece.endswith(b"\r\n\r\n" + b"x" * 1000)
 
@@ -127,20 +122,13 @@ def test_head_and_body_go_out_in_one_piece(journal: Journal) -> None:
 def test_an_answer_to_what_was_not_read_to_its_end_counts(journal: Journal) -> None:
     """A gateway may refuse a body for its length, and close the connection, while it is still being sent."""
 
-    def refuse() -> None:
-        connection, _ = listening.accept()
-        with connection:
-            connection.recv(1024)
-            connection.sendall(b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+    def refuse(connection: socket.socket) -> None:
+        connection.recv(1024)
+        connection.sendall(b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
 
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        server = threading.Thread(target=refuse)
-        server.start()
-        body = b"x" * (12 << 20)
-        (exchange,) = sent_in_turn(
-            journal, a_case("a", f"http://127.0.0.1:{listening.getsockname()[1]}/", "POST", (), body)
-        )
-        server.join(PATIENCE_S)
+    with serving(refuse) as port:
+        case = a_case("a", f"http://127.0.0.1:{port}/", "POST", (), b"x" * (12 << 20))
+        (exchange,) = sent_in_turn(journal, case)
     assert 413 == (exchange.response and exchange.response.status), exchange.failure
     assert not exchange.unsent
 
@@ -235,20 +223,14 @@ def test_uses_no_connection_again_after_a_server_error(journal: Journal, status:
 def test_a_connection_that_was_closed_on_reuse_is_told_apart(journal: Journal, second: bytes, failure: str) -> None:
     """Unless a byte of the answer came: then the request was read."""
 
-    def answer_and_close() -> None:
-        connection, _ = listening.accept()
-        with connection:
+    def answer_and_close(connection: socket.socket) -> None:
+        for answer in (OK, second):
             connection.recv(65536)
-            connection.sendall(OK)
-            connection.recv(65536)
-            connection.sendall(second)
+            connection.sendall(answer)
 
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        server = threading.Thread(target=answer_and_close)
-        server.start()
-        url = f"http://127.0.0.1:{listening.getsockname()[1]}/"
+    with serving(answer_and_close) as port:
+        url = f"http://127.0.0.1:{port}/"
         first, again = sent_in_turn(journal, a_case("a", url), a_case("b", url))
-        server.join(PATIENCE_S)
     assert first.response is not None
     assert (again.failure or "").startswith(failure)
     assert (failure == CLOSED_ON_REUSE) == (again.failure == CLOSED_ON_REUSE)
@@ -359,17 +341,12 @@ def test_says_that_there_is_no_such_host(journal: Journal, monkeypatch: pytest.M
 def test_says_that_there_is_no_tls(journal: Journal) -> None:
     """Where a server that speaks plain HTTP is asked for TLS."""
 
-    def answer_in_plain() -> None:
-        connection, _ = listening.accept()
-        with connection:
-            connection.recv(65536)
-            connection.sendall(OK)
+    def answer_in_plain(connection: socket.socket) -> None:
+        connection.recv(65536)
+        connection.sendall(OK)
 
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        server = threading.Thread(target=answer_in_plain)
-        server.start()
-        (exchange,) = sent_in_turn(journal, a_case("a", f"https://127.0.0.1:{listening.getsockname()[1]}/"))
-        server.join(PATIENCE_S)
+    with serving(answer_in_plain) as port:
+        (exchange,) = sent_in_turn(journal, a_case("a", f"https://127.0.0.1:{port}/"))
     assert (exchange.failure or "").startswith("no TLS connection: ")
 
 
@@ -408,32 +385,9 @@ def test_says_why_there_is_no_answer(journal: Journal, answer: bytes, *, closes:
 
 
 def test_gives_up_an_answer_that_never_ends(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither one that trickles nor one without end holds a worker for ever."""
+    """One that trickles is for `test_exchange_deadline.py`."""
     monkeypatch.setattr(connecting, "MAX_BODY", 1000)
     endless = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + b"fff\r\n%b\r\n" % (b"x" * 0xFFF)
     with RawServer(lambda *_: endless) as server:
         (exchange,) = sent_in_turn(journal, a_case("a", server.url))
     assert "the body of a 200 is longer than 1000 bytes" == exchange.failure
-
-
-def test_gives_up_an_answer_that_trickles(journal: Journal) -> None:
-    """Each byte comes in time, but the whole does not."""
-    done = threading.Event()
-
-    def trickle() -> None:
-        connection, _ = listening.accept()
-        with connection:
-            connection.recv(65536)
-            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
-            while not done.wait(0.02):
-                connection.sendall(b"x")
-
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        server = threading.Thread(target=trickle)
-        server.start()
-        (exchange,) = sent_in_turn(
-            journal, a_case("a", f"http://127.0.0.1:{listening.getsockname()[1]}/"), timeout_s=0.3
-        )
-        done.set()
-        server.join(PATIENCE_S)
-    assert (exchange.failure or "").startswith("no complete answer within 0.3 s")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 
 import pytest
@@ -157,64 +157,64 @@ def written(form: bytes, served: Served) -> bytes:
     return form.replace(b"ESCAPED", escaped).replace(b"SMS", path).replace(b"HERE", str(served.address).encode())
 
 
-@pytest.mark.parametrize("name", FORMS)
-def test_a_lawful_form_is_read(served: Served, name: str) -> None:
+def misread(served: Served, cut: Callable[[bytes], list[bytes]]) -> dict[str, object]:
+    """The forms of which another request arrives than the one meant, or that are not answered; each sent as `cut`."""
+    wrong: dict[str, object] = {}
+    for name, (form, expected) in FORMS.items():
+        before = len(served.taken())
+        with connection(served.address) as client:
+            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            for piece in cut(written(form, served)):
+                client.sendall(piece)
+            answer = client.recv(7)
+            eventually(lambda: len(served.taken()) >= before + len(expected), PATIENCE_S)  # noqa: B023 - called here
+        found = [(each.method, normalized(each.url), each.body) for each in served.taken()[before:]]
+        if not answer.startswith(b"HTTP/1.") or found != [(method, served.path, body) for method, body in expected]:
+            wrong[name] = answer, found
+    return wrong
+
+
+def test_each_lawful_form_is_read(served: Served) -> None:
     """Method, target and body arrive as they were meant, and something is answered."""
-    form, expected = FORMS[name]
-    with connection(served.address) as client:
-        client.sendall(written(form, served))
-        assert client.recv(7).startswith(b"HTTP/1.")
-        assert eventually(lambda: len(served.taken()) >= len(expected), PATIENCE_S)
-    assert [(method, served.path, body) for method, body in expected] == [
-        (request.method, normalized(request.url), request.body) for request in served.taken()
-    ]
+    assert {} == misread(served, lambda form: [form])
     assert [] == served.unread()
 
 
-@pytest.mark.parametrize("name", FORMS)
-def test_a_lawful_form_may_come_byte_by_byte(served: Served, name: str) -> None:
+def test_each_lawful_form_may_come_byte_by_byte(served: Served) -> None:
     """Wherever the network cuts it: at each of the places where a reader has to decide something."""
-    form, expected = FORMS[name]
-    with connection(served.address) as client:
-        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        for piece in re.split(rb"(?<=[\r\n;:,])", written(form, served)):
-            client.sendall(piece)
-        assert client.recv(7).startswith(b"HTTP/1.")
-        assert eventually(lambda: len(served.taken()) >= len(expected), PATIENCE_S)
-    assert [body for _, body in expected] == [request.body for request in served.taken()]
+    assert {} == misread(served, lambda form: re.split(rb"(?<=[\r\n;:,])", form))
 
 
-@pytest.mark.parametrize("name", REFUSED)
-def test_what_is_refused_is_told(served: Served, name: str) -> None:
+def test_each_refusal_is_told(served: Served) -> None:
     """With the reason and its first bytes; nothing is taken, and what comes next is."""
-    form, words = REFUSED[name]
-    with connection(served.address) as client:
-        sent = written(form, served)
-        with suppress(ConnectionError):  # it may hang up before all of it is there
-            client.sendall(sent)
+    wrong = {}
+    for name, (form, words) in REFUSED.items():
+        sent, before = written(form, served), len(served.unread())
+        with connection(served.address) as client, suppress(ConnectionError):
+            client.sendall(sent)  # it may hang up before all of it is there
             assert client.recv(9) in (b"HTTP/1.1 ", b"")
-        assert eventually(lambda: served.unread() != [], PATIENCE_S)
-    ((error, head),) = served.unread()
-    assert error.startswith(words)
-    assert "bytearray" not in error
-    assert sent.startswith(head[:200])
-    assert len(head) >= min(len(sent), 200)
+        eventually(lambda: len(served.unread()) > before, PATIENCE_S)  # noqa: B023 - called here
+        told = served.unread()[before:]
+        right = [e.startswith(words) and "bytearray" not in e and sent[:200] == h[:200] for e, h in told]
+        if right != [True]:
+            wrong[name] = told
+    assert {} == wrong
+    assert [] == served.taken()
     with connection(served.address) as client:
         client.sendall(post(BODY, served.path))
         assert status(client) > 0
     assert [BODY] == [request.body for request in served.taken()]
 
 
-@pytest.mark.parametrize("name", BROKEN_OFF)
-def test_what_is_broken_off_is_told(served: Served, name: str) -> None:
+def test_each_request_that_is_broken_off_is_told(served: Served) -> None:
     """It is no request, and may be one that somebody misses."""
-    form, words = BROKEN_OFF[name]
-    with connection(served.address) as client:
-        client.sendall(written(form, served))
-    assert eventually(lambda: served.unread() != [], PATIENCE_S)
-    ((error, head),) = served.unread()
-    assert words == error
-    assert written(form, served).startswith(head)
+    for number, (form, words) in enumerate(BROKEN_OFF.values(), 1):
+        with connection(served.address) as client:
+            client.sendall(written(form, served))
+        assert eventually(lambda: len(served.unread()) == number, PATIENCE_S), words  # noqa: B023 - called here
+        error, head = served.unread()[-1]
+        assert words == error
+        assert written(form, served).startswith(head)
     assert [] == served.taken()
 
 
