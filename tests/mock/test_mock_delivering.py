@@ -7,14 +7,14 @@ import json
 import queue
 import re
 import socket
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from urllib.parse import urlsplit
 
 import pytest
+from hostile_servers import Handler, serving
 from mock_rig import VALID, eventually, served, sms
 from pytest_httpserver import HTTPServer
 from werkzeug import Request as Received
@@ -155,40 +155,28 @@ def test_failures_are_kept_within_bounds() -> None:
 
 
 @contextmanager
-def listening(serve: Callable[[socket.socket], None]) -> Iterator[str]:
-    """The URL of a server that hands each connection to `serve`, in a thread of its own."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+def listening(serve: Handler) -> Iterator[str]:
+    """The URL of a server that hands each connection to `serve`, and then closes it."""
+    with serving(serve) as port:
+        yield f"http://127.0.0.1:{port}/x"
 
-        def accept() -> None:
-            while True:
-                try:
-                    connection, _ = listener.accept()
-                except OSError:
-                    return
-                threading.Thread(target=serve, args=(connection,), daemon=True).start()
 
-        threading.Thread(target=accept, daemon=True).start()
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}/x"
-        listener.shutdown(socket.SHUT_RDWR)
+def hanging(connection: socket.socket) -> None:
+    """Takes the request, and answers nothing until the client leaves."""
+    while connection.recv(65536):
+        """Nothing."""
 
 
 def test_a_callback_that_hangs_is_given_up_and_holds_nobody_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """Answers go on while it hangs, and so does the callback of another product."""
     monkeypatch.setattr(delivering, "ANSWER_WITHIN_S", 1.0)
-    over = threading.Event()
-
-    def hang(connection: socket.socket) -> None:
-        over.wait(10)
-        connection.close()
-
-    with listening(hang) as url, served(sms=url) as (server, client):
+    with listening(hanging) as url, served(sms=url) as (server, client):
         began = time.monotonic()
         for _ in range(5):
             assert 200 == sms(client).status_code
         assert time.monotonic() - began < 1.0
         assert eventually(lambda: server.courier.failed == 5)
         assert {"not answered within 1 s"} == {failure.reason for failure in server.courier.failures}
-        over.set()
 
 
 def test_a_connection_that_went_idle_and_was_closed_loses_no_notification() -> None:
@@ -199,7 +187,6 @@ def test_a_connection_that_went_idle_and_was_closed_loses_no_notification() -> N
         data = connection.recv(65536)
         arrived.put(data)
         connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
-        connection.close()
 
     with listening(once) as url, served(sms=url) as (server, client):
         for number in range(1, 20):
@@ -229,7 +216,6 @@ def test_odd_answers_of_a_callback(name: str) -> None:
         connection.sendall(answer)
         connection.shutdown(socket.SHUT_WR)
         connection.recv(65536)
-        connection.close()
 
     with listening(serve) as url, served(sms=url) as (server, client):
         sms(client)
@@ -250,23 +236,17 @@ def test_a_callback_over_tls_has_to_speak_it(callback: CallbackSite) -> None:
 
 def test_stopping_drops_what_is_pending_at_once() -> None:
     """Neither a notification that is due in an hour nor a callback that hangs holds the end up."""
-    over = threading.Event()
-
-    def hang(connection: socket.socket) -> None:
-        over.wait(10)
-        connection.close()
 
     def also_late(deliveries: tuple[Callback, ...], _: Moment) -> tuple[Callback, ...]:
         return (*deliveries, *(replace(delivery, after_s=3600) for delivery in deliveries))
 
-    with listening(hang) as url:
+    with listening(hanging) as url:
         with served(Behaviour(deliveries=(also_late,)), sms=url) as (server, client):
             sms(client)
             assert eventually(lambda: server.courier.pending == 2)
             began = time.monotonic()
         assert time.monotonic() - began < 1.0
         assert 0 == server.courier.pending
-        over.set()
 
 
 def test_transactions_carry_the_present_time(callback: CallbackSite) -> None:
@@ -283,7 +263,7 @@ def test_many_notifications_at_once_all_arrive() -> None:
     arrived: queue.Queue[str] = queue.Queue()
 
     def serve(connection: socket.socket) -> None:
-        with connection, connection.makefile("rb") as lines:
+        with connection.makefile("rb") as lines:
             while lines.readline():
                 length = 0
                 while (line := lines.readline().strip()) and line:

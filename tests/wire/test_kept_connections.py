@@ -5,18 +5,16 @@ from __future__ import annotations
 import itertools
 import json
 import socket
-import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from zlib import crc32
 
 import pytest
 from campaigns import free_address, settings, shortfalls
-from recording_server import PATIENCE_S
+from hostile_servers import request_read, serving
 
 from conformance.gateway import campaign
 from conformance.journal import read_journal
@@ -52,48 +50,22 @@ def gateway(
     ids = itertools.count(1)
 
     def serve(connection: socket.socket) -> None:
-        connection.settimeout(PATIENCE_S)
-        with connection, connection.makefile("rb") as stream:
-            for place in itertools.count(1):
-                head = b"".join(iter(stream.readline, b"\r\n")) if stream.peek(1) else b""
-                if not head:
-                    return
-                lengths = [line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")]
-                asked = Asked(head, stream.read(int(lengths[0].split(b":")[1])) if lengths else b"", place)
-                came.append(asked)
-                if instead(asked):
-                    return
-                code = status(asked)
-                said: Mapping[str, Any] = {"status_code": code, "description": f"{code}", "request_id": f"r{next(ids)}"}
-                body = json.dumps(said).encode()
-                connection.sendall(
-                    b"HTTP/1.1 %d X\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b"
-                    % (code, len(body), body)
-                )
-                if after(asked):
-                    return
-
-    def accept() -> None:
-        while True:
-            try:
-                connection, _ = listening.accept()
-            except OSError:
+        for place in itertools.count(1):
+            head, _, body = request_read(connection).partition(b"\r\n\r\n")
+            if not head:
                 return
-            threading.Thread(target=ignoring, args=(serve, connection), daemon=True).start()
+            came.append(asked := Asked(head, body, place))
+            if instead(asked):
+                return
+            code = status(asked)
+            said = json.dumps({"status_code": code, "description": f"{code}", "request_id": f"r{next(ids)}"}).encode()
+            headers = b"Content-Type: application/json\r\nContent-Length: %d" % len(said)
+            connection.sendall(b"HTTP/1.1 %d X\r\n%b\r\n\r\n%b" % (code, headers, said))
+            if after(asked):
+                return
 
-    listening = socket.create_server(("127.0.0.1", 0), backlog=128)
-    threading.Thread(target=accept, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{listening.getsockname()[1]}/api/v2", came
-    finally:
-        listening.shutdown(socket.SHUT_RDWR)
-        listening.close()
-
-
-def ignoring(serve: Callable[[socket.socket], None], connection: socket.socket) -> None:
-    """Serve it; who closes it in the meantime may."""
-    with suppress(OSError):
-        serve(connection)
+    with serving(serve) as port:
+        yield f"http://127.0.0.1:{port}/api/v2", came
 
 
 def held(tmp_path: Path, url: str) -> Path:

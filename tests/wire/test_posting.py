@@ -5,10 +5,11 @@ from __future__ import annotations
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
+from hostile_servers import Handler, serving
 
 from conformance.client.posting import PLAIN, Framing, Posting, Reset, listening
 from conformance.model.traffic import Headers, Request, Response
@@ -19,23 +20,23 @@ BODY = b'{"request_id": "' + b"a" * 80 + b'"}'
 THANKS = b"HTTP/1.1 204 No Content\r\nX-Kind: plain\r\n\r\n"
 TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
-Behaviour = Callable[[socket.socket], None]
-
 
 @contextmanager
-def served(behave: Behaviour) -> Iterator[str]:
-    """The URL of a server that treats its one connection like that, and then closes it."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+def served(behave: Handler) -> Iterator[str]:
+    """The URL of a server that treats each connection like that, and then closes it."""
+    with serving(behave) as port:
+        yield f"http://127.0.0.1:{port}/hook?token=a%2Fb"
 
-        def serve() -> None:
-            connection, _ = listener.accept()
-            with connection:
-                behave(connection)
 
-        thread = threading.Thread(target=serve, daemon=True)
-        thread.start()
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}/hook?token=a%2Fb"
-        thread.join(5)
+def answering(*answers: bytes) -> Handler:
+    """Answers one request after the other."""
+
+    def behave(connection: socket.socket) -> None:
+        for answer in answers:
+            until(connection, BODY)
+            connection.sendall(answer)
+
+    return behave
 
 
 def until(connection: socket.socket, end: bytes) -> bytes:
@@ -147,12 +148,7 @@ def test_who_expects_a_100_may_be_refused_before_the_body() -> None:
 )
 def test_answers_are_read(answer: bytes, expected: tuple[int, bytes, str]) -> None:
     """However they end."""
-
-    def behave(connection: socket.socket) -> None:
-        until(connection, BODY)
-        connection.sendall(answer)
-
-    with served(behave) as url:
+    with served(answering(answer)) as url:
         response = posted(Request("POST", url, (*JSON, ("Connection", "Upgrade"), ("Upgrade", "h2c")), BODY))
 
     assert expected == (response.status, response.body, response.http_version)
@@ -171,12 +167,7 @@ def test_answers_are_read(answer: bytes, expected: tuple[int, bytes, str]) -> No
 )
 def test_why_there_is_no_answer(answer: bytes, words: str) -> None:
     """In words."""
-
-    def behave(connection: socket.socket) -> None:
-        until(connection, BODY)
-        connection.sendall(answer)
-
-    with served(behave) as url, pytest.raises(Unanswered, match=words):
+    with served(answering(answer)) as url, pytest.raises(Unanswered, match=words):
         posted(Request("POST", url, JSON, BODY))
 
 
@@ -202,13 +193,8 @@ def test_a_reset_is_told_from_a_close() -> None:
 
 def test_a_connection_is_used_again_if_it_was_left_open() -> None:
     """And only then."""
-
-    def behave(connection: socket.socket) -> None:
-        for answer in (THANKS, b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n"):
-            until(connection, BODY)
-            connection.sendall(answer)
-
-    with served(behave) as url, Posting(url, TLS) as posting:
+    closing = b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n"
+    with served(answering(THANKS, closing)) as url, Posting(url, TLS) as posting:
         reusable = []
         posting.connect()
         for _ in range(2):

@@ -53,11 +53,20 @@ class Collected:
             self.arrivals.append(Arrival(product, request, at, wall))
             self._changed.notify_all()
 
-    def wait_for(self, count: int) -> list[Arrival]:
-        """All so far, once there are `count` of them."""
+    @property
+    def bodies(self) -> list[bytes]:
+        """The bodies so far."""
+        return [arrival.request.body for arrival in self.arrivals]
+
+    @property
+    def targets(self) -> list[tuple[str | None, str]]:
+        """The products so far, with their targets."""
+        return [(arrival.product, arrival.request.url) for arrival in self.arrivals]
+
+    def wait_for(self, count: int) -> None:
+        """Returns once there are `count` of them."""
         with self._changed:
             assert self._changed.wait_for(lambda: len(self.arrivals) >= count, PATIENCE_S), f"{len(self.arrivals)} came"
-            return list(self.arrivals)
 
 
 @pytest.fixture
@@ -99,9 +108,7 @@ def test_prefix_and_query_are_kept(engine: Engine, collected: Collected) -> None
         assert f"{receiver.address.url}/hooks/s3/callbacks/sms?token=t&x=" == receiver.urls["sms"]
         assert 200 == httpx.post(receiver.urls["sms"]).status_code
         assert 404 == httpx.post(f"{receiver.address.url}/callbacks/sms?token=t&x=").status_code
-    assert [("sms", "/hooks/s3/callbacks/sms?token=t&x="), (None, "/callbacks/sms?token=t&x=")] == [
-        (a.product, a.request.url) for a in collected.arrivals
-    ]
+    assert [("sms", "/hooks/s3/callbacks/sms?token=t&x="), (None, "/callbacks/sms?token=t&x=")] == collected.targets
 
 
 @pytest.mark.parametrize(
@@ -113,7 +120,7 @@ def test_a_stray_is_handed_over_without_a_product(receiver: Receiver, collected:
     with connection(receiver.address) as client:
         client.sendall(post(b"{}", target))
         assert 404 == status(client)
-    assert [(None, target)] == [(a.product, a.request.url) for a in collected.arrivals]
+    assert [(None, target)] == collected.targets
 
 
 def test_targets_that_are_no_path_are_handed_over(receiver: Receiver, collected: Collected) -> None:
@@ -123,9 +130,7 @@ def test_targets_that_are_no_path_are_handed_over(receiver: Receiver, collected:
         assert 404 == status(client)
         client.sendall(post(b"{}", "http://elsewhere:1/callbacks/sms?a=b"))
         assert 200 == status(client)
-    assert [(None, "*"), ("sms", "http://elsewhere:1/callbacks/sms?a=b")] == [
-        (a.product, a.request.url) for a in collected.arrivals
-    ]
+    assert [(None, "*"), ("sms", "http://elsewhere:1/callbacks/sms?a=b")] == collected.targets
 
 
 @pytest.mark.parametrize("target", ["/callbacks/sms/", "/callbacks/sms?x=1", "/callbacks/sms?", "/callbacks/s%6Ds"])
@@ -134,7 +139,7 @@ def test_another_spelling_still_names_the_product(receiver: Receiver, collected:
     with connection(receiver.address) as client:
         client.sendall(post(b"{}", target))
         assert 200 == status(client)
-    assert [("sms", target)] == [(a.product, a.request.url) for a in collected.arrivals]
+    assert [("sms", target)] == collected.targets
 
 
 @pytest.mark.parametrize(
@@ -143,7 +148,7 @@ def test_another_spelling_still_names_the_product(receiver: Receiver, collected:
 def test_the_body_is_handed_over_byte_for_byte(receiver: Receiver, collected: Collected, body: bytes) -> None:
     """Nothing is decoded, whatever Content-Encoding says."""
     httpx.post(receiver.urls["sms"], content=body, headers={"Content-Encoding": "gzip"})
-    assert [body] == [a.request.body for a in collected.arrivals]
+    assert [body] == collected.bodies
 
 
 def test_headers_are_handed_over_in_order_and_case(receiver: Receiver, collected: Collected) -> None:
@@ -164,7 +169,7 @@ def test_a_chunked_body_is_put_together(receiver: Receiver, collected: Collected
         assert 200 == status(client)
         client.sendall(post(b"next"))
         assert 200 == status(client)
-    assert [b'{"a":1}', b"next"] == [a.request.body for a in collected.arrivals]
+    assert [b'{"a":1}', b"next"] == collected.bodies
     assert header(collected.arrivals[0].request.headers, "X-Trailer") is None
 
 
@@ -175,7 +180,7 @@ def test_a_body_beyond_the_limit_is_cut(receiver: Receiver, collected: Collected
         assert 413 == status(client)
         client.sendall(post(b"y" * MAX_BODY))
         assert 200 == status(client)
-    assert [b"x" * MAX_BODY, b"y" * MAX_BODY] == [a.request.body for a in collected.arrivals]
+    assert [b"x" * MAX_BODY, b"y" * MAX_BODY] == collected.bodies
 
 
 def test_a_client_that_awaits_100_continue_is_told_to_go_on(receiver: Receiver, collected: Collected) -> None:
@@ -186,7 +191,7 @@ def test_a_client_that_awaits_100_continue_is_told_to_go_on(receiver: Receiver, 
         assert b"HTTP/1.1 100 Continue\r\n\r\n" == client.recv(25, socket.MSG_WAITALL)
         client.sendall(whole[-2:])
         assert 200 == status(client)
-    assert [b"{}"] == [a.request.body for a in collected.arrivals]
+    assert [b"{}"] == collected.bodies
 
 
 def test_times_are_those_of_the_arrival(receiver: Receiver, collected: Collected) -> None:
@@ -259,7 +264,7 @@ def test_parallel_posts_are_all_handed_over(receiver: Receiver, collected: Colle
     with httpx.Client() as client, ThreadPoolExecutor(16) as pool:
         answers = list(pool.map(lambda n: client.post(receiver.urls["sms"], content=b"%d" % n).status_code, range(200)))
     assert [200] * 200 == answers
-    assert sorted(b"%d" % n for n in range(200)) == sorted(a.request.body for a in collected.arrivals)
+    assert sorted(b"%d" % n for n in range(200)) == sorted(collected.bodies)
 
 
 def test_a_burst_of_connections_is_taken_whole(receiver: Receiver, collected: Collected) -> None:
@@ -269,7 +274,7 @@ def test_a_burst_of_connections_is_taken_whole(receiver: Receiver, collected: Co
         for number, client in enumerate(clients):
             client.sendall(post(b"%d" % number))
         assert {200} == {status(client) for client in clients}
-    assert sorted(b"%d" % n for n in range(500)) == sorted(a.request.body for a in collected.arrivals)
+    assert sorted(b"%d" % n for n in range(500)) == sorted(collected.bodies)
 
 
 def test_a_client_that_does_not_wait_for_the_answer_is_no_trouble(receiver: Receiver, collected: Collected) -> None:
@@ -290,7 +295,7 @@ def test_a_connection_carries_several_requests(receiver: Receiver, collected: Co
             assert 200 == status(client)
         client.sendall(post(b"3") + post(b"4") + post(b"5"))
         collected.wait_for(6)
-    assert [b"0", b"1", b"2", b"3", b"4", b"5"] == [a.request.body for a in collected.arrivals]
+    assert [b"0", b"1", b"2", b"3", b"4", b"5"] == collected.bodies
 
 
 @pytest.mark.parametrize(("version", "asked"), [("1.0", "X-None: 1"), ("1.1", "Connection: close")])
@@ -326,7 +331,7 @@ def test_it_answers_while_the_main_thread_is_busy(receiver: Receiver, collected:
         sum(range(20_000))
     sender.join(PATIENCE_S)
     assert 0 == sender.exitcode
-    assert [b"%d" % n for n in range(50)] == [a.request.body for a in collected.arrivals]
+    assert [b"%d" % n for n in range(50)] == collected.bodies
 
 
 def test_malformed_http_does_not_stop_it(receiver: Receiver, collected: Collected) -> None:
@@ -340,7 +345,7 @@ def test_malformed_http_does_not_stop_it(receiver: Receiver, collected: Collecte
             while client.recv(65536):
                 """Whatever it says, it hangs up."""
     assert 200 == httpx.post(receiver.urls["sms"], content=b"next").status_code
-    assert [b"next"] == [a.request.body for a in collected.arrivals]
+    assert [b"next"] == collected.bodies
     assert () == receiver.errors
 
 
@@ -350,7 +355,7 @@ def test_a_request_that_is_broken_off_is_none(receiver: Receiver, collected: Col
     with connection(receiver.address) as client:
         client.sendall(f'POST /callbacks/sms HTTP/1.1\r\nHost: here\r\n{framing}\r\n\r\n50\r\n{{"result'.encode())
     assert 200 == httpx.post(receiver.urls["sms"], content=b"whole").status_code
-    assert [b"whole"] == [a.request.body for a in collected.arrivals]
+    assert [b"whole"] == collected.bodies
     assert () == receiver.errors
 
 
@@ -375,7 +380,7 @@ def test_a_free_port_is_known_and_held_before_the_start(engine: Engine, collecte
         client.sendall(post(b"early"))
         with receiver:
             assert 200 == status(client)
-    assert [b"early"] == [a.request.body for a in collected.arrivals]
+    assert [b"early"] == collected.bodies
 
 
 def test_a_taken_port_is_an_environment_failure(engine: Engine, collected: Collected) -> None:

@@ -41,6 +41,12 @@ class Waved(Pace):
         self.asked.append(retry_after_s)
 
 
+def send_singly(journal: Journal, server: RawServer, count: int, concurrency: int, pace: Pace | None = None) -> None:
+    """Send so many cases, each in a group of its own."""
+    groups = [[a_case(str(number), server.url)] for number in range(count)]
+    Sender(journal, pace or Pace(), manners=Manners(concurrency=concurrency)).send(groups)
+
+
 # --- Slowing down
 
 
@@ -105,9 +111,7 @@ def test_a_gateway_that_refuses_everything_ends_the_run(journal: Journal) -> Non
             self.refused_in_a_row = len(self.asked)
 
     with RawServer(lambda *_: TOO_MANY) as server, pytest.raises(EnvironmentFailure, match=r"8 requests in a row.*429"):
-        Sender(journal, Refused(), manners=Manners(concurrency=1)).send(
-            [[a_case(str(number), server.url)] for number in range(20)]
-        )
+        send_singly(journal, server, 20, concurrency=1, pace=Refused())
     assert 8 == len(server.requests)
 
 
@@ -154,18 +158,14 @@ def test_sends_as_many_at_once_as_it_may(journal: Journal) -> None:
         return OK
 
     with RawServer(answer) as server:
-        Sender(journal, Pace(), manners=Manners(concurrency=3)).send(
-            [[a_case(str(number), server.url)] for number in range(12)]
-        )
+        send_singly(journal, server, 12, concurrency=3)
     assert (12, 3) == (len(server.requests), most)
 
 
 def test_begins_groups_in_the_order_given(journal: Journal) -> None:
     """So that what the plan wants to see early is seen early."""
     with RawServer(lambda *_: OK) as server:
-        Sender(journal, Pace(), manners=Manners(concurrency=1)).send(
-            [[a_case(str(number), server.url)] for number in range(20)]
-        )
+        send_singly(journal, server, 20, concurrency=1)
     journal.flush()
     assert [str(number) for number in range(20)] == [e.case_id for e in read_journal(journal.path).exchanges]
 
@@ -187,9 +187,7 @@ def test_records_a_request_before_it_goes_out(journal: Journal) -> None:
 def test_uses_connections_again(journal: Journal) -> None:
     """One connection for each worker, not one for each request."""
     with RawServer(lambda *_: OK) as server:
-        Sender(journal, Pace(), manners=Manners(concurrency=2)).send(
-            [[a_case(str(number), server.url)] for number in range(50)]
-        )
+        send_singly(journal, server, 50, concurrency=2)
     assert 50 == len(server.requests)
     assert server.connections <= 2
 
@@ -206,9 +204,7 @@ def test_uses_connections_again(journal: Journal) -> None:
 def test_a_server_that_closes_after_each_answer_loses_nothing(journal: Journal, answer: bytes) -> None:
     """Closing is lawful, whether it was announced or not: no request crosses it, so that none fails."""
     with RawServer(lambda *_: answer, closes=True) as server:
-        Sender(journal, Pace(), manners=Manners(concurrency=8)).send(
-            [[a_case(str(number), server.url)] for number in range(200)]
-        )
+        send_singly(journal, server, 200, concurrency=8)
     journal.flush()
     assert [None] * 200 == [exchange.failure for exchange in read_journal(journal.path).exchanges]
     assert 200 == len(server.requests) == server.connections

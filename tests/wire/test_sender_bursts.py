@@ -3,33 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from recording_server import OK, PATIENCE_S, RawServer
 
 from conformance.journal import Journal, Record, Redaction, read_journal
 from conformance.model.traffic import Case, Kind, Request
 from conformance.wire import Pace, Sender
-
-# Long enough for a loaded machine, short enough for a test that fails.
-PATIENCE_S = 10.0
-
-
-@contextmanager
-def served(answer: type[BaseHTTPRequestHandler]) -> Iterator[str]:
-    """A server with a thread for each connection; gives its URL."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), answer) as server:
-        server.daemon_threads = True
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
-            thread.join()
 
 
 def cases(url: str, *kinds: Kind) -> tuple[Case, ...]:
@@ -48,44 +29,24 @@ def sent(path: Path, group: tuple[Case, ...], pace: Pace | None = None) -> Recor
     return read_journal(path / "journal.sqlite")
 
 
-class Quiet(BaseHTTPRequestHandler):
-    """Answers with an empty object."""
-
-    def do_POST(self) -> None:
-        """200."""
-        self.reply(200)
-
-    def reply(self, status: int) -> None:
-        """An answer with that status."""
-        self.rfile.read(int(self.headers["Content-Length"]))
-        self.send_response(status)
-        self.send_header("Content-Length", "2")
-        self.end_headers()
-        self.wfile.write(b"{}")
-
-    def log_message(self, *_: object) -> None:
-        """Nothing on the terminal."""
-
-
 def test_a_burst_is_on_its_way_before_any_of_it_is_answered(tmp_path: Path) -> None:
     """A server that answers none before it has all three gives each its answer."""
     all_there = threading.Barrier(3)
 
-    class Together(Quiet):
-        def do_POST(self) -> None:
-            all_there.wait(PATIENCE_S)
-            self.reply(200)
+    def together(*_: object) -> bytes:
+        all_there.wait(PATIENCE_S)
+        return OK
 
-    with served(Together) as url:
-        record = sent(tmp_path, cases(url, Kind.BURST, Kind.BURST, Kind.BURST))
+    with RawServer(together) as server:
+        record = sent(tmp_path, cases(server.url, Kind.BURST, Kind.BURST, Kind.BURST))
 
     assert [200] * 3 == [e.response.status for e in record.exchanges if e.response]
 
 
 def test_what_stands_around_a_burst_keeps_its_place(tmp_path: Path) -> None:
     """What is before it is answered before, what is behind it is sent after."""
-    with served(Quiet) as url:
-        record = sent(tmp_path, cases(url, Kind.VALID, Kind.BURST, Kind.BURST, Kind.VALID))
+    with RawServer(lambda *_: OK) as server:
+        record = sent(tmp_path, cases(server.url, Kind.VALID, Kind.BURST, Kind.BURST, Kind.VALID))
     by_id = {e.case_id: e for e in record.exchanges}
     first, *burst, last = (by_id[f"case-{n}"] for n in range(4))
 
@@ -95,14 +56,9 @@ def test_what_stands_around_a_burst_keeps_its_place(tmp_path: Path) -> None:
 
 def test_one_that_is_told_to_slow_down_is_sent_again_by_itself(tmp_path: Path) -> None:
     """The others have their answers already."""
-    told = threading.Semaphore(1)
-
-    class Slow(Quiet):
-        def do_POST(self) -> None:
-            self.reply(429 if told.acquire(blocking=False) else 200)
-
-    with served(Slow) as url:
-        record = sent(tmp_path, cases(url, Kind.BURST, Kind.BURST))
+    too_many = b"HTTP/1.1 429 Too Many Requests\r\nContent-Length: 0\r\n\r\n"
+    with RawServer(lambda _, number: too_many if number == 1 else OK) as server:
+        record = sent(tmp_path, cases(server.url, Kind.BURST, Kind.BURST))
 
     statuses = sorted(e.response.status for e in record.exchanges if e.response)
     assert [200, 200, 429] == statuses
@@ -110,8 +66,8 @@ def test_one_that_is_told_to_slow_down_is_sent_again_by_itself(tmp_path: Path) -
 
 def test_one_that_cannot_connect_does_not_hold_the_others(tmp_path: Path) -> None:
     """They go out as soon as it has given up."""
-    with served(Quiet) as url:
-        one, other = cases(url, Kind.BURST, Kind.BURST)
+    with RawServer(lambda *_: OK) as server:
+        one, other = cases(server.url, Kind.BURST, Kind.BURST)
         nowhere = Case("lost", "sms", Kind.BURST, "random", "case-0", Request("POST", "http://127.0.0.1:1/", (), b"{}"))
         record = sent(tmp_path, (one, nowhere, other))
     answered = {e.case_id: e.response is not None for e in record.exchanges}
@@ -126,8 +82,11 @@ def test_an_error_in_a_burst_ends_the_sending(tmp_path: Path) -> None:
         if case.id == "case-1":
             raise RuntimeError("spoilt")
 
-    with served(Quiet) as url, Journal.create(tmp_path / "j.sqlite", {}, Redaction.of("s", "k")) as journal:
-        group = cases(url, Kind.BURST, Kind.BURST, Kind.VALID)
+    with (
+        RawServer(lambda *_: OK) as server,
+        Journal.create(tmp_path / "j.sqlite", {}, Redaction.of("s", "k")) as journal,
+    ):
+        group = cases(server.url, Kind.BURST, Kind.BURST, Kind.VALID)
         journal.plan(group)
         with pytest.raises(RuntimeError, match="spoilt"):
             Sender(journal, Pace(), on_exchange=spoil).send([group])
@@ -137,7 +96,7 @@ def test_nothing_is_sent_after_a_stop(tmp_path: Path) -> None:
     """No burst is begun."""
     pace = Pace()
     pace.stop()
-    with served(Quiet) as url:
-        record = sent(tmp_path, cases(url, Kind.BURST, Kind.BURST), pace)
+    with RawServer(lambda *_: OK) as server:
+        record = sent(tmp_path, cases(server.url, Kind.BURST, Kind.BURST), pace)
 
     assert () == record.exchanges
