@@ -20,7 +20,8 @@ from conformance.cli.command import ConformanceCommand
 from conformance.cli.settings import credential_from
 from conformance.gateway.settings import fresh_seed
 from conformance.mock.account import Account
-from conformance.mock.behaviour import BUILT_IN, Behaviour, Moment, Reply
+from conformance.mock.behaviour import BUILT_IN, Behaviour, Callback, Moment, Reply
+from conformance.mock.delivering import Received
 from conformance.mock.faults import faults, variants
 from conformance.mock.serving import MockServer, serve_mock
 from conformance.model.errors import UsageError
@@ -51,9 +52,11 @@ def mock(**options: Any) -> int:
     if options["verbose"]:
         behaviour = replace(behaviour, reply=(*behaviour.reply, _telling(console)))
     seed = fresh_seed() if options["seed"] is None else options["seed"]
-    with serve_mock(account, behaviour, options["listen"], seed, controlled=True) as server, _stop_signal() as stopped:
+    log = partial(_log_sent, console)
+    serving = serve_mock(account, behaviour, options["listen"], seed, controlled=True, on_sent=log)
+    with serving as server, _stop_signal() as stopped:
         _introduce(server, options, console)
-        _keep_pace(server, paces, stopped, partial(print_line, console) if options["verbose"] else lambda _: None)
+        _keep_pace(server, paces, stopped)
         stopped.wait()
         _sum_up(server, console)
     return 0
@@ -93,6 +96,11 @@ def _telling(console: Console) -> Callable[[Reply, Moment], Reply]:
         return reply
 
     return tell
+
+
+def _log_sent(console: Console, callback: Callback, received: Received) -> None:
+    answer = f"{received.status} {received.took_s * 1000:.0f} ms"
+    print_line(console, f"→ {callback.product} {answer if received.taken else f'not taken: {received.why_not_taken}'}")
 
 
 def _introduce(server: MockServer, options: dict[str, Any], console: Console) -> None:
@@ -155,10 +163,8 @@ def _stop_signal() -> Iterator[threading.Event]:
             signal.signal(number, handler)
 
 
-def _keep_pace(
-    server: MockServer, paces: Mapping[str, float], stopped: threading.Event, tell: Callable[[str], None]
-) -> None:
-    """Start a notification of each product every so many seconds until `stopped`; `tell` how each ended.
+def _keep_pace(server: MockServer, paces: Mapping[str, float], stopped: threading.Event) -> None:
+    """Start a notification of each product every so many seconds until `stopped`.
 
     Each product has a thread, so a slow receiver delays the next of its product alone.
     """
@@ -168,7 +174,7 @@ def _keep_pace(
         while not stopped.wait(max(0.0, due - time.monotonic())):
             due = max(due + every_s, time.monotonic())
             try:
-                tell(f"{product} {server.initiate(product).in_words}")
+                server.initiate(product)
             except (RuntimeError, CancelledError):  # the server has stopped
                 return
 

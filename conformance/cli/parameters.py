@@ -30,7 +30,6 @@ from conformance.gateway.settings import (
 )
 from conformance.judging.expectations import read_expectations
 from conformance.mock.account import OPENING_BALANCE, numbers
-from conformance.mock.behaviour import BUILT_IN
 from conformance.mock.faults import faults, variants
 from conformance.model.errors import UsageError, did_you_mean
 from conformance.options import Option
@@ -248,7 +247,6 @@ def value_of(option: Option) -> Any:
 # Defaults that are neither in the table nor those of settings.
 DEFAULTS: Mapping[str, Any] = {
     "balance": OPENING_BALANCE,
-    "failure-rate": BUILT_IN.failure_rate,
     "valid-days": DEFAULT_VALID_DAYS,
 }
 

@@ -9,9 +9,10 @@ It follows no redirects and sends no refused notification again, as the contract
 from __future__ import annotations
 
 import asyncio
+import errno
 import ssl
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, NamedTuple, cast
@@ -20,6 +21,7 @@ import httptools
 import httpx
 
 from conformance.mock.behaviour import Callback, Form, json_bytes
+from conformance.wire.connection import cannot_connect
 
 # The timeout of a callback, which owes a quick 2xx.
 ANSWER_WITHIN_S = 5.0
@@ -59,17 +61,13 @@ class Received:
         return self.status in _OK
 
     @property
-    def in_words(self) -> str:
+    def why_not_taken(self) -> str:
         """Such as `answered 500`."""
         return f"answered {self.status}" if self.reason is None else self.reason
 
 
-@dataclass(frozen=True, slots=True)
-class Delivered:
-    """The answers to the `inquiry` of a delivery, None if it has none, and to the `notification`, None if not sent."""
-
-    inquiry: Received | None
-    notification: Received | None
+OnSent = Callable[[Callback, Received], None]
+"""Called with each inquiry and notification that was sent, and how it was answered, in the loop of the courier."""
 
 
 class _Origin(NamedTuple):
@@ -229,7 +227,8 @@ class Courier:
     because of the answer to their inquiry, or its absence.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, on_sent: OnSent = lambda *_: None) -> None:
+        self._on_sent = on_sent
         self.delivered = 0
         self.failed = 0
         self.refused = 0
@@ -264,8 +263,8 @@ class Courier:
         for pool in self._pools.values():
             pool.close()
 
-    async def tell(self, delivery: Callback) -> Delivered:
-        """Sends `delivery` now, its inquiry first, and returns the answers to both."""
+    async def tell(self, delivery: Callback) -> tuple[Received | None, Received | None]:
+        """Sends `delivery` now, its inquiry first; how each was answered, None for one that was not sent."""
         asked, sent = delivery.inquiry, None
         answer = None if asked is None else await self._post(asked)
         if answer is not None and not answer.taken:
@@ -276,8 +275,8 @@ class Courier:
                 self.delivered += 1
             else:
                 self.failed += 1
-                self.failures.append(FailedDelivery(delivery.product, delivery.url, sent.in_words))
-        return Delivered(answer, sent)
+                self.failures.append(FailedDelivery(delivery.product, delivery.url, sent.why_not_taken))
+        return answer, sent
 
     async def _deliver(self, delivery: Callback, after_s: float = 0.0) -> None:
         if after_s > 0:
@@ -296,9 +295,15 @@ class Courier:
             status = await self._pools[target.origin].post(_request(delivery, target), within_s)
         except TimeoutError:
             reason = f"not answered within {within_s:g} s"
-        except (OSError, ValueError) as error:
+        except (_Lost, ValueError) as error:
             reason = str(error)
-        return Received(status, reason, round(asyncio.get_running_loop().time() - begun, 3))
+        except OSError as error:
+            # The loop joins the errors of several addresses into one text, such as those of `localhost`.
+            refused = isinstance(error, ConnectionRefusedError) or f"[Errno {errno.ECONNREFUSED}]" in str(error)
+            reason = "connection refused" if refused else cannot_connect(error)
+        received = Received(status, reason, round(asyncio.get_running_loop().time() - begun, 3))
+        self._on_sent(delivery, received)
+        return received
 
 
 # The offer of the JDK's HTTP client and `curl --http2` with each request to an http URL.

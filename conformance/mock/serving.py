@@ -2,8 +2,7 @@
 
     AnswerProtocol  the protocol class of uvicorn for servers whose answers may be wrong on purpose
     received, put   read a request to its end, and write the answer to it as its `Ending` and `Wire` say
-    Initiator       starts transactions that no request precedes
-    MockServer      the mock gateway on an address
+    MockServer      the mock gateway on an address; it also starts transactions that no request precedes
 
 The witness of clients uses the first two as well. ASGI cannot close a connection instead of answering, nor answer in
 another version of HTTP, so `AnswerProtocol` puts the connection itself into the state of the scope.
@@ -26,7 +25,7 @@ from typing import Any, NamedTuple, Self, cast
 
 from conformance.mock.account import Account, price, unprompted
 from conformance.mock.behaviour import Behaviour, Ending, Reply, Wire, json_bytes
-from conformance.mock.delivering import Courier, Delivered
+from conformance.mock.delivering import Courier, OnSent, Received
 from conformance.mock.gateway import JSON_HEADER, Gateway
 from conformance.model.errors import UsageError
 from conformance.model.traffic import Request, header, normalized
@@ -255,98 +254,45 @@ CONTROL = "/unsolicited/"
 
 @dataclass(frozen=True, slots=True)
 class Initiated:
-    """A transaction that no request preceded: the members of its notification, and how the callbacks answered."""
+    """A transaction that no request preceded: the members of its notification, and how the callbacks answered.
+
+    `inquiry` is None if there was none, `notification` if it was not sent because of the answer to the inquiry.
+    """
 
     content: Mapping[str, Any]
-    delivered: Delivered
+    inquiry: Received | None
+    notification: Received | None
 
     @property
     def went_through(self) -> bool:
         """Whether the notification was sent: there was no inquiry, or it was accepted."""
-        return self.delivered.notification is not None
-
-    @property
-    def in_words(self) -> str:
-        """The outcome in one line."""
-        asked, notified = self.delivered.inquiry, self.delivered.notification
-        inquiry = "" if asked is None else f"inquiry {asked.in_words}, "
-        return inquiry + ("refused" if notified is None else f"notification {notified.in_words}")
-
-
-class Initiator:
-    """Starts transactions that no request precedes, for the account of `gateway`; `seed` determines their values."""
-
-    def __init__(self, gateway: Gateway, courier: Courier, seed: int) -> None:
-        self._gateway = gateway
-        self._contract = gateway.contract
-        self._callbacks = gateway.account.callbacks
-        self._courier = courier
-        self._random = Random(f"{seed}/unsolicited")
-
-    async def start(self, product: str, members: Mapping[str, Any] | None = None) -> Initiated:
-        """Start one whose notification has these `members`, and wait for its end.
-
-        Raises UsageError for a product without unsolicited notifications, one without a callback, and members that make
-        the notification invalid.
-        """
-        row = self._contract.unsolicited.get(product)
-        if row is None:
-            known = ", ".join(self._contract.unsolicited) or "none in this contract"
-            raise UsageError(f"nothing comes to {product!r} without a request; expected {known}")
-        if product not in self._callbacks:
-            raise UsageError(f"{product} has no callback", hint=f"register one with --callback {product}=URL")
-        at, balance = datetime.now(UTC), self._gateway.balance
-        delivery = unprompted(self._contract, row, self._callbacks, self._random, members or {}, at, balance)
-        for callback, part in zip(row.callbacks, (delivery, delivery.inquiry), strict=False):
-            if part is not None and (broken := self._contract.schemas.violation(row.schema_at(callback), part.content)):
-                raise UsageError(f"{broken.pointer} of the notification: {broken.message}")
-        initiated = Initiated(delivery.content, await self._courier.tell(delivery))
-        if initiated.went_through:
-            self._gateway.balance -= price(row, initiated.content)
-        return initiated
-
-    async def answer(self, request: Request) -> Reply:
-        """Answer a POST below `CONTROL`: start a transaction of the product, with the members in its body."""
-        product = request.url.partition("?")[0].removeprefix(CONTROL)
-        if request.method != "POST":
-            return Reply(405, (JSON_HEADER, ("Allow", "POST")), {"error": f"expected a POST, not a {request.method}"})
-        try:
-            members = parse_json(request.body) if request.body.strip() else {}
-        except (ValueError, RecursionError):
-            members = None
-        if not isinstance(members, dict):
-            return _reply(400, {"error": "the body is no JSON object; expected the members to tell, or nothing"})
-        try:
-            initiated = await self.start(product, members)
-        except UsageError as error:
-            return _reply(422, {"error": error.message, "hint": error.hint})
-        content = {"went_through": initiated.went_through, "content": initiated.content}
-        return _reply(200, {**content, **asdict(initiated.delivered)})
-
-
-def _reply(status: int, content: Mapping[str, Any]) -> Reply:
-    return Reply(status, (JSON_HEADER,), content)
+        return self.notification is not None
 
 
 class MockServer:
     """A `gateway` served on the address `listen`; a context manager. `url` is the base URL, `requests` counts.
 
-    `unreadable`: the last bytes that could not be read as a request, and why.
-
-    `courier` counts notifications. `controlled`: clients may start transactions that no request precedes (`CONTROL`),
-    with values determined by `seed`.
+    `unreadable`: the last bytes that could not be read as a request, and why. `courier` counts notifications, and calls
+    `on_sent` with each. `controlled`: clients may start transactions that no request precedes (`CONTROL`), with values
+    determined by `seed`.
     Raises EnvironmentFailure on construction if the address cannot be had, and SuiteError on entering if serving fails.
     """
 
     def __init__(
-        self, gateway: Gateway, listen: Address | tuple[str, int] = ANY_PORT, seed: int = 0, *, controlled: bool = False
+        self,
+        gateway: Gateway,
+        listen: Address | tuple[str, int] = ANY_PORT,
+        seed: int = 0,
+        *,
+        controlled: bool = False,
+        on_sent: OnSent = lambda *_: None,
     ) -> None:
         self.gateway = gateway
         self.requests = 0
         self._controlled = controlled
         self.unreadable: deque[Unreadable] = deque(maxlen=MOST_UNREAD)
-        self.courier = Courier()
-        self._initiator = Initiator(gateway, self.courier, seed)
+        self.courier = Courier(on_sent)
+        self._random = Random(f"{seed}/unsolicited")
         self._thread = AsgiThread(
             self._application,
             listen if isinstance(listen, Address) else Address(*listen),
@@ -366,8 +312,12 @@ class MockServer:
         return self._thread.errors
 
     def initiate(self, product: str, members: Mapping[str, Any] | None = None) -> Initiated:
-        """Start a transaction that no request precedes, and wait for its end; see `Initiator.start`."""
-        return self._thread.submit(self._initiator.start(product, members)).result()
+        """Start a transaction that no request precedes, whose notification has these `members`, and wait for its end.
+
+        Raises UsageError for a product without unsolicited notifications, one without a callback, and members that make
+        the notification invalid.
+        """
+        return self._thread.submit(self._initiate(product, members or {})).result()
 
     def start(self) -> None:
         """Serves from here on."""
@@ -394,7 +344,7 @@ class MockServer:
         if request is None:
             return
         if self._controlled and request.url.startswith(CONTROL):
-            await put(await self._initiator.answer(request), Wire(), request, channel)
+            await put(await self._answer_control(request), Wire(), request, channel)
             return
         self.requests += 1
         answer = self.gateway.answer(request, time.monotonic())
@@ -407,15 +357,52 @@ class MockServer:
         await put(answer.reply, behaviour.wire, request, channel)
         self.courier.dispatch(delivery for delivery in answer.deliveries if not delivery.before_answer)
 
+    async def _initiate(self, product: str, members: Mapping[str, Any]) -> Initiated:
+        gateway, contract, callbacks = self.gateway, self.gateway.contract, self.gateway.account.callbacks
+        row = contract.unsolicited.get(product)
+        if row is None:
+            known = ", ".join(contract.unsolicited) or "none in this contract"
+            raise UsageError(f"nothing comes to {product!r} without a request; expected {known}")
+        if product not in callbacks:
+            raise UsageError(f"{product} has no callback", hint=f"register one with --callback {product}=URL")
+        delivery = unprompted(contract, row, callbacks, self._random, members, datetime.now(UTC), gateway.balance)
+        for callback, part in zip(row.callbacks, (delivery, delivery.inquiry), strict=False):
+            if part is not None and (broken := contract.schemas.violation(row.schema_at(callback), part.content)):
+                raise UsageError(f"{broken.pointer} of the notification: {broken.message}")
+        initiated = Initiated(delivery.content, *await self.courier.tell(delivery))
+        if initiated.went_through:
+            gateway.balance -= price(row, initiated.content)
+        return initiated
 
-def serve_mock(
+    async def _answer_control(self, request: Request) -> Reply:
+        """Answer a POST below `CONTROL`: start a transaction of the product, with the members in its body."""
+        product = request.url.partition("?")[0].removeprefix(CONTROL)
+        if request.method != "POST":
+            return Reply(405, (JSON_HEADER, ("Allow", "POST")), {"error": f"expected a POST, not a {request.method}"})
+        try:
+            members = parse_json(request.body) if request.body.strip() else {}
+        except (ValueError, RecursionError):
+            members = None
+        if not isinstance(members, dict):
+            error = "the body is not a JSON object; expected the members of the notification, or nothing"
+            return Reply(400, (JSON_HEADER,), {"error": error})
+        try:
+            initiated = await self._initiate(product, members)
+        except UsageError as error:
+            return Reply(422, (JSON_HEADER,), {"error": error.message, "hint": error.hint})
+        return Reply(200, (JSON_HEADER,), {"went_through": initiated.went_through, **asdict(initiated)})
+
+
+def serve_mock(  # noqa: PLR0913 - each is a setting of its own
     account: Account,
     behaviour: Behaviour | None = None,
     listen: Address | tuple[str, int] = ANY_PORT,
     seed: int = 0,
     *,
     controlled: bool = False,
+    on_sent: OnSent = lambda *_: None,
 ) -> MockServer:
     """A mock gateway for `account`, to be used in a `with`; its transactions have the current time."""
     epoch = datetime.now(UTC) - timedelta(seconds=time.monotonic())
-    return MockServer(Gateway(account, behaviour, seed, epoch), listen, seed, controlled=controlled)
+    gateway = Gateway(account, behaviour, seed, epoch)
+    return MockServer(gateway, listen, seed, controlled=controlled, on_sent=on_sent)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ import httpx
 import pytest
 from command_line import Called, call, finished, process
 from pytest_httpserver import HTTPServer
+from quiet_ports import quiet_port
 from raw_http import connection
 from seeded import FAULTS, VARIANTS
 
@@ -89,7 +91,7 @@ def test_notifications_go_to_the_callback_of_their_product(tmp_path: Path, https
     """With the request_id of the answer."""
     httpserver.expect_oneshot_request("/hooks", method="POST", query_string="t=1").respond_with_json({})
     with (
-        serving(tmp_path, "--callback", f"sms={httpserver.url_for('/hooks')}?t=1", "--failure-rate", "0") as mock,
+        serving(tmp_path, "--callback", f"sms={httpserver.url_for('/hooks')}?t=1") as mock,
         httpserver.wait(timeout=PATIENCE_S),
     ):
         answer = httpx.post(f"{mock.url}/sms", auth=CREDENTIAL, json=SMS).json()
@@ -99,6 +101,43 @@ def test_notifications_go_to_the_callback_of_their_product(tmp_path: Path, https
     assert (answer["request_id"], "200") == (notification["request_id"], notification["result_code"])
 
 
+def test_each_notification_is_logged_as_it_goes(tmp_path: Path, httpserver: HTTPServer) -> None:
+    """How it was answered and how soon, or why it was not taken; an inquiry goes before its notification."""
+    httpserver.expect_request("/good").respond_with_data("", status=204)
+    httpserver.expect_request("/bad").respond_with_data("", status=500)
+    good, bad = httpserver.url_for("/good"), httpserver.url_for("/bad")
+    callbacks = {"sms": good, "airtime": bad, "mpesa-wallet": f"http://localhost:{quiet_port()}/", "mpesa-c2b": good}
+    callbacks["mpesa-c2b/validation"] = bad
+    with serving(tmp_path, *[f"--callback={name}={url}" for name, url in callbacks.items()], *EARLY) as mock:
+        payment = {"phone_number": "254712345678", "amount": "50"}
+        wallet = {**payment, "short_code": "174379"}
+        for command, members in (("sms", SMS), ("airtime", payment), ("mpesa-wallet", wallet)):
+            assert 200 == httpx.post(f"{mock.url}/{command}", auth=CREDENTIAL, json=members).status_code
+        httpx.post(mock.url.replace("/api/v2", "/unsolicited/mpesa-c2b"))
+        logged = re.sub(r"\d+ ms", "N ms", mock.stop().out).splitlines()[:4]
+
+    assert [
+        "→ sms 204 N ms",
+        "→ airtime not taken: answered 500",
+        "→ mpesa-wallet not taken: connection refused",
+        "→ mpesa-c2b/validation not taken: answered 500",
+    ] == logged
+
+
+def test_no_transaction_fails_unless_that_is_asked_for(tmp_path: Path, httpserver: HTTPServer) -> None:
+    """A client's first message does not fail by chance; `--failure-rate`, or a chosen number, has transactions fail."""
+    httpserver.expect_request("/hooks").respond_with_data("")
+    callback, codes = f"--callback=sms={httpserver.url_for('/hooks')}", []
+    for options in ((), ("--failure-rate", "1")):
+        with serving(tmp_path, callback, "--seed=1", *EARLY, *options) as mock:
+            for _ in range(30):
+                assert 200 == httpx.post(f"{mock.url}/sms", auth=CREDENTIAL, json=SMS).status_code
+        codes.append({json.loads(request.data)["result_code"] == "200" for request, _ in httpserver.log})
+        httpserver.clear_log()
+
+    assert [{True}, {False}] == codes
+
+
 def test_a_callback_that_is_down_is_told_at_the_end(tmp_path: Path) -> None:
     """Which product, where, and why; without the query, which may hold a token."""
     with serving(tmp_path, "--callback", "sms=http://127.0.0.1:1/hooks?token=canary", "-v", *EARLY) as mock:
@@ -106,10 +145,8 @@ def test_a_callback_that_is_down_is_told_at_the_end(tmp_path: Path) -> None:
             assert 200 == httpx.post(f"{mock.url}/sms", auth=CREDENTIAL, json=SMS).status_code
         called = mock.stop()
 
-    failures = [
-        line for line in called.out.splitlines() if line.startswith("  not taken: sms at http://127.0.0.1:1/hooks: ")
-    ]
-    assert 1 == len(failures), called.out
+    told = called.out.splitlines()
+    assert 1 == told.count("  not taken: sms at http://127.0.0.1:1/hooks: connection refused"), called.out
     assert "canary" not in called.out
 
 
@@ -206,14 +243,14 @@ def test_faults_and_variants_are_listed(capsys: Capsys, option: str, table: dict
 def test_payments_of_customers_are_started_at_the_pace_that_is_asked_for(
     tmp_path: Path, httpserver: HTTPServer
 ) -> None:
-    """Each is told with what became of it, and the end says how many the receiver refused."""
+    """Each is logged as it is sent."""
     httpserver.expect_request("/c2b").respond_with_data("")
     callback = f"mpesa-c2b={httpserver.url_for('/c2b')}"
-    with serving(tmp_path, "--callback", callback, "--unsolicited", "mpesa-c2b=0.02", "--verbose") as served:
+    with serving(tmp_path, "--callback", callback, "--unsolicited", "mpesa-c2b=0.02") as served:
         assert served.running.stdout is not None
         lines = [served.running.stdout.readline() for _ in range(2)]
         ended = served.stop()
-    assert ["mpesa-c2b notification answered 200\n"] * 2 == lines
+    assert ["→ mpesa-c2b 200 N ms\n"] * 2 == [re.sub(r"\d+ ms", "N ms", line) for line in lines]
     assert "0 requests answered" in ended.out
     assert f"  {callback.replace('=', ': ')}" in served.introduction
 
