@@ -16,7 +16,7 @@ from conformance.contract.contract import Contract
 from conformance.gateway.case_files import CaseFolder
 from conformance.gateway.settings import DEFAULT_CORPUS, RunLimits, Settings
 from conformance.journal import Record
-from conformance.journal.redaction import MARKS
+from conformance.journal.marks import MARKS
 from conformance.model.errors import UsageError
 from conformance.options import options_of, resumed
 from conformance.wire.asgi import Tls

@@ -12,7 +12,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass, replace
 from typing import Any, Self
 
-from conformance.journal.spellings import Reading, Sought, readings, says_more
+from conformance.journal.codings import Reading, Sought
+from conformance.journal.spellings import readings, says_more
 from conformance.model.traffic import Headers, Request, Response
 
 # What a subscriber's number has in common in all its spellings (+254…, 254…, 0…): its last nine digits.
