@@ -282,7 +282,7 @@ class ObservedCheck:
         before = self._observed.get(answer.number)
         if before is None and len(self._observed) >= MOST_OBSERVED:
             return
-        if before is not None and before.fell_short and not findings:
+        if before is not None and before.failed and not findings:
             return
         about = answer.purpose
         self._observed[answer.number] = Observation(

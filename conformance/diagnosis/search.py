@@ -112,7 +112,7 @@ class Search:
             return cls(terms, (), budget, terms.notify_within_s, held_by(record), {})
         evidence = observe(record, terms.contract, observed)
         inquiries = tuple(_inquiries(terms, record, wanting, observed, evidence))
-        numbers = {o.case_id: o.number for seen in observed for o in seen.observations if o.fell_short}
+        numbers = {o.case_id: o.number for seen in observed for o in seen.observations if o.failed}
         answered = ((arrival, arrival.answer.answered_at) for arrival in evidence.arrivals if arrival.answer)
         longest = max((arrival.received_at - at for arrival, at in answered if at is not None), default=0.0)
         patience = min(terms.notify_within_s, max(LEAST_PATIENCE_S, PATIENCE_FACTOR * longest))
@@ -187,8 +187,8 @@ class Search:
 
     def _outcomes(self, sent: Sequence[Case], observations: Sequence[Observation]) -> Outcomes:
         self.numbers.update((o.case_id, o.number) for o in observations)
-        fell_short = {o.case_id: o.fell_short for o in observations}
-        return {case.id: fell_short.get(case.id) for case in sent}
+        failed = {o.case_id: o.failed for o in observations}
+        return {case.id: failed.get(case.id) for case in sent}
 
     def _on_these_terms(self, record: Record, settled_at: float, listen_s: float | None) -> Record:
         """The record of a run that waited as long as this round did, and ends with it."""
@@ -250,8 +250,8 @@ def _failed_and_passed(
     verdict: RequirementVerdict, observations: Sequence[Observation], evidence: Evidence
 ) -> tuple[list[str], list[str]]:
     """The ids of the cases that failed a requirement for a command, and of those that passed, in order of sending."""
-    failed = dict.fromkeys(o.case_id for o in observations if o.fell_short)
-    passed = (o.case_id for o in observations if not o.fell_short)
+    failed = dict.fromkeys(o.case_id for o in observations if o.failed)
+    passed = (o.case_id for o in observations if not o.failed)
     accepted = (each.case_id for each in evidence.final_of(verdict.command or "", Kind.VALID) if each.accepted)
     others = (case_id for case_id in dict.fromkeys(chain(passed, accepted)) if case_id not in failed)
     return list(failed), list(islice(others, MOST_WELL))
@@ -276,7 +276,7 @@ def _inquiries(
     learned = Learned()
     for verdict, seen, ids_of in zip(wanting, observations, compared, strict=True):
         command, requirement = verdict.command or "", verdict.requirement
-        failing, well = (tuple(cases[id_] for id_ in ids if id_ in cases) for ids in ids_of)
+        failing, passed = (tuple(cases[id_] for id_ in ids if id_ in cases) for ids in ids_of)
         if not any(Label.of(case, contract) for case in failing):
             continue
         if command not in unique:
@@ -288,7 +288,7 @@ def _inquiries(
             command,
             terms.face.checks(contract)[requirement.id],
             failing,
-            well,
+            passed,
             seen,
             constraints,
             addressees,
