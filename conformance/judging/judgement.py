@@ -237,7 +237,7 @@ _WEIGHTS = {reason: weight for weight, reason in enumerate(Reason)}
 
 @dataclass(slots=True)
 class Tally:
-    """How many observations of one check on one command passed (`kept`), failed, and were inconclusive.
+    """How many observations of one check on one command `passed`, `failed`, and were inconclusive (`unobserved`).
 
     `weightiest`: the first inconclusive one with the weightiest reason; `unsettled`: the first that no passed
     observation makes up for. `listed` are beginnings of expected messages: `beginnings` are those of them that were
@@ -245,7 +245,7 @@ class Tally:
     """
 
     listed: tuple[str, ...] = ()
-    kept: int = 0
+    passed: int = 0
     failed: int = 0
     unobserved: int = 0
     weightiest: Inconclusive | None = None
@@ -257,7 +257,7 @@ class Tally:
     @property
     def observations(self) -> int:
         """How many observations could be judged."""
-        return self.kept + self.failed
+        return self.passed + self.failed
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -277,7 +277,7 @@ class Tally:
             if self.weightiest is None or _WEIGHTS[judgement.reason] > _WEIGHTS[self.weightiest.reason]:
                 self.weightiest = judgement
         else:
-            self.kept += 1
+            self.passed += 1
 
     def _is_listed(self, finding: Finding) -> bool:
         seen = [beginning for beginning in self.listed if finding.message.startswith(beginning)]
@@ -289,7 +289,7 @@ class Tally:
         """Count all judgements of a check."""
         for judgement in judgements:
             if type(judgement) is Passed:  # nearly all
-                self.kept += 1
+                self.passed += 1
             else:
                 self.add(judgement)
 
@@ -346,7 +346,7 @@ class _Bench(Generic[Subject]):
                     judgements = rule(subject)
                     first = next(judgements, None)
                     if first is None:
-                        tally.kept += 1
+                        tally.passed += 1
                         continue
                     for judgement in chain((first,), judgements):
                         tally.add(judgement, subject.number)
@@ -360,7 +360,7 @@ class _Bench(Generic[Subject]):
                 continue
             rule, tally = of_form[requirement]
             if requirement not in form.broken:
-                tally.kept += 1
+                tally.passed += 1
                 continue
             for judgement in rule(subject):
                 tally.add(judgement, subject.number)

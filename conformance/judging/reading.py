@@ -429,8 +429,7 @@ class Answer(Answered):
             if self.content.error is None:
                 form = answer_form(self.contract, self.case.command, self.content.value, accepted=self.accepted)
             object.__setattr__(self, "_form", form)
-            return form
-        return self._form
+        return self._form or NOTHING
 
     @property
     def number(self) -> int:
