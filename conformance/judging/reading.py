@@ -290,7 +290,7 @@ def as_over_a_network(exchange: Exchange) -> Exchange:
         return exchange
     if Content.with_repeats(response.body).members is not None:
         return exchange
-    return replace(exchange, response=None, failure=f"answered {response.status} by what stands between")
+    return replace(exchange, response=None, failure=f"answered {response.status} by a proxy")
 
 
 def asks_for_a_wait(response: Response) -> bool:
