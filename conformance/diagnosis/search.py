@@ -179,24 +179,17 @@ class Search:
         self.rounds += 1
         self.spent = sum(is_follow_up(exchange.case_id) for exchange in record.exchanges)
         observed = [ObservedCheck(inquiry.check, inquiry.command, among=is_follow_up) for inquiry, _, _ in chosen]
-        observe(self._on_these_terms(record, settled_at, listen_s), self.terms.contract, observed)
+        within = self.terms.notify_within_s if listen_s is None else min(listen_s, self.terms.notify_within_s)
+        settings = {**record.settings, "notify_within_s": within, "inquiring": True}
+        observe(_ended(replace(record, settings=settings), settled_at), self.terms.contract, observed)
         # The limits of the run may have prevented some.
         went_out = {exchange.case_id for exchange in record.exchanges}
-        sent = ([case for case in each if case.id in went_out] for each in affordable)
-        return [self._outcomes(cases, each.observations) for cases, each in zip(sent, observed, strict=True)]
-
-    def _outcomes(self, sent: Sequence[Case], observations: Sequence[Observation]) -> Outcomes:
-        self.numbers.update((o.case_id, o.number) for o in observations)
-        failed = {o.case_id: o.failed for o in observations}
-        return {case.id: failed.get(case.id) for case in sent}
-
-    def _on_these_terms(self, record: Record, settled_at: float, listen_s: float | None) -> Record:
-        """The record of a run that waited as long as this round did, and ends with it."""
-        within = self.terms.notify_within_s
-        within = within if listen_s is None else min(listen_s, within)
-        settled = Note(0, "settled", {"at": settled_at}, settled_at, settled_at)
-        settings = {**record.settings, "notify_within_s": within, "inquiring": True}
-        return replace(record, settings=settings, notes=(*record.notes, settled))
+        outcomes = list[Outcomes]()
+        for sent, observations in zip(affordable, (each.observations for each in observed), strict=True):
+            self.numbers.update((o.case_id, o.number) for o in observations)
+            failed = {o.case_id: o.failed for o in observations}
+            outcomes.append({case.id: failed.get(case.id) for case in sent if case.id in went_out})
+        return outcomes
 
     def _affordable(self, batches: Sequence[tuple[Case, ...]]) -> list[list[Case]]:
         """The first cases of each batch, in turn, as many as the budget allows."""
@@ -230,8 +223,12 @@ def is_called_for(
 
     Asked while it still listens, which takes longer than to judge a run of usual size.
     """
-    settled = Note(0, "settled", {"at": settled_at}, settled_at, settled_at)
-    return bool(_wanting(face, contract, expectations, replace(record, notes=(*record.notes, settled))))
+    return bool(_wanting(face, contract, expectations, _ended(record, settled_at)))
+
+
+def _ended(record: Record, settled_at: float) -> Record:
+    """The record, as that of a run that listened until then."""
+    return replace(record, notes=(*record.notes, Note(0, "settled", {"at": settled_at}, settled_at, settled_at)))
 
 
 # --- Which inquiries

@@ -266,18 +266,18 @@ class Tally:
 
     def add(self, judgement: Judgement, place: int = 0) -> None:
         """Count one judgement; those of one place stay in their order."""
-        if isinstance(judgement, Finding):
+        if isinstance(judgement, Passed):
+            self.passed += 1
+        elif isinstance(judgement, Finding):
             self.failed += 1
             insort(self._findings, ((self._is_listed(judgement), place), judgement), key=itemgetter(0))
             del self._findings[KEPT_FINDINGS:]
-        elif isinstance(judgement, Inconclusive):
+        else:
             self.unobserved += 1
             if judgement.unsettled and self.unsettled is None:
                 self.unsettled = judgement
             if self.weightiest is None or _WEIGHTS[judgement.reason] > _WEIGHTS[self.weightiest.reason]:
                 self.weightiest = judgement
-        else:
-            self.passed += 1
 
     def _is_listed(self, finding: Finding) -> bool:
         seen = [beginning for beginning in self.listed if finding.message.startswith(beginning)]
@@ -288,10 +288,7 @@ class Tally:
     def add_all(self, judgements: Iterable[Judgement]) -> None:
         """Count all judgements of a check."""
         for judgement in judgements:
-            if type(judgement) is Passed:  # nearly all
-                self.passed += 1
-            else:
-                self.add(judgement)
+            self.add(judgement)
 
 
 def _always(_: object) -> bool:
