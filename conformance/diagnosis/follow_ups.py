@@ -1,7 +1,7 @@
 """Follow-ups: requests that are sent after the run proper, to find the causes of failures.
 
-A follow-up is a case of the kind and aspect of the one that it follows, so the same checks judge it. The beginning of
-follow-ups is noted, with the size of the journal, and so is each cause: a journal that is judged again says the same.
+A follow-up is a case of the kind and aspect of the one that it follows, so the same checks judge it. The journal notes
+its size when follow-ups begin, and each cause: judging it again gives the same explanation.
 
 Comparison   how often a failing payload and a plain one failed
 Found        a cause in the payload; Attribution: the other failing cases that it explains
@@ -54,7 +54,7 @@ def is_follow_up(case_id: str) -> bool:
 
 
 def held_by(record: Record) -> Held:
-    """How much there is of a run that has come to its end; noted when follow-ups begin."""
+    """The size of the journal at the end of a run; noted when follow-ups begin."""
     return Held(len(record.cases), len(record.exchanges), len(record.notifications))
 
 
@@ -130,7 +130,7 @@ class Cause:
 
 
 Causes = Mapping[tuple[str, str | None], tuple[Cause, ...]]
-"""Requirement and command → the causes that were found."""
+"""Requirement and command → the causes of its failures."""
 
 
 def causes_of(record: Record) -> Causes:

@@ -1,7 +1,7 @@
 """One investigation into the failures of a requirement × command: their causes, and the simplest payloads of each.
 
 It only yields the requests that it needs next, and gets their outcomes, so that the requests of all investigations can
-go out together and be waited for once (`conformance.diagnosis.search`). First a failing payload goes out again beside a
+go out together, with a single wait (`conformance.diagnosis.search`). First a failing payload goes out again beside a
 plain one, in an order that no rule of the kind "every nth" fits. If it fails each time and the plain one never, the
 failure depends on the payload, which is then made simpler; if not, requests in a row show another pattern.
 """
@@ -36,8 +36,8 @@ from conformance.payloads.valid import encoded
 
 # A failing payload (F) and a plain one (P), in an order that no "every nth" fits.
 ORDER = "FPPFFP"
-# F goes to other phone numbers, lest a gateway recognises it. If it passes then, it is sent exactly as it was, so many
-# times; where a window tells similar requests apart, with an amount next to its own.
+# F goes to other phone numbers, because a gateway may recognise it. If it passes then, it is sent exactly as it was, so
+# many times; if a window makes similar requests repeats, with an amount next to its own.
 EXACTLY = 3
 # A row long enough to show an "every nth": three times the distance at the rate of the run, and some.
 ROW_FACTOR, ROW_SPARE = 3.5, 2
@@ -176,23 +176,23 @@ class Investigation:
         For a valid suspect the plainest of all, then the plainest that passed in the run; otherwise one that passed
         with the same member broken or open, then one with that member as the suspect has it.
         """
+
+        def plainness(each: Specimen) -> tuple[bool, int, str]:
+            # If the contract leaves the same member open, it has no ordinary value to compare with.
+            return bool(each.label.open_at & suspect.label.open_at), len(each.case.request.body), each.case.id
+
         plain = plain_members(self.contract, self._command, self.constraints)
-        plainest = as_plain_as(suspect.label, suspect.members, plain)
-        passed = (Specimen.of(case, self.contract) for case in self.passed)
-        alike = (each for each in passed if each and self._is_alike(each.case, suspect.case))
-        # Where the contract leaves the same member open, it has no ordinary value to compare with.
-        seen = sorted(
-            alike,
-            key=lambda each: (
-                bool(each.label.open_at & suspect.label.open_at),
-                len(each.case.request.body),
-                each.case.id,
-            ),
-        )[:1]
+        plainest = replace(suspect, members=as_plain_as(suspect.label, suspect.members, plain))
+        passed = (Specimen.of(case, self.contract) for case in self.passed if self._is_alike(case, suspect.case))
+        seen = min(filter(None, passed), key=plainness, default=None)
         if suspect.label.kind is Kind.VALID:
-            yield from (replace(suspect, members=members) for members in (plainest, *(each.members for each in seen)))
+            yield plainest
+            if seen is not None:
+                yield replace(suspect, members=seen.members)
         else:
-            yield from (*seen, replace(suspect, members=plainest))
+            if seen is not None:
+                yield seen
+            yield plainest
 
     @staticmethod
     def _is_alike(case: Case, suspect: Case) -> bool:
@@ -206,10 +206,7 @@ class Investigation:
     ) -> Generator[Batch, Outcomes, Cause]:
         """Requests one after the other, failing payload and plain one in turn; a longer row if little shows."""
         so_far, row = comparison, list[bool]()
-        if so_far.shows(self.observed):
-            words = f"depends on the payload: {so_far.in_words}; {self.observed} in the run"
-            return Cause(self.requirement, self.command, cases, Dependence.PAYLOAD, words)
-        if not (so_far.failing.always and so_far.plain.always):
+        if not so_far.shows(self.observed) and not (so_far.failing.always and so_far.plain.always):
             rate = self.observed.failed / max(1, self.observed.of)
             row, so_far = yield from self._row(suspect, plain, so_far, max(1 / rate, self.learned.period))
             if 0 < sum(row) < ENOUGH and period(row, expected=self.learned.period) is None:
@@ -275,7 +272,7 @@ class Investigation:
     def _unexplained(
         self, others: Sequence[Specimen], plain: Specimen, found: Sequence[Found]
     ) -> Generator[Batch, Outcomes, list[Specimen]]:
-        """The suspects with another cause than those found; the last of these is confirmed in the same round."""
+        """The suspects with a further cause; the last known one is confirmed in the same round."""
         # The minimal payload (F) and the plain one (P) once more, twice each.
         minimal, differs = replace(found[-1].suspect, members=found[-1].base), found[-1].differs
         confirming = self._cases([("F", minimal, differs), ("P", plain, ()), ("P", plain, ()), ("F", minimal, differs)])

@@ -36,7 +36,7 @@ ENOUGH_AFTER = 10
 SPARED = 0.1
 # Fewer observations show no pattern.
 ENOUGH = 3
-# Each kind of failure is compared with all observations again: of a larger run only all failures together are.
+# Each kind of failure is compared with all observations: in a larger run only all failures together are.
 MOST_COMPARED = 3_000
 # More values in one sentence name nothing.
 MOST_VALUES = 3
@@ -225,10 +225,10 @@ def turning_point(observations: Sequence[Observation], *, lasting: bool = False)
 def period(outcomes: Sequence[bool], expected: int = 0, error_rate: float = ERROR_RATE_OF_A_ROW) -> int | None:
     """The n of "every nth" among outcomes in order (True: failed); None without such a rule.
 
-    `expected`: an n that was seen elsewhere, which takes fewer to be seen again. `error_rate`: how likely it may be
-    that so many fall into such an order by chance.
+    `expected`: an n from elsewhere, which fewer failures confirm. `error_rate`: how likely such an order may be by
+    chance.
     """
-    hits = [index for index, fell_short in enumerate(outcomes, start=1) if fell_short]
+    hits = [index for index, failed in enumerate(outcomes, start=1) if failed]
     if len(hits) < 2:
         return None
     step = hits[1] - hits[0]

@@ -1,9 +1,9 @@
 """Looking into the failures of a run: rounds of requests for all inquiries together, within a budget.
 
-No request asks again for a pattern that the run itself shows (`conformance.diagnosis.patterns`). A round sends the next
-requests of every inquiry, waits once, and is judged by the checks that judge the run. Requests that have to come one
-after the other go out alone, so that no other request comes between. The budget is of requests and of seconds; a cause
-that is not made simple when the budget is used up is noted as unfinished.
+A pattern that the run itself shows needs no request (`conformance.diagnosis.patterns`). A round sends the next requests
+of every inquiry, waits once, and is judged by the checks that judge the run. Requests that have to come one after the
+other go out alone, so that no other request comes between. The budget is of requests and of seconds; a cause that is
+not made simple when the budget is used up is noted as unfinished.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ Returns the journal since the run, with the twins of the cases that were sent, a
 
 
 class Searchable(Face, Protocol):
-    """A face whose failures can be looked into with further requests."""
+    """A face whose failures further requests may explain."""
 
     @property
     def checks(self) -> Callable[[Contract], Mapping[str, Check]]:
@@ -70,7 +70,7 @@ Asking = tuple[Investigation, Inquiring, Batch]
 class SearchTerms:
     """The settings of a run that its search needs; `late_s`: for how long a notification that is late is awaited.
 
-    `room`: where the numbers begin that keep payloads apart. `again`: a recorded case → the same, ready to be sent;
+    `room`: the first of the numbers that make payloads unique. `again`: a recorded case → the same, ready to be sent;
     None if its bytes are not in the journal.
     """
 
@@ -124,7 +124,7 @@ class Search:
         return frozenset(case.twin for inquiry in self.inquiries for case in inquiry.known if case.twin)
 
     def run(self, ask: Ask, note: Callable[[str, Mapping[str, Any]], None]) -> None:
-        """Hold the inquiries; note each cause as soon as it is found, and in the end the cost of the search."""
+        """Hold the inquiries; note each cause when it is known, and finally the cost of the search."""
         stopped: str | None = None
         note(BEGINNING, asdict(self.held))
         try:
@@ -157,7 +157,7 @@ class Search:
     def _advance(
         inquiry: Investigation, inquiring: Inquiring, outcomes: Outcomes | None, held: list[Asking]
     ) -> Iterator[Cause]:
-        """Send an inquiry the outcomes of its requests; it asks again and is held, or ends with its causes."""
+        """Give an inquiry the outcomes of its requests: it joins `held` with the next ones, or ends with its causes."""
         try:
             batch = next(inquiring) if outcomes is None else inquiring.send(outcomes)
         except StopIteration as end:
@@ -261,7 +261,7 @@ def _inquiries(
     observed: Sequence[ObservedCheck],
     evidence: Evidence,
 ) -> Iterator[Investigation]:
-    """The inquiries into failures, without those that no request can be made for; they share what they learn."""
+    """The inquiries into failures for which requests can be made; they share their results."""
     contract, constraints = terms.contract, terms.constraints
     observations = [watched.observations for watched in observed]
     compared = [_failed_and_passed(*each, evidence) for each in zip(wanting, observations, strict=True)]

@@ -51,7 +51,7 @@ from conformance.judging.transactions import (
 )
 from conformance.model.traffic import Kind, Notification, Request
 
-# The bytes of the digest of a request: enough to tell all requests of a run apart.
+# The bytes of the digest of a request: enough to distinguish all requests of a run.
 IDENTITY = 16
 
 # Statuses that may be about the account; the summary keeps the account use of those requests.

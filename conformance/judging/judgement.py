@@ -27,7 +27,7 @@ from conformance.judging.reading import Answer
 from conformance.judging.summaries import Notice, NotificationSummary, ResponseSummary
 from conformance.judging.terms import Terms
 
-# The longest value in a finding; more would drown the message, the journal has it whole.
+# The longest value in a finding: the message has to stay readable, and the journal has the whole value.
 SHOWN = 120
 # The longest request_id in a finding: longer than any in use.
 SHOWN_ID = 200

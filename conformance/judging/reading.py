@@ -234,7 +234,7 @@ class Content:
         """Read a request to a callback, from its body or its query; None if it has neither a body nor an id.
 
         Without a body and an id it only checks whether the callback exists. A query is an error under the method of a
-        notification, which needs JSON; another method is an error of its own.
+        notification, which needs JSON; another method is an error in itself.
         """
         if request.body:
             return cls.with_repeats(request.body)
