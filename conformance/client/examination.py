@@ -23,15 +23,15 @@ from conformance.client.calling import Bench
 from conformance.client.deliveries import Known, Outgoing, ReceiverUnderTest
 from conformance.client.driver import Death
 from conformance.client.posting import Posting, Reset, listening
-from conformance.client.rules.receiver_requests import CROWD
+from conformance.client.rules.inbox import CROWD
 from conformance.client.rules.receiving import QUICKLY_S, waited_s
 from conformance.client.witness import answered_with
 from conformance.mock.gateway import Reaction
 from conformance.model.traffic import Case, Response
-from conformance.payloads.addressees import Constraints
+from conformance.payloads.members import Constraints
 from conformance.payloads.valid import fresh_payloads
 from conformance.wire.connection import Connection, KeepAlive, Unanswered
-from conformance.wire.proxies import proxy_for
+from conformance.wire.streams import proxy_for
 
 # After this an answer is surely late.
 SURELY_S = 0.5

@@ -21,8 +21,8 @@ from conformance.journal.rows import Attempt
 from conformance.judging.excuses import chance_of_as_many
 from conformance.judging.reading import told_id
 from conformance.model.traffic import Case, Exchange, Kind, Notification
-from conformance.payloads.labels import Label, Members, members_of
-from conformance.payloads.simpler import without
+from conformance.payloads.members import Label, Members, members_of
+from conformance.payloads.shrinking import without
 from conformance.wire.ledger import request_id_of
 
 # In the place where the ids of other cases have their kind.

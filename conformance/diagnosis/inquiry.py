@@ -28,10 +28,9 @@ from conformance.diagnosis.follow_ups import (
 from conformance.diagnosis.patterns import ENOUGH, Observation, ordinal, period, turning_point
 from conformance.judging.judgement import Check, Dependence
 from conformance.model.traffic import Case, Kind
-from conformance.payloads.addressees import Addressees, Constraints
-from conformance.payloads.labels import Label, Members, members_of
-from conformance.payloads.simpler import Simpler, as_plain_as, plain_members
-from conformance.payloads.uniqueness import UniquePayloads, recipient_of
+from conformance.payloads.addressees import Addressees
+from conformance.payloads.members import Constraints, Label, Members, UniquePayloads, members_of, recipient_of
+from conformance.payloads.shrinking import Shrinker, as_plain_as, plain_members
 from conformance.payloads.valid import encoded
 
 # A failing payload (F) and a plain one (P), in an order that no "every nth" fits.
@@ -254,7 +253,7 @@ class Investigation:
         # A broken or open payload is compared with a valid one, which could not be sent as such.
         valid = suspect.label.kind is Kind.VALID
         good = plain.members if valid else plain_members(self.contract, self._command, self.constraints)
-        simpler = Simpler(suspect.label, good, frozenset(self.constraints.values(self.contract)), ascii_only, known)
+        simpler = Shrinker(suspect.label, good, frozenset(self.constraints.values(self.contract)), ascii_only, known)
         simpler.record(plain.members, passed=True)
         base, case, finished = suspect.members, suspect.case, True
         while finished and (candidates := simpler.candidates(base, MOST_AT_ONCE)):

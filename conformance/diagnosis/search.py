@@ -27,9 +27,8 @@ from conformance.judging.judgement import Check
 from conformance.judging.verdicts import Face, RequirementVerdict, judge_as
 from conformance.model.errors import EnvironmentFailure
 from conformance.model.traffic import Case, Kind
-from conformance.payloads.addressees import Addressees, Constraints
-from conformance.payloads.labels import Label
-from conformance.payloads.uniqueness import UniquePayloads
+from conformance.payloads.addressees import Addressees
+from conformance.payloads.members import Constraints, Label, UniquePayloads
 
 # Some twenty rounds that wait for notifications, each as long as such a wait usually is: a run that failed should not
 # keep people waiting for much longer than one that did not.

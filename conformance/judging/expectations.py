@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from conformance.contract.requirements import Catalogue, Requirement
-from conformance.contract.schema_set import FORMATS, Violation
+from conformance.contract.schemas import FORMATS, Violation
 from conformance.model.errors import UsageError, did_you_mean
 
 

@@ -19,9 +19,8 @@ from typing import Any, Self
 from urllib.parse import parse_qsl
 
 from conformance.contract.contract import Contract
-from conformance.contract.places import Message, SchemaPlace, answer_to, notified_of, places_of, value_at
-from conformance.contract.requirements import ANSWER, ByPlace
-from conformance.contract.schema_set import Violation
+from conformance.contract.requirements import ANSWER, ByPlace, Message, SchemaPlace, answer_to, notified_of, places_of
+from conformance.contract.schemas import Violation, value_at
 from conformance.model.traffic import Case, Exchange, Kind, Request, Response
 from conformance.model.untrusted import parse_json, parse_with_repeats
 from conformance.wire.ledger import request_id_of

@@ -23,7 +23,7 @@ from typing import Any, Self
 
 from conformance.contract.contract import Contract, Telling
 from conformance.judging.reading import is_number
-from conformance.payloads.sms_segments import GSM_7, UCS_2, septets, units
+from conformance.payloads.texts import GSM_7, UCS_2, septets, units
 
 # The values of the `comparable` members of a request, in their order, "" for a missing one: in one string, because the
 # evidence keeps it for each accepted request.

@@ -25,7 +25,7 @@ from werkzeug import Request, Response
 from conformance.client import examination, examiner
 from conformance.client.certification import certify
 from conformance.client.posting import check_reachable
-from conformance.client.rules.receiver_requests import RequestKind, kind_of
+from conformance.client.rules.inbox import RequestKind, kind_of
 from conformance.client.settings import ClientSettings
 from conformance.contract.contract import Contract, statum
 from conformance.contract.requirements import ByRule, Catalogue
@@ -34,10 +34,9 @@ from conformance.judging.reading import Content
 from conformance.judging.verdicts import Conclusion, Verdict
 from conformance.model.errors import EnvironmentFailure, UsageError
 from conformance.model.traffic import Kind
-from conformance.payloads.notifications import FORMS
-from conformance.reports.faces import judge
+from conformance.payloads.probes import FORMS
 from conformance.reports.page.rendering import html
-from conformance.reports.result import Result
+from conformance.reports.result import Result, judge
 
 DRIVER = Path(__file__).parents[1] / "flawed_clients" / "driver.py"
 SEED = 7

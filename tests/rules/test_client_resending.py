@@ -6,8 +6,8 @@ from email.utils import formatdate
 
 from client_runs import JSON_TYPE, PARAMS, UNREACHED, Certification, Sent, again, failures, refused, verdict
 
+from conformance.client.rules.answers import NO_CONNECTION_KEPT
 from conformance.client.rules.calls import NEVER, REUSED, UNUSED
-from conformance.client.rules.resending import NO_CONNECTION_KEPT
 from conformance.judging.judgement import Reason
 from conformance.judging.verdicts import Verdict
 from conformance.mock.behaviour import Ending

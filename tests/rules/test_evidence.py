@@ -16,7 +16,7 @@ from runs import Run
 from conformance.journal import Note
 from conformance.judging.verdicts import Conclusion, Judged, Verdict
 from conformance.model.traffic import Kind
-from conformance.reports.faces import judge
+from conformance.reports.result import judge
 
 A, B, C = "a" * 32, "b" * 32, "c" * 32
 SEED_ID = "9V7NcW1QMvWkQcceMnn3MKfmczdBeE1a"
@@ -260,7 +260,7 @@ def refused(run: Run, *unread: tuple[str | None, str]) -> Judged:
     return judge(replace(record, notes=(*record.notes, *notes)))
 
 
-TLS = "TLS was spoken to its plain HTTP port"
+TLS = "a TLS handshake on a plain HTTP port"
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,7 @@ from conformance.journal import Note
 from conformance.judging.judgement import Dependence, Pattern, SinglePass
 from conformance.judging.verdicts import RequirementVerdict, Verdict
 from conformance.model.traffic import Kind
-from conformance.reports.faces import judge
+from conformance.reports.result import judge
 
 
 def observations(outcomes: Sequence[bool], kind: Kind = Kind.VALID, aspect: str = "random") -> list[Observation]:

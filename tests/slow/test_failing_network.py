@@ -15,7 +15,7 @@ from through_network import FAIR, PHONE_NUMBERS, UNLIMITED, Cut, held_through, t
 from conformance.contract.contract import statum
 from conformance.gateway import campaign, listening, preflight
 from conformance.gateway.plan import Plan
-from conformance.gateway.replacements import Replacements, lost_of, windows_of
+from conformance.gateway.recovery import Replacements, lost_of, windows_of
 from conformance.gateway.settings import Settings
 from conformance.journal import read_journal
 from conformance.judging.excuses import BY_CHANCE, chance_of_as_many
@@ -24,7 +24,7 @@ from conformance.judging.verdicts import Conclusion, Verdict
 from conformance.mock.behaviour import BUILT_IN
 from conformance.model.errors import UsageError
 from conformance.model.traffic import Case, Kind
-from conformance.reports.faces import judge
+from conformance.reports.result import judge
 from conformance.wire import pacing
 
 SMS = {"products": ("sms",)}

@@ -24,7 +24,7 @@ from conformance.judging.terms import HEARTBEAT, Outage, Watch
 from conformance.judging.verdicts import Judged, RequirementVerdict, Verdict
 from conformance.mock.behaviour import BUILT_IN, Behaviour, Callback, Moment
 from conformance.model.traffic import header
-from conformance.reports.faces import judge
+from conformance.reports.result import judge
 
 INFINITE = float("inf")
 # So many at the beginning of a run are no chance.

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from conformance.journal import Record
 from conformance.judging.verdicts import RequirementVerdict, Verdict
-from conformance.reports.faces import judge
+from conformance.reports.result import judge
 
 
 class Recorded(Protocol):

@@ -11,9 +11,18 @@ from functools import cache
 
 from conformance.client.rules.calls import ReceiverCase
 from conformance.client.rules.evidence import ClientCheck, ClientEvidence, ClientRule
-from conformance.client.rules.inbox import NONE_TAKEN, Fate, Inbox, broken, check_of, kept, of_inbox, untold
-from conformance.client.rules.receiver_requests import CROWD, FEW, THRONG, ReceiverRequest
-from conformance.client.rules.results import alike, is_mixed_up, simple, understood
+from conformance.client.rules.inbox import CROWD, FEW, NONE_TAKEN, THRONG, Fate, Inbox, ReceiverRequest
+from conformance.client.rules.results import (
+    alike,
+    broken,
+    check_of,
+    is_mixed_up,
+    kept,
+    of_inbox,
+    simple,
+    understood,
+    untold,
+)
 from conformance.contract.command import Inquiry
 from conformance.contract.contract import Contract
 from conformance.contract.requirements import ByRule

@@ -11,21 +11,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 
-from conformance.client.rules.evidence import ClientCheck, ClientRule, one_of
-from conformance.client.rules.inbox import (
-    NONE_TAKEN,
-    Fate,
-    Inbox,
-    InboxCheck,
-    StateReport,
-    broken,
-    check_of,
-    kept,
-    of_inbox,
-    untold,
-)
-from conformance.client.rules.receiver_requests import ReceiverRequest, RequestKind
-from conformance.judging.judgement import Finding, Inconclusive, Judgement, Reason, shown
+from conformance.client.rules.evidence import ClientCheck, ClientEvidence, ClientRule, one_of
+from conformance.client.rules.inbox import NONE_TAKEN, Fate, Inbox, ReceiverRequest, RequestKind, StateReport, inbox_of
+from conformance.judging.judgement import Finding, Inconclusive, Judgement, Passed, Reason, shown
 
 NONE_KEPT = "the client makes no calls, and of what it was notified of it knew no result when it was asked"
 
@@ -33,6 +21,8 @@ NOT_IMPLEMENTED = 501
 """A server that does not know a method, such as Python's http.server, answers this by itself, which is lawful."""
 
 CUT_OFF = "the connection was closed before the body was read, as a server may"
+
+GONE = "the receiver was no longer there: another request had it end"
 
 _WIDER = {RequestKind.EMPTY: RequestKind.NO_JSON, RequestKind.HUGE: RequestKind.INCOMPLETE}
 """An empty body is not JSON either, and the large one lacks the members of a notification."""
@@ -43,6 +33,51 @@ _KINDS: Mapping[str, RequestKind] = {
     "empty": RequestKind.EMPTY,
     "huge": RequestKind.HUGE,
 }
+
+
+# --- Rules on an inbox
+
+InboxCheck = Callable[[Inbox], Iterator[Judgement]]
+
+
+def check_of(rule: InboxCheck) -> ClientCheck:
+    """A check of `rule` on the inbox of a command; it does not blame a dead receiver for silence."""
+
+    def check(evidence: ClientEvidence, command: str | None) -> Iterator[Judgement]:
+        inbox = inbox_of(evidence, command)
+        unreached = inbox.unreached_numbers()
+        judgements = list(rule(inbox))
+        for each in judgements:
+            blamed = isinstance(each, Finding) and each.exchange in unreached
+            yield Inconclusive(Reason.PRECONDITION, GONE, each.exchange) if blamed else each
+        if not judgements and inbox.left_alone is not None:
+            yield Inconclusive(Reason.PRECONDITION, inbox.left_alone)
+
+    return check
+
+
+def of_inbox(rule: InboxCheck) -> ClientRule:
+    """`rule` as a written rule without parameters."""
+    return ClientRule.plain(check_of(rule))
+
+
+def kept(request: ReceiverRequest) -> Passed:
+    """The requirement held for this request."""
+    return Passed(request.number)
+
+
+def broken(request: ReceiverRequest, message: str) -> Finding:
+    """The requirement did not hold for this request."""
+    request_id = request.request_id if request.kind is RequestKind.VALID else None
+    return Finding(message, case=request.case.id, exchange=request.number, request_id=request_id)
+
+
+def untold(request: ReceiverRequest, why: str) -> Inconclusive:
+    """The request does not show whether the requirement holds."""
+    return Inconclusive(Reason.PRECONDITION, why, request.number)
+
+
+# --- The effect of notifications
 
 
 def understood(inbox: Inbox) -> frozenset[str]:

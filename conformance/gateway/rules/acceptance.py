@@ -1,7 +1,7 @@
 """Rules of acceptance: lawful requests are accepted, alone, in sequences and at the same time; and repeats are not.
 
 The cases of sequences are planned so that the contract gives each its outcome, if those before it went as planned
-(`conformance.contract.history`). So each rule looks first at its precondition: the earlier request was accepted, or
+(`conformance.contract.command`). So each rule looks first at its precondition: the earlier request was accepted, or
 rejected; nothing was accepted between two looks at the balance. Where that is not met, nothing is concluded.
 """
 
@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 
 from conformance.contract.contract import Contract
-from conformance.contract.places import value_at
+from conformance.contract.schemas import value_at
 from conformance.gateway.rules.answers import EQUAL, burst_of
 from conformance.gateway.rules.refusals import reply, twin_obstacle
 from conformance.judging.evidence import BALANCE, Evidence
@@ -31,6 +31,9 @@ from conformance.judging.reading import is_number
 from conformance.judging.summaries import ABSENT, NotificationSummary, ResponseSummary
 from conformance.judging.transactions import SEPARATOR, amount_in, comparable, compared
 from conformance.model.traffic import Kind
+
+# Kinds of cases that have to be accepted.
+LAWFUL = frozenset({Kind.VALID, Kind.HEADERS, Kind.REPEAT, Kind.BURST})
 
 
 def accepted(answer: ResponseSummary) -> Iterator[Finding]:
