@@ -154,23 +154,18 @@ def test_the_weightiest_reason_is_told(reasons: tuple[Reason, ...]) -> None:
             (Reason.ENVIRONMENT, "no way in"),
         ),
         (Run(), MUST, (Inconclusive(Reason.PRECONDITION, "no twin"),), (Reason.PRECONDITION, "no twin")),
+        (Run(obstacle="no way in"), MUST, (Passed(),), (None, None)),
+        (Run(obstacle="no way in"), MUST, (Finding("wrong"),), (None, None)),
     ],
-    ids=["nothing", "cut off", "obstacle", "obstacle before all", "judgement"],
+    ids=["nothing", "cut off", "obstacle", "obstacle before all", "judgement", "passed", "failed"],
 )
-def test_an_inconclusive_verdict_says_why(
-    run: Run, requirement: str, judgements: tuple[Judgement, ...], expected: tuple[Reason, str]
+def test_only_an_inconclusive_verdict_says_why(
+    run: Run, requirement: str, judgements: tuple[Judgement, ...], expected: tuple[Reason | None, str | None]
 ) -> None:
-    """What kept the run from being held counts before what was seen of it."""
+    """An obstacle to the run counts before its observations."""
     found = judged_by(requirement, *judgements, run=run)
 
     assert expected == (found.reason, found.detail)
-
-
-def test_a_verdict_that_was_come_to_has_no_reason() -> None:
-    """Reasons are for what could not be told."""
-    for judgement in (Passed(), Finding("wrong")):
-        found = judged_by(MUST, judgement, run=Run(obstacle="no way in"))
-        assert (None, None) == (found.reason, found.detail)
 
 
 def test_a_condition_that_never_came_about_is_named() -> None:
