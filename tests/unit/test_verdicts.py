@@ -274,7 +274,7 @@ def test_a_run_that_was_cut_off_is_never_conformant_nor_held_against_the_gateway
         + [e.answered_at for e in lawful.exchanges if e.answered_at is not None]
         + [n.received_at for n in lawful.notifications]
     )
-    for at in [0.0, *moments[:: len(moments) // 40], moments[-1]]:
+    for at in [0.0, *moments[:: len(moments) // 20], moments[-1]]:
         judgement = judge(cut_off(lawful, at))
         assert [] == judgement.by(Verdict.FAIL) + judgement.by(Verdict.WARN), shortfalls(judgement)
         assert Conclusion.INCONCLUSIVE == judgement.conclusion
