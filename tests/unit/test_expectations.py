@@ -159,67 +159,46 @@ def test_a_run_in_which_nothing_was_exercised_is_never_0() -> None:
 # --- What is stale
 
 
-@pytest.mark.parametrize(
-    ("entry", "run", "said", "why"),
-    [
-        (listed(), Run(), (Passed(),), [(Staleness.PASSES, "it passes for sms")]),
-        (listed(verdict="INCONCLUSIVE"), Run(), (Passed(),), [(Staleness.PASSES, "it passes for sms")]),
-        (listed(NO_COMMAND), Run(), (WRONG,), [(Staleness.PASSES, "it passes")]),
-        (
-            listed(expires=date(2026, 11, 21)),
-            Run(),
-            (WRONG,),
-            [(Staleness.EXPIRED, "it expired on 2026-11-21, and the run was on 2026-11-22")],
-        ),
-        (
-            listed(message="else"),
-            Run(),
-            (WRONG,),
-            [(Staleness.MATCHES_NOTHING, "no finding begins with 'else'; one is 'wrong by 1'")],
-        ),
-        (listed(verdict="WARN"), Run(), (WRONG,), [(Staleness.MATCHES_NOTHING, "it is FAIL for sms, not WARN")]),
-        (
-            listed(verdict="INCONCLUSIVE"),
-            Run(),
-            (WRONG,),
-            [(Staleness.MATCHES_NOTHING, "it is FAIL for sms, not INCONCLUSIVE")],
-        ),
-        (
-            listed("ZZZ-99"),
-            Run(),
-            (Passed(),),
-            [(Staleness.MATCHES_NOTHING, "the catalogue has no such requirement any more")],
-        ),
-        (listed(), Run(), (WRONG,), []),
-        (listed(), Run(), (), []),
-        (listed(command="airtime"), Run(), (Passed(),), []),
-        (listed(), Run(settled=False), (Passed(),), []),
-        (listed(), Run(obstacle="away"), (Passed(),), []),
-    ],
-    ids=[
-        "passes",
-        "is exercised",
-        "passes without a command",
-        "expired",
-        "other message",
-        "other verdict",
-        "not inconclusive",
-        "gone from the catalogue",
-        "holds",
-        "was not exercised",
-        "other command than those of the run",
-        "cut off",
-        "obstacle",
-    ],
-)
-def test_an_entry_is_stale_once_it_does_not_hold(
-    entry: Expectation, run: Run, said: tuple[Judgement, ...], why: list[tuple[Staleness, str]]
-) -> None:
-    """It fails the run, and nothing that the run could not tell is held against it."""
-    found = judged(entry, run=run, ENC_01=said)
+GONE = "the catalogue has no such requirement any more"
+EXPIRED = "it expired on 2026-11-21, and the run was on 2026-11-22"
+OTHER_MESSAGE = "no finding begins with 'else'; one is 'wrong by 1'"
 
-    assert why == told(found)
-    assert not why or 1 == found.exit_code
+# An entry, a run and the judgements of ENC-01 in it, and why the entry is stale.
+STALE: dict[str, tuple[Expectation, Run, tuple[Judgement, ...], tuple[Staleness, str] | None]] = {
+    "passes": (listed(), Run(), (Passed(),), (Staleness.PASSES, "it passes for sms")),
+    "is exercised": (listed(verdict="INCONCLUSIVE"), Run(), (Passed(),), (Staleness.PASSES, "it passes for sms")),
+    "passes without a command": (listed(NO_COMMAND), Run(), (WRONG,), (Staleness.PASSES, "it passes")),
+    "expired": (listed(expires=date(2026, 11, 21)), Run(), (WRONG,), (Staleness.EXPIRED, EXPIRED)),
+    "other message": (listed(message="else"), Run(), (WRONG,), (Staleness.MATCHES_NOTHING, OTHER_MESSAGE)),
+    "other verdict": (
+        listed(verdict="WARN"),
+        Run(),
+        (WRONG,),
+        (Staleness.MATCHES_NOTHING, "it is FAIL for sms, not WARN"),
+    ),
+    "not inconclusive": (
+        listed(verdict="INCONCLUSIVE"),
+        Run(),
+        (WRONG,),
+        (Staleness.MATCHES_NOTHING, "it is FAIL for sms, not INCONCLUSIVE"),
+    ),
+    "gone from the catalogue": (listed("ZZZ-99"), Run(), (Passed(),), (Staleness.MATCHES_NOTHING, GONE)),
+    "holds": (listed(), Run(), (WRONG,), None),
+    "was not exercised": (listed(), Run(), (), None),
+    "other command than those of the run": (listed(command="airtime"), Run(), (Passed(),), None),
+    "cut off": (listed(), Run(settled=False), (Passed(),), None),
+    "obstacle": (listed(), Run(obstacle="away"), (Passed(),), None),
+}
+
+
+def test_an_entry_is_stale_once_it_does_not_hold() -> None:
+    """It fails the run; a run that could not show it makes no entry stale."""
+    found = {name: judged(entry, run=run, ENC_01=said) for name, (entry, run, said, _) in STALE.items()}
+
+    assert {name: [why] if why else [] for name, (*_, why) in STALE.items()} == {
+        name: told(each) for name, each in found.items()
+    }
+    assert {1} == {each.exit_code for each in found.values() if each.stale}
 
 
 def test_one_that_passes_for_one_of_its_commands_has_to_be_narrowed() -> None:
