@@ -275,7 +275,7 @@ def test_each_end_of_a_call_breaks_its_own_requirement_and_no_other() -> None:
 
 
 def test_a_client_that_waits_to_send_again_waits_for_nothing() -> None:
-    """It has given up on its requests; that it tells its caller late is what is advised."""
+    """It has given up on its requests; a late word to its caller is the advice."""
     certification = beside_a_lawful_call()
     given_up = Sent(failure=NEVER, takes_s=2.0)
     certification.call(*again(given_up, 5.0), said=None, death="hang", said_after_s=8.0)
@@ -292,7 +292,7 @@ def test_a_client_that_gives_up_is_let_pass() -> None:
     assert Verdict.PASS == verdict(certification, "RDG-08").verdict
 
 
-def test_how_long_a_client_has_waited_is_told_where_time_ran_out() -> None:
+def test_an_interrupted_wait_is_reported_with_its_length() -> None:
     """It has not failed: a client whose time-out cannot be set may take longer than was left."""
     certification = Certification(lacks=("timeout",), out_of_time="the 70 s for calls were used up")
     certification.call(Sent())
@@ -305,7 +305,7 @@ def test_how_long_a_client_has_waited_is_told_where_time_ran_out() -> None:
 
 
 def test_a_driver_that_was_given_up_leaves_the_run_inconclusive() -> None:
-    """Although it has failed what it was judged by."""
+    """Although its only requirement failed."""
     certification = Certification(settled=False, gave_up="it ended with exit code 70")
     for _ in range(3):
         certification.call(said=None, death="crash")

@@ -157,7 +157,7 @@ def with_a_repeat(said: str, of_others: str) -> Run:
     return run
 
 
-def test_words_that_only_repeats_meet_tell_of_an_earlier_run() -> None:
+def test_a_text_that_only_repeats_get_points_to_an_earlier_run() -> None:
     """One with the same seed."""
     run = with_a_repeat("Sent before.", "Validation failed.")
     refused(run, "Sent before.")

@@ -63,7 +63,7 @@ def test_findings_are_grouped_by_their_answers() -> None:
         assert expected == counts([message] * len(bodies), bodies, of_form=True)
 
 
-def test_texts_that_repeat_what_was_sent_are_one_kind() -> None:
+def test_texts_that_repeat_the_request_are_one_kind() -> None:
     """In quotes or without; a second kind among them stays one of its own."""
     chance = Random(8)
     words = ["".join(chance.choices("abcdefgh", k=6)) for _ in range(40)]
@@ -91,7 +91,7 @@ def test_the_others_of_a_group_are_named() -> None:
 def failing(
     name: str, exchanges: Sequence[int], of: int, message: str = "wrong", pointer: str | None = None
 ) -> Failing:
-    """A requirement that fell short in these exchanges."""
+    """A requirement that failed in these exchanges."""
     found = Failing(name, is_of_form(statum().catalogue[name]))
     found.add([Finding(message, f"c-{n}", n, pointer=pointer) for n in exchanges], len(exchanges), of)
     return found
@@ -119,7 +119,7 @@ SOME, OTHERS, ALL = range(1, 13), range(50, 62), range(1, 101)
     ],
 )
 def test_one_cause_is_claimed_with_evidence(one: Failing, other: Failing, together: bool) -> None:  # noqa: FBT001 - a row
-    """The same exchanges beyond chance, or the same words of the same place; what always falls short tells little."""
+    """The same exchanges beyond chance, or the same words of the same place; a constant failure shows little."""
     names = (one.requirement, other.requirement)
 
     assert ([names] if together else []) == [cause.requirements for cause in one_causes([one, other], statum())]

@@ -64,7 +64,7 @@ def of_form(classes: Classes) -> PatternContext:
 
 
 def failing(observations: list[Observation], which: Which) -> list[Observation]:
-    """The same, of which those fell short."""
+    """The same, of which those failed."""
     return [replace(o, failed=which(o)) for o in observations]
 
 
@@ -100,7 +100,7 @@ TOLD: list[tuple[Which, str]] = [
 
 
 @pytest.mark.parametrize(("which", "words"), TOLD, ids=[words for _, words in TOLD])
-def test_what_always_fails_is_told_with_its_numbers(which: Which, words: str) -> None:
+def test_a_certain_trait_is_claimed_with_its_numbers(which: Which, words: str) -> None:
     """And with those elsewhere."""
     chance = Random(words)
     seen = failing(run_of(160, chance), which)
@@ -111,7 +111,7 @@ def test_what_always_fails_is_told_with_its_numbers(which: Which, words: str) ->
     assert f"{words}: {failed} of {failed} (0 of {160 - failed} elsewhere)" == pattern.text
 
 
-def test_a_class_of_payloads_is_told_and_looked_into() -> None:
+def test_a_class_of_payloads_is_claimed_and_followed_up() -> None:
     """It may be brought down to less."""
     chance = Random(1)
     classes = classes_of(160, chance)

@@ -101,7 +101,7 @@ def of_allure(result: Result) -> str:
 
 
 def of_sarif(result: Result) -> str:
-    """What SARIF tells of the rule, as text and as Markdown."""
+    """The description of the rule in SARIF, as text and as Markdown."""
     rule = json.loads(sarif(result))["runs"][0]["tool"]["driver"]["rules"][0]
     return _least(result, (rule["fullDescription"]["text"], rule["help"]["text"], rule["help"]["markdown"]))
 
@@ -127,8 +127,8 @@ REPORTS: dict[str, Callable[[Result], str]] = {
 
 @pytest.mark.parametrize("basis", list(Basis))
 @pytest.mark.parametrize("report", REPORTS)
-def test_every_report_tells_it_in_the_same_words(report: str, basis: Basis) -> None:
-    """Of what fell short."""
+def test_every_report_has_the_same_words(report: str, basis: Basis) -> None:
+    """For each failure."""
     finding, kind = (UNCHALLENGED, Verdict.WARN) if basis is Basis.PRACTICE else (WRONG_TYPE, Verdict.FAIL)
     result = result_of([verdict(first(basis), "sms", kind, finding)])
     words = for_terminal(rests_on(result.report.requirements[0], statum()))
@@ -147,7 +147,7 @@ def test_report_json_has_basis_and_fact() -> None:
     assert {"seed", "docs"} == {each["source"] for each in told}
 
 
-def test_the_list_of_requirements_tells_it(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_list_of_requirements_has_them(capsys: pytest.CaptureFixture[str]) -> None:
     """As JSON with basis and fact, as Markdown in words."""
     listed = json.loads(call(capsys, "requirements", "--format", "json").out)
     table = call(capsys, "requirements", "--format", "markdown").out

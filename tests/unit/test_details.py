@@ -61,7 +61,7 @@ TELLING_NOTHING = [
 ]
 
 
-def test_a_member_agrees_contradicts_or_tells_nothing() -> None:
+def test_a_member_agrees_contradicts_or_is_ignored() -> None:
     """Its form is not contract."""
     groups: dict[bool | None, list[tuple[str, Any]]] = {True: AGREEING, False: CONTRADICTING, None: TELLING_NOTHING}
     wrong = [
@@ -74,7 +74,7 @@ def test_a_member_agrees_contradicts_or_tells_nothing() -> None:
     assert [] == wrong
 
 
-def test_what_can_be_compared_follows_from_the_schemas() -> None:
+def test_comparable_members_follow_from_the_schemas() -> None:
     """Members of the request that its notification may repeat."""
     assert ("amount", "phone_number", "short_code", "bill_ref_number") == comparable("mpesa/online", statum())
     assert ("amount", "phone_number", "short_code") == comparable("mpesa-wallet", statum())
@@ -124,7 +124,7 @@ def test_details_of_another_request_are_found_beside_right_ones() -> None:
     assert "what case-2 asked for" in payments(*SWAPPED).findings[0].message
 
 
-def test_a_repeated_notification_is_told_right_twice() -> None:
+def test_a_repeated_notification_counts_twice() -> None:
     """It may come more than once."""
     run = Run(commands=(COMMAND,))
     run.invoke("a" * 32, command=COMMAND, payload=json.dumps(asked_of(1)).encode())
@@ -135,7 +135,7 @@ def test_a_repeated_notification_is_told_right_twice() -> None:
     assert (Verdict.PASS, 2) == (found.verdict, found.observations)
 
 
-def test_requests_that_share_an_id_are_not_told_apart() -> None:
+def test_requests_that_share_an_id_are_not_compared() -> None:
     """That is the fault of the one who gave it."""
     run = Run(commands=(COMMAND,))
     for n in (1, 2):

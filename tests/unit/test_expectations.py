@@ -93,7 +93,7 @@ def test_a_listed_failure_is_known_and_does_not_fail_the_run() -> None:
 
 
 def test_a_finding_that_begins_otherwise_keeps_the_failure() -> None:
-    """Also beyond the findings that are kept; it is the first of those that are shown."""
+    """Also beyond the shown findings; it is the first of these."""
     found = judged(listed(message="wrong"), ENC_01=(*[WRONG] * (3 * KEPT_FINDINGS), OTHERWISE))
 
     assert (Verdict.FAIL, ()) == (of(found).verdict, of(found).expected)
@@ -120,7 +120,7 @@ def test_an_entry_without_a_command_is_about_every_command() -> None:
 
 
 def test_a_listed_warning_stays_a_warning() -> None:
-    """It stands in nobody's way; that it is listed is told with it."""
+    """It does not hinder; the verdict names its entry."""
     entry = listed(SHOULD, "WARN")
     found = judged(entry, AUT_11=(WRONG,))
 
@@ -128,7 +128,7 @@ def test_a_listed_warning_stays_a_warning() -> None:
     assert (Conclusion.CONFORMANT, 0, False) == (found.conclusion, found.exit_code, found.as_expected)
 
 
-def test_what_is_listed_as_not_exercised_does_not_fail_the_run() -> None:
+def test_an_inconclusive_requirement_can_be_listed() -> None:
     """The subject is not called conformant for it."""
     entry = listed(verdict="INCONCLUSIVE", message="precondition")
     found = judged(entry, ENC_01=(Inconclusive(Reason.PRECONDITION, "no twin"),))
@@ -138,7 +138,7 @@ def test_what_is_listed_as_not_exercised_does_not_fail_the_run() -> None:
 
 
 @pytest.mark.parametrize("reason", [Reason.ENVIRONMENT, Reason.INTERRUPTED])
-def test_nobody_can_expect_what_the_surroundings_did(reason: Reason) -> None:
+def test_an_environment_failure_cannot_be_expected(reason: Reason) -> None:
     """An unreachable gateway is inconclusive, whatever is listed."""
     found = judged(listed(verdict="INCONCLUSIVE"), ENC_01=(Inconclusive(reason, "away"),))
 
@@ -202,7 +202,7 @@ def test_an_entry_is_stale_once_it_does_not_hold() -> None:
 
 
 def test_one_that_passes_for_one_of_its_commands_has_to_be_narrowed() -> None:
-    """Else what is mended could break again unseen."""
+    """Otherwise a mended failure could come back unseen."""
     run = Run(commands=("sms", "airtime"))
     checks = {
         **dict.fromkeys(CHECKS, saying(Passed())),
@@ -245,7 +245,7 @@ def failing_run() -> Run:
     return run
 
 
-def test_a_journal_is_judged_by_what_the_run_was_given() -> None:
+def test_a_journal_is_judged_by_its_recorded_expectations() -> None:
     """Offline, without the file; another list may be put in its place."""
     entries = Expectations((listed("NTF-08"),), str(FILE), f"sha256:{1:064x}")
     record = failing_run().record()
@@ -258,7 +258,7 @@ def test_a_journal_is_judged_by_what_the_run_was_given() -> None:
     assert Result.of(record, entries).judged == Result.of(recorded).judged
 
 
-def test_the_report_holds_what_was_listed_and_what_explains_a_verdict() -> None:
+def test_the_report_has_the_list_and_the_entries_behind_a_verdict() -> None:
     """Valid against its schema; of the settings it repeats the name of the file alone."""
     stale = listed("NTF-10", number=2)
     entries = Expectations((listed("NTF-08", message="result_code"), stale), str(FILE), f"sha256:{1:064x}")
@@ -288,7 +288,7 @@ def test_the_report_holds_what_was_listed_and_what_explains_a_verdict() -> None:
 
 
 def pasted(found: Judged, tmp_path: Path) -> Expectations:
-    """The file after what was printed has been pasted into it."""
+    """The file with the printed entries."""
     (tmp_path / FILE).write_text("\n".join(entries_to_paste(found, TODAY)), "utf-8")
     return read_expectations(tmp_path / FILE, statum().catalogue)
 
@@ -306,16 +306,16 @@ def pasted(found: Judged, tmp_path: Path) -> Expectations:
         (["the value – is no number"], "the value"),
     ],
 )  # fmt: skip
-def test_a_message_to_paste_ends_where_it_tells_of_one_request(
+def test_a_message_to_paste_ends_before_the_details_of_one_request(
     tmp_path: Path, messages: list[str], beginning: str | None
 ) -> None:
-    """So that it fits the next run, whose values are others; what tells nothing apart is left out."""
+    """So that it fits the values of the next run; a message that distinguishes nothing is left out."""
     found = judged(ENC_01=tuple(map(Finding, messages)))
 
     assert [beginning] == [entry.message for entry in pasted(found, tmp_path).entries]
 
 
-def test_what_was_printed_can_be_pasted_as_it_is(tmp_path: Path) -> None:
+def test_printed_entries_can_be_pasted(tmp_path: Path) -> None:
     """One entry for each result that was not expected; the same run is then as expected."""
     run = Run(commands=("sms", "airtime"))
     said: dict[str, tuple[Judgement, ...]] = {
@@ -338,7 +338,7 @@ def test_what_was_printed_can_be_pasted_as_it_is(tmp_path: Path) -> None:
     assert [] == list(entries_to_paste(after, TODAY))
 
 
-def test_what_the_surroundings_did_is_not_offered() -> None:
+def test_an_environment_failure_is_not_offered() -> None:
     """Nor anything where no file was given."""
     cut_off = judged(ENC_01=(Inconclusive(Reason.INTERRUPTED, "cut off"),))
 
@@ -347,7 +347,7 @@ def test_what_the_surroundings_did_is_not_offered() -> None:
 
 
 def test_an_entry_that_is_in_the_way_is_named() -> None:
-    """One that could not be told from it would be refused as there twice."""
+    """A second entry like it would be refused as a repeated one."""
     found = judged(listed(expires=date(2026, 1, 1)), ENC_01=(Finding("a message of some length"),))
 
     assert [
@@ -379,7 +379,7 @@ def journal(tmp_path: Path) -> Path:
 def test_judge_takes_another_list_from_the_command_line_alone(
     journal: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """From file or environment it would make of an old journal what the run did not."""
+    """From file or environment it would change the verdicts of an old journal."""
     path = written(tmp_path, expires="2020-01-01")
     reports = ("--report-dir", str(tmp_path / "reports"))
     monkeypatch.chdir(tmp_path)
