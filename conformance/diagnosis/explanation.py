@@ -24,12 +24,7 @@ from conformance.diagnosis.observations import (
     signatures_of,
     without_particulars,
 )
-from conformance.diagnosis.patterns import (
-    PatternContext,
-    depends_alone,
-    pattern_of,
-    payload_classes,
-)
+from conformance.diagnosis.patterns import PatternContext, depends_alone, pattern_of, payload_classes
 from conformance.journal import Record
 from conformance.judging.excuses import chance_of_as_many
 from conformance.judging.judgement import KEPT_FINDINGS, Check, Finding, OneCause

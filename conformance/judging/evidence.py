@@ -21,13 +21,7 @@ from typing import Any, Self
 from conformance.contract.command import Flow
 from conformance.contract.contract import Contract
 from conformance.journal import Record
-from conformance.judging.reading import (
-    TOO_MANY_REQUESTS,
-    Answer,
-    Content,
-    as_over_a_network,
-    carried_id,
-)
+from conformance.judging.reading import TOO_MANY_REQUESTS, Answer, Content, as_over_a_network, carried_id
 from conformance.judging.summaries import (
     ABSENT,
     SOONEST,
@@ -41,14 +35,7 @@ from conformance.judging.summaries import (
     SharedId,
 )
 from conformance.judging.terms import Terms
-from conformance.judging.transactions import (
-    AccountUse,
-    Echo,
-    Payer,
-    contradiction,
-    details_of,
-    telling_of,
-)
+from conformance.judging.transactions import AccountUse, Echo, Payer, contradiction, details_of, telling_of
 from conformance.model.traffic import Kind, Notification, Request
 
 # The bytes of the digest of a request: enough to distinguish all requests of a run.

@@ -20,14 +20,7 @@ from conformance.diagnosis.follow_ups import (
     run_proper,
 )
 from conformance.diagnosis.observations import ObservedCheck, observe
-from conformance.diagnosis.patterns import (
-    Observation,
-    ordinal,
-    pattern_of,
-    pattern_of_run,
-    period,
-    turning_point,
-)
+from conformance.diagnosis.patterns import Observation, ordinal, pattern_of, pattern_of_run, period, turning_point
 from conformance.gateway.rules.checks import checks_of
 from conformance.journal import Note
 from conformance.judging.judgement import Dependence, Pattern, SinglePass

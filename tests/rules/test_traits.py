@@ -12,14 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conformance.diagnosis.follow_ups import ERROR_RATE, FailureCount
-from conformance.diagnosis.patterns import (
-    Classes,
-    Observation,
-    PatternContext,
-    pattern_of_run,
-    regular,
-    set_apart,
-)
+from conformance.diagnosis.patterns import Classes, Observation, PatternContext, pattern_of_run, regular, set_apart
 from conformance.judging.coverage import Label
 from conformance.judging.excuses import chance_of_as_many
 from conformance.judging.judgement import Dependence
