@@ -24,43 +24,6 @@ def test_a_look_whether_the_callback_is_there_excuses_nothing(method: str) -> No
     assert "2 requests without a body" in verdict(run, "NTF-01").findings[0].message
 
 
-def test_posts_of_nothing_are_notifications_where_nothing_else_comes() -> None:
-    """Then their fault is the body."""
-    run = Run()
-    run.invoke("a" * 32)
-    run.notify(raw=b"")
-    assert {"NTF-04"} == failures(run)
-
-
-@pytest.mark.parametrize(("method", "id_"), [("GET", "NTF-03"), ("DELETE", "NTF-03"), ("POST", "NTF-04")])
-def test_a_notification_in_a_query_is_read(method: str, id_: str) -> None:
-    """And wrong in one respect: it is no POST, or no JSON."""
-    run = Run()
-    run.invoke("a b" * 12)
-    told = "result_code=200&result_desc=Success&request_id=" + "a+b" * 12
-    run.notify(raw=b"", method=method, target=f"/callbacks/sms?token=t&{told}")
-    assert {id_} == failures(run)
-
-
-def test_an_unreadable_notification_is_found_whatever_its_method() -> None:
-    """It explains a missing one, so it must not be overlooked."""
-    run = Run()
-    run.invoke("a" * 32)
-    run.notify(raw=b"{", method="PUT")
-    assert {"NTF-04"} == failures(run)
-
-
-@pytest.mark.parametrize("value", ["1", "2"])
-def test_a_member_that_is_named_twice_is_that_and_nothing_else(value: str) -> None:
-    """In an answer and in a notification; the last one counts."""
-    run = Run()
-    envelope = f'{{"status_code": 500, "status_code": 200, "description": "OK", "request_id": "{"a" * 32}"'
-    run.invoke(raw=f'{envelope}, "x": 1, "x": {value}}}'.encode())
-    members = f'"result_code": "200", "result_desc": "Success", "request_id": "{"a" * 32}", "x": 1'
-    run.notify(raw=f'{{{members}, "x": {value}}}'.encode())
-    assert {"ENC-05", "NTF-24"} == failures(run)
-
-
 def test_hundreds_of_thousands_of_repeats_are_read_in_linear_time() -> None:
     """Each name is looked at once."""
     repeated = b", ".join(b'"x": 1' for _ in range(400_000))
