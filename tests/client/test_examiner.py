@@ -332,7 +332,7 @@ MORTAL = """
 import sys, time
 sys.path.insert(0, {tests!r})
 from flawed_clients.malformed import DiesOfNull
-print(DiesOfNull.inbox().urls(("sms",))["sms"], flush=True)
+print(DiesOfNull().urls(("sms",))["sms"], flush=True)
 sys.stdin.read()
 """
 
