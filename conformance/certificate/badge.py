@@ -16,8 +16,8 @@ from conformance.certificate.coverage import Claims
 from conformance.certificate.verification import VerifiedCertificate
 from conformance.contract.contract import Contract
 from conformance.judging.verdicts import Conclusion
-from conformance.reports.escaping import for_terminal
 from conformance.reports.report import Report
+from conformance.reports.text import for_terminal
 
 LABEL = "statum conformance"
 

@@ -17,8 +17,8 @@ from conformance.certificate.envelope import Rejected
 from conformance.certificate.issuing import EXTENSION, configuration, in_words, statement
 from conformance.contract.contract import Contract
 from conformance.model.errors import UsageError
-from conformance.reports.escaping import shortened
 from conformance.reports.result import Result
+from conformance.reports.text import shortened
 
 # How far the clocks of those who run, issue and verify may be apart.
 CLOCK_DRIFT = timedelta(minutes=5)

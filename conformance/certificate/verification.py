@@ -24,8 +24,8 @@ from conformance.journal import read_evidence
 from conformance.judging.verdicts import Conclusion
 from conformance.model.errors import UsageError
 from conformance.model.untrusted import parse_json
-from conformance.reports.escaping import counted
 from conformance.reports.result import Result
+from conformance.reports.text import counted
 
 if TYPE_CHECKING:
     from conformance.certificate.ed25519 import PublicKey

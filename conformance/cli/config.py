@@ -23,7 +23,7 @@ from conformance.journal.redaction import tokens_of
 from conformance.model.errors import SuiteError, UsageError
 from conformance.options import Option, options_of
 from conformance.reports.console import print_json, print_line, results
-from conformance.reports.escaping import for_terminal
+from conformance.reports.text import for_terminal
 
 DEFAULT = "default"
 MASK = "********"

@@ -17,7 +17,7 @@ from conformance.gateway.rig import rigged
 from conformance.gateway.settings import Settings
 from conformance.model.errors import EnvironmentFailure, UsageError
 from conformance.reports.console import print_json, print_line
-from conformance.reports.escaping import for_terminal
+from conformance.reports.text import for_terminal
 
 FAILED = "failed"
 

@@ -20,8 +20,15 @@ from conformance.contract.schema_set import built_in
 from conformance.journal import Redaction
 from conformance.journal.redaction import credential_text, is_own_word
 from conformance.model.errors import ConformanceError, EnvironmentFailure, SuiteError, UsageError, did_you_mean, lack_of
-from conformance.reports.console import print_line, print_prose, remarks, results
-from conformance.reports.live import QuietProgress, ShownProgress, progress_on
+from conformance.reports.console import (
+    QuietProgress,
+    ShownProgress,
+    print_line,
+    print_prose,
+    progress_on,
+    remarks,
+    results,
+)
 
 
 class Messages:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -17,9 +18,9 @@ from conformance.cli.values import beginning
 from conformance.cli.verdict import JudgedRun, obstacle_in
 from conformance.gateway import campaign
 from conformance.gateway.plan import Plan
-from conformance.gateway.replaying import history, judged_alone, window_of
+from conformance.gateway.recovery import history, listen_on
 from conformance.gateway.request_templates import sent_again
-from conformance.gateway.resuming import listen_on
+from conformance.gateway.rules.checks import judged_alone, window_of
 from conformance.gateway.settings import Settings
 from conformance.journal import Record, read_evidence, read_journal
 from conformance.judging.verdicts import Conclusion
@@ -27,8 +28,8 @@ from conformance.model.errors import UsageError, did_you_mean
 from conformance.model.traffic import Case
 from conformance.payloads.addressees import GIVEN_BY, Addressees
 from conformance.reports.console import print_json, print_line, results
-from conformance.reports.faces import is_client
 from conformance.reports.replayed import Replayed, show_conclusion, show_replayed
+from conformance.reports.result import is_client
 
 # Who wants to listen for longer leaves the option out.
 MOST_LISTENED_S = 365 * 86_400.0
@@ -134,7 +135,7 @@ def replay(case_id: str, **options: Any) -> int:
     if settings.gateway is not None:
         # The run, and the replay before this one: both sent requests to the gateway.
         records = (record, *([read_journal(again)] if again.is_file() else []))
-        window = window_of(settings.contract, case, cases, records)
+        window = window_of(settings.contract, case, cases, records, time.time())
     messages = Messages.of()
     if window is not None and window.ago_s is not None:
         messages.warn(window.in_words)

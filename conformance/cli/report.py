@@ -17,7 +17,6 @@ from conformance.gateway.campaign import JOURNAL
 from conformance.model.errors import EnvironmentFailure, UsageError
 from conformance.reports.comparing import ReportComparison, VerdictChange, in_one_line, markdown
 from conformance.reports.console import print_document, print_json, print_line, remarks, results
-from conformance.reports.escaping import for_terminal
 from conformance.reports.files import (
     ALLURE_RESULTS,
     JUNIT_XML,
@@ -39,6 +38,7 @@ from conformance.reports.files import (
 from conformance.reports.page.markup import in_words
 from conformance.reports.page.rendering import comparison_html
 from conformance.reports.terminal import STYLES
+from conformance.reports.text import for_terminal
 
 # The only one that no run writes: a certificate has a better one.
 BADGE_SVG = "badge.svg"

@@ -22,8 +22,8 @@ from conformance.model.errors import UsageError
 from conformance.model.interruption import held_back
 from conformance.options import options_of
 from conformance.reports.console import print_json, results
-from conformance.reports.faces import is_client
 from conformance.reports.planned import plan_document, show_plan
+from conformance.reports.result import is_client
 
 # The base URL of a mock gateway that is only planned for: it has none before it is started.
 NOT_STARTED = "http://127.0.0.1:0/api/v2"

@@ -13,7 +13,7 @@ from click.shell_completion import CompletionItem
 
 from conformance.contract.contract import Contract, statum
 from conformance.gateway.settings import DEFAULT_MAX_ACCEPTED, DEFAULT_RATE_PER_S, DEFAULT_SHRINK_REQUESTS
-from conformance.judging.expectations_file import read_expectations
+from conformance.judging.expectations import read_expectations
 from conformance.mock.faults import faults, variants
 from conformance.model.errors import UsageError, did_you_mean
 from conformance.options import Option

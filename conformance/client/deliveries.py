@@ -19,8 +19,16 @@ import httpx
 from conformance.client.posting import PLAIN, Framing
 from conformance.contract.command import Command, Inquiry, Notified
 from conformance.contract.contract import Contract
-from conformance.mock.account import OPENING_BALANCE, TransactionOutcome, failures
-from conformance.mock.transactions import Transaction, price, result, shape_of_ids, success_reason
+from conformance.mock.account import (
+    OPENING_BALANCE,
+    Transaction,
+    TransactionOutcome,
+    failures,
+    price,
+    result,
+    shape_of_ids,
+    success_reason,
+)
 from conformance.model.errors import SuiteError
 from conformance.model.traffic import JSON_MEDIA_TYPE, Case, Headers, Kind, Request
 from conformance.payloads.alphabets import ALPHABETS

@@ -31,7 +31,7 @@ from conformance.model.traffic import Case, Response
 from conformance.payloads.addressees import Constraints
 from conformance.payloads.valid import fresh_payloads
 from conformance.wire.connection import Connection, KeepAlive, Unanswered
-from conformance.wire.proxies import proxy_for
+from conformance.wire.streams import proxy_for
 
 # After this an answer is surely late.
 SURELY_S = 0.5

@@ -14,8 +14,7 @@ from conformance.contract.contract import Contract
 from conformance.contract.requirements import Actor, ByPlace, ByRule, Requirement
 from conformance.diagnosis.explanation import Explained, explain_client
 from conformance.journal import Record
-from conformance.judging.judgement import Finding, Inconclusive, Judgement, Reason
-from conformance.judging.single_pass import Tally
+from conformance.judging.judgement import Finding, Inconclusive, Judgement, Reason, Tally
 from conformance.judging.terms import Terms
 from conformance.judging.verdicts import Evaluation, Listed, RequirementVerdict, Standard, Verdict, Verdicts, verdict_on
 from conformance.model.errors import SuiteError

@@ -22,8 +22,7 @@ from conformance.model.interruption import wished
 from conformance.model.traffic import Request, Response, header, shown_url
 from conformance.wire.answers import CONNECT_TIMEOUT_S, cannot_connect
 from conformance.wire.connection import Unanswered
-from conformance.wire.proxies import Route, proxy_for
-from conformance.wire.streams import Deadline, Stream, connected
+from conformance.wire.streams import Deadline, Route, Stream, connected, proxy_for
 
 CONTINUE_WITHIN_S = 1.0
 """The wait for a 100 before the body goes out without it, as RFC 9110 (10.1.1) demands."""

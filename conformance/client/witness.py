@@ -28,7 +28,7 @@ from conformance.judging.terms import REFUSED_HERE
 from conformance.mock.account import Account
 from conformance.mock.answering import AnswerProtocol, Channel, json_bytes, put, received, was_used
 from conformance.mock.behaviour import Behaviour, Ending, Moment, Reply, ReplyChange, Wire
-from conformance.mock.changes import changed_by
+from conformance.mock.faults import changed_by
 from conformance.mock.gateway import JSON_HEADER, Gateway, Reaction
 from conformance.mock.rules import TAGS
 from conformance.model.errors import SuiteError
@@ -36,10 +36,9 @@ from conformance.model.progress import Progress
 from conformance.model.traffic import JSON_MEDIA_TYPE, Request, Response, media_type
 from conformance.wire.asgi import AsgiThread, Receive, Send
 from conformance.wire.ledger import Arrival, Strays
-from conformance.wire.listening import Address, Refused
+from conformance.wire.listening import Address, Refused, Unreadable
 from conformance.wire.protocol import Limits, guarded, tell_unfinished
 from conformance.wire.receiver import MOST_UNREAD
-from conformance.wire.request_reader import Unreadable
 
 SENDING = ScenarioRow("accepted", "accepted")
 OPENING = ScenarioRow("opening", "accepted; the next call has the same base URL")

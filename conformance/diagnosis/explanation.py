@@ -15,14 +15,25 @@ from itertools import combinations
 
 from conformance.contract.contract import Contract
 from conformance.contract.requirements import Requirement
-from conformance.diagnosis.follow_ups import causes_of
-from conformance.diagnosis.grouping import gathered, grouped, signatures_of, without_particulars
-from conformance.diagnosis.observations import ObservedCheck, observe
-from conformance.diagnosis.patterns import PatternContext, depends_alone, pattern_of
-from conformance.diagnosis.traits import ERROR_RATE, FORM, above, payload_classes
+from conformance.diagnosis.follow_ups import ERROR_RATE, causes_of
+from conformance.diagnosis.observations import (
+    ObservedCheck,
+    gathered,
+    grouped,
+    observe,
+    signatures_of,
+    without_particulars,
+)
+from conformance.diagnosis.patterns import (
+    FORM,
+    PatternContext,
+    depends_alone,
+    pattern_of,
+    payload_classes,
+)
 from conformance.journal import Record
-from conformance.judging.judgement import Check, Finding, OneCause
-from conformance.judging.single_pass import KEPT_FINDINGS
+from conformance.judging.excuses import chance_of_as_many
+from conformance.judging.judgement import KEPT_FINDINGS, Check, Finding, OneCause
 from conformance.judging.verdicts import Listed, RequirementVerdict, Verdict, Verdicts
 from conformance.model.traffic import Kind
 
@@ -98,7 +109,7 @@ def _in_the_same(one: Failing, other: Failing, contract: Contract) -> bool:
     observed = max(one.observations, other.observations)
     if max(one.failed, other.failed) < SAME * observed:
         few = len(one.subjects) == len(other.subjects) == 1
-        return few or above(both, len(one.subjects), len(other.subjects), observed) <= ERROR_RATE
+        return few or chance_of_as_many(both, len(one.subjects), len(other.subjects), observed) <= ERROR_RATE
     # The texts without the names of members.
     texts, others = ({_members(contract).sub("…", text) for _, text in each.sentences} for each in (one, other))
     return one.places == other.places or bool(texts & others)

@@ -14,10 +14,18 @@ from itertools import cycle, islice
 
 from conformance.contract.command import Command
 from conformance.contract.contract import Contract
-from conformance.diagnosis.attribution import Attribution, Comparison, FailureCount, Found, Outcomes, Specimen, mended
-from conformance.diagnosis.follow_ups import Cause, follow_up_id
-from conformance.diagnosis.patterns import ENOUGH, ordinal, period, turning_point
-from conformance.diagnosis.traits import Observation
+from conformance.diagnosis.follow_ups import (
+    Attribution,
+    Cause,
+    Comparison,
+    FailureCount,
+    Found,
+    Outcomes,
+    Specimen,
+    follow_up_id,
+    mended,
+)
+from conformance.diagnosis.patterns import ENOUGH, Observation, ordinal, period, turning_point
 from conformance.judging.judgement import Check, Dependence
 from conformance.model.traffic import Case, Kind
 from conformance.payloads.addressees import Addressees, Constraints

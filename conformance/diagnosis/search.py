@@ -16,11 +16,10 @@ from typing import Any, Protocol
 
 from conformance.contract.contract import Contract
 from conformance.contract.requirements import Requirement
-from conformance.diagnosis.attribution import Outcomes
-from conformance.diagnosis.follow_ups import BEGINNING, CAUSE, SEARCH, Cause, held_by, is_follow_up
+from conformance.diagnosis.follow_ups import BEGINNING, CAUSE, SEARCH, Cause, Outcomes, held_by, is_follow_up
 from conformance.diagnosis.inquiry import Batch, Investigation, Learned
 from conformance.diagnosis.observations import ObservedCheck, observe
-from conformance.diagnosis.traits import Observation
+from conformance.diagnosis.patterns import Observation
 from conformance.journal import Held, Note, Record
 from conformance.judging.evidence import Evidence
 from conformance.judging.expectations import Expectations

@@ -13,15 +13,14 @@ from pathlib import Path
 
 from conformance.diagnosis.search import Search, SearchTerms, is_called_for
 from conformance.gateway.command_plan import Group, seed_for
-from conformance.gateway.face import GATEWAY
 from conformance.gateway.listening import LATE_S, Listening, Successes
 from conformance.gateway.plan import Plan
 from conformance.gateway.preflight import check_samples, examine, over_network, watched, way_back
 from conformance.gateway.reaching import ASKED_TO_WAIT, PreflightCheck
-from conformance.gateway.replacements import send_replacements
+from conformance.gateway.recovery import PLANNED, Rest, check_targets, ids_given, last_sign, send_replacements
 from conformance.gateway.request_templates import sent_again
-from conformance.gateway.resuming import PLANNED, Rest, check_targets, ids_given, last_sign
 from conformance.gateway.rig import Campaign, Rig, recorded, redaction_of, rigged
+from conformance.gateway.rules.checks import GATEWAY
 from conformance.gateway.settings import Settings
 from conformance.journal import RESUMED, Journal, Record, read_journal
 from conformance.mock.behaviour import BUILT_IN, Behaviour

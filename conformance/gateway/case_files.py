@@ -20,11 +20,11 @@ from typing import Any, Self
 from conformance import __version__
 from conformance.contract.contract import Contract
 from conformance.contract.schema_set import FORMATS
-from conformance.gateway.case_labels import mislabelled
 from conformance.gateway.request_templates import (
     RIGHT,
     RequestTemplate,
     marker,
+    mislabelled,
     ordinary_headers,
     without_credential,
 )

@@ -11,8 +11,7 @@ from operator import attrgetter
 from typing import Any, NamedTuple
 
 from conformance.contract.contract import Contract
-from conformance.judging.form import NOTHING, FormResult, notice_form
-from conformance.judging.reading import Answer, Answered, Content
+from conformance.judging.reading import NOTHING, Answer, Answered, Content, FormResult, notice_form
 from conformance.judging.transactions import AccountUse, Details, Echo
 from conformance.model.traffic import Case, Kind, Notification
 

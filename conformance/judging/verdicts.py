@@ -24,8 +24,7 @@ from conformance.contract.requirements import Level, Requirement
 from conformance.journal import Record
 from conformance.judging.coverage import Covered
 from conformance.judging.expectations import Expectation, Expectations, Seen, Stale, known, stale
-from conformance.judging.judgement import Finding, Inconclusive, OneCause, Pattern, Reason
-from conformance.judging.single_pass import Tally
+from conformance.judging.judgement import Finding, Inconclusive, OneCause, Pattern, Reason, Tally
 from conformance.judging.terms import Terms
 
 

@@ -15,20 +15,18 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any, Self
 
-from conformance.mock.account import Account
+from conformance.mock.account import Account, price, unprompted
 from conformance.mock.answering import AnswerProtocol, Channel, put, received
 from conformance.mock.behaviour import Behaviour, Reply, Wire
 from conformance.mock.delivering import Courier, Delivered
 from conformance.mock.gateway import JSON_HEADER, Gateway
-from conformance.mock.transactions import price, unprompted
 from conformance.model.errors import UsageError
 from conformance.model.traffic import Request
 from conformance.model.untrusted import parse_json
 from conformance.wire.asgi import AsgiThread, Receive, Send
-from conformance.wire.listening import Address
+from conformance.wire.listening import Address, Unreadable
 from conformance.wire.protocol import Limits, guarded
 from conformance.wire.receiver import MOST_UNREAD
-from conformance.wire.request_reader import Unreadable
 
 ANY_PORT = Address("127.0.0.1", 0)
 

@@ -39,9 +39,9 @@ from conformance.contract.contract import Contract
 from conformance.contract.requirements import Level
 from conformance.judging.verdicts import Verdict
 from conformance.model.traffic import Exchange, Headers, Notification
-from conformance.reports.escaping import beginning, for_terminal, for_xml
 from conformance.reports.report import Report, ReportedFinding, ReportEntry
 from conformance.reports.result import Reportable
+from conformance.reports.text import beginning, for_terminal, for_xml
 from conformance.reports.view import alike, explained, hinders, places_of, published_at, read_more, rests_on, unshown
 
 # What all names begin with, so that the files of a run before are told from those of others in the same folder.

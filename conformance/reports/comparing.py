@@ -13,8 +13,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from conformance.judging.verdicts import Verdict
-from conformance.reports.escaping import for_markdown, shortened
 from conformance.reports.report import Measured, Report, ReportEntry
+from conformance.reports.text import for_markdown, shortened
 
 # What became of a requirement × command: its name, the verdicts before, and those after.
 _UNSEEN = (Verdict.INCONCLUSIVE, Verdict.NOT_APPLICABLE)

@@ -5,7 +5,6 @@ A format is one function and one row of REPORTS. All reports of a run are made b
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -21,12 +20,12 @@ from conformance.model.untrusted import TooLong, given_bytes, parse_json
 from conformance.reports.allure_results import PREFIX, allure_results
 from conformance.reports.har import har
 from conformance.reports.junit import junit
-from conformance.reports.masking import Masking
 from conformance.reports.page.rendering import html
 from conformance.reports.report import SCHEMA_VERSION, Report
 from conformance.reports.result import Reportable
 from conformance.reports.sarif import sarif
 from conformance.reports.summary import summary
+from conformance.reports.text import Masking, as_json
 
 REPORT_JSON = "report.json"
 REPORT_HTML = "report.html"
@@ -44,12 +43,8 @@ Folder = Mapping[str, bytes]
 
 
 def json_report(result: Reportable) -> bytes:
-    """The document as UTF-8, indented by two; the same result gives the same bytes.
-
-    A lone surrogate, which a gateway's answer may hold and UTF-8 cannot, is written as JSON's own escape for it.
-    """
-    text = json.dumps(result.document, ensure_ascii=False, indent=2, allow_nan=False)
-    return f"{text}\n".encode("utf-8", "backslashreplace")
+    """The report as JSON in UTF-8; the same result gives the same bytes."""
+    return as_json(result.document)
 
 
 REPORTS: Mapping[str, Callable[[Reportable], Content | Folder]] = {

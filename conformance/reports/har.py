@@ -25,8 +25,8 @@ from urllib.parse import parse_qsl, urlsplit
 from conformance.journal import Record
 from conformance.model.errors import UsageError
 from conformance.model.traffic import Headers, Request, Response, header
-from conformance.reports.masking import Masking
 from conformance.reports.result import Reportable
+from conformance.reports.text import Masking
 
 UNKNOWN = -1
 # What the receiver answers: 200 at the path of a product, 404 at any other.

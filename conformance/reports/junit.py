@@ -23,10 +23,10 @@ from xml.etree import ElementTree as ET
 
 from conformance.contract.contract import Contract
 from conformance.judging.verdicts import Verdict
-from conformance.reports.escaping import for_xml
 from conformance.reports.remarks import stale_lines
 from conformance.reports.report import Report, ReportEntry, StaleEntry
 from conformance.reports.result import Reportable
+from conformance.reports.text import for_xml
 from conformance.reports.view import alike, explained, hinders, places_of, rests_on, unshown
 
 

@@ -15,8 +15,8 @@ from conformance.gateway.selection import has_to_be_refused
 from conformance.gateway.settings import RunLimits, Settings
 from conformance.model.traffic import Case
 from conformance.reports.console import print_line
-from conformance.reports.escaping import for_terminal
 from conformance.reports.remarks import money
+from conformance.reports.text import for_terminal
 from conformance.wire.allowance import amount_of
 
 # What stands for the requests whose path is that of no command.

@@ -12,12 +12,11 @@ from conformance.client.rules.answers import NO_CONNECTION_KEPT
 from conformance.contract.contract import Contract
 from conformance.contract.requirements import Level
 from conformance.judging.coverage import Covered
-from conformance.judging.expectations import Expectation
-from conformance.judging.expectations_file import TABLE
+from conformance.judging.expectations import TABLE, Expectation
 from conformance.judging.judgement import Reason
 from conformance.judging.verdicts import Judged, RequirementVerdict, Verdict
-from conformance.reports.escaping import counted, for_terminal
 from conformance.reports.report import Report
+from conformance.reports.text import counted, for_terminal
 
 WHOLE_BODY = "body"
 # Those that follow mostly have the same cause.

@@ -12,11 +12,11 @@ from pathlib import Path
 
 from conformance.contract.contract import Contract
 from conformance.judging.verdicts import Conclusion, Verdict
-from conformance.reports.escaping import fenced, for_markdown, for_terminal, shortened
 from conformance.reports.remarks import limit_lines, not_applicable, stale_lines, stranger_lines
 from conformance.reports.report import Report, ReportEntry
 from conformance.reports.reproduce import repeat_command, replay_command
 from conformance.reports.result import Reportable
+from conformance.reports.text import fenced, for_markdown, for_terminal, shortened
 from conformance.reports.view import (
     SIGNS,
     Row,

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 
 import h11
 
-from conformance.wire.proxies import ProxyRefused
+from conformance.wire.streams import ProxyRefused
 
 # Bytes that a body may be decoded to. The contract's answers have some hundred, and a few kB may hold gigabytes.
 MAX_DECODED = 1 << 20

@@ -34,8 +34,7 @@ from conformance.wire.answers import (
     no_answer,
     no_http,
 )
-from conformance.wire.proxies import Route
-from conformance.wire.streams import Deadline, Stream
+from conformance.wire.streams import Deadline, Route, Stream
 
 # A connection that was idle for longer is not used again. Servers close idle ones after 2 s (gunicorn), 5 s (uvicorn,
 # Apache, Node) or more; a request that crosses such a close is lost, and must not be sent again: it may be a payment.

@@ -22,8 +22,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any, ClassVar, Self, cast
 
 from conformance.model.errors import EnvironmentFailure
-from conformance.wire.listening import KEEP_ALIVE_S, OnRefused, Refused, raise_limit
-from conformance.wire.request_reader import END, LONGEST_HEAD, MOST_HEADERS, Head, RequestReader, Unreadable
+from conformance.wire.listening import KEEP_ALIVE_S, Head, OnRefused, Refused, RequestReader, Unreadable, raise_limit
 
 HINT = "install the versions that the suite asks for, from where you have it: pip install --force-reinstall SOURCE"
 
@@ -87,7 +86,7 @@ class _Parser:
 
     def __init__(self, protocol: ReadingProtocol) -> None:
         self._protocol = protocol
-        self.reader = RequestReader(protocol.limits.head_bytes, protocol.limits.headers)
+        self.reader = RequestReader()
         self.head = Head(b"", b"", b"", ())
 
     def feed_data(self, data: bytes) -> None:
@@ -100,10 +99,10 @@ class _Parser:
                 for name, value in event.headers:
                     self._protocol.on_header(name, value)
                 self._protocol.on_headers_complete()
-            elif event is END:
-                self._protocol.on_message_complete()
-            else:
+            elif isinstance(event, bytes):
                 self._protocol.on_body(event)
+            else:
+                self._protocol.on_message_complete()
 
     def get_method(self) -> bytes:
         return self.head.method
@@ -154,12 +153,10 @@ def _affordable_connections() -> int:
 class Limits:
     """`request_within_s`: from the first byte of a request, or from the opening of its connection, to its last byte.
 
-    `head_bytes` and `headers` bound the head of a request; `receiver.MAX_BODY` bounds bodies.
+    `listening` bounds the head of a request, `receiver.MAX_BODY` its body.
     """
 
     request_within_s: float = 30.0
-    head_bytes: int = LONGEST_HEAD
-    headers: int = MOST_HEADERS
     connections: int = field(default_factory=_affordable_connections)
 
     @classmethod

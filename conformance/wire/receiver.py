@@ -21,8 +21,7 @@ from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 from conformance.model.errors import ConformanceError, EnvironmentFailure, SuiteError, UsageError
 from conformance.model.traffic import Request, has_userinfo, origin_form, shown_url
-from conformance.wire.listening import Address
-from conformance.wire.request_reader import Head, Unreadable
+from conformance.wire.listening import Address, Head, Unreadable
 
 # A notification has a few hundred bytes. Beyond 1 MiB a body is somebody's mistake and would only fill the journal.
 MAX_BODY = 1024 * 1024

@@ -25,9 +25,8 @@ from conformance.journal import Record, read_journal
 from conformance.judging.verdicts import Conclusion, Verdict
 from conformance.model.errors import EnvironmentFailure, UsageError
 from conformance.model.traffic import Direction, Kind
-from conformance.reports.faces import judge
 from conformance.reports.files import write_reports
-from conformance.reports.result import Result
+from conformance.reports.result import Result, judge
 
 DRIVER = Path(__file__).parents[1] / "flawed_clients" / "driver.py"
 Capsys = pytest.CaptureFixture[str]

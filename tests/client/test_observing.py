@@ -23,7 +23,7 @@ from conformance.judging.verdicts import Conclusion, Judged, Verdict
 from conformance.mock.account import Account
 from conformance.model.errors import UsageError
 from conformance.model.traffic import Kind
-from conformance.reports.faces import judge
+from conformance.reports.result import judge
 from conformance.wire.listening import Address
 
 Capsys = pytest.CaptureFixture[str]

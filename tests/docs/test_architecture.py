@@ -55,7 +55,6 @@ PURE = ("conformance/judging/", "conformance/gateway/rules/", "conformance/clien
 NOT_CHECKS = {
     "conformance/judging/verdicts.py",
     "conformance/judging/expectations.py",
-    "conformance/judging/expectations_file.py",
 }
 
 # What a check would need to depend on anything but the journal: the network, the clock, chance, the machine.
@@ -368,7 +367,7 @@ import json
 from typing import TYPE_CHECKING
 
 from conformance import __version__
-from conformance.judging.form import check
+from conformance.judging.reading import check
 from conformance.model.traffic import Case
 
 if TYPE_CHECKING:

@@ -111,7 +111,7 @@ UNSEEN = {
         "minor",
         {
             "wire/answers.py: peer closed connection": "a body cut short and broken HTTP are one error",
-            "wire/request_reader.py: : bytearray": "its words quote what was received, which may be a credential",
+            "wire/listening.py: : bytearray": "its words quote what was received, which may be a credential",
         },
     ),
     "allure-python-commons": Unpromised(

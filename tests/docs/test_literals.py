@@ -178,7 +178,7 @@ EXCUSED: Mapping[str, Mapping[str, str]] = {
         "amount": "a kind of telling in contract.toml, and a member of plans",
         "charge": "a role in contract.toml",
     },
-    "judging/form.py": {"\\S": "the pattern that asks for a character that is no white space, told as “is empty”"},
+    "judging/reading.py": {"\\S": "the pattern that asks for a character that is no white space, told as “is empty”"},
     "certificate/badge.py": {"statum": "the label of badges, by which they are known"},
     "gateway/listening.py": {"request_id": "a word of the journal's notes"},
     "payloads/invalid.py": {"Habari": "a greeting around characters of doubt, which any text would do for"},

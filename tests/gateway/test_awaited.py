@@ -16,7 +16,7 @@ from conformance.judging.verdicts import Conclusion
 from conformance.mock.behaviour import BUILT_IN
 from conformance.model.progress import Silent
 from conformance.model.traffic import Kind
-from conformance.reports.faces import judge
+from conformance.reports.result import judge
 from conformance.wire.sender import CONCURRENCY
 
 

@@ -15,7 +15,7 @@ from conformance.contract.schema_set import FORMATS
 from conformance.diagnosis.follow_ups import is_follow_up, run_proper
 from conformance.gateway.campaign import JOURNAL
 from conformance.gateway.case_files import failing_cases
-from conformance.gateway.replaying import judged_alone
+from conformance.gateway.rules.checks import judged_alone
 from conformance.journal import read_journal
 from conformance.judging.verdicts import Verdict
 from conformance.model.traffic import Kind

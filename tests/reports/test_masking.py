@@ -22,9 +22,9 @@ from conformance.mock.behaviour import Behaviour
 from conformance.model.traffic import Exchange, Request, Response
 from conformance.reports.files import write_reports
 from conformance.reports.har import har
-from conformance.reports.masking import Masking
 from conformance.reports.result import Result
 from conformance.reports.terminal import show
+from conformance.reports.text import Masking
 
 NUMBER = "254712345678"
 SMALL: dict[str, Any] = {"products": ("sms",), "phone_numbers": (NUMBER,), "seed": 7, "notify_within_s": 1.0}

@@ -15,11 +15,11 @@ from conformance.journal import Record
 from conformance.judging.verdicts import Verdict
 from conformance.model.traffic import Exchange, Kind, Notification, Request
 from conformance.reports.comparing import ReportComparison
-from conformance.reports.escaping import counted
 from conformance.reports.page.evidence import broken_rule, differing, made_to_break
 from conformance.reports.page.markup import Bar, bar_chart, body_markup
 from conformance.reports.page.rendering import comparison_html, html
 from conformance.reports.report import ReportedFinding
+from conformance.reports.text import counted
 
 CHECKOUT = Path(__file__).parents[2]
 MOST_BYTES_OF_A_PICTURE = 200_000

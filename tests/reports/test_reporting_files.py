@@ -21,10 +21,10 @@ from conformance.judging.expectations import Expectations, Stale, Staleness
 from conformance.judging.judgement import Finding, Reason
 from conformance.judging.verdicts import Verdict
 from conformance.model.errors import EnvironmentFailure
-from conformance.reports.escaping import for_terminal, for_xml
 from conformance.reports.files import REPORTS, Content, Folder, json_report, write_reports
 from conformance.reports.junit import junit
 from conformance.reports.result import Result
+from conformance.reports.text import for_terminal, for_xml
 
 # Any text that a gateway's JSON can hold, lone surrogates too.
 ANY_TEXT = st.text(st.characters(), max_size=40)

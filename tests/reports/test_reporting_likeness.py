@@ -12,8 +12,7 @@ from rich.console import Console
 
 from conformance.contract.contract import statum
 from conformance.contract.schema_set import FORMATS
-from conformance.diagnosis.attribution import Comparison, FailureCount
-from conformance.diagnosis.follow_ups import SEARCH
+from conformance.diagnosis.follow_ups import SEARCH, Comparison, FailureCount
 from conformance.journal import Note, Record
 from conformance.judging.judgement import Dependence, Minimal, Pattern
 from conformance.judging.verdicts import RequirementVerdict, Verdict

@@ -13,12 +13,12 @@ from command_line import CHECKOUT
 from mock_rig import eventually
 from rich.console import Console
 
-from conformance.reports.console import QuietConsole
-from conformance.reports.live import (
+from conformance.reports.console import (
     PHASES,
     LiveProgress,
     NotedProgress,
     PlainProgress,
+    QuietConsole,
     QuietProgress,
     duration,
     progress_on,

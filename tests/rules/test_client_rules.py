@@ -17,7 +17,7 @@ from conformance.contract.folder import ContractFolder
 from conformance.contract.requirements import ByRule
 from conformance.judging.verdicts import Verdict
 from conformance.model.errors import SuiteError
-from conformance.reports.faces import judge
+from conformance.reports.result import judge
 
 RESENDS = 'rule = "final-is-final", codes = [400, 401, 402, 403, 422]'
 

@@ -19,9 +19,8 @@ from conformance.judging.coverage import BROKEN, OPEN, VALID, Coverage, Covered
 from conformance.judging.reading import Answer
 from conformance.model.traffic import Case, Exchange, Kind, Request
 from conformance.payloads import json_defects
-from conformance.reports.faces import judge
 from conformance.reports.remarks import coverage_lines
-from conformance.reports.result import Result
+from conformance.reports.result import Result, judge
 
 SMS = {"sender_id": "Statum", "phone_number": "254712345678", "message": "Habari"}
 AIRTIME = {"phone_number": "254112345678", "amount": "10000"}

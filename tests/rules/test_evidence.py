@@ -10,7 +10,7 @@ from runs import Run
 from conformance.journal import Note
 from conformance.judging.verdicts import Conclusion, Judged, RequirementVerdict, Verdict
 from conformance.model.traffic import Kind
-from conformance.reports.faces import judge
+from conformance.reports.result import judge
 
 SEED_ID = "9V7NcW1QMvWkQcceMnn3MKfmczdBeE1a"
 
@@ -124,7 +124,7 @@ def refused(run: Run, *unread: tuple[str | None, str]) -> Judged:
     return judge(replace(record, notes=(*record.notes, *notes)))
 
 
-TLS = "TLS was spoken to its plain HTTP port"
+TLS = "a TLS handshake on a plain HTTP port"
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from runs import Run
 from conformance.judging.judgement import Reason
 from conformance.judging.verdicts import RequirementVerdict, Verdict
 from conformance.model.traffic import Case, Kind
-from conformance.reports.faces import judge
+from conformance.reports.result import judge
 
 SAMPLE = "254712345678"
 IDS = iter(f"{number:032}" for number in range(10_000))

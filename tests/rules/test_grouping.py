@@ -9,8 +9,8 @@ import pytest
 
 from conformance.contract.contract import statum
 from conformance.diagnosis.explanation import Failing, one_causes
-from conformance.diagnosis.grouping import AnswerSignature, gathered, grouped
-from conformance.diagnosis.traits import FORM
+from conformance.diagnosis.observations import AnswerSignature, gathered, grouped
+from conformance.diagnosis.patterns import FORM
 from conformance.gateway.rules.checks import is_of_form
 from conformance.judging.judgement import Finding, OneCause
 from conformance.model.traffic import Exchange, Request, Response

@@ -8,7 +8,7 @@ import pytest
 from runs import Run
 
 from conformance.judging.verdicts import RequirementVerdict, Verdict
-from conformance.reports.faces import judge
+from conformance.reports.result import judge
 
 
 def verdict(run: Run, requirement: str, command: str = "sms") -> RequirementVerdict:

@@ -20,15 +20,20 @@ from conformance.diagnosis.follow_ups import (
     run_proper,
 )
 from conformance.diagnosis.observations import ObservedCheck, observe
-from conformance.diagnosis.patterns import ordinal, pattern_of_numbers, pattern_of_run, period, turning_point
-from conformance.diagnosis.traits import Observation
+from conformance.diagnosis.patterns import (
+    Observation,
+    ordinal,
+    pattern_of_numbers,
+    pattern_of_run,
+    period,
+    turning_point,
+)
 from conformance.gateway.rules.checks import checks_of
 from conformance.journal import Note
-from conformance.judging.judgement import Dependence, Pattern
-from conformance.judging.single_pass import SinglePass
+from conformance.judging.judgement import Dependence, Pattern, SinglePass
 from conformance.judging.verdicts import RequirementVerdict, Verdict
 from conformance.model.traffic import Kind
-from conformance.reports.faces import judge
+from conformance.reports.result import judge
 
 
 def observations(outcomes: Sequence[bool], kind: Kind = Kind.VALID, aspect: str = "random") -> list[Observation]:

@@ -10,7 +10,7 @@ from receiver_runs import Examined, notification
 
 from conformance.client.rules.inbox import CROWD, HUGE, THRONG
 from conformance.judging.verdicts import Conclusion, RequirementVerdict, Verdict
-from conformance.reports.faces import judge
+from conformance.reports.result import judge
 
 MINE = notification("a")
 TIMED_OUT = "no answer within 30.5 s"

@@ -10,7 +10,7 @@ from runs import Run
 from conformance.judging.judgement import Reason
 from conformance.judging.verdicts import RequirementVerdict, Verdict
 from conformance.model.traffic import Kind
-from conformance.reports.faces import judge
+from conformance.reports.result import judge
 
 
 def verdict(run: Run, id_: str, command: str = "airtime") -> RequirementVerdict:

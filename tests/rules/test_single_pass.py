@@ -10,17 +10,19 @@ from runs import Run
 from conformance.contract.contract import statum
 from conformance.judging.evidence import Evidence
 from conformance.judging.judgement import (
+    KEPT_FINDINGS,
     Check,
     Finding,
     Inconclusive,
     Judgement,
     Passed,
     Reason,
+    SinglePass,
+    Tally,
     answers_where,
     notices_where,
 )
 from conformance.judging.reading import Answer
-from conformance.judging.single_pass import KEPT_FINDINGS, SinglePass, Tally
 from conformance.judging.summaries import Notice
 
 

@@ -10,9 +10,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conformance.diagnosis.patterns import PatternContext, pattern_of_run
-from conformance.diagnosis.traits import ERROR_RATE, FORM, Observation, above, regular, set_apart, split
+from conformance.diagnosis.follow_ups import ERROR_RATE, FailureCount, chance_of_split
+from conformance.diagnosis.patterns import (
+    FORM,
+    Observation,
+    PatternContext,
+    pattern_of_run,
+    regular,
+    set_apart,
+)
 from conformance.judging.coverage import Label
+from conformance.judging.excuses import chance_of_as_many
 from conformance.judging.judgement import Dependence
 from conformance.model.traffic import Kind
 
@@ -151,14 +159,14 @@ def test_few_observations_support_no_claim(size: int) -> None:
 
 
 @given(st.integers(1, 30), st.integers(1, 30), st.integers(1, 30), st.integers(1, 30))
-def test_above_is_the_tail_of_the_hypergeometric_distribution(a: int, b: int, c: int, d: int) -> None:
+def test_the_chance_of_as_many_is_the_tail_of_the_hypergeometric_distribution(a: int, b: int, c: int, d: int) -> None:
     """Counted out; only for more than are to be expected."""
     inside, ill, of = a + b, a + c, a + b + c + d
     if a * of <= ill * inside:
-        assert 1.0 == above(a, inside, ill, of)
+        assert 1.0 == chance_of_as_many(a, inside, ill, of)
         return
     ways = sum(comb(inside, n) * comb(of - inside, ill - n) for n in range(a, min(inside, ill) + 1))
-    assert above(a, inside, ill, of) == pytest.approx(ways / comb(of, ill), rel=1e-6)
+    assert chance_of_as_many(a, inside, ill, of) == pytest.approx(ways / comb(of, ill), rel=1e-6)
 
 
 @given(st.integers(2, 5), st.integers(3, 14))
@@ -169,7 +177,7 @@ def test_regular_counts_the_rows_of_one_distance(hits: int, length: int) -> None
         assert regular(hits, length) == pytest.approx(rows / comb(length, hits))
 
 
-def test_split_is_below_the_error_rate_where_a_find_is_confirmed() -> None:
+def test_the_chance_of_a_split_is_below_the_error_rate_where_a_find_is_confirmed() -> None:
     """Three and two of each are what an inquiry sends in the least: enough at any rate of the run."""
-    assert all(split(5, 5, failed, 1_000) <= ERROR_RATE for failed in range(1_001))
-    assert ERROR_RATE < split(2, 3, 17, 160)
+    assert all(chance_of_split(5, 5, FailureCount(failed, 1_000)) <= ERROR_RATE for failed in range(1_001))
+    assert ERROR_RATE < chance_of_split(2, 3, FailureCount(17, 160))

@@ -12,9 +12,8 @@ from conformance.client.rules.calls import ASKED_AGAIN, IN_PLACE
 from conformance.judging.judgement import Finding, Reason
 from conformance.judging.verdicts import Conclusion, RequirementVerdict, Verdict
 from conformance.model.traffic import Case
-from conformance.reports.faces import judge
 from conformance.reports.remarks import coverage_lines
-from conformance.reports.result import Result
+from conformance.reports.result import Result, judge
 
 BROKEN = (Verdict.FAIL, Verdict.WARN)
 REJECTED: Mapping[str, Any] = {"outcome": "error", "error": "rejected-locally", "description": "not valid"}

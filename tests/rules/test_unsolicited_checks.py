@@ -17,7 +17,7 @@ from conformance.journal import read_journal
 from conformance.judging.terms import Terms
 from conformance.judging.verdicts import Judged, Verdict
 from conformance.mock.behaviour import BUILT_IN
-from conformance.reports.faces import judge
+from conformance.reports.result import judge
 
 
 @pytest.mark.parametrize("product", ["mpesa-c2b", "mpesa-c2b/validation"])

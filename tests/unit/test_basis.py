@@ -19,7 +19,6 @@ from conformance.contract.schema_set import FORMATS
 from conformance.judging.verdicts import Verdict
 from conformance.pytest.test_gateway import explained
 from conformance.reports.allure_results import allure_results
-from conformance.reports.escaping import for_terminal
 from conformance.reports.junit import junit
 from conformance.reports.page.rendering import html
 from conformance.reports.report import ReportEntry
@@ -27,6 +26,7 @@ from conformance.reports.result import Reportable, Result
 from conformance.reports.sarif import sarif
 from conformance.reports.summary import summary
 from conformance.reports.terminal import show
+from conformance.reports.text import for_terminal
 from conformance.reports.view import rests_on
 
 FACT = "The account pays twice."

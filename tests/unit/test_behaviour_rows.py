@@ -14,7 +14,7 @@ from conformance.contract.contract import Contract, statum
 from conformance.contract.schema_set import FORMATS
 from conformance.mock.account import Account
 from conformance.mock.behaviour import Behaviour, Ending, Form
-from conformance.mock.changes import changed_by
+from conformance.mock.faults import changed_by
 from conformance.mock.gateway import Gateway, Reaction
 from conformance.model.errors import UsageError
 

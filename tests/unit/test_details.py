@@ -11,7 +11,7 @@ from conformance.contract.contract import statum
 from conformance.judging.transactions import AGREE, comparable
 from conformance.judging.verdicts import RequirementVerdict, Verdict
 from conformance.model.traffic import Kind
-from conformance.reports.faces import judge
+from conformance.reports.result import judge
 
 COMMAND, PRODUCT = "mpesa/online", "mpesa-online"
 ASKED = {"phone_number": "254721553149", "amount": "5000", "short_code": "174379", "bill_ref_number": "Qwert1"}

@@ -16,14 +16,11 @@ from runs import Run
 
 from conformance.contract.contract import statum
 from conformance.contract.schema_set import FORMATS
-from conformance.gateway.face import GatewayFace
-from conformance.gateway.rules.checks import checks_of
+from conformance.gateway.rules.checks import GatewayFace, checks_of
 from conformance.journal import Journal, Record, Redaction
 from conformance.judging.evidence import Evidence
-from conformance.judging.expectations import Expectation, Expectations, Staleness
-from conformance.judging.expectations_file import read_expectations
-from conformance.judging.judgement import Check, Finding, Inconclusive, Judgement, Passed, Reason
-from conformance.judging.single_pass import KEPT_FINDINGS
+from conformance.judging.expectations import Expectation, Expectations, Staleness, read_expectations
+from conformance.judging.judgement import KEPT_FINDINGS, Check, Finding, Inconclusive, Judgement, Passed, Reason
 from conformance.judging.verdicts import Conclusion, Judged, RequirementVerdict, Verdict, day_of, judge_as
 from conformance.reports.remarks import entries_to_paste
 from conformance.reports.result import Result

@@ -19,11 +19,11 @@ from conformance.contract.places import Message, SchemaPlace, answer_to, notifie
 from conformance.contract.requirements import ByPlace, ByRule, Catalogue
 from conformance.contract.validation import compiled
 from conformance.gateway.rules.checks import checks_of
-from conformance.judging.form import answer_form, notice_form
+from conformance.judging.reading import answer_form, notice_form
 from conformance.judging.verdicts import Judged, Verdict
 from conformance.model.errors import SuiteError
 from conformance.model.traffic import Kind
-from conformance.reports.faces import judge
+from conformance.reports.result import judge
 
 ID = "9V7NcW1QMvWkQcceMnn3MKfmczdBeE1a"
 COMMANDS = statum().commands

@@ -14,8 +14,8 @@ from campaigns import settings
 from conformance.contract.contract import statum
 from conformance.contract.history import History, Rule
 from conformance.contract.probes import Outcome
-from conformance.gateway.command_plan import CommandPlan, Group
-from conformance.gateway.plan import Plan, repeats
+from conformance.gateway.command_plan import CommandPlan, Group, repeats
+from conformance.gateway.plan import Plan
 from conformance.gateway.rules.answers import EQUAL
 from conformance.gateway.selection import has_to_be_refused
 from conformance.gateway.sequences import UNAFFORDABLE, across, asked, balance

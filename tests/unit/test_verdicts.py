@@ -11,15 +11,13 @@ from runs import Run
 
 from conformance.contract.contract import statum
 from conformance.contract.requirements import Actor, Level
-from conformance.gateway.face import GatewayFace
-from conformance.gateway.rules.checks import checks_of
+from conformance.gateway.rules.checks import GatewayFace, checks_of
 from conformance.journal import Record, read_journal
 from conformance.judging.evidence import Evidence
-from conformance.judging.judgement import Check, Finding, Inconclusive, Judgement, Passed, Reason
-from conformance.judging.single_pass import KEPT_FINDINGS
+from conformance.judging.judgement import KEPT_FINDINGS, Check, Finding, Inconclusive, Judgement, Passed, Reason
 from conformance.judging.verdicts import Conclusion, RequirementVerdict, Verdict, conclude, judge_as
 from conformance.mock.behaviour import BUILT_IN
-from conformance.reports.faces import judge
+from conformance.reports.result import judge
 
 CHECKS = checks_of(statum())
 

@@ -25,7 +25,7 @@ from conformance.judging.verdicts import Verdict
 from conformance.mock.account import Account
 from conformance.mock.behaviour import BUILT_IN, Callback, Moment
 from conformance.model.traffic import Request
-from conformance.reports.faces import judge
+from conformance.reports.result import judge
 from conformance.wire.asgi import AsgiReceiver
 from conformance.wire.callback_server import HttpServerReceiver
 from conformance.wire.listening import Address
@@ -33,7 +33,7 @@ from conformance.wire.receiver import MOST_UNREAD, Unread
 
 PRODUCTS = statum().products
 
-TLS = "TLS was spoken to its plain HTTP port"
+TLS = "a TLS handshake on a plain HTTP port"
 HELLO = b"\x16\x03\x01\x00\xf4\x01"
 
 

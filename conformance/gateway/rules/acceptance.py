@@ -32,6 +32,9 @@ from conformance.judging.summaries import ABSENT, NotificationSummary, ResponseS
 from conformance.judging.transactions import SEPARATOR, amount_in, comparable, compared
 from conformance.model.traffic import Kind
 
+# Kinds of cases that have to be accepted.
+LAWFUL = frozenset({Kind.VALID, Kind.HEADERS, Kind.REPEAT, Kind.BURST})
+
 
 def accepted(answer: ResponseSummary) -> Iterator[Finding]:
     """The gateway accepted the request."""

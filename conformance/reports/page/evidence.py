@@ -13,8 +13,6 @@ from conformance.contract.places import answer_to
 from conformance.journal import Record
 from conformance.judging.reading import Content
 from conformance.model.traffic import Case, Exchange, Headers, Kind, Notification
-from conformance.reports.faces import is_client
-from conformance.reports.masking import Masking
 from conformance.reports.page.markup import body_markup, in_words
 from conformance.reports.page.transcript import (
     CLIENT_SENDS,
@@ -24,7 +22,8 @@ from conformance.reports.page.transcript import (
     Transcript,
 )
 from conformance.reports.report import Report, ReportedFinding
-from conformance.reports.result import Reportable
+from conformance.reports.result import Reportable, is_client
+from conformance.reports.text import Masking
 from conformance.wire.ledger import request_id_of
 
 # As many exchanges as a page of 5 MB can hold with all else; of each finding the journal has the rest.

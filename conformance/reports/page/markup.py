@@ -13,8 +13,8 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
-from conformance.reports.escaping import for_terminal
 from conformance.reports.figures import QUANTILES, Series
+from conformance.reports.text import for_terminal
 
 # A body that is longer is cut; the journal and traffic.har have it whole.
 LONGEST_BODY = 6_000

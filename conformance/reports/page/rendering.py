@@ -18,8 +18,6 @@ from conformance.judging.coverage import Covered
 from conformance.judging.verdicts import Conclusion, Verdict
 from conformance.model.traffic import Kind
 from conformance.reports.comparing import ReportComparison, VerdictChange, in_one_line
-from conformance.reports.escaping import all_visible, counted, visible
-from conformance.reports.faces import is_client
 from conformance.reports.figures import Figures
 from conformance.reports.page.evidence import MOST_CASES, PageEvidence
 from conformance.reports.page.markup import Bar, bar_chart, in_words, latency_plot, run_plot
@@ -33,7 +31,8 @@ from conformance.reports.remarks import (
 )
 from conformance.reports.report import Report, ReportedFinding
 from conformance.reports.reproduce import repeat_command
-from conformance.reports.result import Reportable
+from conformance.reports.result import Reportable, is_client
+from conformance.reports.text import all_visible, counted, visible
 from conformance.reports.view import (
     SIGNS,
     Row,

@@ -19,10 +19,9 @@ from conformance.contract.contract import Contract
 from conformance.journal import Record
 from conformance.judging.reading import Content
 from conformance.model.traffic import Case, Direction, DriverLine, Exchange, Headers, Kind
-from conformance.reports.escaping import counted
-from conformance.reports.masking import Masking
 from conformance.reports.page.markup import body_markup, in_words
 from conformance.reports.result import Reportable
+from conformance.reports.text import Masking, counted
 
 # Of what has no findings the first ones are shown, as long as a page of 5 MB can hold them with all else.
 MOST_BYTES = 1_500_000
