@@ -23,6 +23,7 @@ from conformance.client.calling import Bench
 from conformance.client.deliveries import Known, Outgoing, ReceiverUnderTest
 from conformance.client.driver import Death
 from conformance.client.posting import Posting, Reset, listening
+from conformance.client.rules.calls import OPEN
 from conformance.client.rules.inbox import CROWD
 from conformance.client.rules.receiving import QUICKLY_S, waited_s
 from conformance.client.witness import answered_with
@@ -56,8 +57,6 @@ MOST_NAMED = 4
 # A receiver has processed a notification by then.
 PROCESSED_WITHIN_S = 2.0
 ASK_AGAIN_S = 0.05
-
-OPEN = frozenset({"pending", "unknown"})
 
 # A process that is about to end has closed its port by then.
 ENDS_WITHIN_S = 0.2

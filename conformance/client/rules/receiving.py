@@ -129,9 +129,8 @@ def unusual_are_taken(inbox: Inbox) -> Iterator[Judgement]:
             continue
         extra = sorted(name for name in first.members if name.startswith("x_"))
         what = f"the extra field {extra[0]}" if extra else f"the text {shown(first.text)}"
-        wrong = (
-            r for r in simple(inbox, fate) if fate.owns(r) and r.state != first.state and not is_mixed_up(inbox, r)
-        )
+        own = [report for report in simple(inbox, fate) if inbox.is_own(fate, report)]
+        wrong = (report for report in own if report.state != first.state and not is_mixed_up(inbox, report))
         if not inbox.understands():
             yield untold(first, NONE_TAKEN)
         elif not first.taken:
@@ -295,10 +294,9 @@ def is_answered_in_time(request: ReceiverRequest, _: ReceiverCase, inquiry: Inqu
 
 def is_not_applied(request: ReceiverRequest, sent: ReceiverCase, _: Inquiry) -> Iterator[Judgement]:
     """RCV-31: before the notification, the client does not report a success."""
-    for answered in sent.results:
-        state = answered.answer.get("state")
-        words = f"an inquiry was {request.answer_in_words}, and the client says {state}"
-        yield broken(request, words) if state == "succeeded" else kept(request)
+    for report in sent.reports:
+        words = f"an inquiry was {request.answer_in_words}, and the client says {report.state}"
+        yield broken(request, words) if report.state == "succeeded" else kept(request)
 
 
 RULES: Mapping[str, ClientRule] = {
