@@ -210,7 +210,8 @@ def examine_driver(command_line: str, contract: Contract) -> Iterator[tuple[str,
         driver.stop()
         yield "driver stops", "exit code 0"
         for left in driver.left_behind:
-            yield "it has left a process behind", f"{left.command} (pid {left.pid}), {left.fate}"
+            fate = "which was ended" if left.ended else "which could not be ended, and goes on"
+            yield "it has left a process behind", f"{left.command} (pid {left.pid}), {fate}"
     except Death as death:
         words, hint = f"driver {command_line!r} failed: {death}", "docs/driver-protocol.md describes what is expected"
         raise _redacted(log.tokens, words, hint, log.last_lines) from death

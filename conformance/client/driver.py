@@ -27,7 +27,6 @@ from conformance.client.driver_messages import (
     ProtocolError,
     Stderr,
     beginning,
-    check_protocol,
     encoded,
     parsed,
 )
@@ -129,10 +128,8 @@ class Driver:
         start_within_s = self._start_within_s if within_s is None else min(self._start_within_s, within_s)
         line = self._exchange({"cmd": "hello", "protocol": PROTOCOL}, start_within_s)
         try:
-            check_protocol(line)
             return Hello.of(self._parsed("hello", line), self._log.contract)
         except UsageError:
-            self._record_bad(line)
             self.kill()
             raise
 
@@ -259,6 +256,9 @@ class Driver:
         except ProtocolError as error:
             self._record_bad(line)
             raise self._died(How.GARBAGE, str(error)) from error
+        except UsageError:
+            self._record_bad(line)
+            raise
         self._log.record(self._case_id, Direction.FROM, _text(line))
         return answer
 

@@ -40,11 +40,6 @@ class Left:
     command: str
     ended: bool
 
-    @property
-    def fate(self) -> str:
-        """Whether it was ended, in words."""
-        return "which was ended" if self.ended else "which could not be ended, and goes on"
-
 
 @dataclass(frozen=True, slots=True)
 class _Process:
