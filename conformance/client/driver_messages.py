@@ -69,9 +69,9 @@ def parsed(cmd: str, line: bytes, redacted: Callable[[str], str]) -> dict[str, A
     try:
         answer = parse_json(line)
     except (ValueError, RecursionError) as error:
-        raise ProtocolError(f"it wrote {shown!r}, which is no JSON: {error}") from error
+        raise ProtocolError(f"it wrote {shown!r}, which is not JSON: {error}") from error
     if not isinstance(answer, dict):
-        raise ProtocolError(f"it wrote {shown!r}, which is no JSON object")
+        raise ProtocolError(f"it wrote {shown!r}, which is not a JSON object")
     version = answer.get("protocol", PROTOCOL)
     if cmd == "hello" and isinstance(version, int) and version != PROTOCOL:
         raise UsageError(
@@ -84,7 +84,7 @@ def parsed(cmd: str, line: bytes, redacted: Callable[[str], str]) -> dict[str, A
         message, where = redacted(broken.message), broken.pointer or "the answer"
         if len(message) > SHOWN:  # the fault is named at the end, behind the value
             message = f"{message[: SHOWN // 2]}…{message[-SHOWN // 2 :]}"
-        raise ProtocolError(f"it wrote {shown!r}, which is no answer to {cmd}: {where}: {message}")
+        raise ProtocolError(f"it wrote {shown!r}, which is not a valid answer to {cmd}: {where}: {message}")
     return answer
 
 

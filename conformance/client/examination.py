@@ -93,7 +93,7 @@ class Sent:
 class Examination:
     """The examination of `receivers`, by command, which ends at `ends_at` (monotonic seconds).
 
-    `dead`: why there is no receiver any more, by its scheme and address. `late`: results that did not come in time.
+    `dead`: why a receiver is gone, by its scheme and address. `late`: results that did not come in time.
     `suspects`: the requests that were lost last, if none has been answered since. `busy`: the driver is making a call,
     so it cannot be started again.
     """
@@ -400,7 +400,7 @@ class Examination:
         """Ask about the requests of these notifications, and about others, under the last case.
 
         While a known request is open, ask again: a receiver may answer first and pass the result on a little later. If
-        that was in vain, the next wait is half as long.
+        no result came, the next wait is half as long.
         """
         asked = [(self.receivers[case.command or ""].id_in(case), case) for case in cases]
         last = asked[-1:]

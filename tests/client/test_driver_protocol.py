@@ -60,10 +60,10 @@ def test_an_answer_of_the_schema_is_understood(cmd: str, example: dict[str, Any]
 @pytest.mark.parametrize(
     ("cmd", "line", "words"),
     [
-        ("invoke", b"INFO starting", "no JSON"),
-        ("invoke", b"", "no JSON"),
-        ("invoke", b'{"id":"\xff"}', "no JSON"),
-        ("invoke", b'["id"]', "no JSON object"),
+        ("invoke", b"INFO starting", "not JSON"),
+        ("invoke", b"", "not JSON"),
+        ("invoke", b'{"id":"\xff"}', "not JSON"),
+        ("invoke", b'["id"]', "not a JSON object"),
         ("invoke", b'{"outcome":"accepted"}', "/id"),
         ("invoke", b'{"id":"1"}', "/outcome"),
         ("invoke", b'{"id":"1","outcome":"maybe"}', "/outcome"),

@@ -139,7 +139,7 @@ class Chatters(_Driver):
 class ChattersAtStart(_Refused):
     """Writes a line of its own before the first answer."""
 
-    refused = "which is no JSON"
+    refused = "which is not JSON"
 
     def started(self) -> None:
         sys.stdout.buffer.write(b"reference client 1.0.0\n")

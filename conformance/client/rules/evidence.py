@@ -201,12 +201,12 @@ class ClientEvidence:
             return f"the client says that it does not support {command}"
         reports = [report for each in self.cases_of(command) for report in each.reports]
         if offer is Offer.APPLIED and reports and all(report.applied is None for report in reports):
-            return "the client does not tell how often a result was applied"
+            return "the client does not report how often a result was applied"
         if offer in _OF_RESULTS and command in self.terms.unsolicited:
             product = self.terms.contract.notified(command or "").product
             reports = [report for each in self.cases_of(product) for report in each.reports]
             if reports and all(report.open for report in reports):
-                return "the client, asked for what it was notified of without having made a request, knew of nothing"
+                return "asked about notifications that no request of its own preceded, the client knew of no result"
         return self.terms.lacking(offer, command)
 
     def unsupported(self, command: str) -> bool:
@@ -311,7 +311,7 @@ class _Talk:
 
 # --- Rules
 
-UNHEARD = "what the client tells its caller cannot be seen without a driver"
+UNHEARD = "the client's reports to its caller cannot be seen without a driver"
 ClientCheck = Callable[[ClientEvidence, str | None], Iterator[Judgement]]
 
 T = TypeVar("T")

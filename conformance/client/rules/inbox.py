@@ -47,10 +47,10 @@ class RequestKind(StrEnum):
     METHOD = "another method"
     EMPTY = "an empty body"
     HUGE = "a body of a mebibyte"
-    NO_JSON = "no JSON"
-    INCOMPLETE = "JSON that is no notification"
-    OTHER_CODE = "a notification with an outcome that no gateway gives"
-    OPEN = "something that the contract says nothing of"
+    NO_JSON = "a body that is not JSON"
+    INCOMPLETE = "JSON that is not a notification"
+    OTHER_CODE = "a notification with an unknown outcome"
+    OPEN = "a request that the contract does not mention"
     VALID = "a notification"
 
 

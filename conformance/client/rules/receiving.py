@@ -136,7 +136,7 @@ def unusual_are_taken(inbox: Inbox) -> Iterator[Judgement]:
         elif not first.taken:
             yield broken(first, f"a notification with {what} was {first.answer_in_words}")
         elif first.state in states and (report := next(wrong, None)) is not None:
-            words = f"a notification with {what} told of {first.state}, and the client says {report.state}"
+            words = f"a notification with {what} reported {first.state}, and the client says {report.state}"
             yield broken(first, words)
         else:
             yield kept(first)
@@ -277,7 +277,7 @@ def is_answered_in_json(request: ReceiverRequest, _: ReceiverCase, __: Inquiry) 
         yield untold(request, f"an inquiry was {request.answer_in_words}")
         return
     content = Content.of(request.exchange.response.body)
-    words = f"an inquiry was answered with what is no JSON: {content.error}"
+    words = f"the answer to an inquiry is not JSON: {content.error}"
     yield kept(request) if content.error is None else broken(request, words)
 
 

@@ -16,7 +16,7 @@ from conformance.client.rules.evidence import ClientCheck, ClientEvidence, Clien
 from conformance.client.rules.inbox import NONE_TAKEN, Fate, Inbox, ReceiverRequest, RequestKind, inbox_of
 from conformance.judging.judgement import Finding, Inconclusive, Judgement, Passed, Reason, shown
 
-NONE_KEPT = "the client makes no calls, and of what it was notified of it knew no result when it was asked"
+NONE_KEPT = "the client makes no calls, and when it was asked about its notifications, it knew no result"
 
 NOT_IMPLEMENTED = 501
 """A server that does not know a method, such as Python's http.server, answers this by itself, which is lawful."""
@@ -127,7 +127,7 @@ def failures_have_reasons(inbox: Inbox) -> Iterator[Judgement]:
             elif report.text == first.text:
                 yield kept(first)
             else:
-                yield broken(first, f"the reason is {shown(first.text)}, the client tells {shown(report.text)}")
+                yield broken(first, f"the reason is {shown(first.text)}, the client reports {shown(report.text)}")
 
 
 def repeats_are_applied_once(inbox: Inbox) -> Iterator[Judgement]:
@@ -153,7 +153,7 @@ def moments_are_applied_once(inbox: Inbox) -> Iterator[Judgement]:
 
 def _applied_once(inbox: Inbox, fate: Fate, report: StateReport, notifications: list[ReceiverRequest]) -> Judgement:
     if report.applied is None:
-        return untold(fate.first, "the client does not tell how often a result was applied")
+        return untold(fate.first, "the client does not report how often a result was applied")
     if report.open or not inbox.is_own(fate, report):
         return untold(fate.first, "the client does not know of the result")
     if report.applied == 1:
@@ -170,11 +170,11 @@ def first_one_stands(inbox: Inbox) -> Iterator[Judgement]:
         if len(notifications) != 2 or first.succeeded == last.succeeded or first.sent_at == last.sent_at:
             continue
         if report.open or not inbox.is_own(fate, report) or not tells_apart:
-            yield untold(last, "the client does not know of the results, or does not tell them apart")
+            yield untold(last, "the client does not know of the results, or mixes them up")
         elif report.state == first.state:
             yield kept(last)
         else:
-            yield broken(last, f"the first notification told of {first.state}, and a later one changed that")
+            yield broken(last, f"the first notification reported {first.state}, and a later one changed that")
 
 
 def each_to_its_own(inbox: Inbox) -> Iterator[Judgement]:
@@ -359,11 +359,11 @@ def alive_after_junk(inbox: Inbox) -> Iterator[Judgement]:
             if inbox.countable(fate):
                 yield untold(fate.first, NONE_TAKEN)
         elif inbox.died_since_junk(fate.first):
-            yield untold(fate.first, "the receiver had died of what is no notification, and was started again")
+            yield untold(fate.first, "the receiver had died of a malformed request, and was started again")
         elif fate.first.taken:
             yield kept(fate.first)
         else:
-            yield broken(fate.first, f"after what is no notification, a valid one was {fate.first.answer_in_words}")
+            yield broken(fate.first, f"after malformed requests, a valid notification was {fate.first.answer_in_words}")
 
 
 def _in_words(request: ReceiverRequest) -> str:
