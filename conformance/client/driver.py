@@ -343,7 +343,7 @@ def _written(stream: IO[bytes], data: bytes, within_s: float) -> bool:
 def _signal_session(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
     """Signal the process and its whole session, unless it was reaped: its number may belong to another session by now.
 
-    Where the suite can only wait by reaping, it signals all the same: children of the driver may live on in the session.
+    Where the suite can only wait by reaping, it signals all the same: children of the driver may live on there.
     """
     if process.returncode is None or not CAN_WAIT:
         with suppress(ProcessLookupError, PermissionError):
