@@ -27,10 +27,9 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from conformance.client.calling import MOST_DEATHS, Bench, Caller, GivenUp
-from conformance.client.driver import Death, Driver
+from conformance.client.driver import Death, Driver, can_look
 from conformance.client.driver_messages import DriverLog, Hello, tokens_in
 from conformance.client.examiner import examine
-from conformance.client.left_behind import can_look
 from conformance.client.plan import Cases, Credential, OutOfTime, Patience
 from conformance.client.posting import check_reachable
 from conformance.client.rules.calls import OBSERVED, STRAY
