@@ -14,7 +14,7 @@ from functools import cache
 from typing import Any
 
 from conformance.client.rules.calls import ASKED_AGAIN, Call
-from conformance.client.rules.evidence import UNHEARD, ClientCheck, ClientEvidence, ClientRule, broken, kept
+from conformance.client.rules.evidence import UNHEARD, ClientCheck, ClientEvidence, ClientRule, failed, passed
 from conformance.contract.command import Command
 from conformance.contract.contract import Contract
 from conformance.judging.coverage import VALID, Coverage, Covered, Label, classes_of_call
@@ -115,12 +115,12 @@ def _texts(command: str, contract: Contract) -> tuple[str, ...]:
     return tuple(member for member, rule in rules.items() if "x-characters" in rule)
 
 
-def instead(evidence: ClientEvidence, command: str | None) -> tuple[Reason, str] | None:
+def why_none_arrived(evidence: ClientEvidence, command: str | None) -> tuple[Reason, str] | None:
     """Why none of the calls of a command became a request; None where one did.
 
     Where nothing at all has arrived, the reason is of all commands together: the suite may be unreachable.
     """
-    if command is not None and (nothing := instead(evidence, None)) is not None:
+    if command is not None and (nothing := why_none_arrived(evidence, None)) is not None:
         return nothing
     calls = [call for call in evidence.of_command(command) if call.asked_at is not None]
     if not calls or any(call.arrived for call in calls):
@@ -136,7 +136,7 @@ def why_no_traffic(evidence: ClientEvidence, command: str | None) -> tuple[Reaso
     """Why there is none of the traffic that a requirement of a command needs; None if that is not known."""
     if evidence.terms.observed:
         return None
-    if (nothing := instead(evidence, command)) is not None:
+    if (nothing := why_none_arrived(evidence, command)) is not None:
         return nothing
     undecided = () if command is None else _fates(evidence, command).open
     for call, reason, detail in undecided:
@@ -206,7 +206,7 @@ def _fates_of(evidence: ClientEvidence, command: str) -> _Fates:
             fates.refused.append(call)
         else:
             asleep = Reason.PRECONDITION, f"for a while the client sent no call at all; {_words([call])}"
-            fates.open.append((call, *(instead(evidence, None) or asleep)))
+            fates.open.append((call, *(why_none_arrived(evidence, None) or asleep)))
     contract = evidence.terms.contract
     exercised = {label for call in fates.sent for label in _classes(call, contract)}
     fates.open = [
@@ -278,7 +278,7 @@ def _findings(evidence: ClientEvidence, refusal: RefusedCalls) -> Iterator[Findi
     member, _, how = refusal.name.partition(" ")
     lacking = said_to_be_lacking(refusal.calls[0], member, evidence.terms.contract) if how == "given" else ""
     message += f"; {_words(refusal.calls)}{lacking}{_astray(evidence, refusal.calls)}"
-    yield from (broken(call, message) for call in refusal.calls)
+    yield from (failed(call, message) for call in refusal.calls)
 
 
 def said_to_be_lacking(call: Call, member: str, contract: Contract) -> str:
@@ -296,9 +296,9 @@ def rejected_only_if_unsent(evidence: ClientEvidence, command: str | None) -> It
         if call.report is None or last is None:
             continue
         if call.report.error != REJECTED:
-            yield kept(last)
+            yield passed(last)
         elif not last.accepts:
-            yield broken(call, f"a request arrived, and the client says {call.report.in_its_words}", last)
+            yield failed(call, f"a request arrived, and the client says {call.report.in_its_words}", last)
 
 
 # --- Classes of a call's parameters, by which a person would describe the calls that a client refuses
