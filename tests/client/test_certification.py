@@ -17,7 +17,7 @@ from command_line import call
 from conformance.client import certification, settings
 from conformance.client.calling import Bench
 from conformance.client.certification import proxies_in
-from conformance.client.plan import AGAIN, FIRST, Cases, Credential, calls_of
+from conformance.client.plan import AGAIN, FIRST, Cases, account_of, calls_of
 from conformance.client.settings import ClientSettings
 from conformance.client.witness import SENDING
 from conformance.contract.contract import statum
@@ -343,5 +343,7 @@ def test_what_takes_long_is_met_where_most_is_at_stake(
 
 def test_the_credential_tells_the_alphabets_of_base64_apart() -> None:
     """It is made up from the seed."""
-    assert Credential.of(7) == Credential.of(7) != Credential.of(8)
-    assert ":" not in Credential.of(7).key
+    accounts = [account_of(seed, statum()) for seed in (7, 7, 8)]
+
+    assert accounts[0] == accounts[1] != accounts[2]
+    assert ":" not in accounts[0].consumer_key
