@@ -38,7 +38,7 @@ from conformance.client.driver_messages import (
 )
 from conformance.journal.rows import LONGEST_STDERR
 from conformance.model.errors import LACKS, ConformanceError, EnvironmentFailure, UsageError, lack_of
-from conformance.model.interruption import held_back, wished
+from conformance.model.process import interrupts_deferred, is_interrupted
 from conformance.model.traffic import Direction
 
 # A virtual machine and its class path take a while to come up, on a busy machine a long one.
@@ -135,9 +135,9 @@ class Driver:
         Raises UsageError if it cannot be started or speaks another version, Death if it does not say hello.
         """
         self._case_id = self._last = None
-        with held_back():  # or a signal could leave a process behind that nobody knows of
+        with interrupts_deferred():  # or a signal could leave a process behind that nobody knows of
             self._begin()
-        if wished():
+        if is_interrupted():
             raise KeyboardInterrupt
         start_within_s = self._start_within_s if within_s is None else min(self._start_within_s, within_s)
         line = self._exchange({"cmd": "hello", "protocol": PROTOCOL}, start_within_s)

@@ -29,7 +29,7 @@ from functools import cache
 from typing import IO, Any, Self
 
 from conformance.contract.contract import Contract
-from conformance.contract.schema_set import FORMATS
+from conformance.contract.schemas import FORMATS
 from conformance.journal import Journal, Redaction
 from conformance.journal.escapes import Escapes
 from conformance.journal.redaction import is_own_word, tokens_of

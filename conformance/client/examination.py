@@ -29,7 +29,7 @@ from conformance.client.rules.receiving import QUICKLY_S, waited_s
 from conformance.client.witness import answered_with
 from conformance.mock.gateway import Reaction
 from conformance.model.traffic import Case, Response
-from conformance.payloads.addressees import Constraints
+from conformance.payloads.members import Constraints
 from conformance.payloads.valid import fresh_payloads
 from conformance.wire.connection import Connection, KeepAlive, Unanswered
 from conformance.wire.streams import proxy_for

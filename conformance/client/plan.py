@@ -17,16 +17,16 @@ from random import Random
 
 from conformance.client.settings import DEFAULT_TIMEOUT_S, ClientSettings
 from conformance.client.witness import OPENING, SENDING, played, says_accepted
-from conformance.contract.behaviours import ScenarioRow
 from conformance.contract.command import Command
 from conformance.contract.contract import Contract
 from conformance.contract.requirements import ACCEPTED
+from conformance.contract.tables import ScenarioRow
 from conformance.mock.account import Account
 from conformance.mock.behaviour import Reply
 from conformance.mock.gateway import Gateway
 from conformance.model.errors import SuiteError
 from conformance.model.traffic import Case, Kind, Request
-from conformance.payloads.addressees import Constraints
+from conformance.payloads.members import Constraints
 from conformance.payloads.valid import ValidPayload, fresh_payloads, valid_payloads
 
 FIRST, AGAIN = "first", "first again"

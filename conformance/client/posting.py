@@ -17,10 +17,9 @@ import h11
 import httpx
 
 from conformance.model.errors import EnvironmentFailure
-from conformance.model.interruption import wished
+from conformance.model.process import is_interrupted
 from conformance.model.traffic import Request, Response, header, shown_url
-from conformance.wire.answers import CONNECT_TIMEOUT_S, cannot_connect
-from conformance.wire.connection import Unanswered
+from conformance.wire.connection import CONNECT_TIMEOUT_S, Unanswered, cannot_connect
 from conformance.wire.streams import Deadline, Route, Stream, connected, proxy_for
 
 CONTINUE_WITHIN_S = 1.0
@@ -79,7 +78,7 @@ class Posting:
 
     def connect(self) -> None:
         """Make the connection."""
-        if wished():
+        if is_interrupted():
             raise Unanswered("interrupted before it was sent", never_left=True)
         try:
             self._stream = Route.straight(self._url).opened(self._tls, Deadline(self._connect_within_s))

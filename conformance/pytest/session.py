@@ -35,7 +35,7 @@ from typing import Any, Protocol, Self
 import click
 import pytest
 
-from conformance.cli.messages import Messages, in_one_line
+from conformance.cli.command import Messages, in_one_line
 from conformance.cli.run import run
 from conformance.cli.settings import settings_from
 from conformance.contract.command import Notified
@@ -46,7 +46,7 @@ from conformance.gateway.case_files import save_failing
 from conformance.gateway.settings import Settings
 from conformance.journal import read_journal
 from conformance.model.errors import ConformanceError, EnvironmentFailure
-from conformance.model.interruption import Closing, heeded, held_back
+from conformance.model.process import closed_at_second_signal, interrupts_deferred, signals_handled
 from conformance.pytest.plugin import arguments
 from conformance.reports.files import REPORT_HTML, write_reports
 from conformance.reports.result import Result
@@ -78,7 +78,7 @@ class Holder:
         interrupted: the reports tell how far it went, and pytest ends as it does elsewhere.
         """
         # A second signal closes connections; pytest, which may have other tests to tell of, is not ended by it.
-        with heeded(hard=False), held_back(), Closing(close_all):
+        with signals_handled(hard=False), interrupts_deferred(), closed_at_second_signal(close_all):
             journal = read_journal(campaign.run(self.settings))
             self.held = Result.of(journal, contract=self.settings.contract)
             write_reports(self.held, self.settings.report_dir)

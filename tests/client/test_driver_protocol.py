@@ -9,7 +9,7 @@ import pytest
 
 from conformance.client.driver_messages import Hello, ProtocolError, encoded, parsed
 from conformance.contract.contract import statum
-from conformance.contract.schema_set import FORMATS
+from conformance.contract.schemas import FORMATS
 from conformance.model.errors import SuiteError, UsageError
 
 INVOKE: dict[str, Any] = FORMATS.schema("driver/invoke")["examples"][0]

@@ -179,10 +179,9 @@ EXCUSED: Mapping[str, Mapping[str, str]] = {
         "charge": "a role in contract.toml",
     },
     "judging/reading.py": {"\\S": "the pattern that asks for a character that is no white space, told as “is empty”"},
-    "certificate/badge.py": {"statum": "the label of badges, by which they are known"},
     "gateway/listening.py": {"request_id": "a word of the journal's notes"},
     "payloads/invalid.py": {"Habari": "a greeting around characters of doubt, which any text would do for"},
-    "model/ecma.py": {"\\S": "an escape of regular expressions"},
+    "model/text.py": {"\\S": "an escape of regular expressions"},
     "contract/contract.py": {"statum": "which folder is built in", "Basic": "the scheme of RFC 7617"},
     "client/rules/calls.py": {
         "result_desc": "a word of the driver protocol, fixed in interfaces.md",

@@ -16,7 +16,7 @@ from made_result import LISTED, LOST, PASSED, RECORD, VERDICTS, WRONG_TYPE, resu
 
 from conformance import __version__
 from conformance.contract.contract import statum
-from conformance.contract.schema_set import FORMATS
+from conformance.contract.schemas import FORMATS
 from conformance.judging.expectations import Expectations, Stale, Staleness
 from conformance.judging.judgement import Finding, Reason
 from conformance.judging.verdicts import Verdict

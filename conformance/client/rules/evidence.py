@@ -21,7 +21,7 @@ from conformance.client.rules.calls import (
 )
 from conformance.contract.contract import Contract, statum
 from conformance.contract.requirements import Offer
-from conformance.contract.schema_set import FORMATS
+from conformance.contract.schemas import FORMATS
 from conformance.journal import Note, Record
 from conformance.judging.judgement import Finding, Judgement, Passed
 from conformance.judging.reading import Answer, Content, is_number

@@ -20,7 +20,7 @@ from conformance.contract.command import Notified
 from conformance.contract.contract import Contract, NotificationRoles
 from conformance.judging.reading import Content
 from conformance.model.traffic import JSON_MEDIA_TYPE, Case, Exchange, Request, header, media_type
-from conformance.payloads.notifications import documented, is_complete
+from conformance.payloads.probes import documented, is_complete
 
 # A notification has less than a hundredth of this.
 HUGE = 1 << 19
@@ -37,7 +37,7 @@ USUAL_TEXT = 160
 
 SERVER_ERROR = 500
 
-# The beginnings of failures without a connection (`conformance.wire.answers`).
+# The beginnings of failures without a connection (`conformance.wire.connection`).
 UNREACHED = ("connection refused", "no connection", "host name not found", "no TLS connection", "the proxy did not")
 
 
