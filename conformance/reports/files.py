@@ -20,7 +20,7 @@ from conformance.model.untrusted import TooLong, given_bytes, parse_json
 from conformance.reports.allure_results import PREFIX, allure_results
 from conformance.reports.har import har
 from conformance.reports.junit import junit
-from conformance.reports.page.rendering import html
+from conformance.reports.page import html
 from conformance.reports.report import SCHEMA_VERSION, Report
 from conformance.reports.result import Reportable
 from conformance.reports.sarif import sarif

@@ -35,7 +35,7 @@ from conformance.judging.verdicts import Conclusion, Verdict
 from conformance.model.errors import EnvironmentFailure, UsageError
 from conformance.model.traffic import Kind
 from conformance.payloads.notifications import FORMS
-from conformance.reports.page.rendering import html
+from conformance.reports.page import html
 from conformance.reports.result import Result, judge
 
 DRIVER = Path(__file__).parents[1] / "flawed_clients" / "driver.py"

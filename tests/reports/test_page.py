@@ -15,8 +15,9 @@ from conformance.contract.contract import statum
 from conformance.journal import Record
 from conformance.judging.verdicts import Verdict
 from conformance.model.traffic import Exchange, Notification, Request, Response
-from conformance.reports.page.markup import LONGEST_BODY, body_markup, in_words
-from conformance.reports.page.rendering import html
+from conformance.reports.figures import in_words
+from conformance.reports.page import html
+from conformance.reports.page.transcript import LONGEST_BODY, body_markup
 from conformance.reports.report import Report
 from conformance.reports.result import Reportable
 

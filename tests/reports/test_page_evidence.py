@@ -14,10 +14,11 @@ from conformance.contract.contract import statum
 from conformance.journal import Record
 from conformance.judging.verdicts import Verdict
 from conformance.model.traffic import Exchange, Kind, Notification, Request
-from conformance.reports.comparing import ReportComparison
+from conformance.reports.comparing import ReportComparison, comparison_html
+from conformance.reports.figures import Bar, bar_chart
+from conformance.reports.page import html
 from conformance.reports.page.evidence import broken_rule, differing, made_to_break
-from conformance.reports.page.markup import Bar, bar_chart, body_markup
-from conformance.reports.page.rendering import comparison_html, html
+from conformance.reports.page.transcript import body_markup
 from conformance.reports.report import ReportedFinding
 from conformance.reports.text import counted
 

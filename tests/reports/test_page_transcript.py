@@ -13,7 +13,7 @@ from conformance.contract.contract import statum
 from conformance.journal import Note, Record
 from conformance.judging.verdicts import Verdict
 from conformance.model.traffic import Direction, DriverLine
-from conformance.reports.page.rendering import html
+from conformance.reports.page import html
 from conformance.reports.page.transcript import GREETING, MOST_LINES, STRAY, Scene, Transcript
 from conformance.reports.report import ReportedFinding
 from conformance.reports.result import Reportable, Result

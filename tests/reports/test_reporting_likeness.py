@@ -18,7 +18,7 @@ from conformance.judging.judgement import Dependence, Minimal, Pattern
 from conformance.judging.verdicts import RequirementVerdict, Verdict
 from conformance.reports.allure_results import allure_results
 from conformance.reports.junit import junit
-from conformance.reports.page.rendering import html
+from conformance.reports.page import html
 from conformance.reports.report import MinimalRequest, ReportedFinding
 from conformance.reports.reproduce import repeat_command
 from conformance.reports.result import Reportable, Result

@@ -13,13 +13,14 @@ from conformance.contract.places import answer_to
 from conformance.journal import Record
 from conformance.judging.reading import Content
 from conformance.model.traffic import Case, Exchange, Headers, Kind, Notification
-from conformance.reports.page.markup import body_markup, in_words
+from conformance.reports.figures import in_words
 from conformance.reports.page.transcript import (
     CLIENT_SENDS,
     RECEIVER_ANSWERS,
     SUITE_NOTIFIES,
     WITNESS_ANSWERS,
     Transcript,
+    body_markup,
 )
 from conformance.reports.report import Report, ReportedFinding
 from conformance.reports.result import Reportable, is_client
@@ -106,7 +107,7 @@ class PageEvidence:
         """The exchange and the notifications of a finding as the template has them; None if nothing is at hand."""
         case, exchange = self.exchanges.get(finding.exchange or 0, (None, None))
         notifications = self._notifications(finding, exchange)
-        said = self.transcript.said(finding.case)
+        said = self.transcript.answers.get(finding.case or "")
         if exchange is None and not notifications and said is None:
             return None
         response = exchange.response if exchange else None
