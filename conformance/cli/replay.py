@@ -28,7 +28,7 @@ from conformance.model.errors import UsageError, did_you_mean
 from conformance.model.traffic import Case
 from conformance.payloads.addressees import GIVEN_BY, Addressees
 from conformance.reports.console import print_json, print_line, results
-from conformance.reports.replayed import Replayed, show_conclusion, show_replayed
+from conformance.reports.plan_and_replay import Replayed, show_conclusion, show_replayed
 from conformance.reports.result import is_client
 
 # Who wants to listen for longer leaves the option out.

@@ -22,7 +22,7 @@ from conformance.model.errors import UsageError
 from conformance.model.interruption import held_back
 from conformance.options import options_of
 from conformance.reports.console import print_json, results
-from conformance.reports.planned import plan_document, show_plan
+from conformance.reports.plan_and_replay import plan_document, show_plan
 from conformance.reports.result import is_client
 
 # The base URL of a mock gateway that is only planned for: it has none before it is started.
