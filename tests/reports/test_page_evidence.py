@@ -125,11 +125,6 @@ def test_every_link_of_the_page_has_its_target() -> None:
     assert set() == targets - ids
 
 
-def test_the_page_tells_how_to_do_it_again() -> None:
-    """The command, as on the terminal."""
-    assert "statum-conformance run" in page_of(result_of()).text
-
-
 def test_a_bar_chart_says_in_words_what_it_shows() -> None:
     """For who does not see it; names are escaped."""
     chart = bar_chart("codes", [Bar("200", 93), Bar("<x>", 5, 7, strange=True)])
