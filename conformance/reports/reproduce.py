@@ -141,14 +141,18 @@ def _of_case(contract: Contract, case: Case) -> str:
 
 def _headers(request: Request, contract: Contract) -> Iterator[str]:
     """The values for `-H`: the request's headers, and an empty one for each that curl would add."""
-    as_curl_has_it = {"host": urlsplit(request.url).netloc, "content-length": str(len(request.body))}
     for name, value in request.headers:
-        if name.lower() != contract.authentication.header.lower() and as_curl_has_it.get(name.lower()) != value:
+        if name.lower() != contract.authentication.header.lower() and not _left_to_curl(name, value, request):
             yield f"{name}: {value}" if value else f"{name};"
     added = [*_OWN_HEADERS, *(["Content-Type"] if _has_data(request) else [])]
     if len(request.body) > _ASKS_ABOVE:
         added.append("Expect")
     yield from (f"{name}:" for name in added if header(request.headers, name) is None)
+
+
+def _left_to_curl(name: str, value: str, request: Request) -> bool:
+    own = {"host": urlsplit(request.url).netloc, "content-length": str(len(request.body))}
+    return own.get(name.lower()) == value
 
 
 def _has_data(request: Request) -> bool:
