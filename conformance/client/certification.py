@@ -7,7 +7,7 @@ the client may send again are watched for once, for all cases.
 `observe` watches a client that is run by hand, or by its own tests, against an address that is shown. The gateway is
 the mock one with its sample account. It keeps the contract; the phone number chooses other behaviours
 (`conformance.mock.account.SCENARIOS`). The parameters of the calls and the client's reports are unknown. So each
-request counts as a call of its own, except that equal ones to such a number count as one call that is repeated.
+request counts as one call, except that equal ones to such a number count as one call that is repeated.
 
 Nothing is judged here.
 """
@@ -43,9 +43,9 @@ from conformance.journal import Journal, Redaction
 from conformance.journal.redaction import without_credentials
 from conformance.judging.reading import Content
 from conformance.mock.account import Account, number_row
-from conformance.mock.answering import Channel, put
 from conformance.mock.behaviour import Wire
 from conformance.mock.gateway import Gateway
+from conformance.mock.serving import Channel, put
 from conformance.model.errors import EnvironmentFailure, UsageError, lack_of
 from conformance.model.process import (
     Progress,
@@ -124,7 +124,7 @@ def _greet(driver: Driver, log: DriverLog, settings: ClientSettings) -> Hello:
             return driver.start()
     except Death as death:
         words = f"driver {settings.driver!r} did not say hello: {death}"
-        hint = "docs/driver-protocol.md has what is expected"
+        hint = "docs/driver-protocol.md describes what is expected"
         raise _redacted([*settings.protected, *log.tokens], words, hint, log.last_lines) from None
 
 
@@ -216,7 +216,8 @@ def examine_driver(command_line: str, contract: Contract) -> Iterator[tuple[str,
         driver.stop()
         yield "driver stops", "exit code 0"
         for left in driver.left_behind:
-            yield "it has left a process behind", f"{left.command} (pid {left.pid}), {left.fate}"
+            fate = "which was ended" if left.ended else "which could not be ended, and goes on"
+            yield "it has left a process behind", f"{left.command} (pid {left.pid}), {fate}"
     except Death as death:
         words, hint = f"driver {command_line!r} failed: {death}", "docs/driver-protocol.md describes what is expected"
         raise _redacted(log.tokens, words, hint, log.last_lines) from death

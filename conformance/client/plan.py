@@ -54,7 +54,7 @@ TELLING_TEXTS: Mapping[str, str] = {
     "extension of GSM": "^{}\\[~]|€ are two septets each",
     "ends of lines": "\nbefore and after\r\n",
 }
-"""Texts that some clients change on their way into JSON; each has a call of its own."""
+"""Texts that some clients change on their way into JSON; each has its own call."""
 
 TELLING_NAMES: Mapping[str, str] = {
     "leading zeros": "001234",

@@ -31,8 +31,7 @@ from conformance.model.process import is_interrupted
 from conformance.model.traffic import CLOSED_ON_REUSE, Case, Exchange, Kind, Response
 from conformance.payloads.addressees import GIVEN_BY, Addressees
 from conformance.wire.allowance import Allowance, is_refused
-from conformance.wire.answers import ANSWER_TIMEOUT_S, CONNECT_TIMEOUT_S
-from conformance.wire.connection import Connection, KeepAlive, Unanswered
+from conformance.wire.connection import ANSWER_TIMEOUT_S, CONNECT_TIMEOUT_S, Connection, KeepAlive, Unanswered
 from conformance.wire.pacing import MAX_PAUSE_S, Pace, retry_after_s
 from conformance.wire.streams import client_tls
 
