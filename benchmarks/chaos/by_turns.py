@@ -30,7 +30,7 @@ from benchmarks.chaos.figures import Figures
 from conformance.gateway.campaign import JOURNAL
 from conformance.journal import read_journal
 from conformance.judging.verdicts import Verdict
-from conformance.reports.faces import judge
+from conformance.reports.result import judge
 from conformance.wire.listening import Address
 
 # The set-up goes through unharmed, else there is nothing to judge.

@@ -22,7 +22,7 @@ from conformance.judging.verdicts import Conclusion
 from conformance.mock.account import Account
 from conformance.mock.behaviour import BUILT_IN
 from conformance.mock.serving import MockServer, serve_mock
-from conformance.reports.faces import judge
+from conformance.reports.result import judge
 from conformance.wire.listening import Address
 
 KINDS = (

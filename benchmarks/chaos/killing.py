@@ -30,7 +30,7 @@ from conformance.mock.behaviour import BUILT_IN, Moment, Reply
 from conformance.mock.serving import MockServer, serve_mock
 from conformance.model.errors import UsageError
 from conformance.model.traffic import Kind, Request, header
-from conformance.reports.faces import judge
+from conformance.reports.result import judge
 
 # Of the three hundred and some cases of such a run.
 MOST_ANSWERS = 250

@@ -32,9 +32,8 @@ from conformance.mock.account import Account
 from conformance.mock.behaviour import BUILT_IN, Behaviour, Moment, Reply
 from conformance.mock.faults import faults
 from conformance.model.traffic import header
-from conformance.reports.faces import judge
 from conformance.reports.files import write_reports
-from conformance.reports.result import Result
+from conformance.reports.result import Result, judge
 from conformance.wire.allowance import amount_of
 
 LOSSY = Weather(dropped=0.1, delayed=0.2, delay_s=2.0)

@@ -1,4 +1,4 @@
-"""The part of a certification in which the client makes its calls, and why a call led to no request.
+"""The calls of the client: the bench, with the tools of a certification, and the part that has the calls made.
 
 Every call is valid, so one that leads to no request is examined at once: the same scenario is repeated with parameters
 that the client has sent before (IN_PLACE). If these are sent, the client has refused the others, which are tried again
@@ -10,13 +10,193 @@ from __future__ import annotations
 
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
-from conformance.client.bench import Bench
-from conformance.client.plan import SENDING, PlannedCall, again, calls_of, spread
+from conformance.client.driver import Death, Driver, How
+from conformance.client.driver_messages import DriverLog, Hello
+from conformance.client.plan import Cases, OutOfTime, Patience, PlannedCall, again, calls_of, spread
 from conformance.client.rules.calls import ASKED_AGAIN, EXTRA, IN_PLACE, PROBE
-from conformance.contract.behaviours import ScenarioRow
+from conformance.client.settings import ClientSettings
+from conformance.client.witness import SENDING, Stage, Witness, played
+from conformance.contract.tables import ScenarioRow
+from conformance.journal import Journal
+from conformance.mock.account import Account
+from conformance.mock.gateway import Gateway, Reaction
+from conformance.model.errors import SuiteError, UsageError
+from conformance.model.process import Progress, is_interrupted
+from conformance.model.traffic import Case
+
+MOST_DEATHS = 3
+"""Deaths in a row that end the run (interfaces, "Driver protocol")."""
+
+# A driver has a result at hand when it is asked.
+RESULT_WITHIN_S = 10.0
+
+
+class GivenUp(Exception):
+    """The driver died too often in a row."""
+
+
+@dataclass(slots=True)
+class Bench:
+    """The tools of a certification; `driver` is None where a receiver is judged alone."""
+
+    settings: ClientSettings
+    journal: Journal
+    log: DriverLog
+    witness: Witness
+    cases: Cases
+    account: Account
+    hello: Hello
+    driver: Driver | None
+    progress: Progress
+    patience: Patience
+    planned: int = 0
+    done: int = 0
+    _deaths: int = field(default=0, repr=False)
+    _deaths_before: int = field(default=0, repr=False)
+    _sent: set[str] = field(default_factory=set, repr=False)
+
+    @property
+    def commands(self) -> tuple[str, ...]:
+        """The commands to call: those that are judged and that the client declares."""
+        return tuple(name for name in self.settings.commands if name in self.hello.commands)
+
+    @property
+    def callbacks(self) -> Mapping[str, str]:
+        """The callback URLs by command: those that the client declares now, or the user's."""
+        given = self.settings.callback_url
+        urls = dict.fromkeys(self.settings.products, given) if given else self.hello.callback_urls
+        contract, products = self.settings.contract, self.settings.products
+        of_commands = {
+            c.name: urls[c.product] for c in contract.commands_of(products) if c.product and c.product in urls
+        }
+        return of_commands | {each.name: urls[each.name] for each in contract.unsolicited_among(products, urls)}
+
+    def plan(self, cases: Sequence[Case]) -> None:
+        """Record cases before they are done."""
+        self.planned += len(cases)
+        self.journal.plan(cases)
+
+    def invoke(
+        self, call: PlannedCall, before_answer: Callable[[Reaction], None] | None = None
+    ) -> dict[str, Any] | None:
+        """Have the client make a call; return the driver's answer, None if it died over the call.
+
+        `before_answer` is called in a thread before each answer of the witness goes out. Raises GivenUp and OutOfTime.
+        """
+        settings, command, patience = self.settings, call.case.command or "", self.patience
+        elsewhere = f"{self.witness.base_url(call.nonce, elsewhere=True)}/{command}"
+        behaviour = played(call.scenario, call.nonce, elsewhere, patience.timeout_s(call))
+        gateway = Gateway(self.account, behaviour, int(call.nonce, 16))
+        watch_s = (
+            settings.advised_delay_s if settings.contract.commands[command].moves_money else settings.resend_window_s
+        )
+        self.witness.open(call.nonce, Stage(call.case.id, gateway, before_answer, watch_s, patience.holds_s(call)))
+        message = {
+            "cmd": "invoke",
+            "id": call.message_id,
+            "command": call.case.command,
+            "base_url": self.witness.base_url(call.nonce),
+            "consumer_key": self.account.consumer_key,
+            "consumer_secret": self.account.consumer_secret,
+            "timeout_s": patience.timeout_s(call),
+            "params": dict(call.params),
+        }
+        astray, begun = self.witness.astray, time.monotonic()
+        try:
+            answer = self._asked(message, call.case.id, patience.allows_s(call))
+        except Death as death:
+            if death.how is How.HANG:
+                patience.hung(call)
+            answer = None
+        if self.witness.arrivals(call.case.id) or self.witness.astray > astray:
+            self._sent.add(call.case.id)
+        if answer is not None:
+            patience.took(call, time.monotonic() - begun, sent=self.sent(call))
+        self.tick()
+        return answer
+
+    def tick(self, count: int = 1) -> None:
+        """Count planned cases as done."""
+        self.done += count
+        self.progress.exchanged(self.done, self.planned)
+
+    def result(self, request_id: str, case_id: str) -> dict[str, Any] | None:
+        """Ask the client about a request; None if its driver died over the question.
+
+        Raises GivenUp and OutOfTime.
+        """
+        message = {"cmd": "result", "id": self.cases.name("message"), "request_id": request_id}
+        try:
+            return self._asked(message, case_id, RESULT_WITHIN_S)
+        except Death:
+            return None
+
+    def sent(self, call: PlannedCall) -> bool:
+        """Whether a call led to a request, at any address."""
+        return call.case.id in self._sent
+
+    def note_out_of_time(self, reason: OutOfTime) -> None:
+        """Note that the rest of the plan is left out."""
+        self.journal.note("out-of-time", {"detail": str(reason), "left": self.planned - self.done})
+
+    def restart(self) -> None:
+        """Start the driver again although it owes no answer: its client's receiver has died. Raises Death."""
+        if self.driver is None:
+            raise SuiteError("there is no driver to start again")
+        self.driver.kill()
+        self.hello = self._greeted_again(self.driver, self.patience.left_s)
+
+    def close(self) -> None:
+        """Tell the driver to stop."""
+        if self.driver is not None and self.driver.running:
+            try:
+                self.driver.stop()
+            except Death as death:
+                self._note(death)
+
+    def _asked(self, message: dict[str, Any], case_id: str, within_s: float) -> dict[str, Any]:
+        """The driver's answer. Raises Death, which is noted, GivenUp and OutOfTime."""
+        if is_interrupted():
+            raise KeyboardInterrupt
+        if self.driver is None:
+            raise SuiteError("there is no driver to ask")
+        left_s = self.patience.left_s
+        try:
+            if not self.driver.running:
+                self.hello = self._greeted_again(self.driver, left_s)
+            answer = self.driver.ask(message, case_id, min(within_s, left_s))
+        except Death as death:
+            if death.how is How.HANG and left_s < within_s:
+                raise self.patience.out_of_time from death
+            self._note(death)
+            # When an answer came twice, the first one had reset the count.
+            self._deaths = 1 + (self._deaths_before if death.how is How.TWICE else self._deaths)
+            if self._deaths >= MOST_DEATHS:
+                raise GivenUp from death
+            raise
+        self._deaths, self._deaths_before = 0, self._deaths
+        return answer
+
+    def _greeted_again(self, driver: Driver, within_s: float) -> Hello:
+        """Start it again; its receivers may listen at other addresses now. Raises Death for any failure."""
+        self.log.hold()
+        try:
+            hello = driver.start(within_s)
+        except UsageError as error:
+            raise Death(How.GARBAGE, f"started again, {error.message}", None) from error
+        finally:
+            self.log.release(self.journal)
+        self.journal.note("hello", hello.recorded())
+        return hello
+
+    def _note(self, death: Death) -> None:
+        detail = {"case": death.case_id, "how": death.how.value, "detail": death.detail, "at": death.at}
+        self.journal.note("death", detail)
+
 
 # Most circuit breakers let a call through again after 30 s.
 RECOVERS_WITHIN_S = 35.0

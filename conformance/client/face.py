@@ -1,21 +1,68 @@
-"""The client as a face of the suite: its requirements, and the explanation of its failures."""
+"""The client as a face of the suite: the check of each of its requirements, and the explanation of its failures."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cache, wraps
 from itertools import chain
 
-from conformance.client.rules import client_checks
-from conformance.client.rules.evidence import ClientEvidence
+from conformance.client.rules import answers, receiving, results, sending, unsent
+from conformance.client.rules.evidence import ClientCheck, ClientEvidence, ClientRule, one_of
 from conformance.client.rules.unsent import coverage_of_calls, why_no_traffic
 from conformance.contract.contract import Contract
-from conformance.contract.requirements import Actor, ByRule
+from conformance.contract.requirements import Actor, ByPlace, ByRule, Requirement
 from conformance.diagnosis.explanation import Explained, explain_client
 from conformance.journal import Record
-from conformance.judging.judgement import Finding, Reason
-from conformance.judging.single_pass import Tally
+from conformance.judging.judgement import Finding, Inconclusive, Judgement, Reason, Tally
 from conformance.judging.terms import Terms
 from conformance.judging.verdicts import Evaluation, Listed, RequirementVerdict, Standard, Verdict, Verdicts, verdict_on
+from conformance.model.errors import SuiteError
+
+RULES: Mapping[str, ClientRule] = {
+    **sending.RULES,
+    **unsent.RULES,
+    **answers.RULES,
+    **receiving.RULES,
+    **results.RULES,
+}
+
+
+@cache
+def client_checks(contract: Contract) -> Mapping[str, ClientCheck]:
+    """The check of each requirement of the contract on a client or a receiver, by its id; excluded ones have none.
+
+    Raises SuiteError for a requirement whose `judge` names an unknown rule, or gives it unknown parameters.
+    """
+    judged = [each for each in contract.catalogue.requirements if each.excluded is None]
+    return {each.id: _check(each) for each in judged if each.actor is not Actor.GATEWAY}
+
+
+def _check(requirement: Requirement) -> ClientCheck:
+    judge = requirement.judge
+    try:
+        if isinstance(judge, ByPlace):
+            return sending.request_keeps(judge)
+        if isinstance(judge, ByRule):
+            rule = one_of(RULES, "rule", judge.rule)
+            check = rule.check(judge.parameters)
+            return check if rule.unseen is None else _unless_observed(check, rule.unseen)
+    except ValueError as error:
+        raise SuiteError(f"requirement {requirement.id} cannot be judged: {error}") from error
+    raise SuiteError(f"requirement {requirement.id} cannot be judged: expected a rule, or a place in the request")
+
+
+def _unless_observed(check: ClientCheck, unseen: str) -> ClientCheck:
+    """The check for a client with a driver; a client that is only observed cannot be judged."""
+
+    @wraps(check)
+    def judged(evidence: ClientEvidence, command: str | None) -> Iterator[Judgement]:
+        if evidence.terms.observed:
+            return iter([Inconclusive(Reason.PRECONDITION, unseen)])
+        return check(evidence, command)
+
+    return judged
+
 
 # How the requirement is judged that each death of a driver breaks.
 DRIVER_LIVES = ByRule("driver-answers-once")

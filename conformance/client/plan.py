@@ -1,54 +1,33 @@
-"""Every case of a certification, from one seed: the calls of the client, and the gateway's behaviour.
+"""Every call of a certification, from one seed, and the time that each may take.
 
 Nonces and ids of messages do not give away the expected outcome. Whatever the client sends, the witness plays the
-call's scenario and refuses nothing: so one mistake in sending does not hide all others. The rules judge the
-requests.
+call's scenario and refuses nothing: so one mistake in sending does not hide all others. The rules judge the requests.
 """
 
 from __future__ import annotations
 
 import json
-import math
 import time
 from base64 import b64encode
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from email.utils import formatdate
+from dataclasses import dataclass, field, replace
 from functools import cache
 from hashlib import blake2b
 from random import Random
-from typing import Self
 
-from conformance.contract.behaviours import ScenarioRow
+from conformance.client.settings import DEFAULT_TIMEOUT_S, ClientSettings
+from conformance.client.witness import OPENING, SENDING, played, says_accepted
 from conformance.contract.command import Command
 from conformance.contract.contract import Contract
 from conformance.contract.requirements import ACCEPTED
+from conformance.contract.tables import ScenarioRow
 from conformance.mock.account import Account
-from conformance.mock.behaviour import Behaviour, Ending, Moment, Reply, ReplyChange
-from conformance.mock.changes import changed_by
+from conformance.mock.behaviour import Reply
 from conformance.mock.gateway import Gateway
-from conformance.mock.rules import TAGS
 from conformance.model.errors import SuiteError
-from conformance.model.traffic import JSON_MEDIA_TYPE, Case, Kind, Request, media_type
-from conformance.payloads.addressees import Constraints
+from conformance.model.traffic import Case, Kind, Request
+from conformance.payloads.members import Constraints
 from conformance.payloads.valid import ValidPayload, fresh_payloads, valid_payloads
-
-SENDING = ScenarioRow("accepted", "accepted")
-OPENING = ScenarioRow("opening", "accepted; the next call has the same base URL")
-
-LENIENT = Behaviour(waived=TAGS)
-
-# The seconds in Retry-After: longer than the pause that many clients make anyway.
-RETRY_AFTER_S = 2
-
-# How far ahead a date in Retry-After lies at least. It has no fractions of a second, so it may be one more.
-DATE_AHEAD_S = 1.5
-
-# The timer of a client may be early by this.
-EARLY_S = 0.05
-
-# Bytes of a dripping answer within a client's time-out: no single read takes too long.
-DRIPS_IN_A_TIMEOUT = 4
 
 FIRST, AGAIN = "first", "first again"
 """Aspects of the first call, and of its repetition at the end."""
@@ -74,7 +53,7 @@ TELLING_TEXTS: Mapping[str, str] = {
     "extension of GSM": "^{}\\[~]|€ are two septets each",
     "ends of lines": "\nbefore and after\r\n",
 }
-"""Texts that some clients change on their way into JSON; each has a call of its own."""
+"""Texts that some clients change on their way into JSON; each has its own call."""
 
 TELLING_NAMES: Mapping[str, str] = {
     "leading zeros": "001234",
@@ -91,23 +70,15 @@ MOST_BETWEEN = 2
 _LETTERS = "abcdefghijkmnopqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789"
 
 
-@dataclass(frozen=True, slots=True)
-class Credential:
-    """Consumer key and secret."""
-
-    key: str
-    secret: str
-
-    @classmethod
-    def of(cls, seed: int) -> Self:
-        """Make one up from the seed; its base64 has a + and a /, which differ in the alphabet of URLs."""
-        chance = Random(f"{seed}/credential")
-        while True:
-            key = "".join(chance.choices(_LETTERS, k=32))
-            secret = "".join(chance.choices(f"{_LETTERS}~?>", k=40))
-            encoded = b64encode(f"{key}:{secret}".encode()).decode()
-            if "+" in encoded and "/" in encoded:
-                return cls(key, secret)
+def account_of(seed: int, contract: Contract) -> Account:
+    """The client's account, made up from the seed; its credential in base64 has a + and a /, which URLs lack."""
+    chance = Random(f"{seed}/credential")
+    while True:
+        key = "".join(chance.choices(_LETTERS, k=32))
+        secret = "".join(chance.choices(f"{_LETTERS}~?>", k=40))
+        encoded = b64encode(f"{key}:{secret}".encode()).decode()
+        if "+" in encoded and "/" in encoded:
+            return Account(key, secret, contract=contract)
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +194,7 @@ def spread(calls: Iterable[PlannedCall]) -> list[PlannedCall]:
 @cache
 def _first_reply(scenario: ScenarioRow, command: Command, contract: Contract) -> Reply:
     """The first answer of a gateway in that scenario."""
-    behaviour = played(scenario, Setting("0", "http://localhost"))
+    behaviour = played(scenario, "0", "http://localhost", DEFAULT_TIMEOUT_S)
     gateway = Gateway(Account.sample(contract=contract), behaviour, 0)
     body = b""
     if command.method != "GET":
@@ -306,69 +277,122 @@ def _params(payload: ValidPayload) -> dict[str, str]:
     return {name: str(value) for name, value in payload.members.items()}
 
 
-# --- Scenarios
+# --- The time for each call
+
+# Time to give up for a client whose time-out cannot be set (interfaces, "Driver protocol").
+OWN_TIMEOUT_S = 90.0
+
+# A request without an answer is held open for these time-outs and seconds, for a busy machine and for time-outs in
+# whole seconds. A client that has not given up by then waits for ever.
+HELD_TIMEOUTS, HELD_AFTER_S = 2, 1.0
+
+# Once a client has waited for ever, it gets this beyond its time-out where it would do so again, or where there is
+# nothing to wait for; after the second time less.
+AFTER_A_HANG_S = 3.0
+AFTER_HANGS_S = 1.0
+
+# Where it may lawfully wait and ask again it gets more, but not for ever.
+AFTER_HANGS_IN_TROUBLE_S = 5.0
+
+# A client that has waited for its whole time-out once gets half of it where it would do so again, but not less than
+# this: enough to send a request on a busy machine.
+SHORTEST_TIMEOUT_S = 0.5
+
+# After this number of calls that took their whole time-out and never became a request, the rest fail sooner.
+SLOW_LOSSES = 3
+
+# In the second half of the time, slow calls come last. A fifth is reserved for receivers; without any, enough for the
+# first call again.
+HURRIES_AT = 0.5
+RESERVED_FOR_RECEIVERS = 0.2
+RESERVED = 0.05
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """The surroundings of a scenario: the case's nonce, its address at another host, and the client's time-out."""
-
-    nonce: str
-    elsewhere: str
-    timeout_s: float = 2.0
+class OutOfTime(Exception):
+    """The time that a certification may take is used up."""
 
 
-def answered_with(request_id: str) -> ScenarioRow:
-    """The scenario of the usual answer, with this id."""
-    return ScenarioRow.from_entry({"name": SENDING.name, "summary": SENDING.summary, "changes": [{"ids": request_id}]})
+@dataclass(slots=True)
+class Patience:
+    """The time for calls, which is shorter for a client that has waited for ever before.
 
+    `lacks`: the features that the client's API does not expose.
+    """
 
-def played(scenario: ScenarioRow, setting: Setting) -> Behaviour:
-    """The behaviour of the gateway in this scenario."""
-    number = f"{int(setting.nonce, 16):020}"
-    texts = {
-        "nonce": setting.nonce,
-        "number": number,
-        "node": setting.nonce.zfill(12)[-12:],
-        "short": number[-6:],
-        "elsewhere": setting.elsewhere,
-    }
-    behaviour = changed_by(scenario.changes, texts)(LENIENT)
-    if scenario.waits is not None:
-        behaviour = replace(behaviour, reply=(_until_passed(behaviour.reply, as_date=scenario.waits == "date"),))
-    every_s = setting.timeout_s / DRIPS_IN_A_TIMEOUT
+    settings: ClientSettings
+    lacks: Collection[str] = ()
+    begun: float = field(default_factory=time.monotonic)
+    _hung: list[str] = field(default_factory=list)
+    _waited: set[str] = field(default_factory=set)
+    _longest_s: dict[str, float] = field(default_factory=dict)
+    _slow_losses: int = 0
 
-    def dripping(reply: Reply, _: Moment) -> Reply:
-        return replace(reply, drip_every_s=min(reply.drip_every_s, every_s))
+    @property
+    def hurries(self) -> bool:
+        """Whether the time is getting short."""
+        return self.left_s < HURRIES_AT * self.settings.within_s
 
-    return replace(behaviour, reply=(*behaviour.reply, dripping))
+    def expects_s(self, call: PlannedCall) -> float:
+        """The expected time of a call: the longest of its scenario."""
+        return self._longest_s.get(call.scenario.name, 0.0)
 
+    def spares(self, call: PlannedCall, *, receives: bool) -> bool:
+        """Whether there is time for a call and the parts after the calls, with receivers if the client `receives`."""
+        reserved = RESERVED_FOR_RECEIVERS if receives else RESERVED
+        return self.left_s - self.expects_s(call) > reserved * self.settings.within_s
 
-def _until_passed(changes: tuple[ReplyChange, ...], *, as_date: bool) -> ReplyChange:
-    """The changes, with a Retry-After, until its time has passed."""
-    until: float | None = None
-    stated = ""
+    @property
+    def left_s(self) -> float:
+        """The rest of the certification's time. Raises OutOfTime if there is none."""
+        left = self.begun + self.settings.within_s - time.monotonic()
+        if left <= 0:
+            raise self.out_of_time
+        return left
 
-    def waited(reply: Reply, moment: Moment) -> Reply:
-        nonlocal until, stated
-        if until is None:
-            now = time.time()
-            date = math.ceil(now + DATE_AHEAD_S)
-            stated = formatdate(date, usegmt=True) if as_date else str(RETRY_AFTER_S)
-            until = moment.now + (date - now if as_date else RETRY_AFTER_S)
-        if moment.now >= until - EARLY_S:
-            return reply
-        for change in changes:
-            reply = change(reply, moment)
-        return replace(reply, headers=(*reply.headers, ("Retry-After", stated)))
+    @property
+    def out_of_time(self) -> OutOfTime:
+        """To be raised when no time is left."""
+        return OutOfTime(f"the {self.settings.within_s:g} s for calls were used up; with --product there are fewer")
 
-    return waited
+    def timeout_s(self, call: PlannedCall) -> float:
+        """The client's time-out for a call."""
+        whole = self.settings.timeout_s
+        if call.scenario.name in self._waited:
+            return max(whole / 2, min(whole, SHORTEST_TIMEOUT_S))
+        if not call.troubles and self._slow_losses >= SLOW_LOSSES:
+            return min(whole, SHORTEST_TIMEOUT_S)
+        return whole
 
+    def holds_s(self, call: PlannedCall) -> float:
+        """The time after which the connection of a client that waits for the end of an answer is closed."""
+        if "timeout" in self.lacks:
+            return OWN_TIMEOUT_S
+        return HELD_TIMEOUTS * self.timeout_s(call) + HELD_AFTER_S
 
-def says_accepted(reply: Reply, contract: Contract) -> bool:
-    """Whether a reply is whole, declared as JSON, and its envelope accepts the request."""
-    roles = contract.answer
-    if reply.ending is not Ending.WHOLE or reply.raw is not None or reply.status != roles.success:
-        return False
-    code = reply.content.get(roles.code) if isinstance(reply.content, dict) else None
-    return media_type(reply.headers) == JSON_MEDIA_TYPE and code == roles.success
+    def allows_s(self, call: PlannedCall) -> float:
+        """The driver's time for a call, if the certification had no end."""
+        hangs, more_s = len(self._hung), self.settings.patience_s
+        if call.waits and "timeout" in self.lacks:
+            return OWN_TIMEOUT_S + more_s
+        if hangs and (call.waits or not call.troubles or call.scenario.name in self._hung):
+            more_s = min(more_s, AFTER_A_HANG_S if hangs == 1 else AFTER_HANGS_S)
+        elif hangs > 1:
+            more_s = min(more_s, AFTER_HANGS_IN_TROUBLE_S)
+        return self.timeout_s(call) + more_s
+
+    def took(self, call: PlannedCall, seconds: float, *, sent: bool) -> None:
+        """Note the time of a call; `sent`: it led to a request."""
+        self._longest_s[call.scenario.name] = max(seconds, self.expects_s(call))
+        if seconds < 0.9 * self.timeout_s(call):
+            return
+        if not sent:
+            self._slow_losses += 1
+        elif call.waits:
+            self._waited.add(call.scenario.name)
+
+    def hung(self, call: PlannedCall) -> None:
+        """Note that the client did not answer at all."""
+        self._longest_s[call.scenario.name] = self.allows_s(call)
+        self._hung.append(call.scenario.name)
+        if call.waits:
+            self._waited.add(call.scenario.name)

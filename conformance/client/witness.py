@@ -1,41 +1,61 @@
 """The witness: the mock gateway with a base URL for each case, which records the requests of the client.
 
 A base URL is `http://127.0.0.1:PORT/n/NONCE/api/v2`, with the path of the contract; neither nonce nor address gives
-away the expected behaviour. Every request is in the journal before it is answered: under the case of its nonce, or
-under the case STRAY, which is limited. A stage is watched until the end of the run.
+away the scenario that the gateway plays. Every request is in the journal before it is answered: under the case of its
+nonce, or under the case STRAY, which is limited. A stage is watched until the end of the run.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 import re
 import threading
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import asdict, dataclass, replace
+from email.utils import formatdate
 from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
-from conformance.client.plan import says_accepted
 from conformance.client.rules.calls import OUTLASTED, REUSED, STRAY, UNUSED, speaks_of_a_call
 from conformance.contract.contract import Contract
+from conformance.contract.tables import ScenarioRow
 from conformance.journal import Journal
 from conformance.judging.terms import REFUSED_HERE
 from conformance.mock.account import Account
-from conformance.mock.answering import AnswerProtocol, Channel, json_bytes, put, received, was_used
-from conformance.mock.behaviour import Ending, Reply, Wire
+from conformance.mock.behaviour import Behaviour, Ending, Moment, Reply, ReplyChange, Wire, json_bytes
+from conformance.mock.faults import changed_by
 from conformance.mock.gateway import JSON_HEADER, Gateway, Reaction
+from conformance.mock.rules import TAGS
+from conformance.mock.serving import AnswerProtocol, Channel, put, received, was_used
 from conformance.model.errors import SuiteError
-from conformance.model.progress import Progress
-from conformance.model.traffic import Request, Response
+from conformance.model.process import Progress
+from conformance.model.traffic import JSON_MEDIA_TYPE, Request, Response, media_type
 from conformance.wire.asgi import AsgiThread, Receive, Send
 from conformance.wire.ledger import Arrival, Strays
-from conformance.wire.listening import Address, Refused
+from conformance.wire.listening import Address, Refused, Unreadable
 from conformance.wire.protocol import Limits, guarded, tell_unfinished
 from conformance.wire.receiver import MOST_UNREAD
-from conformance.wire.request_reader import Unreadable
+
+SENDING = ScenarioRow("accepted", "accepted")
+OPENING = ScenarioRow("opening", "accepted; the next call has the same base URL")
+
+LENIENT = Behaviour(waived=TAGS)
+
+# The seconds in Retry-After: longer than the pause that many clients make anyway.
+RETRY_AFTER_S = 2
+
+# How far ahead a date in Retry-After lies at least. It has no fractions of a second, so it may be one more.
+DATE_AHEAD_S = 1.5
+
+# The timer of a client may be early by this.
+EARLY_S = 0.05
+
+# Bytes of a dripping answer within a client's time-out: no single read takes too long.
+DRIPS_IN_A_TIMEOUT = 4
 
 _TARGET = re.compile(r"/n/(?P<nonce>[0-9a-f]+)(?P<rest>/.*)")
 
@@ -297,3 +317,62 @@ def _as_sent(reply: Reply, wire: Wire) -> Response:
     }
     headers = (*reply.headers, *((name, value) for name, value in extra.items() if value))
     return Response(reply.status, headers, body, "HTTP/1.0" if wire.http_1_0 else "HTTP/1.1")
+
+
+# --- Scenarios
+
+
+def answered_with(request_id: str) -> ScenarioRow:
+    """The scenario of the usual answer, with this id."""
+    return ScenarioRow.from_entry({"name": SENDING.name, "summary": SENDING.summary, "changes": [{"ids": request_id}]})
+
+
+def played(scenario: ScenarioRow, nonce: str, elsewhere: str, timeout_s: float) -> Behaviour:
+    """The behaviour of the gateway in this scenario; `elsewhere`: the case's address at another host."""
+    number = f"{int(nonce, 16):020}"
+    texts = {
+        "nonce": nonce,
+        "number": number,
+        "node": nonce.zfill(12)[-12:],
+        "short": number[-6:],
+        "elsewhere": elsewhere,
+    }
+    behaviour = changed_by(scenario.changes, texts)(LENIENT)
+    if scenario.waits is not None:
+        behaviour = replace(behaviour, reply=(_until_passed(behaviour.reply, as_date=scenario.waits == "date"),))
+    every_s = timeout_s / DRIPS_IN_A_TIMEOUT
+
+    def dripping(reply: Reply, _: Moment) -> Reply:
+        return replace(reply, drip_every_s=min(reply.drip_every_s, every_s))
+
+    return replace(behaviour, reply=(*behaviour.reply, dripping))
+
+
+def _until_passed(changes: tuple[ReplyChange, ...], *, as_date: bool) -> ReplyChange:
+    """The changes, with a Retry-After, until its time has passed."""
+    until: float | None = None
+    stated = ""
+
+    def waited(reply: Reply, moment: Moment) -> Reply:
+        nonlocal until, stated
+        if until is None:
+            now = time.time()
+            date = math.ceil(now + DATE_AHEAD_S)
+            stated = formatdate(date, usegmt=True) if as_date else str(RETRY_AFTER_S)
+            until = moment.now + (date - now if as_date else RETRY_AFTER_S)
+        if moment.now >= until - EARLY_S:
+            return reply
+        for change in changes:
+            reply = change(reply, moment)
+        return replace(reply, headers=(*reply.headers, ("Retry-After", stated)))
+
+    return waited
+
+
+def says_accepted(reply: Reply, contract: Contract) -> bool:
+    """Whether a reply is whole, declared as JSON, and its envelope accepts the request."""
+    roles = contract.answer
+    if reply.ending is not Ending.WHOLE or reply.raw is not None or reply.status != roles.success:
+        return False
+    code = reply.content.get(roles.code) if isinstance(reply.content, dict) else None
+    return media_type(reply.headers) == JSON_MEDIA_TYPE and code == roles.success

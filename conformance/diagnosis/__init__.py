@@ -1,12 +1,9 @@
 """The causes of failures: read off the run first, then confirmed with few requests, and made small.
 
 follow_ups      requests after the run proper to look into its failures, and the causes that they showed
-observations    observations of a check that found something, exchange by exchange
-traits          traits that set the failed exchanges apart, beyond chance
-patterns        patterns of failures, in words
-grouping        findings grouped by their answers
+patterns        patterns of failures, and the traits that set the failed exchanges apart, beyond chance
+observations    observations of a check that found something, exchange by exchange; its findings in groups
 explanation     all of that for the verdicts of a run, and the causes that several share
-attribution     failing payloads beside plain ones, and the cases that each cause explains
 inquiry         which requests one inquiry needs next, and its causes
 search          all inquiries of a run, in rounds and within a budget
 """

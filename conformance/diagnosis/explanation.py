@@ -15,14 +15,19 @@ from itertools import combinations
 
 from conformance.contract.contract import Contract
 from conformance.contract.requirements import Requirement
-from conformance.diagnosis.follow_ups import causes_of
-from conformance.diagnosis.grouping import gathered, grouped, signatures_of, without_particulars
-from conformance.diagnosis.observations import ObservedCheck, observe
-from conformance.diagnosis.patterns import PatternContext, depends_alone, pattern_of
-from conformance.diagnosis.traits import ERROR_RATE, FORM, above, payload_classes
+from conformance.diagnosis.follow_ups import ERROR_RATE, causes_of
+from conformance.diagnosis.observations import (
+    ObservedCheck,
+    gathered,
+    grouped,
+    observe,
+    signatures_of,
+    without_particulars,
+)
+from conformance.diagnosis.patterns import PatternContext, depends_alone, pattern_of, payload_classes
 from conformance.journal import Record
-from conformance.judging.judgement import Check, Finding, OneCause
-from conformance.judging.single_pass import KEPT_FINDINGS
+from conformance.judging.excuses import chance_of_as_many
+from conformance.judging.judgement import KEPT_FINDINGS, Check, Finding, OneCause
 from conformance.judging.verdicts import Listed, RequirementVerdict, Verdict, Verdicts
 from conformance.model.traffic import Kind
 
@@ -98,7 +103,7 @@ def _in_the_same(one: Failing, other: Failing, contract: Contract) -> bool:
     observed = max(one.observations, other.observations)
     if max(one.failed, other.failed) < SAME * observed:
         few = len(one.subjects) == len(other.subjects) == 1
-        return few or above(both, len(one.subjects), len(other.subjects), observed) <= ERROR_RATE
+        return few or chance_of_as_many(both, len(one.subjects), len(other.subjects), observed) <= ERROR_RATE
     # The texts without the names of members.
     texts, others = ({_members(contract).sub("…", text) for _, text in each.sentences} for each in (one, other))
     return one.places == other.places or bool(texts & others)
@@ -153,10 +158,10 @@ def explain_gateway(  # noqa: PLR0913, PLR0917 - a failure is explained by all o
     for number, seen in watched.items():
         each = verdicts[number]
         pointer = each.findings[0].pointer if each.findings else None
-        area = FORM if is_of_form(each.requirement) else ""
-        context = PatternContext(area, pointer, classes, contract.notification.outcome)
+        of_form = is_of_form(each.requirement)
+        context = PatternContext(of_form, pointer, classes, contract.notification.outcome)
         pattern = pattern_of(seen.causes, seen.observations, each.failed, each.observations, context)
-        groups = [] if _is_listed(each, listed) else seen.groups(signatures, area)
+        groups = [] if _is_listed(each, listed) else seen.groups(signatures, is_of_form=of_form)
         shown = (
             replace(finding, pattern=depends_alone(group, seen.observations, len(groups), context))
             for finding, group in zip(seen.findings(groups), groups, strict=False)
@@ -176,7 +181,7 @@ def explain_client(
     explained = list(verdicts)
     for number, each in enumerate(verdicts):
         if each.failed and not _is_listed(each, listed):
-            groups = grouped(found[number], signatures, "")
+            groups = grouped(found[number], signatures, is_of_form=False)
             explained[number] = replace(each, findings=tuple(map(gathered, groups[:KEPT_FINDINGS])) or each.findings)
     return tuple(explained), _in_common(verdicts, found, contract, lambda _: False)
 

@@ -1,21 +1,27 @@
-"""A second look at failures: the observations of a check, exchange by exchange, and its findings gathered.
+"""A second look at failures: the observations of a check, exchange by exchange, and its findings in groups.
 
 Only for checks that found something: the first pass through a run only counts.
+
+Findings are grouped by the answer: status, shape of the body and message, so that two different crashes are two. The
+texts of a gateway contain numbers, ids and values of the request. So texts are compared without numbers and ids; if
+that makes too many groups, without quotations; and if there are still too many, not at all.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache, partial
 from typing import Any
 
 from conformance.contract.contract import Contract
 from conformance.diagnosis.follow_ups import Cause
-from conformance.diagnosis.grouping import AnswerSignature, alike, gathered, grouped
-from conformance.diagnosis.traits import Observation
+from conformance.diagnosis.patterns import CRASHED, Observation, exchanges_of
 from conformance.journal import Record
 from conformance.judging.evidence import Evidence
 from conformance.judging.judgement import (
+    KEPT_FINDINGS,
     Check,
     Finding,
     Inconclusive,
@@ -23,23 +29,146 @@ from conformance.judging.judgement import (
     Minimal,
     Rule,
     RunCheck,
+    SinglePass,
     SubjectCheck,
 )
-from conformance.judging.reading import Answer
-from conformance.judging.single_pass import KEPT_FINDINGS, SinglePass
+from conformance.judging.reading import Answer, Content
 from conformance.judging.summaries import Notice, ResponseSummary
 from conformance.judging.terms import Terms
+from conformance.model.traffic import Exchange, media_type
 
+# Where a failure has more kinds than this, its text repeats parts of the request, and they count as one.
+MOST_KINDS = 5
+# Of the cases that are like the one that is shown, so many are named, beside their number.
+NAMED_CASES = 50
+# A page of errors names the error well before this.
+LONGEST_TEXT = 2_000
 # So many observations show the pattern of a failure, if it has one; all of a large run would fill the memory.
 MOST_OBSERVED = 10_000
-# So many findings are compared with each other; the others are counted.
+# At most so many findings are compared with each other; the others are only counted.
 MOST_GATHERED = 1_000
+
+_QUOTED = re.compile(r"\"[^\"]*\"|'[^']*'|“[^”]*”|`[^`]*`")
+# Numbers, also of memory, and ids: letters and digits mixed, of eight characters or more.
+_PARTICULARS = re.compile(r"0x[0-9a-f]+|\b(?=[\w-]*\d)[\w-]{8,}\b|\d+", re.IGNORECASE)
+
+Key = tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerSignature:
+    """HTTP status, kind and text of a body. `strange`: its members that the envelope does not have."""
+
+    status: int | None
+    shape: str
+    text: str
+    is_object: bool
+    strange: tuple[str, ...]
+
+    @classmethod
+    def of(cls, exchange: Exchange, contract: Contract) -> AnswerSignature:
+        """By an exchange."""
+        response = exchange.response
+        if response is None:
+            return cls(None, "no answer", exchange.failure or "", is_object=False, strange=())
+        members = Content.with_repeats(response.body).members
+        if members is None:
+            text = response.body[:LONGEST_TEXT].decode("utf-8", "replace")
+            return cls(response.status, media_type(response.headers) or "", text, is_object=False, strange=())
+        strange = tuple(sorted(set(members) - _documented(contract)))
+        texts = {name: value for name, value in members.items() if isinstance(value, str)}
+        described = (value for name, value in texts.items() if name != contract.answer.id)
+        return cls(response.status, ", ".join(sorted(members)), " ".join(described), is_object=True, strange=strange)
+
+
+@cache
+def _documented(contract: Contract) -> frozenset[str]:
+    answers = (contract.schemas.resolved(f"response.{name}") for name in ("success", "error"))
+    return frozenset().union(*(answer.get("properties", {}) for answer in answers))
+
+
+def signatures_of(record: Record, numbers: Collection[int], contract: Contract) -> dict[int, AnswerSignature]:
+    """The signatures of the answers of these exchanges."""
+    return {exchange.number: AnswerSignature.of(exchange, contract) for _, exchange in exchanges_of(record, numbers)}
+
+
+def grouped(
+    findings: Sequence[Finding], signatures: Mapping[int, AnswerSignature], *, is_of_form: bool
+) -> list[list[Finding]]:
+    """The findings of one requirement × command that are alike, in the order in which the first of each was made.
+
+    If the requirement is about the form of a message, its status and description do not matter, unless the contract
+    knows nothing of the body.
+    """
+
+    def answer_to(finding: Finding) -> AnswerSignature | None:
+        return signatures.get(finding.exchange or 0) if finding.notification is None else None
+
+    def by_shape(finding: Finding) -> Key:
+        answer = answer_to(finding)
+        if answer is None:
+            return (finding.pointer,)
+        if not is_of_form:
+            return (finding.pointer, answer.status, answer.shape)
+        return (finding.pointer, answer.strange if answer.is_object else answer.shape)
+
+    def by_text(plain: Callable[[str], str], finding: Finding) -> Key:
+        answer = answer_to(finding)
+        text = "" if answer is None or (is_of_form and answer.is_object) else answer.text
+        return plain(finding.message), plain(text)
+
+    groups = _parted(findings, by_shape)
+    for plain in (without_particulars, partial(_PARTICULARS.sub, "…")):
+        groups = [part for group in groups for part in _parted_by_texts(group, partial(by_text, plain))]
+    order = {id(finding): place for place, finding in enumerate(findings)}
+    return sorted(groups, key=lambda group: order[id(group[0])])
+
+
+def alike(one: AnswerSignature | None, other: AnswerSignature | None) -> bool:
+    """Whether two answers are of one kind, as far as both are known."""
+    if one is None or other is None:
+        return True
+    if one.is_object and other.is_object and (one.status or 0) < CRASHED and (other.status or 0) < CRASHED:
+        return one.strange == other.strange
+    same = (one.status, one.shape) == (other.status, other.shape)
+    return same and without_particulars(one.text) == without_particulars(other.text)
+
+
+def gathered(group: Sequence[Finding], count: int | None = None) -> Finding:
+    """A group as its first finding, with the number of all and the cases of the others."""
+    others = dict.fromkeys(finding.case for finding in group[1:] if finding.case is not None)
+    return replace(group[0], count=count or len(group), others=tuple(others)[:NAMED_CASES])
+
+
+def without_particulars(text: str) -> str:
+    """A text without numbers, ids and quotations."""
+    return _PARTICULARS.sub("…", _QUOTED.sub("…", text))
+
+
+def _parted(group: Sequence[Finding], key: Callable[[Finding], Key]) -> list[list[Finding]]:
+    parts: dict[Key, list[Finding]] = {}
+    for finding in group:
+        parts.setdefault(key(finding), []).append(finding)
+    return list(parts.values())
+
+
+def _parted_by_texts(group: Sequence[Finding], key: Callable[[Finding], Key]) -> list[list[Finding]]:
+    parts = _parted(group, key)
+    if len(parts) <= MOST_KINDS:
+        return parts
+    # Texts that recur are kinds of their own, unless those are many, too; the others repeat parts of the request.
+    recurring = [part for part in parts if len(part) > 1]
+    single = [finding for part in parts if len(part) == 1 for finding in part]
+    return [*recurring, single] if single and len(recurring) < MOST_KINDS else [list(group)]
+
+
+# --- Observations
 
 
 class ObservedCheck:
-    """A check of one command whose observations are kept; `causes`: the known causes of its failures.
+    """A check of one command that records its observations; `causes`: the known causes of its failures.
 
-    `among`: whether to keep the observation of a case, by its id.
+    `among`: whether to record the observation of a case, by its id.
     """
 
     def __init__(
@@ -53,7 +182,8 @@ class ObservedCheck:
         self._among = among
         self.causes = causes
         self.check = self._watching(check)
-        self._cause_of = {case: cause for cause in reversed(causes) for case in cause.cases}
+        # The place of the first cause of each case.
+        self._cause_of = {case: place for place in reversed(range(len(causes))) for case in causes[place].cases}
         self._observed: dict[int, Observation] = {}
         # The findings that are compared, in the order in which they were made.
         self.found: list[Finding] = []
@@ -73,19 +203,18 @@ class ObservedCheck:
         minimal = (cause.exchange for cause in self.causes)
         return {each for each in (*(finding.exchange for finding in self.found), *minimal) if each is not None}
 
-    def groups(self, signatures: Mapping[int, AnswerSignature], area: str) -> list[list[Finding]]:
+    def groups(self, signatures: Mapping[int, AnswerSignature], *, is_of_form: bool) -> list[list[Finding]]:
         """The findings of one cause, then those whose answers are alike.
 
         Those whose simplest form is known come first; the first of each group holds it.
         """
         of_cause: dict[int | None, list[Finding]] = {}
         for finding in self.found:
-            cause = self._cause_of.get(finding.case or "")
-            of_cause.setdefault(None if cause is None else self.causes.index(cause), []).append(finding)
+            of_cause.setdefault(self._cause_of.get(finding.case or ""), []).append(finding)
         groups = [
             [replace(first, minimal=self._minimal_of(first, place, signatures)), *others]
             for place, found in of_cause.items()
-            for first, *others in grouped(found, signatures, area)
+            for first, *others in grouped(found, signatures, is_of_form=is_of_form)
         ]
         return sorted(groups, key=lambda group: group[0].minimal is None)
 
@@ -151,7 +280,7 @@ class ObservedCheck:
         before = self._observed.get(answer.number)
         if before is None and len(self._observed) >= MOST_OBSERVED:
             return
-        if before is not None and before.fell_short and not findings:
+        if before is not None and before.failed and not findings:
             return
         about = answer.purpose
         self._observed[answer.number] = Observation(
@@ -169,5 +298,5 @@ class ObservedCheck:
 
 
 def observe(record: Record, contract: Contract, checks: Iterable[ObservedCheck]) -> Evidence:
-    """Have checks judge a record while their observations are kept; return the evidence."""
+    """Have checks judge a record and record their observations; return the evidence."""
     return SinglePass.of(record, contract, [(watched.check, watched.command) for watched in checks]).evidence

@@ -1,4 +1,8 @@
-"""The cases of one command, made one by one: each with an id, a payload and headers of its own."""
+"""The cases of one command, area by area: each with an id, a payload and headers of its own.
+
+Each negative area begins with its positive twin: the same kind of request, as it should be. Requests whose history
+matters are in `conformance.gateway.sequences`.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +17,16 @@ from conformance.gateway.request_templates import ordinary_headers
 from conformance.gateway.settings import Settings
 from conformance.model.traffic import Case, Headers, Kind, Request
 from conformance.payloads.addressees import Addressees
-from conformance.payloads.labels import PLAIN
-from conformance.payloads.uniqueness import amount_of, cheap_amounts, recipient_of
+from conformance.payloads.invalid import broken_payloads, open_payloads
+from conformance.payloads.json_defects import malformed_bodies, open_bodies
+from conformance.payloads.members import PLAIN, amount_of, aspect_of, cheap_amounts, recipient_of
+from conformance.payloads.probes import credential_probes, header_probes, method_probes, unknown_commands
 from conformance.payloads.valid import ValidPayload, encoded, fresh_payloads, valid_payloads
 
 Group = tuple[Case, ...]
+
+# Independent cases that follow each other on one connection.
+GROUP_SIZE = 8
 
 NEGATIVE = frozenset({Kind.BROKEN, Kind.MALFORMED, Kind.CREDENTIAL, Kind.METHOD, Kind.UNKNOWN_COMMAND})
 
@@ -152,3 +161,138 @@ class CommandPlan:
         twin = self.case(Kind.VALID, PLAIN, self.fresh().body)
         self.reference = self.reference or twin.id
         return twin
+
+
+# --- Areas
+
+
+def _in_parts(*cases: Case) -> Iterator[Group]:
+    """Groups of at most GROUP_SIZE; the first begins with the twin, if there is one."""
+    for start in range(0, len(cases), GROUP_SIZE):
+        yield in_order(*cases[start : start + GROUP_SIZE])
+
+
+def valid_cases(plan: CommandPlan) -> Iterator[Group]:
+    """Every valid payload, each on its own."""
+    for payload in plan.valid:
+        yield (plan.case(Kind.VALID, _labelled(plan, payload), payload.body),)
+
+
+def _labelled(plan: CommandPlan, payload: ValidPayload) -> str:
+    """The payload's aspect, or that of its content, where line breaks count more than the script around them."""
+    content = aspect_of(plan.contract, plan.command, payload.members)
+    if payload.aspect in (PLAIN, "class") or (payload.aspect == "unicode" and content == "line-breaks"):
+        return content
+    return payload.aspect
+
+
+def lawful_headers(plan: CommandPlan) -> Iterator[Group]:
+    """Headers that change nothing."""
+    for aspect, changes in header_probes(plan.contract, Kind.HEADERS, plan.command.method):
+        yield (plan.case(Kind.HEADERS, aspect, plan.fresh().body, headers=plan.headers(changes)),)
+
+
+def repeats(plan: CommandPlan) -> Iterator[Group]:
+    """A request and the same once more."""
+    first = plan.twin()
+    aspect = "equal" if plan.command.window is None else "window"
+    yield in_order(first, plan.case(Kind.REPEAT, aspect, first.request.body, earlier=first.id))
+
+
+def wrong_credentials(plan: CommandPlan) -> Iterator[Group]:
+    """Every wrong credential; then the very request that was refused, with the right one."""
+    twin = plan.twin()
+    probes = [
+        plan.case(
+            Kind.CREDENTIAL,
+            probe.aspect,
+            plan.fresh().body,
+            headers=plan.headers({plan.contract.authentication.header: probe.header_value}),
+            twin=twin.id,
+        )
+        for probe in credential_probes(plan.contract, plan.settings.consumer_key, plan.settings.consumer_secret)
+    ]
+    yield from _in_parts(twin, *probes)
+    if plan.command.product is None:
+        return
+    for row in plan.contract.probes.of(Kind.CREDENTIAL):
+        probe = next((case for case in probes if case.aspect == row.aspect), None)
+        if row.again is not None and probe is not None:
+            headers = probe.request.headers
+            refused = plan.case(Kind.CREDENTIAL, row.aspect, plan.fresh().body, headers=headers, twin=twin.id)
+            after = plan.case(Kind.REPEAT, row.again, refused.request.body, twin=twin.id, earlier=refused.id)
+            yield in_order(refused, after)
+
+
+def malformed(plan: CommandPlan) -> Iterator[Group]:
+    """Bodies that are not a JSON object, and JSON that is not declared as such; each from a payload of its own."""
+    if plan.command.method == "GET":
+        return
+    twin = plan.twin()
+    cases = []
+    for probe in malformed_bodies(plan.contract, lambda: plan.fresh().body):
+        headers = plan.headers({"Content-Type": probe.content_type})
+        cases.append(
+            plan.case(Kind.MALFORMED, probe.aspect, probe.body, headers=headers, keyword=probe.breakage, twin=twin.id)
+        )
+    for aspect, changes in header_probes(plan.contract, Kind.MALFORMED, plan.command.method):
+        headers = plan.headers(changes)
+        cases.append(plan.case(Kind.MALFORMED, aspect, plan.fresh().body, headers=headers, twin=twin.id))
+    yield from _in_parts(twin, *cases)
+
+
+def broken(plan: CommandPlan) -> Iterator[Group]:
+    """Payloads that break the schema in one place: all systematic ones, and random ones on top."""
+    if plan.command.method == "GET":
+        return
+    base = plan.fresh()
+    twin = plan.case(Kind.VALID, PLAIN, base.body)
+    extra = plan.settings.max_examples // 2
+    harmless = plan.addressees.harms_nobody if plan.settings.phone_numbers else None
+    cases = [
+        plan.case(
+            Kind.BROKEN, payload.aspect, payload.body, member=payload.member, keyword=payload.keyword, twin=twin.id
+        )
+        for payload in broken_payloads(plan.contract, plan.command, base.members, extra, plan.seed("broken"), harmless)
+    ]
+    yield from _in_parts(twin, *cases)
+
+
+def left_open(plan: CommandPlan) -> Iterator[Group]:
+    """Payloads and bodies that the contract neither accepts nor refuses."""
+    if plan.command.method == "GET":
+        return
+    careful = bool(plan.settings.phone_numbers)  # then no number may be reached that was not given
+    payloads = open_payloads(plan.contract, plan.command, plan.fresh().members, careful=careful)
+    cases = [plan.case(Kind.OPEN, aspect, body) for aspect, body in payloads]
+    bodies = open_bodies(plan.contract, plan.command, lambda: plan.fresh().members, careful=careful)
+    cases += [plan.case(Kind.OPEN, each.aspect, each.body, keyword=each.breakage) for each in bodies]
+    yield from _in_parts(*cases)
+
+
+def wrong_methods(plan: CommandPlan) -> Iterator[Group]:
+    """Methods that the command does not have; GET and DELETE go without a body."""
+    twin = plan.twin()
+    cases = []
+    for aspect, method in method_probes(plan.contract, plan.command):
+        body = (plan.fresh().body or b"{}") if method in ("POST", "PUT") else b""
+        cases.append(plan.case(Kind.METHOD, aspect, body, method=method, twin=twin.id))
+    yield in_order(twin, *cases)
+
+
+def unknown_paths(plan: CommandPlan) -> Group:
+    """Requests for unknown commands; the positive twin is a request for this one."""
+    twin = plan.twin()
+    cases = [
+        plan.case(
+            Kind.UNKNOWN_COMMAND,
+            probe.aspect,
+            plan.fresh().body if probe.method == "POST" else b"",
+            method=probe.method,
+            url=f"{plan.base_url}/{probe.path}",
+            command=None,
+            twin=twin.id,
+        )
+        for probe in unknown_commands(plan.contract)
+    ]
+    return in_order(twin, *cases)

@@ -1,32 +1,47 @@
 """The plan of a run: all its requests, before anything is sent.
 
-The same settings give the same bytes. Each negative area begins with its positive twin: the same kind of request, as it
-should be. Where a command has an idempotency window, every request that should be judged on its own has a payload of
-its own, so that no refusal is mistaken for another.
+The same settings give the same bytes. Where a command has an idempotency window, every request that should be judged on
+its own has a payload of its own, so that no refusal is mistaken for another.
+
+Case files are part of it: fitted to the account, given their positive controls, grouped. A file that names a phone
+number, a sender id or a short code which this run may not use is left out, and so is one for which a window leaves no
+phone number.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+import hashlib
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, zip_longest
+from random import Random
 
 from conformance.contract.command import Key
 from conformance.contract.contract import Contract
-from conformance.gateway.case_files import CASES, CORPUS
-from conformance.gateway.command_plan import CommandPlan, Group, in_order
-from conformance.gateway.corpus import placed
-from conformance.gateway.selection import GROUP_SIZE, selected
+from conformance.gateway import command_plan
+from conformance.gateway.case_files import CASES, CORPUS, CaseFile, numbered
+from conformance.gateway.command_plan import NEGATIVE, CommandPlan, Group, in_order, repeats, unknown_paths
+from conformance.gateway.request_templates import RequestTemplate, marker
+from conformance.gateway.selection import selected
 from conformance.gateway.sequences import across, balance, sequences
 from conformance.gateway.settings import Settings
 from conformance.model.errors import UsageError
-from conformance.model.traffic import Case, Headers, Kind
+from conformance.model.traffic import Case, Headers, Kind, Request
+from conformance.model.untrusted import json_object
 from conformance.payloads.addressees import GIVEN_BY, Addressees
-from conformance.payloads.invalid import broken_payloads, open_payloads
-from conformance.payloads.json_defects import malformed_bodies, open_bodies
-from conformance.payloads.labels import PLAIN, aspect_of
-from conformance.payloads.probes import credential_probes, header_probes, method_probes, unknown_commands
-from conformance.payloads.valid import ValidPayload
+
+AREAS: Sequence[Callable[[CommandPlan], Iterator[Group]]] = (
+    repeats,
+    command_plan.wrong_credentials,
+    command_plan.malformed,
+    command_plan.wrong_methods,
+    command_plan.broken,
+    command_plan.left_open,
+    command_plan.lawful_headers,
+    command_plan.valid_cases,
+    sequences,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,146 +121,152 @@ class Plan:
         return tuple(chain.from_iterable(self.all_groups))
 
 
-def _in_parts(*cases: Case) -> Iterator[Group]:
-    """Groups of at most GROUP_SIZE; the first begins with the twin, if there is one."""
-    for start in range(0, len(cases), GROUP_SIZE):
-        yield in_order(*cases[start : start + GROUP_SIZE])
+# --- Case files
 
 
-def valid_cases(plan: CommandPlan) -> Iterator[Group]:
-    """Every valid payload, each on its own."""
-    for payload in plan.valid:
-        yield (plan.case(Kind.VALID, _labelled(plan, payload), payload.body),)
+# Repeats that show nothing unless a request of their command is accepted beside them.
+BESIDE_TWIN = frozenset({"after-refusal", "after-rejection", "other-product"})
+
+# Digits of a recipient that are drawn at most: those before them name country and operator.
+MOST_DIGITS = 8
+# Draws of phone numbers before the file is left out: one left among two hundred is still found.
+MOST_TRIES = 1_000
 
 
-def _labelled(plan: CommandPlan, payload: ValidPayload) -> str:
-    """The payload's aspect, or that of its content, where line breaks count more than the script around them."""
-    content = aspect_of(plan.contract, plan.command, payload.members)
-    if payload.aspect in (PLAIN, "class") or (payload.aspect == "unicode" and content == "line-breaks"):
-        return content
-    return payload.aspect
+class _LeftOut(Exception):
+    """Why a file is not sent."""
 
 
-def lawful_headers(plan: CommandPlan) -> Iterator[Group]:
-    """Headers that change nothing."""
-    for aspect, changes in header_probes(plan.contract, Kind.HEADERS, plan.command.method):
-        yield (plan.case(Kind.HEADERS, aspect, plan.fresh().body, headers=plan.headers(changes)),)
+def placed(
+    files: Sequence[CaseFile], prefix: str, plans: Sequence[CommandPlan], planned: Iterable[Case]
+) -> tuple[list[Group], Mapping[str, str]]:
+    """The files as groups, in their order, whose cases are called `prefix/NAME`; and why some were left out, by id.
+
+    No case meets one of `planned` within a window. A file with a command that the run does not exercise is passed over.
+    """
+    placing = _Placing(plans, planned if files else ())
+    groups: list[Group] = []
+    left_out: dict[str, str] = {}
+    for file in files:
+        if all(step.command is None or step.command in placing.plans for step in file.steps):
+            try:
+                groups.append(placing.group(file, f"{prefix}/{file.name}"))
+            except _LeftOut as reason:
+                left_out[f"{prefix}/{file.name}"] = str(reason)
+    return groups, left_out
 
 
-def repeats(plan: CommandPlan) -> Iterator[Group]:
-    """A request and the same once more."""
-    first = plan.twin()
-    aspect = "equal" if plan.command.window is None else "window"
-    yield in_order(first, plan.case(Kind.REPEAT, aspect, first.request.body, earlier=first.id))
+class _Placing:
+    """Places one file after the other among the planned cases."""
 
+    def __init__(self, plans: Sequence[CommandPlan], planned: Iterable[Case]) -> None:
+        self.plans = {plan.command.name: plan for plan in plans}
+        self._any = plans[0]
+        self._contract = self._any.contract
+        self._settings = self._any.settings
+        self._constraints = self._settings.constraints
+        self._taken = set(_keys(self._contract, ((case.command, case.request.body) for case in planned)))
 
-def wrong_credentials(plan: CommandPlan) -> Iterator[Group]:
-    """Every wrong credential; then the very request that was refused, with the right one."""
-    twin = plan.twin()
-    probes = [
-        plan.case(
-            Kind.CREDENTIAL,
-            probe.aspect,
-            plan.fresh().body,
-            headers=plan.headers({plan.contract.authentication.header: probe.header_value}),
-            twin=twin.id,
+    def group(self, file: CaseFile, name: str) -> Group:
+        """The cases of a file. Raises _LeftOut if this run may not send it."""
+        steps = self._fitted(file)
+        for step in steps:
+            self._check_names(step)
+            self._check_numbers(step)
+        self._taken.update(_keys(self._contract, ((step.command, step.body) for step in steps)))
+        by_file = self.plans.get(file.step.command or "", self._any)
+        twins = [by_file.twin()] if any(map(_wants_twin, steps)) else []
+        cases = list(twins)
+        for place, step in enumerate(steps, start=1):
+            label = name if step is steps[-1] else f"{name}/before-{place}"
+            cases.append(self._case(step, label, twins, cases))
+        return in_order(*cases)
+
+    def _case(self, step: RequestTemplate, name: str, twins: list[Case], before: list[Case]) -> Case:
+        key, secret = self._settings.consumer_key, self._settings.consumer_secret
+        # As everywhere, the end of the id says which of several wrong credentials it is.
+        case_id = f"{name}/{step.credential.rpartition('/')[2]}" if step.kind is Kind.CREDENTIAL else name
+        return Case(
+            case_id,
+            step.command,
+            step.kind,
+            step.aspect,
+            name,
+            step.request(self._contract, self._any.base_url, key, secret),
+            member=step.member,
+            keyword=step.keyword,
+            twin=twins[0].id if _wants_twin(step) else None,
+            earlier=_earlier(step, before),
         )
-        for probe in credential_probes(plan.contract, plan.settings.consumer_key, plan.settings.consumer_secret)
-    ]
-    yield from _in_parts(twin, *probes)
-    if plan.command.product is None:
-        return
-    for row in plan.contract.probes.of(Kind.CREDENTIAL):
-        probe = next((case for case in probes if case.aspect == row.aspect), None)
-        if row.again is not None and probe is not None:
-            headers = probe.request.headers
-            refused = plan.case(Kind.CREDENTIAL, row.aspect, plan.fresh().body, headers=headers, twin=twin.id)
-            after = plan.case(Kind.REPEAT, row.again, refused.request.body, twin=twin.id, earlier=refused.id)
-            yield in_order(refused, after)
+
+    # --- Fitting
+
+    def _fitted(self, file: CaseFile) -> tuple[RequestTemplate, ...]:
+        """The steps with every marker filled, so that no request is similar to an earlier one within a window."""
+        contract = self._contract
+        markers = {each: marker(contract).fullmatch(each) for step in file.steps for each in step.markers(contract)}
+        digest = hashlib.sha256(f"{self._settings.seed}/{file.name}/{file.digest}".encode()).digest()
+        chance = Random(int.from_bytes(digest[:8]))
+        for _ in range(MOST_TRIES):
+            values = {each: self._value(found, chance) for each, found in markers.items() if found}
+            numbers = [values[each] for each, found in markers.items() if found and found["registered"] is None]
+            steps = tuple(step.filled(contract, values) for step in file.steps)
+            keys = _keys(contract, ((step.command, step.body) for step in steps))
+            if len(numbers) == len(set(numbers)) and self._taken.isdisjoint(keys):
+                return steps
+        raise _LeftOut("no phone number that may be used is free for it within the command's window")
+
+    def _value(self, found: re.Match[bytes], chance: Random) -> str:
+        """The value for a marker: one that is registered to the account, or a recipient."""
+        if found["registered"] is not None:
+            return self._constraints.registered[found["registered"].decode()][0]
+        prefix = (found["prefix"] or b"").decode()
+        if given := self._constraints.phone_numbers:
+            return chance.choice([number for number in given if number.startswith(prefix)] or given)
+        example = self._contract.examples_of(self._contract.members.recipient or "")[0]
+        digits = len(example) - len(prefix)
+        return numbered(self._contract, prefix, chance.randrange(10 ** min(digits, MOST_DIGITS)))
+
+    # --- Permission
+
+    def _check_names(self, step: RequestTemplate) -> None:
+        """Raises _LeftOut if the step names a value that was not given to this run."""
+        members, values = json_object(step.body) or {}, self._constraints.values(self._contract)
+        for name in self._contract.members.registered:
+            given, value = values.get(name), members.get(name)
+            if not given or name == step.member or value is None or value in given:
+                continue
+            if _could_be(self._contract, step, name, value):
+                raise _LeftOut(f"it names the {name} {value!r}, which is none of --{name.replace('_', '-')}")
+
+    def _check_numbers(self, step: RequestTemplate) -> None:
+        """Raises _LeftOut if the step may reach a phone number that was not given."""
+        request = Request(step.method, f"{self._any.base_url}/{step.path}", step.headers or (), step.body)
+        if (number := self._any.addressees.stranger_in(request)) is not None:
+            raise _LeftOut(f"a gateway may find the phone number {number} in it, which is none of {GIVEN_BY}")
 
 
-def malformed(plan: CommandPlan) -> Iterator[Group]:
-    """Bodies that are not a JSON object, and JSON that is not declared as such; each from a payload of its own."""
-    if plan.command.method == "GET":
-        return
-    twin = plan.twin()
-    cases = []
-    for probe in malformed_bodies(plan.contract, lambda: plan.fresh().body):
-        headers = plan.headers({"Content-Type": probe.content_type})
-        cases.append(
-            plan.case(Kind.MALFORMED, probe.aspect, probe.body, headers=headers, keyword=probe.breakage, twin=twin.id)
-        )
-    for aspect, changes in header_probes(plan.contract, Kind.MALFORMED, plan.command.method):
-        headers = plan.headers(changes)
-        cases.append(plan.case(Kind.MALFORMED, aspect, plan.fresh().body, headers=headers, twin=twin.id))
-    yield from _in_parts(twin, *cases)
+def _wants_twin(step: RequestTemplate) -> bool:
+    return step.kind in NEGATIVE or step.aspect in BESIDE_TWIN
 
 
-def broken(plan: CommandPlan) -> Iterator[Group]:
-    """Payloads that break the schema in one place: all systematic ones, and random ones on top."""
-    if plan.command.method == "GET":
-        return
-    base = plan.fresh()
-    twin = plan.case(Kind.VALID, PLAIN, base.body)
-    extra = plan.settings.max_examples // 2
-    harmless = plan.addressees.harms_nobody if plan.settings.phone_numbers else None
-    cases = [
-        plan.case(
-            Kind.BROKEN, payload.aspect, payload.body, member=payload.member, keyword=payload.keyword, twin=twin.id
-        )
-        for payload in broken_payloads(plan.contract, plan.command, base.members, extra, plan.seed("broken"), harmless)
-    ]
-    yield from _in_parts(twin, *cases)
+def _earlier(step: RequestTemplate, before: Sequence[Case]) -> str | None:
+    """A repeat repeats the step before it; a burst is named after its first."""
+    if step.kind is Kind.BURST:
+        return next((case.id for case in before if case.kind is Kind.BURST), None)
+    return before[-1].id if step.kind is Kind.REPEAT else None
 
 
-def left_open(plan: CommandPlan) -> Iterator[Group]:
-    """Payloads and bodies that the contract neither accepts nor refuses."""
-    if plan.command.method == "GET":
-        return
-    careful = bool(plan.settings.phone_numbers)  # then no number may be reached that was not given
-    payloads = open_payloads(plan.contract, plan.command, plan.fresh().members, careful=careful)
-    cases = [plan.case(Kind.OPEN, aspect, body) for aspect, body in payloads]
-    bodies = open_bodies(plan.contract, plan.command, lambda: plan.fresh().members, careful=careful)
-    cases += [plan.case(Kind.OPEN, each.aspect, each.body, keyword=each.breakage) for each in bodies]
-    yield from _in_parts(*cases)
+def _keys(contract: Contract, requests: Iterable[tuple[str | None, bytes]]) -> Iterator[Key]:
+    """The keys by which requests, each a command and a body, are similar to others within a window."""
+    for command, body in requests:
+        window = None if command is None else contract.commands[command].window
+        if window is not None and (key := window.key(json_object(body) or {})) is not None:
+            yield key
 
 
-def wrong_methods(plan: CommandPlan) -> Iterator[Group]:
-    """Methods that the command does not have; GET and DELETE go without a body."""
-    twin = plan.twin()
-    cases = []
-    for aspect, method in method_probes(plan.contract, plan.command):
-        body = (plan.fresh().body or b"{}") if method in ("POST", "PUT") else b""
-        cases.append(plan.case(Kind.METHOD, aspect, body, method=method, twin=twin.id))
-    yield in_order(twin, *cases)
-
-
-def unknown_paths(plan: CommandPlan) -> Group:
-    """Requests for unknown commands; the positive twin is a request for this one."""
-    twin = plan.twin()
-    cases = [
-        plan.case(
-            Kind.UNKNOWN_COMMAND,
-            probe.aspect,
-            plan.fresh().body if probe.method == "POST" else b"",
-            method=probe.method,
-            url=f"{plan.base_url}/{probe.path}",
-            command=None,
-            twin=twin.id,
-        )
-        for probe in unknown_commands(plan.contract)
-    ]
-    return in_order(twin, *cases)
-
-
-AREAS: Sequence[Callable[[CommandPlan], Iterator[Group]]] = (
-    repeats,
-    wrong_credentials,
-    malformed,
-    wrong_methods,
-    broken,
-    left_open,
-    lawful_headers,
-    valid_cases,
-    sequences,
-)
+def _could_be(contract: Contract, step: RequestTemplate, member: str, value: object) -> bool:
+    """Whether an account may have the value, so that its only fault is that it is not registered."""
+    any_command = next(command.name for command in contract.commands.values() if command.product)
+    schema = contract.commands[step.command or any_command].request_schema
+    return not any(fault.pointer == f"/{member}" for fault in contract.schemas.violations(schema, {member: value}))

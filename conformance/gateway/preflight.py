@@ -22,7 +22,6 @@ from urllib.parse import urlsplit
 import httpx
 
 from conformance.contract.contract import Contract
-from conformance.gateway.face import GATEWAY
 from conformance.gateway.reaching import (
     ANSWER_TIMEOUT_S,
     OWN_AUTHORITY,
@@ -32,6 +31,7 @@ from conformance.gateway.reaching import (
     reached,
 )
 from conformance.gateway.rig import CANARY_HEADER, Rig
+from conformance.gateway.rules.checks import GATEWAY
 from conformance.gateway.settings import Settings
 from conformance.journal import Journal, Note, Record
 from conformance.judging.reading import ANSWERED_BETWEEN
@@ -51,8 +51,7 @@ from conformance.model.traffic import (
 )
 from conformance.wire.connection import Connection, KeepAlive, Unanswered
 from conformance.wire.ledger import Ledger
-from conformance.wire.proxies import Route
-from conformance.wire.streams import client_tls
+from conformance.wire.streams import Route, client_tls
 
 # How long a canary may take to come back through tunnels and proxies. Generous: here a false alarm costs a whole run.
 CANARY_TIMEOUT_S = 10.0

@@ -23,16 +23,13 @@ from itertools import chain, groupby, zip_longest
 from conformance.contract.contract import Contract
 from conformance.contract.requirements import ByRule
 from conformance.gateway.case_files import FROM_FILES
-from conformance.gateway.command_plan import NEGATIVE, Group, in_order
+from conformance.gateway.command_plan import GROUP_SIZE, NEGATIVE, Group, in_order
 from conformance.gateway.rules.answers import EQUAL
 from conformance.gateway.rules.checks import requirements_of_probe
 from conformance.gateway.settings import RunLimits
 from conformance.judging.evidence import BALANCE
 from conformance.model.traffic import Case, Kind
 from conformance.wire.allowance import ACCEPTED, SPEND, amount_of
-
-# Independent cases that follow each other on one connection.
-GROUP_SIZE = 8
 
 Area = tuple[str, str | None]
 

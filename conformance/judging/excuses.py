@@ -1,5 +1,6 @@
-"""Excuses for refusing a valid request: the account or an earlier run, if the rest of the run supports that.
+"""Reasons for a refused request, or for a missing or late notification, that are not the gateway's fault.
 
+`Excuses` finds those for refusing a valid request: the account or an earlier run, if the rest of the run supports that.
 A status or a text alone excuses nothing, for a faulty gateway may give it to anything:
 
     401     is judged by the requirement that the right credential is not refused
@@ -8,12 +9,16 @@ A status or a text alone excuses nothing, for a faulty gateway may give it to an
     403     access: a sender id, a short code or a phone number that was never accepted in the run
     429     pace: it is not one kind of payload alone that was asked to slow down again and again
     a text  the past: the text that refuses a repeat, where an earlier run may have sent the same request
+
+The functions are about notifications: losses and delays in a network, outages of the way back, gaps in listening, and
+refusals by the suite's own receiver.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from functools import cached_property
+from math import exp, inf, lgamma
 from typing import Any
 
 from conformance.contract.requirements import ANY, ByProbe, ByRule, Expected, Judge
@@ -21,6 +26,7 @@ from conformance.judging.evidence import Evidence
 from conformance.judging.judgement import Inconclusive, Reason
 from conformance.judging.reading import TOO_MANY_REQUESTS, UNAUTHORIZED
 from conformance.judging.summaries import ResponseSummary
+from conformance.judging.terms import Terms
 from conformance.judging.transactions import sample_numbers
 from conformance.model.traffic import Kind
 
@@ -46,6 +52,18 @@ NETWORK, RANGE = 4, 5
 ENOUGH = 3
 # An account with a list of allowed numbers accepts no more than this part of random ones.
 LISTED = 0.1
+
+# The longest delay of a notification, or of the answer before it, in a network: TCP sends a lost segment again after
+# 1 s and then after 2 s more, and tunnels queue for a while.
+NETWORK_HOLDS_S = 5.0
+# A chance of one in a million counts as none.
+BY_CHANCE = 1e-6
+# Terms that add less than this do not change a sum.
+NEGLIGIBLE = 1e-9
+# The most reasons to list for unreadable requests: usually there is one.
+MOST_REASONS = 3
+
+CUT_OFF = Inconclusive(Reason.INTERRUPTED, "the run ended before it had listened for notifications")
 
 Words = tuple[int | None, Any]
 """Status and description of a refusal."""
@@ -198,7 +216,7 @@ class Excuses:
         """
         if self._evidence.terms.own_gateway or not answer.rejected or _words(answer) != self._words_for_a_repeat:
             return None
-        if not self._is_told_of_repeats_alone and not self._all_was_sent_before:
+        if not self._words_are_for_repeats_alone and not self._all_was_sent_before:
             return None
         command = self._evidence.contract.commands.get(answer.command or "")
         window = command.window if command else None
@@ -223,7 +241,7 @@ class Excuses:
         return None
 
     @cached_property
-    def _is_told_of_repeats_alone(self) -> bool:
+    def _words_are_for_repeats_alone(self) -> bool:
         """Whether no request that deserves a refusal was refused in the same words."""
         said = self._words_for_a_repeat[1] if self._words_for_a_repeat else None
         others = self._evidence.final_of(self._command, *REFUSED)
@@ -262,3 +280,141 @@ def unjudgeable(answer: ResponseSummary) -> Inconclusive | None:
         said = "429 (too many requests)" if answer.http_status == TOO_MANY_REQUESTS else f"{answer.http_status}, later,"
         return Inconclusive(Reason.ENVIRONMENT, f"the gateway answered {said} to the last attempt", answer.number)
     return None
+
+
+# --- Notifications
+
+
+def lost_on_its_way(terms: Terms, product: str, missing: int, owed: int) -> str | None:
+    """The words for notifications that the network may have lost; None if only the gateway can be to blame.
+
+    Canaries show how often a network on the way loses something: the gateway is to blame if the chance of so many
+    missing notifications is at most one in a million.
+    """
+    if not terms.network_back:
+        way_lost = terms.ways_lost.get(product)
+        return None if way_lost is None else f"{missing} notifications are missing, and {way_lost}"
+    sent, lost = terms.canaries.get(product, (0, 0))
+    if chance_of_as_many(missing, owed, missing + lost, owed + sent) <= BY_CHANCE:
+        return None
+    return (
+        f"{missing} of {owed} notifications are missing, and of {sent} canaries on the same way {lost}: it may have "
+        "been the network"
+    )
+
+
+def sent_once_more(terms: Terms, product: str, late: int, owed: int) -> str | None:
+    """The words for late notifications whose first try may have got lost; None if chance does not explain it."""
+    sent, lost = terms.canaries.get(product, (0, 0))
+    sent, lost = sent + terms.watch.sent, lost + terms.watch.lost
+    if not terms.network_back or chance_of_as_many(late, owed, late + lost, owed + sent) <= BY_CHANCE:
+        return None
+    return (
+        f"{late} of {owed} notifications came late, and of {sent} canaries on the same way {lost} were lost: each may "
+        "have been a second try"
+    )
+
+
+def chance_of_as_many(failed_inside: int, inside: int, failed: int, of: int) -> float:
+    """The chance that `failed_inside` or more of the failures are `inside`, if `failed` of `of` fail at random.
+
+    Fisher's exact test, one-sided. Only for more than are to be expected there; 1 for fewer.
+    """
+    if failed_inside * of <= failed * inside:
+        return 1.0
+    total, every = 0.0, _log_comb(of, failed)
+    for number in range(failed_inside, min(failed, inside) + 1):
+        term = exp(_log_comb(inside, number) + _log_comb(of - inside, failed - number) - every)
+        total += term
+        if term < NEGLIGIBLE * total:
+            break
+    return min(1.0, total)
+
+
+def _log_comb(of: int, chosen: int) -> float:
+    if not 0 <= chosen <= of:
+        return -inf
+    return lgamma(of + 1) - lgamma(chosen + 1) - lgamma(of - chosen + 1)
+
+
+def obstacle_to(terms: Terms, answer: ResponseSummary) -> Inconclusive | None:
+    """The reason why a missing notification may have been sent, other than losses by chance in a network."""
+    since = answer.answered_at
+    if since is not None and terms.settled_at is not None and terms.settled_at < since + terms.notify_within_s:
+        detail = "the run stopped listening before the time for the notification was over"
+        return Inconclusive(Reason.INTERRUPTED, detail, answer.number)
+    return _in_a_gap(terms, answer) or _refused_here(terms, answer)
+
+
+def held_up(terms: Terms, answer: ResponseSummary) -> Inconclusive | None:
+    """The reason why a late notification may have been sent in time, other than delays by chance in a network."""
+    return _in_a_gap(terms, answer) or in_an_outage(terms, answer) or _refused_here(terms, answer)
+
+
+def in_an_outage(terms: Terms, answer: ResponseSummary) -> Inconclusive | None:
+    """The outage in which its notification may have got lost; None if the way back was open all the time.
+
+    With a margin for delays: the gateway may have sent the notification a while before the answer was read, and the
+    network may have delivered it a while after it was due.
+    """
+    since = answer.answered_at
+    if since is None:
+        return None
+    due = since + terms.notify_within_s
+    outage = terms.watch.outage_between(since - NETWORK_HOLDS_S, due + NETWORK_HOLDS_S)
+    if outage is None:
+        return None
+    lost = "a canary" if outage.lost == 1 else f"{outage.lost} canaries in a row"
+    detail = f"the way back was cut while a notification was due: {lost} got lost on it"
+    return Inconclusive(Reason.ENVIRONMENT, detail, answer.number)
+
+
+def _in_a_gap(terms: Terms, answer: ResponseSummary) -> Inconclusive | None:
+    """The gap in which its notification may have come while nobody listened; None without one."""
+    since = answer.answered_at
+    if since is None or terms.listened_between(since, since + terms.notify_within_s):
+        return None
+    detail = "the run was cut off before it went on; meanwhile nobody took notifications"
+    return Inconclusive(Reason.INTERRUPTED, detail, answer.number)
+
+
+def _refused_here(terms: Terms, answer: ResponseSummary) -> Inconclusive | None:
+    """The reason for which the suite may have refused its notification; None if it took everything at the time."""
+    since = answer.answered_at
+    if terms.left_out_with_id:
+        detail = f"{terms.left_out_with_id:,} requests with ids that nobody had given yet were too many to be kept"
+        return Inconclusive(Reason.ENVIRONMENT, detail, answer.number)
+    if since is None:
+        return None
+    refusal = terms.refusal(since - NETWORK_HOLDS_S, since + terms.notify_within_s + NETWORK_HOLDS_S)
+    if refusal is None:
+        return None
+    detail = f"the suite's own receiver did not take everything while a notification was due: {refusal.why}"
+    return Inconclusive(Reason.ENVIRONMENT, detail, answer.number)
+
+
+def what_came_instead(evidence: Evidence, product: str) -> str:
+    """Describe the other requests to the callback."""
+    if (refused := _refused_on_arrival(evidence.terms, product)) is not None:
+        return f"; {refused}"
+    others, of_anybody = evidence.without_content[product], evidence.of_anybody[product]
+    text = f"; {others} requests without a body came to its callback, which are no notifications" if others else ""
+    if of_anybody:
+        text += f"; {of_anybody} came there that carry no id and may be anybody's, for its address has no token"
+    elif not others and not any(arrival.product == product for arrival in evidence.arrivals):
+        text = f"; none at all came to the callback of {product}: is it registered?"
+    return text
+
+
+def _refused_on_arrival(terms: Terms, product: str) -> str | None:
+    """Describe the unreadable requests to the receiver that name this product, or none; None if there are none."""
+    reasons = Counter(error for meant_for, error in terms.unread if meant_for in (product, None))
+    if not reasons:
+        return None
+    count = reasons.total()
+    listed = ", ".join(
+        error if len(reasons) == 1 else f"{error} ({times})" for error, times in reasons.most_common(MOST_REASONS)
+    )
+    more = f", and {len(reasons) - MOST_REASONS} other reasons" if len(reasons) > MOST_REASONS else ""
+    what = "1 request to the callback receiver" if count == 1 else f"{count} requests to the callback receiver"
+    return f"{what} could not be read: {listed}{more}"

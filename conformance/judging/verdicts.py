@@ -24,8 +24,7 @@ from conformance.contract.requirements import Level, Requirement
 from conformance.journal import Record
 from conformance.judging.coverage import Covered
 from conformance.judging.expectations import Expectation, Expectations, Seen, Stale, known, stale
-from conformance.judging.judgement import Finding, Inconclusive, OneCause, Pattern, Reason
-from conformance.judging.single_pass import Tally
+from conformance.judging.judgement import Finding, Inconclusive, OneCause, Pattern, Reason, Tally
 from conformance.judging.terms import Terms
 
 
@@ -102,7 +101,7 @@ class RequirementVerdict:
 class Judged:
     """All verdicts of a run, the number of accepted requests, and the coverage.
 
-    `stale`: the `expectations` that do not hold any more. `gave_up`: the driver of a client died too often. `strict`: a
+    `stale`: the outdated ones of `expectations`. `gave_up`: the driver of a client died too often. `strict`: a
     broken SHOULD counts as a failure. `one_causes`: causes that break several requirements. `of_anybody`: the number of
     requests to the callbacks that no check judged.
     """

@@ -1,4 +1,11 @@
-"""A judged run as a report. Every format is made of a Reportable alone."""
+"""A record judged, and the report of it.
+
+    judge           the verdicts on a record of either face
+    Result.of       the same, with the report
+    Reportable      a report and its contract, from which every format is made
+
+Only this module asks whether a record is of a gateway or of a client.
+"""
 
 from __future__ import annotations
 
@@ -7,19 +14,18 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from conformance import __version__
+from conformance.client.face import CLIENT
 from conformance.client.rules.calls import REUSED, UNUSED
 from conformance.contract.contract import Contract, statum
 from conformance.diagnosis.follow_ups import SEARCH, run_proper
+from conformance.gateway.rules.checks import GATEWAY
 from conformance.journal import Record
 from conformance.judging.expectations import Expectations
 from conformance.judging.judgement import Finding
 from conformance.judging.terms import REFUSED_HERE
-from conformance.judging.verdicts import Conclusion, Judged, RequirementVerdict
+from conformance.judging.verdicts import Conclusion, Face, Judged, RequirementVerdict, judge_as
 from conformance.model.traffic import Case, Direction, Exchange, Kind, last_lines
-from conformance.reports.escaping import beginning
-from conformance.reports.faces import is_client, judge
 from conformance.reports.figures import Figures
-from conformance.reports.masking import Masking
 from conformance.reports.report import (
     ClientFacts,
     Connections,
@@ -40,18 +46,42 @@ from conformance.reports.report import (
     UsedExpectations,
 )
 from conformance.reports.reproduce import curl
+from conformance.reports.text import Masking, beginning
 
-# Of the simplest request that shows a failure; each member of a valid one is far shorter than the whole of this.
+# Characters of the body of a simplest request; a valid request is far shorter.
 LONGEST_BODY = 10_000
-# The last lines of standard error tell why a driver died; the journal has all.
+# Last lines of a driver's standard error; the journal has all.
 SHOWN_STDERR = 50
+
+FACES: Mapping[str, Face] = {"gateway": GATEWAY, "client": CLIENT}
+
+
+def is_client(record: Record) -> bool:
+    """Whether a record is of a client or of its receiver."""
+    return _face_of(record) is CLIENT
+
+
+def _face_of(record: Record) -> Face:
+    return FACES[record.settings.get("subject_kind", "gateway")]
+
+
+def judge(
+    record: Record,
+    expectations: Expectations | None = None,
+    *,
+    contract: Contract | None = None,
+    measured: bool = True,
+    strict: bool | None = None,
+) -> Judged:
+    """Judge a record of either face, as `judge_as` does."""
+    return judge_as(_face_of(record), record, expectations, contract=contract, measured=measured, strict=strict)
 
 
 @dataclass(frozen=True, slots=True)
 class Reportable:
-    """A report and the contract that it was judged by; `record` is None where the journal is gone.
+    """A report and the contract that it was judged by; `record` is None without the journal.
 
-    `masking` was applied to the report; a format applies it to the parts of the record that it shows.
+    `masking` was applied to the report. A format applies it to the parts of the record that it shows.
     """
 
     report: Report
@@ -67,7 +97,7 @@ class Reportable:
 
 @dataclass(frozen=True, slots=True)
 class Result(Reportable):
-    """A run that was judged just now."""
+    """A run that was just judged."""
 
     record: Record = field(kw_only=True)
     judged: Judged = field(kw_only=True)
@@ -84,8 +114,8 @@ class Result(Reportable):
     ) -> Result:
         """Judge a record by the `contract` (None: that of Statum). Pure: the same record gives the same report.
 
-        `expectations`, `show_phone_numbers` (whether given numbers are shown whole) and `strict` (whether a broken
-        SHOULD is a failure) are those of the run, which the record holds, where they are None.
+        Where they are None, `expectations`, `show_phone_numbers` (whether given numbers are shown whole) and `strict`
+        (whether a broken SHOULD is a failure) are those that the record holds.
         """
         contract = contract or statum()
         if expectations is None:
@@ -102,7 +132,7 @@ class Result(Reportable):
 
     @property
     def exit_code(self) -> int:
-        """The exit code of the run: that of the conclusion, unless something was expected."""
+        """That of the conclusion, unless failures were expected."""
         return self.judged.exit_code
 
 
@@ -139,7 +169,7 @@ def _report(record: Record, judged: Judged, contract: Contract, *, shown: bool |
 
 
 def _settings(settings: Mapping[str, Any], *, shown: bool | None, strict: bool) -> dict[str, Any]:
-    """The settings of the run, but of the expectations the file alone.
+    """The recorded settings, with the name of the expectations file instead of its entries.
 
     Phone numbers and strictness are as in this report, so that it can be rendered again.
     """
@@ -166,14 +196,14 @@ def _expectations(judged: Judged) -> UsedExpectations | None:
 
 
 def strangers_of(record: Record, of_anybody: int) -> Strangers | None:
-    """How much may be anybody's and was not judged, or was refused; None if nothing was."""
+    """Traffic at the suite's own servers that was not judged or was refused; None if there was none."""
     not_kept = sum(note.detail["left_out"] for note in record.notes if note.kind == "strays")
     refused = dict.fromkeys(note.detail["why"] for note in record.notes if note.kind == REFUSED_HERE)
     return Strangers(of_anybody, not_kept, tuple(refused)) if of_anybody or not_kept or refused else None
 
 
 def client_of(record: Record) -> ClientFacts:
-    """The declaration of a client under test, and the failures of its driver."""
+    """What a client under test declared, and the failures of its driver."""
     notes = {note.kind: note.detail for note in record.notes}
     hello = notes.get("hello", {})
     failures = [exchange.failure or "" for exchange in record.exchanges]
@@ -196,7 +226,7 @@ def client_of(record: Record) -> ClientFacts:
 
 
 def _deaths(record: Record) -> Iterator[DriverDeath]:
-    """Each failure of the driver, with the last lines that it wrote to standard error since the one before."""
+    """Each failure of the driver, with its last lines on standard error since the failure before."""
     since = 0.0
     for note in record.notes:
         if note.kind == "death":
@@ -212,6 +242,8 @@ def _deaths(record: Record) -> Iterator[DriverDeath]:
 
 @dataclass(frozen=True, slots=True)
 class _Requests:
+    """The requests that findings name, by the number of the exchange."""
+
     contract: Contract
     sent: Mapping[int, tuple[Case | None, Exchange]]
 
@@ -222,13 +254,13 @@ class _Requests:
         return cls(contract, record.exchanges_numbered({number for number in numbers if number is not None}))
 
     def curl(self, number: int | None) -> str | None:
-        """The command that sends a request again; None for what a client has sent: what it was sent to is gone."""
+        """The command that sends a request again; None for one of a client, whose witness is gone."""
         case, exchange = self.sent.get(number or 0, (None, None))
         again = exchange is not None and (case is None or case.kind is not Kind.INVOKE)
         return curl(exchange.request, self.contract, case, exchange.number) if exchange and again else None
 
     def body(self, number: int | None) -> str:
-        """The body of a request, as text; the beginning of one that is too long to be read."""
+        """The body of a request as text, or the beginning of a long one."""
         _, exchange = self.sent.get(number or 0, (None, None))
         return beginning(exchange.request.body.decode("utf-8", "backslashreplace"), LONGEST_BODY) if exchange else ""
 

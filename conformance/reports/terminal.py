@@ -24,7 +24,6 @@ from conformance.judging.evidence import Evidence
 from conformance.judging.judgement import Dependence
 from conformance.judging.verdicts import Conclusion, RequirementVerdict, Verdict, day_of
 from conformance.reports.console import print_line, print_prose
-from conformance.reports.escaping import counted, for_terminal
 from conformance.reports.remarks import (
     client_lines,
     coverage_lines,
@@ -37,6 +36,7 @@ from conformance.reports.remarks import (
 from conformance.reports.report import Report, ReportedFinding, ReportEntry, Shrinking
 from conformance.reports.reproduce import repeat_command, replay_command, resume_command, was_cut_off
 from conformance.reports.result import Result
+from conformance.reports.text import counted, for_terminal
 from conformance.reports.view import Shortfall, counts_of, cut, explained, kinds, musts, places_of, rests_on, shortfalls
 
 STYLES: Mapping[str, str] = {

@@ -14,8 +14,8 @@ from conformance.contract.requirements import Basis, Level, Requirement
 from conformance.diagnosis.patterns import ENOUGH
 from conformance.judging.judgement import Dependence, OneCause, Reason
 from conformance.judging.verdicts import Verdict
-from conformance.reports.escaping import counted, for_terminal, shortened
 from conformance.reports.report import Report, ReportedFinding, ReportEntry
+from conformance.reports.text import counted, for_terminal, shortened
 
 SIGNS: Mapping[str, str] = {
     Verdict.PASS: "✓",

@@ -9,7 +9,7 @@ from command_line import call
 
 from conformance import __version__
 from conformance.cli import COMMANDS
-from conformance.client.rules import client_checks
+from conformance.client.face import client_checks
 from conformance.contract.contract import statum
 from conformance.gateway.rules.checks import checks_of
 

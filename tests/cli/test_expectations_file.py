@@ -11,9 +11,8 @@ from command_line import call
 from expectation_files import FILE, written
 
 from conformance.contract.contract import statum
-from conformance.contract.schema_set import FORMATS
-from conformance.judging.expectations import Expectation, Expectations
-from conformance.judging.expectations_file import GUIDE, read_expectations
+from conformance.contract.schemas import FORMATS
+from conformance.judging.expectations import GUIDE, Expectation, Expectations, read_expectations
 from conformance.model.errors import UsageError
 
 CATALOGUE = statum().catalogue

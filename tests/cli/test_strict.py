@@ -19,8 +19,7 @@ from seeded import fault
 from conformance.contract.contract import statum
 from conformance.contract.requirements import Level
 from conformance.gateway import campaign
-from conformance.gateway.face import GatewayFace
-from conformance.gateway.rules.checks import checks_of
+from conformance.gateway.rules.checks import GatewayFace, checks_of
 from conformance.journal import Record, read_journal
 from conformance.judging.evidence import Evidence
 from conformance.judging.expectations import Expectation, Expectations
@@ -30,12 +29,11 @@ from conformance.mock.account import Account
 from conformance.mock.behaviour import Behaviour
 from conformance.mock.serving import MockServer, serve_mock
 from conformance.model.errors import EnvironmentFailure
-from conformance.model.progress import Silent
-from conformance.reports.faces import judge
+from conformance.model.process import Silent
 from conformance.reports.files import read_report
-from conformance.reports.page.rendering import html
+from conformance.reports.page import html
 from conformance.reports.remarks import entries_to_paste
-from conformance.reports.result import Reportable, Result
+from conformance.reports.result import Reportable, Result, judge
 from conformance.reports.sarif import sarif
 
 Capsys = pytest.CaptureFixture[str]

@@ -55,7 +55,6 @@ PURE = ("conformance/judging/", "conformance/gateway/rules/", "conformance/clien
 NOT_CHECKS = {
     "conformance/judging/verdicts.py",
     "conformance/judging/expectations.py",
-    "conformance/judging/expectations_file.py",
 }
 
 # What a check would need to depend on anything but the journal: the network, the clock, chance, the machine.
@@ -79,7 +78,7 @@ DYNAMIC_IMPORTS = {"__import__", "import_module"}
 # time and are of use to few of them; which parts may import which is judged of these, too.
 LATE = {
     # securesystemslib and cryptography: of use to those who sign or verify
-    ("conformance/certificate/keys.py", "conformance.certificate.ed25519"),
+    ("conformance/certificate/signing.py", "conformance.certificate.ed25519"),
     # the plugin is loaded into every session of pytest, and most of them want no receiver
     ("conformance/pytest/plugin.py", "conformance.wire.callback_server.CallbackServer"),
     ("conformance/pytest/plugin.py", "conformance.contract.contract.contract_at"),
@@ -368,7 +367,7 @@ import json
 from typing import TYPE_CHECKING
 
 from conformance import __version__
-from conformance.judging.form import check
+from conformance.judging.reading import check
 from conformance.model.traffic import Case
 
 if TYPE_CHECKING:

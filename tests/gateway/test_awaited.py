@@ -14,9 +14,9 @@ from conformance.gateway.settings import Settings
 from conformance.journal import read_journal
 from conformance.judging.verdicts import Conclusion
 from conformance.mock.behaviour import BUILT_IN
-from conformance.model.progress import Silent
+from conformance.model.process import Silent
 from conformance.model.traffic import Kind
-from conformance.reports.faces import judge
+from conformance.reports.result import judge
 from conformance.wire.sender import CONCURRENCY
 
 

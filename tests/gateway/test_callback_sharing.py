@@ -18,8 +18,8 @@ from conformance.judging.verdicts import Judged, Verdict
 from conformance.mock.behaviour import BUILT_IN, Behaviour
 from conformance.model.errors import UsageError
 from conformance.model.traffic import Request
-from conformance.reports.faces import judge
 from conformance.reports.reproduce import repeat_command
+from conformance.reports.result import judge
 from conformance.wire.receiver import CallbackPaths
 
 AT_C2B = {"mpesa-online": "mpesa-c2b"}

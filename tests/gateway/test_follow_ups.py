@@ -11,11 +11,11 @@ import pytest
 from inquiries import SMS, astral, failures, refusing, result_of_run, verdict_numbers, with_short_waits
 
 from conformance.contract.contract import statum
-from conformance.contract.schema_set import FORMATS
+from conformance.contract.schemas import FORMATS
 from conformance.diagnosis.follow_ups import is_follow_up, run_proper
 from conformance.gateway.campaign import JOURNAL
 from conformance.gateway.case_files import failing_cases
-from conformance.gateway.replaying import judged_alone
+from conformance.gateway.rules.checks import judged_alone
 from conformance.journal import read_journal
 from conformance.judging.verdicts import Verdict
 from conformance.model.traffic import Kind

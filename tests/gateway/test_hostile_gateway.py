@@ -17,7 +17,7 @@ from conformance.gateway import campaign, listening
 from conformance.gateway.settings import RunLimits
 from conformance.journal import Record, read_journal
 from conformance.judging.verdicts import Conclusion, Verdict
-from conformance.reports.faces import judge
+from conformance.reports.result import judge
 from conformance.wire import sender
 
 BOMB = gzip.compress(bytes(8 << 20))

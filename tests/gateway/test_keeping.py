@@ -17,7 +17,7 @@ from conformance.journal import Record, read_journal
 from conformance.judging.verdicts import Conclusion, Judged
 from conformance.mock.behaviour import BUILT_IN
 from conformance.model.traffic import Kind
-from conformance.reports.faces import judge
+from conformance.reports.result import judge
 
 
 def failing(directory: Path, name: str, **changes: Any) -> tuple[Record, Judged]:

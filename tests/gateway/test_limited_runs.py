@@ -17,8 +17,7 @@ from conformance.journal import read_journal
 from conformance.judging.verdicts import Conclusion
 from conformance.model.errors import UsageError
 from conformance.payloads.addressees import GIVEN_BY
-from conformance.reports.faces import judge
-from conformance.reports.result import Result
+from conformance.reports.result import Result, judge
 from conformance.wire.allowance import ACCEPTED, SPEND
 
 GIVEN = ("254712345678",)

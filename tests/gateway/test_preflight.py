@@ -32,7 +32,7 @@ from conformance.mock.account import Account
 from conformance.mock.behaviour import BUILT_IN
 from conformance.mock.serving import serve_mock
 from conformance.model.traffic import Request, Response, header
-from conformance.reports.faces import judge
+from conformance.reports.result import judge
 from conformance.wire.listening import Address
 
 PRODUCTS = statum().products
@@ -125,7 +125,7 @@ def test_a_proxy_that_speaks_tls_to_the_plain_port_is_told(tmp_path: Path, https
     found = obstacle(
         settings(tmp_path, callback_listen=address, callback_url=httpserver.url_for("/"), products=("sms",))
     )
-    said = "it answered 502, and nothing arrived that could be read: TLS was spoken to its plain HTTP port"
+    said = "it answered 502, and nothing arrived that could be read: a TLS handshake on a plain HTTP port"
     assert found.detail.endswith(said)
 
 

@@ -17,7 +17,7 @@ from conformance.contract.contract import Contract
 from conformance.contract.requirements import Level
 from conformance.journal import read_journal
 from conformance.judging.verdicts import Conclusion, Judged, Verdict
-from conformance.reports.faces import judge
+from conformance.reports.result import judge
 
 DRIVERS = Path(__file__).parents[2] / "examples" / "drivers"
 NAMES = {"status_code": "answer_code", "request_id": "ticket", "result_code": "final_code"}

@@ -18,7 +18,8 @@ from seeded import fault
 from conformance.cli import outcome
 from conformance.cli.configuration import PREFIX
 from conformance.contract.contract import statum
-from conformance.gateway.replaying import history, judged_alone
+from conformance.gateway.recovery import history
+from conformance.gateway.rules.checks import judged_alone
 from conformance.journal import Record, read_journal
 from conformance.judging.verdicts import Verdict
 from conformance.mock.account import Account
@@ -27,7 +28,7 @@ from conformance.mock.gateway import Gateway, Reaction
 from conformance.mock.serving import MockServer
 from conformance.model.errors import EnvironmentFailure
 from conformance.model.traffic import Case, Kind, Request
-from conformance.reports.live import PlainProgress
+from conformance.reports.console import PlainProgress
 
 Capsys = pytest.CaptureFixture[str]
 

@@ -24,7 +24,7 @@ from conformance.contract.requirements import Actor, Level
 from conformance.journal import read_journal
 from conformance.judging.verdicts import Conclusion, Judged, Verdict
 from conformance.model.errors import ConformanceError
-from conformance.reports.faces import judge
+from conformance.reports.result import judge
 
 SEED = 20261122
 DRIVER = Path(__file__).parents[1] / "flawed_clients" / "driver.py"

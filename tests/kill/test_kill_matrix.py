@@ -23,7 +23,7 @@ from conformance.journal import read_journal
 from conformance.judging.verdicts import Conclusion, Judged, Verdict
 from conformance.mock.behaviour import BUILT_IN, Behaviour, Callback, Moment
 from conformance.model.traffic import Case
-from conformance.reports.faces import judge
+from conformance.reports.result import judge
 
 KEY, SECRET = "SampleKey", "SampleSecret"
 SEED = 20261122

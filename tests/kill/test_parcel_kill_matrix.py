@@ -17,7 +17,7 @@ from conformance.journal import read_journal
 from conformance.judging.verdicts import Judged, Verdict
 from conformance.mock.behaviour import BUILT_IN, Behaviour
 from conformance.mock.faults import faults, variants
-from conformance.reports.faces import judge
+from conformance.reports.result import judge
 
 KEY, SECRET = "SampleKey", "SampleSecret"
 SEED = 20261129

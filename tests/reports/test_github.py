@@ -18,9 +18,9 @@ from seeded import fault
 from conformance.judging.judgement import Finding
 from conformance.judging.verdicts import Verdict
 from conformance.mock.behaviour import BUILT_IN
-from conformance.reports.console import Unheard, print_line, results
-from conformance.reports.escaping import fenced, for_markdown, for_runner
+from conformance.reports.console import WithoutCommands, print_line, results
 from conformance.reports.summary import MOST_OF_A_KIND, SHOWN_SHORTFALLS, summary, workflow_commands
+from conformance.reports.text import fenced, for_markdown, for_runner
 
 Capture = pytest.CaptureFixture[str]
 
@@ -45,7 +45,7 @@ def lines(text: str) -> list[str]:
 def test_the_runner_hears_nothing_of_what_is_printed(text: str) -> None:
     """Whatever is written, and however it is parted into lines."""
     file = io.StringIO(newline="")
-    Unheard(file).write(text)
+    WithoutCommands(file).write(text)
 
     assert [] == [line for line in lines(file.getvalue()) if OBEYED.search(line)]
 

@@ -15,8 +15,7 @@ from command_line import call
 from hostile_writers import WRITERS, found_in
 from seeded import fault
 
-from conformance.client.driver_log import DriverLog, secrets_of, tokens_in
-from conformance.client.protocol import SHOWN, ProtocolError, parsed
+from conformance.client.driver_messages import SHOWN, DriverLog, ProtocolError, parsed, secrets_of, tokens_in
 from conformance.contract.contract import statum
 from conformance.journal import read_journal
 from conformance.journal.redaction import tokens_of

@@ -11,13 +11,13 @@ import pytest
 from client_runs import PARAMS, Certification, Sent, again, refused
 from contract_edits import json_edited, text_edited
 
-from conformance.client.rules import RULES, client_checks
+from conformance.client.face import RULES, client_checks
 from conformance.contract.contract import Contract, statum
 from conformance.contract.folder import ContractFolder
 from conformance.contract.requirements import ByRule
 from conformance.judging.verdicts import Verdict
 from conformance.model.errors import SuiteError
-from conformance.reports.faces import judge
+from conformance.reports.result import judge
 
 RESENDS = 'rule = "final-is-final", codes = [400, 401, 402, 403, 422]'
 

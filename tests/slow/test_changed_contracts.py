@@ -19,7 +19,7 @@ from conformance.journal import Record, read_journal
 from conformance.judging.verdicts import Verdict
 from conformance.model.traffic import Exchange
 from conformance.model.untrusted import parse_json
-from conformance.reports.faces import judge
+from conformance.reports.result import judge
 
 ANSWERS = ("response.success", "response.error", f"{statum().commands[statum().account.command].folder}/response")
 NOTIFICATIONS = tuple(f"{product}/notification" for product in statum().products)

@@ -20,7 +20,7 @@ from conformance.journal import read_journal
 from conformance.judging.verdicts import Conclusion, Verdict
 from conformance.mock.account import Account
 from conformance.mock.serving import serve_mock
-from conformance.reports.faces import judge
+from conformance.reports.result import judge
 
 CHECKOUT = Path(__file__).parents[2]
 DRIVERS = CHECKOUT / "examples" / "drivers"

@@ -15,16 +15,16 @@ from through_network import FAIR, PHONE_NUMBERS, UNLIMITED, Cut, held_through, t
 from conformance.contract.contract import statum
 from conformance.gateway import campaign, listening, preflight
 from conformance.gateway.plan import Plan
-from conformance.gateway.replacements import Replacements, lost_of, windows_of
+from conformance.gateway.recovery import Replacements, lost_of, windows_of
 from conformance.gateway.settings import Settings
 from conformance.journal import read_journal
-from conformance.judging.absence import BY_CHANCE, chance_of_as_many
+from conformance.judging.excuses import BY_CHANCE, chance_of_as_many
 from conformance.judging.judgement import Reason
 from conformance.judging.verdicts import Conclusion, Verdict
 from conformance.mock.behaviour import BUILT_IN
 from conformance.model.errors import UsageError
 from conformance.model.traffic import Case, Kind
-from conformance.reports.faces import judge
+from conformance.reports.result import judge
 from conformance.wire import pacing
 
 SMS = {"products": ("sms",)}
@@ -240,7 +240,7 @@ def test_what_is_missing_is_put_down_to_chance_if_it_may_be(
     by_chance: bool,  # noqa: FBT001 - a parameter of the test
 ) -> None:
     """Beside what got lost of canaries on the same way; where none were sent it always may be."""
-    assert by_chance == (chance_of_as_many(missing, owed, lost, sent) > BY_CHANCE)
+    assert by_chance == (chance_of_as_many(missing, owed, missing + lost, owed + sent) > BY_CHANCE)
 
 
 def test_fair_weather_is_the_same_as_no_network(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""A way back that was cut for a while: what is absence of then is held against nobody, and everything else is."""
+"""A way back that was cut for a while: what is excuses of then is held against nobody, and everything else is."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from conformance.gateway.rig import CANARY_HEADER
 from conformance.gateway.rules import notifications
 from conformance.gateway.settings import RunLimits, Settings
 from conformance.journal import Note, Record, read_journal
-from conformance.judging import absence
+from conformance.judging import excuses
 from conformance.judging.judgement import Reason
 from conformance.judging.terms import HEARTBEAT, Outage, Watch
 from conformance.judging.verdicts import Judged, RequirementVerdict, Verdict
 from conformance.mock.behaviour import BUILT_IN, Behaviour, Callback, Moment
 from conformance.model.traffic import header
-from conformance.reports.faces import judge
+from conformance.reports.result import judge
 
 INFINITE = float("inf")
 # So many at the beginning of a run are no chance.
@@ -123,7 +123,7 @@ def test_what_is_missing_of_an_outage_is_held_against_nobody(over_network: bool)
 
 
 def test_without_a_lost_canary_it_is_the_gateway() -> None:
-    """The same notifications absence."""
+    """The same notifications excuses."""
     found = verdict_of(judge(recorded(20, dict.fromkeys(range(4, 16), 0.0), up(220))), "NTF-01")
     assert (Verdict.FAIL, 12) == (found.verdict, found.failed)
 
@@ -175,7 +175,7 @@ QUICK = {
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing on loopback is held up, so that little is left out around an outage."""
-    for module in (absence, notifications, listening):
+    for module in (excuses, notifications, listening):
         monkeypatch.setattr(module, "NETWORK_HOLDS_S", 0.1)
     monkeypatch.setattr(preflight, "SOONEST_HEARTBEAT_S", 0.01)
 
@@ -210,7 +210,7 @@ def test_a_tunnel_that_is_down_for_a_while_is_held_against_nobody(
 
 @pytest.mark.usefixtures("impatient")
 def test_a_gateway_that_drops_notifications_is_found_out_beside_a_tunnel_that_was_down(tmp_path: Path) -> None:
-    """What was owed at another time is absence for the gateway."""
+    """What was owed at another time is excuses for the gateway."""
     behaviour = fault("no-notifications").change(BUILT_IN)
     judgement = judge(held_with_a_cut(tmp_path, 20, 60, behaviour))
 
@@ -220,7 +220,7 @@ def test_a_gateway_that_drops_notifications_is_found_out_beside_a_tunnel_that_wa
 
 @pytest.mark.usefixtures("impatient")
 def test_a_gateway_that_is_late_is_found_out_over_a_network(tmp_path: Path) -> None:
-    """Where canaries come through, it was no second try; also if nothing is absence in the end."""
+    """Where canaries come through, it was no second try; also if nothing is excuses in the end."""
 
     def late(deliveries: tuple[Callback, ...], moment: Moment) -> tuple[Callback, ...]:
         return tuple(replace(each, after_s=0.8) for each in deliveries) if moment.accepted <= LATE else deliveries

@@ -24,7 +24,7 @@ from runs import Run
 from seeded import fault
 
 from conformance.gateway import campaign, listening
-from conformance.gateway.resuming import listen_on
+from conformance.gateway.recovery import listen_on
 from conformance.journal import LISTENED, RESUMED, Journal, Note, Record, Redaction, read_journal
 from conformance.journal import writer as writing
 from conformance.judging.judgement import Reason
@@ -33,9 +33,9 @@ from conformance.mock.account import Account
 from conformance.mock.behaviour import BUILT_IN, Moment, Reply
 from conformance.mock.serving import MockServer, serve_mock
 from conformance.model.errors import EnvironmentFailure, UsageError
-from conformance.model.progress import Silent
+from conformance.model.process import Silent
 from conformance.model.traffic import Request
-from conformance.reports.faces import judge
+from conformance.reports.result import judge
 
 PRODUCTS = ("sms", "airtime")
 

@@ -17,9 +17,8 @@ import pytest
 from runs import JSON, TARGETS, Run
 
 from conformance.contract.contract import statum
-from conformance.gateway.face import GatewayFace
 from conformance.gateway.plan import Plan
-from conformance.gateway.rules.checks import checks_of
+from conformance.gateway.rules.checks import GatewayFace, checks_of
 from conformance.gateway.settings import Settings
 from conformance.journal import Journal, Record, Redaction, read_journal
 from conformance.journal.rows import Attempt
@@ -28,7 +27,7 @@ from conformance.judging.judgement import Check, SubjectCheck
 from conformance.judging.summaries import ResponseSummary
 from conformance.judging.verdicts import Verdict, judge_as
 from conformance.model.traffic import Case, Exchange, Headers, Kind, Notification, Request, Response
-from conformance.reports.faces import judge
+from conformance.reports.result import judge
 from conformance.wire.ledger import Ledger
 
 EXCHANGES = 20_000

@@ -22,7 +22,7 @@ from conformance.journal import read_journal
 from conformance.judging.verdicts import Judged, Verdict
 from conformance.mock.account import Account
 from conformance.mock.behaviour import BUILT_IN, Behaviour
-from conformance.reports.faces import judge
+from conformance.reports.result import judge
 from conformance.wire.listening import Address
 
 # Letters of both cases and other characters, so that each spelling of it can be looked for.

@@ -17,7 +17,7 @@ from conformance.contract.contract import statum
 from conformance.journal import Note, Record
 from conformance.judging.verdicts import Judged, RequirementVerdict, Verdict
 from conformance.model.traffic import Case, Direction, DriverLine, Exchange, Headers, Kind, Request, Response
-from conformance.reports.faces import judge
+from conformance.reports.result import judge
 
 KEY, SECRET = "Key2be989703d6", "S3cret~3P0R4q?>"
 BASIC = f"Basic {b64encode(f'{KEY}:{SECRET}'.encode()).decode()}"

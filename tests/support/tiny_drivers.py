@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from conformance.client.driver import Driver
-from conformance.client.driver_log import DriverLog
+from conformance.client.driver_messages import DriverLog
 from conformance.contract.contract import statum
 from conformance.model.traffic import Direction
 

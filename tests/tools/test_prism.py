@@ -21,7 +21,7 @@ from conformance.contract.openapi import openapi_document
 from conformance.gateway import campaign
 from conformance.journal import read_journal
 from conformance.judging.verdicts import Conclusion, Judged, Verdict
-from conformance.reports.faces import judge
+from conformance.reports.result import judge
 
 COMMANDS = statum().commands
 

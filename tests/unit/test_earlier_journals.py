@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from conformance.journal import read_journal
-from conformance.reports.faces import judge
+from conformance.reports.result import judge
 
 EARLIER = Path(__file__).parents[1] / "data" / "earlier"
 

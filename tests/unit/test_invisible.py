@@ -16,10 +16,10 @@ from rich.console import Console
 from conformance.journal import Record
 from conformance.judging.verdicts import Verdict
 from conformance.model.traffic import Exchange
-from conformance.reports.escaping import fenced, visible
 from conformance.reports.files import write_reports
 from conformance.reports.summary import workflow_commands
 from conformance.reports.terminal import show
+from conformance.reports.text import fenced, visible
 
 HOSTILE = "\0\x1b[31m\x07\x7f\x85\x9b\xad\u061c\u200b\u200f\u2028\u2029\u202e\u2066\ufeff\ufffe\ud800\U000e0041"
 # These are data: whoever reads them wants what there was.

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from conformance.client.receiver_under_test import Known, ReceiverUnderTest
+from conformance.client.deliveries import Known, ReceiverUnderTest
 from conformance.contract.contract import statum
-from conformance.payloads.notifications import FORMS, NEAR, USUAL
+from conformance.payloads.probes import FORMS, NEAR, USUAL
 
 COMMANDS = statum().commands
 

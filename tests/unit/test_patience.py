@@ -6,18 +6,20 @@ import time
 
 import pytest
 
-from conformance.client.bench import (
+from conformance.client.plan import (
     AFTER_A_HANG_S,
     AFTER_HANGS_IN_TROUBLE_S,
     AFTER_HANGS_S,
     OWN_TIMEOUT_S,
     SHORTEST_TIMEOUT_S,
     SLOW_LOSSES,
+    Cases,
     OutOfTime,
     Patience,
+    PlannedCall,
 )
-from conformance.client.plan import SENDING, Cases, PlannedCall
 from conformance.client.settings import CALLS_WITHIN_S, ClientSettings
+from conformance.client.witness import SENDING
 from conformance.contract.contract import statum
 
 SETTINGS = ClientSettings(driver="sh", seed=7, timeout_s=2.0, patience_s=15.0)

@@ -17,8 +17,8 @@ from campaigns import KEY, SECRET, settings
 from command_line import CHECKOUT, PATIENCE_S
 
 from conformance.contract.contract import statum
-from conformance.gateway.command_plan import Group
-from conformance.gateway.plan import GROUP_SIZE, Plan
+from conformance.gateway.command_plan import GROUP_SIZE, Group
+from conformance.gateway.plan import Plan
 from conformance.gateway.settings import RunLimits
 from conformance.model.errors import UsageError
 from conformance.model.traffic import Case, Kind, header
@@ -42,7 +42,8 @@ DIGEST = """
 import contextlib, hashlib
 with contextlib.suppress(ImportError):
     import local
-from conformance.gateway.plan import GROUP_SIZE, Plan
+from conformance.gateway.command_plan import GROUP_SIZE
+from conformance.gateway.plan import Plan
 from conformance.payloads.json_defects import defects_of
 from conformance.gateway.settings import Settings
 plan = Plan.of(Settings("key", "secret", seed=7, max_examples=3), "http://gateway.example/api/v2")

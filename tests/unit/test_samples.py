@@ -10,7 +10,7 @@ from conformance.contract.contract import statum
 from conformance.gateway import preflight
 from conformance.judging.verdicts import Verdict
 from conformance.model.errors import SuiteError
-from conformance.reports.faces import judge
+from conformance.reports.result import judge
 
 
 def test_the_seeds_samples_keep_every_requirement_that_bears_on_them() -> None:

@@ -22,7 +22,7 @@ from conformance.gateway import campaign
 from conformance.journal import read_journal
 from conformance.judging.verdicts import Judged, Verdict
 from conformance.model.traffic import CLOSED_ON_REUSE
-from conformance.reports.faces import judge
+from conformance.reports.result import judge
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,7 @@ from conformance.mock.behaviour import BUILT_IN, Behaviour, Callback, Moment
 from conformance.mock.serving import serve_mock
 from conformance.model.errors import EnvironmentFailure
 from conformance.model.traffic import Request
-from conformance.reports.faces import judge
+from conformance.reports.result import judge
 from conformance.wire import asgi, callback_server
 from conformance.wire.asgi import AsgiReceiver
 from conformance.wire.callback_server import HttpServerReceiver

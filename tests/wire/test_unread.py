@@ -15,7 +15,7 @@ from mock_rig import eventually
 from raw_http import PATIENCE_S, connection, post
 from wire_servers import ANY
 
-from conformance.client.observing import ObservingWitness
+from conformance.client.certification import ObservingWitness
 from conformance.client.witness import Witness
 from conformance.contract.contract import statum
 from conformance.gateway import listening
@@ -25,7 +25,7 @@ from conformance.judging.verdicts import Verdict
 from conformance.mock.account import Account
 from conformance.mock.behaviour import BUILT_IN, Callback, Moment
 from conformance.model.traffic import Request
-from conformance.reports.faces import judge
+from conformance.reports.result import judge
 from conformance.wire.asgi import AsgiReceiver
 from conformance.wire.callback_server import HttpServerReceiver
 from conformance.wire.listening import Address
@@ -33,7 +33,7 @@ from conformance.wire.receiver import MOST_UNREAD, Unread
 
 PRODUCTS = statum().products
 
-TLS = "TLS was spoken to its plain HTTP port"
+TLS = "a TLS handshake on a plain HTTP port"
 HELLO = b"\x16\x03\x01\x00\xf4\x01"
 
 

@@ -1,7 +1,7 @@
 """Rules of answers and their ids: every request is answered, in JSON that is declared as such; an id names one request.
 
-The schemas judge the content of the JSON (`conformance.judging.form`); an answer that is not JSON breaks none of them.
-Requests for an unknown command or method have rules of their own.
+The schemas judge the content of the JSON (`conformance.judging.reading`); an answer that is not JSON breaks none of
+them. Requests for an unknown command or method have rules of their own.
 """
 
 from __future__ import annotations

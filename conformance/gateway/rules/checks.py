@@ -1,11 +1,20 @@
-"""The checks of a catalogue: each requirement of a gateway is judged as its `judge = …` says."""
+"""How a gateway is judged: by the check of each requirement in a catalogue, as its `judge = …` says.
+
+RULES                   the written rules
+checks_of               a contract → the check of each requirement: by place in a schema, by probe, by written rule
+GATEWAY                 judges a whole run in one pass
+judged_alone            judges one case of a run by itself
+window_of               the window within which a gateway may lawfully refuse a case that is sent again
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from conformance.contract.command import Window
 from conformance.contract.contract import Contract
 from conformance.contract.requirements import (
     ANY,
@@ -19,33 +28,53 @@ from conformance.contract.requirements import (
     Expected,
     Requirement,
 )
-from conformance.gateway.rules import acceptance, answers, notifications, refusals, unsolicited
-from conformance.gateway.rules.acceptance import must_be_accepted
+from conformance.diagnosis.explanation import Explained, explain_gateway
+from conformance.diagnosis.follow_ups import is_follow_up, run_proper
+from conformance.gateway.rules import acceptance, answers, notifications, refusals
+from conformance.gateway.rules.acceptance import LAWFUL, must_be_accepted
 from conformance.gateway.rules.answers import any_answer
 from conformance.gateway.rules.notifications import attributed, to_a_product
 from conformance.gateway.rules.refusals import EXPECTED, beside_twin
+from conformance.journal import Record
+from conformance.judging.coverage import Coverage
 from conformance.judging.evidence import Evidence
 from conformance.judging.judgement import (
     AnswerCheck,
     Check,
     Finding,
+    Inconclusive,
     Judgement,
     NoticeCheck,
+    Reason,
     RunCheck,
+    SinglePass,
+    SubjectCheck,
+    Tally,
     answers_where,
     notices_where,
 )
 from conformance.judging.reading import Answer
-from conformance.judging.summaries import Notice, ResponseSummary
+from conformance.judging.summaries import ABSENT, Notice, ResponseSummary
+from conformance.judging.terms import Terms
+from conformance.judging.verdicts import (
+    Evaluation,
+    Listed,
+    RequirementVerdict,
+    Standard,
+    Verdicts,
+    judge_as,
+    verdict_on,
+)
 from conformance.model.errors import SuiteError
-from conformance.model.traffic import Kind
+from conformance.model.traffic import Case, Kind
+from conformance.model.untrusted import json_object
 
 RULES: Mapping[str, Callable[..., Check]] = {
     **answers.RULES,
     **refusals.RULES,
     **acceptance.RULES,
     **notifications.RULES,
-    **unsolicited.RULES,
+    **notifications.UNSOLICITED,
 }
 """The written rules by their names in catalogues, each made with the parameters beside its name there."""
 
@@ -179,7 +208,7 @@ def requirements_of_probe(contract: Contract, kind: Kind, aspect: str, command: 
 # --- Kinds of requirements
 
 
-def asks_for_acceptance(requirement: Requirement) -> bool:
+def _asks_for_acceptance(requirement: Requirement) -> bool:
     """Whether refusing a valid request breaks it."""
     judge = requirement.judge
     if isinstance(judge, ByProbe):
@@ -212,3 +241,167 @@ def is_about_lateness(requirement: Requirement) -> bool:
 ALSO_ABOUT_NOTIFICATIONS = frozenset({"refused-credential-has-no-effect"})
 LATENESS = "notified-in-time"
 OF_FORM = {*answers.RULES, *notifications.RULES, "tells-of-its-own-request"} - {"every-request-is-answered"}
+
+
+# --- A whole run
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayFace:
+    """`checks`: contract → the check of each requirement by its id; `scope`: the part of a record that is judged."""
+
+    checks: Callable[[Contract], Mapping[str, Check]] = checks_of
+    scope: Callable[[Record, Contract], Record] = run_proper
+
+    def evaluate(self, record: Record, contract: Contract, standard: Standard, *, measured: bool) -> Evaluation:
+        """Judge the run of a gateway in one pass."""
+        part, checks = self.scope(record, contract), self.checks(contract)
+        terms = Terms.of(part, contract)
+        # A run that ended before it sent anything: notifications of that time do not count against the gateway.
+        unproven = terms.obstacle is not None and terms.settled_at is None and not part.exchanges
+        judged = [contract.notified(name) for name in (*terms.commands, *contract.unsolicited)]
+        pairs = contract.catalogue.judged(Actor.GATEWAY, judged)
+        coverage = Coverage(contract)
+        hearing = SinglePass.of(
+            part,
+            contract,
+            [(checks[r.id], command) for r, command in pairs],
+            witnesses=[coverage.see] if measured else [],
+            listed=[standard.beginnings(r, command, terms) for r, command in pairs],
+        )
+        tallies = tuple(Tally() for _ in pairs) if unproven else hearing.tallies
+
+        def explain(verdicts: Verdicts, listed: Listed) -> Explained:
+            return explain_gateway(verdicts, listed, record, part, contract, checks, is_of_form)
+
+        return Evaluation(
+            terms,
+            tuple(verdict_on(*pair, terms, tally, standard) for pair, tally in zip(pairs, tallies, strict=True)),
+            tallies,
+            sum(outcome.accepted for outcome in hearing.evidence.final.values()),
+            explain,
+            coverage.of(terms.commands) if measured else (),
+            of_anybody=hearing.evidence.of_anybody.total(),
+        )
+
+    is_about_notifications = staticmethod(is_about_notifications)
+    is_about_lateness = staticmethod(is_about_lateness)
+
+
+GATEWAY = GatewayFace()
+
+
+# --- One case alone
+
+
+@dataclass(frozen=True, slots=True)
+class WindowExcuse:
+    """Why a refusal may be lawful: a similar request was accepted `ago_s` seconds before, or refused in `words`.
+
+    `words`: status and description with which the gateway has refused a repeated request; None if it has not.
+    """
+
+    command: str
+    window: Window
+    ago_s: float | None
+    words: tuple[int | None, Any] | None
+
+    @property
+    def in_words(self) -> str:
+        """One line for people."""
+        if self.ago_s is None:
+            return (
+                f"{self.command}: refused in the words for a request that is repeated within {self.window.seconds:g} s"
+            )
+        names = " and ".join(name.replace("_", " ") for name in self.window.members)
+        return (
+            f"{self.command}: the same {names} were accepted {self.ago_s:.0f} s ago, and within "
+            f"{self.window.seconds:g} s a gateway refuses them lawfully; wait, or run with another seed"
+        )
+
+    def excuses(self, answer: ResponseSummary) -> bool:
+        """Whether the answer is a refusal that the window explains."""
+        if not answer.rejected or answer.command != self.command:
+            return False
+        reason = None if answer.reason is ABSENT else answer.reason
+        return self.ago_s is not None or (self.words is not None and (answer.status, reason) == self.words)
+
+
+def window_of(
+    contract: Contract, case: Case, cases: Iterable[Case], records: Iterable[Record], now: float
+) -> WindowExcuse | None:
+    """The window that may have `case` refused if `cases` are sent `now` (wall clock), judging by earlier `records`.
+
+    None for a command without one. `case` is the one that is replayed; any of the others may be similar to an earlier
+    request, too, since its history has to be accepted for it to mean the same.
+    """
+    command = contract.commands.get(case.command or "")
+    if command is None or (window := command.window) is None:
+        return None
+
+    def key(case: Case) -> object:
+        return window.key(json_object(case.request.body) or {})
+
+    # A negative case is refused anyway.
+    wanted = {key(each) for each in cases if each.command == command.name and each.kind in LAWFUL}
+    ago_s: float | None = None
+    words: tuple[int | None, Any] | None = None
+    for record in records:
+        of_command = {each.id: each for each in record.cases if each.command == command.name}
+        for exchange in record.exchanges:
+            if exchange.case_id not in of_command:
+                continue
+            answer = Answer.of(of_command[exchange.case_id], exchange, contract)
+            seconds = now - exchange.sent_wall
+            if answer.accepted and key(answer.case) in wanted and 0 <= seconds < window.seconds:
+                ago_s = seconds if ago_s is None else min(ago_s, seconds)
+            if answer.case.kind is Kind.REPEAT and answer.case.aspect == "window" and answer.rejected:
+                words = answer.status, (answer.content.members or {}).get(contract.answer.reason)
+    return WindowExcuse(command.name, window, ago_s, words)
+
+
+def judged_alone(
+    contract: Contract, record: Record, case_id: str, window: WindowExcuse | None = None
+) -> tuple[RequirementVerdict, ...]:
+    """The verdicts to which one case of a record contributes; its answer is compared with the others all the same.
+
+    With a `window`, the refusal of a request that should be accepted is an unmet precondition, not a failure.
+    """
+    checks = {id_: _about(case_id, check) for id_, check in checks_of(contract).items()}
+    scope = (lambda whole, _: whole) if is_follow_up(case_id) else run_proper
+    if window is not None:
+        lawful = [id_ for id_ in checks if _asks_for_acceptance(contract.catalogue[id_])]
+        checks |= {id_: _excused(checks[id_], window) for id_ in lawful}
+    judged = judge_as(GatewayFace(lambda _: checks, scope), record, contract=contract)
+    return tuple(v for v in judged.verdicts if v.observations or v.unobserved)
+
+
+def _about(case_id: str, check: Check) -> Check:
+    """The check of one case alone."""
+    if isinstance(check, AnswerCheck):
+        return AnswerCheck((lambda answer: answer.case_id == case_id, *check.conditions), check.rule_under)
+    if isinstance(check, NoticeCheck):
+        conditions = (lambda notice: notice.answer is not None and notice.answer.case_id == case_id, *check.conditions)
+        return NoticeCheck(conditions, check.rule_under)
+
+    def about(evidence: Evidence, command: str | None) -> Iterator[Judgement]:
+        own = {outcome.number for outcome in evidence.outcomes if outcome.case_id == case_id}
+        return (judgement for judgement in check(evidence, command) if judgement.exchange in own)
+
+    return about
+
+
+def _excused(check: Check, window: WindowExcuse) -> Check:
+    if isinstance(check, SubjectCheck):
+        return check  # judges how an answer is made, not whether it is a refusal
+
+    def excused(evidence: Evidence, command: str | None) -> Iterator[Judgement]:
+        final = {outcome.number: outcome for outcome in evidence.final.values()}
+        for judgement in check(evidence, command):
+            answer = final.get(judgement.exchange or 0) if isinstance(judgement, Finding) else None
+            if answer is not None and window.excuses(answer):
+                yield Inconclusive(Reason.PRECONDITION, window.in_words, answer.number)
+            else:
+                yield judgement
+
+    return excused

@@ -1,6 +1,7 @@
 """Rules of notifications: each accepted request is followed by one outcome, at the right callback, in time.
 
-The schemas judge the form of their content (`conformance.judging.form`).
+RULES           of notifications that follow a request; the schemas judge their content (`conformance.judging.reading`)
+UNSOLICITED     of notifications that no request precedes, and of inquiries before them
 
 Absence is judged once, after the run has listened to its end. An unreadable notification explains one that seems to be
 missing, and an answer with an unreadable request_id explains one that nobody seems to have asked for: each fault breaks
@@ -11,12 +12,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 
-from conformance.contract.contract import Contract
-from conformance.contract.places import notified_of
-from conformance.contract.requirements import ByRule
+from conformance.contract.requirements import ByRule, notified_of
 from conformance.gateway.rules.answers import declared_otherwise
-from conformance.judging.absence import (
+from conformance.judging.evidence import Evidence
+from conformance.judging.excuses import (
     CUT_OFF,
     NETWORK_HOLDS_S,
     held_up,
@@ -26,7 +27,6 @@ from conformance.judging.absence import (
     sent_once_more,
     what_came_instead,
 )
-from conformance.judging.evidence import Evidence
 from conformance.judging.judgement import (
     PASSED,
     Check,
@@ -43,6 +43,7 @@ from conformance.judging.judgement import (
 )
 from conformance.judging.summaries import Notice, NotificationSummary, ResponseSummary
 from conformance.judging.terms import Terms
+from conformance.judging.transactions import contradiction, telling_of
 from conformance.model.traffic import Kind, normalized
 from conformance.wire.receiver import MAX_BODY
 
@@ -64,7 +65,7 @@ def follows_each_accepted_request(evidence: Evidence, command: str | None) -> It
             yield replace(CUT_OFF, exchange=answer.number)
         elif evidence.first_about(answer) is not None:
             notified.append(answer)
-        elif (obstacle := obstacle_to(evidence, answer)) is not None:
+        elif (obstacle := obstacle_to(evidence.terms, answer)) is not None:
             yield obstacle
         else:
             missing.append(answer)
@@ -130,7 +131,7 @@ def comes_in_time(evidence: Evidence, command: str | None) -> Iterator[Judgement
         if took <= within + LATENESS_GRACE_S:
             in_time += 1
             yield Passed(answer.number)
-        elif (obstacle := held_up(evidence, answer)) is not None:
+        elif (obstacle := held_up(evidence.terms, answer)) is not None:
             yield obstacle
         elif evidence.terms.network_back and took <= within + NETWORK_HOLDS_S:
             detail = f"a notification came {took:.2f} s after the answer, allowed are {within:g} s; networks hold up"
@@ -220,23 +221,14 @@ def outcomes_do_not_contradict(evidence: Evidence, command: str | None) -> Itera
         if evidence.shares_id(answer):
             continue
         arrivals = [arrival for arrival in evidence.arrivals_about(answer) if arrival.outcome is not None]
-        found = _another_outcome(arrivals, evidence.contract) or _another_transaction(evidence, answer)
-        if found is not None:
-            yield found
+        later = next((arrival for arrival in arrivals if arrival.outcome != arrivals[0].outcome), None)
+        other = evidence.contradictions.get(answer.case_id)
+        if later is not None:
+            yield _contradiction(later, evidence.contract.notification.outcome, later.outcome, arrivals[0].outcome)
+        elif other is not None:
+            yield _contradiction(other.arrival, other.member, other.value, other.before)
         elif arrivals:
             yield Passed(answer.number)
-
-
-def _another_outcome(arrivals: Sequence[NotificationSummary], contract: Contract) -> Finding | None:
-    later = next((arrival for arrival in arrivals if arrival.outcome != arrivals[0].outcome), None)
-    if later is None:
-        return None
-    return _contradiction(later, contract.notification.outcome, later.outcome, arrivals[0].outcome)
-
-
-def _another_transaction(evidence: Evidence, answer: ResponseSummary) -> Finding | None:
-    found = evidence.contradictions.get(answer.case_id)
-    return _contradiction(found.arrival, found.member, found.value, found.before) if found is not None else None
 
 
 def _contradiction(arrival: NotificationSummary, member: str, value: object, before: object) -> Finding:
@@ -298,6 +290,74 @@ def attributed(notice: Notice) -> bool:
     return notice.answer is not None or notice.request_id is None
 
 
+# --- Notifications that no request precedes
+
+# No answer announces them, so they are judged only if the sender was given the address, or nobody else uses the
+# account: anybody may post to a public address.
+
+
+def has_what_all_have(notice: Notice) -> Iterator[Finding | Inconclusive]:
+    """By the method of notifications, a JSON object, with the members of every notification."""
+    unreadable = next(chain(is_by_the_method(notice), is_json(notice)), None)
+    if unreadable is not None:
+        yield unreadable
+    elif notice.content.members is None:
+        yield Finding.in_notice(notice, "the notification is no JSON object", pointer="", value=notice.content.value)
+    else:
+        yield from _violations(notice, of_all=True)
+
+
+def has_what_is_documented(notice: Notice) -> Iterator[Finding | Inconclusive]:
+    """The members that it is documented to have, of their types."""
+    if notice.content.members is None:
+        yield Inconclusive(Reason.PRECONDITION, "a notification came that is no JSON object")
+    else:
+        yield from _violations(notice, of_all=False)
+
+
+def _violations(notice: Notice, *, of_all: bool) -> Iterator[Finding]:
+    """How it breaks its schema in members that every notification has (`of_all`), or in others."""
+    contract, members = notice.contract, notice.content.members or {}
+    roles = contract.notification
+    schema = contract.unsolicited[notice.command or ""].schema_at(notice.product or "")
+    for violation in contract.schemas.violations(schema, members):
+        member = violation.pointer.removeprefix("/")
+        if of_all == (member in {roles.id, roles.outcome, roles.reason}):
+            yield Finding.in_notice(notice, violation.message, pointer=violation.pointer, value=members.get(member))
+
+
+def does_not_contradict(notice: Notice) -> Iterator[Finding | Inconclusive]:
+    """It does not contradict an earlier one of the same id."""
+    roles, members = notice.contract.notification, notice.content.members
+    if notice.request_id is None or members is None:
+        yield Inconclusive(Reason.PRECONDITION, "a notification came whose id cannot be read")
+    elif notice.earlier is not None:
+        outcome, earlier = notice.earlier
+        member = contradiction(tells := telling_of(members, notice.contract), earlier, notice.contract)
+        if outcome != notice.outcome:
+            words = f"{roles.outcome} is {notice.outcome!r}, and was {outcome!r} under this {roles.id} before"
+            yield Finding.in_notice(notice, words, pointer=f"/{roles.outcome}", value=notice.outcome)
+        elif member is not None:
+            words = f"{member} is {tells[member]!r}, and was {earlier[member]!r} under this {roles.id} before"
+            yield Finding.in_notice(notice, words, pointer=f"/{member}", value=tells[member])
+
+
+def _by_a_known_sender(rule: NoticeRule) -> Check:
+    """A check of notifications whose sender was given the address; others are inconclusive."""
+
+    def under(terms: Terms) -> NoticeRule:
+        def judged(notice: Notice) -> Iterator[Finding | Inconclusive]:
+            if terms.knows_the_sender(notice.product, notice.notification.request.url):
+                yield from rule(notice)
+            else:
+                words = "anybody may have sent it: nothing in the callback URL is known to the gateway alone"
+                yield Inconclusive(Reason.NO_TRAFFIC, words)
+
+        return judged
+
+    return NoticeCheck((lambda notice: notice.command in notice.contract.unsolicited,), under)
+
+
 RULES: Mapping[str, Callable[..., Check]] = {
     "each-accepted-request-is-notified": lambda: follows_each_accepted_request,
     "notified-in-time": lambda: comes_in_time,
@@ -311,4 +371,10 @@ RULES: Mapping[str, Callable[..., Check]] = {
     "outcomes-do-not-contradict": lambda: outcomes_do_not_contradict,
     "none-for-a-rejected-request": lambda: none_for_a_rejected_request,
     "none-that-nobody-asked-for": lambda: none_that_nobody_asked_for,
+}
+
+UNSOLICITED: Mapping[str, Callable[..., Check]] = {
+    "has-what-all-have": lambda: _by_a_known_sender(has_what_all_have),
+    "has-what-is-documented": lambda: _by_a_known_sender(has_what_is_documented),
+    "does-not-contradict-itself": lambda: _by_a_known_sender(does_not_contradict),
 }

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator, Mapping
 from conformance.contract.requirements import Expected
 from conformance.judging.evidence import Evidence
 from conformance.judging.excuses import Excuses, unjudgeable
-from conformance.judging.form import envelope_problems
 from conformance.judging.judgement import (
     Check,
     Finding,
@@ -23,7 +22,7 @@ from conformance.judging.judgement import (
     shown,
     verdict_of,
 )
-from conformance.judging.reading import UNAUTHORIZED, Answer
+from conformance.judging.reading import UNAUTHORIZED, Answer, envelope_problems
 from conformance.judging.summaries import ABSENT, ResponseSummary
 from conformance.model.traffic import Kind, header
 
