@@ -268,7 +268,7 @@ def tells_of_its_own_request(evidence: Evidence, command: str | None) -> Iterato
         other = _meant(arrival, command, others, evidence.contract)
         if other and (arrival.echo.contradicting >= BEYOND_CHANCE or faithful > len(contradicting)):
             names = comparable(command, evidence.contract)
-            shows = {name: value for name, value in zip(names, arrival.echo.told, strict=True) if value is not None}
+            shows = {name: value for name, value in zip(names, arrival.echo.values, strict=True) if value is not None}
             words = f"the notification tells what {other.case_id} asked for, not its own request"
             yield Finding.in_notice(arrival, words, pointer="", value=shows)
 
@@ -291,7 +291,7 @@ def _meant(
     contract: Contract,
 ) -> ResponseSummary | None:
     """Another request that asked for all that the notification tells; None if there is none."""
-    told = arrival.echo.told if arrival.echo else ()
+    told = arrival.echo.values if arrival.echo else ()
     amount = amount_in(command, told, contract) if told else None
     for other in by_amount.get(amount, ()) if amount is not None else ():
         if other is not arrival.answer and other.details is not None:
