@@ -122,16 +122,7 @@ def test_prefix_and_query_are_kept(engine: Engine, collected: Collected) -> None
 
 def test_a_stray_is_handed_over_without_a_product(receiver: Receiver, collected: Collected) -> None:
     """A request to no product's path is recorded with its raw target, and answered with 404."""
-    strays = [
-        "/",
-        "//",
-        "/callbacks/",
-        "/callbacks/fax",
-        "/callbacks/sms/x",
-        "/CALLBACKS/sms",
-        "//callbacks/sms",
-        "/%ff?a=b",
-    ]
+    strays = ["/", "/callbacks/", "/callbacks/fax", "/callbacks/sms/x", "/CALLBACKS/sms", "//callbacks/sms", "/%ff?a=b"]
     with connection(receiver.address) as client:
         for target in strays:
             client.sendall(post(b"{}", target))
