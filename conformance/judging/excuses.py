@@ -24,8 +24,7 @@ from typing import Any
 from conformance.contract.requirements import ANY, ByProbe, ByRule, Expected, Judge
 from conformance.judging.evidence import Evidence
 from conformance.judging.judgement import Inconclusive, Reason
-from conformance.judging.reading import TOO_MANY_REQUESTS, UNAUTHORIZED
-from conformance.judging.summaries import ResponseSummary
+from conformance.judging.messages import TOO_MANY_REQUESTS, UNAUTHORIZED, ResponseSummary
 from conformance.judging.terms import Terms
 from conformance.judging.transactions import sample_numbers
 from conformance.model.traffic import Kind

@@ -41,7 +41,7 @@ from conformance.judging.judgement import (
     shown,
     verdict_of,
 )
-from conformance.judging.summaries import Notice, NotificationSummary, ResponseSummary
+from conformance.judging.messages import Notice, NotificationSummary, ResponseSummary
 from conformance.judging.terms import Terms
 from conformance.judging.transactions import contradiction, telling_of
 from conformance.model.traffic import Kind, normalized
