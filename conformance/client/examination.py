@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from random import Random
@@ -147,18 +147,15 @@ class Examination:
 
     def one_by_one(self, outgoing: Sequence[Outgoing]) -> None:
         """Send them one after the other, those with `keeps` on the connection of the one before."""
-        with ExitStack() as stack:
-            posting: Posting | None = None
+        with Posting(self.tls) as posting:
             for listed in outgoing:
                 (each,) = self._addressed([listed])
-                used = posting is not None and posting.reusable
-                if posting is None or not (each.keeps and used):
-                    stack.close()
-                    posting, used = stack.enter_context(Posting(each.case.request.url, self.tls)), False
+                if not each.keeps:
+                    posting.close()
+                used = posting.reusable
                 sent = self._asked_alone(each, posting)
                 if sent.lost and used:  # HTTP allows the connection to be closed meanwhile
-                    stack.close()
-                    posting = stack.enter_context(Posting(each.case.request.url, self.tls))
+                    posting.close()
                     sent = self._asked_alone(each, posting, attempt=2)
                 self.bench.tick()
                 self._look_after([sent])
@@ -197,7 +194,7 @@ class Examination:
 
         def send(number: int, each: Outgoing) -> Sent:
             ready.wait()
-            with Posting(each.case.request.url, self.tls, within_s) as posting:
+            with Posting(self.tls, within_s) as posting:
                 return self._asked(number, at, each, posting, within_s)
 
         with ThreadPoolExecutor(len(outgoing), thread_name_prefix="delivery") as workers:
@@ -210,7 +207,7 @@ class Examination:
     def _again(self, sent: Sent) -> Sent:
         url = self.receivers[sent.case.command or ""].url
         each = Outgoing(replace(sent.case, request=replace(sent.case.request, url=url)))
-        with Posting(url, self.tls) as posting:
+        with Posting(self.tls) as posting:
             return self._asked_alone(each, posting, attempt=2)
 
     def _together(self, outgoing: Sequence[Outgoing], within_s: float) -> list[Sent]:
@@ -222,9 +219,9 @@ class Examination:
         begun: list[Posting] = []
 
         def ask(each: Outgoing) -> Response:
-            with Posting(each.case.request.url, self.tls, within_s) as posting:
+            with Posting(self.tls, within_s) as posting:
                 try:
-                    posting.connect()
+                    posting.connect(each.case.request.url)
                     posting.begin(each.case.request, each.framing)
                     with lock:
                         late = gate.is_set()
@@ -264,7 +261,7 @@ class Examination:
                 with Connection(within_s, KeepAlive(), self.tls) as connection:
                     return connection.ask(request).response
             if not posting.reusable:
-                posting.connect()
+                posting.connect(request.url)
             posting.begin(request, each.framing)
             posting.release()
             return posting.answer(within_s)
