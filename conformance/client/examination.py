@@ -20,7 +20,7 @@ from random import Random
 import httpx
 
 from conformance.client.calling import Bench
-from conformance.client.deliveries import Known, Outgoing, ReceiverUnderTest
+from conformance.client.deliveries import Outgoing, ReceiverUnderTest
 from conformance.client.driver import Death
 from conformance.client.posting import Posting, Reset, listening
 from conformance.client.rules.calls import OPEN
@@ -378,7 +378,7 @@ class Examination:
         asked = params or next(iter(self._payloads(receiver, 1)))
         call = bench.cases.call(name, answered_with(request_id), "receiving", asked)
         bench.plan([call.case])
-        receiver.known[request_id] = Known(call.case.id, asked)
+        receiver.known[request_id] = call
         report = bench.invoke(call, before_answer) or {}
         if report.get("outcome") != "accepted" or report.get("request_id") not in {None, request_id}:
             del receiver.known[request_id]
