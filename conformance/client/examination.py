@@ -22,6 +22,7 @@ import httpx
 from conformance.client.calling import Bench
 from conformance.client.deliveries import Outgoing, ReceiverUnderTest
 from conformance.client.driver import Death
+from conformance.client.plan import params_of
 from conformance.client.posting import Posting, Reset, listening
 from conformance.client.rules.calls import OPEN
 from conformance.client.rules.inbox import CROWD
@@ -388,10 +389,9 @@ class Examination:
     def _payloads(self, receiver: ReceiverUnderTest, count: int) -> list[dict[str, str]]:
         seed = Random(f"{self.bench.settings.seed}/{receiver.command.name}/{receiver.count}").getrandbits(32)
         receiver.count += 1
-        lacks = self.bench.hello.lacks
         command = receiver.contract.commands[receiver.command.name]
         payloads = fresh_payloads(receiver.contract, command, Constraints(), count, seed, [])
-        return [{n: str(v) for n, v in each.members.items() if n not in lacks} for each in payloads]
+        return [params_of(each, self.bench.hello.lacks) for each in payloads]
 
     def ask(self, cases: Iterable[Case], *, also: Iterable[str] = ()) -> None:
         """Ask about the requests of these notifications, and about others, under the last case.
