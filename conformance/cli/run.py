@@ -35,7 +35,7 @@ from conformance.model.errors import EnvironmentFailure, UsageError
 from conformance.model.process import interrupts_deferred
 from conformance.options import options_of
 from conformance.reports.console import print_json, print_line, remarks, results
-from conformance.reports.planned import plan_document, show_plan
+from conformance.reports.plan_and_replay import plan_document, show_plan
 from conformance.reports.result import is_client
 from conformance.reports.text import for_terminal
 

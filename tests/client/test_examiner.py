@@ -35,7 +35,7 @@ from conformance.judging.verdicts import Conclusion, Verdict
 from conformance.model.errors import EnvironmentFailure
 from conformance.model.traffic import Kind
 from conformance.payloads.probes import FORMS
-from conformance.reports.page.rendering import html
+from conformance.reports.page import html
 from conformance.reports.result import Result, judge
 from conformance.wire.streams import client_tls
 

@@ -93,14 +93,6 @@ def test_bytes_that_are_no_text_stand_in_base64() -> None:
     assert ("base64", "base64") == (posted["_encoding"], content["encoding"])
 
 
-def test_given_phone_numbers_are_masked_in_it() -> None:
-    """In addresses and bodies."""
-    number = "254712345678"
-    request = Request("POST", f"http://x/?to={number}", JSON, f'{{"phone_number": "{number}"}}'.encode())
-    text = json.dumps(archive(exchange(1, request), phone_numbers=[number]))
-    assert (0, 3) == (text.count(number), text.count("2547*****678"))
-
-
 def test_notifications_by_tls_have_addresses_of_https() -> None:
     """As the receiver was reached."""
     notification = Notification(1, "sms", NOTIFIED, 2.0, 11.0)
