@@ -199,6 +199,8 @@ def with_headers(case: Case, headers: Headers, method: str | None = None) -> Cas
     return replace(case, request=replace(case.request, method=method or case.request.method, headers=headers))
 
 
+# --- Cases
+
 MEBIBYTE = 1 << 20
 
 EXTRA_FIELDS: tuple[dict[str, Any], ...] = (
