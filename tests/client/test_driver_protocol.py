@@ -90,7 +90,7 @@ def test_another_line_is_a_breach_that_says_why() -> None:
 
 
 def test_hello_is_read_in_the_order_of_the_contract() -> None:
-    """Commands, callback URLs and what is lacking."""
+    """Commands, callback URLs, and members that are lacking."""
     hello = Hello.of({**HELLO, "commands": ["airtime", "sms"]}, statum())
 
     assert ("acme-sdk 1.4.0", ("sms", "airtime")) == (hello.subject, hello.commands)
@@ -99,12 +99,12 @@ def test_hello_is_read_in_the_order_of_the_contract() -> None:
 
 
 def test_callback_urls_count_only_with_the_feature() -> None:
-    """What is not declared is not judged."""
+    """A feature that is not declared is not judged."""
     assert {} == Hello.of({**HELLO, "features": []}, statum()).callback_urls
 
 
 def test_a_driver_that_declares_nothing_cannot_be_judged() -> None:
-    """One line says what is missing."""
+    """One line names both ways to declare something."""
     with pytest.raises(UsageError, match="acme-sdk declares nothing to judge"):
         Hello.of({**HELLO, "commands": [], "features": []}, statum())
 
