@@ -236,30 +236,6 @@ def test_an_example_keeps_its_schema() -> None:
     assert [] == wrong
 
 
-def test_the_samples_of_the_seed_are_in_it() -> None:
-    """Request, answer and notification of an sms, word for word."""
-    sms = COMMANDS["sms"]
-    shown = [
-        operation(sms)["requestBody"],
-        operation(sms)["responses"]["200"],
-        callback(sms)["requestBody"],
-    ]
-
-    assert [
-        {
-            "sender_id": "Statum",
-            "phone_number": "254712345678",
-            "message": "This is a test Message through our API",
-        },
-        {
-            "status_code": 200,
-            "description": "Operation successful",
-            "request_id": "9V7NcW1QMvWkQcceMnn3MKfmczdBeE1a",
-        },
-        {"result_code": "200", "result_desc": "Success", "request_id": "9V7NcW1QMvWkQcceMnn3MKfmczdBeE1a"},
-    ] == [body["content"]["application/json"]["examples"]["example-1"]["value"] for body in shown]
-
-
 # --- The command
 
 
