@@ -8,7 +8,6 @@ Message         one kind of message, and the requirements that judge a place of 
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -149,9 +148,9 @@ class Offer(StrEnum):
     """A part of a client on which requirements depend (see `Requirement.needs`)."""
 
     DRIVER = "driver"  # it is driven, rather than watched from outside
-    INVOCATIONS = "invocations"  # it calls the gateway; told apart by command
-    CALLBACK = "callback"  # it receives notifications; told apart by command
-    RESULTS = "results"  # it can be asked what became of a request
+    INVOCATIONS = "invocations"  # it calls the gateway; by command
+    CALLBACK = "callback"  # it receives notifications; by command
+    RESULTS = "results"  # it can be asked for the outcome of a request
     APPLIED = "applied"  # and how often that took effect
     ERROR_DETAILS = "error-details"  # it tells its caller status_code and description of an error
     REQUEST_ID = "request-id"  # it tells its caller the request_id
@@ -234,12 +233,16 @@ class Catalogue:
         object.__setattr__(self, "by_id", {requirement.id: requirement for requirement in self.requirements})
 
     @classmethod
-    def read(
-        cls, text: str, digest: str, commands: Mapping[str, Command], unsolicited: Mapping[str, Unsolicited]
+    def from_table(
+        cls,
+        table: Mapping[str, Any],
+        digest: str,
+        commands: Mapping[str, Command],
+        unsolicited: Mapping[str, Unsolicited],
     ) -> Catalogue:
-        """The catalogue that `text` (TOML) holds, of a contract with these commands and unsolicited products."""
-        entries = tomllib.loads(text)["requirement"]
-        return cls(tuple(Requirement.from_entry(entry, commands, unsolicited) for entry in entries), digest)
+        """The content of a `requirements.toml`, of a contract with these commands and unsolicited products."""
+        entries = (Requirement.from_entry(entry, commands, unsolicited) for entry in table["requirement"])
+        return cls(tuple(entries), digest)
 
     def __getitem__(self, requirement_id: str) -> Requirement:
         """The requirement with that id; KeyError if there is none."""
@@ -446,5 +449,5 @@ def messages_of(command: Command, schemas: SchemaSet) -> Iterator[Message]:
     """The kinds of messages that are judged under a command."""
     yield from (answer_to(command, schemas, accepted=accepted) for accepted in (True, False))
     if command.product is not None:
-        told = (notified_of(command.name, command.product, schemas, succeeded=it) for it in (True, False))
-        yield from filter(None, told)
+        messages = (notified_of(command.name, command.product, schemas, succeeded=it) for it in (True, False))
+        yield from filter(None, messages)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from base64 import b64decode, b64encode
 from dataclasses import replace
 from typing import Any
@@ -151,7 +152,7 @@ def test_a_credential_that_basic_cannot_carry(key: str, secret: str) -> None:
 
 def with_rows(text: str, **changes: Any) -> Contract:
     """The contract of Statum with these probes."""
-    return replace(statum(), probes=Probes.read(text), **changes)
+    return replace(statum(), probes=Probes.from_table(tomllib.loads(text)), **changes)
 
 
 RIGHT_ROW = """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,7 @@ made = [{ by = "method", method = "PUT", aspect = "x" }]
 
 def test_a_row_is_read() -> None:
     """Its makings have its aspect, or one of their own."""
-    (probe,) = Probes.read(ROW)
+    (probe,) = Probes.from_table(tomllib.loads(ROW))
 
     assert ("method.*", Outcome.REFUSED) == (probe.name, probe.outcome)
     assert [("method", "x", "PUT")] == [(each.by, each.aspect, each.text("method")) for each in probe.made]
@@ -57,12 +58,12 @@ def test_a_row_is_read() -> None:
         ('by = "method"', 'by = "tags"', "made has by = 'tags'; expected one of method for kind method"),
         ('by = "method"', 'by = "verb"', "by is 'verb'; expected one of credential, header"),
         ('method = "PUT"', 'text = "PUT"', "made has text for method; expected of its parameters (method)"),
-        ('method = "PUT"', 'verb = "PUT"', "verb is no key of this table; expected by, aspect"),
+        ('method = "PUT"', 'verb = "PUT"', "verb is not a key of this table; expected by, aspect"),
         (', aspect = "x"', "", "made has no aspect for method; expected one where the probe's is '*'"),
         ('outcome = "refused"', "", "outcome is missing; expected what must become of it"),
-        ('outcome = "refused"', 'outcome = "refused"\nexpect = "401"', "expect is no key of this table"),
+        ('outcome = "refused"', 'outcome = "refused"\nexpect = "401"', "expect is not a key of this table"),
         (ROW, ROW * 2, "aspect of method.* is there twice; expected one row for each kind and aspect"),
-        ("[[probe]]", "[[probes]]", "probes is no key of this table; expected probe (hint: did you mean probe?)"),
+        ("[[probe]]", "[[probes]]", "probes is not a key of this table; expected probe (hint: did you mean probe?)"),
     ],
 )
 def test_a_fault_of_a_probe_is_one_line(tmp_path: Path, words: str, others: str, told: str) -> None:
@@ -107,7 +108,7 @@ OWN = '[[behaviour]]\nname = "own"\nsummary = "of its own"\n'
 WRONG: list[tuple[str, str]] = [
     (
         f'{OWN}breaks = ["RSP-01"]\nchanges = [{{ remov = "code" }}]\n',
-        r"remov is no key of this table; expected a word of docs/contract-folder.md \(hint: did you mean remove",
+        r"remov is not a key of this table; expected a word of docs/contract-folder.md \(hint: did you mean remove",
     ),
     (f'{OWN}breaks = ["RSP-01"]\nchanges = [{{ every = 3 }}]\n', "a table that changes nothing"),
     (
@@ -124,11 +125,11 @@ WRONG: list[tuple[str, str]] = [
     ),
     (
         f'{OWN}breaks = ["RSP-01"]\nchanges = [{{ also = {{ ofter = 1 }} }}]\n',
-        "also.ofter is no key of this table",
+        "also.ofter is not a key of this table",
     ),
     (
         f'{OWN}breaks = ["RSP-01"]\nchanges = [{{ matches = {{ a = "(" }}, wrap = true }}]\n',
-        r"matches.a is '\(', which is no regular expression",
+        r"matches.a is '\(', which is not a regular expression",
     ),
     (f"{OWN}lawful = true\n", "changes is missing"),
     (f'{OWN}breaks = ["RSP-01", "RSP-02"]\n', "changes is missing"),
@@ -136,7 +137,7 @@ WRONG: list[tuple[str, str]] = [
     (f'{OWN}breaks = ["RSP-1"]\n', "breaks names 'RSP-1'; expected a requirement of requirements.toml"),
     (
         f'{OWN}breaks = ["RSP-01"]\nlawfull = false\n',
-        "lawfull is no key of this table; expected name, summary, lawful",
+        "lawfull is not a key of this table; expected name, summary, lawful",
     ),
     (f'{OWN}breaks = ["RSP-01"]\n{OWN}breaks = ["RSP-01"]\n', "name of a behaviour is 'own' twice"),
     (
@@ -146,7 +147,10 @@ WRONG: list[tuple[str, str]] = [
     ('[[scenario]]\nname = "a"\nsummary = "b"\nchanges = [{ status = 429 }]\n' * 2, "name of a scenario is 'a' twice"),
     ('[[scenario]]\nname = "a"\nsummary = "b"\n', "changes is missing; expected what becomes of the answers"),
     ('[[failure]]\noutcome = "1"\n', "reason is missing"),
-    ('[[numbers]]\nending = "1"\n', "numbers is no key of this table; expected failure, behaviour, number, scenario"),
+    (
+        '[[numbers]]\nending = "1"\n',
+        "numbers is not a key of this table; expected failure, behaviour, number",
+    ),
 ]
 
 
