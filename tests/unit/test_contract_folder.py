@@ -272,7 +272,7 @@ def test_one_fault_is_the_error(capsys: Capsys, tmp_path: Path) -> None:
 
     assert (2, "") == (called.code, called.out)
     line = line_with(folder, "contract.toml", "schem =")
-    assert called.only_line.startswith(f"error: {folder}/contract.toml:{line}: authentication.schem is no key")
+    assert called.only_line.startswith(f"error: {folder}/contract.toml:{line}: authentication.schem is not a key")
     assert "did you mean scheme?" in called.only_line
 
 
