@@ -153,21 +153,13 @@ def test_a_notification_is_the_callback_of_its_command(command: Command) -> None
 
 def test_members_of_a_get_travel_in_the_url(tmp_path: Path) -> None:
     """None has any today; one that had would have a parameter of the query for each."""
-    folder = json_edited(
-        tmp_path,
-        "account-details/request.json",
-        lambda asked: (
-            asked
-            | {
-                "properties": {
-                    "phone_number": {"$ref": "../common.json#/$defs/phone_number"},
-                    "page": {"type": "string"},
-                },
-                "required": ["page"],
-                "examples": [{"page": "2"}],
-            }
-        ),
-    )
+    phone = {"$ref": "../common.json#/$defs/phone_number"}
+    asked = {
+        "properties": {"phone_number": phone, "page": {"type": "string"}},
+        "required": ["page"],
+        "examples": [{"page": "2"}],
+    }
+    folder = json_edited(tmp_path, "account-details/request.json", lambda document: document | asked)
 
     document = openapi_document(Contract.load(folder))
 
