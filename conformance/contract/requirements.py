@@ -20,8 +20,7 @@ from conformance.contract.schemas import ContractValidator, SchemaSet, compiled
 # to accepted requests, and the others. All notifications; those of a success, or a failure.
 ANSWER, ACCEPTED, ERROR = "response", "response.success", "response.error"
 NOTIFICATION, SUCCEEDED, FAILED = "notification", "notification.success", "notification.failure"
-# The requests of a client, by the schema of the command.
-REQUEST = "request"
+REQUEST = "request"  # of a client, by the schema of the command
 
 # The aspect of all probes of a kind, except those that another requirement names. In probes.toml the aspect of a row
 # whose makings have aspects of their own.
@@ -257,8 +256,8 @@ class Catalogue:
 
     def aspects(self, kind: str) -> tuple[str, ...]:
         """The aspects of a kind of probes that requirements name, each once, in the order of the catalogue."""
-        judges = (requirement.judge for requirement in self.requirements)
-        probes = (probe.split(".", 1) for judge in judges if isinstance(judge, ByProbe) for probe in judge.probes)
+        judges = (each.judge for each in self.requirements if isinstance(each.judge, ByProbe))
+        probes = (probe.split(".", 1) for judge in judges for probe in judge.probes)
         return tuple(dict.fromkeys(aspect for named, aspect in probes if named == kind and aspect != ANY))
 
     def judged(self, actor: Actor, commands: Iterable[Notified]) -> list[tuple[Requirement, str | None]]:
@@ -275,7 +274,6 @@ class Catalogue:
 
 # --- Places
 
-
 # Keywords that lead to places, and those that do not restrict the value.
 _LEADING = frozenset({"properties", "items", "allOf", "if", "then", "else"})
 _SAYING_NOTHING = frozenset({"title", "description", "examples", "$comment"})
@@ -285,8 +283,7 @@ _HOLDER: Mapping[str, type] = {
     **dict.fromkeys(("minItems", "maxItems", "uniqueItems", "contains"), list),
 }
 
-# A step down: a member, or any member or item except these.
-Step = str | frozenset[str]
+Step = str | frozenset[str]  # down to a member, or to any member or item except these
 
 
 @dataclass(frozen=True, slots=True)
@@ -340,8 +337,8 @@ def _places(schema: Any, pointer: str, steps: tuple[Step, ...]) -> Iterator[Sche
             yield SchemaPlace(pointer, keyword, rule, steps)
     for name, rule in schema.get("properties", {}).items():
         yield from _places(rule, _below(pointer, name), (*steps, name))
-    named = frozenset(schema.get("properties", ()))
-    yield from _places(schema.get("additionalProperties"), f"{pointer}/*", (*steps, named))
+    others = (*steps, frozenset(schema.get("properties", ())))
+    yield from _places(schema.get("additionalProperties"), f"{pointer}/*", others)
     yield from _places(schema.get("items"), f"{pointer}/*", (*steps, frozenset()))
     for each in schema.get("allOf", ()):
         yield from _places(each, pointer, steps)
