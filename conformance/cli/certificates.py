@@ -157,11 +157,10 @@ def keygen(file: Path, key_passphrase: str | None) -> int:
 def sign(certificate: Path, output: Path | None, **options: Any) -> int:
     """Add a signature to a CERTIFICATE, as a certifier does to a vendor's.
 
-    It is verified first, as by `verify`: what would be refused is not signed, nor what nobody known has signed. What
-    the evidence does not bear out is signed only if you vouch for it yourself; a certificate's own dates are its
-    issuer's.
+    It is verified first, as by `verify`, and signed only if it is valid and one of your keys (--key) has signed it. If
+    it says more than the evidence proves, --vouch-for has to name that; its dates are for its issuer to choose.
 
-    Exit code: 0 signed, 1 not signed, with the reason, 2 wrong usage, 3 inconclusive: nobody said whose signature
+    Exit code: 0 signed, 1 not signed, with the reason, 2 wrong usage, 3 inconclusive: no --key says whose signature
     counts.
     """
     signer = signing_key(options["sign_key"], options["key_passphrase"])
@@ -210,15 +209,14 @@ MOST_NAMED, LONGEST_NAME = 40, 60
 def verify(certificate: Path, **options: Any) -> int:
     """Verify a CERTIFICATE, offline: signatures, expiry, policy and, where it is given, the evidence.
 
-    What it covers is shown: a certificate says nothing of a command that was not exercised.
+    It prints what the certificate covers: it says nothing about a command that was not exercised.
 
     Anybody can sign a certificate, so it is valid only if keys that you give have signed it: --key, or key = [...] in
     statum-conformance.toml. Without them you learn whether anything was changed, and which key signed.
 
-    With --evidence each statement of the certificate is derived from the journal once more; what does not follow from
-    it is named in the last line.
+    With --evidence each statement is derived from the journal again; the last line names those that do not follow.
 
-    Exit code: 0 valid, 1 refused, with the reason, 2 wrong usage, 3 inconclusive: nobody said whose signature counts.
+    Exit code: 0 valid, 1 refused, with the reason, 2 wrong usage, 3 inconclusive: no --key says whose signature counts.
     """
     trust = trust_of(options["key"], options["threshold"])
     policy = Policy.of(options["require"], options["contract"], strict=options["strict"])
@@ -316,8 +314,8 @@ def supported(missing: Sequence[str] | None) -> str:
 def badge(source: Path, output: Path | None, contract: Contract, **options: Any) -> int:
     """Make a badge of SOURCE: a certificate, which is verified first, or a report.json.
 
-    The same source gives the same badge. Of a certificate that is refused none is made (exit code 1). One that nobody
-    known has signed (--key) is not certified: its badge says so.
+    The same source gives the same badge. A certificate that is refused gets none (exit code 1). Without --key the
+    signer is unknown, and the badge says only that.
     """
     trust = trust_of(options["key"], options["threshold"])
     data = certificate_bytes(source, LONGEST_REPORT)

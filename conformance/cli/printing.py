@@ -42,7 +42,7 @@ SHELLS = ("bash", "zsh", "fish")
 def requirements(contract: Contract, **options: Any) -> int:
     """List the catalogue: id, level, actor, source, the commands, and the check that judges each requirement.
 
-    What cannot be observed from outside is listed too, with the reason why it is not judged.
+    Requirements that cannot be observed from outside are listed too, with the reason why they are not judged.
     """
     entries = [_entry(requirement, contract) for requirement in contract.catalogue.requirements]
     if options["format"] == "json":
@@ -155,8 +155,8 @@ def _configurable(ctx: click.Context) -> list[str]:
 def config(ctx: click.Context, /, **options: Any) -> int:
     """Show the values that the options of COMMAND (default: run) have here, and where each comes from.
 
-    An option on the command line would still beat them. Secrets are masked. The folder of the contract is read, and a
-    name that it does not have is an error.
+    An option on the command line would overrule them. Secrets are masked. A name that the contract does not have is an
+    error.
     """
     name, contract = Named("command", _configurable(ctx))(options["command"]), options["contract"]
     env = ctx.meta.get(ENV) or os.environ.get(variable(ENV)) or None
@@ -250,7 +250,7 @@ def _in_words(value: Any) -> str:
 def completion(ctx: click.Context, shell: str) -> int:
     """Print the script by which a SHELL completes commands, options and their values.
 
-    Load it when the shell starts, as by `eval "$(statum-conformance completion bash)"` in ~/.bashrc.
+    Load it when the shell starts, such as by `eval "$(statum-conformance completion bash)"` in ~/.bashrc.
     """
     root = ctx.find_root()
     made = get_completion_class(shell)
