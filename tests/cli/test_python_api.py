@@ -26,12 +26,7 @@ SAMPLE = Account.sample()
 SECRET = "not-to-be-seen"  # noqa: S105 - of nobody
 Capsys = pytest.CaptureFixture[str]
 
-
-@pytest.fixture(autouse=True)
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty current directory, where reports go."""
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
+pytestmark = pytest.mark.usefixtures("here")
 
 
 @pytest.fixture
