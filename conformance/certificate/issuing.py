@@ -25,7 +25,7 @@ from conformance.certificate.digests import CertifiedSubject, Digest, JournalFil
 from conformance.certificate.signing import Envelope, Rejected, Signature
 from conformance.contract.contract import Contract
 from conformance.contract.requirements import Level
-from conformance.contract.schema_set import FORMATS
+from conformance.contract.schemas import FORMATS
 from conformance.judging.expectations import Expectations
 from conformance.judging.judgement import Reason
 from conformance.judging.verdicts import Conclusion, RequirementVerdict, Verdict

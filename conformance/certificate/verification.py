@@ -33,7 +33,7 @@ from conformance.certificate.issuing import (
 from conformance.certificate.signing import Envelope, Rejected, Signature, UnknownSigner, public_key
 from conformance.contract.contract import Contract
 from conformance.contract.requirements import Level
-from conformance.contract.schema_set import FORMATS
+from conformance.contract.schemas import FORMATS
 from conformance.journal import read_evidence
 from conformance.judging.verdicts import Conclusion
 from conformance.model.errors import UsageError

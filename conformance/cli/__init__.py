@@ -31,7 +31,7 @@ from conformance.cli.printing import completion, config, openapi, requirements
 from conformance.cli.report import compare, report
 from conformance.cli.run import certify, doctor, run
 from conformance.model.errors import ConformanceError, EnvironmentFailure, SuiteError, UsageError
-from conformance.model.interruption import Closing, heeded, obeyed, wished
+from conformance.model.process import closed_at_second_signal, interrupts_allowed, is_interrupted, signals_handled
 from conformance.wire.streams import close_all
 
 PROGRAM = "statum-conformance"
@@ -76,9 +76,9 @@ for command in COMMANDS:
 def outcome(arguments: Sequence[str] | None = None) -> int:
     """Run the command of the `arguments` (those of the process, if None); the exit code."""
     messages = Messages(debug=bool(os.environ.get(variable("debug"))))
-    with heeded(), Closing(close_all):
+    with signals_handled(), closed_at_second_signal(close_all):
         try:
-            with obeyed():
+            with interrupts_allowed(raise_at_end=False):
                 code = cli.main(
                     args=None if arguments is None else list(arguments),
                     prog_name=PROGRAM,
@@ -88,8 +88,8 @@ def outcome(arguments: Sequence[str] | None = None) -> int:
         except SystemExit as ended:  # click's way to say whether it has completed a command line
             return UsageError.exit_code if ended.code else 0
         except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - a bug of the suite's ends in one line as well
-            return messages.error(_interrupted(error) if wished() else in_words(error))
-        if not code and wished():
+            return messages.error(_interrupted(error) if is_interrupted() else in_words(error))
+        if not code and is_interrupted():
             return messages.error(EnvironmentFailure("interrupted at its end; whatever is written by now is whole"))
     return int(code or 0)
 

@@ -30,7 +30,7 @@ from conformance.certificate.signing import (
 from conformance.certificate.verification import MEMBERS, Provenance, Trust, VerifiedCertificate, proved
 from conformance.cli.command import ConformanceCommand, Messages, on_command_line, warn_if_visible
 from conformance.contract.contract import Contract
-from conformance.contract.schema_set import FORMATS
+from conformance.contract.schemas import FORMATS
 from conformance.model.errors import ConformanceError, EnvironmentFailure, UsageError, did_you_mean
 from conformance.model.untrusted import TooLong, given_bytes, parse_json
 from conformance.reports.console import print_line, remarks, results

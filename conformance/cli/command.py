@@ -28,7 +28,7 @@ from conformance.cli.parameters import CONTRACT, SectionedOption
 from conformance.client.face import RULES as CLIENT_RULES
 from conformance.contract.checking import Engine
 from conformance.contract.contract import Contract, contract_at, statum
-from conformance.contract.schema_set import built_in
+from conformance.contract.schemas import built_in
 from conformance.gateway.rules.checks import RULES
 from conformance.journal import Redaction
 from conformance.journal.redaction import credential_text, is_own_word

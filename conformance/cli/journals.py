@@ -35,12 +35,12 @@ from conformance.journal import Record, read_evidence, read_journal
 from conformance.judging.expectations import Expectations
 from conformance.judging.verdicts import Conclusion
 from conformance.model.errors import EnvironmentFailure, UsageError, did_you_mean
-from conformance.model.progress import Progress
+from conformance.model.process import Progress
 from conformance.model.traffic import Case
 from conformance.payloads.addressees import GIVEN_BY, Addressees
 from conformance.reports.console import on_github, print_document, print_json, print_line, remarks, results
 from conformance.reports.files import REPORT_HTML, json_report, write_reports
-from conformance.reports.replayed import Replayed, show_conclusion, show_replayed
+from conformance.reports.plan_and_replay import Replayed, show_conclusion, show_replayed
 from conformance.reports.report import Report
 from conformance.reports.result import Result, is_client
 from conformance.reports.summary import summary, workflow_commands

@@ -32,10 +32,10 @@ from conformance.gateway.settings import Settings
 from conformance.journal import read_evidence
 from conformance.mock.account import Account
 from conformance.model.errors import EnvironmentFailure, UsageError
-from conformance.model.interruption import held_back
+from conformance.model.process import interrupts_deferred
 from conformance.options import options_of
 from conformance.reports.console import print_json, print_line, remarks, results
-from conformance.reports.planned import plan_document, show_plan
+from conformance.reports.plan_and_replay import plan_document, show_plan
 from conformance.reports.result import is_client
 from conformance.reports.text import for_terminal
 
@@ -59,7 +59,7 @@ def run(**options: Any) -> int:
     if options["plan"] and options["resume"] is None:
         return _planned(settings_from(options, is_sent=False), output)
     judged_run = prepared_run(options)
-    with held_back():
+    with interrupts_deferred():
         return judged_run(output).tell(output)
 
 
@@ -125,7 +125,7 @@ def certify(**options: Any) -> int:
     """
     output = Output.of(options)
     judged_run = prepared_certification(options)
-    with held_back():
+    with interrupts_deferred():
         return judged_run(output).tell(output)
 
 

@@ -31,10 +31,9 @@ from conformance.mock.account import (
 )
 from conformance.model.errors import SuiteError
 from conformance.model.traffic import JSON_MEDIA_TYPE, Case, Headers, Kind, Request
-from conformance.payloads.alphabets import ALPHABETS
-from conformance.payloads.hypothesis_backend import draw
-from conformance.payloads.notifications import ALPHANUMERIC, incomplete, unreadable
-from conformance.payloads.strategies import text
+from conformance.payloads.probes import ALPHANUMERIC, incomplete, unreadable
+from conformance.payloads.strategies import draw, text
+from conformance.payloads.texts import ALPHABETS
 
 JSON_HEADERS: Headers = (("Content-Type", JSON_MEDIA_TYPE),)
 

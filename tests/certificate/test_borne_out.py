@@ -20,7 +20,7 @@ from conformance.certificate.issuing import EXTENSION, Certification, countersig
 from conformance.certificate.signing import Envelope, Rejected, read_private_key
 from conformance.certificate.verification import MEMBERS, Provenance, Trust, VerifiedCertificate, members_of, proved
 from conformance.contract.contract import statum
-from conformance.contract.schema_set import FORMATS
+from conformance.contract.schemas import FORMATS
 from conformance.journal import read_evidence
 from conformance.reports.result import Result
 

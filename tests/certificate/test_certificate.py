@@ -32,7 +32,7 @@ from conformance.certificate.issuing import NOT_MEASURED, Certification, issue, 
 from conformance.certificate.signing import Envelope, Rejected
 from conformance.certificate.verification import VerifiedCertificate, proved
 from conformance.contract.contract import statum
-from conformance.contract.schema_set import FORMATS
+from conformance.contract.schemas import FORMATS
 from conformance.journal import Note
 from conformance.judging.expectations import Expectations
 from conformance.judging.judgement import Reason

@@ -22,7 +22,7 @@ from conformance.certificate.signing import Rejected, make_key_pair
 from conformance.certificate.verification import ANYBODY, VerifiedCertificate, proved, verified
 from conformance.client import certification
 from conformance.contract.contract import Contract, statum
-from conformance.contract.schema_set import FORMATS
+from conformance.contract.schemas import FORMATS
 from conformance.journal import Record
 from conformance.judging.verdicts import RequirementVerdict, Verdict
 from conformance.model.errors import UsageError

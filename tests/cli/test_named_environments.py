@@ -11,6 +11,7 @@ from typing import Any
 import click
 import pytest
 from command_line import call
+from conformance.contract.schema_set import FORMATS
 
 from conformance.cli import COMMANDS
 from conformance.cli.configuration import (
@@ -18,7 +19,6 @@ from conformance.cli.configuration import (
     PYPROJECT,
     configured,
 )
-from conformance.contract.schema_set import FORMATS
 from conformance.gateway.settings import Settings
 from conformance.model.errors import UsageError
 from conformance.options import options_of

@@ -15,12 +15,12 @@ from rich.console import Console
 
 from conformance.contract.contract import statum
 from conformance.contract.requirements import Basis
-from conformance.contract.schema_set import FORMATS
+from conformance.contract.schemas import FORMATS
 from conformance.judging.verdicts import Verdict
 from conformance.pytest.test_gateway import explained
 from conformance.reports.allure_results import allure_results
 from conformance.reports.junit import junit
-from conformance.reports.page.rendering import html
+from conformance.reports.page import html
 from conformance.reports.report import ReportEntry
 from conformance.reports.result import Reportable, Result
 from conformance.reports.sarif import sarif

@@ -102,7 +102,7 @@ def _in_words(sent: SentRequest) -> str:
         return f"the gateway answered {sent.agreed}"
     if sent.usable:
         return f"the HTTP status is {sent.http_status}, {sent.roles.code} is {shown(sent.code)}"
-    return f"the answer is no envelope ({sent.answer.content.error or shown(sent.answer.content.value)})"
+    return f"the answer is not an envelope ({sent.answer.content.error or shown(sent.answer.content.value)})"
 
 
 def same_request_id(call: Call, report: ClientReport, sent: SentRequest) -> Iterator[str]:
@@ -124,7 +124,7 @@ def reason_is_told(_: Call, report: ClientReport, sent: SentRequest) -> Iterator
 
 def _is_reported(member: str, reported: Any, report: ClientReport, sent: SentRequest) -> Iterator[str]:
     if not report.accepted and reported != sent.members.get(member):
-        yield f"{member} is {shown(sent.members.get(member))}, the client tells {shown(reported)}"
+        yield f"{member} is {shown(sent.members.get(member))}, the client reports {shown(reported)}"
 
 
 def gives_up(evidence: ClientEvidence, command: str | None) -> Iterator[Judgement]:
@@ -161,7 +161,7 @@ def _goes_on_with(call: Call, sent: SentRequest) -> bool:
     """Whether the client did nothing until the suite closed the connection, and then went on.
 
     A client that gives up on an answer may leave its connection open, but then it reports or sends again before that,
-    or goes on after a pause of its own.
+    or goes on after its own pause.
     """
     ended = sent.exchange.answered_at
     later = [each.exchange.sent_at for each in call.sent if each.number > sent.number]

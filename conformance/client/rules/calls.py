@@ -47,6 +47,9 @@ REUSED = ", on a connection that had carried an answer before"
 UNUSED = ", on a new connection, though one was kept open at the base URL"
 """Follow there if the client used a connection again, and if it did not, although it could."""
 
+OPEN = frozenset({"pending", "unknown"})
+"""The states of a request of whose result the client does not know."""
+
 # Shorter values are part of anything.
 SHORTEST_TRACE = 6
 
@@ -310,21 +313,37 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
-class ResultAnswer:
-    """A driver's answer to a question about a request, asked at that time (monotonic seconds)."""
+class StateReport:
+    """The client's report on a request, asked for at that time (monotonic seconds).
+
+    `text`: the description of its result, if any. `applied`: how often the result was applied, None if the client does
+    not count.
+    """
 
     request_id: str
-    answer: Mapping[str, Any]
+    state: str
+    text: str | None
+    applied: int | None
     at: float
+
+    @classmethod
+    def of(cls, request_id: str, answer: Mapping[str, Any], at: float) -> Self:
+        """Read a valid answer of the driver."""
+        return cls(request_id, str(answer.get("state")), answer.get("result_desc"), answer.get("applied"), at)
+
+    @property
+    def open(self) -> bool:
+        """Whether the client knows of no result."""
+        return self.state in OPEN
 
 
 @dataclass(frozen=True, slots=True)
 class ReceiverCase:
-    """A case that was sent to a receiver, and its answers; `results`: the driver's answers about it afterwards."""
+    """A case that was sent to a receiver, and its answers; `reports`: what the client was asked about it afterwards."""
 
     case: Case
     exchanges: tuple[Exchange, ...] = ()
-    results: tuple[ResultAnswer, ...] = ()
+    reports: tuple[StateReport, ...] = ()
 
 
 def speaks_of_a_call(request: Request, contract: Contract, key: str, secret: str, params: Iterable[str] = ()) -> bool:

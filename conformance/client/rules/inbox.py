@@ -14,13 +14,13 @@ from enum import StrEnum
 from functools import cache, partial
 from typing import Any, Self
 
-from conformance.client.rules.calls import Call, ReceiverCase
+from conformance.client.rules.calls import Call, ReceiverCase, StateReport
 from conformance.client.rules.evidence import ClientEvidence
 from conformance.contract.command import Notified
 from conformance.contract.contract import Contract, NotificationRoles
 from conformance.judging.reading import Content
 from conformance.model.traffic import JSON_MEDIA_TYPE, Case, Exchange, Request, header, media_type
-from conformance.payloads.notifications import documented, is_complete
+from conformance.payloads.probes import documented, is_complete
 
 # A notification has less than a hundredth of this.
 HUGE = 1 << 19
@@ -37,7 +37,7 @@ USUAL_TEXT = 160
 
 SERVER_ERROR = 500
 
-# The beginnings of failures without a connection (`conformance.wire.answers`).
+# The beginnings of failures without a connection (`conformance.wire.connection`).
 UNREACHED = ("connection refused", "no connection", "host name not found", "no TLS connection", "the proxy did not")
 
 
@@ -47,10 +47,10 @@ class RequestKind(StrEnum):
     METHOD = "another method"
     EMPTY = "an empty body"
     HUGE = "a body of a mebibyte"
-    NO_JSON = "no JSON"
-    INCOMPLETE = "JSON that is no notification"
-    OTHER_CODE = "a notification with an outcome that no gateway gives"
-    OPEN = "something that the contract says nothing of"
+    NO_JSON = "a body that is not JSON"
+    INCOMPLETE = "JSON that is not a notification"
+    OTHER_CODE = "a notification with an unknown outcome"
+    OPEN = "a request that the contract does not mention"
     VALID = "a notification"
 
 
@@ -196,26 +196,6 @@ LEFT_ALONE = "the receiver was slow to answer its first notifications, so it was
 NONE_TAKEN = "no usual notification was answered with a 2xx"
 
 
-@dataclass(frozen=True, slots=True)
-class StateReport:
-    """The client's report on a request: `text` None without a result_desc, `applied` if the client does not count.
-
-    `at`: when the client was asked. `owner`: the fate whose notification had that text; None for a text that was never
-    sent.
-    """
-
-    at: float
-    state: str
-    text: str | None
-    applied: int | None
-    owner: Fate | None
-
-    @property
-    def open(self) -> bool:
-        """Whether the client knows of no result."""
-        return self.state in {"pending", "unknown"}
-
-
 @dataclass(eq=False, slots=True)
 class Fate:
     """The notifications of one request_id, in the order in which they were sent, and the reports on it.
@@ -261,10 +241,6 @@ class Fate:
         """The notifications that were sent before that time."""
         return [each for each in self.notifications if each.sent_at < at]
 
-    def owns(self, report: StateReport) -> bool:
-        """Whether a report is on this request: it has its text, or one that was never sent."""
-        return report.owner is None or report.owner is self
-
 
 @dataclass(slots=True)
 class Inbox:
@@ -273,7 +249,8 @@ class Inbox:
     `junk`: the malformed requests, in order. `junk_at`: when the first of them was sent. `deaths`: when the driver
     failed, with which its client loses its memory. `died_at`: when the suite noticed that the receiver had died.
     `left_alone`: why nothing more was sent to it. `forgets`: the client makes no calls, and never knew of a result.
-    `asked`: by case, the request of the question. `unsolicited`: its notifications follow no request.
+    `asked`: by case, the request of the question. `owners`: by text, the request whose notification had it, also of
+    other receivers. `unsolicited`: its notifications follow no request.
     """
 
     roles: NotificationRoles
@@ -285,6 +262,7 @@ class Inbox:
     left_alone: str | None = None
     forgets: bool = False
     asked: dict[str, Fate] = field(default_factory=dict)
+    owners: Mapping[str, Fate] = field(default_factory=dict)
     unsolicited: bool = False
 
     def after_junk(self, request: ReceiverRequest) -> bool:
@@ -334,6 +312,14 @@ class Inbox:
         since = fate.call.asked_at if fate.call and fate.call.asked_at is not None else notified_at
         return not any(since < died < report.at for died in self.deaths)
 
+    def owner(self, report: StateReport) -> Fate | None:
+        """The request whose notification had the text of a report; None for a text that was never sent."""
+        return self.owners.get(report.text) if report.text else None
+
+    def is_own(self, fate: Fate, report: StateReport) -> bool:
+        """Whether a report on this request has the text of its own notification, or one that was never sent."""
+        return self.owner(report) in {None, fate}
+
     def reports(self) -> Iterator[tuple[Fate, StateReport, list[ReceiverRequest]]]:
         """The reports on each known request after a notification, with the notifications until then."""
         for fate in self.fates:
@@ -382,6 +368,9 @@ def _inboxes(evidence: ClientEvidence) -> dict[str | None, Inbox]:
             elif request.kind is not RequestKind.OPEN:
                 inbox.junk.append(request)
                 inbox.junk_at = min(request.sent_at, inbox.junk_at or request.sent_at)
+    owners = {each.text: fate for fate in fates.values() for each in fate.notifications}
+    for inbox in inboxes.values():
+        inbox.owners = owners
     without_calls = inboxes.keys() - evidence.terms.declared
     _add_reports(cases, inboxes, without_calls, fates)
     for fate in fates.values():
@@ -413,19 +402,15 @@ def _add_reports(
     fates: dict[str, Fate],
 ) -> None:
     """Add the client's reports on each request; a client `without_calls` is asked about any."""
-    owners = {each.text: fate for fate in fates.values() for each in fate.notifications}
     for each in cases:
         name = each.case.command
-        for answered in each.results:
+        for report in each.reports:
             if name in without_calls:
-                fates.setdefault(answered.request_id, Fate(answered.request_id, name))
-                inboxes[name].asked[each.case.id] = fates[answered.request_id]
-            asked_again = any(o.request_id == answered.request_id and o.at > answered.at for o in each.results)
-            told, text = answered.answer, answered.answer.get("result_desc")
-            owner = owners.get(text) if text else None
-            report = StateReport(answered.at, str(told.get("state")), text, told.get("applied"), owner)
+                fates.setdefault(report.request_id, Fate(report.request_id, name))
+                inboxes[name].asked[each.case.id] = fates[report.request_id]
             # The suite asked again while it was open: a receiver may process a notification after it has answered.
-            if (fate := fates.get(answered.request_id)) is not None and not (report.open and asked_again):
+            asked_again = any(o.request_id == report.request_id and o.at > report.at for o in each.reports)
+            if (fate := fates.get(report.request_id)) is not None and not (report.open and asked_again):
                 fate.reports.append(report)
 
 
