@@ -28,12 +28,12 @@ from conformance.certificate.signing import (
     read_public_key,
 )
 from conformance.certificate.verification import MEMBERS, Provenance, Trust, VerifiedCertificate, proved
-from conformance.cli.command import ConformanceCommand, Messages, on_command_line, warn_if_visible
+from conformance.cli.command import ConformanceCommand, Messages, Output, on_command_line, warn_if_visible
 from conformance.contract.contract import Contract
 from conformance.contract.schemas import FORMATS
 from conformance.model.errors import ConformanceError, EnvironmentFailure, UsageError, did_you_mean
 from conformance.model.untrusted import TooLong, given_bytes, parse_json
-from conformance.reports.console import print_line, remarks, results
+from conformance.reports.console import print_json, print_line, remarks, results
 from conformance.reports.files import LONGEST_REPORT, replace_file
 from conformance.reports.remarks import in_ranges
 from conformance.reports.report import Report
@@ -214,30 +214,43 @@ def verify(certificate: Path, **options: Any) -> int:
     Anybody can sign a certificate, so it is valid only if keys that you give have signed it: --key, or key = [...] in
     statum-conformance.toml. Without them you learn whether anything was changed, and which key signed.
 
+    --format json prints one object: verdict (valid, refused or inconclusive), reason, hint, the checks that passed,
+    unsupported (what the evidence does not prove; null without evidence), and the statement once its signature holds.
+
     With --evidence each statement is derived from the journal again; the last line names those that do not follow.
 
     Exit code: 0 valid, 1 refused, with the reason, 2 wrong usage, 3 inconclusive: no --key says whose signature counts.
     """
+    output = Output.of(options)
     trust = trust_of(options["key"], options["threshold"])
     policy = Policy.of(options["require"], options["contract"], strict=options["strict"])
     data = certificate_bytes(certificate)
-    console = results()
+    console = output.console
+    document: dict[str, Any] = {"verdict": "valid", "reason": None, "hint": None, "checks": []}
+    document |= {"unsupported": None, "statement": None}
+    code = 0
     try:
         for step in proved(data, options["contract"], trust, options["evidence"], policy=policy):
             if isinstance(step, VerifiedCertificate):
+                document |= {"unsupported": step.unsupported, "statement": step.statement}
                 for line in _statements(step):
                     print_line(console, line)
                 trust.check_known(step.envelope.signatures)
                 print_line(console, _in_one_line(step), "bold green")
             else:
+                document["checks"].append({"check": step.name, "detail": step.detail})
                 print_line(console, f"ok      {step.name}: {step.detail}")
     except Rejected as refusal:
+        document |= {"verdict": "refused", "reason": refusal.message}
         print_line(console, f"refused: {refusal.message}", "bold red")
-        return refusal.exit_code
+        code = refusal.exit_code
     except UnknownSigner as unknown:
+        document |= {"verdict": "inconclusive", "reason": unknown.message, "hint": unknown.hint}
         print_line(console, f"inconclusive: {unknown}", "bold yellow")
-        return unknown.exit_code
-    return 0
+        code = unknown.exit_code
+    if output.as_json:
+        print_json(document)
+    return code
 
 
 def _statements(certificate: VerifiedCertificate) -> Iterator[str]:

@@ -35,16 +35,25 @@ from conformance.reports.view import rests_on
 
 DEFAULT = "default"
 MASK = "********"
+REQUIREMENT = Named(
+    "requirement",
+    lambda contract: (each.id for each in contract.catalogue.requirements),
+    listed_by="`statum-conformance requirements`",
+)
 SHELLS = ("bash", "zsh", "fish")
 
 
 @click.command("requirements", cls=ConformanceCommand, short_help="List the requirements, and their checks.")
-def requirements(contract: Contract, **options: Any) -> int:
+@click.argument("ids", nargs=-1, type=REQUIREMENT, metavar="[ID]...")
+def requirements(contract: Contract, ids: tuple[str, ...], **options: Any) -> int:
     """List the catalogue: id, level, actor, source, the commands, and the check that judges each requirement.
+
+    With an ID, or several, only these are listed, in the order of the catalogue.
 
     Requirements that cannot be observed from outside are listed too, with the reason why they are not judged.
     """
-    entries = [_entry(requirement, contract) for requirement in contract.catalogue.requirements]
+    listed = (each for each in contract.catalogue.requirements if not ids or each.id in ids)
+    entries = [_entry(requirement, contract) for requirement in listed]
     if options["format"] == "json":
         print_json(entries)
     elif options["format"] == "markdown":

@@ -34,6 +34,7 @@ from conformance.mock.account import Account
 from conformance.model.errors import EnvironmentFailure, UsageError
 from conformance.model.process import interrupts_deferred
 from conformance.options import options_of
+from conformance.payloads.valid import check_given
 from conformance.reports.console import print_json, print_line, remarks, results
 from conformance.reports.plan_and_replay import plan_document, show_plan
 from conformance.reports.result import is_client
@@ -68,6 +69,8 @@ def prepared_run(options: dict[str, Any]) -> Callable[[Output], JudgedRun]:
     if options["resume"] is not None:
         return _resumed(options["resume"], options)
     settings = settings_from(options)
+    for command in settings.contract.commands_of(settings.products):
+        check_given(settings.contract, command, settings.constraints)
     certification = certification_from(options)
     return partial(
         held,

@@ -53,6 +53,31 @@ def test_a_conformant_run_leaves_a_certificate_that_is_accepted(capsys: Capsys, 
     assert {*REPORTS, "journal.sqlite", "certificate.json"} == {path.name for path in (here / "reports").iterdir()}
 
 
+def test_a_script_gets_the_verdict_as_json(capsys: Capsys, here: Path) -> None:
+    """Valid, of an unknown signer, or refused: one object on standard output, and the text on standard error."""
+    asked = ("verify", CERTIFICATE, "--format=json")
+    valid, unknown = call(capsys, *asked, "--key=vendor.key.pub", *EVIDENCE), call(capsys, *asked)
+    path = here / CERTIFICATE
+    path.write_bytes(path.read_bytes().replace(b'"payload": "ey', b'"payload": "ez'))
+    refused = call(capsys, *asked)
+    documents = [json.loads(called.out) for called in (valid, unknown, refused)]
+
+    assert [(0, "valid"), (3, "inconclusive"), (1, "refused")] == [
+        (called.code, document["verdict"])
+        for called, document in zip((valid, unknown, refused), documents, strict=True)
+    ]
+    assert ["signature", "expiry", "policy", "evidence"] == [check["check"] for check in documents[0]["checks"]]
+    assert (["issued", "expires"], None) == (documents[0]["unsupported"], documents[1]["unsupported"])
+    assert "built-in mock gateway" == documents[0]["statement"]["subject"][0]["name"]
+    assert documents[1]["reason"].startswith("nothing was changed since it was signed")
+    assert (None, [], "signature 1: it does not fit the payload; one of the two was changed") == (
+        documents[2]["statement"],
+        documents[2]["checks"],
+        documents[2]["reason"],
+    )
+    assert valid.err.splitlines()[-1].startswith("valid: built-in mock gateway (gateway) · ")
+
+
 def test_a_tampered_certificate_is_refused(capsys: Capsys, here: Path) -> None:
     """Exit 1, and the last line is the reason."""
     path = here / CERTIFICATE

@@ -50,10 +50,6 @@ NAMES = (
 )
 USAGE = [
     (
-        [],
-        f"error: no command is given; expected {NAMES} (hint: statum-conformance --help)",
-    ),
-    (
         ["rnu"],
         f"error: there is no command 'rnu'; expected {NAMES} (hint: did you mean run?)",
     ),
@@ -125,6 +121,13 @@ USAGE = [
         "error: --consumer-key is missing; --gateway needs a credential (hint: set STATUM_CONFORMANCE_CONSUMER_KEY)",
     ),
     (
+        ["run", "--phone-number", "0712 345 678", "--gateway", "http://127.0.0.1:1/api/v2", *CREDENTIAL],
+        (
+            "error: --phone-number '0712 345 678' is not a value that every gateway takes: "
+            "'0712 345 678' does not match '^254[17][0-9]{8}$' (hint: write 254712345678)"
+        ),
+    ),
+    (
         ["run", "--catalogue-url", "docs/requirements.md"],
         (
             "error: --catalogue-url is 'docs/requirements.md'; expected the address of a page, without a fragment "
@@ -145,6 +148,14 @@ def test_wrong_usage_is_one_line_and_exit_2(capsys: Capsys, arguments: list[str]
 
     assert line == called.only_line
     assert (2, "") == (called.code, called.out)
+
+
+def test_without_a_command_the_help_is_shown(capsys: Capsys) -> None:
+    """On standard output, with the exit code of wrong usage."""
+    called = call(capsys)
+
+    assert (2, "error: no command is given") == (called.code, called.only_line)
+    assert call(capsys, "-h").out == called.out
 
 
 def test_a_gateway_without_secret_is_one_line_and_exit_2(capsys: Capsys, monkeypatch: pytest.MonkeyPatch) -> None:
