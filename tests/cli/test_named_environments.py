@@ -11,7 +11,6 @@ from typing import Any
 import click
 import pytest
 from command_line import call
-from conformance.contract.schema_set import FORMATS
 
 from conformance.cli import COMMANDS
 from conformance.cli.configuration import (
@@ -19,6 +18,7 @@ from conformance.cli.configuration import (
     PYPROJECT,
     configured,
 )
+from conformance.contract.schemas import FORMATS
 from conformance.gateway.settings import Settings
 from conformance.model.errors import UsageError
 from conformance.options import options_of
