@@ -285,6 +285,8 @@ class Rest:
         if any(note.kind == "settled" for note in record.notes):
             raise UsageError("the run of this journal came to its end", "judge it, or begin a new one")
         left = [tuple(case for case in group if _can_be_sent(case, group, last)) for group in groups]
+        to_send = {case.id for group in left for case in group}
+        passed_over = {case.id for group in groups for case in group} - to_send - last.keys()
         alone, late = set(planned["alone"]), set(planned["last"])
         return cls(
             Plan(
@@ -294,12 +296,7 @@ class Rest:
                 last=tuple(g for g in left if g and g[0].group in late),
             ),
             groups,
-            frozenset(
-                case.id
-                for group in groups
-                for case in group
-                if (_is_cut_off(last[case.id], settings) if case.id in last else not _can_be_sent(case, group, last))
-            ),
+            frozenset(passed_over | {name for name, exchange in last.items() if _is_cut_off(exchange, settings)}),
             frozenset(chain.from_iterable(stands_for.values() for stands_for in rounds)),
             len(rounds),
             exchanges,
@@ -387,8 +384,7 @@ def listen_on(path: Path, settings: Settings, progress: Progress, for_s: float |
     for request_id in ids_given(record.exchanges, settings.contract):
         strays.given(request_id)
     del record  # or its file would stay open for reading while it is written to
-    arrived, over = 0, threading.Event()
-    counting = threading.Lock()
+    arrived, counting = 0, threading.Lock()
     with held_back(), rigged(settings) as rig:
         redaction = check_targets(targets, settings, rig)
         with Journal.reopened(path, redaction) as journal:
@@ -412,7 +408,7 @@ def listen_on(path: Path, settings: Settings, progress: Progress, for_s: float |
             try:
                 with let_through():
                     while until is None or time.monotonic() < until:
-                        over.wait(LOOK_S)
+                        time.sleep(LOOK_S)
             except KeyboardInterrupt:
                 granted()
             # Before the journal closes: a later notification would find it closed.
