@@ -186,15 +186,6 @@ def test_a_run_against_the_built_in_gateway_goes_on_against_another(tmp_path: Pa
     assert Conclusion.CONFORMANT == judgement.conclusion, shortfalls(judgement)
 
 
-def test_a_run_that_came_to_its_end_cannot_go_on(subject: Subject, tmp_path: Path) -> None:
-    """Nothing is left to do, and its journal stays as it is."""
-    path = campaign.run(settings(tmp_path, **subject.told))
-    exchanges = len(read_journal(path).exchanges)
-    with pytest.raises(UsageError, match="came to its end"):
-        campaign.resume(path, settings(tmp_path, **subject.told))
-    assert exchanges == len(read_journal(path).exchanges)
-
-
 def test_a_run_goes_on_to_the_same_callbacks(subject: Subject, tmp_path: Path) -> None:
     """Else notifications would be lost, and the token of those that come would stand in the journal."""
     path = cut_off(tmp_path, 10, **subject.told)
