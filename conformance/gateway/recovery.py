@@ -43,10 +43,10 @@ from conformance.wire import Allowance
 from conformance.wire.allowance import is_refused
 from conformance.wire.ledger import Arrival, Strays, request_id_of
 
-# So often lost cases are planned anew. With one request in ten lost, a case that needs three answers (its twin's, an
+# Rounds in which lost cases are replaced. With one request in ten lost, a case that needs three answers (its twin's, an
 # earlier one's, its own) fails in one round out of four, and in all of them, the first among them, once in 2,500 times.
 ROUNDS = 5
-# Where more than this share of a round got lost, the network does not just lose something now and then.
+# Where more than this share of a round got lost, the network is down.
 MOST_LOST = 0.5
 # The kinds of the notes that say how a plan is sent, and which cases are replaced.
 PLANNED, PLANNED_ANEW = "planned", "planned-anew"
@@ -61,14 +61,14 @@ def send_replacements(
 
     `groups`: all that was planned so far, in so many `rounds` beside the first; those `replaced` are so already.
     """
-    settings, journal, hearing = campaign.settings, campaign.journal, campaign.hearing
+    settings, journal, listening = campaign.settings, campaign.journal, campaign.listening
     sent = [case for group in groups for case in group]
-    lost = [case for case in lost_of(groups, hearing.unanswered) if case.id not in replaced]
+    lost = [case for case in lost_of(groups, listening.unanswered) if case.id not in replaced]
     for number in range(rounds + 1, rounds + ROUNDS + 1):
         if not lost or len(lost) > MOST_LOST * sum(map(len, groups)):
             return
         plan = Plan.of(_otherwise(settings, number), campaign.rig.gateway, windows_of(settings.contract, sent))
-        answered = {case.id for case in sent} - hearing.unanswered
+        answered = {case.id for case in sent} - listening.unanswered
         new = Replacements(lost, plan, f"anew-{number}", sent, answered)
         if not new.cases:
             return
@@ -78,7 +78,7 @@ def send_replacements(
         campaign.send(new.alone, new.groups)
         sent += new.cases
         groups = (*new.alone, *new.groups)
-        lost = lost_of(groups, hearing.unanswered)
+        lost = lost_of(groups, listening.unanswered)
 
 
 def _otherwise(settings: Settings, number: int) -> Settings:
@@ -93,7 +93,7 @@ def _otherwise(settings: Settings, number: int) -> Settings:
 
 
 def lost_of(groups: Iterable[Group], unanswered: Collection[str]) -> list[Case]:
-    """The cases that have no answer, or show nothing without one that has none, in the order of the plan."""
+    """The cases without an answer, and those that prove nothing without these, in the order of the plan."""
     found: dict[str, Case] = {}
     for group in groups:
         broken = False
@@ -108,7 +108,7 @@ def lost_of(groups: Iterable[Group], unanswered: Collection[str]) -> list[Case]:
 
 
 def builds_on_its_group(case: Case) -> bool:
-    """Whether it shows nothing but together with those before it in its group; of a burst, with all."""
+    """Whether it proves something only together with those before it in its group; of a burst, with all."""
     return case.kind in (Kind.REPEAT, Kind.BURST) or (case.aspect == BALANCE and case.earlier is not None)
 
 
@@ -248,10 +248,11 @@ def history(record: Record, case: Case) -> tuple[Case, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Rest:
-    """`plan`: the cases left to send. `groups`: all that were planned. `cut_off`: those that can show nothing any more.
+    """What a run that was cut off has left, and what it has done.
 
-    `replaced`: the ids of cases that others stand for, in so many `rounds` of planning anew. `exchanges`: all that were
-    made, `notified`: the requests that have reached the callbacks.
+    `plan`: the cases left to send. `groups`: all planned cases. `cut_off`: the ids of those that can prove nothing any
+    more; `replaced`: of those that were replaced, in so many `rounds`. `exchanges`: those of the run; `notified`: the
+    requests to its callbacks.
     """
 
     plan: Plan
@@ -264,7 +265,7 @@ class Rest:
 
     @classmethod
     def of(cls, record: Record, settings: Settings, base_url: str) -> Rest:
-        """Of a recorded run, for the gateway at `base_url`, with the credential of `settings`.
+        """The rest of a recorded run, for the gateway at `base_url`, with the credential of `settings`.
 
         Raises UsageError if the run came to its end, if it was cut off before anything was planned, and for cases that
         the journal keeps redacted.
@@ -327,7 +328,7 @@ def _can_be_sent(case: Case, group: Group, sent: Mapping[str, Exchange]) -> bool
 
 
 def _is_cut_off(exchange: Exchange, settings: Settings) -> bool:
-    """Whether an exchange shows nothing, through no fault of the gateway."""
+    """Whether an exchange proves nothing, and the gateway is not to blame."""
     if exchange.response is not None:
         return exchange.response.status == TOO_MANY_REQUESTS or asks_for_a_wait(exchange.response)
     return exchange.failure in (None, CLOSED_ON_REUSE) or settings.network_there

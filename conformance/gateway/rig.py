@@ -197,13 +197,13 @@ class Campaign:
     settings: Settings
     rig: Rig
     journal: Journal
-    hearing: Listening
+    listening: Listening
     sender: Sender
     not_planned: dict[str, int] = field(default_factory=dict)
 
     def send(self, alone: Sequence[Group], groups: Sequence[Group], last: Sequence[Group] = ()) -> None:
         """Send groups of cases: each of those `alone` with none beside it, the `last` ones when all went."""
-        self.hearing.expect(sum(map(len, (*alone, *groups, *last))))
+        self.listening.expect(sum(map(len, (*alone, *groups, *last))))
         for group in alone:
             self.sender.send([group])
         self.sender.send(groups)

@@ -225,19 +225,19 @@ def accepted_at_once(evidence: Evidence, command: str | None) -> Iterator[Judgem
 # --- Whose notification it is
 
 
-# Requests that are compared with a notification that tells of another request than its own. A run has few that ask for
-# the same amount, or no others; and then the comparison shows nothing.
+# Requests that are compared with a notification that contradicts its own request. A run has few that ask for the same
+# amount, or none that ask for another; and then the comparison proves nothing.
 MOST_COMPARED = 100
-# So many members of another request are no chance, and no fee.
+# So many equal members are neither chance nor a fee.
 BEYOND_CHANCE = 2
 
 
 def tells_of_its_own_request(evidence: Evidence, command: str | None) -> Iterator[Judgement]:
     """No notification repeats the values of another request.
 
-    A difference from its own request alone is no fault, for the form of its members is open: an amount may be less a
-    fee. So another request has to fit in its stead; and either more than one member agrees with that one, or most of
-    the other notifications agree with their own.
+    A difference from its own request is not enough, for the form of the members is open: an amount may be less a fee.
+    So another request has to fit instead; and either more than one member agrees with that one, or most of the other
+    notifications agree with their own.
     """
     arrivals = [
         arrival
