@@ -83,13 +83,15 @@ def _cheap(plan: CommandPlan, recipient: str | None = None) -> Members:
 
 
 def _nearly_alike(plan: CommandPlan) -> tuple[Members, ...]:
-    """Two payloads that differ in the last member of the window, such as an amount; neither is like any other request.
+    """Two payloads that differ in the last free member of the window, such as an amount; no other request is like them.
 
-    Only one if the window has no member but the recipient.
+    Only one if the window has no free member but the recipient: values that are registered to the account are not free.
     """
-    last = plan.told_apart_by
-    if last is None:
+    asked_for = plan.command.window.members[1:] if plan.command.window else ()
+    free = [name for name in asked_for if name not in plan.contract.members.registered]
+    if not free:
         return (_cheap(plan),)
+    last = free[-1]
     while True:
         base = _cheap(plan)
         for value in near(plan.rules[last], base[last]):
@@ -163,11 +165,6 @@ class _Steps:
             self._first.setdefault(command, case.id)
         self._history.answered(asked(case), 0.0, accepted=accepted)
 
-    @property
-    def group(self) -> Group:
-        """The steps as a group."""
-        return in_order(*self.cases)
-
 
 def _spoilt(plan: CommandPlan, body: bytes, twin: str | None) -> Case:
     return plan.case(Kind.MALFORMED, SPOILT, body, keyword=SPOILT_BREAKAGE, twin=twin)
@@ -196,7 +193,7 @@ def _similar(plan: CommandPlan) -> Group:
     steps.ask(plan, rejected, spoilt=True)
     steps.ask(plan, rejected)
     steps.ask(plan, base)
-    return steps.group
+    return in_order(*steps.cases)
 
 
 def _walk(plan: CommandPlan, length: int, pool: Sequence[Members], chance: Random) -> Group:
@@ -209,7 +206,7 @@ def _walk(plan: CommandPlan, length: int, pool: Sequence[Members], chance: Rando
         spoilt = plan.command.window is not None and chance.randrange(SPOILT_IN) == 0
         steps.ask(plan, members, spoilt=spoilt)
     steps.ask(plan, pool[0])
-    return steps.group
+    return in_order(*steps.cases)
 
 
 # --- Several products
@@ -241,7 +238,7 @@ def _with_other_products(plan: CommandPlan, others: Sequence[CommandPlan]) -> Gr
         steps.ask(other, _like(other.fresh().members, before, plan))
     steps.ask(others[0], _like(others[0].fresh().members, after, plan))
     steps.ask(plan, after)
-    return steps.group
+    return in_order(*steps.cases)
 
 
 def _walk_across(plans: Sequence[CommandPlan], chance: Random) -> Group:
@@ -254,7 +251,7 @@ def _walk_across(plans: Sequence[CommandPlan], chance: Random) -> Group:
     order = chance.sample(plans, min(len(plans), ACROSS_STEPS - 1))
     for plan in (*order, *chance.choices(plans, k=ACROSS_STEPS - len(order))):
         steps.ask(plan, chance.choice(pool[plan.command.name]))
-    return steps.group
+    return in_order(*steps.cases)
 
 
 def _like(members: Members, pair: Members, plan: CommandPlan) -> Members:

@@ -411,7 +411,7 @@ def test_a_gateway_that_asks_for_an_hour_in_the_middle_ends_the_run(put_off: Pat
 
 def test_a_run_that_was_told_to_come_back_later_goes_on_then(put_off: Path, tmp_path: Path) -> None:
     """With `run --resume`, as the line says; nothing that was sent is sent again."""
-    path = shutil.copy(put_off, tmp_path)
+    path = Path(shutil.copy(put_off, tmp_path))
     before = {exchange.case_id for exchange in read_journal(path).exchanges}
     record = read_journal(campaign.resume(path, settings(tmp_path, products=("sms",))))
     judgement = judge(record)
@@ -424,7 +424,7 @@ def test_a_run_that_was_told_to_come_back_later_goes_on_then(put_off: Path, tmp_
 
 def test_a_run_that_cannot_go_on_is_left_as_it_was(put_off: Path, tmp_path: Path) -> None:
     """For the next time."""
-    path = shutil.copy(put_off, tmp_path)
+    path = Path(shutil.copy(put_off, tmp_path))
     before = path.read_bytes()
     down = replace(BUILT_IN, reply=(lambda reply, _: replace(reply, status=500, content="down"),))
     with pytest.raises(EnvironmentFailure, match="every request with 500"):
