@@ -361,14 +361,14 @@ def check_targets(recorded: Mapping[str, str], settings: Settings, rig: Rig) -> 
 
 
 @dataclass(frozen=True, slots=True)
-class Stayed:
+class LateNotifications:
     """How many notifications came, and of how many accepted requests one is still missing."""
 
     arrived: int
     missing: int
 
 
-def listen_on(path: Path, settings: Settings, progress: Progress, for_s: float | None = None) -> Stayed:
+def listen_on(path: Path, settings: Settings, progress: Progress, for_s: float | None = None) -> LateNotifications:
     """Take notifications into the journal at `path`, until interrupted or `for_s` seconds have gone by.
 
     `settings` are those of the run. Raises UsageError for a run against the built-in mock gateway, which is gone, and
@@ -418,4 +418,4 @@ def listen_on(path: Path, settings: Settings, progress: Progress, for_s: float |
                 journal.note("strays", strays.described())
     evidence = Evidence.of(read_journal(path), settings.contract)
     owed = (answer for command in evidence.terms.commands for answer in evidence.owed(command))
-    return Stayed(arrived, sum(evidence.first_about(answer) is None for answer in owed))
+    return LateNotifications(arrived, sum(evidence.first_about(answer) is None for answer in owed))

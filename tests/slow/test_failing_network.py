@@ -185,12 +185,15 @@ def plans(tmp_path: Path, **given: Any) -> tuple[Plan, Plan]:
     ("given", "left"), [({}, 2), ({"phone_numbers": PHONE_NUMBERS}, 0), ({"phone_numbers": PHONE_NUMBERS[:1]}, 20)]
 )
 def test_each_case_can_be_planned_anew(given: dict[str, Any], left: int, tmp_path: Path) -> None:
-    """But for what would be the same once more: samples, and airtime to the only number that may be called."""
+    """But for what would be the same once more: samples, and airtime to the only number that may be called.
+
+    One case of each command, kind and aspect is lost in turn.
+    """
     first, second = plans(tmp_path, **given)
     groups = (*first.alone, *first.groups, *first.last)
     ids = {case.id for case in first.cases}
     without: dict[str, str | None] = {}
-    for case in first.cases:
+    for case in {(case.command, case.kind, case.aspect): case for case in first.cases}.values():
         lost = lost_of(groups, {case.id})
         anew = Replacements(lost, second, "anew-1", first.cases, ids - {one.id for one in lost})
         without |= {one.id: one.command for one in lost if one.id not in anew.stands_for.values()}
