@@ -9,14 +9,14 @@ from typing import Any
 import click
 from rich.console import Console
 
-from conformance.certificate.badge import Badge
-from conformance.cli.command import ConformanceCommand
-from conformance.cli.messages import Output
+from conformance.certificate.coverage import Badge
+from conformance.cli.command import ConformanceCommand, Output
 from conformance.contract.contract import Contract
 from conformance.gateway.campaign import JOURNAL
 from conformance.model.errors import EnvironmentFailure, UsageError
-from conformance.reports.comparing import ReportComparison, VerdictChange, in_one_line, markdown
+from conformance.reports.comparing import ReportComparison, VerdictChange, comparison_html, in_one_line, markdown
 from conformance.reports.console import print_document, print_json, print_line, remarks, results
+from conformance.reports.figures import in_words
 from conformance.reports.files import (
     ALLURE_RESULTS,
     JUNIT_XML,
@@ -35,8 +35,6 @@ from conformance.reports.files import (
     read_saved,
     replace_file,
 )
-from conformance.reports.page.markup import in_words
-from conformance.reports.page.rendering import comparison_html
 from conformance.reports.terminal import STYLES
 from conformance.reports.text import for_terminal
 

@@ -23,12 +23,13 @@ from conformance.client.calling import Bench
 from conformance.client.deliveries import Known, Outgoing, ReceiverUnderTest
 from conformance.client.driver import Death
 from conformance.client.posting import Posting, Reset, listening
-from conformance.client.rules.receiver_requests import CROWD
+from conformance.client.rules.calls import OPEN
+from conformance.client.rules.inbox import CROWD
 from conformance.client.rules.receiving import QUICKLY_S, waited_s
 from conformance.client.witness import answered_with
 from conformance.mock.gateway import Reaction
 from conformance.model.traffic import Case, Response
-from conformance.payloads.addressees import Constraints
+from conformance.payloads.members import Constraints
 from conformance.payloads.valid import fresh_payloads
 from conformance.wire.connection import Connection, KeepAlive, Unanswered
 from conformance.wire.streams import proxy_for
@@ -56,8 +57,6 @@ MOST_NAMED = 4
 # A receiver has processed a notification by then.
 PROCESSED_WITHIN_S = 2.0
 ASK_AGAIN_S = 0.05
-
-OPEN = frozenset({"pending", "unknown"})
 
 # A process that is about to end has closed its port by then.
 ENDS_WITHIN_S = 0.2
@@ -94,7 +93,7 @@ class Sent:
 class Examination:
     """The examination of `receivers`, by command, which ends at `ends_at` (monotonic seconds).
 
-    `dead`: why there is no receiver any more, by its scheme and address. `late`: results that did not come in time.
+    `dead`: why a receiver is gone, by its scheme and address. `late`: results that did not come in time.
     `suspects`: the requests that were lost last, if none has been answered since. `busy`: the driver is making a call,
     so it cannot be started again.
     """
@@ -106,7 +105,7 @@ class Examination:
     deaths: int = 0
     patience_s: float = PROCESSED_WITHIN_S
     dead: dict[tuple[str, bytes], str] = field(default_factory=dict)
-    late: list[tuple[str, Case]] = field(default_factory=list, repr=False)
+    late: list[Case] = field(default_factory=list, repr=False)
     suspects: list[str] = field(default_factory=list, repr=False)
     busy: bool = field(default=False, repr=False)
 
@@ -401,30 +400,35 @@ class Examination:
         """Ask about the requests of these notifications, and about others, under the last case.
 
         While a known request is open, ask again: a receiver may answer first and pass the result on a little later. If
-        that was in vain, the next wait is half as long.
+        no result came, the next wait is half as long.
         """
-        asked = [(self.receivers[case.command or ""].id_in(case), case) for case in cases]
+        asked = list(cases)
         last = asked[-1:]
         until = time.monotonic() + self.patience_s
         while asked:
-            undecided = []
-            for (request_id, case), state in zip(asked, self.ask_of(asked), strict=True):
-                receiver = self.receivers[case.command or ""]
-                if state in OPEN and (receiver.makes_no_calls or request_id in receiver.known):
-                    undecided.append((request_id, case))
-            asked = undecided
+            states = zip(asked, self.ask_once(asked), strict=True)
+            asked = [case for case, state in states if state in OPEN and self._should_know(case)]
             if asked and time.monotonic() > until:
                 self.patience_s /= 2
                 self.late += asked
                 break
             if asked:
                 time.sleep(ASK_AGAIN_S)  # the protocol lets a driver answer, not announce
-        for _, case in last:
+        for case in last:
             self.ask_of((request_id, case) for request_id in also)
 
+    def ask_once(self, cases: Iterable[Case]) -> list[str | None]:
+        """The state of the request of each notification, as the client reports it."""
+        return self.ask_of((self.receivers[case.command or ""].id_in(case), case) for case in cases)
+
     def ask_of(self, asked: Iterable[tuple[str, Case]]) -> list[str | None]:
-        """The state of each request_id as the client reports it, asked under the case beside it."""
+        """The state of each request_id, asked under the case beside it."""
         if not self.can_ask:
             return [None for _ in asked]
         answers = [self.bench.result(request_id, case.id) for request_id, case in asked]
         return [None if answer is None else str(answer.get("state")) for answer in answers]
+
+    def _should_know(self, case: Case) -> bool:
+        """Whether the client should know the request of a notification."""
+        receiver = self.receivers[case.command or ""]
+        return receiver.makes_no_calls or receiver.id_in(case) in receiver.known

@@ -14,20 +14,19 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from hashlib import blake2b
 from random import Random
-from typing import Self
 
-from conformance.client.settings import ClientSettings
-from conformance.client.witness import OPENING, SENDING, Setting, played, says_accepted
-from conformance.contract.behaviours import ScenarioRow
+from conformance.client.settings import DEFAULT_TIMEOUT_S, ClientSettings
+from conformance.client.witness import OPENING, SENDING, played, says_accepted
 from conformance.contract.command import Command
 from conformance.contract.contract import Contract
 from conformance.contract.requirements import ACCEPTED
+from conformance.contract.tables import ScenarioRow
 from conformance.mock.account import Account
 from conformance.mock.behaviour import Reply
 from conformance.mock.gateway import Gateway
 from conformance.model.errors import SuiteError
 from conformance.model.traffic import Case, Kind, Request
-from conformance.payloads.addressees import Constraints
+from conformance.payloads.members import Constraints
 from conformance.payloads.valid import ValidPayload, fresh_payloads, valid_payloads
 
 FIRST, AGAIN = "first", "first again"
@@ -54,7 +53,7 @@ TELLING_TEXTS: Mapping[str, str] = {
     "extension of GSM": "^{}\\[~]|€ are two septets each",
     "ends of lines": "\nbefore and after\r\n",
 }
-"""Texts that some clients change on their way into JSON; each has a call of its own."""
+"""Texts that some clients change on their way into JSON; each has its own call."""
 
 TELLING_NAMES: Mapping[str, str] = {
     "leading zeros": "001234",
@@ -71,23 +70,15 @@ MOST_BETWEEN = 2
 _LETTERS = "abcdefghijkmnopqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789"
 
 
-@dataclass(frozen=True, slots=True)
-class Credential:
-    """Consumer key and secret."""
-
-    key: str
-    secret: str
-
-    @classmethod
-    def of(cls, seed: int) -> Self:
-        """Make one up from the seed; its base64 has a + and a /, which differ in the alphabet of URLs."""
-        chance = Random(f"{seed}/credential")
-        while True:
-            key = "".join(chance.choices(_LETTERS, k=32))
-            secret = "".join(chance.choices(f"{_LETTERS}~?>", k=40))
-            encoded = b64encode(f"{key}:{secret}".encode()).decode()
-            if "+" in encoded and "/" in encoded:
-                return cls(key, secret)
+def account_of(seed: int, contract: Contract) -> Account:
+    """The client's account, made up from the seed; its credential in base64 has a + and a /, which URLs lack."""
+    chance = Random(f"{seed}/credential")
+    while True:
+        key = "".join(chance.choices(_LETTERS, k=32))
+        secret = "".join(chance.choices(f"{_LETTERS}~?>", k=40))
+        encoded = b64encode(f"{key}:{secret}".encode()).decode()
+        if "+" in encoded and "/" in encoded:
+            return Account(key, secret, contract=contract)
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +194,7 @@ def spread(calls: Iterable[PlannedCall]) -> list[PlannedCall]:
 @cache
 def _first_reply(scenario: ScenarioRow, command: Command, contract: Contract) -> Reply:
     """The first answer of a gateway in that scenario."""
-    behaviour = played(scenario, Setting("0", "http://localhost"))
+    behaviour = played(scenario, "0", "http://localhost", DEFAULT_TIMEOUT_S)
     gateway = Gateway(Account.sample(contract=contract), behaviour, 0)
     body = b""
     if command.method != "GET":

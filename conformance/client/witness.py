@@ -21,18 +21,18 @@ from types import TracebackType
 from typing import Any, Self
 
 from conformance.client.rules.calls import OUTLASTED, REUSED, STRAY, UNUSED, speaks_of_a_call
-from conformance.contract.behaviours import ScenarioRow
 from conformance.contract.contract import Contract
+from conformance.contract.tables import ScenarioRow
 from conformance.journal import Journal
 from conformance.judging.terms import REFUSED_HERE
 from conformance.mock.account import Account
-from conformance.mock.answering import AnswerProtocol, Channel, json_bytes, put, received, was_used
-from conformance.mock.behaviour import Behaviour, Ending, Moment, Reply, ReplyChange, Wire
+from conformance.mock.behaviour import Behaviour, Ending, Moment, Reply, ReplyChange, Wire, json_bytes
 from conformance.mock.faults import changed_by
 from conformance.mock.gateway import JSON_HEADER, Gateway, Reaction
 from conformance.mock.rules import TAGS
+from conformance.mock.serving import AnswerProtocol, Channel, put, received, was_used
 from conformance.model.errors import SuiteError
-from conformance.model.progress import Progress
+from conformance.model.process import Progress
 from conformance.model.traffic import JSON_MEDIA_TYPE, Request, Response, media_type
 from conformance.wire.asgi import AsgiThread, Receive, Send
 from conformance.wire.ledger import Arrival, Strays
@@ -322,34 +322,25 @@ def _as_sent(reply: Reply, wire: Wire) -> Response:
 # --- Scenarios
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """The surroundings of a scenario: the case's nonce, its address at another host, and the client's time-out."""
-
-    nonce: str
-    elsewhere: str
-    timeout_s: float = 2.0
-
-
 def answered_with(request_id: str) -> ScenarioRow:
     """The scenario of the usual answer, with this id."""
     return ScenarioRow.from_entry({"name": SENDING.name, "summary": SENDING.summary, "changes": [{"ids": request_id}]})
 
 
-def played(scenario: ScenarioRow, setting: Setting) -> Behaviour:
-    """The behaviour of the gateway in this scenario."""
-    number = f"{int(setting.nonce, 16):020}"
+def played(scenario: ScenarioRow, nonce: str, elsewhere: str, timeout_s: float) -> Behaviour:
+    """The behaviour of the gateway in this scenario; `elsewhere`: the case's address at another host."""
+    number = f"{int(nonce, 16):020}"
     texts = {
-        "nonce": setting.nonce,
+        "nonce": nonce,
         "number": number,
-        "node": setting.nonce.zfill(12)[-12:],
+        "node": nonce.zfill(12)[-12:],
         "short": number[-6:],
-        "elsewhere": setting.elsewhere,
+        "elsewhere": elsewhere,
     }
     behaviour = changed_by(scenario.changes, texts)(LENIENT)
     if scenario.waits is not None:
         behaviour = replace(behaviour, reply=(_until_passed(behaviour.reply, as_date=scenario.waits == "date"),))
-    every_s = setting.timeout_s / DRIPS_IN_A_TIMEOUT
+    every_s = timeout_s / DRIPS_IN_A_TIMEOUT
 
     def dripping(reply: Reply, _: Moment) -> Reply:
         return replace(reply, drip_every_s=min(reply.drip_every_s, every_s))

@@ -1,9 +1,19 @@
-"""Commands, and notifications without a request: the rows of `[[command]]` and `[[unsolicited]]`."""
+"""Commands, notifications without a request, and what a request means after earlier ones.
+
+    Command, Unsolicited    a row of `[[command]]`, and of `[[unsolicited]]` with its Inquiry
+    Window, Money           for how long a similar request is refused, and the amount that one moves
+    History                 a model of the gateway's state: forecasts the outcome of a request after those before it
+
+A planner can ask for a forecast before anything is sent, and a test can compare it with a gateway step by step. Times
+are seconds of any clock that goes forward. The contract promises little: a gateway refuses a similar airtime request
+within five minutes of an accepted one, but not an equal message; a rejected request has no transaction, so it blocks no
+other and costs nothing; a request_id is given once. The contract does not say whether a payment may be repeated.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Self
 
@@ -218,3 +228,120 @@ def check_callback_paths(paths: Mapping[str, str], products: Collection[str], ca
                     f"--callback-path {product}={callback} names {name!r}, which is not one of {', '.join(known)}",
                     hint=did_you_mean(name, known),
                 )
+
+
+# --- History
+
+
+class Outcome(StrEnum):
+    """The outcome that the contract demands for a request; OPEN: it does not say."""
+
+    ACCEPTED = "accepted"
+    REFUSED = "refused"
+    OPEN = "open"
+
+
+class Rule(StrEnum):
+    """The reason of an outcome: how a request relates to the earlier ones."""
+
+    FIRST = "first"  # no earlier request is related
+    UNLAWFUL = "unlawful"  # it is refused whatever came before
+    WINDOW = "window"  # a similar one was accepted within the command's window
+    AFTER_REJECTION = "after-rejection"  # a similar one was rejected, which leaves no trace
+    OTHER_PRODUCT = "other-product"  # a similar one was accepted of another product, which has no part in the window
+    OTHER_AMOUNT = "other-amount"  # one to the same recipient was accepted, with another amount
+    OTHER_PHONE = "other-phone"  # one of the same amount was accepted, to another recipient
+    EQUAL = "equal"  # the very same was accepted before, for a command without a window
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request as the model knows it.
+
+    `members`: those of its payload, none if it is not a JSON object. Equal requests have equal `body`. `lawful`:
+    whether every gateway has to accept it, unless an earlier request is a reason against it.
+    """
+
+    name: str
+    command: str
+    members: Mapping[str, Any]
+    body: bytes
+    lawful: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """The outcome of a request; `because`: the earlier one that the rule is about, None if there is none."""
+
+    outcome: Outcome
+    rule: Rule
+    because: Asked | None = None
+
+
+@dataclass(slots=True)
+class _Answered:
+    asked: Asked
+    at: float
+    accepted: bool
+
+
+@dataclass(slots=True)
+class History:
+    """The requests that were answered so far, and how many were `accepted`; `commands`: those of the contract."""
+
+    commands: Mapping[str, Command]
+    accepted: int = 0
+    request_ids: set[str] = field(default_factory=set)
+    _answered: list[_Answered] = field(default_factory=list)
+
+    def forecast(self, asked: Asked, at: float) -> Forecast:
+        """The outcome of `asked` if it is sent at `at`, after all requests so far."""
+        if not asked.lawful:
+            return Forecast(Outcome.REFUSED, Rule.UNLAWFUL)
+        accepted = [past.asked for past in reversed(self._answered) if past.accepted]
+        command = self.commands[asked.command]
+        if command.window is None:
+            equal = next((one for one in accepted if (one.command, one.body) == (asked.command, asked.body)), None)
+            if equal is not None:
+                return Forecast(Outcome.ACCEPTED if command.repeatable else Outcome.OPEN, Rule.EQUAL, equal)
+        elif forecast := self._by_window(asked, at, command.window):
+            return forecast
+        for rule in (Rule.OTHER_PRODUCT, Rule.OTHER_AMOUNT, Rule.OTHER_PHONE):
+            if related := [one for one in accepted if self._relation(asked, one) is rule]:
+                return Forecast(Outcome.ACCEPTED, rule, related[0])
+        return Forecast(Outcome.ACCEPTED, Rule.FIRST)
+
+    def _by_window(self, asked: Asked, at: float, window: Window) -> Forecast | None:
+        """The forecast that rests on a similar request; None without one."""
+        similar = [
+            past
+            for past in reversed(self._answered)
+            if past.asked.command == asked.command and window.joins(asked.members, past.asked.members)
+        ]
+        for past in similar:
+            if past.accepted and at - past.at < window.seconds:
+                return Forecast(Outcome.REFUSED, Rule.WINDOW, past.asked)
+        for past in similar:
+            if not past.accepted and not past.asked.lawful:
+                return Forecast(Outcome.ACCEPTED, Rule.AFTER_REJECTION, past.asked)
+        return None
+
+    def _relation(self, asked: Asked, other: Asked) -> Rule | None:
+        """How a request relates to an accepted one that is not similar: by the members of a window."""
+        window = self.commands[asked.command].window
+        if asked.command != other.command:
+            windows = filter(None, (window, self.commands[other.command].window))
+            return Rule.OTHER_PRODUCT if any(each.joins(asked.members, other.members) for each in windows) else None
+        one, two = (window.key(asked.members), window.key(other.members)) if window else (None, None)
+        if one is None or two is None or (one[0] == two[0]) is (one[1:] == two[1:]):
+            return None
+        return Rule.OTHER_AMOUNT if one[0] == two[0] else Rule.OTHER_PHONE
+
+    def answered(self, asked: Asked, at: float, *, accepted: bool, request_id: str | None = None) -> bool:
+        """Record the answer to `asked`; whether its request_id is new."""
+        self._answered.append(_Answered(asked, at, accepted))
+        self.accepted += accepted
+        new = request_id not in self.request_ids
+        if request_id is not None:
+            self.request_ids.add(request_id)
+        return new

@@ -12,7 +12,7 @@ The engine knows roles, such as the member of an answer that holds its id; the n
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache
@@ -20,14 +20,12 @@ from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
 
-from conformance.contract.behaviours import Behaviours
 from conformance.contract.checking import Engine, faults_of
 from conformance.contract.command import Command, Inquiry, Money, Notified, Unsolicited, all_unsolicited
 from conformance.contract.folder import BEHAVIOURS, CONTRACT, PROBES, REQUIREMENTS, ContractFolder, digest_of
-from conformance.contract.places import without_idle
-from conformance.contract.probes import Probes
-from conformance.contract.requirements import Catalogue
-from conformance.contract.schema_set import SchemaSet, built_in
+from conformance.contract.requirements import Catalogue, without_idle
+from conformance.contract.schemas import SchemaSet, built_in
+from conformance.contract.tables import Behaviours, Probes
 from conformance.model.errors import UsageError
 
 # The most faults in one message.
@@ -182,7 +180,11 @@ class Contract:
             )
         files = ContractFolder.at(folder)
         if faults := [fault.in_folder(folder) for fault in faults_of(files, engine)]:
-            raise _unusable(folder, faults)
+            more = [f"… and {len(faults) - MOST_FAULTS} more"] if len(faults) > MOST_FAULTS else []
+            whole = UsageError(
+                f"the contract folder {folder} has {len(faults)} faults", lines=(*faults[:MOST_FAULTS], *more)
+            )
+            raise whole if len(faults) > 1 else UsageError(faults[0])
         return cls._made(files)
 
     @classmethod
@@ -314,14 +316,6 @@ class Contract:
     def command_of(self, product: str | None) -> str | None:
         """The command whose notifications come to the callback of a product; None for an unknown product."""
         return next((c.name for c in self.commands.values() if c.product is not None and c.product == product), None)
-
-
-def _unusable(folder: Path, faults: Sequence[str]) -> UsageError:
-    """The error for these faults: a single one is the message, several are lines below it."""
-    if len(faults) == 1:
-        return UsageError(faults[0])
-    more = [f"… and {len(faults) - MOST_FAULTS} more"] if len(faults) > MOST_FAULTS else []
-    return UsageError(f"the contract folder {folder} has {len(faults)} faults", lines=(*faults[:MOST_FAULTS], *more))
 
 
 @cache

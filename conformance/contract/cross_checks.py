@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from itertools import chain
 from typing import Any
 
-from conformance.contract.behaviours import CHOOSING
 from conformance.contract.command import Command, Unsolicited
 from conformance.contract.folder import (
     BEHAVIOURS,
@@ -18,8 +18,6 @@ from conformance.contract.folder import (
     Place,
     hinted,
 )
-from conformance.contract.places import places_of
-from conformance.contract.probes import MAKERS, Making, Probes
 from conformance.contract.requirements import (
     ACCEPTED,
     ANSWER,
@@ -34,8 +32,10 @@ from conformance.contract.requirements import (
     ByRule,
     Judge,
     judge_of,
+    places_of,
 )
-from conformance.contract.validation import ContractValidator
+from conformance.contract.schemas import ContractValidator
+from conformance.contract.tables import CHOOSING, MAKERS, Making, Probes
 from conformance.model.traffic import Kind
 
 # Name of a written rule → a function of its parameters, which raises TypeError, KeyError or ValueError for others.
@@ -45,19 +45,9 @@ Rules = Mapping[str, Callable[[Mapping[str, Any]], object]]
 def contradictions(folder: ContractFolder, rules: Rules | None) -> Iterator[FolderFault]:
     """All contradictions; `rules`: the written rules, None if they are unknown."""
     checks = _CrossChecks(folder, rules)
-    for check in (
-        checks.names,
-        checks.messages,
-        checks.roles_of_answers,
-        checks.roles_of_notifications,
-        checks.roles_of_requests,
-        checks.account,
-        checks.probes,
-        checks.behaviours,
-        checks.requirements,
-        checks.quotes,
-    ):
-        yield from check()
+    yield from chain(checks.names(), checks.messages())
+    yield from chain(checks.roles_of_answers(), checks.roles_of_notifications(), checks.roles_of_requests())
+    yield from chain(checks.account(), checks.probes(), checks.behaviours(), checks.requirements(), checks.quotes())
 
 
 class _CrossChecks:

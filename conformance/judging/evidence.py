@@ -8,26 +8,20 @@ dictionaries, and all answers with one id share one list.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections import Counter, defaultdict
+from collections import Counter, defaultdict, deque
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from hashlib import blake2b
 from heapq import merge
-from itertools import islice, takewhile
+from itertools import chain, islice, takewhile
 from operator import attrgetter
 from typing import Any, Self
 
 from conformance.contract.command import Flow
 from conformance.contract.contract import Contract
 from conformance.journal import Record
-from conformance.judging.reading import (
-    TOO_MANY_REQUESTS,
-    Answer,
-    Content,
-    as_over_a_network,
-    carried_id,
-)
+from conformance.judging.reading import TOO_MANY_REQUESTS, Answer, Content, as_over_a_network, carried_id
 from conformance.judging.summaries import (
     ABSENT,
     SOONEST,
@@ -41,17 +35,10 @@ from conformance.judging.summaries import (
     SharedId,
 )
 from conformance.judging.terms import Terms
-from conformance.judging.transactions import (
-    AccountUse,
-    Echo,
-    Payer,
-    contradiction,
-    details_of,
-    telling_of,
-)
+from conformance.judging.transactions import AccountUse, Echo, Payer, contradiction, details_of, telling_of
 from conformance.model.traffic import Kind, Notification, Request
 
-# The bytes of the digest of a request: enough to tell all requests of a run apart.
+# The bytes of the digest of a request: enough to distinguish all requests of a run.
 IDENTITY = 16
 
 # Statuses that may be about the account; the summary keeps the account use of those requests.
@@ -101,9 +88,7 @@ class Evidence:
     def of(cls, record: Record, contract: Contract) -> Self:
         """Correlate a recorded run."""
         evidence = cls(Terms.of(record, contract))
-        for reading in (evidence.answers(record), evidence.notices(record)):
-            for _ in reading:
-                pass
+        deque(chain(evidence.answers(record), evidence.notices(record)), maxlen=0)
         return evidence
 
     # --- Going through the record
@@ -170,15 +155,11 @@ class Evidence:
         if self.terms.settled_at is not None and (self.terms.alone or not self.terms.network_back):
             owed = (answer for command in self.terms.commands for answer in self.owed(command))
             missing.update(self.terms.callback_of(a.product or "") for a in owed if self._is_missing(a))
-        for notification in record.notifications:
-            if notification.number not in of_anybody:
-                continue
-            product = notification.product
-            content = Content.of_notification(notification.request, self.contract)
-            if content is None or missing[product] < 1:
-                self.of_anybody[product] += 1
+        for notification, content in self._read(record, of_anybody):
+            if missing[notification.product] < 1:
+                self.of_anybody[notification.product] += 1
             else:
-                missing[product] -= 1
+                missing[notification.product] -= 1
                 yield self._noticed(notification, content, None, None)
 
     def _is_missing(self, answer: ResponseSummary) -> bool:
@@ -194,33 +175,38 @@ class Evidence:
             return
         unnotified = (each for each in self.final.values() if each.accepted and not each.first.arrivals)
         altered = AlteredIds(unnotified, unknown.values())
-        for notification in record.notifications:
-            if notification.number in empty:
-                self.without_content[notification.product] -= 1
-                yield self._noticed(notification, Content.with_repeats(b""), None, None)
+        for notification, content in self._read(record, {*unknown, *empty}):
             if (carried := unknown.get(notification.number)) is not None:
-                content = Content.of_notification(notification.request, self.contract) or Content()
                 yield self._noticed(notification, content, carried, altered.meant_by(carried), altered=True)
+            else:
+                self.without_content[notification.product] -= 1
+                yield self._noticed(notification, content, None, None)
+
+    def _read(self, record: Record, numbers: Collection[int]) -> Iterator[tuple[Notification, Content]]:
+        """Read the notifications with these numbers again."""
+        for notification in record.notifications:
+            if notification.number in numbers:
+                content = Content.of_notification(notification.request, self.contract)
+                yield notification, content or Content.with_repeats(notification.request.body)
 
     def _contradict(self, record: Record) -> None:
         """Find the requests whose notifications contradict each other; read those that differ again."""
         several = {
-            outcome.case_id: heard
+            outcome.case_id: arrivals
             for outcome in self.final.values()
-            if not self.shares_id(outcome) and len(heard := self.arrivals_about(outcome)) > 1
-            if len({arrival.telling for arrival in heard} - {None}) > 1
+            if not self.shares_id(outcome) and len(arrivals := self.arrivals_about(outcome)) > 1
+            if len({arrival.telling for arrival in arrivals} - {None}) > 1
         }
         if not several:
             return
-        wanted = {arrival.number for heard in several.values() for arrival in heard}
-        details: dict[int, Mapping[str, Any]] = {}
-        for notification in record.notifications:
-            if notification.number in wanted:
-                content = Content.of_notification(notification.request, self.contract) or Content()
-                details[notification.number] = telling_of(content.members or {}, self.contract)
-        for case_id, heard in several.items():
+        wanted = {arrival.number for arrivals in several.values() for arrival in arrivals}
+        details = {
+            notification.number: telling_of(content.members or {}, self.contract)
+            for notification, content in self._read(record, wanted)
+        }
+        for case_id, arrivals in several.items():
             known: dict[str, Any] = {}
-            for arrival in heard:
+            for arrival in arrivals:
                 own = details[arrival.number]
                 member = contradiction(own, known, self.contract)
                 if member is not None:
@@ -315,7 +301,7 @@ class Evidence:
         if request_id is None:
             self.unreadable_notices[notification.product] += 1
         if answer is not None:
-            answer.keep(arrival, altered=altered)
+            answer.add(arrival, altered=altered)
         altered = altered and answer is not None
         return Notice(notification, content, request_id, outcome, answer, altered, self.contract, earlier)
 
@@ -363,8 +349,9 @@ class Evidence:
         """The notifications of all attempts at a case, in the order in which they came."""
         attempts = self._attempts.get(outcome.case_id)
         if attempts is None:
-            return outcome.heard()
-        return sorted((arrival for attempt in attempts for arrival in attempt.heard()), key=attrgetter("number"))
+            return outcome.notifications()
+        arrivals = chain.from_iterable(attempt.notifications() for attempt in attempts)
+        return sorted(arrivals, key=attrgetter("number"))
 
     def first_about(self, outcome: ResponseSummary) -> NotificationSummary | None:
         """The first of these notifications; None if there is none."""

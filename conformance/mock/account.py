@@ -23,9 +23,9 @@ from functools import cache
 from random import Random
 from typing import Any, Self
 
-from conformance.contract.behaviours import NumberRow
 from conformance.contract.command import Command, Flow, Notified, Unsolicited
 from conformance.contract.contract import Contract, statum
+from conformance.contract.tables import NumberRow
 from conformance.mock.behaviour import Callback
 from conformance.model.errors import UsageError
 

@@ -19,15 +19,15 @@ from functools import cache
 from itertools import count
 from typing import Any
 
-from conformance.contract.behaviours import Change, Which, copies
 from conformance.contract.command import Command
 from conformance.contract.contract import Contract
+from conformance.contract.tables import Change, Which, copies
 from conformance.mock.account import failures
 from conformance.mock.behaviour import Callback, DeliveriesChange, Moment, Reply, ReplyChange
 from conformance.mock.message_changes import holds, of_message, reshaping, success_outcome
 from conformance.mock.rules import METHOD, UNKNOWN_COMMAND
 from conformance.model.traffic import header
-from conformance.payloads.labels import rules_of
+from conformance.payloads.members import rules_of
 
 Chooses = Callable[[Moment, Reply | Callback | None], bool]
 

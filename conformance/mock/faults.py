@@ -23,9 +23,7 @@ from random import Random
 from types import MappingProxyType
 from typing import Any
 
-from conformance.contract.behaviours import BehaviourRow, Change, Which
 from conformance.contract.contract import Contract
-from conformance.contract.places import Message, messages_of, notified_of, places_of
 from conformance.contract.requirements import (
     ACCEPTED,
     ANSWER,
@@ -35,8 +33,13 @@ from conformance.contract.requirements import (
     ByPlace,
     ByProbe,
     Expected,
+    Message,
     Requirement,
+    messages_of,
+    notified_of,
+    places_of,
 )
+from conformance.contract.tables import BehaviourRow, Change, Which
 from conformance.mock.behaviour import Behaviour, Callback, Effect, Moment, Reply, remembering
 from conformance.mock.changes import bare, choice, of_deliveries, of_replies
 from conformance.mock.message_changes import holds, path_of, reshaping

@@ -18,8 +18,7 @@ from urllib.parse import urlencode, urlsplit
 
 from conformance.contract.contract import Contract
 from conformance.mock.account import TextShape, failures, shape_of_ids, success_reason
-from conformance.mock.answering import json_bytes
-from conformance.mock.behaviour import Callback, Ending, Form, Moment, Reply
+from conformance.mock.behaviour import Callback, Ending, Form, Moment, Reply, json_bytes
 from conformance.model.errors import SuiteError
 from conformance.model.traffic import Headers
 

@@ -20,8 +20,8 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
 
-from conformance.contract.behaviours import Which
 from conformance.contract.command import Flow, Window
+from conformance.contract.tables import Which
 from conformance.mock.account import shape_of_ids, unprompted
 from conformance.mock.behaviour import (
     UNEXCUSED,

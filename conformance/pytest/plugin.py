@@ -1,7 +1,7 @@
 """The pytest plugin: the options of the suite, and the `callback_server` fixture for people's own tests.
 
-It is loaded into every pytest session of an environment that the suite is installed in, so it is light, and its options
-(`--gateway`, `--seed`, … as for `statum-conformance run`) exist only where the suite is asked for:
+Every pytest session of an environment that has the suite loads it, so it is light, and its options (`--gateway`,
+`--seed`, … as for `statum-conformance run`) exist only where the suite is asked for:
 
     pytest --pyargs conformance.pytest --gateway http://127.0.0.1:9000/api/v2
 
@@ -29,23 +29,21 @@ SESSION = "conformance.pytest.session"
 HERE = Path(__file__).resolve().parent
 GROUP = "statum-conformance"
 
-
-# Of the options of `run` not those about a certificate or a plan, which are of a whole run: in a session of pytest
-# anything may be left out. What is printed is for pytest to say.
+# Certificates and plans are of a whole run, and a session of pytest may leave out any part; pytest has its own output.
 LEFT_OUT = frozenset({"Certificate", "Plan", "Output"})
-# A flag of pytest itself, which then means both.
+# A flag of pytest, which means both.
 OF_PYTEST = frozenset({"strict"})
 
 
 def options() -> Iterator[tuple[str, Option]]:
-    """The long names of the suite's options, and the rows of the table that they are of."""
+    """The long names of the suite's options, and their rows in the table of options."""
     for option in options_of("run"):
         if option.section not in LEFT_OUT:
             yield from ((name, option) for name in (option.name, option.opposite) if name)
 
 
 def destination(name: str) -> str:
-    """Under which name pytest keeps the value of an option; no other plugin's."""
+    """The name by which pytest keeps the value of an option; no other plugin has it."""
     return name if name in OF_PYTEST else "statum_" + name.replace("-", "_")
 
 
@@ -65,13 +63,13 @@ def add_options(parser: pytest.Parser) -> None:
 
 
 def arguments(config: pytest.Config) -> list[str]:
-    """The suite's options as they were given to pytest, as arguments for `run`."""
+    """The suite's options that pytest was given, as arguments for `run`."""
     given = ((name, config.getoption(destination(name), default=None)) for name, _ in options())
     return [argument for name, value in given for argument in spelled(name, value)]
 
 
 def pytest_load_initial_conftests(early_config: pytest.Config, parser: pytest.Parser, args: list[str]) -> None:
-    """Where the suite is among what pytest is to run: add the options, and load what holds the campaign."""
+    """Where pytest is to run the suite: add its options, and load the plugin that runs the campaign."""
     if any(_asks_for_suite(arg) for arg in args):
         add_options(parser)
         early_config.pluginmanager.import_plugin(SESSION)
@@ -86,10 +84,10 @@ def _asks_for_suite(argument: str) -> bool:
 
 @pytest.fixture
 def callback_server(pytestconfig: pytest.Config) -> Iterator[CallbackServer]:
-    """A callback receiver on a free loopback port, which keeps what arrives and waits for it.
+    """A callback receiver on a free loopback port, which keeps notifications and waits for them.
 
-    `callback_server.urls["sms"]` is the address to register, `callback_server.wait_for(request_id)` the notification;
-    the products are those of the contract, which --contract or its variable may name.
+    `callback_server.urls["sms"]` is the address to register, `callback_server.wait_for(request_id)` the notification.
+    The products are those of the contract, which --contract or its variable may name.
     """
     if sys.platform == "win32":
         pytest.fail(NOT_ON_WINDOWS, pytrace=False)

@@ -1,26 +1,23 @@
-"""A pytest plugin that holds the campaign once for all items of the suite, and writes the reports beside pytest's own.
+"""A pytest plugin that runs the campaign once for all items of the suite, and writes the reports beside pytest's own.
 
-    Holder      holds the campaign and writes the reports: pytest in one process, or the controller of pytest-xdist
-    Reader      judges the journal of a campaign that another process holds: a worker of pytest-xdist
-    Handover    what passes between them: that the campaign is wanted, and what became of it
+    Holder      runs the campaign and writes the reports: pytest in one process, or the controller of pytest-xdist
+    Reader      judges the journal of a campaign that another process ran: a worker of pytest-xdist
+    Handover    the files between them: whether the campaign is wanted, and its outcome
 
-`conformance.pytest.plugin` loads it where the suite is asked for. Nothing is sent where no item wants it
+`conformance.pytest.plugin` loads it where the suite is asked for. Nothing is sent where no item wants the campaign
 (`--collect-only`, `-k` without a match, `--setup-plan`).
 
-Under pytest-xdist (`-n 4`) all workers share one campaign, one receiver and one journal; other tests of the same run
-begin after the campaign. It costs money and must be held once, while a worker can be killed, replaced, or be one of
-several that run everything (`--dist each`). So the controller holds it. Nobody waits and nobody polls, for pytest-xdist
-does one thing after the other:
+Under pytest-xdist (`-n 4`) all workers share one campaign, because it costs money and a worker can be killed, replaced,
+or be one of several that run everything (`--dist each`). So the controller runs it, in this order:
 
-    worker          has collected, and says in the handover if an item of it wants the campaign
-    controller      is told by pytest-xdist that a worker has collected; if the campaign is wanted, holds it there and
-                    then, in its main thread, where Ctrl-C arrives, and says in the handover what became of it
+    worker          collects, and notes in the handover if one of its items wants the campaign
+    controller      learns from pytest-xdist that a worker has collected; if the campaign is wanted, runs it there and
+                    then, in its main thread, where Ctrl-C arrives, and notes the outcome in the handover
     pytest-xdist    only then hands out items
-    worker          knows from the handover where the journal is, or why there is none
+    worker          reads in the handover where the journal is, or why there is none
 
-Workers do not make the suite faster, for the campaign is what takes time, and judging its journal takes 0.1 s. Default
-run against the built-in mock gateway on 2 busy cores: 2.9 s in one process, 5 to 9 s with `-n 4` (starting a worker
-costs 1.1 s of processor time). They are for the other tests that the suite is run with.
+Workers do not make the suite faster: the campaign takes the time, judging its journal 0.1 s, and starting a worker
+costs 1.1 s of processor time. They are for the other tests of the same session.
 """
 
 from __future__ import annotations
@@ -35,7 +32,7 @@ from typing import Any, Protocol, Self
 import click
 import pytest
 
-from conformance.cli.messages import Messages, in_one_line
+from conformance.cli.command import Messages, in_one_line
 from conformance.cli.run import run
 from conformance.cli.settings import settings_from
 from conformance.contract.command import Notified
@@ -46,23 +43,21 @@ from conformance.gateway.case_files import save_failing
 from conformance.gateway.settings import Settings
 from conformance.journal import read_journal
 from conformance.model.errors import ConformanceError, EnvironmentFailure
-from conformance.model.interruption import Closing, heeded, held_back
+from conformance.model.process import closed_at_second_signal, interrupts_deferred, signals_handled
 from conformance.pytest.plugin import arguments
 from conformance.reports.files import REPORT_HTML, write_reports
 from conformance.reports.result import Result
 from conformance.wire.streams import close_all
 
 EXPECTATIONS_TEST = "test_expectations"
-
 # The files of a handover.
 WISH, OUTCOME = "wanted", "outcome.json"
-
-# Key of the suite in the input of a worker, beside those of other plugins.
+# The suite's key in the input of a worker.
 HANDED = "statum_conformance"
 
 
 class Holder:
-    """Holds the campaign when it is asked for its result; `held` is the result, once there is one."""
+    """Runs the campaign when it is asked for its result; `held` is the result, once there is one."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -72,13 +67,13 @@ class Holder:
         self.held: Result | None = None
 
     def result(self) -> Result:
-        """The campaign, judged; the reports are written, and failing cases kept where the settings say so.
+        """Run and judge the campaign, write its reports, and save failing cases where the settings say so.
 
-        Raises UsageError and EnvironmentFailure for what keeps it from beginning, and KeyboardInterrupt if it was
-        interrupted: the reports tell how far it went, and pytest ends as it does elsewhere.
+        Raises UsageError and EnvironmentFailure if it cannot begin, and KeyboardInterrupt if it was interrupted, after
+        the reports are written.
         """
-        # A second signal closes connections; pytest, which may have other tests to tell of, is not ended by it.
-        with heeded(hard=False), held_back(), Closing(close_all):
+        # A second signal closes connections and does not end pytest, which may have other tests to report.
+        with signals_handled(hard=False), interrupts_deferred(), closed_at_second_signal(close_all):
             journal = read_journal(campaign.run(self.settings))
             self.held = Result.of(journal, contract=self.settings.contract)
             write_reports(self.held, self.settings.report_dir)
@@ -91,21 +86,21 @@ class Holder:
 
 @dataclass(frozen=True, slots=True)
 class Handover:
-    """A directory that the controller makes and hands to the workers."""
+    """A directory that the controller makes for itself and the workers."""
 
     directory: Path
 
     @property
     def is_due(self) -> bool:
-        """Whether a worker has an item that needs the campaign, and nobody has held it."""
+        """Whether a worker wants the campaign, which was not run yet."""
         return (self.directory / WISH).exists() and not (self.directory / OUTCOME).exists()
 
     def want(self) -> None:
-        """Note that an item needs the campaign."""
+        """Note that an item wants the campaign."""
         (self.directory / WISH).touch()
 
     def hold(self, holder: Holder) -> None:
-        """Hold the campaign, and note where its journal is, or why there is none."""
+        """Run the campaign, and note where its journal is, or why there is none."""
         outcome: dict[str, str | None]
         try:
             holder.result()
@@ -116,7 +111,7 @@ class Handover:
         (self.directory / OUTCOME).write_text(json.dumps(outcome), encoding="utf-8")
 
     def journal(self) -> Path:
-        """Where the journal is. Raises EnvironmentFailure, with what kept the campaign from being held."""
+        """Where the journal is. Raises EnvironmentFailure with the reason if there is none."""
         try:
             outcome = json.loads((self.directory / OUTCOME).read_text(encoding="utf-8"))
         except FileNotFoundError as error:
@@ -131,7 +126,7 @@ class Handover:
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """Reads the campaign of another process. It gets neither the credential nor anything else that it does not need."""
+    """Reads the campaign of another process. It does not get the credential."""
 
     handover: Handover
     products: tuple[str, ...]
@@ -140,12 +135,12 @@ class Reader:
 
     @classmethod
     def of(cls, handed: Mapping[str, Any]) -> Self:
-        """From what `handed` made."""
+        """A reader from its `handed` values."""
         contract = contract_at(Path(handed["contract"]) if handed["contract"] else None)
         return cls(Handover(Path(handed["directory"])), tuple(handed["products"]), handed["expecting"], contract)
 
     def handed(self) -> dict[str, Any]:
-        """Itself, in the values that pytest-xdist can send to a worker."""
+        """The values that pytest-xdist sends to a worker."""
         return {
             "directory": str(self.handover.directory),
             "products": list(self.products),
@@ -154,7 +149,7 @@ class Reader:
         }
 
     def result(self) -> Result:
-        """The campaign, judged here. Raises EnvironmentFailure if there is none."""
+        """Judge the campaign. Raises EnvironmentFailure if there is none."""
         return Result.of(read_journal(self.handover.journal()), contract=self.contract)
 
 
@@ -170,7 +165,7 @@ class Node(Protocol):
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Read the settings as `run` does, from options, environment and file; in one process alone, to draw one seed."""
+    """Read the settings as `run` does, from options, environment and file; once, so that there is one seed."""
     workerinput: dict[str, Any] | None = getattr(config, "workerinput", None)
     config.stash[CAMPAIGN] = Holder(_settings(config)) if workerinput is None else Reader.of(workerinput[HANDED])
 
@@ -187,7 +182,7 @@ def _settings(config: pytest.Config) -> Settings:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out the test of the expectations where none are listed."""
+    """Leave out the test of the expectations where there are none."""
     if not config.stash[CAMPAIGN].expecting:
         here = Path(__file__).parent
         items[:] = [item for item in items if item.name != EXPECTATIONS_TEST or item.path.parent != here]
@@ -207,7 +202,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture(scope="session")
 def gateway_result(pytestconfig: pytest.Config) -> Result:
-    """The campaign against the gateway, held once and judged."""
+    """The campaign against the gateway, run once and judged."""
     try:
         return pytestconfig.stash[CAMPAIGN].result()
     except ConformanceError as error:
@@ -226,10 +221,10 @@ def pytest_configure_node(node: Node) -> None:
     node.workerinput[HANDED] = Reader(stash[HANDOVER], shared.products, shared.expecting, shared.contract).handed()
 
 
-# First: after it, pytest-xdist tells the controller that this worker has collected.
+# First, because pytest-xdist then tells the controller that this worker has collected.
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """In a worker: say so if an item that it collected wants the campaign."""
+    """In a worker: note whether one of its items wants the campaign."""
     shared = session.config.stash[CAMPAIGN]
     if not isinstance(shared, Reader) or session.config.getoption("setupplan", default=False):
         return
@@ -239,7 +234,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_node_collection_finished(node: Node) -> None:
-    """In the controller, before it hands out items: hold the campaign once it is wanted."""
+    """In the controller, before it hands out items: run the campaign once it is wanted."""
     handover, holder = node.config.stash[HANDOVER], node.config.stash[CAMPAIGN]
     if isinstance(holder, Holder) and handover.is_due:
         handover.hold(holder)

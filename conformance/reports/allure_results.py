@@ -4,19 +4,18 @@
     INCONCLUSIVE that hinders       broken
     any other, NOT_APPLICABLE       skipped
     KNOWN                           skipped, marked as known, with a link to the issue
-    PASS, WARN                      passed; a WARN says what fell short
+    PASS, WARN                      passed; a WARN has its findings
 
-A test has steps (what it rests on, how often it was observed, each finding), labels (requirement, command, level,
-owner, severity from the level) and at most one attachment, since each file costs: all its evidence as text, with the
-exchanges, the notifications and what the schema says of the place. What tells a test again in the next run is made of
-requirement and command alone; what differs from run to run is excluded from that.
+A test has steps (its basis, the observations, each finding), labels (requirement, command, level, owner, severity from
+the level) and at most one attachment, because each file costs time: all its evidence as text. Allure recognizes a test
+in the next run by requirement and command.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
@@ -38,13 +37,13 @@ from allure_commons.types import AttachmentType, LabelType, LinkType, Severity
 from conformance.contract.contract import Contract
 from conformance.contract.requirements import Level
 from conformance.judging.verdicts import Verdict
-from conformance.model.traffic import Exchange, Headers, Notification
+from conformance.model.traffic import Exchange, Headers, Notification, Request
 from conformance.reports.report import Report, ReportedFinding, ReportEntry
 from conformance.reports.result import Reportable
 from conformance.reports.text import beginning, for_terminal, for_xml
 from conformance.reports.view import alike, explained, hinders, places_of, published_at, read_more, rests_on, unshown
 
-# What all names begin with, so that the files of a run before are told from those of others in the same folder.
+# Of every file name, to distinguish the files of an earlier run from those of other tools in the folder.
 PREFIX = "statum-conformance-"
 
 SEVERITIES: Mapping[str, Severity] = {Level.MUST: Severity.CRITICAL, Level.SHOULD: Severity.MINOR}
@@ -56,9 +55,9 @@ STATUSES: Mapping[str, str] = {
     Verdict.INCONCLUSIVE: Status.SKIPPED,
     Verdict.NOT_APPLICABLE: Status.SKIPPED,
 }
-# Of a body that is larger the journal has the rest.
+# The journal has longer bodies in full.
 LONGEST_BODY = 20_000
-# Of where a finding was seen, what a reader of Allure can look up.
+# The places of a finding that a reader of Allure can look up.
 PARTICULARS = ("pointer", "value", "request_id", "case")
 MS = 1000
 
@@ -66,14 +65,14 @@ MS = 1000
 def allure_results(result: Reportable) -> dict[str, bytes]:
     """Name of a file → its content; the same result gives the same files.
 
-    Where the record is gone the evidence is that of the report: findings without their messages.
+    Without a record the evidence has no exchanges and notifications.
     """
-    evidence = _Messages.of(result)
+    exchanges, notifications = _named(result)
     files: dict[str, bytes] = {}
     for entry in result.report.requirements:
         test = _test(entry, result)
         if entry.findings:
-            text = result.masking.text("\n".join(evidence.lines(entry)))
+            text = result.masking.text("\n".join(_evidence(entry, exchanges, notifications, result.contract)))
             source = PREFIX + ATTACHMENT_PATTERN.format(prefix=test.uuid, ext=AttachmentType.TEXT.extension)
             test.attachments.append(Attachment("evidence", source, AttachmentType.TEXT.mime_type))
             files[source] = for_xml(text).encode()
@@ -130,7 +129,7 @@ def _labels(entry: ReportEntry, report: Report, contract: Contract) -> Iterator[
     yield "requirement", entry.id
     yield "command", entry.command or "none"
     yield "level", entry.level.value
-    # Who mends what is listed as known, else who has to keep the requirement.
+    # The owner of a known failure, else the actor.
     yield "owner", next((each.owner for each in entry.expected), entry.actor.value)
     yield LabelType.SEVERITY, SEVERITIES[entry.level].value
     yield LabelType.EPIC, f"contract for the {entry.actor}"
@@ -152,7 +151,7 @@ def _links(entry: ReportEntry, report: Report) -> Iterator[Link]:
 
 
 def _particular(name: str, value: Any) -> Parameter:
-    """Of this run; another one's is no other test."""
+    """A parameter that does not make it another test."""
     return Parameter(name=name, value=for_terminal(str(value)), excluded=True)
 
 
@@ -175,60 +174,47 @@ def _steps(entry: ReportEntry, contract: Contract) -> Iterator[TestStepResult]:
 # --- Its evidence
 
 
-@dataclass(frozen=True, slots=True)
-class _Messages:
-    """The exchanges and notifications that findings name, by their numbers; none where the record is gone."""
+def _named(result: Reportable) -> tuple[Mapping[int, Exchange], Mapping[int, Notification]]:
+    """The exchanges and the notifications that findings name, by their numbers."""
+    if result.record is None:
+        return {}, {}
+    findings = result.report.findings
+    sent = {finding.exchange for finding in findings if finding.exchange is not None}
+    arrived = {finding.notification for finding in findings if finding.notification is not None}
+    exchanges = {number: exchange for number, (_, exchange) in result.record.exchanges_numbered(sent).items()}
+    return exchanges, {each.number: each for each in result.record.notifications if each.number in arrived}
 
-    exchanges: Mapping[int, Exchange]
-    notifications: Mapping[int, Notification]
-    contract: Contract
 
-    @classmethod
-    def of(cls, result: Reportable) -> _Messages:
-        """Gather them; one pass over the notifications."""
-        if result.record is None:
-            return cls({}, {}, result.contract)
-        findings = result.report.findings
-        sent = {finding.exchange for finding in findings if finding.exchange is not None}
-        told = {finding.notification for finding in findings if finding.notification is not None}
-        notifications = result.record.notifications if told else ()
-        return cls(
-            {number: exchange for number, (_, exchange) in result.record.exchanges_numbered(sent).items()},
-            {each.number: each for each in notifications if each.number in told},
-            result.contract,
-        )
-
-    def lines(self, entry: ReportEntry) -> Iterator[str]:
-        """All of it on a requirement × command."""
-        yield f"{entry.name}: {entry.title}"
-        yield rests_on(entry, self.contract)
-        yield from explained(entry)
-        for number, finding in enumerate(entry.findings, 1):
-            yield ""
-            yield f"=== finding {number} of {len(entry.findings)}: {finding.message}"
-            yield from (f"{name}: {value}" for name, value in places_of(finding, PARTICULARS))
-            yield from alike(finding)
-            yield from self._seen(entry, finding)
-            if finding.reproduce:
-                yield ""
-                yield finding.reproduce
-        yield from unshown(entry)
-
-    def _seen(self, entry: ReportEntry, finding: ReportedFinding) -> Iterator[str]:
-        exchange = self.exchanges.get(finding.exchange or 0)
-        notification = self.notifications.get(finding.notification or 0)
-        yield from _rule(entry, finding, exchange, self.contract)
+def _evidence(
+    entry: ReportEntry,
+    exchanges: Mapping[int, Exchange],
+    notifications: Mapping[int, Notification],
+    contract: Contract,
+) -> Iterator[str]:
+    yield f"{entry.name}: {entry.title}"
+    yield rests_on(entry, contract)
+    yield from explained(entry)
+    for number, finding in enumerate(entry.findings, 1):
+        yield ""
+        yield f"=== finding {number} of {len(entry.findings)}: {finding.message}"
+        yield from (f"{name}: {value}" for name, value in places_of(finding, PARTICULARS))
+        yield from alike(finding)
+        exchange = exchanges.get(finding.exchange or 0)
+        yield from _rule(entry, finding, exchange, contract)
         if exchange is not None:
             yield from _exchange(exchange)
-        if notification is not None:
+        if (notification := notifications.get(finding.notification or 0)) is not None:
             yield ""
             yield f"--- notification {notification.number}"
-            yield f"{notification.request.method} {notification.request.url}"
-            yield from _message(notification.request.headers, notification.request.body)
+            yield from _request(notification.request)
+        if finding.reproduce:
+            yield ""
+            yield finding.reproduce
+    yield from unshown(entry)
 
 
 def _rule(entry: ReportEntry, finding: ReportedFinding, exchange: Exchange | None, contract: Contract) -> Iterator[str]:
-    """What the schema of the message says of the finding's place, if it says anything."""
+    """The subschema at the finding's place in its message, if there is one."""
     if not finding.pointer or not entry.command:
         return
     if finding.notification is not None:
@@ -248,8 +234,7 @@ def _rule(entry: ReportEntry, finding: ReportedFinding, exchange: Exchange | Non
 def _exchange(exchange: Exchange) -> Iterator[str]:
     yield ""
     yield f"--- exchange {exchange.number}: request"
-    yield f"{exchange.request.method} {exchange.request.url}"
-    yield from _message(exchange.request.headers, exchange.request.body)
+    yield from _request(exchange.request)
     yield ""
     if exchange.response is None:
         yield f"--- exchange {exchange.number}: no response ({exchange.failure or 'cut off'})"
@@ -259,17 +244,16 @@ def _exchange(exchange: Exchange) -> Iterator[str]:
     yield from _message(exchange.response.headers, exchange.response.body)
 
 
+def _request(request: Request) -> Iterator[str]:
+    yield f"{request.method} {request.url}"
+    yield from _message(request.headers, request.body)
+
+
 def _message(headers: Headers, body: bytes) -> Iterator[str]:
     yield from (f"{name}: {value}" for name, value in headers)
     if body:
         yield ""
-        yield beginning(_readable(body), LONGEST_BODY)
-
-
-def _readable(body: bytes) -> str:
-    """JSON indented, anything else as it is."""
-    text = body.decode("utf-8", "backslashreplace")
-    try:
-        return json.dumps(json.loads(text), ensure_ascii=False, indent=2)
-    except (ValueError, RecursionError):
-        return text
+        text = body.decode("utf-8", "backslashreplace")
+        with suppress(ValueError, RecursionError):  # anything but JSON is shown as it is
+            text = json.dumps(json.loads(text), ensure_ascii=False, indent=2)
+        yield beginning(text, LONGEST_BODY)

@@ -1,24 +1,25 @@
-"""Two reports side by side: what became of each verdict, and what is slower.
+"""Two reports compared: how each verdict changed, and what is slower; for a script, a merge request, and as a page.
 
-A requirement that failed and passes is fixed, and broken the other way round. One that is listed as known is muted, and
-unmuted when it is taken from the list. If it could not be exercised before, its failure was newly exercised, and nobody
-knows whether it is new. A MUST that became a SHOULD was relaxed, and tightened the other way round. Slower answers are
-listed and make nothing worse, for two machines are seldom equally busy.
+A requirement that failed and passes is fixed, the reverse is broken. One that becomes listed as known is muted, the
+reverse is unmuted. A failure of a requirement that was not exercised before is newly exercised, because it may be old.
+A MUST that became a SHOULD is relaxed, the reverse is tightened. Slower answers make nothing worse, because two
+machines are seldom equally busy.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from conformance.judging.verdicts import Verdict
+from conformance.reports.page import rendered
 from conformance.reports.report import Measured, Report, ReportEntry
 from conformance.reports.text import for_markdown, shortened
 
-# What became of a requirement × command: its name, the verdicts before, and those after.
 _UNSEEN = (Verdict.INCONCLUSIVE, Verdict.NOT_APPLICABLE)
 _SEEN = (Verdict.PASS, Verdict.FAIL, Verdict.WARN, Verdict.KNOWN)
+# Of each change: name, verdicts before, verdicts after.
 _BECAME: tuple[tuple[str, tuple[Verdict, ...], tuple[Verdict, ...]], ...] = (
     ("broken", (Verdict.PASS,), (Verdict.FAIL,)),
     ("tightened", (Verdict.WARN,), (Verdict.FAIL,)),
@@ -31,14 +32,14 @@ _BECAME: tuple[tuple[str, tuple[Verdict, ...], tuple[Verdict, ...]], ...] = (
     ("no_longer_warned", (Verdict.WARN,), (Verdict.PASS,)),
     ("muted", (Verdict.PASS, Verdict.FAIL, Verdict.WARN), (Verdict.KNOWN,)),
 )
-# All of these, in the order in which they are shown.
+# In the order in which they are shown.
 CHANGES = (*(name for name, _, _ in _BECAME), "new", "gone")
-# These make the later report worse; what was newly exercised does where it fails, and what passed and is not exercised.
+# These make the later report worse; some of the others do for some verdicts (`ReportComparison.worse`).
 _WORSE = ("broken", "tightened", "unmuted", "newly_warned")
-# Smaller differences are the machine's: twice as long, and at least so much longer.
+# Slower is twice as long, and at least so much longer; machines differ by less.
 SLOWER_BY = 2.0
 SLOWER_BY_S = 0.05
-# A gateway's words may be as long as it likes; a comment on a merge request may not.
+# Of a gateway's message in a comment on a merge request.
 LONGEST_TEXT = 300
 
 Key = tuple[str, str | None]
@@ -46,7 +47,7 @@ Key = tuple[str, str | None]
 
 @dataclass(frozen=True, slots=True)
 class VerdictChange:
-    """What became of a requirement × command: `before` or `after` is None where it was not judged."""
+    """A requirement × command with its verdicts; `before` or `after` is None where it was not judged."""
 
     id: str
     command: str | None
@@ -63,7 +64,7 @@ class VerdictChange:
 
 @dataclass(frozen=True, slots=True)
 class Slowdown:
-    """A p95 latency, in seconds, that has grown: of the `answers` or `notifications` of `name`."""
+    """A p95 latency in seconds that has grown, of the answers or notifications (`what`) of `name`."""
 
     what: str
     name: str
@@ -73,7 +74,7 @@ class Slowdown:
 
 @dataclass(frozen=True, slots=True)
 class ReportComparison:
-    """What differs between two reports; `verdicts` are the conclusions of both, `became` has each of CHANGES."""
+    """The differences of two reports; `verdicts` are their conclusions, `became` has each of CHANGES."""
 
     verdicts: tuple[str, str]
     became: Mapping[str, Sequence[VerdictChange]]
@@ -94,12 +95,12 @@ class ReportComparison:
 
     @property
     def changes(self) -> Mapping[str, Sequence[VerdictChange]]:
-        """Title → what became so; those with none left out."""
+        """Title → changes, without the empty ones."""
         return {name.replace("_", " "): changes for name, changes in self.became.items() if changes}
 
     @property
     def worse(self) -> bool:
-        """Whether anything fails or warns that did not, and is not known to, or is not exercised any more."""
+        """Whether anything fails or warns unexpectedly that did not, or is no longer exercised."""
         failing = (change.after == Verdict.FAIL for change in self.became["newly_exercised"])
         unseen = (change.before == Verdict.PASS for change in self.became["no_longer_exercised"])
         short = (change.after in (Verdict.FAIL, Verdict.WARN, Verdict.INCONCLUSIVE) for change in self.became["new"])
@@ -112,9 +113,7 @@ class ReportComparison:
 
 
 def _became(before: str, after: str) -> str | None:
-    """The name of a change of the verdict; None for no change, and for one that does not matter."""
-    if before == after:
-        return None
+    """The name of a change; None for none, and for one that does not matter."""
     return next((what for what, old, new in _BECAME if before in old and after in new), None)
 
 
@@ -123,7 +122,6 @@ def _by_key(report: Report) -> dict[Key, ReportEntry]:
 
 
 def _change(entry: ReportEntry, before: Verdict | None, after: Verdict | None) -> VerdictChange:
-    """The change of an entry, with its message if it is the later one."""
     message = entry.findings[0].message if entry.findings else entry.reason_detail
     return VerdictChange(entry.id, entry.command, entry.title, before, after, message if after else None)
 
@@ -157,3 +155,23 @@ def markdown(comparison: ReportComparison) -> str:
             became = f"{change.before or 'not judged'} → {change.after or 'not judged'}"
             lines.append(f"- **{change.place}** {became}{message}")
     return "\n".join(lines) + "\n"
+
+
+def comparison_html(comparison: ReportComparison, before: Report, after: Report) -> bytes:
+    """The comparison as a page in the style of the report."""
+    return rendered(
+        "comparison.html",
+        comparison=comparison,
+        meaning=in_one_line(comparison),
+        reports=(("Before", before), ("After", after)),
+        groups=[(title.capitalize(), _alike(changes), len(changes)) for title, changes in comparison.changes.items()],
+    )
+
+
+def _alike(changes: Iterable[VerdictChange]) -> list[tuple[VerdictChange, list[str]]]:
+    """Changes that differ only in their commands, as one change with all of these commands."""
+    together: dict[tuple[str | None, ...], tuple[VerdictChange, list[str]]] = {}
+    for change in changes:
+        key = change.id, change.before, change.after, change.message
+        together.setdefault(key, (change, []))[1].append(change.command or "as a whole")
+    return list(together.values())

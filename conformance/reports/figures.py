@@ -1,17 +1,22 @@
-"""The measurements of a run beside its verdicts: latencies and result codes.
+"""Latencies and result codes of a run, and their plots in SVG.
 
 Times are seconds, rounded to tenths of a millisecond. A notification's latency counts from the moment when the answer
 was read, so one that overtook the answer has 0.
+
+A plot says the same in words for whoever does not see it. Its colours are variables of the page, for both themes.
 """
 
 from __future__ import annotations
 
 import json
+import math
 from array import array
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+
+from markupsafe import Markup
 
 from conformance.contract.contract import Contract
 from conformance.journal import Record
@@ -21,38 +26,37 @@ from conformance.wire.ledger import request_id_of
 
 # As many as a plot of a few hundred pixels can show.
 BINS = 40
-# Shorter than any clock of an operating system tells apart.
+# Shorter than the resolution of an operating system's clock.
 SHORTEST_S = 0.0001
-# What is rarer than this is told as "other": a faulty gateway may invent a code for each notification.
+# The others are counted as "other": a faulty gateway may invent a code for each notification.
 MOST_CODES = 20
-# Longer ones are no codes.
+# Whatever is longer is not a code.
 LONGEST_CODE = 12
 DIGITS = 4
-
 
 QUANTILES: Mapping[str, float] = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 
 
 @dataclass(slots=True)
 class Series:
-    """Latencies with the time at which each began, in seconds since the first exchange."""
+    """Latencies, each with its begin in seconds since the first exchange."""
 
     began: array[float] = field(default_factory=lambda: array("d"))
     took: array[float] = field(default_factory=lambda: array("d"))
 
     def add(self, began: float, took: float) -> None:
-        """One more."""
+        """Add a latency; a negative one counts as 0."""
         self.began.append(began)
         self.took.append(max(took, 0.0))
 
     def described(self) -> Latency:
-        """How many, and how long they took; of at least one."""
+        """Their number and quantiles. There must be at least one."""
         ordered = sorted(self.took)
         quantiles = {name: round(quantile(ordered, share), DIGITS) for name, share in QUANTILES.items()}
         return Latency(len(ordered), **quantiles, max=round(ordered[-1], DIGITS))
 
     def histogram(self) -> list[tuple[float, int]]:
-        """Bins of equal width on a logarithmic scale, from the shortest to the longest: lower edge and how many."""
+        """Bins of equal width on a logarithmic scale, from the shortest to the longest: lower edge and count."""
         ordered = sorted(self.took)
         least, most = max(ordered[0], SHORTEST_S), max(ordered[-1], SHORTEST_S)
         if most <= least:
@@ -67,7 +71,7 @@ class Series:
         return [(least * ratio**number, count) for number, count in enumerate(counts)]
 
     def over_run(self) -> list[tuple[float, float, float]]:
-        """For each part of the run in which something began: its middle, and the median and longest latency in it."""
+        """Each part of the run in which something began: its middle, the median and the longest latency."""
         first, last = min(self.began), max(self.began)
         width = (last - first) / BINS or 1.0
         parts: dict[int, list[float]] = defaultdict(list)
@@ -78,7 +82,7 @@ class Series:
 
 
 def quantile(ordered: Sequence[float], share: float) -> float:
-    """The smallest of the ordered values that at least this share of them does not exceed (nearest rank)."""
+    """The smallest of the ordered values that at least this share of them does not exceed: by nearest rank."""
     rank = max(1, -(-len(ordered) * share // 1))
     return ordered[int(rank) - 1]
 
@@ -93,7 +97,7 @@ class Figures:
 
     @classmethod
     def of(cls, record: Record, contract: Contract) -> Figures:
-        """What a record tells; a notification is counted where its request_id is one that an answer gave."""
+        """Measure a record. A notification has a latency where an answer gave its request_id."""
         commands = {case.id: case.command for case in record.cases}
         answers: dict[str, Series] = defaultdict(Series)
         notifications: dict[str, Series] = defaultdict(Series)
@@ -123,7 +127,7 @@ class Figures:
         )
 
     def measured(self) -> Measured:
-        """As a report has them."""
+        """The figures as a report holds them."""
         return Measured(
             {name: series.described() for name, series in self.answers.items()},
             {name: series.described() for name, series in self.notifications.items()},
@@ -143,3 +147,155 @@ def _commonest(codes: Counter[str]) -> dict[str, int]:
     common = dict(sorted(codes.most_common(MOST_CODES)))
     rest = sum(codes.values()) - sum(common.values())
     return {**common, **({"other": common.get("other", 0) + rest} if rest else {})}
+
+
+# --- Plots
+
+WIDTH, HEIGHT = 340, 150
+# The space above is for a row with name and value of each quantile.
+LEFT, RIGHT, TOP, BOTTOM = 8, 8, 40, 22
+ROW = 11
+# Shorter times are shown with a second digit.
+FINE_BELOW_MS = 10
+# Of a bar chart: height of a row, and width of the names and numbers beside the bars.
+BAR_ROW, BAR_LEFT, BAR_RIGHT = 18, 96, 64
+SPACE = WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM
+
+
+def in_words(seconds: float) -> str:
+    """A duration as `0.42 ms`, `37 ms`, `1.3 s`."""
+    if seconds >= 1:
+        return f"{seconds:.1f} s"
+    ms = seconds * 1000
+    return f"{ms:.0f} ms" if ms >= FINE_BELOW_MS else f"{ms:.2g} ms"
+
+
+def latency_plot(title: str, series: Series) -> Markup:
+    """A histogram of latencies on a logarithmic scale, with p50, p95 and p99."""
+    bins, described = series.histogram(), series.described()
+    highest = max(number for _, number in bins)
+    least, most = bins[0][0], max(described.max, bins[-1][0])
+    width = SPACE[0] / len(bins)
+    bars = Markup("").join(
+        _rectangle(LEFT + at * width, number / highest, width - 0.5) for at, (_, number) in enumerate(bins) if number
+    )
+    took = {name: getattr(described, name) for name in (*QUANTILES, "max")}
+    labels = {name: f"{name} {in_words(seconds)}" for name, seconds in took.items()}
+    lines = Markup("").join(
+        _quantile_line(labels[name], LEFT + _place(took[name], least, most) * SPACE[0], row)
+        for row, name in enumerate(QUANTILES)
+    )
+    words = f"{title}: {described.count} latencies, {', '.join(labels.values())}"
+    return _figure(words, bars + lines + _edges(in_words(least), in_words(most)), "how many, by how long they took")
+
+
+def run_plot(title: str, series: Series) -> Markup:
+    """Latencies over the run: the median as a line, the longest of each moment as dots."""
+    rows = series.over_run()
+    first, last = rows[0][0], rows[-1][0]
+    highest = max(longest for _, _, longest in rows) or 1.0
+    span = (last - first) or 1.0
+    places = [LEFT + (at - first) / span * SPACE[0] for at, _, _ in rows]
+    medians = (f"{x:.1f},{_height(value / highest):.1f}" for x, (_, value, _) in zip(places, rows, strict=True))
+    dots = Markup("").join(
+        Markup('<circle cx="{:.1f}" cy="{:.1f}" r="1.8" class="dot"/>').format(x, _height(longest / highest))
+        for x, (_, _, longest) in zip(places, rows, strict=True)
+    )
+    line = Markup('<polyline points="{}" class="median"/>').format(" ".join(medians))
+    top = Markup('<text x="{}" y="{}" class="label">up to {}</text>').format(LEFT, TOP - 5, in_words(highest))
+    words = f"{title} over {last - first:.1f} s: the longest took {in_words(highest)}"
+    content = line + dots + _edges("0 s", f"{last - first:.1f} s into the run") + top
+    return _figure(words, content, "over the run: the line is the median, dots are the longest")
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """`number` of `whole`, or of the longest bar where that is None; a `strange` bar has another colour."""
+
+    name: str
+    number: int
+    whole: int | None = None
+    strange: bool = False
+
+    @property
+    def label(self) -> str:
+        """`93`, `55 of 55`."""
+        return f"{self.number:,}" if self.whole is None else f"{self.number:,} of {self.whole:,}"
+
+
+def bar_chart(title: str, bars: Sequence[Bar]) -> Markup:
+    """Horizontal bars."""
+    longest = max((bar.whole or bar.number for bar in bars), default=1) or 1
+    rows = Markup("").join(_bar(bar, row, longest) for row, bar in enumerate(bars))
+    words = f"{title}: " + ", ".join(f"{bar.name} {bar.label}" for bar in bars)
+    return Markup(
+        '<figure class="plot"><svg viewBox="0 0 {w} {h}" role="img" aria-label="{words}">{rows}</svg></figure>'
+    ).format(w=WIDTH, h=len(bars) * BAR_ROW + 2, words=words, rows=rows)
+
+
+def _bar(bar: Bar, row: int, longest: int) -> Markup:
+    y = row * BAR_ROW
+    scale = (WIDTH - BAR_LEFT - BAR_RIGHT) / longest
+    groove = Markup('<rect x="{}" y="{}" width="{:.1f}" height="{}" class="groove"/>').format(
+        BAR_LEFT, y + 4, (bar.whole or 0) * scale, BAR_ROW - 7
+    )
+    return Markup(
+        '<text x="{}" y="{text}" text-anchor="end" class="label">{name}</text>{groove}'
+        '<rect x="{x}" y="{y}" width="{width:.1f}" height="{height}" class="column{strange}"/>'
+        '<text x="{end:.1f}" y="{text}" class="label">{label}</text>'
+    ).format(
+        BAR_LEFT - 6,
+        text=y + BAR_ROW - 6,
+        name=bar.name,
+        groove=groove if bar.whole else "",
+        x=BAR_LEFT,
+        y=y + 4,
+        width=max(bar.number * scale, 1.0) if bar.number else 0,
+        height=BAR_ROW - 7,
+        strange=" strange" if bar.strange else "",
+        end=BAR_LEFT + max(bar.number, bar.whole or 0) * scale + 6,
+        label=bar.label,
+    )
+
+
+def _figure(words: str, content: Markup, caption: str) -> Markup:
+    return Markup(
+        '<figure class="plot"><svg viewBox="0 0 {w} {h}" role="img" aria-label="{words}">'
+        '<line x1="{l}" x2="{r}" y1="{y}" y2="{y}" class="axis"/>{content}</svg>'
+        "<figcaption>{caption}</figcaption></figure>"
+    ).format(
+        w=WIDTH, h=HEIGHT, l=LEFT, r=WIDTH - RIGHT, y=HEIGHT - BOTTOM, words=words, content=content, caption=caption
+    )
+
+
+def _rectangle(x: float, share: float, width: float) -> Markup:
+    height = max(share * SPACE[1], 1.0)
+    return Markup('<rect x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}" class="column"/>').format(
+        x, HEIGHT - BOTTOM - height, width, height
+    )
+
+
+def _quantile_line(name: str, x: float, row: int) -> Markup:
+    anchor = "end" if x > WIDTH / 2 else "start"
+    aside = -3 if anchor == "end" else 3
+    return Markup(
+        '<line x1="{x:.1f}" x2="{x:.1f}" y1="{top}" y2="{y}" class="quantile"/>'
+        '<text x="{at:.1f}" y="{text}" text-anchor="{anchor}" class="label">{name}</text>'
+    ).format(x=x, top=ROW * row + 2, y=HEIGHT - BOTTOM, at=x + aside, text=ROW * (row + 1), anchor=anchor, name=name)
+
+
+def _place(value: float, least: float, most: float) -> float:
+    """The position of a value on the logarithmic scale, from 0 to 1."""
+    if most <= least or value <= least:
+        return 0.0
+    return min(math.log(value / least) / math.log(most / least), 1.0)
+
+
+def _height(share: float) -> float:
+    return HEIGHT - BOTTOM - share * SPACE[1]
+
+
+def _edges(left: str, right: str) -> Markup:
+    return Markup(
+        '<text x="{}" y="{y}" class="label">{}</text><text x="{}" y="{y}" text-anchor="end" class="label">{}</text>'
+    ).format(LEFT, left, WIDTH - RIGHT, right, y=HEIGHT - 6)

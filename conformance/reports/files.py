@@ -1,6 +1,6 @@
 """The files of a report directory: written together, and read back.
 
-A format is one function and one row of REPORTS. All reports of a run are made before the first one takes its place.
+A format is one function and one row of REPORTS. All reports of a run are made before the first one is put in place.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from pathlib import Path
 from typing import Self
 
 from conformance.contract.contract import Contract
-from conformance.contract.schema_set import FORMATS
+from conformance.contract.schemas import FORMATS
 from conformance.journal import read_evidence
 from conformance.model.errors import EnvironmentFailure, UsageError, did_you_mean
-from conformance.model.interruption import held_back
+from conformance.model.process import interrupts_deferred
 from conformance.model.untrusted import TooLong, given_bytes, parse_json
 from conformance.reports.allure_results import PREFIX, allure_results
 from conformance.reports.har import har
 from conformance.reports.junit import junit
-from conformance.reports.page.rendering import html
+from conformance.reports.page import html
 from conformance.reports.report import SCHEMA_VERSION, Report
 from conformance.reports.result import Reportable
 from conformance.reports.sarif import sarif
@@ -35,10 +35,9 @@ SUMMARY_MD = "summary.md"
 ALLURE_RESULTS = "allure-results"
 TRAFFIC_HAR = "traffic.har"
 
-# A file's content as a whole, or piece by piece where it may be large.
+# Of a file: the whole, or pieces where it may be large.
 Content = bytes | Iterator[bytes]
-
-# Those of the files in a folder, by their names.
+# Of a folder: the content of each file by its name.
 Folder = Mapping[str, bytes]
 
 
@@ -58,17 +57,17 @@ REPORTS: Mapping[str, Callable[[Reportable], Content | Folder]] = {
 }
 JUDGE = "`statum-conformance judge` makes reports of its journal, if that is still there"
 
-# All others are made of report.json alone. Without the journal, these cannot be made …
+# These cannot be made without the journal …
 NEED_JOURNAL = frozenset({TRAFFIC_HAR})
-# … and these show no messages.
+# … and these lack the messages; all others are made from report.json alone.
 SHOW_JOURNAL = frozenset({ALLURE_RESULTS, REPORT_HTML})
 
 
 def write_reports(result: Reportable, directory: Path) -> tuple[Path, ...]:
-    """Write every report into `directory`, which is made if need be; the paths, in the order of REPORTS.
+    """Write every report into `directory`, which is made if needed; the paths, in the order of REPORTS.
 
-    A reader never sees half a file, nor reports of two runs side by side. Raises EnvironmentFailure if a file cannot be
-    written; then those of an earlier run are still there.
+    A reader never sees half a file, nor reports of two runs together. Raises EnvironmentFailure if a file cannot be
+    written; then those of an earlier run are unchanged.
     """
     contents = {name: make(result) for name, make in REPORTS.items()}
     try:
@@ -86,7 +85,7 @@ def write_reports(result: Reportable, directory: Path) -> tuple[Path, ...]:
 
 
 class Staged:
-    """Files that are written beside their places, and put there together; the others are removed at its end."""
+    """Files that are written beside their paths and put in place together; at its end what is left over is removed."""
 
     def __init__(self) -> None:
         self._ready: dict[Path, Path] = {}
@@ -101,11 +100,11 @@ class Staged:
             with suppress(OSError):
                 beside.unlink(missing_ok=True)
         for folder in self._made:
-            with suppress(OSError):  # it has come to hold something
+            with suppress(OSError):  # it is not empty
                 folder.rmdir()
 
     def add(self, path: Path, content: Content | Folder) -> None:
-        """Prepare a file for `path`, or our files in a folder that others may use as well. Raises OSError."""
+        """Prepare a file for `path`, or our files in a folder that other tools may use, too. Raises OSError."""
         if not isinstance(content, Mapping):
             self._add_file(path, content)
             return
@@ -117,11 +116,11 @@ class Staged:
             self._add_file(path / name, one)
 
     def put_in_place(self, *, apart: bool = False) -> None:
-        """Move the files to their places, which a signal does not interrupt. Raises OSError.
+        """Move the files to their paths; a signal does not interrupt this. Raises OSError.
 
-        `apart`: the old files are removed before, so that at no moment old and new files are side by side.
+        `apart`: remove the old files first, so that old and new files are never there together.
         """
-        with held_back():
+        with interrupts_deferred():
             for path in self._ready if apart else ():
                 path.unlink(missing_ok=True)
             for path in self._stale - self._ready.keys():
@@ -137,13 +136,13 @@ class Staged:
 
 
 def replace_file(path: Path, content: Content | Folder) -> None:
-    """Put `content` at `path` in one step: whoever reads it sees the old file or the new one. Raises OSError."""
+    """Put `content` at `path` in one step: a reader sees the old file or the new one. Raises OSError."""
     with Staged() as staged:
         staged.add(path, content)
         staged.put_in_place()
 
 
-# A report has some hundred kilobytes: it does not grow with the size of a body.
+# Bytes; a report does not grow with the size of a body and has some hundred kilobytes.
 LONGEST_REPORT = 16 << 20
 
 
@@ -183,9 +182,9 @@ def read_report(path: Path, contract: Contract) -> Report:
 
 
 def read_saved(directory: Path, journal: Path, contract: Contract, *, required: bool = False) -> Reportable:
-    """The report in `directory` with its journal; without it where there is none, unless `required`.
+    """The report in `directory`, with its journal if there is one, which may be `required`.
 
-    Raises UsageError if either cannot be read, or the journal is that of another run.
+    Raises UsageError if either cannot be read, or the journal is of another run.
     """
     report = read_report(directory, contract)
     if not required and not journal.is_file():
@@ -198,14 +197,14 @@ def read_saved(directory: Path, journal: Path, contract: Contract, *, required: 
             f"with seed {report.seed}",
             hint="name the journal of the report with --journal",
         )
-    # What is taken from the record is masked as the report was.
+    # As in the report.
     masking = Masking.of(record.settings, shown=report.settings.get("show_phone_numbers"))
     return Reportable(report, contract, record, masking)
 
 
 @contextmanager
 def as_a_run_writes_it(*saved: Path) -> Iterator[None]:
-    """Raise UsageError for a report that its schema allows, as it leaves settings open, and that cannot be shown."""
+    """Raise UsageError for a value that the schema allows, because it leaves settings open, but no run writes."""
     try:
         yield
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:

@@ -1,12 +1,9 @@
-"""`traffic.har`: the HTTP traffic of a run as HAR 1.2, for the viewers that people have: browsers, proxies, editors.
+"""`traffic.har`: the HTTP traffic of a run as HAR 1.2, for browsers, proxies and editors.
 
-    har     the file, piece by piece: a run may have hundreds of thousands of exchanges
-
-Every exchange and every notification is an entry, in the order in which they began; what was redacted in the journal
-is redacted here, and phone numbers that were given are masked. HAR wants whole addresses: of a request that was
-received, the target is completed by its Host. Beyond HAR, an entry names its `_case` or `_notification`. A request body
-that is no UTF-8 stands in base64, for which HAR has a word (`_encoding` here) only for responses. There is no date
-before which a request was built, so `blocked`, `dns`, `connect` and `ssl` are -1: not known.
+Every exchange and every notification is an entry, in the order in which they began, redacted as in the journal and with
+given phone numbers masked. HAR needs whole URLs: the target of a received request is completed by its Host. Beyond HAR,
+an entry names its `_case` or `_notification`, and a request body that is not UTF-8 is base64 with an `_encoding`, which
+HAR has only for responses. `blocked`, `dns`, `connect` and `ssl` are -1: not known.
 """
 
 from __future__ import annotations
@@ -29,9 +26,9 @@ from conformance.reports.result import Reportable
 from conformance.reports.text import Masking
 
 UNKNOWN = -1
-# What the receiver answers: 200 at the path of a product, 404 at any other.
+# The receiver answers 200 at the path of a product, 404 at any other.
 TAKEN, STRAY = 200, 404
-# The host of a request that names none, as HTTP/1.0 has it; `.invalid` is nobody's, by RFC 2606.
+# The host of a request without one, as in HTTP/1.0; `.invalid` is reserved by RFC 2606.
 UNNAMED = "unnamed.invalid"
 
 _WHOLE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
@@ -41,15 +38,14 @@ Entry = tuple[float, dict[str, Any]]
 
 
 def har(result: Reportable) -> Iterator[bytes]:
-    """The run as HAR 1.2 in UTF-8; the same result gives the same bytes.
+    """The run as HAR 1.2 in UTF-8, piece by piece; the same result gives the same bytes.
 
-    Raises UsageError where the record is gone: all of it is traffic.
+    Raises UsageError without a record.
     """
+    tool = result.report.tool
     if result.record is None:
         raise UsageError("the HTTP traffic stands in the journal alone, which is not there")
-    return _pieces(
-        result.record, result.masking, {"name": result.report.tool.name, "version": result.report.tool.version}
-    )
+    return _pieces(result.record, result.masking, {"name": tool.name, "version": tool.version})
 
 
 def _pieces(record: Record, masking: Masking, creator: Mapping[str, str]) -> Iterator[bytes]:
@@ -64,47 +60,42 @@ def _pieces(record: Record, masking: Masking, creator: Mapping[str, str]) -> Ite
 
 def _exchanges(record: Record, masking: Masking) -> Iterator[Entry]:
     for exchange in record.exchanges:
-        request = masking.request(_whole(exchange.request))
         ended = exchange.sent_at if exchange.answered_at is None else exchange.answered_at
-        entry = _entry(request, exchange.sent_wall, round((ended - exchange.sent_at) * 1000, 3))
-        if exchange.response is None:
-            # As browsers have it for a request that was not answered.
-            entry["response"] = {**_response(Response(0)), "_error": masking.text(exchange.failure or "cut off")}
+        if exchange.response is None:  # as browsers write it for a request without an answer
+            response = {**_response(Response(0)), "_error": masking.text(exchange.failure or "cut off")}
         else:
-            entry["response"] = _response(masking.response(exchange.response))
+            response = _response(masking.response(exchange.response))
+        request = masking.request(_whole(exchange.request))
+        entry = _entry(request, response, exchange.sent_wall, round((ended - exchange.sent_at) * 1000, 3))
         yield exchange.sent_wall, {**entry, "_case": exchange.case_id}
 
 
 def _notifications(record: Record, masking: Masking) -> Iterator[Entry]:
     scheme = "https" if record.settings.get("callback_tls") else "http"
     for notification in record.notifications:
-        answered = Response(STRAY if notification.product is None else TAKEN)
-        entry = _entry(masking.request(_whole(notification.request, scheme)), notification.received_wall, 0.0)
-        entry["response"] = _response(answered)
+        request = masking.request(_whole(notification.request, scheme))
+        response = _response(Response(STRAY if notification.product is None else TAKEN))
+        entry = _entry(request, response, notification.received_wall, 0.0)
         yield notification.received_wall, {**entry, "_notification": notification.number}
 
 
 def _whole(request: Request, scheme: str = "http") -> Request:
-    """The request with its whole address, of which a receiver sees the target alone."""
-    # Some senders write whole addresses, and so does the suite.
-    if _WHOLE.match(request.url):
+    """The request with its whole URL, of which a receiver sees only the target."""
+    if _WHOLE.match(request.url):  # as the suite and some senders write it
         return request
     host = header(request.headers, "Host") or UNNAMED
     return replace(request, url=f"{scheme}://{host}/{request.url.removeprefix('/')}")
 
 
-def _entry(request: Request, wall: float, duration_ms: float) -> dict[str, Any]:
+def _entry(request: Request, response: Mapping[str, Any], wall: float, duration_ms: float) -> dict[str, Any]:
     return {
         "startedDateTime": datetime.fromtimestamp(wall, UTC).isoformat(timespec="milliseconds"),
         "time": duration_ms,
         "request": _request(request),
-        "response": {},
+        "response": response,
         "cache": {},
         "timings": {
-            "blocked": UNKNOWN,
-            "dns": UNKNOWN,
-            "connect": UNKNOWN,
-            "ssl": UNKNOWN,
+            **dict.fromkeys(("blocked", "dns", "connect", "ssl"), UNKNOWN),
             "send": 0,
             "wait": duration_ms,
             "receive": 0,
@@ -133,11 +124,11 @@ def _query(url: str) -> list[tuple[str, str]]:
     try:
         return parse_qsl(urlsplit(url).query, keep_blank_values=True)
     except ValueError:
-        return []  # anybody may send a receiver anything
+        return []  # a stranger's request
 
 
 def _text(body: bytes, encoding: str) -> dict[str, str]:
-    """The body as text, or in base64 with a member `encoding` that says so."""
+    """The body as text, or as base64 with a member `encoding`."""
     try:
         return {"text": body.decode()}
     except UnicodeDecodeError:

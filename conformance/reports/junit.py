@@ -1,19 +1,18 @@
 """`junit.xml`: one test case for each requirement × command, as GitLab, Jenkins and GitHub actions read it.
 
-    FAIL                                    <failure>, with findings, what it rests on and curl line
+    FAIL                                    <failure>, with findings, basis and curl line
     WARN                                    passes, with the same in <system-out>
-    INCONCLUSIVE that keeps the subject
-        from being conformant               <error>
+    INCONCLUSIVE that hinders conformance   <error>
     any other INCONCLUSIVE, NOT_APPLICABLE  <skipped>
     KNOWN, an INCONCLUSIVE that is listed   <skipped>, with issue, owner and expiry
 
-The class name groups by command, behind the name of the contract (`statum.sms`; `statum.gateway` or `statum.client` for
-what belongs to no command). An entry of the expectations file that is stale is a test case more, of
-`statum.expectations`, with a <failure>.
+The class name groups by contract and command: `statum.sms`; `statum.gateway` or `statum.client` for a requirement
+without a command. Each stale entry of the expectations file is a further test case of `statum.expectations` with a
+<failure>.
 
-Elements and attributes are those of Jenkins' `junit-10.xsd`, which its xUnit plugin insists on; it has no `skipped` for
-<testsuites>. GitLab and the actions that GitHub has for it read a part of that. Class name and name are unique, and the
-same from run to run: by these GitLab tells what is new.
+Elements and attributes are those of Jenkins' `junit-10.xsd`, which its xUnit plugin validates against; it has no
+`skipped` for <testsuites>. GitLab finds out what is new by class name and name, which are unique and the same in each
+run.
 """
 
 from __future__ import annotations

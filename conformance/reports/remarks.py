@@ -1,4 +1,8 @@
-"""Lines about a run beside its verdicts, the same in every format."""
+"""Lines about a run beside its verdicts, the same in every format.
+
+coverage_lines, limit_lines, stranger_lines, client_lines, not_applicable, stale_lines
+entries_to_paste        unexpected failures as entries of an expectations file
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, timedelta
 from itertools import groupby
 
-from conformance.client.rules.resending import NO_CONNECTION_KEPT
+from conformance.client.rules.answers import NO_CONNECTION_KEPT
 from conformance.contract.contract import Contract
 from conformance.contract.requirements import Level
 from conformance.judging.coverage import Covered
@@ -19,25 +23,24 @@ from conformance.reports.report import Report
 from conformance.reports.text import counted, for_terminal
 
 WHOLE_BODY = "body"
-# Those that follow mostly have the same cause.
+# With standard error; further ones mostly have the same cause.
 SHOWN_DEATHS = 3
-# Numbers of which what is withheld may be read as somebody else's.
 _NUMBERS = "--phone-number"
 
-# Long enough to mend it, short enough not to be forgotten; whoever pastes the entry decides.
+# Until the entry of an expectations file expires, unless who pastes it decides otherwise.
 GRANTED = timedelta(days=30)
-# For the people and places that only the implementers know of.
+# To be replaced by who pastes the entry.
 NO_ISSUE, NO_OWNER = "not filed yet", "nobody yet"
-# From here on a message is about one request: a value, a name or a number.
+# The beginning of a value, a name or a number, by which a message is about one request.
 _PARTICULAR = re.compile(r"""["'(\d]|[^ -~]""")
-# A beginning that is shorter tells nothing apart.
+# A shorter beginning does not distinguish messages.
 SHORTEST_BEGINNING = 8
 
 
 def coverage_lines(report: Report) -> Iterator[str]:
-    """A line for each member with classes of payloads that were not exercised, then one of totals.
+    """A line for each member with classes of payloads that were not exercised, then the totals.
 
-    Commands that lack the same share a line. A run that exercised nothing has the totals alone.
+    Commands that lack the same classes share a line. A run that exercised nothing has only the totals.
     """
     coverage = report.coverage
     if not coverage:
@@ -56,7 +59,7 @@ def coverage_lines(report: Report) -> Iterator[str]:
 
 
 def exercised(one: Covered, report: Report) -> bool:
-    """Whether a class was exercised: by a client, if a request of it arrived."""
+    """Whether a class was exercised; by a client it was if a request arrived."""
     return bool(one.sent if report.client is None else one.accepted)
 
 
@@ -72,7 +75,7 @@ def _of_commands(words: str, coverage: Iterable[Covered]) -> Iterator[str]:
 
 
 def limit_lines(report: Report, contract: Contract) -> Iterator[str]:
-    """A line for a limited run: how much may have been accepted, and how much was not sent, and why."""
+    """A line for a limited run: how much may have been accepted, and how much was not sent and why."""
     limits = report.limits
     if limits is None:
         return
@@ -87,13 +90,13 @@ def limit_lines(report: Report, contract: Contract) -> Iterator[str]:
 
 
 def money(amount: int, contract: Contract) -> str:
-    """`KES 1,200`: an amount in the currency of the contract, or in its currencies."""
+    """`KES 1,200`: an amount in the currency of the contract, or its currencies."""
     currencies = dict.fromkeys(each.money.currency for each in contract.commands.values() if each.money)
     return f"{'/'.join(currencies)} {amount:,}".lstrip()
 
 
 def stranger_lines(report: Report) -> Iterator[str]:
-    """Lines about requests that may be anybody's and were not judged, and those that the suite's servers refused."""
+    """Lines about requests that anybody may have sent, which were not judged, and those that the servers refused."""
     found = report.strangers
     if found is None:
         return
@@ -166,7 +169,7 @@ def stale_lines(report: Report) -> Iterator[str]:
 def entries_to_paste(judged: Judged, day: date) -> Iterator[str]:
     """Entries in TOML for the expectations file, if there is one, that list each unexpected result.
 
-    Not those that the environment or an interruption kept from being exercised: the subject cannot help that.
+    A result that is due to the environment or an interruption is not listed.
     """
     if judged.expectations.file is None:
         return
@@ -186,7 +189,7 @@ def entries_to_paste(judged: Judged, day: date) -> Iterator[str]:
 
 
 def _in_the_way(entry: Expectation, verdict: RequirementVerdict) -> bool:
-    """Whether an entry for the verdict would clash with this one."""
+    """Whether an entry for the verdict would contradict this one."""
     beginning = _beginning(verdict)
     same_message = entry.message is None or not beginning or entry.message == beginning
     return entry.concerns(verdict.requirement.id, verdict.command) and same_message
@@ -195,7 +198,7 @@ def _in_the_way(entry: Expectation, verdict: RequirementVerdict) -> bool:
 def _members(verdict: RequirementVerdict, day: date) -> Iterator[tuple[str, str]]:
     yield "requirement", _text(verdict.requirement.id)
     yield "command", _text(verdict.command or "")
-    # A broken SHOULD is listed as WARN: so the entry serves a strict run and any other.
+    # A broken SHOULD is listed as WARN, which serves strict runs, too.
     fails_strictly = verdict.verdict is Verdict.FAIL and verdict.level is Level.SHOULD
     yield "verdict", _text(Verdict.WARN if fails_strictly else verdict.verdict)
     yield "message", _text(_beginning(verdict))
@@ -205,15 +208,15 @@ def _members(verdict: RequirementVerdict, day: date) -> Iterator[tuple[str, str]
 
 
 def _text(text: str) -> str:
-    """A basic string of TOML, which for printable ASCII is one of JSON; "" for no text."""
+    """A basic string of TOML, which for printable ASCII is a string of JSON; "" for no text."""
     return json.dumps(text) if text else ""
 
 
 def _beginning(verdict: RequirementVerdict) -> str:
-    """The words that all messages begin with, up to a part about one request; "" if they are too few."""
+    """The words that all messages begin with, up to a value, a name or a number; "" if they are too few."""
     if verdict.verdict is Verdict.INCONCLUSIVE:
         return verdict.reason.value if verdict.reason else ""
-    # What the first and the last in order have in common, all between them have too.
+    # A prefix of the first and the last in order is one of all between them.
     messages = [finding.message for finding in verdict.findings]
     first, last = min(messages), max(messages)
     same = next((place for place, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), len(first))

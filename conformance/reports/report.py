@@ -1,8 +1,8 @@
-"""A report as frozen values: `report.json` is read into them and written from them, and every format is made of them.
+"""A report as frozen values, which are read from `report.json` and written to it, and from which every format is made.
 
-Report          the whole; its fields are the members of the file, in their order
-Report.read     the value of `report.json`, which `schemas/formats/report.json` describes, as a report
-Report.written  a report as such a value
+Report          the whole; its fields are the members of the file, in order
+Report.read     a report from the value of `report.json`, which `schemas/formats/report.json` describes
+Report.written  such a value from a report
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from conformance.judging.verdicts import Conclusion, Verdict
 
 SCHEMA_VERSION = 1
 
-# Of a field whose member is left out while it has its default.
+# For a field whose member is left out when it has its default.
 OPTIONAL = {"optional": True}
-# A field whose member has another name.
+# Fields whose member has another name.
 RENAMED: Mapping[tuple[type, str], str] = {(Covered, "name"): "class"}
 
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """The suite, and the digest of the catalogue that it judged by."""
+    """The suite, and the digest of its catalogue."""
 
     name: str
     version: str
@@ -38,7 +38,7 @@ class Tool:
 
 @dataclass(frozen=True, slots=True)
 class ReportSubject:
-    """Who was judged: `kind` is gateway or client."""
+    """The subject that was judged; `kind` is gateway or client."""
 
     kind: str
     name: str
@@ -52,7 +52,7 @@ class ReportSubject:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How much happened in the run."""
+    """The totals of the run."""
 
     exchanges: int
     accepted: int
@@ -61,7 +61,7 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Shrinking:
-    """The requests spent on explaining failures, of a `budget`; `stopped`: why the search was cut short."""
+    """The requests of a `budget` that were spent on explaining failures; `stopped`: why the search was cut short."""
 
     budget: int = 0
     requests: int = 0
@@ -72,7 +72,7 @@ class Shrinking:
 
 @dataclass(frozen=True, slots=True)
 class SpentLimits:
-    """What the run was limited to, what it may have spent, and how many cases each option kept it from sending."""
+    """The limits of the run, what it may have spent, and how many cases each option prevented."""
 
     max_accepted: int | None
     max_spend: int | None
@@ -82,13 +82,13 @@ class SpentLimits:
     withheld: Mapping[str, int]
 
     def kept_back(self, option: str) -> int:
-        """How many cases were not sent for an option."""
+        """The number of cases that an option prevented."""
         return self.not_planned.get(option, 0) + self.withheld.get(option, 0)
 
 
 @dataclass(frozen=True, slots=True)
 class Strangers:
-    """What reached the suite's own servers without being of the subject, and what these could not take."""
+    """Traffic at the suite's own servers that may be anybody's, and what these servers refused."""
 
     not_judged: int
     not_kept: int
@@ -97,7 +97,7 @@ class Strangers:
 
 @dataclass(frozen=True, slots=True)
 class MinimalRequest:
-    """The simplest request that shows a failure; `differs`: the members in which a plain one differs (None: absent)."""
+    """The simplest request that shows a failure; `differs`: its members unlike those of a plain one (None: absent)."""
 
     case: str
     body: str
@@ -125,12 +125,12 @@ class ReportedFinding:
 
     @property
     def cases(self) -> tuple[str, ...]:
-        """Its case, and those of the others that are named."""
+        """Its case, and the others that are named."""
         return tuple(case for case in (self.case, *self.others) if case is not None)
 
     @property
     def simplest(self) -> ReportedFinding | MinimalRequest:
-        """What is best sent again."""
+        """The request that is best sent again."""
         return self.minimal or self
 
 
@@ -178,17 +178,17 @@ class ReportEntry:
 
     @property
     def place(self) -> str:
-        """`sms`, or `gateway` or `client` for what belongs to no command."""
+        """`sms`; `gateway` or `client` without a command."""
         return self.command or ("gateway" if self.actor is Actor.GATEWAY else "client")
 
     @property
     def column(self) -> str:
-        """`sms`, or `as a whole`."""
+        """`sms`; `as a whole` without a command."""
         return self.command or "as a whole"
 
     @property
     def area(self) -> str:
-        """The letters of its id."""
+        """`RSP`."""
         return self.id.partition("-")[0]
 
     @property
@@ -204,7 +204,7 @@ class ReportEntry:
 
 @dataclass(frozen=True, slots=True)
 class Connections:
-    """On how many connections of a client a lost answer met a request: kept alive, or fresh ones."""
+    """On how many connections a client's request got no answer: on kept-alive and on new ones."""
 
     reused: int = 0
     new: int = 0
@@ -212,7 +212,7 @@ class Connections:
 
 @dataclass(frozen=True, slots=True)
 class DriverDeath:
-    """A failure of the driver, with the last lines that it wrote to standard error."""
+    """A failure of the driver, with its last lines on standard error."""
 
     case: str | None
     how: str | None = field(default=None, metadata=OPTIONAL)
@@ -232,9 +232,9 @@ class LeftProcess:
 
 @dataclass(frozen=True, slots=True)
 class ClientFacts:
-    """What a client under test declared, and how its driver fared; `implementation` is None for a receiver alone.
+    """What a client declared, and the failures of its driver; `implementation` is None for a receiver alone.
 
-    `left_behind`: None where this system does not tell, and left out of earlier reports.
+    `left_behind` is None where the system cannot tell, and missing in earlier reports.
     """
 
     implementation: Mapping[str, Any] | None
@@ -250,7 +250,7 @@ class ClientFacts:
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """How long `count` answers or notifications took, in seconds."""
+    """Of `count` answers or notifications, in seconds."""
 
     count: int
     p50: float
@@ -270,7 +270,7 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class StaleEntry:
-    """An entry of the expectations file that holds no more."""
+    """An entry of the expectations file that no longer holds."""
 
     entry: int
     requirement: str
@@ -298,7 +298,7 @@ class UsedExpectations:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A judged run. `settings` are those of the run as it recorded them, whatever options it knew."""
+    """A judged run. `settings` are as the run recorded them, with the options of its release."""
 
     tool: Tool
     subject: ReportSubject
@@ -320,45 +320,39 @@ class Report:
 
     @classmethod
     def read(cls, document: Mapping[str, Any]) -> Self:
-        """The report that a valid document says; members that it does not know are passed over.
+        """The report of a valid document; unknown members are ignored.
 
-        Raises TypeError, ValueError or LookupError for a value that the schema leaves open and no run writes.
+        Raises TypeError, ValueError or LookupError for a value that the schema allows and no run writes.
         """
         return cast("Self", _read(cls, document))
 
     def written(self) -> dict[str, Any]:
-        """As `report.json` holds it."""
+        """The value of `report.json`."""
         return {"schema_version": SCHEMA_VERSION, **written(self)}
 
     @property
     def findings(self) -> tuple[ReportedFinding, ...]:
-        """Those of all requirements."""
+        """The findings of all requirements."""
         return tuple(finding for entry in self.requirements for finding in entry.findings)
 
     @property
     def stale(self) -> tuple[StaleEntry, ...]:
-        """The expectations that hold no more."""
+        """The expectations that no longer hold."""
         return self.expectations.stale if self.expectations else ()
 
 
 @cache
 def _members(kind: type) -> tuple[tuple[str, str, Any, bool, Any], ...]:
-    """Of each field: name, member of the object, type, whether the member may be left out, and default."""
+    """Of each field: name, name of the member, type, whether the member may be left out, and default."""
     hints = get_type_hints(kind)
     return tuple(
-        (
-            each.name,
-            RENAMED.get((kind, each.name), each.name),
-            hints[each.name],
-            "optional" in each.metadata,
-            each.default,
-        )
+        (each.name, RENAMED.get((kind, each.name), each.name), hints[each.name], bool(each.metadata), each.default)
         for each in fields(kind)
     )
 
 
 def written(value: Any) -> Any:
-    """A value of this module as JSON has it."""
+    """A value of this module as JSON."""
     if is_dataclass(value) and not isinstance(value, type):
         return {
             member: written(getattr(value, name))

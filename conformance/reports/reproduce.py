@@ -1,9 +1,8 @@
-"""Lines for a POSIX shell that send again: one request with curl, one case, or a whole run.
+"""Command lines for a POSIX shell that send one request with curl, one case, or a whole run again.
 
-No line holds a secret: whoever runs one sets STATUM_CONSUMER_KEY and STATUM_CONSUMER_SECRET for curl. A wrong
-credential is spelled from those two, as its probe's row says, because the journal does not keep it. A long body is not
-in the line: python3 makes it where it repeats itself, and else reads it from the journal, which is
-reports/journal.sqlite unless STATUM_JOURNAL names another.
+No line has a secret: curl's come from STATUM_CONSUMER_KEY and STATUM_CONSUMER_SECRET. A wrong credential is made of
+these two as the row of its probe says, because the journal does not hold it. python3 writes a long body if it repeats
+itself, and otherwise reads it from the journal: reports/journal.sqlite, or the one that STATUM_JOURNAL names.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from urllib.parse import quote, urlsplit
 
 from conformance.client.settings import ClientSettings
 from conformance.contract.contract import BASIC, Authentication, Contract
-from conformance.contract.probes import Making
+from conformance.contract.tables import Making
 from conformance.gateway.settings import DEFAULT_CORPUS, RunLimits, Settings, default_shrink_requests, is_loopback
 from conformance.journal import Record
 from conformance.model.traffic import Case, Kind, Request, header
@@ -26,12 +25,11 @@ from conformance.options import arguments
 
 KEY, SECRET = "STATUM_CONSUMER_KEY", "STATUM_CONSUMER_SECRET"
 
-
-# In base64 on one line: some implementations break it.
+# Without the line breaks of some implementations of base64.
 _ENCODED = "$(printf %s \"{}\" | base64 | tr -d '\\n')"
 
-# What the key or the secret may become, and how a shell makes it of the variable of that name. Of a changed word the
-# last character is a tilde here, where the probe has a letter.
+# How a probe changes the key or the secret, and how a shell changes the variable. The changed last character is a tilde
+# here and a letter in the probe.
 _CHANGED: Mapping[str, str] = {
     "last-changed": "${{{}%?}}~",
     "last-missing": "${{{}%?}}",
@@ -71,18 +69,18 @@ def _half(name: str, how: str | None) -> str:
     return f"${name}" if how is None else _HALVES.get(how) or _CHANGED[how].format(name)
 
 
-# Sent by curl of its own accord, unless told not to.
+# curl adds these headers.
 _OWN_HEADERS = ("Accept", "User-Agent")
-# curl asks for leave to send a body that is larger than this (1 KiB in old releases, 1 MiB in later ones).
+# curl sends `Expect` with a larger body (1 KiB in old releases, 1 MiB in later ones).
 _ASKS_ABOVE = 1024
-# curl sends a body of no bytes, with its length, where these methods call for one.
+# Even an empty body of these methods is sent, with its length.
 _METHODS_WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
-# A longer body is not for reading, nor for a report that shows a hundred of them.
+# A longer body is unreadable, and a report may show a hundred of them.
 LONGEST_BODY = 300
-# What repeats itself at least so often is written once; the whole program may be so long.
+# A part that repeats itself at least so often is written once, in a program of at most so many characters.
 _LEAST_REPEATS, LONGEST_PROGRAM = 16, 600
 _REPEATED = re.compile(rb"(.{1,8}?)\1{%d,}" % (_LEAST_REPEATS - 1), re.DOTALL)
-# One argument of a program may have 128 KiB on Linux; what is longer goes through a pipe.
+# An argument may have 128 KiB on Linux; a longer body goes through a pipe.
 _LONGEST_ARGUMENT = 100_000
 
 _FROM_JOURNAL = """\
@@ -96,8 +94,8 @@ _ASCII = "".join(map(chr, range(0x21, 0x7F)))
 def curl(request: Request, contract: Contract, case: Case | None = None, exchange: int | None = None) -> str:
     """One line for `sh` that sends `request` as it was sent; `exchange` is its number in the journal.
 
-    `Authorization`, `Host` and `Content-Length` may have another place among the headers. Without a `case` the
-    credential is taken for the right one.
+    `Authorization`, `Host` and `Content-Length` may be at another position among the headers. Without a `case` the
+    credential is the right one.
     """
     piped, data = _body(request, exchange)
     credential = ""
@@ -119,9 +117,9 @@ def curl(request: Request, contract: Contract, case: Case | None = None, exchang
 def _flags(request: Request) -> Iterator[str]:
     url = request.url
     if header(request.headers, "Accept-Encoding"):
-        yield "--compressed"  # the header itself is the request's own; this has curl unpack the answer
+        yield "--compressed"  # so that curl unpacks the answer; the header itself is the request's
     if url.startswith("https:"):
-        yield "--http1.1"  # what the suite speaks
+        yield "--http1.1"  # as the suite
     if re.search(r"[\[\]{}]", url):
         yield "--globoff"
     if "/." in url:
@@ -133,7 +131,7 @@ def _flags(request: Request) -> Iterator[str]:
 
 
 def _of_case(contract: Contract, case: Case) -> str:
-    """The credential of a case, whose id ends in its number among those of the same aspect (`…/wrong-key/2`)."""
+    """The credential of a case, whose id ends in its number within its probe (`…/wrong-key/2`)."""
     probe = contract.probes.get(f"{case.kind}.{case.aspect}")
     if probe is None:
         return ""
@@ -183,7 +181,7 @@ def _body(request: Request, exchange: int | None) -> tuple[str, str]:
 
 
 def _repeating(body: bytes) -> str:
-    """A program for python3 that writes the body; a repeated part is in it once."""
+    """A program for python3 that writes the body, with each repeated part once."""
     parts, end = [], 0
     for found in _REPEATED.finditer(body):
         parts += [repr(body[end : found.start()])] if end < found.start() else []
@@ -196,7 +194,7 @@ def _repeating(body: bytes) -> str:
 
 
 def _printf_format(body: bytes) -> str:
-    """`body` as a format of POSIX `printf`, which takes a backslash and three octal digits for a byte."""
+    """`body` as a format of POSIX `printf`, with a backslash and three octal digits for a byte."""
     pieces = []
     for index, character in enumerate(body.decode("utf-8", "surrogateescape")):
         if character == "%":
@@ -208,15 +206,15 @@ def _printf_format(body: bytes) -> str:
     return "".join(pieces)
 
 
-# A run against the built-in mock gateway, which has a name of its own, names none of these.
+# Not for the built-in mock gateway.
 OF_A_GATEWAY = ("gateway", "consumer_key", "callback_listen", "callback_url", "over_network")
 
 
 def repeat_command(settings: Mapping[str, Any], contract: Contract) -> str:
     """A line for a shell that sends the same requests at the same pace.
 
-    It has the seed and the recorded settings that differ from the defaults, but no secret, which comes from
-    STATUM_CONFORMANCE_CONSUMER_SECRET. Redacted values have to be filled in.
+    It has the seed and the recorded settings that differ from the defaults. The secret comes from
+    STATUM_CONFORMANCE_CONSUMER_SECRET; redacted values have to be filled in.
     """
     command = "certify" if settings.get("subject_kind") == "client" else "run"
     recorded = {**settings, "contract": settings.get("contract", {}).get("folder")}
@@ -246,13 +244,13 @@ def resume_command(journal: Path, settings: Mapping[str, Any]) -> str:
 
 
 def was_cut_off(record: Record) -> bool:
-    """Whether a run had begun to send, and was ended before it had listened."""
+    """Whether a run ended after it had begun to send, and before it had listened."""
     kinds = {note.kind for note in record.latest_notes}
     return "settled" not in kinds and any(note.kind == "planned" for note in record.notes)
 
 
 def _of_journal(settings: Mapping[str, Any]) -> Iterator[str]:
-    """A contract of its own; a gateway elsewhere, which has to be named for a credential to be sent there."""
+    """The contract, if it is not built in; the gateway, if a credential is sent there only when it is named."""
     if folder := settings.get("contract", {}).get("folder"):
         yield from ("--contract", folder)
     if settings["subject_name"] == settings["gateway"] and not is_loopback(settings["gateway"]):

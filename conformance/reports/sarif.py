@@ -1,14 +1,14 @@
 """`report.sarif`: the result as SARIF 2.1.0, for code scanning and the viewers in editors.
 
-    requirement                     a rule, with what it rests on as its help
+    requirement                     a rule, with its basis as help
     findings of a FAIL              results of level "error"; of a WARN, of level "warning"
     findings of a KNOWN             the same, suppressed, with issue, owner and last day
-    what hindered the verdict       a notification of the tool for each reason: nothing was found, but not all looked at
+    a reason for INCONCLUSIVE       a notification of the tool
     a stale expectation             a notification about the configuration
 
-Findings of one requirement × command that differ in nothing but particulars (a number, a value) are one result. Its
-fingerprint is made of what they have in common, so that it is the same finding in the next run, whatever the seed. The
-physical location is the finding's line in `report.json`: viewers want one, and the code of a gateway is not at hand.
+Findings of one requirement × command that differ only in particulars (a number, a value) are one result, whose
+fingerprint is made without them, so that it is the same in the next run with any seed. The location is the finding's
+line in `report.json`, because viewers need one and the code of a gateway is not at hand.
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ from conformance.reports.text import all_visible, for_terminal
 from conformance.reports.view import alike, explained, published_at, read_more, rests_on, shortfalls, value_of
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
-# What the lines of the locations are counted in; conformance.reports.files gives it that name.
+# The file of the locations; conformance.reports.files names it so.
 LOCATED_IN = "report.json"
 
 LEVELS: Mapping[str, str] = {Level.MUST: "error", Level.SHOULD: "warning"}
-# Enough of a digest to tell a few thousand findings apart.
+# Of a digest: enough for a few thousand findings.
 FINGERPRINT_DIGITS = 16
 
-# What differs from one finding to another that is like it: text in quotes, numbers.
+# Text in quotes, and numbers.
 _PARTICULARS = re.compile(r"\"[^\"]*\"|'[^']*'|\d+")
-# What SARIF takes for a link, or for the place of an argument.
+# SARIF's syntax of links, and of placeholders.
 _LINK, _ARGUMENT = re.compile(r"([\[\]\\])"), re.compile(r"\{(\d+)\}")
 
 
@@ -99,7 +99,6 @@ def _rule(entry: ReportEntry, result: Reportable) -> dict[str, Any]:
 
 
 def _help(entry: ReportEntry, contract: Contract, basis: str, code: str = "{}") -> Iterator[str]:
-    """What the requirement rests on, and where to read on."""
     yield f"{entry.level} for the {entry.actor}: {entry.title}"
     yield basis
     if entry.condition:
@@ -111,13 +110,13 @@ def _help(entry: ReportEntry, contract: Contract, basis: str, code: str = "{}") 
 
 
 def _results(entry: ReportEntry, contract: str, rule: int, lines: Sequence[int]) -> Iterator[dict[str, Any]]:
-    """One for each kind of finding, by its first."""
+    """A result for each kind of finding, by its first."""
     together: dict[str, list[tuple[ReportedFinding, int]]] = {}
     for finding, line in zip(entry.findings, lines, strict=True):
         together.setdefault(_fingerprint(entry, finding), []).append((finding, line))
     for fingerprint, found in together.items():
         finding, line = found[0]
-        # All that failed are of this kind, if those that are shown are.
+        # If all that are shown are of this kind, so are the others.
         count = entry.failed if len(together) == 1 else sum(each.count for each, _ in found)
         listed = {"kind": "external", "status": "accepted", "justification": plain(entry.listed)}
         yield {
@@ -137,13 +136,17 @@ def _results(entry: ReportEntry, contract: str, rule: int, lines: Sequence[int])
                 "command": entry.command,
                 "observations": entry.observations,
                 "failed": entry.failed,
-                **{name: _harmless(value) for name, value in written(finding).items() if value is not None},
+                **{
+                    name: for_terminal(value) if isinstance(value, str) else all_visible(value)
+                    for name, value in written(finding).items()
+                    if value is not None
+                },
             },
         }
 
 
 def _fingerprint(entry: ReportEntry, finding: ReportedFinding) -> str:
-    """What is the same in each run that finds this: requirement, command, message and place without particulars."""
+    """A digest of requirement, command, and message and place without particulars."""
     general = [_PARTICULARS.sub("…", text or "") for text in (finding.message, finding.pointer)]
     text = json.dumps([entry.id, entry.command, *general])
     return hashlib.sha256(text.encode()).hexdigest()[:FINGERPRINT_DIGITS]
@@ -156,12 +159,8 @@ def _message(entry: ReportEntry, finding: ReportedFinding) -> str:
 
 
 def plain(text: str) -> str:
-    """`text` as a message of SARIF, in which it is neither a link nor the place of an argument; one line."""
+    """`text` as one line of a SARIF message, without links and placeholders."""
     return _ARGUMENT.sub(r"{{\1}}", _LINK.sub(r"\\\1", for_terminal(text)))
-
-
-def _harmless(value: Any) -> Any:
-    return for_terminal(value) if isinstance(value, str) else all_visible(value)
 
 
 def _location(entry: ReportEntry, contract: str, line: int) -> dict[str, Any]:
@@ -174,7 +173,7 @@ def _location(entry: ReportEntry, contract: str, line: int) -> dict[str, Any]:
 
 
 def finding_lines(document: Mapping[str, Any]) -> Iterator[list[int]]:
-    """For each requirement of the document, the lines of `report.json` (from 1) that its findings begin in."""
+    """For each requirement of the document, the lines of `report.json` (from 1) where its findings begin."""
     members = list(document)
     before = members[: members.index("requirements")]
     line = 2 + sum(_height(document[name]) for name in before)
@@ -191,7 +190,7 @@ def finding_lines(document: Mapping[str, Any]) -> Iterator[list[int]]:
 
 
 def _height(value: Any) -> int:
-    """How many lines of JSON the value takes: a member or element each, and those of the brackets around them."""
+    """The number of lines of a value in indented JSON."""
     if not value or not isinstance(value, Mapping | list | tuple):
         return 1
     inside = value.values() if isinstance(value, Mapping) else value

@@ -1,7 +1,6 @@
-"""`summary.md` for a merge request, and annotations for GitHub, whose runner shows them beside the run.
+"""`summary.md` for a merge request, and annotations, which GitHub's runner shows beside the run.
 
-Texts of a gateway are in code, so that no markup, link or mention in them counts. Nothing else in the output is a
-workflow command (`for_runner`).
+A gateway's texts are code spans, in which markup, links and mentions have no effect.
 """
 
 from __future__ import annotations
@@ -39,28 +38,26 @@ MARKS: Mapping[str, str] = {
     Conclusion.NON_CONFORMANT: "❌",
     Conclusion.INCONCLUSIVE: "❔",
 }
-# What a reader looks into first; report.html has all.
+# With evidence; report.html has all.
 SHOWN_SHORTFALLS = 10
-# A value of a gateway may be as long as it likes; a job's summary may not.
+# Of a gateway's text.
 LONGEST_TEXT = 300
-# Where it is unless the run was told otherwise.
+# The default of --report-dir.
 JOURNAL = Path("reports") / "journal.sqlite"
-# Of each kind the runner keeps so many of a step.
+# GitHub's runner keeps so many annotations of a kind for each step.
 MOST_OF_A_KIND = 10
-# KNOWN is no news.
 KINDS: Mapping[Verdict, str] = {
     Verdict.FAIL: "error",
     Verdict.INCONCLUSIVE: "error",
     Verdict.WARN: "warning",
     Verdict.KNOWN: "notice",
 }
-
-# Of requirements that were not exercised, which are many or none.
+# In the title of an annotation on requirements that were not exercised.
 SHOWN_IDS = 3
 
 
 def summary(result: Reportable) -> bytes:
-    """Verdict, matrix, the gravest findings with their evidence, and how to reproduce them, in Markdown as UTF-8."""
+    """Verdict, failures with their evidence, matrix, and how to reproduce them, as Markdown in UTF-8."""
     report, contract = result.report, result.contract
     rows = rows_of(report)
     failed = [row for row in rows if row.failed]
@@ -161,7 +158,7 @@ def _code(text: str) -> str:
 
 
 def _plain(text: str) -> str:
-    """The catalogue's words, with all markup of Markdown escaped."""
+    """The suite's own words, with Markdown escaped."""
     escaped = "".join(f"\\{character}" if character in "\\`*_[]<>|#" else character for character in for_terminal(text))
     return escaped.replace("&", "&amp;")
 
@@ -170,7 +167,7 @@ def _plain(text: str) -> str:
 
 
 def workflow_commands(report: Report) -> Iterator[str]:
-    """Workflow commands, the gravest first; of each kind as many as the runner shows, and the last names the rest."""
+    """Workflow commands, the gravest first; of each kind as many as the runner keeps: the last names the rest."""
     by_kind: dict[str, list[tuple[str, str]]] = {}
     for each in shortfalls(report):
         by_kind.setdefault(KINDS[each.verdict], []).append((_title(each), _message(each)))
@@ -179,7 +176,7 @@ def workflow_commands(report: Report) -> Iterator[str]:
     for kind, found in by_kind.items():
         shown = found if len(found) <= MOST_OF_A_KIND else found[: MOST_OF_A_KIND - 1]
         rest = found[len(shown) :]
-        if rest:  # none goes without being named
+        if rest:
             shown = [*shown, (f"{len(rest)} more", "; ".join(title for title, _ in rest))]
         for title, message in shown:
             escaped = _data(title).replace(":", "%3A").replace(",", "%2C")
@@ -202,5 +199,5 @@ def _message(shortfall: Shortfall) -> str:
 
 
 def _data(text: str) -> str:
-    """`text` as the data of a workflow command, escaped as the runner reads it back."""
+    """`text` as the data of a workflow command."""
     return for_terminal(text).replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")

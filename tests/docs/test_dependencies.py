@@ -110,7 +110,7 @@ UNSEEN = {
     "h11": Unpromised(
         "minor",
         {
-            "wire/answers.py: peer closed connection": "a body cut short and broken HTTP are one error",
+            "wire/connection.py: peer closed connection": "a body cut short and broken HTTP are one error",
             "wire/listening.py: : bytearray": "its words quote what was received, which may be a credential",
         },
     ),

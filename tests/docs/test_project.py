@@ -7,68 +7,22 @@ import re
 import shutil
 import subprocess
 import tomllib
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 import pytest
+from pipelines import CHECKOUT, PATIENCE_S, executable
 
 from conformance import __version__
 
-CHECKOUT = Path(__file__).parents[2]
-
-TARGETS = {
-    "run",
-    "test",
-    "test-kill",
-    "test-docs",
-    "test-runs",
-    "test-lowest",
-    "test-beyond",
-    "lint",
-    "bench",
-    "chaos",
-    "test-schemathesis",
-    "test-prism",
-    "test-formats",
-    "test-allure",
-    "test-package",
-    "test-browser",
-    "test-ordinary",
-    "constraints",
-    "sbom",
-    "picture",
-    "site",
-    "clean",
-    "help",
-}
-
 # What may lie at the top of the checkout, beside what git ignores; a newcomer needs a reason.
-TOP_LEVEL = {
-    ".ci",
-    ".git",
-    ".github",
-    ".gitignore",
-    "CHANGELOG.md",
-    "LICENSE",
-    "Makefile",
-    "README.md",
-    "action.yml",
-    "benchmarks",
-    "ci",
-    "conformance",
-    "conftest.py",
-    "corpus",
-    "docs",
-    "examples",
-    "mkdocs.yml",
-    "pyproject.toml",
-    "reports",
-    "schemas",
-    "tests",
-}
-
-# Longer than any of these commands takes on a busy machine; one that hangs must not hang the build.
-PATIENCE_S = 60.0
+TOP_LEVEL = set(
+    """
+    .ci .git .github .gitignore CHANGELOG.md LICENSE Makefile README.md action.yml benchmarks ci conformance conftest.py
+    corpus docs examples mkdocs.yml pyproject.toml reports schemas tests
+    """.split()  # noqa: SIM905 - a line each would be a page
+)
 
 
 def run(*command: str, cwd: Path = CHECKOUT, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -79,12 +33,12 @@ def run(*command: str, cwd: Path = CHECKOUT, **environment: str) -> subprocess.C
     )
 
 
-def executable(path: Path, script: str) -> Path:
-    """A shell script at `path`."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
-    path.chmod(0o755)
-    return path
+def tools(folder: Path, **scripts: str) -> None:
+    """Programs in a folder: a shell, and these scripts by their names."""
+    for name, script in scripts.items():
+        executable(folder / name, script)
+    for name in ("bash", "dirname", "env", "sh"):
+        (folder / name).symlink_to(shutil.which(name) or name)
 
 
 def test_the_changelog_begins_with_this_version() -> None:
@@ -108,8 +62,7 @@ def test_make_help_tells_every_target() -> None:
     told = dict(re.findall(r"^make (\S+) +(\S.*)$", run("make", "help").stdout, re.MULTILINE))
 
     assert phony is not None
-    assert TARGETS == set(phony[1].split())
-    assert TARGETS == set(told)
+    assert set(phony[1].split()) == set(told)
 
 
 def test_make_without_a_target_helps() -> None:
@@ -131,151 +84,112 @@ def test_make_refuses_a_python_that_is_too_old_or_missing(tmp_path: Path, python
     assert not (tmp_path / ".venv").exists()
 
 
-def ci_of(tmp_path: Path) -> Path:
-    """`.ci/run` in a checkout where `make` only says what it was asked for."""
+@dataclass(frozen=True, slots=True)
+class Ci:
+    """`.ci/run` in a checkout where `make` only says what it was asked for, and Python 3.12 alone is new enough."""
+
+    folder: Path
+
+    def run(self, cwd: Path = CHECKOUT, **environment: str) -> subprocess.CompletedProcess[str]:
+        """The script, with no program of the machine but a shell."""
+        return run(str(self.folder / ".ci" / "run"), cwd=cwd, **{"PATH": str(self.folder / "bin"), **environment})
+
+    def has_node(self) -> None:
+        """From here on there are node and npm."""
+        for name in ("node", "npm"):
+            executable(self.folder / "bin" / name, "exit 1")
+
+
+@pytest.fixture
+def ci(tmp_path: Path) -> Ci:
+    """Without node."""
     (tmp_path / ".ci").mkdir()
     shutil.copy(CHECKOUT / ".ci" / "run", tmp_path / ".ci")
-    executable(tmp_path / "bin" / "make", 'echo "make $*, bytecode ${PYTHONDONTWRITEBYTECODE-written}"')
-    executable(tmp_path / ".ci" / "browser" / "install", "exit 0")
-    executable(tmp_path / ".ci" / "runtimes" / "install", "exit 0")
-    for name in ("python3", "python3.13", "python3.11", "python"):
-        executable(tmp_path / "bin" / name, "exit 1")
-    executable(tmp_path / "bin" / "python3.12", "exit 0")
-    # The tools of the script itself, and no other that the machine may have.
-    for name in ("bash", "dirname", "env", "sh"):
-        (tmp_path / "bin" / name).symlink_to(shutil.which(name) or name)
-    return tmp_path / ".ci" / "run"
+    for name in ("browser", "runtimes"):
+        executable(tmp_path / ".ci" / name / "install", "exit 0")
+    pythons = dict.fromkeys(("python3", "python3.13", "python3.11", "python"), "exit 1")
+    make = 'echo "make $*, bytecode ${PYTHONDONTWRITEBYTECODE-written}"'
+    tools(tmp_path / "bin", make=make, **{"python3.12": "exit 0"}, **pythons)
+    return Ci(tmp_path)
 
 
-def test_ci_lints_then_tests_with_the_first_python_that_is_new_enough(tmp_path: Path) -> None:
+def targets(done: subprocess.CompletedProcess[str]) -> str:
+    """What was made, in order."""
+    return " ".join(re.findall("^make PYTHON=python3.12 ([^,]+), bytecode written$", done.stdout, re.MULTILINE))
+
+
+def test_ci_lints_then_tests_with_the_first_python_that_is_new_enough(ci: Ci) -> None:
     """The tests come last, so pytest's own closing line does; bytecode is written, whatever the surroundings say."""
-    ci = ci_of(tmp_path)
-    for name in ("node", "npm"):
-        executable(tmp_path / "bin" / name, "exit 1")
+    ci.has_node()
 
-    done = run(str(ci), cwd=tmp_path / "bin", PATH=str(tmp_path / "bin"), PYTHONDONTWRITEBYTECODE="1")
+    done = ci.run(cwd=ci.folder / "bin", PYTHONDONTWRITEBYTECODE="1")
 
-    assert [
-        "make PYTHON=python3.12 lint, bytecode written",
-        "make PYTHON=python3.12 test-lowest, bytecode written",
-        "make PYTHON=python3.12 test-schemathesis, bytecode written",
-        "make PYTHON=python3.12 test-package, bytecode written",
-        "make PYTHON=python3.12 site, bytecode written",
-        "make PYTHON=python3.12 test-prism, bytecode written",
-        "make PYTHON=python3.12 test-formats, bytecode written",
-        "make PYTHON=python3.12 test-allure, bytecode written",
-        "make PYTHON=python3.12 test-ordinary, bytecode written",
-        "make PYTHON=python3.12 test-browser, bytecode written",
-        "make PYTHON=python3.12 test-kill, bytecode written",
-        "make PYTHON=python3.12 test-docs, bytecode written",
-        "make PYTHON=python3.12 test-runs, bytecode written",
-        "make PYTHON=python3.12 test, bytecode written",
-    ] == done.stdout.splitlines()
-    assert 0 == done.returncode
+    tools_ = "test-lowest test-schemathesis test-package site test-prism test-formats test-allure test-ordinary"
+    assert f"lint {tools_} test-browser test-kill test-docs test-runs test" == targets(done)
+    assert (0, 14) == (done.returncode, len(done.stdout.splitlines()))
 
 
-def test_ci_says_what_it_leaves_out_without_node(tmp_path: Path) -> None:
+def test_ci_says_what_it_leaves_out_without_node(ci: Ci) -> None:
     """One line says so; the rest is done."""
-    done = run(str(ci_of(tmp_path)), PATH=str(tmp_path / "bin"))
+    done = ci.run()
 
-    targets = [line.split()[2] for line in done.stdout.splitlines()]
-    assert [
-        "lint,",
-        "test-lowest,",
-        "test-schemathesis,",
-        "test-package,",
-        "site,",
-        "test-kill,",
-        "test-docs,",
-        "test-runs,",
-        "test,",
-    ] == targets
+    assert "lint test-lowest test-schemathesis test-package site test-kill test-docs test-runs test" == targets(done)
     skipped = "test-prism, test-formats, test-allure, test-ordinary, test-browser"
     assert (0, f".ci/run: skipped {skipped}: there is no node and npm\n") == (done.returncode, done.stderr)
 
 
-def test_ci_says_what_it_leaves_out_without_a_browser(tmp_path: Path) -> None:
+def test_ci_says_what_it_leaves_out_without_a_browser(ci: Ci) -> None:
     """Where there is none and none can be installed; what that said is shown."""
-    ci = ci_of(tmp_path)
-    for name in ("node", "npm"):
-        executable(tmp_path / "bin" / name, "exit 1")
-    executable(tmp_path / ".ci" / "browser" / "install", "echo no network; exit 1")
+    ci.has_node()
+    executable(ci.folder / ".ci" / "browser" / "install", "echo no network; exit 1")
 
-    done = run(str(ci), PATH=str(tmp_path / "bin"))
+    done = ci.run()
 
-    assert "test-browser" not in done.stdout
-    assert (
-        "no network\n.ci/run: skipped test-browser: there is no Chromium, and it cannot be installed\n" == done.stderr
-    )
+    assert "test-browser" not in targets(done)
+    skipped = ".ci/run: skipped test-browser: there is no Chromium, and it cannot be installed"
+    assert f"no network\n{skipped}\n" == done.stderr
 
 
-def test_ci_says_which_runtimes_cannot_be_had(tmp_path: Path) -> None:
+def test_ci_says_which_runtimes_cannot_be_had(ci: Ci) -> None:
     """The tests that need them are skipped, the rest is done."""
-    ci = ci_of(tmp_path)
-    executable(tmp_path / ".ci" / "runtimes" / "install", "echo missing: golang-go; exit 1")
+    executable(ci.folder / ".ci" / "runtimes" / "install", "echo missing: golang-go; exit 1")
 
-    done = run(str(ci), PATH=str(tmp_path / "bin"))
+    done = ci.run()
 
     assert [
         "missing: golang-go",
         ".ci/run: tests that need a runtime which is missing here skip themselves (tests/wire, tests/tools)",
     ] == done.stderr.splitlines()[:2]
-    assert "test," in done.stdout.split()
+    assert "test" in targets(done).split()
 
 
-def runtimes_of(tmp_path: Path, *there: str, user: int) -> tuple[str, int]:
-    """What `.ci/runtimes/install` does on a machine that has these programs, and its exit code."""
-    executable(tmp_path / "bin" / "id", f"echo {user}")
-    executable(tmp_path / "bin" / "apt-get", 'echo "apt-get $*"')
-    for name in there:
-        executable(tmp_path / "bin" / name.partition(" ")[0], f"echo {name}")
-    for name in ("bash", "env", "sh"):
-        (tmp_path / "bin" / name).symlink_to(shutil.which(name) or name)
-    done = run(str(CHECKOUT / ".ci" / "runtimes" / "install"), PATH=str(tmp_path / "bin"))
-    return done.stdout, done.returncode
+ALL_BUT_GO = ("javac", "node", "curl", "jq", "php")
+APT = "apt-get update\napt-get install -y --no-install-recommends"
+LACKING = "missing: golang-go php-curl\n"
 
 
 @pytest.mark.parametrize(
     ("there", "user", "expected"),
     [
-        (("javac", "node", "go", "curl", "jq", "php with curl"), 0, ("", 0)),
-        (("javac", "node", "go", "curl", "jq", "php with curl"), 1000, ("", 0)),
-        (("javac", "node", "curl", "jq", "php"), 1000, ("missing: golang-go php-curl\n", 1)),
-        (
-            ("javac", "node", "curl", "jq", "php"),
-            0,
-            (
-                (
-                    "apt-get update\n"
-                    "apt-get install -y --no-install-recommends golang-go\n"
-                    "apt-get install -y --no-install-recommends php-curl\n"
-                    "missing: golang-go php-curl\n"
-                ),
-                1,
-            ),
-        ),
+        ((*ALL_BUT_GO[:-1], "go", "php with curl"), 0, ("", 0)),
+        ((*ALL_BUT_GO[:-1], "go", "php with curl"), 1000, ("", 0)),
+        (ALL_BUT_GO, 1000, (LACKING, 1)),
+        (ALL_BUT_GO, 0, (f"{APT} golang-go\n{APT.partition(chr(10))[2]} php-curl\n{LACKING}", 1)),
     ],
 )
 def test_runtimes_are_installed_where_they_are_missing(
     tmp_path: Path, there: tuple[str, ...], user: int, expected: tuple[str, int]
 ) -> None:
     """Debian's, for who may install them; one that has them all is not asked for anything."""
-    assert expected == runtimes_of(tmp_path, *there, user=user)
+    programs = {name.partition(" ")[0]: f"echo {name}" for name in there}
+    tools(tmp_path, id=f"echo {user}", **{"apt-get": 'echo "apt-get $*"'}, **programs)
+
+    done = run(str(CHECKOUT / ".ci" / "runtimes" / "install"), PATH=str(tmp_path))
+
+    assert expected == (done.stdout, done.returncode)
 
 
-def browsers_of(tmp_path: Path, *there: str, user: int) -> tuple[str, int]:
-    """What `.ci/browser/install` does on a machine that has these programs, and its exit code."""
-    folder = tmp_path / "browser"
-    folder.mkdir()
-    shutil.copy(CHECKOUT / ".ci" / "browser" / "install", folder)
-    executable(folder / "node_modules" / ".bin" / "playwright-core", 'echo "playwright-core $*"')
-    executable(tmp_path / "bin" / "id", f"echo {user}")
-    for name in there:
-        executable(tmp_path / "bin" / name, f'echo "{name} $*"')
-    for name in ("bash", "dirname", "env", "sh"):
-        (tmp_path / "bin" / name).symlink_to(shutil.which(name) or name)
-    done = run(str(folder / "install"), PATH=str(tmp_path / "bin"))
-    return done.stdout, done.returncode
+OWN_CHROMIUM = "npm ci --ignore-scripts --no-audit --no-fund\nplaywright-core install chromium\n"
 
 
 @pytest.mark.parametrize(
@@ -283,47 +197,47 @@ def browsers_of(tmp_path: Path, *there: str, user: int) -> tuple[str, int]:
     [
         (("chromium", "apt-get", "npm"), 0, ""),
         (("google-chrome", "npm"), 1000, ""),
-        (("apt-get", "npm"), 0, "apt-get update\napt-get install -y --no-install-recommends chromium\n"),
-        (("apt-get", "npm"), 1000, "npm ci --ignore-scripts --no-audit --no-fund\nplaywright-core install chromium\n"),
-        (("npm",), 0, "npm ci --ignore-scripts --no-audit --no-fund\nplaywright-core install chromium\n"),
+        (("apt-get", "npm"), 0, f"{APT} chromium\n"),
+        (("apt-get", "npm"), 1000, OWN_CHROMIUM),
+        (("npm",), 0, OWN_CHROMIUM),
     ],
 )
 def test_a_browser_is_installed_where_there_is_none(
     tmp_path: Path, there: tuple[str, ...], user: int, expected: str
 ) -> None:
     """Debian's for who may install it, else the one that playwright-core downloads."""
-    assert (expected, 0) == browsers_of(tmp_path, *there, user=user)
+    executable(tmp_path / "node_modules" / ".bin" / "playwright-core", 'echo "playwright-core $*"')
+    shutil.copy(CHECKOUT / ".ci" / "browser" / "install", tmp_path)
+    tools(tmp_path / "bin", id=f"echo {user}", **{name: f'echo "{name} $*"' for name in there})
+
+    done = run(str(tmp_path / "install"), PATH=str(tmp_path / "bin"))
+
+    assert (expected, 0) == (done.stdout, done.returncode)
 
 
-def test_ci_stops_at_the_first_failure(tmp_path: Path) -> None:
+def test_ci_stops_at_the_first_failure(ci: Ci) -> None:
     """What does not lint is not tested, and the exit code says so."""
-    ci = ci_of(tmp_path)
-    executable(tmp_path / "bin" / "make", 'echo "$*"; exit 2')
+    executable(ci.folder / "bin" / "make", 'echo "$*"; exit 2')
 
-    done = run(str(ci), PATH=str(tmp_path / "bin"))
+    done = ci.run()
 
     assert (2, "PYTHON=python3.12 lint\n") == (done.returncode, done.stdout)
 
 
-def test_ci_says_that_no_python_is_new_enough(tmp_path: Path) -> None:
+def test_ci_says_that_no_python_is_new_enough(ci: Ci) -> None:
     """One clear line with what was tried."""
-    ci = ci_of(tmp_path)
+    done = ci.run(PYTHON="python3.13")
 
-    done = run(str(ci), PATH=str(tmp_path / "bin"), PYTHON="python3.13")
-
-    assert (1, "") == (done.returncode, done.stdout)
-    assert (
-        ".ci/run: no Python 3.11 or newer among: python3.13 (hint: PYTHON=/path/to/python3.11 .ci/run)\n" == done.stderr
-    )
+    hint = "(hint: PYTHON=/path/to/python3.11 .ci/run)"
+    expected = f".ci/run: no Python 3.11 or newer among: python3.13 {hint}\n"
+    assert (1, "", expected) == (done.returncode, done.stdout, done.stderr)
 
 
-def test_ci_does_the_parts_that_it_is_asked_for(tmp_path: Path) -> None:
+def test_ci_does_the_parts_that_it_is_asked_for(ci: Ci) -> None:
     """So that jobs can share them; one that there is not is named."""
-    ci = ci_of(tmp_path)
+    refused = ci.run(PARTS="lint dosc")
 
-    done = run(str(ci), PATH=str(tmp_path / "bin"), PARTS="lint docs")
-    assert ["lint,", "test-docs,"] == [line.split()[2] for line in done.stdout.splitlines()]
-    refused = run(str(ci), PATH=str(tmp_path / "bin"), PARTS="lint dosc")
+    assert "lint test-docs" == targets(ci.run(PARTS="lint docs"))
     expected = ".ci/run: there is no part dosc; expected some of: lint tools kill docs runs tests\n"
     assert (1, "", expected) == (refused.returncode, refused.stdout, refused.stderr)
 

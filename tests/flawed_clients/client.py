@@ -4,7 +4,6 @@ Asked       what the driver protocol asks for in an `invoke`
 Outgoing    a request before it is sent
 Answer      what came back
 Client      invoke → attempt → request, exchange; understood → told; again decides on sending once more
-Receiving   one with a receiver
 """
 
 from __future__ import annotations
@@ -19,15 +18,13 @@ from http.client import HTTPConnection, HTTPException
 from typing import Any
 from urllib.parse import urlsplit
 
-from flawed_clients.inbox import Inbox
+from flawed_clients.inbox import Inbox, Subject, Told
 
 ALL = ("sms", "airtime", "mpesa/online", "mpesa-wallet", "account-details")
 MONEY = frozenset({"airtime", "mpesa/online", "mpesa-wallet"})
 
 # So long after a time-out in which no byte has come, an answer of which bytes still come is given up.
 OVERTIME_S = 0.5
-
-Told = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -69,18 +66,16 @@ class Answer:
 
 
 class Unusable(Exception):
-    """An answer that says nothing in the gateway's terms."""
+    """An answer that is not the gateway's envelope."""
 
 
-class Client:
+class Client(Subject):
     """Keeps the contract. One instance serves a whole process.
 
-    `breaks` names what a flawed one falls short of; `refused`, what a certification says that cannot even begin; `dies`
-    is set where it ends before all was seen. `notified`: whose notifications it receives, if
-    not those of its `commands`.
+    `refused`: the error of a certification that cannot even begin. `dies`: it ends before all was seen. `notified`: the
+    commands whose notifications it receives, if not those of its `commands`.
     """
 
-    breaks: tuple[str, ...] = ()
     dies = False
     refused: str | None = None
     commands: tuple[str, ...] = ALL
@@ -99,7 +94,7 @@ class Client:
         """Before the first message is read."""
 
     def hello(self) -> Told:
-        """What the client says of itself."""
+        """The description of the client."""
         about: Told = {
             "protocol": 1,
             "implementation": {"name": "reference", "version": "1.0.0", "language": "python"},
@@ -113,7 +108,7 @@ class Client:
         return about
 
     def invoke(self, message: Told) -> Told:
-        """Makes the call and tells what became of it."""
+        """Make the call and report on it."""
         if message["command"] not in self.commands:
             return {"unsupported": True}
         self.calls += 1
@@ -127,12 +122,12 @@ class Client:
         return told
 
     def result(self, message: Told) -> Told:
-        """What became of a request."""
+        """The report on the result of a request."""
         assert self.receiver is not None
         return self.receiver.result(message["request_id"])
 
     def lines(self, message: Told, answer: Told) -> list[bytes]:
-        """What goes to standard output in answer to a message."""
+        """The lines on standard output that answer a message."""
         return [json.dumps({"id": message["id"], **answer} if "id" in message else answer).encode()]
 
     def stopped(self) -> int:
@@ -142,7 +137,7 @@ class Client:
     # --- the call
 
     def call(self, asked: Asked) -> Told:
-        """Rejected, or sent and told."""
+        """Reject the call, or send it and report on it."""
         refusal = self.refusal(asked)
         if refusal:
             return {"outcome": "error", "error": "rejected-locally", "description": refusal}
@@ -214,11 +209,11 @@ class Client:
         return json.dumps(self.members(asked), ensure_ascii=False).encode()
 
     def members(self, asked: Asked) -> Any:
-        """What was asked for."""
+        """The parameters of the call."""
         return asked.params
 
     def exchange(self, request: Outgoing, patience_s: float | None) -> Answer:
-        """One request and its answer, on a connection of its own."""
+        """One request and its answer, on a new connection."""
         connection = HTTPConnection(urlsplit(request.url).netloc, timeout=patience_s)
         try:
             return self.exchanged(connection, request)
@@ -267,7 +262,7 @@ class Client:
     # --- the answer
 
     def told(self, asked: Asked, answer: Answer | str) -> Told:
-        """What the caller gets to know of it."""
+        """The report to the caller."""
         if isinstance(answer, str):
             return {"outcome": "error", "error": "network", "description": answer}
         try:
@@ -276,7 +271,7 @@ class Client:
             return {"outcome": "error", "error": "protocol", "description": str(confusion)}
 
     def understood(self, asked: Asked, answer: Answer) -> Told:
-        """What the answer says; Unusable if nothing."""
+        """The report on an answer. Raises Unusable if it is no envelope."""
         envelope = self.envelope(answer)
         said = {n: envelope[n] for n in ("status_code", "description", "request_id") if n in envelope}
         if self.accepted(answer, envelope):
@@ -302,10 +297,3 @@ class Client:
             return json.loads(answer.body.decode())
         except (ValueError, RecursionError) as reason:
             raise Unusable("no JSON") from reason
-
-
-class Receiving(Client):
-    """Sends messages, and can be asked what became of them."""
-
-    commands = ("sms",)
-    features = ("callback", "results")

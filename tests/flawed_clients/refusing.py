@@ -1,4 +1,4 @@
-"""Clients that keep valid calls from the gateway (SND-13, SND-14), or say so of calls that they have sent (RDG-12)."""
+"""Clients that never send some valid calls (SND-13, SND-14), or report so of calls that they have sent (RDG-12)."""
 
 from __future__ import annotations
 
@@ -10,13 +10,12 @@ ONE_SMS = 160
 
 
 def rejected(why: str) -> Told:
-    """What a client says that has sent nothing."""
+    """The report of a client that has sent nothing."""
     return {"outcome": "error", "error": "rejected-locally", "description": why}
 
 
-class _Refuser(Client):
+class _Refuser(Client, breaks=("SND-13",)):
     commands = ("sms",)
-    breaks = ("SND-13",)
 
 
 class AsciiAlone(_Refuser):
@@ -108,28 +107,22 @@ class CountsTooMuch(_Refuser):
         raise TimeoutError
 
 
-class OneSmsAlone(_Refuser):
+class OneSmsAlone(_Refuser, breaks=("SND-14",)):
     """Refuses messages of more than one SMS."""
-
-    breaks = ("SND-14",)
 
     def refusal(self, asked: Asked) -> str | None:
         return "message is too long" if len(asked.params.get("message", "")) > ONE_SMS else None
 
 
-class SaysNothingWasSent(_Refuser):
+class SaysNothingWasSent(_Refuser, breaks=("RDG-12",)):
     """Says that nothing was sent where the answer was lost."""
-
-    breaks = ("RDG-12",)
 
     def told(self, asked: Asked, answer: Answer | str) -> Told:
         return rejected(answer) if isinstance(answer, str) else super().told(asked, answer)
 
 
-class TakesPagesForRejections(_Refuser):
+class TakesPagesForRejections(_Refuser, breaks=("RDG-12",)):
     """Says that nothing was sent where the answer could not be understood."""
-
-    breaks = ("RDG-12",)
 
     def told(self, asked: Asked, answer: Answer | str) -> Told:
         told = super().told(asked, answer)

@@ -32,7 +32,7 @@ from conformance.judging.verdicts import Conclusion, Verdict
 from conformance.mock.account import Account
 from conformance.mock.behaviour import BUILT_IN, Callback, Moment, Reply
 from conformance.mock.serving import MockServer, serve_mock
-from conformance.model.progress import Silent
+from conformance.model.process import Silent
 from conformance.model.traffic import CLOSED_ON_REUSE, header
 from conformance.reports.files import write_reports
 from conformance.reports.result import Result, judge

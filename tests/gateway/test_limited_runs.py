@@ -19,7 +19,7 @@ from conformance.journal import read_journal
 from conformance.judging.verdicts import Conclusion
 from conformance.mock.behaviour import BUILT_IN
 from conformance.model.errors import UsageError
-from conformance.model.progress import Silent
+from conformance.model.process import Silent
 from conformance.model.traffic import Kind
 from conformance.payloads.addressees import GIVEN_BY
 from conformance.reports.result import Result, judge

@@ -174,11 +174,6 @@ def test_it_is_the_same_test_in_the_next_run() -> None:
     assert len(VERDICTS) == len({test["historyId"] for test in made_tests(result_of()).values()})
 
 
-def test_the_same_result_gives_the_same_files() -> None:
-    """To the byte."""
-    assert allure_results(result_of()) == allure_results(result_of())
-
-
 @given(ANY_TEXT)
 def test_words_of_a_gateway_are_text(text: str) -> None:
     """Without control characters, and in files that are UTF-8."""

@@ -13,7 +13,6 @@ from made_result import LOST, PASSED, WRONG_TYPE, result_of, verdict
 
 from conformance.judging.verdicts import RequirementVerdict, Verdict
 from conformance.reports.comparing import ReportComparison, Slowdown, in_one_line
-from conformance.reports.files import json_report
 from conformance.reports.report import Latency, Measured, Report
 
 Capture = pytest.CaptureFixture[str]
@@ -142,33 +141,3 @@ def test_a_merge_request_gets_it_as_markdown(capsys: Capture, tmp_path: Path) ->
         f"- **RSP-03 sms** PASS → FAIL: `{WRONG_TYPE.message}`",
     ] == called.out.splitlines()
     assert 1 == called.code
-
-
-@pytest.mark.parametrize(
-    ("content", "expected"),
-    [(None, "cannot be read"), ("{", "is no JSON"), ("{}", "is no report of statum-conformance")],
-)
-def test_what_is_no_report_is_told(content: str | None, expected: str, capsys: Capture, tmp_path: Path) -> None:
-    """In one line."""
-    path = tmp_path / "report.json"
-    if content is not None:
-        path.write_text(content, encoding="utf-8")
-    called = call(capsys, "compare", str(path), str(path))
-    assert 2 == called.code
-    assert expected in called.only_line
-
-
-def test_an_old_result_is_rendered_anew(capsys: Capture, tmp_path: Path) -> None:
-    """Also where its journal is gone."""
-    directory = saved(tmp_path / "old", FAILED)
-    called = call(capsys, "report", "--from", str(directory), "--html", str(tmp_path / "page.html"))
-    assert (0, "") == (called.code, called.err)
-    assert "without messages, for there is no" in called.out
-    assert b"RSP-03" in (tmp_path / "page.html").read_bytes()
-
-
-def test_a_report_that_was_written_can_be_read(tmp_path: Path, capsys: Capture) -> None:
-    """Byte for byte as `run` writes it."""
-    path = tmp_path / "report.json"
-    path.write_bytes(json_report(result_of()))
-    assert 0 == call(capsys, "compare", str(path), str(path)).code

@@ -15,9 +15,9 @@ from conformance.contract.contract import statum
 from conformance.journal import Record
 from conformance.judging.verdicts import Verdict
 from conformance.model.traffic import Exchange, Notification, Request, Response
-from conformance.reports.page.markup import LONGEST_BODY, body_markup, in_words
-from conformance.reports.page.rendering import html
-from conformance.reports.report import Report
+from conformance.reports.figures import in_words
+from conformance.reports.page import html
+from conformance.reports.page.transcript import LONGEST_BODY, body_markup
 from conformance.reports.result import Reportable
 
 EVIL = "</script><script>alert(1)</script><img src=x onerror=alert(1)>"
@@ -67,13 +67,14 @@ def test_it_loads_nothing_from_anywhere() -> None:
 
 
 def test_every_requirement_and_verdict_is_in_it() -> None:
-    """By id in the matrix and as a section that can be linked to."""
+    """By id in the matrix and as a section that can be linked to; and how to repeat the run."""
     result = result_of()
     page = page_of(result)
     ids = [attributes["id"] for tag, attributes in page.elements if tag == "details" and "id" in attributes]
     assert list(dict.fromkeys(entry["id"] for entry in result.document["requirements"])) == ids
     signs = {"PASS": "✓", "FAIL": "✗", "WARN": "!", "KNOWN": "K", "NOT_APPLICABLE": "–", "INCONCLUSIVE": "?"}
     assert [] == [sign for sign in signs.values() if sign not in page.text]
+    assert "statum-conformance run" in page.text
 
 
 def test_a_finding_is_shown_with_what_was_sent_and_answered() -> None:
@@ -131,20 +132,6 @@ def test_any_body_can_be_shown(body: bytes) -> None:
 def test_a_long_body_is_cut() -> None:
     """And says by how much."""
     assert body_markup(b"x" * (LONGEST_BODY + 5)).endswith("… 5 bytes more")
-
-
-def test_it_is_made_of_an_old_report_alone() -> None:
-    """Without its journal there are no messages, and all verdicts."""
-    document = {name: value for name, value in result_of().document.items() if name not in {"figures", "coverage"}}
-    page = Page(html(Reportable(Report.read(document), statum())))
-    assert "RSP-03" in page.text
-    assert "Timeline" not in page.text
-
-
-def test_the_same_result_gives_the_same_bytes() -> None:
-    """So that two reports can be compared."""
-    result = result_of()
-    assert html(Reportable(result.report, statum(), RECORD)) == html(Reportable(result.report, statum(), RECORD))
 
 
 def test_five_thousand_cases_make_less_than_five_megabytes() -> None:

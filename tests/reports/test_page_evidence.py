@@ -14,10 +14,11 @@ from conformance.contract.contract import statum
 from conformance.journal import Record
 from conformance.judging.verdicts import Verdict
 from conformance.model.traffic import Exchange, Kind, Notification, Request
-from conformance.reports.comparing import ReportComparison
+from conformance.reports.comparing import ReportComparison, comparison_html
+from conformance.reports.figures import Bar, bar_chart
+from conformance.reports.page import html
 from conformance.reports.page.evidence import broken_rule, differing, made_to_break
-from conformance.reports.page.markup import Bar, bar_chart, body_markup
-from conformance.reports.page.rendering import comparison_html, html
+from conformance.reports.page.transcript import body_markup
 from conformance.reports.report import ReportedFinding
 from conformance.reports.text import counted
 
@@ -122,11 +123,6 @@ def test_every_link_of_the_page_has_its_target() -> None:
     ids = {attributes["id"] for _, attributes in page.elements if "id" in attributes}
     targets = {str(attributes["href"])[1:] for tag, attributes in page.elements if tag == "a"}
     assert set() == targets - ids
-
-
-def test_the_page_tells_how_to_do_it_again() -> None:
-    """The command, as on the terminal."""
-    assert "statum-conformance run" in page_of(result_of()).text
 
 
 def test_a_bar_chart_says_in_words_what_it_shows() -> None:

@@ -13,7 +13,7 @@ from conformance.contract.contract import statum
 from conformance.journal import Note, Record
 from conformance.judging.verdicts import Verdict
 from conformance.model.traffic import Direction, DriverLine
-from conformance.reports.page.rendering import html
+from conformance.reports.page import html
 from conformance.reports.page.transcript import GREETING, MOST_LINES, STRAY, Scene, Transcript
 from conformance.reports.report import ReportedFinding
 from conformance.reports.result import Reportable, Result
@@ -131,10 +131,10 @@ def test_a_finding_stands_beside_its_scene_and_links_lead_both_ways() -> None:
     page = Page(html(result))
     links = [attributes["href"] for tag, attributes in page.elements if tag == "a"]
     (scene,) = [
-        scene for scene in Transcript.of(replace(result, masking=Masking()), result.record).scenes if scene.short
+        scene for scene in Transcript.of(replace(result, masking=Masking()), result.record).scenes if scene.failures
     ]
 
-    assert "RDG-13" in [id_ for id_, *_ in scene.short]
+    assert "RDG-13" in [id_ for id_, *_ in scene.failures]
     assert f"#scene-{scene.number}" in links
     assert f"Failures in scene {scene.number}" in [attributes.get("aria-label") for _, attributes in page.elements]
 
@@ -198,6 +198,6 @@ def test_where_there_is_no_room_scenes_without_findings_go() -> None:
     told = Transcript.of(Reportable(report, statum(), run.record()), run.record())
 
     assert 401 == len(told.scenes) + told.left_out
-    assert [("RDG-07", "sms", "FAIL", "it did")] == told.scenes[-1].short
+    assert [("RDG-07", "sms", "FAIL", "it did")] == told.scenes[-1].failures
     assert f"scene-{len(told.scenes)}" == told.place(last.id)
     assert None is told.place(run.cases[-2].id)

@@ -62,33 +62,26 @@ def line(progress: LiveProgress, width: int = 60) -> str:
     return written(console)
 
 
-def test_a_terminal_gets_a_live_line_and_a_log_gets_plain_lines() -> None:
-    """What cannot be drawn anew is not drawn at all."""
-    assert isinstance(progress_on(terminal()), LiveProgress)
-    assert isinstance(progress_on(log()), PlainProgress)
+COLOURED = Console(file=StringIO(), _environ={"FORCE_COLOR": "1"})
+DUMB = Console(file=Screen(), force_terminal=True, _environ={"TERM": "dumb"})
 
 
-def test_a_dumb_terminal_gets_plain_lines() -> None:
-    """It cannot move its cursor."""
-    dumb = Console(file=Screen(), force_terminal=True, _environ={"TERM": "dumb"})
+@pytest.mark.parametrize(
+    ("console", "ci", "kind"),
+    [
+        pytest.param(terminal(), "false", LiveProgress, id="a terminal"),
+        pytest.param(log(), "false", PlainProgress, id="a log"),
+        pytest.param(DUMB, "false", PlainProgress, id="a terminal that cannot move its cursor"),
+        pytest.param(COLOURED, "false", PlainProgress, id="a file that is to have colours"),
+        pytest.param(terminal(), "true", PlainProgress, id="a terminal in CI"),
+        pytest.param(terminal(), "1", PlainProgress, id="a terminal in other CI"),
+    ],
+)
+def test_only_a_screen_gets_a_live_line(console: Console, ci: str, kind: type, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where it cannot be redrawn, or is kept as a log, there are plain lines."""
+    monkeypatch.setenv("CI", ci)
 
-    assert isinstance(progress_on(dumb), PlainProgress)
-
-
-def test_a_file_that_is_to_have_colours_gets_plain_lines() -> None:
-    """FORCE_COLOR is about colours; a log with a line that is drawn anew cannot be read."""
-    coloured = Console(file=StringIO(), _environ={"FORCE_COLOR": "1"})
-
-    assert coloured.is_terminal
-    assert isinstance(progress_on(coloured), PlainProgress)
-
-
-@pytest.mark.parametrize(("said", "kind"), [("true", PlainProgress), ("1", PlainProgress), ("false", LiveProgress)])
-def test_in_ci_a_terminal_gets_plain_lines(monkeypatch: pytest.MonkeyPatch, said: str, kind: type) -> None:
-    """Some CI systems give a terminal, and keep what it shows as a log."""
-    monkeypatch.setenv("CI", said)
-
-    assert isinstance(progress_on(terminal()), kind)
+    assert isinstance(progress_on(console), kind)
 
 
 def test_the_log_has_a_line_for_each_phase_and_each_quarter() -> None:

@@ -38,10 +38,12 @@ from conformance.contract.requirements import Actor
 from conformance.judging.judgement import Reason
 from conformance.judging.verdicts import Conclusion, Verdict
 from conformance.mock.behaviour import Ending
-from conformance.model.traffic import Headers
 
 ENVELOPE = json.dumps({"status_code": 200, "description": "Operation successful", "request_id": SAMPLE_ID}).encode()
 CLOSED = Ending.BEFORE.value
+WITHOUT: dict[str, Any] = {"said": UNREACHED}
+CHARSET = "application/json; charset=utf-8"
+REWRITTEN = json.dumps(dict(reversed(PARAMS.items())), indent=2).replace("H", "\\u0048").encode()
 
 
 def beside_a_lawful_call() -> Certification:
@@ -56,9 +58,11 @@ def body(**members: Any) -> bytes:
     return json.dumps({name: value for name, value in {**PARAMS, **members}.items() if value is not None}).encode()
 
 
-def test_a_lawful_call_breaks_nothing() -> None:
-    """What the tables below change is itself in order."""
-    assert set() == failures(beside_a_lawful_call())
+def broken_by(*sent: Sent, **said: Any) -> set[str]:
+    """The ids of what one more call breaks, with these requests and words."""
+    certification = beside_a_lawful_call()
+    certification.call(*sent, **said)
+    return failures(certification)
 
 
 def test_every_requirement_of_clients_and_receivers_has_a_check() -> None:
@@ -88,43 +92,20 @@ SENDING: tuple[tuple[str, set[str], Sent], ...] = (
     ("the credential in the body", {"SND-07", "SND-10"}, Sent(body=body(auth=BASIC))),
     ("another Accept", {"SND-12"}, Sent(headers=(*without(HEADERS, "accept"), ("accept", "text/html")))),
     ("an Accept that rules JSON out", {"SND-12"}, Sent(headers=(("accept", "application/json;q=0"), *HEADERS[:2]))),
+    ("lawful", set(), Sent()),
+    ("upper case", set(), Sent(headers=tuple((name.upper(), value) for name, value in HEADERS))),
+    ("charset", set(), Sent(headers=(*without(HEADERS, "content-type"), ("content-type", CHARSET)))),
+    ("no Accept", set(), Sent(headers=without(HEADERS, "accept"))),
+    ("a wide Accept", set(), Sent(headers=(*HEADERS[:2], ("accept", "text/html;q=0.5, */*;q=0.1")))),
+    ("escaped, indented, in another order", set(), Sent(body=REWRITTEN)),
 )
 
 
-@pytest.mark.parametrize(("name", "breaks", "sent"), SENDING, ids=[name for name, *_ in SENDING])
-def test_what_is_wrong_with_a_request_is_found(name: str, breaks: set[str], sent: Sent) -> None:  # noqa: ARG001
-    """Each breaks its own requirement, and no other one."""
-    certification = beside_a_lawful_call()
-    certification.call(sent)
+def test_each_fault_of_a_request_breaks_its_own_requirement_and_no_other() -> None:
+    """Header names may have any case, and JSON any form."""
+    wrong = [(name, breaks, found) for name, breaks, sent in SENDING if (found := broken_by(sent)) != breaks]
 
-    assert breaks == failures(certification)
-
-
-@pytest.mark.parametrize(
-    "sent",
-    [
-        Sent(headers=tuple((name.upper(), value) for name, value in HEADERS)),
-        Sent(headers=(*without(HEADERS, "content-type"), ("content-type", "application/json; charset=utf-8"))),
-        Sent(headers=without(HEADERS, "accept")),
-        Sent(headers=(*HEADERS[:2], ("accept", "text/html;q=0.5, */*;q=0.1"))),
-        Sent(body=json.dumps(dict(reversed(PARAMS.items())), indent=2).replace("H", "\\u0048").encode()),
-    ],
-    ids=["upper case", "charset", "no Accept", "a wide Accept", "escaped, indented, in another order"],
-)
-def test_what_is_lawful_in_a_request_is_let_pass(sent: Sent) -> None:
-    """Header names in any case, JSON in any writing."""
-    certification = beside_a_lawful_call()
-    certification.call(sent)
-
-    assert set() == failures(certification)
-
-
-def test_a_call_that_is_claimed_and_not_made_is_found() -> None:
-    """The client says accepted, and nothing arrived."""
-    certification = beside_a_lawful_call()
-    certification.call()
-
-    assert {"SND-01"} == failures(certification)
+    assert [] == wrong
 
 
 def test_a_request_to_another_address_counts_against_the_path() -> None:
@@ -206,40 +187,26 @@ READING: tuple[tuple[str, set[str], Sent, Mapping[str, Any]], ...] = (
 )
 
 
-@pytest.mark.parametrize(("name", "breaks", "sent", "said"), READING, ids=[name for name, *_ in READING])
-def test_what_is_wrong_with_reading_an_answer_is_found(
-    name: str,  # noqa: ARG001
-    breaks: set[str],
-    sent: Sent,
-    said: Mapping[str, Any],
-) -> None:
-    """What the client says is held against the answer; each breaks its own requirement, and no other one."""
-    certification = beside_a_lawful_call()
-    certification.call(sent, said=said)
-
-    assert breaks == failures(certification)
+# Answers that the client may also call an error, and the words for that.
+EITHER_WAY: tuple[tuple[str, Sent, Mapping[str, Any]], ...] = (
+    # the contract says nothing of the media type of answers
+    ("declared as HTML", Sent(answer_headers=(("Content-Type", "text/html"),)), NOT_UNDERSTOOD),
+    ("undeclared", Sent(answer_headers=()), NOT_UNDERSTOOD),
+    # its JSON text is whole; for RFC 9112 the message is incomplete
+    *((f"lost its end alone {known}", Sent(failure=AFTER + known), UNREACHED) for known in ("", UNUSED, REUSED)),
+)
 
 
-@pytest.mark.parametrize("said", [ACCEPTED, NOT_UNDERSTOOD], ids=["accepted", "an error"])
-@pytest.mark.parametrize("headers", [(("Content-Type", "text/html"),), ()], ids=["as HTML", "undeclared"])
-def test_an_envelope_that_is_declared_as_something_else_may_be_taken_either_way(
-    headers: Headers, said: Mapping[str, Any]
-) -> None:
-    """The contract says nothing of the media type of answers."""
-    certification = beside_a_lawful_call()
-    certification.call(Sent(answer_headers=headers), said=said)
+def test_each_fault_in_reading_an_answer_breaks_its_own_requirement_and_no_other() -> None:
+    """The client's words are compared with the answer."""
+    either_way = ((name, set[str](), sent, said) for name, sent, error in EITHER_WAY for said in (ACCEPTED, error))
+    wrong = [
+        (name, breaks, said, found)
+        for name, breaks, sent, said in (*READING, *either_way)
+        if (found := broken_by(sent, said=said)) != breaks
+    ]
 
-    assert set() == failures(certification)
-
-
-@pytest.mark.parametrize("connection", ["", UNUSED, REUSED], ids=["unknown", "new", "reused"])
-@pytest.mark.parametrize("said", [ACCEPTED, UNREACHED], ids=["accepted", "an error"])
-def test_an_answer_that_lost_its_end_alone_may_be_taken_either_way(said: Mapping[str, Any], connection: str) -> None:
-    """Its JSON text is whole; RFC 9112 has the message incomplete."""
-    certification = beside_a_lawful_call()
-    certification.call(Sent(failure=AFTER + connection), said=said)
-
-    assert set() == failures(certification)
+    assert [] == wrong
 
 
 def test_the_words_of_the_journal_are_those_of_the_witness() -> None:
@@ -274,57 +241,47 @@ def test_an_answer_that_the_suite_gave_too_late_is_not_laid_to_the_client() -> N
     assert 1 == verdict(certification, "RDG-01").observations
 
 
-def test_a_client_that_waits_for_ever_breaks_that_alone() -> None:
-    """The driver's silence is the client's, not a fault of its own."""
-    certification = beside_a_lawful_call()
-    certification.call(Sent(failure=NEVER), said=None, death="hang", said_after_s=0.0)
+OUTLASTING = Sent(failure=DRIPPING + OUTLASTED, takes_s=5.0)
 
-    assert {"RDG-08"} == failures(certification)
+# Requests of a call, and the end of the call: in words of the client, or by a death of its driver.
+CALLS: tuple[tuple[str, set[str], tuple[Sent, ...], dict[str, Any]], ...] = (
+    ("claimed and not made", {"SND-01"}, (), {}),
+    ("waits for ever", {"RDG-08"}, (Sent(failure=NEVER),), {"said": None, "death": "hang", "said_after_s": 0.0}),
+    # nothing says that it would have sent another request
+    ("silent", {"DRV-01"}, (Sent(failure=NEVER, takes_s=2.0),), {"said": None, "death": "hang", "said_after_s": 15.0}),
+    ("its driver dies", {"DRV-01"}, (Sent(status=402),), {"said": None, "death": "crash"}),
+    # the witness closed the connection, for the client did not give up
+    *(
+        (
+            f"goes on when it is closed: {failure}",
+            {"RDG-08"},
+            (Sent(failure=failure + OUTLASTED, takes_s=5.0),),
+            WITHOUT,
+        )
+        for failure in (NEVER, STALLED, DRIPPING)
+    ),
+    # a client may give up and leave its connection open
+    ("ends while it is open", set(), (OUTLASTING,), {**WITHOUT, "said_after_s": -2.0}),
+    ("sends again later", set(), (OUTLASTING, Sent(after_s=2.5)), {"said_after_s": 0.01}),
+    ("sends again while it is open", set(), (OUTLASTING, Sent(after_s=-1.0)), {"said_after_s": 3.0}),
+)
+
+
+def test_each_end_of_a_call_breaks_its_own_requirement_and_no_other() -> None:
+    """The silence of a driver that waits for its client is the client's."""
+    wrong = [(name, breaks, found) for name, breaks, sent, end in CALLS if (found := broken_by(*sent, **end)) != breaks]
+
+    assert [] == wrong
 
 
 def test_a_client_that_waits_to_send_again_waits_for_nothing() -> None:
-    """It has given up on its requests; that it tells its caller late is what is advised."""
+    """It has given up on its requests; a late word to its caller is the advice."""
     certification = beside_a_lawful_call()
     given_up = Sent(failure=NEVER, takes_s=2.0)
     certification.call(*again(given_up, 5.0), said=None, death="hang", said_after_s=8.0)
 
     assert set() == failures(certification)
     assert Verdict.PASS == verdict(certification, "RDG-08").verdict
-
-
-def test_a_driver_that_is_silent_after_one_request_has_failed() -> None:
-    """Nothing says that it would have sent again."""
-    certification = beside_a_lawful_call()
-    certification.call(Sent(failure=NEVER, takes_s=2.0), said=None, death="hang", said_after_s=15.0)
-
-    assert {"DRV-01"} == failures(certification)
-
-
-@pytest.mark.parametrize("failure", [NEVER, STALLED, DRIPPING])
-def test_a_client_that_goes_on_when_the_connection_is_closed_has_waited_for_it(failure: str) -> None:
-    """The witness did that, for the client did not give up."""
-    certification = beside_a_lawful_call()
-    certification.call(Sent(failure=failure + OUTLASTED, takes_s=5.0), said=UNREACHED)
-
-    assert {"RDG-08"} == failures(certification)
-
-
-@pytest.mark.parametrize(
-    ("sent", "said_after_s"),
-    [
-        ((Sent(failure=DRIPPING + OUTLASTED, takes_s=5.0),), -2.0),
-        ((Sent(failure=DRIPPING + OUTLASTED, takes_s=5.0), Sent(after_s=2.5)), 0.01),
-        ((Sent(failure=DRIPPING + OUTLASTED, takes_s=5.0), Sent(after_s=-1.0)), 3.0),
-    ],
-    ids=["told while it was open", "sent again later", "sent again while it was open"],
-)
-def test_a_client_may_give_up_and_leave_its_connection_open(sent: tuple[Sent, ...], said_after_s: float) -> None:
-    """What it does then does not come with the end of the connection."""
-    certification = beside_a_lawful_call()
-    said = ACCEPTED if len(sent) > 1 else UNREACHED
-    certification.call(*sent, said=said, said_after_s=said_after_s)
-
-    assert "RDG-08" not in failures(certification)
 
 
 def test_a_client_that_gives_up_is_let_pass() -> None:
@@ -335,7 +292,7 @@ def test_a_client_that_gives_up_is_let_pass() -> None:
     assert Verdict.PASS == verdict(certification, "RDG-08").verdict
 
 
-def test_how_long_a_client_has_waited_is_told_where_time_ran_out() -> None:
+def test_an_interrupted_wait_is_reported_with_its_length() -> None:
     """It has not failed: a client whose time-out cannot be set may take longer than was left."""
     certification = Certification(lacks=("timeout",), out_of_time="the 70 s for calls were used up")
     certification.call(Sent())
@@ -347,16 +304,8 @@ def test_how_long_a_client_has_waited_is_told_where_time_ran_out() -> None:
     assert (Reason.INTERRUPTED, expected) == (judgement.reason, judgement.detail)
 
 
-def test_a_death_of_the_driver_breaks_one_requirement() -> None:
-    """What the client would have said is not judged."""
-    certification = beside_a_lawful_call()
-    certification.call(Sent(status=402), said=None, death="crash")
-
-    assert {"DRV-01"} == failures(certification)
-
-
 def test_a_driver_that_was_given_up_leaves_the_run_inconclusive() -> None:
-    """Although it has failed what it was judged by."""
+    """Although its only requirement failed."""
     certification = Certification(settled=False, gave_up="it ended with exit code 70")
     for _ in range(3):
         certification.call(said=None, death="crash")

@@ -34,8 +34,8 @@ from conformance.journal import Record, read_journal
 from conformance.judging.verdicts import Verdict
 from conformance.mock.behaviour import BUILT_IN, Behaviour
 from conformance.model.traffic import Exchange, Response
-from conformance.reports.comparing import ReportComparison
-from conformance.reports.page.rendering import comparison_html, html
+from conformance.reports.comparing import ReportComparison, comparison_html
+from conformance.reports.page import html
 from conformance.reports.result import Result
 
 CHECKOUT = Path(__file__).parents[2]

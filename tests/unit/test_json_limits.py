@@ -8,7 +8,7 @@ import pytest
 
 from conformance.judging.reading import Content
 from conformance.model.untrusted import DEEPEST, MOST_VALUES, parse_with_repeats
-from conformance.reports.page.markup import LONGEST_BODY, body_markup
+from conformance.reports.page.transcript import LONGEST_BODY, body_markup
 
 # What a busy machine may take for what costs a second; what is quadratic takes minutes.
 SOON_S = 20.0

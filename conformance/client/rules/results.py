@@ -11,28 +11,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 
-from conformance.client.rules.evidence import ClientCheck, ClientRule, one_of
-from conformance.client.rules.inbox import (
-    NONE_TAKEN,
-    Fate,
-    Inbox,
-    InboxCheck,
-    StateReport,
-    broken,
-    check_of,
-    kept,
-    of_inbox,
-    untold,
-)
-from conformance.client.rules.receiver_requests import ReceiverRequest, RequestKind
-from conformance.judging.judgement import Finding, Inconclusive, Judgement, Reason, shown
+from conformance.client.rules.calls import StateReport
+from conformance.client.rules.evidence import ClientCheck, ClientEvidence, ClientRule, one_of
+from conformance.client.rules.inbox import NONE_TAKEN, Fate, Inbox, ReceiverRequest, RequestKind, inbox_of
+from conformance.judging.judgement import Finding, Inconclusive, Judgement, Passed, Reason, shown
 
-NONE_KEPT = "the client makes no calls, and of what it was notified of it knew no result when it was asked"
+NONE_KEPT = "the client makes no calls, and when it was asked about its notifications, it knew no result"
 
 NOT_IMPLEMENTED = 501
 """A server that does not know a method, such as Python's http.server, answers this by itself, which is lawful."""
 
 CUT_OFF = "the connection was closed before the body was read, as a server may"
+
+GONE = "the receiver was no longer there: another request had it end"
 
 _WIDER = {RequestKind.EMPTY: RequestKind.NO_JSON, RequestKind.HUGE: RequestKind.INCOMPLETE}
 """An empty body is not JSON either, and the large one lacks the members of a notification."""
@@ -45,12 +36,57 @@ _KINDS: Mapping[str, RequestKind] = {
 }
 
 
+# --- Rules on an inbox
+
+InboxCheck = Callable[[Inbox], Iterator[Judgement]]
+
+
+def check_of(rule: InboxCheck) -> ClientCheck:
+    """A check of `rule` on the inbox of a command; it does not blame a dead receiver for silence."""
+
+    def check(evidence: ClientEvidence, command: str | None) -> Iterator[Judgement]:
+        inbox = inbox_of(evidence, command)
+        unreached = inbox.unreached_numbers()
+        judgements = list(rule(inbox))
+        for each in judgements:
+            blamed = isinstance(each, Finding) and each.exchange in unreached
+            yield Inconclusive(Reason.PRECONDITION, GONE, each.exchange) if blamed else each
+        if not judgements and inbox.left_alone is not None:
+            yield Inconclusive(Reason.PRECONDITION, inbox.left_alone)
+
+    return check
+
+
+def of_inbox(rule: InboxCheck) -> ClientRule:
+    """`rule` as a written rule without parameters."""
+    return ClientRule.plain(check_of(rule))
+
+
+def passed(request: ReceiverRequest) -> Passed:
+    """The requirement held for this request."""
+    return Passed(request.number)
+
+
+def failed(request: ReceiverRequest, message: str) -> Finding:
+    """The requirement did not hold for this request."""
+    request_id = request.request_id if request.kind is RequestKind.VALID else None
+    return Finding(message, case=request.case.id, exchange=request.number, request_id=request_id)
+
+
+def inconclusive(request: ReceiverRequest, why: str) -> Inconclusive:
+    """The request does not show whether the requirement holds."""
+    return Inconclusive(Reason.PRECONDITION, why, request.number)
+
+
+# --- The effect of notifications
+
+
 def understood(inbox: Inbox) -> frozenset[str]:
     """The states that the client has always reported rightly after the first usual notification of a request."""
     right, wrong = set[str](), set[str]()
     for fate, first in inbox.firsts():
         for report in simple(inbox, fate) if first.usual else ():
-            if not report.open and fate.owns(report):
+            if not report.open and inbox.is_own(fate, report):
                 (right if report.state == first.state else wrong).add(first.state)
     return frozenset(right - wrong)
 
@@ -71,12 +107,12 @@ def only_success_is_success(inbox: Inbox) -> Iterator[Judgement]:
             continue  # RCV-03
         for report in simple(inbox, fate):
             code = first.members[inbox.roles.outcome]
-            if report.open or not fate.owns(report):
-                yield untold(first, "the client does not know of the result")  # RCV-10
+            if report.open or not inbox.is_own(fate, report):
+                yield inconclusive(first, "the client does not know of the result")  # RCV-10
             elif report.state == first.state:
-                yield kept(first)
+                yield passed(first)
             else:
-                yield broken(first, f"{inbox.roles.outcome} is {shown(code)}, and the client says {report.state}")
+                yield failed(first, f"{inbox.roles.outcome} is {shown(code)}, and the client says {report.state}")
     yield from (each for each in _claims(inbox, {RequestKind.OTHER_CODE}) if isinstance(each, Finding))
 
 
@@ -86,12 +122,12 @@ def failures_have_reasons(inbox: Inbox) -> Iterator[Judgement]:
         if first.succeeded or not first.usual:
             continue
         for report in simple(inbox, fate):
-            if report.state != "failed" or not fate.owns(report):
-                yield untold(first, "the client does not know of the failure")  # RCV-04, RCV-10
+            if report.state != "failed" or not inbox.is_own(fate, report):
+                yield inconclusive(first, "the client does not know of the failure")  # RCV-04, RCV-10
             elif report.text == first.text:
-                yield kept(first)
+                yield passed(first)
             else:
-                yield broken(first, f"the reason is {shown(first.text)}, the client tells {shown(report.text)}")
+                yield failed(first, f"the reason is {shown(first.text)}, the client reports {shown(report.text)}")
 
 
 def repeats_are_applied_once(inbox: Inbox) -> Iterator[Judgement]:
@@ -99,7 +135,7 @@ def repeats_are_applied_once(inbox: Inbox) -> Iterator[Judgement]:
     for fate, report, notifications in inbox.reports():
         one_by_one = len({each.sent_at for each in notifications}) == len(notifications) > 1
         if one_by_one and len(alike(notifications)) == 1 and not fate.early and not fate.first.in_crowd:
-            yield _applied_once(fate, report, notifications)
+            yield _applied_once(inbox, fate, report, notifications)
 
 
 def moments_are_applied_once(inbox: Inbox) -> Iterator[Judgement]:
@@ -110,19 +146,19 @@ def moments_are_applied_once(inbox: Inbox) -> Iterator[Judgement]:
         if not at_once or len(alike(notifications)) > 1:
             continue
         if one_by_one:
-            yield _applied_once(fate, report, notifications)
+            yield _applied_once(inbox, fate, report, notifications)
         else:
-            yield untold(fate.first, "what comes again is applied again also at another moment")
+            yield inconclusive(fate.first, "what comes again is applied again also at another moment")
 
 
-def _applied_once(fate: Fate, report: StateReport, notifications: list[ReceiverRequest]) -> Judgement:
+def _applied_once(inbox: Inbox, fate: Fate, report: StateReport, notifications: list[ReceiverRequest]) -> Judgement:
     if report.applied is None:
-        return untold(fate.first, "the client does not tell how often a result was applied")
-    if report.open or not fate.owns(report):
-        return untold(fate.first, "the client does not know of the result")
+        return inconclusive(fate.first, "the client does not report how often a result was applied")
+    if report.open or not inbox.is_own(fate, report):
+        return inconclusive(fate.first, "the client does not know of the result")
     if report.applied == 1:
-        return kept(notifications[-1])
-    return broken(notifications[-1], f"{len(notifications)} equal notifications were applied {report.applied} times")
+        return passed(notifications[-1])
+    return failed(notifications[-1], f"{len(notifications)} equal notifications were applied {report.applied} times")
 
 
 def first_one_stands(inbox: Inbox) -> Iterator[Judgement]:
@@ -133,28 +169,28 @@ def first_one_stands(inbox: Inbox) -> Iterator[Judgement]:
         first, last = notifications[0], notifications[-1]
         if len(notifications) != 2 or first.succeeded == last.succeeded or first.sent_at == last.sent_at:
             continue
-        if report.open or not fate.owns(report) or not tells_apart:
-            yield untold(last, "the client does not know of the results, or does not tell them apart")
+        if report.open or not inbox.is_own(fate, report) or not tells_apart:
+            yield inconclusive(last, "the client does not know of the results, or mixes them up")
         elif report.state == first.state:
-            yield kept(last)
+            yield passed(last)
         else:
-            yield broken(last, f"the first notification told of {first.state}, and a later one changed that")
+            yield failed(last, f"the first notification reported {first.state}, and a later one changed that")
 
 
 def each_to_its_own(inbox: Inbox) -> Iterator[Judgement]:
-    """RCV-10: a result at another request, or at none; kept where the order differs from that of the calls."""
+    """RCV-10: a result at another request, or at none; passed where the order differs from that of the calls."""
     for fate, report, notifications in inbox.reports():
-        first, owner = notifications[0], report.owner
+        first, owner = notifications[0], inbox.owner(report)
         if owner is not None and owner is not fate:
             if owner.answerable:
                 words = f"the client says {shown(report.text)} of it, which is the result of {owner.request_id}"
-                yield broken(first, words)
+                yield failed(first, words)
         elif report.open:
             if fate.first.taken and fate.first.usual and not fate.early and not fate.first.in_crowd:
                 words = f"the client was notified of {fate.first.state}, and says {report.state}"
-                yield untold(first, words) if inbox.after_junk(fate.first) else broken(first, words)
+                yield inconclusive(first, words) if inbox.after_junk(fate.first) else failed(first, words)
         elif _overtook(inbox, fate) or (fate.stored and _among_others(inbox, fate, report)):
-            yield kept(first)
+            yield passed(first)
 
 
 def _overtook(inbox: Inbox, fate: Fate) -> bool:
@@ -185,18 +221,18 @@ def early_are_not_lost(inbox: Inbox) -> Iterator[Judgement]:
             continue
         first = notifications[0]
         if not states or is_mixed_up(inbox, report):
-            yield untold(first, "no result that came after the answer is known to the client")
+            yield inconclusive(first, "no result that came after the answer is known to the client")
         elif report.open:
             words = f"a result came before the answer was read (it was {first.answer_in_words})"
-            yield broken(first, f"{words}, and the client says {report.state}")
-        elif not fate.owns(report):
-            yield untold(first, "the client says something else of it")
+            yield failed(first, f"{words}, and the client says {report.state}")
+        elif not inbox.is_own(fate, report):
+            yield inconclusive(first, "the client says something else of it")
         else:
-            yield kept(first)
+            yield passed(first)
 
 
 def unknown_are_nobodys(inbox: Inbox) -> Iterator[Judgement]:
-    """RCV-13: kept where a request that was open then is still open, or has its own result.
+    """RCV-13: passed where a request that was open then is still open, or has its own result.
 
     Of a client that makes no calls, requests without a notification are judged; RCV-10 is about the others.
     """
@@ -208,12 +244,12 @@ def unknown_are_nobodys(inbox: Inbox) -> Iterator[Judgement]:
                 continue
             if fate.notifications and fate.first.sent_at < before[0].sent_at:
                 continue
-            owner = report.owner
+            owner = inbox.owner(report)
             if owner is not None and not owner.known:
                 words = f"the client says {shown(report.text)} of {fate.request_id}, which it was notified of for "
-                yield broken(owner.first, f"{words}the unknown {owner.request_id}")
+                yield failed(owner.first, f"{words}the unknown {owner.request_id}")
             elif report.open or owner is fate:
-                yield kept(before[-1])
+                yield passed(before[-1])
 
 
 def malformed_are_not_applied(inbox: Inbox) -> Iterator[Judgement]:
@@ -237,18 +273,16 @@ def _claims(inbox: Inbox, kinds: Collection[RequestKind]) -> Iterator[Judgement]
             if report.at < request.sent_at or not inbox.remembers(fate, report):
                 continue
             if report.open:
-                yield kept(request)
-            elif report.state == "succeeded" and fate.owns(report):
-                yield broken(request, f"{_in_words(request)}, and the client says succeeded")
+                yield passed(request)
+            elif report.state == "succeeded" and inbox.is_own(fate, report):
+                yield failed(request, f"{_in_words(request)}, and the client says succeeded")
             else:
-                yield untold(request, "the client takes the request for failed")
+                yield inconclusive(request, "the client takes the request for failed")
 
 
 def is_mixed_up(inbox: Inbox, report: StateReport) -> bool:
     """Whether a missing result may be at another request, which RCV-10 and RCV-13 are about."""
-    return report.open and any(
-        each.owner is not None and each.owner is not fate for fate in inbox.fates for each in fate.reports
-    )
+    return report.open and any(not inbox.is_own(fate, each) for fate in inbox.fates for each in fate.reports)
 
 
 def alike(notifications: list[ReceiverRequest]) -> list[list[ReceiverRequest]]:
@@ -267,10 +301,10 @@ def junk_is_refused(*, kinds: Collection[str]) -> ClientCheck:
 
     def refused(request: ReceiverRequest, _: Inbox) -> Judgement:
         if request.refused:
-            return kept(request)
+            return passed(request)
         if request.fails:
-            return untold(request, f"{_in_words(request)}, which breaks another requirement")
-        return broken(request, f"{_in_words(request)}, not with a 4xx")
+            return inconclusive(request, f"{_in_words(request)}, which breaks another requirement")
+        return failed(request, f"{_in_words(request)}, not with a 4xx")
 
     return _each_junk(refused, kinds)
 
@@ -281,8 +315,8 @@ def junk_is_survived(*, kinds: Collection[str]) -> ClientCheck:
     def survived(request: ReceiverRequest, inbox: Inbox) -> Judgement:
         wider = _WIDER.get(request.kind)
         if request.fails and any(each.kind is wider and each.fails and not _is_cut_off(each) for each in inbox.junk):
-            return untold(request, f"{_in_words(request)}, and so was {wider}, which breaks another requirement")
-        return untold(request, CUT_OFF) if _is_cut_off(request) else _survived(request)
+            return inconclusive(request, f"{_in_words(request)}, and so was {wider}, which breaks another requirement")
+        return inconclusive(request, CUT_OFF) if _is_cut_off(request) else _survived(request)
 
     return _each_junk(survived, kinds)
 
@@ -294,24 +328,26 @@ def _each_junk(judge: Callable[[ReceiverRequest, Inbox], Judgement], kinds: Coll
     def rule(inbox: Inbox) -> Iterator[Judgement]:
         for request in inbox.junk:
             if request.kind in chosen:
-                yield judge(request, inbox) if inbox.understands() else untold(request, NONE_TAKEN)
+                yield judge(request, inbox) if inbox.understands() else inconclusive(request, NONE_TAKEN)
 
     return check_of(rule)
 
 
 def _survived(request: ReceiverRequest) -> Judgement:
     if request.fails:
-        return broken(request, _in_words(request))
-    return kept(request) if request.status is not None else untold(request, _in_words(request))  # it took too long
+        return failed(request, _in_words(request))
+    return (
+        passed(request) if request.status is not None else inconclusive(request, _in_words(request))
+    )  # it took too long
 
 
 def other_methods_do_nothing(inbox: Inbox) -> Iterator[Judgement]:
     """RCV-17, by the answer and, where the client can be asked, by its report."""
     for request in inbox.junk:
         if request.kind is RequestKind.METHOD and not inbox.understands():
-            yield untold(request, NONE_TAKEN)
+            yield inconclusive(request, NONE_TAKEN)
         elif request.kind is RequestKind.METHOD:
-            yield kept(request) if request.status == NOT_IMPLEMENTED else _survived(request)
+            yield passed(request) if request.status == NOT_IMPLEMENTED else _survived(request)
     yield from _claims(inbox, {RequestKind.METHOD})
 
 
@@ -323,13 +359,13 @@ def alive_after_junk(inbox: Inbox) -> Iterator[Judgement]:
             continue
         if fate.known not in before:
             if inbox.countable(fate):
-                yield untold(fate.first, NONE_TAKEN)
+                yield inconclusive(fate.first, NONE_TAKEN)
         elif inbox.died_since_junk(fate.first):
-            yield untold(fate.first, "the receiver had died of what is no notification, and was started again")
+            yield inconclusive(fate.first, "the receiver had died of a malformed request, and was started again")
         elif fate.first.taken:
-            yield kept(fate.first)
+            yield passed(fate.first)
         else:
-            yield broken(fate.first, f"after what is no notification, a valid one was {fate.first.answer_in_words}")
+            yield failed(fate.first, f"after malformed requests, a valid notification was {fate.first.answer_in_words}")
 
 
 def _in_words(request: ReceiverRequest) -> str:

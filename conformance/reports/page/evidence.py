@@ -9,68 +9,72 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from conformance.contract.contract import Contract
-from conformance.contract.places import answer_to
+from conformance.contract.requirements import answer_to
 from conformance.journal import Record
 from conformance.judging.reading import Content
-from conformance.model.traffic import Case, Exchange, Headers, Kind, Notification
-from conformance.reports.page.markup import body_markup, in_words
+from conformance.model.traffic import Case, Exchange, Kind, Notification, Request, Response
+from conformance.reports.figures import in_words
 from conformance.reports.page.transcript import (
     CLIENT_SENDS,
     RECEIVER_ANSWERS,
     SUITE_NOTIFIES,
     WITNESS_ANSWERS,
     Transcript,
+    body_markup,
 )
 from conformance.reports.report import Report, ReportedFinding
 from conformance.reports.result import Reportable, is_client
 from conformance.reports.text import Masking
 from conformance.wire.ledger import request_id_of
 
-# As many exchanges as a page of 5 MB can hold with all else; of each finding the journal has the rest.
+# So that the page stays below 5 MB.
 MOST_EXCHANGES = 300
-# A repeated notification is seen as such in three.
+# Of one request: three show that a notification is repeated.
 MOST_NOTIFICATIONS = 3
-# Of a larger run the first ones stand in the table of cases.
+# In the table of cases: the first ones.
 MOST_CASES = 5_000
 MS = 1000
-
-NOTHING: frozenset[str] = frozenset()
+REFUSED_FROM = 400
+# A contract may mask phone numbers in notifications with it; what is masked cannot be compared.
+MASK = "*"
 
 CaseRow = list[Any]
-"""Of an attempt: case, kind, what it shows, status (0: none), milliseconds to the answer and from it to a notification
-(None: there was none), number of the exchange, ids of the requirements that fell short in the case."""
+"""Of an attempt: case, kind, aspect, status (0: none), milliseconds to the answer and from it to a notification (None:
+there was none), number of the exchange, ids of the requirements that failed in the case."""
 
 
 @dataclass(frozen=True, slots=True)
 class PageEvidence:
-    """The exchanges that findings name, and the notifications that belong to them or are named themselves."""
+    """The exchanges that findings name, and the notifications that belong to them or that findings name themselves.
 
-    exchanges: Mapping[int, tuple[Case | None, Exchange]]
-    by_request_id: Mapping[str, Sequence[Notification]]
-    by_number: Mapping[int, Notification]
-    masking: Masking
-    transcript: Transcript
-    cases: Sequence[CaseRow] = field(repr=False)
-    numbers: Mapping[str, int] = field(repr=False)
+    `cases` are the rows of the table of cases, `numbers` gives the first exchange of a case.
+    """
+
     contract: Contract
+    masking: Masking
+    transcript: Transcript = field(default_factory=Transcript)
+    exchanges: Mapping[int, tuple[Case | None, Exchange]] = field(default_factory=dict)
+    by_request_id: Mapping[str, Sequence[Notification]] = field(default_factory=dict)
+    by_number: Mapping[int, Notification] = field(default_factory=dict)
+    cases: Sequence[CaseRow] = ()
+    numbers: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
     def of(cls, result: Reportable) -> PageEvidence:
-        """Gather the part of the record that the findings name; nothing where the record is gone."""
-        record = result.record
+        """Gather the part of the record that the findings name; nothing without a record."""
+        record, contract = result.record, result.contract
         if record is None:
-            return cls({}, {}, {}, result.masking, Transcript(), (), {}, result.contract)
+            return cls(contract, result.masking)
         findings = result.report.findings
         numbers = list(dict.fromkeys(f.exchange for f in findings if f.exchange is not None))[:MOST_EXCHANGES]
         named = {finding.notification for finding in findings}
         exchanges = record.exchanges_numbered(set(numbers))
-        ids = (_request_id(exchange, result.contract) for _, exchange in exchanges.values())
-        wanted = {request_id for request_id in ids if request_id}
+        wanted = {_request_id(exchange, contract) for _, exchange in exchanges.values()}
         by_request_id: dict[str, list[Notification]] = defaultdict(list)
         by_number = {}
         first_at: dict[str, float] = {}
         for notification in record.notifications:
-            request_id = request_id_of(notification.request.body, result.contract.notification.id)
+            request_id = request_id_of(notification.request.body, contract.notification.id)
             if notification.number in named:
                 by_number[notification.number] = notification
             if request_id is None:
@@ -78,46 +82,46 @@ class PageEvidence:
             first_at.setdefault(request_id, notification.received_at)
             if request_id in wanted and len(by_request_id[request_id]) < MOST_NOTIFICATIONS:
                 by_request_id[request_id].append(notification)
-        transcript = Transcript.of(result, record) if is_client(record) else Transcript()
-        cases = list(_rows(record, first_at, _failed_in(result.report), result.contract))
+        cases = list(_rows(record, first_at, _failed_in(result.report), contract))
         return cls(
+            contract,
+            result.masking,
+            Transcript.of(result, record) if is_client(record) else Transcript(),
             exchanges,
             by_request_id,
             by_number,
-            result.masking,
-            transcript,
             cases,
             {row[0]: row[6] for row in reversed(cases)},
-            result.contract,
         )
 
     def place(self, finding: ReportedFinding) -> str | None:
-        """The anchor of the case that a finding names: its scene, else its row in the table of cases, else None."""
+        """The anchor of the case of a finding: its scene, else its row in the table of cases."""
         scene = self.transcript.place(finding.case)
         number = self.numbers.get(finding.case or "")
         return scene or (f"case-{number}" if number is not None else None)
 
     def named(self, report: Report) -> Iterator[CaseRow]:
-        """The rows of the cases that findings of the report name first."""
+        """The first row of each case that a finding names."""
         ids = {finding.case for finding in report.findings}
         return (row for row in self.cases if row[0] in ids and self.numbers[row[0]] == row[6])
 
     def shown(self, finding: ReportedFinding, command: str | None) -> Mapping[str, Any] | None:
-        """The exchange and the notifications of a finding as the template has them; None if nothing is at hand."""
+        """The exchange and the notifications of a finding, for the template; None if there are none."""
         case, exchange = self.exchanges.get(finding.exchange or 0, (None, None))
         notifications = self._notifications(finding, exchange)
-        said = self.transcript.said(finding.case)
+        said = self.transcript.answers.get(finding.case or "")
         if exchange is None and not notifications and said is None:
             return None
         response = exchange.response if exchange else None
-        bodies = [exchange.request.body] if exchange else []
-        bodies += [response.body] if response else []
-        differs = differing([*bodies, *(notification.request.body for notification in notifications)])
-        pointer = frozenset([finding.pointer] if finding.pointer else [])
-        in_notification = finding.notification is not None
-        broken = frozenset([f"/{case.member}"] if case and case.member else [])
+        messages: list[Request | Response] = [each.request for each in notifications]
+        messages += [exchange.request] if exchange else []
+        messages += [response] if response else []
+        differs = differing([message.body for message in messages])
+        pointers = frozenset([finding.pointer] if finding.pointer else [])
+        of_answer = pointers if finding.notification is None else frozenset[str]()
+        made_wrong = frozenset([f"/{case.member}"] if case and case.member else [])
         return {
-            "request": exchange and self._message(exchange.request.headers, exchange.request.body, broken, differs),
+            "request": exchange and self._message(exchange.request, made_wrong, differs),
             "line": exchange and f"{exchange.request.method} {self.masking.text(exchange.request.url)}",
             "headings": _headings(case),
             "about": case and f"{case.kind.value}, {case.aspect}",
@@ -125,26 +129,18 @@ class PageEvidence:
             "rule": broken_rule(
                 finding, command, exchange, self.by_number.get(finding.notification or 0), self.contract
             ),
-            "response": response
-            and {
-                "status": response.status,
-                **self._message(response.headers, response.body, NOTHING if in_notification else pointer, differs),
-            },
+            "response": response and {"status": response.status, **self._message(response, of_answer, differs)},
             "failure": exchange and exchange.failure and self.masking.text(exchange.failure),
             "notifications": [
                 {
-                    "number": notification.number,
-                    # Without the values of the target's query, which are redacted anyway and long.
-                    "line": f"{notification.request.method} "
-                    f"{self.masking.text(notification.request.url.partition('?')[0])}",
+                    "number": each.number,
+                    # Without the query, whose values are redacted and long.
+                    "line": f"{each.request.method} {self.masking.text(each.request.url.partition('?')[0])}",
                     **self._message(
-                        notification.request.headers,
-                        notification.request.body,
-                        pointer if notification.number == finding.notification else NOTHING,
-                        differs,
+                        each.request, pointers if each.number == finding.notification else frozenset(), differs
                     ),
                 }
-                for notification in notifications
+                for each in notifications
             ],
             "said": said,
             "differs": bool(differs),
@@ -160,11 +156,12 @@ class PageEvidence:
         return about
 
     def _message(
-        self, headers: Headers, body: bytes, pointers: frozenset[str], differs: frozenset[str]
+        self, message: Request | Response, pointers: frozenset[str], differs: frozenset[str]
     ) -> Mapping[str, Any]:
+        body = self.masking.data(message.body)
         return {
-            "headers": self.masking.headers(headers),
-            "body": body_markup(self.masking.data(body), pointers, differs) if body else None,
+            "headers": self.masking.headers(message.headers),
+            "body": body_markup(body, pointers, differs) if body else None,
         }
 
 
@@ -177,7 +174,7 @@ def _headings(case: Case | None) -> tuple[str, str]:
 
 
 def _timeline(exchange: Exchange | None, notifications: Sequence[Notification]) -> Iterator[Mapping[str, Any]]:
-    """The moments since the request was sent; `share` of the whole is for the bar."""
+    """The events since the request was sent; `share` is the percentage of the whole time."""
     moments: list[tuple[str, float]] = []
     if exchange is not None:
         moments.append(("sent", exchange.sent_at))
@@ -222,9 +219,6 @@ def _request_id(exchange: Exchange, contract: Contract) -> str | None:
     return request_id_of(exchange.response.body, contract.answer.id) if exchange.response else None
 
 
-REFUSED_FROM = 400
-
-
 def broken_rule(
     finding: ReportedFinding,
     command: str | None,
@@ -232,7 +226,7 @@ def broken_rule(
     notification: Notification | None,
     contract: Contract,
 ) -> tuple[str, str, str] | None:
-    """Name of the schema, keyword, and message; None where the finding is not about a place in a schema."""
+    """The schema, keyword and message of a violation; None where the finding is not about a place in a schema."""
     if finding.pointer is None:
         return None
     if finding.notification is not None:
@@ -253,18 +247,14 @@ def broken_rule(
 
 
 def made_to_break(case: Case | None) -> str | None:
-    """`maxLength of /message`: the keyword that the case was made to break, if any."""
+    """`maxLength of /message`: the keyword that the request of a case violates on purpose."""
     if case is None or case.keyword is None:
         return None
     return f"{case.keyword} of /{case.member}" if case.member else case.keyword
 
 
-# The contract masks phone numbers in notifications with it; what is masked cannot be compared.
-MASK = "*"
-
-
 def differing(bodies: Sequence[bytes]) -> frozenset[str]:
-    """JSON pointers of the members in which bodies differ; a number and the same number as a string do not."""
+    """Pointers of the members in which bodies differ; a number and the same number as a string are equal."""
     texts: dict[str, set[str]] = {}
     for body in bodies:
         for name, member in (Content.with_repeats(body).members or {}).items():

@@ -1,17 +1,21 @@
-"""The certification of a client, scene by scene: requests, answers and messages of the driver, as the clock had them.
+"""The transcript of a certification, scene by scene: requests, answers and messages of the driver in order of time.
 
-A scene is a call with its notifications, or a kind of notifications that belong to no call. Four speak: the suite, the
-driver, the client (also as a receiver) and the witness, which plays the gateway.
+A scene is a call with its notifications, or the notifications of one kind that belong to no call. The speakers are the
+suite, the driver, the client (also as a receiver) and the witness, which plays the gateway.
+
+    Transcript.of       the scenes of a record
+    body_markup         the body of a message as HTML, for all of the page
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
+import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from conformance.client.rules.calls import OBSERVED
 from conformance.client.witness import SENDING
@@ -19,15 +23,19 @@ from conformance.contract.contract import Contract
 from conformance.journal import Record
 from conformance.judging.reading import Content
 from conformance.model.traffic import Case, Direction, DriverLine, Exchange, Headers, Kind
-from conformance.reports.page.markup import body_markup, in_words
+from conformance.reports.figures import in_words
 from conformance.reports.result import Reportable
-from conformance.reports.text import Masking, counted
+from conformance.reports.text import Masking, counted, for_terminal
 
-# Of what has no findings the first ones are shown, as long as a page of 5 MB can hold them with all else.
+# Of scenes without findings, so that the page stays below 5 MB.
 MOST_BYTES = 1_500_000
 MARKUP_BYTES = 400
-# A client that sends the same without end, or a crowd of notifications, is seen as such in so many lines.
+# Of a scene: a client may send the same request without end.
 MOST_LINES = 40
+# Longer bodies are cut; the journal and traffic.har have them whole.
+LONGEST_BODY = 6_000
+# A message of a contract is less deeply nested.
+DEEPEST = 30
 
 GREETING = "The driver is greeted and stopped"
 STRAY = "What arrived at no base URL that was given out"
@@ -44,7 +52,7 @@ SPEAKERS: Mapping[Direction, tuple[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A message at one moment; `speaker` is suite, driver, client or witness."""
+    """A message; `speaker` is suite, driver, client or witness, `who` the heading."""
 
     at: float
     speaker: str
@@ -56,29 +64,29 @@ class Line:
 
 @dataclass(slots=True)
 class Scene:
-    """A scene; `short` are the requirements that failed in it: id, command, verdict, message."""
+    """A call with its notifications; of each failure id, command, verdict and message."""
 
     title: str
     about: str
     command: str | None
     lines: list[Line] = field(default_factory=list)
-    short: list[tuple[str, str | None, str, str]] = field(default_factory=list)
+    failures: list[tuple[str, str | None, str, str]] = field(default_factory=list)
     number: int = 0
 
     @property
     def begun(self) -> float:
-        """The moment of the first line."""
+        """The time of the first line."""
         return self.lines[0].at
 
     @property
     def shown(self) -> Iterator[tuple[str, Line]]:
-        """The lines that are shown, each with the time since the first."""
+        """The first lines, each with the time since the first one."""
         for line in self.lines[:MOST_LINES]:
             yield in_words(line.at - self.begun), line
 
     @property
     def left_out(self) -> int:
-        """How many lines are not."""
+        """The number of the other lines."""
         return max(0, len(self.lines) - MOST_LINES)
 
     @property
@@ -92,17 +100,21 @@ class Scene:
 
     @property
     def size(self) -> int:
-        """Its size on the page, in bytes, roughly."""
-        lines = self.lines[:MOST_LINES]
-        headers = sum(len(name) + len(value) for line in lines for name, value in line.headers)
-        return headers + sum(
-            MARKUP_BYTES + len((line.body or "").encode("utf-8", "backslashreplace")) for line in lines
+        """Roughly, on the page, in bytes."""
+        return sum(
+            MARKUP_BYTES
+            + sum(len(name) + len(value) for name, value in line.headers)
+            + len((line.body or "").encode("utf-8", "backslashreplace"))
+            for line in self.lines[:MOST_LINES]
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Transcript:
-    """The scenes that are shown, in their order, by command; `left_out` is the number of the others."""
+    """The scenes that are shown, by command and time; `left_out` is the number of the others.
+
+    `answers`: the last answer of the driver in each case.
+    """
 
     scenes: Sequence[Scene] = ()
     left_out: int = 0
@@ -111,7 +123,7 @@ class Transcript:
 
     @classmethod
     def of(cls, result: Reportable, record: Record) -> Transcript:
-        """Of a certification; the findings of its report are in the scenes of their cases."""
+        """The transcript of a certification, with the findings of its report in the scenes of their cases."""
         masking = result.masking
         order = {name: place for place, name in enumerate((*result.contract.commands, *result.contract.unsolicited))}
         by_case = _staged(record, result.contract, masking)
@@ -119,31 +131,29 @@ class Transcript:
             for finding in entry.findings:
                 failure = (entry.id, entry.command, entry.verdict.value, finding.message)
                 for scene in filter(None, map(by_case.get, finding.cases)):
-                    if failure not in scene.short:
-                        scene.short.append(failure)
+                    if failure not in scene.failures:
+                        scene.failures.append(failure)
         scenes = list({id(scene): scene for scene in by_case.values() if scene.lines}.values())
         for scene in scenes:
             scene.lines.sort(key=lambda line: line.at)
         shown = _that_fit(sorted(scenes, key=lambda scene: (order.get(scene.command or "", -1), scene.begun)))
         for number, scene in enumerate(shown, start=1):
             scene.number = number
-        return cls(shown, len(scenes) - len(shown), by_case, _answers(record, masking))
+        answers = {m.case_id: m.line for m in record.messages if m.case_id and m.direction is Direction.FROM}
+        bodies = {case_id: _driver_line(line, masking) for case_id, line in answers.items()}
+        return cls(shown, len(scenes) - len(shown), by_case, bodies)
 
     def place(self, case_id: str | None) -> str | None:
         """The anchor of the scene of a case; None if it is not on the page."""
         scene = self.by_case.get(case_id or "")
         return f"scene-{scene.number}" if scene is not None and scene.number else None
 
-    def said(self, case_id: str | None) -> Markup | None:
-        """The last answer of the driver in a case."""
-        return self.answers.get(case_id or "")
-
 
 def _that_fit(scenes: Sequence[Scene]) -> list[Scene]:
-    """The scenes with findings, and the first of the others as long as there is room, in the given order."""
+    """The scenes with failures, and the first of the others while there is room, in the given order."""
     room = MOST_BYTES
     kept: set[int] = set()
-    for scene in sorted(scenes, key=lambda scene: not scene.short):
+    for scene in sorted(scenes, key=lambda scene: not scene.failures):
         room -= scene.size
         if room < 0:
             break
@@ -152,7 +162,7 @@ def _that_fit(scenes: Sequence[Scene]) -> list[Scene]:
 
 
 def _staged(record: Record, contract: Contract, masking: Masking) -> dict[str, Scene]:
-    """Case → its scene, with all lines in it, not yet in their order."""
+    """Case → its scene, with all of its lines, not yet sorted."""
     summaries = {each.name: each.summary for each in contract.behaviours.scenarios}
     summaries[OBSERVED] = "a call that was observed"
     scenes = {case.id: _scene(case, summaries) for case in record.cases if case.kind is Kind.INVOKE}
@@ -188,7 +198,7 @@ def _scene(case: Case, summaries: Mapping[str, str]) -> Scene:
 
 
 def _exchanged(exchange: Exchange, case: Case, masking: Masking) -> Iterator[Line]:
-    """A request and its answer: sent by the client to the witness, or by the suite to a receiver."""
+    """A request and its answer: from the client to the witness, or from the suite to a receiver."""
     notice = case.kind is not Kind.INVOKE
     request, response = exchange.request, exchange.response
     yield _line(
@@ -222,8 +232,11 @@ def _said(message: DriverLine, masking: Masking) -> Line:
         what = " ".join(filter(None, (_text(said.get("cmd")), _text(said.get("command")))))
     else:
         what = _outcome(said)
-    body = masking.text(message.line).encode("utf-8", "surrogateescape")
-    return Line(message.at, *SPEAKERS[message.direction], masking.text(what), (), body_markup(body))
+    return Line(message.at, *SPEAKERS[message.direction], masking.text(what), (), _driver_line(message.line, masking))
+
+
+def _driver_line(line: str, masking: Masking) -> Markup:
+    return body_markup(masking.text(line).encode("utf-8", "surrogateescape"))
 
 
 def _outcome(said: Mapping[str, Any]) -> str:
@@ -235,15 +248,54 @@ def _outcome(said: Mapping[str, Any]) -> str:
     return ", ".join(filter(None, [*words, *code])) or ("hello" if "protocol" in said else "")
 
 
-def _answers(record: Record, masking: Masking) -> dict[str, Markup]:
-    last: dict[str, str] = defaultdict(str)
-    for message in record.messages:
-        if message.case_id and message.direction is Direction.FROM:
-            last[message.case_id] = message.line
-    return {
-        case_id: body_markup(masking.text(line).encode("utf-8", "surrogateescape")) for case_id, line in last.items()
-    }
-
-
 def _text(value: Any) -> str:
     return "" if value is None else str(value)[:60]
+
+
+# --- Bodies
+
+FOUND = Markup("<mark>")
+DIFFERS = Markup('<mark class="differs">')
+
+
+def body_markup(body: bytes, pointers: frozenset[str] = frozenset(), differing: frozenset[str] = frozenset()) -> Markup:
+    """A body as HTML, with the values at the JSON `pointers` and at the `differing` ones marked; the former win."""
+    marks = {**dict.fromkeys(differing, DIFFERS), **dict.fromkeys(pointers, FOUND)}
+    with suppress(ValueError, RecursionError):
+        if len(body) <= LONGEST_BODY:
+            pretty = Markup("").join(_pretty(json.loads(body), "", 0, marks))
+            if len(pretty) <= LONGEST_BODY:
+                return pretty
+    shown = body[:LONGEST_BODY].decode("utf-8", "backslashreplace")
+    lines = Markup("\n").join(escape(for_terminal(line)) for line in shown.split("\n"))
+    cut = len(body) - LONGEST_BODY
+    return lines + Markup("\n… {} bytes more").format(cut) if cut > 0 else lines
+
+
+def _pretty(value: Any, pointer: str, depth: int, marks: Mapping[str, Markup]) -> Iterator[Markup]:
+    mark = marks.get(pointer) if pointer else None
+    if mark:
+        yield mark
+    if isinstance(value, dict | list) and value and depth < DEEPEST:
+        members = value.items() if isinstance(value, dict) else enumerate(value)
+        yield Markup("{}").format("{" if isinstance(value, dict) else "[")
+        for number, (name, member) in enumerate(members):
+            yield _new_line(depth + 1, separated=number > 0)
+            if isinstance(value, dict):
+                yield Markup('<span class="k">{}</span>: ').format(_json(name))
+            escaped = str(name).replace("~", "~0").replace("/", "~1")
+            yield from _pretty(member, f"{pointer}/{escaped}", depth + 1, marks)
+        yield _new_line(depth) + ("}" if isinstance(value, dict) else "]")
+    else:
+        kind = "s" if isinstance(value, str) else "n"
+        yield Markup('<span class="{}">{}</span>').format(kind, _json(value))
+    if mark:
+        yield Markup("</mark>")
+
+
+def _new_line(depth: int, *, separated: bool = False) -> Markup:
+    return Markup("{}\n{}").format("," if separated else "", "  " * depth)
+
+
+def _json(value: Any) -> str:
+    return for_terminal(json.dumps(value, ensure_ascii=False))

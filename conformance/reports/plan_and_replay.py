@@ -1,9 +1,14 @@
-"""A replayed case on a terminal: the request, the answer, the notifications, and the verdicts that it bears on."""
+"""The plan of a run before anything is sent, and a case that was replayed, for people and for scripts.
+
+plan_document, show_plan    what a run would send, and what that may cost
+Replayed, show_replayed     request, answer, notifications, and the verdicts on the case
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,20 +16,117 @@ from rich.console import Console
 
 from conformance.contract.contract import Contract
 from conformance.contract.requirements import Level
+from conformance.gateway.plan import Plan
+from conformance.gateway.selection import has_to_be_refused
+from conformance.gateway.settings import RunLimits, Settings
 from conformance.journal import Record
 from conformance.judging.evidence import Evidence
 from conformance.judging.verdicts import Conclusion, RequirementVerdict, Verdict, conclude
-from conformance.model.traffic import Exchange, Headers, Notification
+from conformance.model.traffic import Case, Exchange, Headers, Notification
 from conformance.reports.console import print_line
+from conformance.reports.remarks import money
 from conformance.reports.terminal import STYLES
+from conformance.wire.allowance import amount_of
 
-# Of a body; the journal has it whole.
+# The heading of requests to a path of no command.
+NO_COMMAND = "no command"
+# Invalid requests may have any amount; a plan does not show larger sums.
+NO_LIMIT = 10**11
+# Of a body; the journal has all of it.
 SHOWN_CHARACTERS = 2_000
+
+
+def plan_document(plan: Plan, settings: Settings) -> dict[str, Any]:
+    """The plan for scripts: totals, totals by command, and every request in the order of sending."""
+    bounds, contract = settings.bounds, settings.contract
+    by_command: dict[str | None, list[Case]] = {}
+    for case in plan.cases:
+        by_command.setdefault(case.command, []).append(case)
+    return {
+        "gateway": settings.gateway,
+        "seed": settings.seed,
+        "limits": asdict(bounds),
+        "phone_numbers": list(settings.phone_numbers),
+        **_totals(plan.cases, bounds, contract),
+        "left_out": {**plan.beyond_limits, **({"case files": len(plan.left_out)} if plan.left_out else {})},
+        "commands": [
+            {
+                "command": command,
+                "kinds": dict(Counter(case.kind.value for case in cases)),
+                **_totals(cases, bounds, contract),
+            }
+            for command, cases in by_command.items()
+        ],
+        "cases": [
+            {
+                "id": case.id,
+                "command": case.command,
+                "kind": case.kind.value,
+                "aspect": case.aspect,
+                "method": case.request.method,
+                "url": case.request.url,
+                "body": case.request.body.decode("utf-8", "backslashreplace"),
+                "has_to_be_refused": has_to_be_refused(case),
+                "amount": amount_of(case.request, contract),
+            }
+            for case in plan.cases
+        ],
+    }
+
+
+def _totals(cases: Sequence[Case], bounds: RunLimits, contract: Contract) -> dict[str, int]:
+    """The requests that are sent and accepted, and their cost: by a conformant gateway, and at most."""
+    paid = [case for case in cases if not has_to_be_refused(case)]
+    spend, all_spend = (sum(amount_of(case.request, contract) for case in some) for some in (paid, cases))
+    return {
+        "requests": len(cases),
+        "accepted_as_planned": len(paid),
+        "accepted_at_most": len(cases) if bounds.max_accepted is None else min(len(cases), bounds.max_accepted),
+        "spend_as_planned": spend,
+        "spend_at_most": all_spend if bounds.max_spend is None else min(all_spend, bounds.max_spend),
+    }
+
+
+def show_plan(plan: Plan, settings: Settings, console: Console) -> None:
+    """Print what each command gets, the limits and what they leave out; the last line is the sum."""
+    document, bounds = plan_document(plan, settings), settings.bounds
+    for row in document["commands"]:
+        kinds = ", ".join(f"{number:,} {kind}" for kind, number in row["kinds"].items())
+        print_line(console, f"{row['command'] or NO_COMMAND}: {row['requests']:,} requests ({kinds})")
+        print_line(console, f"  {_accepted(row, settings.contract)}")
+    print_line(console, f"to: {settings.gateway or 'the built-in mock gateway'}")
+    print_line(console, f"phone numbers: {', '.join(settings.phone_numbers) or 'any, drawn at random'}")
+    given = [f"--max-accepted {bounds.max_accepted}"] if bounds.max_accepted is not None else []
+    given += [f"--max-spend {bounds.max_spend}"] if bounds.max_spend is not None else []
+    given += [f"--rate {bounds.rate_per_s:g}"] if bounds.rate_per_s is not None else []
+    print_line(console, f"limits: {', '.join(given) or 'none'}")
+    for option, number in plan.beyond_limits.items():
+        print_line(console, f"not sent for {option}: {number:,} cases")
+    for case, why in plan.left_out.items():
+        print_line(console, f"left out {case}: {why}")
+    print_line(
+        console,
+        f"would send {document['requests']:,} requests: {_accepted(document, settings.contract)}, whatever the gateway "
+        f"does · seed {settings.seed} · nothing was sent",
+    )
+
+
+def _accepted(row: Mapping[str, Any], contract: Contract) -> str:
+    def for_money(amount: int) -> str:
+        if amount >= NO_LIMIT:
+            return " for any amount"
+        return f" for {money(amount, contract)}" if amount else ""
+
+    as_planned = f"{row['accepted_as_planned']:,} to be accepted{for_money(row['spend_as_planned'])}"
+    return f"{as_planned}; at most {row['accepted_at_most']:,}{for_money(row['spend_at_most'])}"
+
+
+# --- Replay
 
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """`record` is that of the replay, `verdicts` are those on the case now, `before` those in the run."""
+    """A replayed case: `record` and `verdicts` are of the replay, `before` are the verdicts in the run."""
 
     case_id: str
     record: Record
@@ -35,11 +137,11 @@ class Replayed:
 
     @property
     def conclusion(self) -> Conclusion:
-        """The verdict on the case: as for a gateway, on what the case bears on."""
+        """The conclusion from the verdicts on the case."""
         return conclude(self.verdicts)
 
     def document(self) -> dict[str, Any]:
-        """For scripts: exchanges and notifications in order, the verdicts on the case, and those in the run."""
+        """For scripts: exchanges and notifications in order, and the verdicts now and in the run."""
         before = {(v.requirement.id, v.command): v.verdict.value for v in self.before}
         return {
             "case": self.case_id,
@@ -69,7 +171,7 @@ class Replayed:
         }
 
     def again(self) -> Iterator[str]:
-        """A line for each failure of the run: whether it was reproduced."""
+        """A line for each failure of the run, whether it was reproduced."""
         now = {(v.requirement.id, v.command): v.verdict for v in self.verdicts}
         for verdict in self.before:
             if verdict.verdict is Verdict.FAIL:
