@@ -31,7 +31,7 @@ from typing import IO, Any, Self
 from conformance.contract.contract import Contract
 from conformance.contract.schemas import FORMATS
 from conformance.journal import Journal, Redaction
-from conformance.journal.escapes import Escapes
+from conformance.journal.notations import Escapes
 from conformance.journal.redaction import is_own_word, tokens_of
 from conformance.journal.rows import LONGEST_STDERR
 from conformance.journal.spellings import unescaped
