@@ -31,7 +31,7 @@ from typing import IO, Any, Self
 from conformance.contract.contract import Contract
 from conformance.contract.schemas import FORMATS
 from conformance.journal import Journal, Redaction
-from conformance.journal.escapes import Escapes
+from conformance.journal.notations import Escapes
 from conformance.journal.redaction import is_own_word, tokens_of
 from conformance.journal.rows import LONGEST_STDERR
 from conformance.journal.spellings import unescaped
@@ -172,6 +172,8 @@ def optional_members(contract: Contract) -> tuple[str, ...]:
     optional = ((name, name in each.get("required", ())) for each in schemas for name in each.get("properties", ()))
     return tuple(dict.fromkeys(name for name, required in optional if not required))
 
+
+# --- The lines of a driver, on their way into the journal
 
 # Longer lines are not messages of the protocol; a driver that writes without end must not fill the memory.
 MOST_LINE = 1 << 20

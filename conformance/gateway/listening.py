@@ -88,7 +88,7 @@ class Listening:
         self._lock = threading.Lock()
         self._done = 0
         self._arrived = 0
-        # The cases that show nothing, through no fault of the gateway: others are planned in their stead.
+        # The cases that prove nothing, for which the gateway is not to blame: others replace them.
         self.unanswered: set[str] = set()
         self._silent_in_a_row = 0
         self._over_network = settings.network_there
