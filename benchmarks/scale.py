@@ -26,7 +26,7 @@ from conformance.journal import read_journal
 from conformance.judging.verdicts import Conclusion
 from conformance.mock.behaviour import Behaviour
 from conformance.model.errors import SuiteError
-from conformance.model.progress import Silent
+from conformance.model.process import Silent
 from conformance.reports.files import write_reports
 from conformance.reports.result import Result
 

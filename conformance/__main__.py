@@ -1,6 +1,6 @@
 """The console script, and `python -m conformance`.
 
-    main        before anything is imported, streams are settled and signals heeded
+    main        before anything is imported, streams are set up and signals handled
 
 A signal while modules are imported waits until they are there: an exception in the middle of that may get lost, or
 leave a module that is half there.
@@ -15,8 +15,7 @@ import signal
 import sys
 
 from conformance import NOT_ON_WINDOWS
-from conformance.model.interruption import heeded, wished
-from conformance.model.streams import flushed, settled
+from conformance.model.process import flush_output, is_interrupted, set_up_streams, signals_handled
 
 INCONCLUSIVE = 3
 BROKEN = 4
@@ -32,11 +31,11 @@ def main() -> None:
     if sys.platform == "win32":
         sys.exit(_ended(NOT_ON_WINDOWS))
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # nothing is to be undone yet, so it ends the process, as SIGTERM does
-    has_output = settled()
-    with heeded(for_good=True):
+    has_output = set_up_streams()
+    with signals_handled(for_good=True):
         code = _called() if has_output else _ended("standard output is closed, so results have nowhere to go")
         try:
-            flushed()
+            flush_output()
         except BrokenPipeError:
             pass  # who reads it had enough
         except OSError as error:
@@ -63,7 +62,7 @@ def _called() -> int:
         return _ended(told, BROKEN if isinstance(error, FileNotFoundError) else INCONCLUSIVE)
     except Exception as error:  # noqa: BLE001 - a module that is missing, half there or of another version
         return _ended(f"the installation is broken: {error} (hint: {ANEW})", BROKEN)
-    return _ended("interrupted before anything was done") if wished() else outcome()
+    return _ended("interrupted before anything was done") if is_interrupted() else outcome()
 
 
 def _memory_limit_mb() -> int | None:

@@ -14,18 +14,15 @@ from collections.abc import Callable, Iterator, Mapping
 from os import PathLike
 from typing import Any
 
-from conformance.cli.certify import certify as certify_command
-from conformance.cli.certify import prepared_certification
-from conformance.cli.command import ConformanceCommand
-from conformance.cli.messages import Messages, Output, in_words
-from conformance.cli.replay import judge as judge_command
-from conformance.cli.replay import judged_again
-from conformance.cli.run import prepared_run
+from conformance.cli.command import ConformanceCommand, Messages, Output, in_words
+from conformance.cli.journals import JudgedRun, RunOutcome, judged_again
+from conformance.cli.journals import judge as judge_command
+from conformance.cli.run import certify as certify_command
+from conformance.cli.run import prepared_certification, prepared_run
 from conformance.cli.run import run as run_command
-from conformance.cli.verdict import JudgedRun, RunOutcome
 from conformance.judging.verdicts import Conclusion
 from conformance.model.errors import ConformanceError, EnvironmentFailure, SuiteError, UsageError, did_you_mean
-from conformance.model.interruption import Closing, heeded, held_back, wished
+from conformance.model.process import closed_at_second_signal, interrupts_deferred, is_interrupted, signals_handled
 from conformance.options import options_of, spelled
 from conformance.reports.report import Report
 from conformance.wire.streams import close_all
@@ -76,11 +73,11 @@ def _outcome(
     arguments = [*_arguments(command, options), "--", *map(str, journal)]
     messages = Messages(from_python=True)
     # A second signal closes connections, and does not end the process, which is the caller's.
-    with heeded(hard=False), Closing(close_all):
+    with signals_handled(hard=False), closed_at_second_signal(close_all):
         try:
             with command.make_context(command.name, arguments, obj=messages) as context:
                 judged_run = prepared(context.params)
-                with held_back():
+                with interrupts_deferred():
                     outcome = judged_run(Output(quiet=True)).keep(quiet=True)
         except Exception as error:  # noqa: BLE001 - a bug of the suite is a SuiteError as well
             failure = _redacted(in_words(error), messages)
@@ -88,7 +85,7 @@ def _outcome(
             raise failure from (error if is_bug else None)
         if outcome.obstacle is not None and outcome.verdict is Conclusion.INCONCLUSIVE:
             raise _redacted(outcome.obstacle, messages)
-        if wished():
+        if is_interrupted():
             raise KeyboardInterrupt
     return outcome
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from conformance.cli.configuration import ENV, FILE, KINDS, TABLE, TEXT, Switch, switches
-from conformance.cli.values import VALUES, Named, help_of
+from conformance.cli.parameters import VALUES, Named, help_of
 from conformance.contract.contract import statum
-from conformance.contract.schema_set import BASE_URI
+from conformance.contract.schemas import BASE_URI
 from conformance.options import Option, table
 
 # ruff: noqa: INP001 - beside a script, not a module of a package

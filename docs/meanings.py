@@ -63,7 +63,7 @@ REASONS: Mapping[Reason, tuple[str, str]] = {
     ),
     Reason.INTERRUPTED: (
         "The run was cut off.",
-        "[go on with it](interrupted-runs.md#going-on), or run again",
+        "[go on with it](interrupted-runs.md#resume-a-run), or run again",
     ),
 }
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from conformance.certificate.issuing import FILE, recorded
 from conformance.contract.contract import statum
-from conformance.contract.schema_set import FORMATS
+from conformance.contract.schemas import FORMATS
 from conformance.model.untrusted import parse_json
 
 # ruff: noqa: INP001 - a script, not a module of a package

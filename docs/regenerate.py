@@ -38,9 +38,9 @@ import conformance
 from conformance.certificate.issuing import CERTIFICATE
 from conformance.cli import COMMANDS, cli
 from conformance.cli.configuration import switches, variable
-from conformance.contract.behaviours import CHOOSING
 from conformance.contract.contract import statum
-from conformance.contract.schema_set import BASE_URI, FORMATS
+from conformance.contract.schemas import BASE_URI, FORMATS
+from conformance.contract.tables import CHOOSING
 from conformance.gateway.campaign import JOURNAL
 from conformance.journal.rows import CREATE
 from conformance.judging.judgement import Reason

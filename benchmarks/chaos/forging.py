@@ -28,8 +28,7 @@ from forged_journals import COLUMNS, FOREIGN_VALUES, HUGE, STRUCTURE, Change, ch
 
 from benchmarks.chaos.figures import Figures
 from conformance.certificate.ed25519 import PrivateKey
-from conformance.certificate.envelope import Envelope
-from conformance.certificate.keys import read_private_key
+from conformance.certificate.signing import Envelope, read_private_key
 
 DRAWN = 20
 MOST_S, MOST_BYTES = 10.0, 300 << 20

@@ -33,7 +33,7 @@ from conformance.mock.account import Account
 from conformance.mock.behaviour import BUILT_IN, Moment, Reply
 from conformance.mock.serving import MockServer, serve_mock
 from conformance.model.errors import UsageError
-from conformance.model.interruption import EXIT_CODE, GRACE_S, SAME_WISH_S
+from conformance.model.process import EXIT_CODE, GRACE_S, REPEAT_S
 
 # Of a hundred signals so many go to each of these; a run has most to lose.
 SHARES: Mapping[str, int] = {"run": 44, "certify": 20, "judge": 12, "verify": 12, "report": 12}
@@ -135,7 +135,7 @@ def _signal_once(figures: Figures, home: Path, command: Command, chance: Random,
         running.send_signal(first)
         signalled_at = time.monotonic()
         bound_s = ORDERLY_S
-        if second and not _waited(running, SAME_WISH_S + 0.1):
+        if second and not _waited(running, REPEAT_S + 0.1):
             running.send_signal(first)
             signalled_at, bound_s = time.monotonic(), AT_ONCE_S
         in_time = _waited(running, bound_s)

@@ -1,17 +1,29 @@
-"""The coverage of a run, as certificates and badges claim it, and the policy of their reader."""
+"""Coverage: what a run exercised, as certificates and badges claim it, and what their reader may require.
+
+    Claims      the coverage of a run, off its report or its certificate
+    Policy      the coverage that a reader requires
+    Badge       the coverage as JSON for the endpoint of shields.io, or as an SVG
+
+A badge claims no more than was exercised. Only a certificate with a known signer says until when it is `certified`;
+anybody can write a report.
+"""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Self
+from xml.sax.saxutils import escape
 
-from conformance.certificate.envelope import Rejected
+from conformance.certificate.signing import Rejected
 from conformance.contract.contract import Contract
 from conformance.contract.requirements import Actor, ByRule, Level
-from conformance.judging.verdicts import Verdict
+from conformance.judging.verdicts import Conclusion, Verdict
 from conformance.model.errors import UsageError, did_you_mean
 from conformance.reports.report import Report
+from conformance.reports.text import for_terminal
 
 # The rule by which a gateway shows that its notifications reach the callback URLs.
 CALLBACKS_PROVEN = ByRule("each-accepted-request-is-notified")
@@ -132,3 +144,81 @@ class Policy:
             raise Rejected(f"policy: it does not cover {', '.join(missing)}; it covers {coverage.in_words}")
         if self.strict and (broken := list(warned)):
             raise Rejected(f"policy: no SHOULD may be broken; broken are {', '.join(broken)}")
+
+
+# Names of shields.io, and its colours for them.
+COLOURS: Mapping[str, str] = {"brightgreen": "#4c1", "red": "#e05d44", "lightgrey": "#9f9f9f"}
+_OF_VERDICT: Mapping[str, str] = {
+    Conclusion.CONFORMANT: "brightgreen",
+    Conclusion.NON_CONFORMANT: "red",
+    Conclusion.INCONCLUSIVE: "lightgrey",
+}
+
+# Pixels of Verdana at 11, by character; any other character is as wide as most.
+_NARROW, _WIDE, _MOST = 4.2, 10.2, 7.0
+_WIDTHS: Mapping[str, float] = {**dict.fromkeys(" .,:;!'|ijlIft/()-·", _NARROW), **dict.fromkeys("mwMW%@", _WIDE)}
+_PADDING, _HEIGHT = 10.0, 20
+
+
+@dataclass(frozen=True, slots=True)
+class Badge:
+    """A `label` with the name of the contract, and a `message` beside it on one of COLOURS."""
+
+    label: str
+    message: str
+    colour: str
+
+    @classmethod
+    def of_certificate(cls, contract: Contract, coverage: Claims | None, expires: datetime) -> Self:
+        """The coverage (None: unknown) and the last day of a certificate that known keys have signed."""
+        covered = "conformant, coverage unknown" if coverage is None else _conformant(coverage)
+        return cls._of(contract, Conclusion.CONFORMANT, f"{covered} · certified until {expires:%Y-%m-%d}")
+
+    @classmethod
+    def of_unknown_signer(cls, contract: Contract) -> Self:
+        """All that can be said of a certificate if its reader gave no keys."""
+        return cls._of(contract, Conclusion.INCONCLUSIVE, "signer unknown")
+
+    @classmethod
+    def of_report(cls, report: Report, contract: Contract) -> Self:
+        """The verdict of a report, and the coverage of a conformant one."""
+        verdict = report.verdict
+        is_conformant = verdict is Conclusion.CONFORMANT
+        return cls._of(contract, verdict, _conformant(Claims.of(report, contract)) if is_conformant else verdict.value)
+
+    @classmethod
+    def _of(cls, contract: Contract, verdict: Conclusion, message: str) -> Self:
+        return cls(for_terminal(f"{contract.name} conformance"), for_terminal(message), _OF_VERDICT[verdict])
+
+    def endpoint(self) -> bytes:
+        """JSON for https://shields.io/badges/endpoint-badge."""
+        document = {"schemaVersion": 1, "label": self.label, "message": self.message, "color": self.colour}
+        return f"{json.dumps(document, ensure_ascii=False)}\n".encode()
+
+    def svg(self) -> bytes:
+        """A flat badge that loads nothing from elsewhere."""
+        left, right = _width(self.label), _width(self.message)
+        title = escape(f"{self.label}: {self.message}", {'"': "&quot;"})
+        return (
+            f'<svg xmlns="http://www.w3.org/2000/svg" width="{left + right}" height="{_HEIGHT}" role="img" '
+            f'aria-label="{title}">\n'
+            f"<title>{title}</title>\n"
+            f'<clipPath id="r"><rect width="{left + right}" height="{_HEIGHT}" rx="3" fill="#fff"/></clipPath>\n'
+            f'<g clip-path="url(#r)"><rect width="{left}" height="{_HEIGHT}" fill="#555"/>'
+            f'<rect x="{left}" width="{right}" height="{_HEIGHT}" fill="{COLOURS[self.colour]}"/></g>\n'
+            '<g fill="#fff" text-anchor="middle" font-family="Verdana,Geneva,DejaVu Sans,sans-serif" font-size="11">\n'
+            f"{_text(self.label, left / 2, left)}{_text(self.message, left + right / 2, right)}"
+            "</g>\n</svg>\n"
+        ).encode()
+
+
+def _conformant(coverage: Claims) -> str:
+    return f"{Conclusion.CONFORMANT.value}: {coverage.in_words}"
+
+
+def _width(text: str) -> int:
+    return round(sum(_WIDTHS.get(character, _MOST) for character in text) + _PADDING)
+
+
+def _text(text: str, middle: float, width: int) -> str:
+    return f'<text x="{middle:g}" y="14" textLength="{width - round(_PADDING)}">{escape(text)}</text>\n'

@@ -1,7 +1,7 @@
 """Ed25519 and DSSE through securesystemslib: the only module that imports a cryptographic library.
 
 A key's id is the one that securesystemslib gives it, so that other tools on it, as those of in-toto, find it again.
-Errors are ValueError in words; `conformance.certificate.keys` adds the name of the file.
+Errors are ValueError in words; `conformance.certificate.signing` adds the name of the file.
 """
 
 from __future__ import annotations

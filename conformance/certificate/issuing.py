@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Any, Self
 from conformance import __version__
 from conformance.certificate.coverage import Claims
 from conformance.certificate.digests import CertifiedSubject, Digest, JournalFile, suite_digest
-from conformance.certificate.envelope import Envelope, Rejected, Signature
+from conformance.certificate.signing import Envelope, Rejected, Signature
 from conformance.contract.contract import Contract
 from conformance.contract.requirements import Level
-from conformance.contract.schema_set import FORMATS
+from conformance.contract.schemas import FORMATS
 from conformance.judging.expectations import Expectations
 from conformance.judging.judgement import Reason
 from conformance.judging.verdicts import Conclusion, RequirementVerdict, Verdict

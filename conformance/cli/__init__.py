@@ -1,12 +1,17 @@
 """The command line: a thin face over everything else.
 
-outcome                     arguments → exit code, as `conformance.__main__` calls it
+    outcome                     arguments → exit code, as `conformance.__main__` calls it
 
-command, values             commands, whose options are those of `conformance/options.toml`, and values of options
-configuration               options from environment and file
-settings, credentials       options → settings of a run
-messages, verdict           what is said, and how; the end of those that judge
-run, certify, mock, …       one command each, or two or three that belong together
+    configuration               options from environment and file
+    parameters, command         options as click has them; commands, and their output
+    settings                    options → settings of a run
+    run                         `run`, `certify`, `doctor`
+    journals                    `judge`, `listen`, `replay`; the end of all that judge
+    report, certificates        `report`, `compare`; `verify`, `sign`, `badge`, `keygen`
+    mock                        `mock`
+    printing                    `requirements`, `openapi`, `config`, `completion`
+
+Every option and its help is a row of `conformance/options.toml`.
 """
 
 from __future__ import annotations
@@ -17,21 +22,16 @@ from collections.abc import Sequence
 import click
 
 from conformance import __version__
-from conformance.cli.certificates import keygen, sign
-from conformance.cli.certify import certify
-from conformance.cli.command import ConformanceCommand, ConformanceGroup
-from conformance.cli.config import completion, config
+from conformance.cli.certificates import badge, keygen, sign, verify
+from conformance.cli.command import ConformanceCommand, ConformanceGroup, Messages, in_words
 from conformance.cli.configuration import variable
-from conformance.cli.contract import openapi, requirements
-from conformance.cli.doctor import doctor
-from conformance.cli.messages import Messages, in_words
+from conformance.cli.journals import judge, listen, replay
 from conformance.cli.mock import mock
-from conformance.cli.replay import judge, listen, replay
+from conformance.cli.printing import completion, config, openapi, requirements
 from conformance.cli.report import compare, report
-from conformance.cli.run import run
-from conformance.cli.verify import badge, verify
+from conformance.cli.run import certify, doctor, run
 from conformance.model.errors import ConformanceError, EnvironmentFailure, SuiteError, UsageError
-from conformance.model.interruption import Closing, heeded, obeyed, wished
+from conformance.model.process import closed_at_second_signal, interrupts_allowed, is_interrupted, signals_handled
 from conformance.wire.streams import close_all
 
 PROGRAM = "statum-conformance"
@@ -76,9 +76,9 @@ for command in COMMANDS:
 def outcome(arguments: Sequence[str] | None = None) -> int:
     """Run the command of the `arguments` (those of the process, if None); the exit code."""
     messages = Messages(debug=bool(os.environ.get(variable("debug"))))
-    with heeded(), Closing(close_all):
+    with signals_handled(), closed_at_second_signal(close_all):
         try:
-            with obeyed():
+            with interrupts_allowed(raise_at_end=False):
                 code = cli.main(
                     args=None if arguments is None else list(arguments),
                     prog_name=PROGRAM,
@@ -88,8 +88,8 @@ def outcome(arguments: Sequence[str] | None = None) -> int:
         except SystemExit as ended:  # click's way to say whether it has completed a command line
             return UsageError.exit_code if ended.code else 0
         except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - a bug of the suite's ends in one line as well
-            return messages.error(_interrupted(error) if wished() else in_words(error))
-        if not code and wished():
+            return messages.error(_interrupted(error) if is_interrupted() else in_words(error))
+        if not code and is_interrupted():
             return messages.error(EnvironmentFailure("interrupted at its end; whatever is written by now is whole"))
     return int(code or 0)
 

@@ -1,35 +1,49 @@
-"""Commands of the suite: their options come from the table, and their values also from environment and file."""
+"""Commands of the suite, and their output: results on standard output, all else on standard error.
+
+ConformanceCommand      a command whose options stand on the command line, in the environment, or in a file
+ConformanceGroup        the group of all commands
+Messages                errors and warnings, a line each, without secrets
+in_words                any exception → the error that a command ends with
+Output                  how much is shown, and to whom
+"""
 
 from __future__ import annotations
 
 import os
+import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
-from dataclasses import MISSING, fields
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import click
 from click.core import ParameterSource
+from rich.console import Console
 
-from conformance.certificate.issuing import DEFAULT_VALID_DAYS
-from conformance.cli.configuration import ENV, Configured, configured, environment_names, variable
-from conformance.cli.messages import Messages, in_words
-from conformance.cli.values import CONTRACT, beginning, contract_in, help_of, value_of
+import conformance
+from conformance.cli.configuration import ENV, Configured, configured, variable
+from conformance.cli.parameters import CONTRACT, SectionedOption
 from conformance.client.face import RULES as CLIENT_RULES
-from conformance.client.settings import ClientSettings as CertificationSettings
 from conformance.contract.checking import Engine
-from conformance.contract.contract import Contract, contract_at
+from conformance.contract.contract import Contract, contract_at, statum
+from conformance.contract.schemas import built_in
 from conformance.gateway.rules.checks import RULES
-from conformance.gateway.settings import RunLimits, Settings
-from conformance.mock.account import OPENING_BALANCE, numbers
-from conformance.mock.behaviour import BUILT_IN
-from conformance.mock.faults import faults, variants
-from conformance.model.errors import ConformanceError, UsageError, did_you_mean
-from conformance.options import Option, options_of
+from conformance.journal import Redaction
+from conformance.journal.redaction import credential_text, is_own_word
+from conformance.model.errors import ConformanceError, EnvironmentFailure, SuiteError, UsageError, did_you_mean, lack_of
+from conformance.options import options_of
 from conformance.payloads.strategies import strategy_for
-from conformance.reports.console import print_line, results
+from conformance.reports.console import (
+    QuietProgress,
+    ShownProgress,
+    print_line,
+    print_prose,
+    progress_on,
+    remarks,
+    results,
+)
 
 
 def _made(make: Callable[..., object], parameters: Mapping[str, Any]) -> object:
@@ -47,91 +61,6 @@ ENGINE = Engine(
 
 # Key of the context of a command for the configured values of its options, with their origins.
 CONFIGURED = "configured"
-
-# Defaults that are neither in the table nor those of settings.
-DEFAULTS: Mapping[str, Any] = {
-    "balance": OPENING_BALANCE,
-    "failure-rate": BUILT_IN.failure_rate,
-    "valid-days": DEFAULT_VALID_DAYS,
-}
-
-# Options that list the rows of a table of the contract and end.
-LISTINGS: Mapping[str, Callable[[Contract], Mapping[str, Any]]] = {
-    "list-faults": faults,
-    "list-variants": variants,
-    "list-scenarios": numbers,
-}
-
-
-class SectionedOption(click.Option):
-    """An option of the table, as click has it; `section` is its heading in the help."""
-
-    def __init__(self, option: Option, command: str) -> None:
-        default = default_of(option, command)
-        eager = option.type in (CONTRACT, "environment", "listing") or not option.is_configurable
-        attributes: dict[str, Any] = {"is_flag": True} if option.is_flag else {}
-        if option.type == "place":
-            attributes = {"is_flag": False, "flag_value": ""}  # without a value: in the usual place
-        if option.type == CONTRACT:
-            attributes["callback"] = lambda ctx, _, __: contract_in(ctx)
-        if option.type == "environment":
-            attributes["shell_complete"] = lambda _, __, incomplete: beginning(incomplete, _environments())
-        if option.type == "listing":
-            attributes["callback"] = partial(_list, LISTINGS[option.name])
-        if default is not None or option.is_flag:
-            attributes["default"] = default
-        super().__init__(
-            [
-                *([f"-{option.short}"] if option.short else []),
-                f"--{option.name}" + (f"/--{option.opposite}" if option.opposite else ""),
-            ],
-            # click 8.2.0 takes a flag that has a type for one without a value.
-            type=None if option.is_flag else value_of(option),
-            metavar=option.metavar,
-            multiple=option.repeatable,
-            required=option.required,
-            is_eager=eager,
-            expose_value=option.type not in ("environment", "listing"),
-            show_default=default is not None and not option.is_flag and "Default" not in option.help,
-            help=option.help,
-            **attributes,
-        )
-        self.section = option.section
-        self._option = option
-
-    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
-        """Its names and help; only now is the contract read that a help names products of."""
-        self.help = help_of(self._option)
-        return super().get_help_record(ctx)
-
-
-def default_of(option: Option, command: str) -> Any:
-    """Its default: of the table, else of the settings that it makes; None if it has none."""
-    if option.default is not None or option.name in DEFAULTS:
-        return DEFAULTS.get(option.name, option.default)
-    settings = (CertificationSettings,) if command == "certify" else (Settings, RunLimits)
-    name = option.setting or option.recorded
-    for field in (field for kind in settings for field in fields(kind) if field.name == name):
-        return None if field.default in (MISSING, ()) else field.default
-    return False if option.is_flag else None
-
-
-def _list(
-    rows_of: Callable[[Contract], Mapping[str, Any]], ctx: click.Context, _: click.Parameter, wanted: object
-) -> None:
-    if wanted and not ctx.resilient_parsing:
-        table = rows_of(contract_in(ctx))
-        width = max(map(len, table), default=0)
-        for name, row in table.items():
-            print_line(results(), f"{name:{width}}  {row.summary}")
-        ctx.exit()
-
-
-def _environments() -> list[str]:
-    try:
-        return environment_names(Path.cwd())
-    except UsageError:
-        return []
 
 
 class ConformanceCommand(click.Command):
@@ -245,3 +174,131 @@ def texts(found: Mapping[str, Configured], name: str) -> list[str]:
     if each is None:
         return []
     return [str(value) for value in each.value] if isinstance(each.value, tuple) else [str(each.value)]
+
+
+class Messages:
+    """Errors and warnings, a line each, on standard error; one for each call of the command.
+
+    Whoever learns a secret protects it here; words of the `contract` are not secrets. `from_python`: a program gives
+    the options, and no command line.
+    """
+
+    def __init__(self, *, debug: bool = False, from_python: bool = False) -> None:
+        self.from_python = from_python
+        self._redaction = Redaction.none()
+        self._debug = debug
+        self.contract: Contract | None = None  # the built-in one, which is read only where it matters
+        self.quiet = False  # only errors are printed
+
+    @classmethod
+    def of(cls, ctx: click.Context | None = None) -> Self:
+        """Those of the running command."""
+        return (ctx or click.get_current_context()).find_object(cls) or cls()
+
+    def protect(self, secret: str, consumer_key: str, *more: str) -> None:
+        """Print neither the secret nor the values in `more` from here on, unless one is a word of the suite's own."""
+        credential = credential_text(consumer_key, secret)
+        values = (
+            value
+            for value in (secret, secret[:-1], *more)
+            if value and not is_own_word(value, self.contract or statum())
+        )
+        self._redaction = Redaction(values, credential)
+
+    def warn(self, message: str) -> None:
+        """Print a warning, unless the command is quiet."""
+        if not self.quiet:
+            print_prose(remarks(), self.redacted(f"warning: {message}"), "yellow")
+
+    def error(self, error: ConformanceError) -> int:
+        """Print the error that ends the command; its exit code."""
+        if self._debug:
+            remarks().print(self.redacted("".join(traceback.format_exception(error))))
+        print_prose(remarks(), self.redacted(f"error: {error}"), "red")
+        for line in error.lines:
+            print_line(remarks(), f"  | {self.redacted(line)}")
+        return error.exit_code
+
+    def redacted(self, text: str) -> str:
+        """`text` without the secret."""
+        return self._redaction.text(text)
+
+
+INSTALLED = (str(Path(conformance.__file__).parent), str(built_in("")))
+
+
+def in_words(error: BaseException) -> ConformanceError:
+    """The exception that ended a command, as an error of usage, of the machine, or of the suite."""
+    if isinstance(error, ConformanceError):
+        return error
+    if isinstance(error, KeyboardInterrupt):
+        translated: ConformanceError = EnvironmentFailure("interrupted before anything could be judged")
+    elif isinstance(error, click.ClickException):
+        translated = in_one_line(error)
+    elif _is_of_installation(error):
+        translated = SuiteError(
+            f"the installation is broken: {error}",
+            "install it anew, from where you have it: pip install --force-reinstall SOURCE",
+        )
+    else:
+        translated = lack_of(error) or SuiteError(
+            " ".join(f"the suite failed: {type(error).__name__}: {error}; please report it".split()),
+            "STATUM_CONFORMANCE_DEBUG=1 shows where",
+        )
+    translated.__cause__ = error
+    return translated
+
+
+def _is_of_installation(error: BaseException) -> bool:
+    """Whether a module or a file of the suite is missing or cannot be read."""
+    if isinstance(error, OSError) and error.filename is not None:
+        return str(error.filename).startswith(INSTALLED)
+    return isinstance(error, ImportError)
+
+
+def in_one_line(error: click.ClickException) -> UsageError:
+    """An error of click in one line, with a hint."""
+    context = getattr(error, "ctx", None)
+    helped = f"{context.command_path} --help" if context else None
+    if isinstance(error, click.NoSuchOption):
+        known = [name for parameter in context.command.params for name in parameter.opts] if context else []
+        return UsageError(f"there is no option {error.option_name}", did_you_mean(error.option_name, known) or helped)
+    if isinstance(error, click.UsageError) and isinstance(context and context.command, click.Group):
+        names = context.command.list_commands(context) if context else []
+        return UsageError(f"no command is given; expected {', '.join(names)}", helped)
+    message = error.format_message().rstrip(".")
+    return UsageError(message[:1].lower() + message[1:], helped)
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """How much is shown. `as_json`: standard output is for a script, and people read standard error."""
+
+    quiet: bool = False
+    verbose: bool = False
+    as_json: bool = False
+
+    @classmethod
+    def of(cls, options: dict[str, Any]) -> Output:
+        """Take the options about output out of `options`; from here on warnings are shown, or not.
+
+        Raises UsageError for -q with -v; of these one on the command line beats one that is configured elsewhere.
+        """
+        quiet, verbose = bool(options.pop("quiet", False)), bool(options.pop("verbose", False))
+        if quiet and verbose:
+            source = click.get_current_context().get_parameter_source
+            here = [source(name) is ParameterSource.COMMANDLINE for name in ("quiet", "verbose")]
+            if here[0] == here[1]:
+                raise UsageError("-q (--quiet) and -v (--verbose) are both given; expected one of the two")
+            quiet, verbose = here
+        Messages.of().quiet = quiet
+        return cls(quiet, verbose, options.pop("format", None) == "json")
+
+    @property
+    def console(self) -> Console:
+        """Where people read the result."""
+        return remarks() if self.as_json else results()
+
+    def progress(self) -> ShownProgress:
+        """How a run goes on, as it is shown."""
+        return QuietProgress() if self.quiet else progress_on(remarks(), verbose=self.verbose)

@@ -17,14 +17,14 @@ import click
 from rich.console import Console
 
 from conformance.cli.command import ConformanceCommand
-from conformance.cli.credentials import credential_from
+from conformance.cli.settings import credential_from
 from conformance.gateway.settings import fresh_seed
 from conformance.mock.account import Account
 from conformance.mock.behaviour import BUILT_IN, Behaviour, Moment, Reply
 from conformance.mock.faults import faults, variants
 from conformance.mock.serving import MockServer, serve_mock
 from conformance.model.errors import UsageError
-from conformance.model.interruption import to_be_heeded
+from conformance.model.process import ending_signals
 from conformance.model.traffic import shown_url
 from conformance.reports.console import print_line, results
 
@@ -147,7 +147,7 @@ def _without_token(url: str) -> str:
 def _stop_signal() -> Iterator[threading.Event]:
     """Set by Ctrl-C or SIGTERM; in place before `ready` is printed."""
     stopped = threading.Event()
-    before = {number: signal.signal(number, lambda *_: stopped.set()) for number in to_be_heeded()}
+    before = {number: signal.signal(number, lambda *_: stopped.set()) for number in ending_signals()}
     try:
         yield stopped
     finally:

@@ -9,9 +9,8 @@ from typing import Any
 import click
 from rich.console import Console
 
-from conformance.certificate.badge import Badge
-from conformance.cli.command import ConformanceCommand
-from conformance.cli.messages import Output
+from conformance.certificate.coverage import Badge
+from conformance.cli.command import ConformanceCommand, Output
 from conformance.contract.contract import Contract
 from conformance.gateway.campaign import JOURNAL
 from conformance.model.errors import EnvironmentFailure, UsageError

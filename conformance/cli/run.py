@@ -1,29 +1,43 @@
-"""`run`: judge a gateway."""
+"""Commands that send: `run` judges a gateway, `certify` a client; `doctor` sees whether the set-up works for either.
+
+prepared_run, prepared_certification    options → the campaign, ready to begin; the Python API begins here, too
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 import click
+from rich.console import Console
 
+from conformance.certificate.digests import files_of_command
 from conformance.cli.certificates import certification_from
-from conformance.cli.command import ConformanceCommand, on_command_line
-from conformance.cli.messages import Output
-from conformance.cli.settings import as_recorded, settings_from
-from conformance.cli.verdict import JudgedRun, held
+from conformance.cli.command import ConformanceCommand, Messages, Output, on_command_line
+from conformance.cli.journals import JudgedRun, held
+from conformance.cli.settings import as_recorded, given_settings, settings_from, trusted
+from conformance.client.certification import certify as hold
+from conformance.client.certification import examine_driver, observe
+from conformance.client.driver_messages import secrets_of, tokens_in
+from conformance.client.settings import ClientSettings
 from conformance.gateway import campaign
 from conformance.gateway.plan import Plan
+from conformance.gateway.preflight import examine, to_register
+from conformance.gateway.reaching import PreflightCheck
+from conformance.gateway.rig import rigged
 from conformance.gateway.settings import Settings
 from conformance.journal import read_evidence
-from conformance.model.errors import UsageError
-from conformance.model.interruption import held_back
+from conformance.mock.account import Account
+from conformance.model.errors import EnvironmentFailure, UsageError
+from conformance.model.process import interrupts_deferred
 from conformance.options import options_of
-from conformance.reports.console import print_json, results
+from conformance.reports.console import print_json, print_line, remarks, results
 from conformance.reports.plan_and_replay import plan_document, show_plan
 from conformance.reports.result import is_client
+from conformance.reports.text import for_terminal
 
 # The base URL of a mock gateway that is only planned for: it has none before it is started.
 NOT_STARTED = "http://127.0.0.1:0/api/v2"
@@ -46,7 +60,7 @@ def run(**options: Any) -> int:
     if options["plan"] and options["resume"] is None:
         return _planned(settings_from(options, is_sent=False), output)
     judged_run = prepared_run(options)
-    with held_back():
+    with interrupts_deferred():
         return judged_run(output).tell(output)
 
 
@@ -102,3 +116,141 @@ def _planned(settings: Settings, output: Output) -> int:
     else:
         show_plan(plan, settings, results())
     return 0
+
+
+@click.command("certify", cls=ConformanceCommand, short_help="Judge a client.")
+def certify(**options: Any) -> int:
+    """Judge a client, requirement by requirement, by its requests to a witness and by what it returns to its caller.
+
+    Exit code: 0 conformant, 1 not conformant, 2 wrong usage, 3 inconclusive, 4 the suite failed.
+    """
+    output = Output.of(options)
+    judged_run = prepared_certification(options)
+    with interrupts_deferred():
+        return judged_run(output).tell(output)
+
+
+def prepared_certification(options: dict[str, Any]) -> Callable[[Output], JudgedRun]:
+    """The certification that the options ask for, ready to be held. Raises UsageError for what cannot be used."""
+    settings = _settings_from(options)
+    certification = certification_from(options, files_of_command(settings.driver or ""))
+
+    def judged_run(output: Output) -> JudgedRun:
+        # Whoever runs the client has to know the address, also where standard output is for something else.
+        introduce = partial(_introduce, remarks() if output.quiet or output.as_json else results())
+        return held(
+            partial(hold, settings) if settings.observe is None else partial(observe, settings, introduce),
+            lambda journal: JudgedRun.of(journal, settings.report_dir, settings.contract, certification),
+            output,
+        )
+
+    return judged_run
+
+
+def _introduce(console: Console, base_url: str, account: Account) -> None:
+    """Print how to run a client against it; scripts wait for the last line."""
+    print_line(console, f"gateway to run the client against: {base_url}")
+    print_line(console, f"consumer key {account.consumer_key}, secret {account.consumer_secret}")
+    print_line(console, account.names)
+    print_line(console, "phone numbers that bring about a behaviour: statum-conformance mock --list-scenarios")
+    print_line(console, "ready")
+    console.file.flush()
+
+
+def _settings_from(options: dict[str, Any]) -> ClientSettings:
+    contract = options["contract"]
+    secrets = (*secrets_of(contract, options["driver"] or ""), *tokens_in(contract, options["callback_url"] or ""))
+    Messages.of().protect("", "", *options["redact"], *secrets)
+    if options["callback_url"] is not None and not options["product"]:
+        raise UsageError(
+            "--callback-url does not say which product's notifications go there; expected --product NAME",
+            hint=f"one of {', '.join(contract.callbacks)}",
+        )
+    settings = {
+        **given_settings(ClientSettings, "certify", options),
+        "observe": options["listen"] if options["observe"] else None,
+        "products": tuple(name for name in contract.callbacks if name in options["product"]),
+        "ca_file": trusted(options["ca_file"]),
+    }
+    return ClientSettings(**settings)
+
+
+FAILED = "failed"
+
+
+@click.command("doctor", cls=ConformanceCommand, short_help="Check that the set-up works.")
+def doctor(**options: Any) -> int:
+    """Check the set-up: gateway reached, credential accepted, each callback path leading back here.
+
+    account-details is called. Where it is not answered as it should be, an object with empty members goes to each
+    command, to see whether a gateway answers at all. No money moves. With --driver it is the driver of a client that is
+    checked: it is started, greeted and stopped. Exit code: 0 if all is well, 3 if not.
+    """
+    shown = _Checks(Output.of(options))
+    with shown:
+        if options["driver"] is not None:
+            for name, detail in examine_driver(options["driver"], options["contract"]):
+                shown.check(PreflightCheck(name, ok=True, detail=detail))
+        else:
+            _examine(settings_from(options, looks_only=True), shown, whole=options["show_callback_token"])
+    shown.sum_up("certify" if options["driver"] is not None else "run")
+    return 0
+
+
+def _examine(settings: Settings, shown: _Checks, *, whole: bool) -> None:
+    with rigged(settings) as rig:
+        if (settings.gateway is not None and settings.callback_url) or settings.callback_listen.port:
+            shown.line("callback URLs to register with the gateway, one for each product:")
+            every = settings.products == settings.contract.products  # and what no request precedes, too
+            products = settings.callbacks if every else settings.products
+            for product, url in to_register(rig, products, whole=whole).items():
+                shown.line(f"  {product}: {url}")
+        for probe in examine(settings, rig):
+            shown.check(probe)
+
+
+class _Checks:
+    """Shows each check as it is made, and all of them at the end to a script."""
+
+    def __init__(self, output: Output) -> None:
+        self._output = output
+        self._redacted = Messages.of().redacted
+        self._checks: list[dict[str, str | None]] = []
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        """Print the checks for a script, whatever ended them; nothing for a usage error."""
+        if not self._output.as_json or isinstance(error, UsageError):
+            return
+        if isinstance(error, EnvironmentFailure) and not any(check["verdict"] == FAILED for check in self._checks):
+            self._note("set-up", FAILED, "\n".join([error.message, *error.lines]), error.hint)
+        print_json(self._checks)
+
+    def line(self, text: str, style: str = "") -> None:
+        """A line for people."""
+        if not self._output.quiet:
+            print_line(self._output.console, text, style)
+
+    def check(self, probe: PreflightCheck) -> None:
+        """One more. Raises EnvironmentFailure if it failed."""
+        verdict = FAILED if not probe.ok else "warning" if probe.warning else "ok"
+        self._note(probe.name, verdict, probe.detail, probe.hint)
+        if not probe.ok:
+            self.line(f"{FAILED}  {probe.name}", "red")
+            raise EnvironmentFailure(probe.detail, probe.hint)
+        self.line(f"{verdict:<7} {probe.name}: {for_terminal(probe.detail)}")
+
+    def _note(self, name: str, verdict: str, detail: str, hint: str | None) -> None:
+        shown = self._redacted
+        self._checks.append(
+            {"check": name, "verdict": verdict, "detail": shown(detail), "hint": None if hint is None else shown(hint)}
+        )
+
+    def sum_up(self, command: str) -> None:
+        """The last line: all is well."""
+        count = len(self._checks)
+        if not (self._output.quiet and self._output.as_json):
+            line = f"All {count} checks passed; `statum-conformance {command}` can begin"
+            print_line(self._output.console, line)

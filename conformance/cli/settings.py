@@ -1,22 +1,44 @@
-"""The settings of a run from the options of its command, and for a recorded run from its journal."""
+"""Options of commands → settings of a run: credentials, case files, TLS; for a recorded run from its journal.
+
+    settings_from       the settings of a run
+    as_recorded         the settings for the gateway of a recorded run
+    credential_from     consumer key and secret, kept out of whatever is printed from there on
+    check_meant_for     refuses to send a credential to a gateway that its owner has not named
+
+Of a credential, options and environment beat the files; the file with the secret beats the `.netrc`.
+
+A configuration file may be a stranger's, that was cloned, and so may a journal. Either names a gateway, and the
+environment holds a credential, for every folder. So a gateway counts as named
+
+- on the command line, in the environment, and by --credential-for there, for every credential;
+- by a configuration file, for a credential in the same file;
+- by a `.netrc` that has its host, if it is reached by https.
+
+A gateway on this machine needs no name: what listens here is no stranger's.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import fields
+import netrc
+import stat
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import click
 from click.core import ParameterSource
 
-from conformance.cli.command import on_command_line
-from conformance.cli.credentials import credential_from
+from conformance.cli.command import CONFIGURED, Messages, on_command_line, warn_if_visible
+from conformance.cli.configuration import Configured, variable
+from conformance.cli.parameters import contract_in
 from conformance.contract.contract import Contract
 from conformance.gateway.case_files import CaseFolder
-from conformance.gateway.settings import DEFAULT_CORPUS, RunLimits, Settings
+from conformance.gateway.settings import DEFAULT_CORPUS, RunLimits, Settings, check_gateway_url, is_loopback
 from conformance.journal import Record
-from conformance.journal.redaction import MARKS
+from conformance.journal.redaction import MARKS, is_own_word, tokens_of
+from conformance.mock.account import Account
 from conformance.model.errors import UsageError
 from conformance.options import options_of, resumed
 from conformance.wire.asgi import Tls
@@ -135,3 +157,187 @@ def as_recorded(
             hint="give the URL as it is registered with the gateway",
         )
     return settings_from(chosen, is_sent=is_sent)
+
+
+OTHERS = stat.S_IRGRP | stat.S_IROTH
+FOR = "credential-for"
+DEFAULT_PORTS = {"http": 80, "https": 443}
+
+Origin = tuple[str, str, int | None]
+
+
+def credential_from(options: Mapping[str, Any], *, is_sent: bool = True) -> tuple[str, str]:
+    """Consumer key and secret: as given, or those of the built-in mock gateway where no other is named.
+
+    Raises UsageError if one of them is missing, and if it `is_sent` and not known to be meant for the gateway.
+    """
+    gateway = options.get("gateway")
+    given = Given(
+        options["consumer_key"],
+        options["consumer_secret"],
+        options.get("consumer_secret_file"),
+        options.get("netrc"),
+        gateway,
+    )
+    messages = Messages.of()
+    tokens = (options.get("callback_token") or "", *tokens_of(options.get("callback_url") or "", gateway or ""))
+    messages.protect(given.secret or "", given.key or "", *options.get("redact", ()), *tokens)
+    key, secret = credential_of(given)
+    messages.protect(secret or "", key or "", *options.get("redact", ()), *tokens)
+    for path in (given.secret_file, given.netrc_file):
+        if path is not None and path.is_file() and path.stat().st_mode & OTHERS:
+            messages.warn(f"{path} holds the secret and can be read by others of this machine; chmod 600 {path}")
+    warn_if_visible("consumer-secret")
+    if gateway is not None:
+        check_gateway_url(gateway)  # before the credential is asked for: a typo is the likelier mistake
+        for name, value in (("--consumer-key", key), ("--consumer-secret", secret)):
+            if not value:
+                raise UsageError(f"{name} is missing; --gateway needs a credential", f"set {variable(name[2:])}")
+        if is_sent:
+            check_meant_for(gateway, given)
+    sample = Account.sample()
+    return key or sample.consumer_key, secret or sample.consumer_secret
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """The parts of a credential that were given; `gateway` is the base URL whose host is looked up in the `.netrc`."""
+
+    key: str | None = None
+    secret: str | None = None
+    secret_file: Path | None = None
+    netrc_file: Path | None = None
+    gateway: str | None = None
+
+
+def is_found_by_host(given: Given) -> bool:
+    """Whether the secret is the one of the `.netrc` for this very host, not its default."""
+    if given.netrc_file is None or given.secret or given.secret_file is not None:
+        return False
+    return urlsplit(given.gateway or "").hostname in netrc.netrc(given.netrc_file).hosts
+
+
+def credential_of(given: Given) -> tuple[str | None, str | None]:
+    """Key and secret, None for what was given nowhere.
+
+    Raises UsageError for a secret that is given twice or is a common word, a file that cannot be read and one that is
+    not of its form.
+    """
+    if given.secret and given.secret_file is not None:
+        raise UsageError("--consumer-secret and --consumer-secret-file are both given; give one of the two")
+    key, secret = given.key, given.secret
+    if given.secret_file is not None:
+        secret = _secret_in(given.secret_file)
+    if given.netrc_file is not None and not (key and secret):
+        login, password = _looked_up(given.netrc_file, given.gateway)
+        if key and key != login:
+            raise UsageError(
+                f"--netrc {given.netrc_file} is of login {login!r}, but --consumer-key is {key!r}",
+                hint="leave --consumer-key out, or give the secret of that key",
+            )
+        key, secret = login, secret or password
+    contract = contract_in(click.get_current_context(silent=True))
+    # A word of the suite's own cannot be taken out of its reports, and is what whoever guesses secrets begins with.
+    if secret and (is_own_word(secret, contract) or is_own_word(secret[:-1], contract)):
+        Messages.of().warn("--consumer-secret is a common word or a part of one, so it is not redacted in texts")
+    return key, secret
+
+
+def _secret_in(path: Path) -> str:
+    lines = _read(path, "--consumer-secret-file").splitlines()
+    if len(lines) != 1 or not lines[0].strip():
+        raise UsageError(f"--consumer-secret-file {path} has {len(lines)} lines; expected one, the secret")
+    return lines[0].strip()
+
+
+def _looked_up(path: Path, gateway: str | None) -> tuple[str, str]:
+    """Login and password for the gateway's host, as curl and others read such a file."""
+    if gateway is None:
+        raise UsageError("--netrc is given without --gateway; expected the gateway whose host is looked up in it")
+    host = urlsplit(gateway).hostname or ""
+    _read(path, "--netrc")
+    try:
+        found = netrc.netrc(path).authenticators(host)
+    except netrc.NetrcParseError as error:
+        # Only the line number: the message of the error quotes the file.
+        raise UsageError(
+            f"--netrc {path} cannot be read at line {error.lineno}",
+            hint=f"expected lines such as: machine {host} login KEY password SECRET",
+        ) from None
+    if found is None or not found[0] or not found[2]:
+        raise UsageError(
+            f"--netrc {path} has no login and password for {host}",
+            hint=f"add a line: machine {host} login KEY password SECRET",
+        )
+    return found[0], found[2]
+
+
+def _read(path: Path, option: str) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{option} {path} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError:
+        raise UsageError(f"{option} {path} is no text in UTF-8") from None
+
+
+def origin_of(url: str) -> Origin:
+    """Scheme, host and port, which all have to match. Raises UsageError if it is not a URL."""
+    check_gateway_url(url)
+    parts = urlsplit(url)
+    return parts.scheme, (parts.hostname or "").rstrip("."), parts.port or DEFAULT_PORTS.get(parts.scheme)
+
+
+def check_meant_for(gateway: str, given: Given) -> None:
+    """Raise UsageError unless the credential is meant for this gateway."""
+    context = click.get_current_context()
+    configured: Mapping[str, Configured] = context.meta.get(CONFIGURED, {})
+    in_file = {name: each.origin for name, each in configured.items() if each.in_file and not on_command_line(name)}
+    bound = configured.get(FOR.replace("-", "_"))
+    if bound is not None and bound.in_file:
+        raise UsageError(
+            f"{FOR} stands in {bound.origin}, which may be anybody's; expected it where the credential stands",
+            hint=f"set {variable(FOR)}",
+        )
+    if is_loopback(gateway):
+        return
+    wanted = origin_of(gateway)
+    if wanted in set(map(origin_of, _named(context, configured))) or (wanted[0] == "https" and is_found_by_host(given)):
+        return
+    if "gateway" in in_file and _is_of_file(given, in_file):
+        return
+    scheme, host, port = wanted
+    host = f"[{host}]" if ":" in host else host
+    shown = f"{scheme}://{host}" if port == DEFAULT_PORTS.get(scheme) else f"{scheme}://{host}:{port}"
+    namer = in_file.get("gateway", "the journal")
+    raise UsageError(
+        f"{namer} names the gateway {gateway}, and the credential stands elsewhere, so it is not sent",
+        hint=f"if it is meant for it, say --gateway {gateway}, or set {variable(FOR)}={shown}",
+    )
+
+
+def _named(context: click.Context, configured: Mapping[str, Configured]) -> Iterator[str]:
+    """The gateways that are named on the command line and in the environment."""
+    if on_command_line("gateway"):
+        yield context.params["gateway"]
+    found = configured.get("gateway")
+    if found is not None and not found.in_file:
+        yield found.value
+    yield from context.params.get(FOR.replace("-", "_"), ())
+
+
+def _is_of_file(given: Given, in_file: Collection[str]) -> bool:
+    """Whether the whole credential is the configuration file's own, by the options that have their value `in_file`.
+
+    A file with the secret that lies elsewhere is the user's, whoever names it.
+    """
+    options = {
+        "consumer_key": given.key,
+        "consumer_secret": given.secret,
+        "consumer_secret_file": given.secret_file,
+        "netrc": given.netrc_file,
+    }
+    files = (path.resolve() for path in (given.secret_file, given.netrc_file) if path is not None)
+    return all(name in in_file for name, value in options.items() if value) and all(
+        path.is_relative_to(Path.cwd().resolve()) for path in files
+    )

@@ -20,13 +20,12 @@ from conformance.client.plan import Cases, Credential, OutOfTime, Patience, Plan
 from conformance.client.rules.calls import ASKED_AGAIN, EXTRA, IN_PLACE, PROBE
 from conformance.client.settings import ClientSettings
 from conformance.client.witness import SENDING, Setting, Stage, Witness, played
-from conformance.contract.behaviours import ScenarioRow
+from conformance.contract.tables import ScenarioRow
 from conformance.journal import Journal
 from conformance.mock.account import Account
 from conformance.mock.gateway import Gateway, Reaction
 from conformance.model.errors import SuiteError, UsageError
-from conformance.model.interruption import wished
-from conformance.model.progress import Progress
+from conformance.model.process import Progress, is_interrupted
 from conformance.model.traffic import Case
 
 MOST_DEATHS = 3
@@ -160,7 +159,7 @@ class Bench:
 
     def _asked(self, message: dict[str, Any], case_id: str, within_s: float) -> dict[str, Any]:
         """The driver's answer. Raises Death, which is noted, GivenUp and OutOfTime."""
-        if wished():
+        if is_interrupted():
             raise KeyboardInterrupt
         if self.driver is None:
             raise SuiteError("there is no driver to ask")

@@ -7,7 +7,7 @@ the client may send again are watched for once, for all cases.
 `observe` watches a client that is run by hand, or by its own tests, against an address that is shown. The gateway is
 the mock one with its sample account. It keeps the contract; the phone number chooses other behaviours
 (`conformance.mock.account.SCENARIOS`). The parameters of the calls and the client's reports are unknown. So each
-request counts as a call of its own, except that equal ones to such a number count as one call that is repeated.
+request counts as one call, except that equal ones to such a number count as one call that is repeated.
 
 Nothing is judged here.
 """
@@ -43,12 +43,18 @@ from conformance.journal import Journal, Redaction
 from conformance.journal.redaction import without_credentials
 from conformance.judging.reading import Content
 from conformance.mock.account import Account, number_row
-from conformance.mock.answering import Channel, put
 from conformance.mock.behaviour import Wire
 from conformance.mock.gateway import Gateway
+from conformance.mock.serving import Channel, put
 from conformance.model.errors import EnvironmentFailure, UsageError, lack_of
-from conformance.model.interruption import Closing, granted, held_back, let_through
-from conformance.model.progress import Progress, Silent
+from conformance.model.process import (
+    Progress,
+    Silent,
+    clear_interruption,
+    closed_at_second_signal,
+    interrupts_allowed,
+    interrupts_deferred,
+)
 from conformance.model.traffic import Case, Kind, Request
 from conformance.wire.ledger import Arrival
 from conformance.wire.listening import Address
@@ -79,10 +85,10 @@ def certify(settings: ClientSettings, progress: Progress | None = None) -> Path:
     if settings.driver is None and settings.callback_url is None:
         raise UsageError("nothing is given to certify; expected --driver 'CMD ARGS', --callback-url URL or --observe")
     if settings.callback_url is not None:
-        with let_through():
+        with interrupts_allowed():
             check_reachable(settings.callback_url, client_tls(settings.ca_file))
     begun = time.monotonic()
-    with held_back(), ExitStack() as stack:
+    with interrupts_deferred(), ExitStack() as stack:
         log, driver = DriverLog(settings.contract, settings.protected), None
         hello = Hello(f"the receiver at {(settings.callback_url or '').partition('?')[0]}")
         if settings.driver is not None:
@@ -97,7 +103,7 @@ def certify(settings: ClientSettings, progress: Progress | None = None) -> Path:
         if driver is not None:
             log.release(journal)
             journal.note("hello", hello.recorded())
-            stack.enter_context(Closing(driver.end_at_once))
+            stack.enter_context(closed_at_second_signal(driver.end_at_once))
         try:
             with Witness(journal, settings.contract) as witness:
                 cases = Cases(settings.contract, settings.seed, witness.url)
@@ -114,11 +120,11 @@ def certify(settings: ClientSettings, progress: Progress | None = None) -> Path:
 def _greet(driver: Driver, log: DriverLog, settings: ClientSettings) -> Hello:
     """Start the driver. Raises EnvironmentFailure if it does not say hello."""
     try:
-        with let_through(), Closing(driver.end_at_once):
+        with interrupts_allowed(), closed_at_second_signal(driver.end_at_once):
             return driver.start()
     except Death as death:
         words = f"driver {settings.driver!r} did not say hello: {death}"
-        hint = "docs/driver-protocol.md has what is expected"
+        hint = "docs/driver-protocol.md describes what is expected"
         raise _redacted([*settings.protected, *log.tokens], words, hint, log.last_lines) from None
 
 
@@ -143,7 +149,7 @@ def _run(bench: Bench) -> None:
         journal.note("environment", {"proxies": proxies})
     journal.plan([Case(STRAY, None, Kind.INVOKE, STRAY, STRAY, Request("GET", bench.witness.url))])
     try:
-        with let_through():
+        with interrupts_allowed():
             _carry_out(bench)
     except KeyboardInterrupt:
         journal.note("interrupted", {})
@@ -210,7 +216,8 @@ def examine_driver(command_line: str, contract: Contract) -> Iterator[tuple[str,
         driver.stop()
         yield "driver stops", "exit code 0"
         for left in driver.left_behind:
-            yield "it has left a process behind", f"{left.command} (pid {left.pid}), {left.fate}"
+            fate = "which was ended" if left.ended else "which could not be ended, and goes on"
+            yield "it has left a process behind", f"{left.command} (pid {left.pid}), {fate}"
     except Death as death:
         words, hint = f"driver {command_line!r} failed: {death}", "docs/driver-protocol.md describes what is expected"
         raise _redacted(log.tokens, words, hint, log.last_lines) from death
@@ -348,7 +355,7 @@ def observe(settings: ClientSettings, introduce: Introduce, progress: Progress |
     begun = time.monotonic()
     recorded = settings.of_run("the client that was observed", account.consumer_key, account.consumer_secret)
     redaction = Redaction.of_values(*settings.protected)
-    with held_back(), Journal.create(settings.report_dir / JOURNAL, recorded, redaction) as journal:
+    with interrupts_deferred(), Journal.create(settings.report_dir / JOURNAL, recorded, redaction) as journal:
         with ObservingWitness(journal, account, settings.seed, settings.observe) as witness:
             journal.plan([Case(STRAY, None, Kind.INVOKE, STRAY, STRAY, Request("GET", witness.url))])
             introduce(witness.base, account)
@@ -359,11 +366,11 @@ def observe(settings: ClientSettings, introduce: Introduce, progress: Progress |
             if settings.observe_for_s is not None:
                 progress.until(time.monotonic() + settings.observe_for_s)
             try:
-                with let_through():
+                with interrupts_allowed():
                     witness.wait(settings.observe_for_s, settings.observe_idle_s)
                     witness.wait_for_resends(settings.advised_delay_s, progress)
             except KeyboardInterrupt:
-                granted()  # that is how it is meant to end
+                clear_interruption()  # that is how it is meant to end
             witness.note_rest()
             journal.note("settled", {"at": time.monotonic(), "waited_s": None})
         journal.note("finished", {"duration_s": round(time.monotonic() - begun, 3)})

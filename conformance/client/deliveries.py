@@ -19,14 +19,21 @@ import httpx
 from conformance.client.posting import PLAIN, Framing
 from conformance.contract.command import Command, Inquiry, Notified
 from conformance.contract.contract import Contract
-from conformance.mock.account import OPENING_BALANCE, TransactionOutcome, failures
-from conformance.mock.transactions import Transaction, price, result, shape_of_ids, success_reason
+from conformance.mock.account import (
+    OPENING_BALANCE,
+    Transaction,
+    TransactionOutcome,
+    failures,
+    price,
+    result,
+    shape_of_ids,
+    success_reason,
+)
 from conformance.model.errors import SuiteError
 from conformance.model.traffic import JSON_MEDIA_TYPE, Case, Headers, Kind, Request
-from conformance.payloads.alphabets import ALPHABETS
-from conformance.payloads.hypothesis_backend import draw
-from conformance.payloads.notifications import ALPHANUMERIC, incomplete, unreadable
-from conformance.payloads.strategies import text
+from conformance.payloads.probes import ALPHANUMERIC, incomplete, unreadable
+from conformance.payloads.strategies import draw, text
+from conformance.payloads.texts import ALPHABETS
 
 JSON_HEADERS: Headers = (("Content-Type", JSON_MEDIA_TYPE),)
 

@@ -1,7 +1,7 @@
 """The driver of a client: one process that answers one message at a time.
 
-It runs in a session of its own, so that it can be ended with all that it has started; processes that leave the session
-are found by a mark in their environment. One thread reads its standard output, another its standard error, and a third
+It runs in its own session, so that it can be ended with all that it has started; processes that leave the session are
+found by a mark in their environment. One thread reads its standard output, another its standard error, and a third
 waits for its end, because a process that it has left behind may keep both open.
 """
 
@@ -27,14 +27,13 @@ from conformance.client.driver_messages import (
     ProtocolError,
     Stderr,
     beginning,
-    check_protocol,
     encoded,
     parsed,
 )
 from conformance.client.left_behind import MARK, Left, end_all, family_of
 from conformance.journal.rows import LONGEST_STDERR
 from conformance.model.errors import LACKS, ConformanceError, EnvironmentFailure, UsageError, lack_of
-from conformance.model.interruption import held_back, wished
+from conformance.model.process import interrupts_deferred, is_interrupted
 from conformance.model.traffic import Direction
 
 # A virtual machine and its class path take a while to come up, on a busy machine a long one.
@@ -56,7 +55,8 @@ OPTIONS = "STATUM_CONFORMANCE_"
 # Output that a process wrote before its end is read by then.
 READ_WITHIN_S = 0.5
 
-# Not every system can wait for a process without reaping it, which frees its number for another one.
+# `os.waitid` waits for a process without reaping it, which would free its number for another one. macOS has it from
+# Python 3.13 on; without it, the suite waits by reaping (`_signal_session`).
 CAN_WAIT = hasattr(os, "waitid")
 
 
@@ -122,17 +122,15 @@ class Driver:
         Raises UsageError if it cannot be started or speaks another version, Death if it does not say hello.
         """
         self._case_id = self._last = None
-        with held_back():  # or a signal could leave a process behind that nobody knows of
+        with interrupts_deferred():  # or a signal could leave a process behind that nobody knows of
             self._begin()
-        if wished():
+        if is_interrupted():
             raise KeyboardInterrupt
         start_within_s = self._start_within_s if within_s is None else min(self._start_within_s, within_s)
         line = self._exchange({"cmd": "hello", "protocol": PROTOCOL}, start_within_s)
         try:
-            check_protocol(line)
             return Hello.of(self._parsed("hello", line), self._log.contract)
         except UsageError:
-            self._record_bad(line)
             self.kill()
             raise
 
@@ -259,6 +257,9 @@ class Driver:
         except ProtocolError as error:
             self._record_bad(line)
             raise self._died(How.GARBAGE, str(error)) from error
+        except UsageError:
+            self._record_bad(line)
+            raise
         self._log.record(self._case_id, Direction.FROM, _text(line))
         return answer
 
@@ -340,9 +341,9 @@ def _written(stream: IO[bytes], data: bytes, within_s: float) -> bool:
 
 
 def _signal_session(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
-    """Signal the process and all of its session, unless it was reaped: its number may name another session by now.
+    """Signal the process and its whole session, unless it was reaped: its number may belong to another session by now.
 
-    Where the suite cannot wait without reaping, the rest of the session has no other name.
+    Where the suite can only wait by reaping, it signals all the same: children of the driver may live on there.
     """
     if process.returncode is None or not CAN_WAIT:
         with suppress(ProcessLookupError, PermissionError):

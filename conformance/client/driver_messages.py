@@ -19,7 +19,7 @@ from functools import cache
 from typing import IO, Any, Self
 
 from conformance.contract.contract import Contract
-from conformance.contract.schema_set import FORMATS
+from conformance.contract.schemas import FORMATS
 from conformance.journal import Journal, Redaction
 from conformance.journal.escapes import Escapes
 from conformance.journal.redaction import is_own_word, tokens_of
@@ -61,21 +61,30 @@ def beginning(line: bytes, redacted: Callable[[str], str]) -> str:
 
 
 def parsed(cmd: str, line: bytes, redacted: Callable[[str], str]) -> dict[str, Any]:
-    """The answer to a message `cmd`. Raises ProtocolError, `redacted`, for anything else."""
+    """The answer to a message `cmd`.
+
+    Raises ProtocolError, `redacted`, for anything else, and UsageError for the hello of another version.
+    """
     shown = beginning(line, redacted)
     try:
         answer = parse_json(line)
     except (ValueError, RecursionError) as error:
-        raise ProtocolError(f"it wrote {shown!r}, which is no JSON: {error}") from error
+        raise ProtocolError(f"it wrote {shown!r}, which is not JSON: {error}") from error
     if not isinstance(answer, dict):
-        raise ProtocolError(f"it wrote {shown!r}, which is no JSON object")
+        raise ProtocolError(f"it wrote {shown!r}, which is not a JSON object")
+    version = answer.get("protocol", PROTOCOL)
+    if cmd == "hello" and isinstance(version, int) and version != PROTOCOL:
+        raise UsageError(
+            f"the driver speaks version {version} of the driver protocol; expected version {PROTOCOL}",
+            hint="docs/driver-protocol.md describes it",
+        )
     if any(isinstance(each, list | dict) and len(each) > MOST_ELEMENTS for each in (answer, *answer.values())):
         raise ProtocolError(f"it wrote {shown!r}, which has more than {MOST_ELEMENTS:,} elements in one place")
     if broken := FORMATS.violation(f"driver/{cmd}.answer", answer):
         message, where = redacted(broken.message), broken.pointer or "the answer"
         if len(message) > SHOWN:  # the fault is named at the end, behind the value
             message = f"{message[: SHOWN // 2]}…{message[-SHOWN // 2 :]}"
-        raise ProtocolError(f"it wrote {shown!r}, which is no answer to {cmd}: {where}: {message}")
+        raise ProtocolError(f"it wrote {shown!r}, which is not a valid answer to {cmd}: {where}: {message}")
     return answer
 
 
@@ -154,20 +163,6 @@ def optional_members(contract: Contract) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for name, required in optional if not required))
 
 
-def check_protocol(line: bytes) -> None:
-    """Raise UsageError if a line is the hello of another version of the protocol; leave the rest to `parsed`."""
-    try:
-        answer = parse_json(line)
-    except (ValueError, RecursionError):
-        return
-    version = answer.get("protocol") if isinstance(answer, dict) else None
-    if isinstance(version, int) and version != PROTOCOL:
-        raise UsageError(
-            f"the driver speaks version {version} of the driver protocol; expected version {PROTOCOL}",
-            hint="docs/driver-protocol.md describes it",
-        )
-
-
 # Lines of standard error that one process may have in the journal, beside its last ones.
 MOST_LINES = 2_000
 # Bytes that a driver may have there, however often it is started: those of its first lines, and those of its last.
@@ -192,14 +187,13 @@ class DriverLog:
         self.contract = contract
         self._protected = list(protected)
         self._lock = threading.Lock()
-        self._held: list[tuple[str | None, Direction, str, bool]] | None = []
+        self._held: list[tuple[str | None, Direction, str, bool]] = []
         self._journal: Journal | None = None
 
     def record(self, case_id: str | None, direction: Direction, line: str, *, cut: bool = False) -> None:
         """Record a line, or if `cut` its beginning; `case_id`: the current case, if any."""
         with self._lock:
-            if self._held is not None or self._journal is None:
-                self._held = self._held or []
+            if self._journal is None:
                 self._held.append((case_id, direction, line, cut))
             else:
                 self._journal.said(case_id, direction, line, cut=cut)
@@ -207,13 +201,13 @@ class DriverLog:
     def hold(self) -> None:
         """Hold back lines from now on: the driver is about to say hello."""
         with self._lock:
-            self._held = self._held or []
+            self._journal = None
 
     @property
     def tokens(self) -> Sequence[str]:
         """The tokens in the lines that are held back."""
         with self._lock:
-            return list(tokens_in(self.contract, *(line for _, _, line, _ in self._held or ())))
+            return list(tokens_in(self.contract, *(line for _, _, line, _ in self._held)))
 
     def redacted(self, text: str) -> str:
         """A part of a line without its secrets."""
@@ -223,7 +217,7 @@ class DriverLog:
     def last_lines(self) -> Sequence[str]:
         """The last held lines on standard error, which mostly say why a driver failed."""
         with self._lock:
-            return last_lines(line for _, direction, line, _ in self._held or () if direction is Direction.STDERR)
+            return last_lines(line for _, direction, line, _ in self._held if direction is Direction.STDERR)
 
     def release(self, journal: Journal) -> None:
         """Write the held lines to the journal, without their tokens, and further lines at once."""
@@ -231,9 +225,9 @@ class DriverLog:
         journal.protect(*tokens)
         self._protected += tokens
         with self._lock:
-            for case_id, direction, line, cut in self._held or ():
+            for case_id, direction, line, cut in self._held:
                 journal.said(case_id, direction, line, cut=cut)
-            self._held, self._journal = None, journal
+            self._held, self._journal = [], journal
 
 
 class Stderr:

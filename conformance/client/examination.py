@@ -23,15 +23,16 @@ from conformance.client.calling import Bench
 from conformance.client.deliveries import Known, Outgoing, ReceiverUnderTest
 from conformance.client.driver import Death
 from conformance.client.posting import Posting, Reset, listening
-from conformance.client.rules.receiver_requests import CROWD
+from conformance.client.rules.calls import OPEN
+from conformance.client.rules.inbox import CROWD
 from conformance.client.rules.receiving import QUICKLY_S, waited_s
 from conformance.client.witness import answered_with
 from conformance.mock.gateway import Reaction
 from conformance.model.traffic import Case, Response
-from conformance.payloads.addressees import Constraints
+from conformance.payloads.members import Constraints
 from conformance.payloads.valid import fresh_payloads
 from conformance.wire.connection import Connection, KeepAlive, Unanswered
-from conformance.wire.proxies import proxy_for
+from conformance.wire.streams import proxy_for
 
 # After this an answer is surely late.
 SURELY_S = 0.5
@@ -56,8 +57,6 @@ MOST_NAMED = 4
 # A receiver has processed a notification by then.
 PROCESSED_WITHIN_S = 2.0
 ASK_AGAIN_S = 0.05
-
-OPEN = frozenset({"pending", "unknown"})
 
 # A process that is about to end has closed its port by then.
 ENDS_WITHIN_S = 0.2
@@ -94,7 +93,7 @@ class Sent:
 class Examination:
     """The examination of `receivers`, by command, which ends at `ends_at` (monotonic seconds).
 
-    `dead`: why there is no receiver any more, by its scheme and address. `late`: results that did not come in time.
+    `dead`: why a receiver is gone, by its scheme and address. `late`: results that did not come in time.
     `suspects`: the requests that were lost last, if none has been answered since. `busy`: the driver is making a call,
     so it cannot be started again.
     """
@@ -401,7 +400,7 @@ class Examination:
         """Ask about the requests of these notifications, and about others, under the last case.
 
         While a known request is open, ask again: a receiver may answer first and pass the result on a little later. If
-        that was in vain, the next wait is half as long.
+        no result came, the next wait is half as long.
         """
         asked = [(self.receivers[case.command or ""].id_in(case), case) for case in cases]
         last = asked[-1:]

@@ -35,11 +35,11 @@ from conformance.client.examination import (
     Examination,
     Sent,
 )
-from conformance.client.rules.receiver_requests import CROWD, FEW, THRONG
+from conformance.client.rules.inbox import CROWD, FEW, THRONG
 from conformance.client.rules.receiving import QUICKLY_S
 from conformance.mock.gateway import Reaction
 from conformance.model.traffic import Case
-from conformance.payloads.notifications import FORMS, NEAR
+from conformance.payloads.probes import FORMS, NEAR
 from conformance.wire.streams import client_tls
 
 # The time of a certification for the last answer, and for the parts after the examination.

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cache, wraps
 from itertools import chain
 
-from conformance.client.rules import answers, receiving, resending, results, sending, unsent
+from conformance.client.rules import answers, receiving, results, sending, unsent
 from conformance.client.rules.evidence import ClientCheck, ClientEvidence, ClientRule, one_of
 from conformance.client.rules.unsent import coverage_of_calls, why_no_traffic
 from conformance.contract.contract import Contract
@@ -23,7 +23,6 @@ RULES: Mapping[str, ClientRule] = {
     **sending.RULES,
     **unsent.RULES,
     **answers.RULES,
-    **resending.RULES,
     **receiving.RULES,
     **results.RULES,
 }

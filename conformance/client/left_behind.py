@@ -1,4 +1,4 @@
-"""Find and end processes that a driver has started and left behind, in whatever session.
+"""Find and end processes that a driver has started and left behind, in any session.
 
 A process leaves its session with `setsid`, and loses its parent by the death of the one in between; its environment it
 keeps, unless somebody takes care to change that. This reads /proc, so it works on Linux only.
@@ -39,11 +39,6 @@ class Left:
     pid: int
     command: str
     ended: bool
-
-    @property
-    def fate(self) -> str:
-        """Whether it was ended, in words."""
-        return "which was ended" if self.ended else "which could not be ended, and goes on"
 
 
 @dataclass(frozen=True, slots=True)

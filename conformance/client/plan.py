@@ -18,16 +18,16 @@ from typing import Self
 
 from conformance.client.settings import ClientSettings
 from conformance.client.witness import OPENING, SENDING, Setting, played, says_accepted
-from conformance.contract.behaviours import ScenarioRow
 from conformance.contract.command import Command
 from conformance.contract.contract import Contract
 from conformance.contract.requirements import ACCEPTED
+from conformance.contract.tables import ScenarioRow
 from conformance.mock.account import Account
 from conformance.mock.behaviour import Reply
 from conformance.mock.gateway import Gateway
 from conformance.model.errors import SuiteError
 from conformance.model.traffic import Case, Kind, Request
-from conformance.payloads.addressees import Constraints
+from conformance.payloads.members import Constraints
 from conformance.payloads.valid import ValidPayload, fresh_payloads, valid_payloads
 
 FIRST, AGAIN = "first", "first again"
@@ -54,7 +54,7 @@ TELLING_TEXTS: Mapping[str, str] = {
     "extension of GSM": "^{}\\[~]|€ are two septets each",
     "ends of lines": "\nbefore and after\r\n",
 }
-"""Texts that some clients change on their way into JSON; each has a call of its own."""
+"""Texts that some clients change on their way into JSON; each has its own call."""
 
 TELLING_NAMES: Mapping[str, str] = {
     "leading zeros": "001234",

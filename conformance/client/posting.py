@@ -7,7 +7,6 @@ pieces or in HTTP/1.0. A receiver behind a proxy is reached through that module 
 
 from __future__ import annotations
 
-import socket
 import ssl
 import time
 from dataclasses import dataclass
@@ -18,12 +17,10 @@ import h11
 import httpx
 
 from conformance.model.errors import EnvironmentFailure
-from conformance.model.interruption import wished
+from conformance.model.process import is_interrupted
 from conformance.model.traffic import Request, Response, header, shown_url
-from conformance.wire.answers import CONNECT_TIMEOUT_S, cannot_connect
-from conformance.wire.connection import Unanswered
-from conformance.wire.proxies import Route, proxy_for
-from conformance.wire.streams import Deadline, Stream, connected
+from conformance.wire.connection import CONNECT_TIMEOUT_S, Unanswered, cannot_connect
+from conformance.wire.streams import Deadline, Route, Stream, connected, proxy_for
 
 CONTINUE_WITHIN_S = 1.0
 """The wait for a 100 before the body goes out without it, as RFC 9110 (10.1.1) demands."""
@@ -81,7 +78,7 @@ class Posting:
 
     def connect(self) -> None:
         """Make the connection."""
-        if wished():
+        if is_interrupted():
             raise Unanswered("interrupted before it was sent", never_left=True)
         try:
             self._stream = Route.straight(self._url).opened(self._tls, Deadline(self._connect_within_s))
@@ -206,45 +203,31 @@ def listening(url: str, within_s: float = CONNECT_TIMEOUT_S) -> bool:
     return True
 
 
-def check_reachable(url: str, tls: ssl.SSLContext | None = None) -> None:
-    """Raise EnvironmentFailure, in one line, if nothing trustworthy listens at a callback URL.
-
-    `tls`: trusts certificates; without it, they are not checked.
-    """
-    where = httpx.URL(url)
+def check_reachable(url: str, tls: ssl.SSLContext) -> None:
+    """Raise EnvironmentFailure, in one line, if nothing trustworthy listens at a callback URL."""
+    where, shown = httpx.URL(url), shown_url(url)
     if proxy_for(where) is not None:
         return  # the first request will show
-    shown = shown_url(url)
-    port = where.port or (443 if where.scheme == "https" else 80)
     try:
-        made = socket.create_connection((where.host, port), CONNECT_TIMEOUT_S)
+        Route.straight(where).opened(tls, Deadline(CONNECT_TIMEOUT_S)).close()
     except TimeoutError as error:
         raise EnvironmentFailure(
             f"callback URL {shown} cannot be reached: no connection within {CONNECT_TIMEOUT_S:g} s",
             hint="is the receiver running, and may this machine connect to it?",
         ) from error
-    except OSError as error:
-        raise EnvironmentFailure(
-            f"callback URL {shown} cannot be reached: {error.strerror or error}",
-            hint="is the receiver running?",
-        ) from error
-    with made:
-        if where.scheme == "https" and tls is not None:
-            _check_certificate(made, where, shown, tls)
-
-
-def _check_certificate(made: socket.socket, where: httpx.URL, shown: str, tls: ssl.SSLContext) -> None:
-    try:
-        tls.wrap_socket(made, server_hostname=where.raw_host.decode("ascii")).close()
     except ssl.SSLCertVerificationError as error:
         raise EnvironmentFailure(
             f"callback URL {shown} has a certificate that is not trusted: {error.verify_message}",
             hint="give the authority that has signed it with --ca-file",
         ) from error
+    except ssl.SSLError as error:
+        raise EnvironmentFailure(
+            f"callback URL {shown} cannot be reached: no TLS connection: {error.reason or error}",
+            hint="does TLS listen at this port?",
+        ) from error
     except OSError as error:
         raise EnvironmentFailure(
-            f"callback URL {shown} cannot be reached: no TLS connection: {getattr(error, 'reason', None) or error}",
-            hint="does TLS listen at this port?",
+            f"callback URL {shown} cannot be reached: {error.strerror or error}", hint="is the receiver running?"
         ) from error
 
 

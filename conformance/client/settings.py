@@ -200,7 +200,7 @@ def program_of(command_line: str) -> tuple[str, ...]:
     try:
         words = shlex.split(command_line)
     except ValueError as error:
-        raise UsageError(f"driver {command_line!r} is no command line: {error}") from error
+        raise UsageError(f"driver {command_line!r} is not a command line: {error}") from error
     if not words:
         raise UsageError("--driver is empty; expected a command line", hint="such as --driver 'python driver.py'")
     program = words[0]

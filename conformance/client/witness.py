@@ -21,25 +21,24 @@ from types import TracebackType
 from typing import Any, Self
 
 from conformance.client.rules.calls import OUTLASTED, REUSED, STRAY, UNUSED, speaks_of_a_call
-from conformance.contract.behaviours import ScenarioRow
 from conformance.contract.contract import Contract
+from conformance.contract.tables import ScenarioRow
 from conformance.journal import Journal
 from conformance.judging.terms import REFUSED_HERE
 from conformance.mock.account import Account
-from conformance.mock.answering import AnswerProtocol, Channel, json_bytes, put, received, was_used
-from conformance.mock.behaviour import Behaviour, Ending, Moment, Reply, ReplyChange, Wire
-from conformance.mock.changes import changed_by
+from conformance.mock.behaviour import Behaviour, Ending, Moment, Reply, ReplyChange, Wire, json_bytes
+from conformance.mock.faults import changed_by
 from conformance.mock.gateway import JSON_HEADER, Gateway, Reaction
 from conformance.mock.rules import TAGS
+from conformance.mock.serving import AnswerProtocol, Channel, put, received, was_used
 from conformance.model.errors import SuiteError
-from conformance.model.progress import Progress
+from conformance.model.process import Progress
 from conformance.model.traffic import JSON_MEDIA_TYPE, Request, Response, media_type
 from conformance.wire.asgi import AsgiThread, Receive, Send
 from conformance.wire.ledger import Arrival, Strays
-from conformance.wire.listening import Address, Refused
+from conformance.wire.listening import Address, Refused, Unreadable
 from conformance.wire.protocol import Limits, guarded, tell_unfinished
 from conformance.wire.receiver import MOST_UNREAD
-from conformance.wire.request_reader import Unreadable
 
 SENDING = ScenarioRow("accepted", "accepted")
 OPENING = ScenarioRow("opening", "accepted; the next call has the same base URL")

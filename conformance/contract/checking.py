@@ -31,8 +31,7 @@ from conformance.contract.folder import (
     Place,
     hinted,
 )
-from conformance.contract.schema_set import FORMATS, SCHEMA_LIST, SCHEMA_MAP, SINGLE_SCHEMA
-from conformance.contract.validation import KEYWORDS
+from conformance.contract.schemas import FORMATS, KEYWORDS, SCHEMA_LIST, SCHEMA_MAP, SINGLE_SCHEMA
 from conformance.model.errors import SuiteError, UnknownKeyword
 from conformance.model.untrusted import parse_json
 

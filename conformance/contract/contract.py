@@ -20,14 +20,12 @@ from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
 
-from conformance.contract.behaviours import Behaviours
 from conformance.contract.checking import Engine, faults_of
 from conformance.contract.command import Command, Inquiry, Money, Notified, Unsolicited, all_unsolicited
 from conformance.contract.folder import BEHAVIOURS, CONTRACT, PROBES, REQUIREMENTS, ContractFolder, digest_of
-from conformance.contract.places import without_idle
-from conformance.contract.probes import Probes
-from conformance.contract.requirements import Catalogue
-from conformance.contract.schema_set import SchemaSet, built_in
+from conformance.contract.requirements import Catalogue, without_idle
+from conformance.contract.schemas import SchemaSet, built_in
+from conformance.contract.tables import Behaviours, Probes
 from conformance.model.errors import UsageError
 
 # The most faults in one message.

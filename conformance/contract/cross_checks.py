@@ -6,7 +6,6 @@ import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any
 
-from conformance.contract.behaviours import CHOOSING
 from conformance.contract.command import Command, Unsolicited
 from conformance.contract.folder import (
     BEHAVIOURS,
@@ -18,8 +17,6 @@ from conformance.contract.folder import (
     Place,
     hinted,
 )
-from conformance.contract.places import places_of
-from conformance.contract.probes import MAKERS, Making, Probes
 from conformance.contract.requirements import (
     ACCEPTED,
     ANSWER,
@@ -34,8 +31,10 @@ from conformance.contract.requirements import (
     ByRule,
     Judge,
     judge_of,
+    places_of,
 )
-from conformance.contract.validation import ContractValidator
+from conformance.contract.schemas import ContractValidator
+from conformance.contract.tables import CHOOSING, MAKERS, Making, Probes
 from conformance.model.traffic import Kind
 
 # Name of a written rule → a function of its parameters, which raises TypeError, KeyError or ValueError for others.

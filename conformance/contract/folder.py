@@ -17,7 +17,7 @@ from json import JSONDecoder
 from pathlib import Path
 from typing import Any, Self
 
-from conformance.contract.schema_set import BASE_URI, SchemaSet
+from conformance.contract.schemas import BASE_URI, SchemaSet
 from conformance.model.errors import did_you_mean
 
 # The keys and numbers that lead to something in a file.

@@ -1,7 +1,7 @@
 """Follow-ups: requests that are sent after the run proper, to find the causes of failures.
 
-A follow-up is a case of the kind and aspect of the one that it follows, so the same checks judge it. The beginning of
-follow-ups is noted, with the size of the journal, and so is each cause: a journal that is judged again says the same.
+A follow-up is a case of the kind and aspect of the one that it follows, so the same checks judge it. The journal notes
+its size when follow-ups begin, and each cause: judging it again gives the same explanation.
 
 Comparison   how often a failing payload and a plain one failed
 Found        a cause in the payload; Attribution: the other failing cases that it explains
@@ -21,8 +21,8 @@ from conformance.journal.rows import Attempt
 from conformance.judging.excuses import chance_of_as_many
 from conformance.judging.reading import told_id
 from conformance.model.traffic import Case, Exchange, Kind, Notification
-from conformance.payloads.labels import Label, Members, members_of
-from conformance.payloads.simpler import without
+from conformance.payloads.members import Label, Members, members_of
+from conformance.payloads.shrinking import without
 from conformance.wire.ledger import request_id_of
 
 # In the place where the ids of other cases have their kind.
@@ -31,6 +31,16 @@ MARK = "shrink"
 BEGINNING, CAUSE, SEARCH = "shrink-begins", "cause", "shrink"
 # The kind of a cause, and its name in journals of version 0.1.
 INTERMITTENT, NOW_AND_THEN = "intermittent", "now-and-then"
+
+# A claim may be chance once in a thousand runs: people act on it, and each run makes several.
+ERROR_RATE = 0.001
+# Requests that are sent for it alone are few, since each of them may cost money: one in a hundred.
+ERROR_RATE_OF_A_ROW = 0.01
+# Where chance would show it less often than this, some requests to find out whether it is the payload are worth it.
+HUNCH = 0.05
+
+Outcomes = Mapping[str, bool | None]
+"""Case id → whether it failed; None if that is unknown, or if it was not sent."""
 
 
 def follow_up_id(folder: str, requirement: str, number: int) -> str:
@@ -44,7 +54,7 @@ def is_follow_up(case_id: str) -> bool:
 
 
 def held_by(record: Record) -> Held:
-    """How much there is of a run that has come to its end; noted when follow-ups begin."""
+    """The size of the journal at the end of a run; noted when follow-ups begin."""
     return Held(len(record.cases), len(record.exchanges), len(record.notifications))
 
 
@@ -97,10 +107,9 @@ class _Beginning(Record):
 class Cause:
     """The cause behind `cases`, which fail one requirement × command.
 
-    `kind` and `pattern` say on what it depends (`conformance.diagnosis.patterns`). `minimal` is the id of the simplest
-    case that failed in the same way, `exchange` the number of its exchange, `differs` its members that
-    a payload which went well does not have like that (None: it leaves the member out). `finished` is False if there may
-    be a simpler one.
+    `kind` and `pattern` are those of a `Pattern`. `minimal` is the id of the simplest case
+    that failed in the same way, `exchange` the number of its exchange, `differs` its members that differ from those of
+    a passing payload (None: it leaves the member out). `finished` is False if there may be a simpler one.
     """
 
     requirement: str
@@ -121,7 +130,7 @@ class Cause:
 
 
 Causes = Mapping[tuple[str, str | None], tuple[Cause, ...]]
-"""Requirement and command → the causes that were found."""
+"""Requirement and command → the causes of its failures."""
 
 
 def causes_of(record: Record) -> Causes:
@@ -135,23 +144,15 @@ def causes_of(record: Record) -> Causes:
     return causes
 
 
-# A claim may be chance once in a thousand runs: people act on it, and each run makes several.
-ERROR_RATE = 0.001
-# Requests that are sent for it alone are few, since each of them may cost money: one in a hundred.
-ERROR_RATE_OF_A_ROW = 0.01
-# Where chance would show it less often than this, some requests to find out whether it is the payload are worth it.
-HUNCH = 0.05
-
-Outcomes = Mapping[str, bool | None]
-"""Case id → whether it failed; None if that is unknown, or if it was not sent."""
+# --- Comparisons
 
 
 @dataclass(frozen=True, slots=True)
 class FailureCount:
     """How often a payload failed, of how often that is known."""
 
-    short: int
-    of: int
+    failed: int = 0
+    of: int = 0
 
     @classmethod
     def among(cls, outcomes: Iterable[bool | None]) -> FailureCount:
@@ -162,67 +163,75 @@ class FailureCount:
     @property
     def always(self) -> bool:
         """Each time, and more than once."""
-        return self.of > 1 and self.short == self.of
+        return self.of > 1 and self.failed == self.of
+
+    def chance_of(self, failures: int, successes: int) -> float:
+        """The chance that one payload fails so many times in a row and another so many times not, at this rate.
+
+        One failure and one success are added to the rate: neither is certain.
+        """
+        rate = (self.failed + 1) / (self.of + 2)
+        return float(rate**failures * (1 - rate) ** successes)
 
     def __add__(self, other: FailureCount) -> FailureCount:
-        return FailureCount(self.short + other.short, self.of + other.of)
+        return FailureCount(self.failed + other.failed, self.of + other.of)
 
     def __str__(self) -> str:
-        return f"{self.short} of {self.of}"
+        return f"{self.failed} of {self.of}"
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """A failing payload (`ill`) beside a plain one (`well`)."""
+    """How often a failing payload and a plain one failed."""
 
-    ill: FailureCount
-    well: FailureCount
+    failing: FailureCount = field(default_factory=FailureCount)
+    plain: FailureCount = field(default_factory=FailureCount)
+
+    @classmethod
+    def among(cls, outcomes: Sequence[tuple[str, bool | None]]) -> Comparison:
+        """Of outcomes beside letters: F for the failing payload, P for the plain one."""
+        return cls(*(FailureCount.among(outcome for at, outcome in outcomes if at == letter) for letter in "FP"))
+
+    @property
+    def is_consistent(self) -> bool:
+        """Whether the failing payload failed each time, and the plain one never."""
+        return self.failing.always and not self.plain.failed
 
     def suggests(self, run: FailureCount) -> bool:
         """Whether it may be the payload: it failed each time, the plain one never. `run`: how often in the run."""
-        return self.well.of > 1 and self._chance(run) <= HUNCH
+        return self.plain.of > 1 and self._chance(run) <= HUNCH
 
     def shows(self, run: FailureCount) -> bool:
         """Whether it is the payload, beyond chance; also if no plain one was sent."""
         return self._chance(run) <= ERROR_RATE
 
     def _chance(self, run: FailureCount) -> float:
-        apart = self.ill.always and not self.well.short
-        return chance_of_split(self.ill.of, self.well.of, run) if apart else 1.0
+        return run.chance_of(self.failing.of, self.plain.of) if self.is_consistent else 1.0
 
     @property
     def is_known(self) -> bool:
         """Whether the outcome of either is known."""
-        return bool(self.ill.of or self.well.of)
+        return bool(self.failing.of or self.plain.of)
 
     @property
     def whatever(self) -> str:
         """How an intermittent failure relates to the payload, in words; no more than was observed."""
-        if self.well.short:
+        if self.plain.failed:
             return ", whatever the payload"
-        both = self.ill + self.well
-        if both.of and chance_of_as_many(self.ill.short, self.ill.of, both.short, both.of) <= ERROR_RATE_OF_A_ROW:
+        failing, both = self.failing, self.failing + self.plain
+        if both.of and chance_of_as_many(failing.failed, failing.of, both.failed, both.of) <= ERROR_RATE_OF_A_ROW:
             return ", with such a payload"
         return ""
 
     @property
     def in_words(self) -> str:
         """In words, with the numbers as far as they are known."""
-        named = (("the failing payload", self.ill), ("a plain one", self.well))
+        named = (("the failing payload", self.failing), ("a plain one", self.plain))
         known = ", ".join(f"{name} {count}" for name, count in named if count.of)
         return f"sent again, {known or 'nothing could be told'}"
 
-
-def chance_of_split(ill: int, well: int, run: FailureCount) -> float:
-    """The chance that one payload fails `ill` times in a row and another `well` times not, at the rate of a run.
-
-    One failure and one success are added to the rate: neither is certain.
-    """
-    rate = (run.short + 1) / (run.of + 2)
-    return float(rate**ill * (1 - rate) ** well)
-
-
-NOTHING = Comparison(FailureCount(0, 0), FailureCount(0, 0))
+    def __add__(self, other: Comparison) -> Comparison:
+        return Comparison(self.failing + other.failing, self.plain + other.plain)
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,6 +254,7 @@ class Found:
     """The cause in a suspect: `base`, the simplest members that fail, sent as `case`.
 
     `differs` are the members in which it differs from the `good` one. `cases` are the failing cases that it explains.
+    `comparison` counts all requests with the suspect, or its simplest form, and the plain ones beside them.
     """
 
     suspect: Specimen
@@ -255,7 +265,6 @@ class Found:
     comparison: Comparison
     finished: bool
     cases: list[str]
-    confirmed: Comparison = NOTHING
 
     def is_in(self, other: Specimen) -> bool:
         """Whether another suspect has the cause: one of the same label, or of any if a valid payload has it."""
@@ -284,8 +293,8 @@ class Attribution:
         A cause explains a suspect that passes without it, and the suspects that were not sent again if all that were
         sent passed.
         """
-        well = [(other, cause) for other, cause, case in self.asked if outcomes.get(case.id) is False]
-        ill = [other for other, _, case in self.asked if outcomes.get(case.id) is not False]
-        for other, cause in [*well, *([] if ill else self.unasked)]:
+        passed = [(other, cause) for other, cause, case in self.asked if outcomes.get(case.id) is False]
+        failed = [other for other, _, case in self.asked if outcomes.get(case.id) is not False]
+        for other, cause in [*passed, *([] if failed else self.unasked)]:
             cause.cases.append(other.case.id)
-        return [*self.different, *ill, *([other for other, _ in self.unasked] if ill else [])]
+        return [*self.different, *failed, *([other for other, _ in self.unasked] if failed else [])]

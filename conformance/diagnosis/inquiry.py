@@ -1,14 +1,14 @@
 """One investigation into the failures of a requirement × command: their causes, and the simplest payloads of each.
 
 It only yields the requests that it needs next, and gets their outcomes, so that the requests of all investigations can
-go out together and be waited for once (`conformance.diagnosis.search`). First a failing payload goes out again beside a
+go out together, with a single wait (`conformance.diagnosis.search`). First a failing payload goes out again beside a
 plain one, in an order that no rule of the kind "every nth" fits. If it fails each time and the plain one never, the
 failure depends on the payload, which is then made simpler; if not, requests in a row show another pattern.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import cycle, islice
 
@@ -28,17 +28,16 @@ from conformance.diagnosis.follow_ups import (
 from conformance.diagnosis.patterns import ENOUGH, Observation, ordinal, period, turning_point
 from conformance.judging.judgement import Check, Dependence
 from conformance.model.traffic import Case, Kind
-from conformance.payloads.addressees import Addressees, Constraints
-from conformance.payloads.labels import Label, Members, members_of
-from conformance.payloads.simpler import Simpler, as_plain_as, plain_members
-from conformance.payloads.uniqueness import UniquePayloads, recipient_of
+from conformance.payloads.addressees import Addressees
+from conformance.payloads.members import Constraints, Label, Members, UniquePayloads, members_of, recipient_of
+from conformance.payloads.shrinking import Shrinker, as_plain_as, plain_members
 from conformance.payloads.valid import encoded
 
 # A failing payload (F) and a plain one (P), in an order that no "every nth" fits.
 ORDER = "FPPFFP"
-# F goes to other phone numbers, lest a gateway recognises it. If it passes then, it is sent exactly as it was; where a
-# window tells similar requests apart, with an amount next to its own.
-EXACTLY = "GGG"
+# F goes to other phone numbers, because a gateway may recognise it. If it passes then, it is sent exactly as it was, so
+# many times; if a window makes similar requests repeats, with an amount next to its own.
+EXACTLY = 3
 # A row long enough to show an "every nth": three times the distance at the rate of the run, and some.
 ROW_FACTOR, ROW_SPARE = 3.5, 2
 SHORTEST_ROW, LONGEST_ROW = 8, 70
@@ -48,6 +47,10 @@ MOST_AT_ONCE = 32
 BESIDE, HUGE = frozenset({Kind.HEADERS, Kind.REPEAT, Kind.OPEN}), 1 << 22
 # Other failing cases that are examined for the same cause, and the most causes of one requirement × command.
 MOST_OTHERS, MOST_CAUSES = 6, 4
+
+
+Turn = tuple[str, Specimen, Iterable[str]]
+"""A letter (F: the failing payload, P: a plain one), the payload, and the names of its members that do not change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +74,7 @@ class Learned:
 class Investigation:
     """Into one requirement × command.
 
-    `failing` are the cases that failed in the run, `well` those that passed and can be compared with them, both ready
+    `failing` are the cases that failed in the run, `passed` those that passed and can be compared with them, both ready
     to be sent again; `observations` are those of the run.
     """
 
@@ -80,7 +83,7 @@ class Investigation:
     command: str
     check: Check
     failing: tuple[Case, ...]
-    well: tuple[Case, ...]
+    passed: tuple[Case, ...]
     observations: tuple[Observation, ...]
     constraints: Constraints
     addressees: Addressees
@@ -117,12 +120,12 @@ class Investigation:
     @property
     def observed(self) -> FailureCount:
         """How often it failed in the run."""
-        return FailureCount.among(observation.fell_short for observation in self.observations)
+        return FailureCount.among(observation.failed for observation in self.observations)
 
     @property
     def known(self) -> tuple[Case, ...]:
         """The cases that all requests are made from."""
-        return (*self.failing, *self.well)
+        return (*self.failing, *self.passed)
 
     def _beside(self) -> Iterator[tuple[Case, Members]]:
         """Failing cases that are not investigated themselves, but may share the cause of others."""
@@ -137,38 +140,29 @@ class Investigation:
         """A payload that differs in its outcome, if there is one, and the comparison with it; else with the last."""
         plain: Specimen | None = None
         comparison: Comparison | None = None
+        whose, asked_for = self._known_by
+        to_others, exactly = set(suspect.members) - whose, set(suspect.members) - asked_for
         for plain in self._plain_ones(suspect):
-            counts = yield from self._counted(suspect, plain, ORDER)
-            comparison = Comparison(counts["F"], counts["P"])
-            if not comparison.ill.always and not comparison.well.short:
-                counts = yield from self._counted(suspect, plain, EXACTLY)
-                ill = max(comparison.ill, counts["G"], key=lambda count: (count.always, count.short))
-                comparison = Comparison(ill, comparison.well)
+            turns: dict[str, Turn] = {"F": ("F", suspect, to_others), "P": ("P", plain, ())}
+            comparison = Comparison.among((yield from self._sent_in_order(turns[letter] for letter in ORDER)))
+            if not comparison.failing.always and not comparison.plain.failed:
+                outcomes = yield from self._sent_in_order([("F", suspect, exactly)] * EXACTLY)
+                counts = (comparison.failing, Comparison.among(outcomes).failing)
+                failing = max(counts, key=lambda count: (count.always, count.failed))
+                comparison = Comparison(failing, comparison.plain)
             if (
                 comparison.suggests(self.observed)
-                or not comparison.ill.always
-                or 0 < comparison.well.short < comparison.well.of
+                or not comparison.failing.always
+                or 0 < comparison.plain.failed < comparison.plain.of
             ):
                 break
         return plain, comparison
 
-    def _counted(
-        self, suspect: Specimen, plain: Specimen, order: str
-    ) -> Generator[Batch, Outcomes, Mapping[str, FailureCount]]:
-        """Requests in that order, by letter: failing ones to other numbers (F), exactly (G), and plain ones (P)."""
-        whose, asked_for = self._known_by
-        sent = {"F": suspect, "G": suspect, "P": plain}
-        fixed = {"F": set(suspect.members) - whose, "G": set(suspect.members) - asked_for, "P": set[str]()}
-        outcomes = yield from self._outcomes_in_order((letter, sent[letter], fixed[letter]) for letter in order)
-        return {letter: FailureCount.among(outcome for at, outcome in outcomes if at == letter) for letter in order}
-
-    def _cases(self, turns: Iterable[tuple[str, Specimen, Iterable[str]]]) -> list[tuple[str, Case]]:
+    def _cases(self, turns: Iterable[Turn]) -> list[tuple[str, Case]]:
         """Cases beside their letters; some members of each stay as they are."""
         return [(letter, case) for letter, sent, fixed in turns if (case := self._case(sent, sent.members, fixed))]
 
-    def _outcomes_in_order(
-        self, turns: Iterable[tuple[str, Specimen, Iterable[str]]]
-    ) -> Generator[Batch, Outcomes, list[tuple[str, bool | None]]]:
+    def _sent_in_order(self, turns: Iterable[Turn]) -> Generator[Batch, Outcomes, list[tuple[str, bool | None]]]:
         """The outcomes of requests one after the other, each beside its letter."""
         cases = self._cases(turns)
         outcomes = yield Batch(tuple(case for _, case in cases), in_order=True)
@@ -181,23 +175,23 @@ class Investigation:
         For a valid suspect the plainest of all, then the plainest that passed in the run; otherwise one that passed
         with the same member broken or open, then one with that member as the suspect has it.
         """
+
+        def plainness(each: Specimen) -> tuple[bool, int, str]:
+            # If the contract leaves the same member open, it has no ordinary value to compare with.
+            return bool(each.label.open_at & suspect.label.open_at), len(each.case.request.body), each.case.id
+
         plain = plain_members(self.contract, self._command, self.constraints)
-        plainest = as_plain_as(suspect.label, suspect.members, plain)
-        well = (Specimen.of(case, self.contract) for case in self.well)
-        alike = (each for each in well if each and self._is_alike(each.case, suspect.case))
-        # Where the contract leaves the same member open, it has no ordinary value to compare with.
-        seen = sorted(
-            alike,
-            key=lambda each: (
-                bool(each.label.open_at & suspect.label.open_at),
-                len(each.case.request.body),
-                each.case.id,
-            ),
-        )[:1]
+        plainest = replace(suspect, members=as_plain_as(suspect.label, suspect.members, plain))
+        passed = (Specimen.of(case, self.contract) for case in self.passed if self._is_alike(case, suspect.case))
+        seen = min(filter(None, passed), key=plainness, default=None)
         if suspect.label.kind is Kind.VALID:
-            yield from (replace(suspect, members=members) for members in (plainest, *(each.members for each in seen)))
+            yield plainest
+            if seen is not None:
+                yield replace(suspect, members=seen.members)
         else:
-            yield from (*seen, replace(suspect, members=plainest))
+            if seen is not None:
+                yield seen
+            yield plainest
 
     @staticmethod
     def _is_alike(case: Case, suspect: Case) -> bool:
@@ -211,11 +205,8 @@ class Investigation:
     ) -> Generator[Batch, Outcomes, Cause]:
         """Requests one after the other, failing payload and plain one in turn; a longer row if little shows."""
         so_far, row = comparison, list[bool]()
-        if so_far.shows(self.observed):
-            words = f"depends on the payload: {so_far.in_words}; {self.observed} in the run"
-            return Cause(self.requirement, self.command, cases, Dependence.PAYLOAD, words)
-        if not (so_far.ill.always and so_far.well.always):
-            rate = self.observed.short / max(1, self.observed.of)
+        if not so_far.shows(self.observed) and not (so_far.failing.always and so_far.plain.always):
+            rate = self.observed.failed / max(1, self.observed.of)
             row, so_far = yield from self._row(suspect, plain, so_far, max(1 / rate, self.learned.period))
             if 0 < sum(row) < ENOUGH and period(row, expected=self.learned.period) is None:
                 longer, so_far = yield from self._row(suspect, plain, so_far, len(row) / sum(row))
@@ -229,10 +220,8 @@ class Investigation:
         """A row long enough for an event of once in `distance` requests; and the comparison with the row added."""
         length = max(SHORTEST_ROW, min(LONGEST_ROW, round(ROW_FACTOR * distance) + ROW_SPARE))
         turns = ((turn, suspect if turn == "F" else plain, ()) for turn in islice(cycle("FFPP"), length))
-        outcomes = yield from self._outcomes_in_order(turns)
-        ill = so_far.ill + FailureCount.among(outcome for letter, outcome in outcomes if letter == "F")
-        well = so_far.well + FailureCount.among(outcome for letter, outcome in outcomes if letter == "P")
-        return [outcome for _, outcome in outcomes if outcome is not None], Comparison(ill, well)
+        outcomes = yield from self._sent_in_order(turns)
+        return [outcome for _, outcome in outcomes if outcome is not None], so_far + Comparison.among(outcomes)
 
     def _pattern_of_row(self, row: Sequence[bool], comparison: Comparison, suspect: Specimen) -> tuple[Dependence, str]:
         step = period(row, expected=self.learned.period)
@@ -245,7 +234,7 @@ class Investigation:
                 Dependence.EVERY_NTH,
                 f"every {ordinal(step)}: {sum(row)} of {len(row)} sent one after the other; {in_the_run}",
             )
-        if comparison.ill.always and comparison.well.always:
+        if comparison.failing.always and comparison.plain.always:
             since = turning_point(self.observations, lasting=True)
             if since is not None:
                 return Dependence.FROM_NTH, f"{since}; {comparison.in_words}"
@@ -264,7 +253,7 @@ class Investigation:
         # A broken or open payload is compared with a valid one, which could not be sent as such.
         valid = suspect.label.kind is Kind.VALID
         good = plain.members if valid else plain_members(self.contract, self._command, self.constraints)
-        simpler = Simpler(suspect.label, good, frozenset(self.constraints.values(self.contract)), ascii_only, known)
+        simpler = Shrinker(suspect.label, good, frozenset(self.constraints.values(self.contract)), ascii_only, known)
         simpler.record(plain.members, passed=True)
         base, case, finished = suspect.members, suspect.case, True
         while finished and (candidates := simpler.candidates(base, MOST_AT_ONCE)):
@@ -282,17 +271,14 @@ class Investigation:
     def _unexplained(
         self, others: Sequence[Specimen], plain: Specimen, found: Sequence[Found]
     ) -> Generator[Batch, Outcomes, list[Specimen]]:
-        """The suspects with another cause than those found; the last of these is confirmed in the same round."""
+        """The suspects with a further cause; the last known one is confirmed in the same round."""
         # The minimal payload (F) and the plain one (P) once more, twice each.
         minimal, differs = replace(found[-1].suspect, members=found[-1].base), found[-1].differs
         confirming = self._cases([("F", minimal, differs), ("P", plain, ()), ("P", plain, ()), ("F", minimal, differs)])
         attribution = self._attribution(others, found)
         asked = (*(case for _, case in confirming), *(case for *_, case in attribution.asked))
         outcomes = yield Batch(asked, in_order=True, patient=True)
-        ill, well = (
-            FailureCount.among(outcomes.get(case.id) for at, case in confirming if at == letter) for letter in "FP"
-        )
-        found[-1].confirmed = Comparison(ill, well)
+        found[-1].comparison += Comparison.among([(letter, outcomes.get(case.id)) for letter, case in confirming])
         unexplained = attribution.unexplained(outcomes)
         for case, members in () if unexplained else self._beside():
             cause = next((each for each in found if mended(members, [each]) != members), None)
@@ -316,15 +302,15 @@ class Investigation:
         return attribution
 
     def _cause(self, found: Found) -> Cause:
-        both = Comparison(found.comparison.ill + found.confirmed.ill, found.comparison.well + found.confirmed.well)
+        compared = found.comparison
         searched = "" if found.finished else "; the budget was used up before the simplest was found"
-        numbers = f"{both.in_words}; {self.observed} in the run{searched}"
-        if both.shows(self.observed):
+        numbers = f"{compared.in_words}; {self.observed} in the run{searched}"
+        if compared.shows(self.observed):
             kind, words = Dependence.PAYLOAD, f"depends on the payload: {numbers}"
-        elif both.ill.always and not both.well.short:
+        elif compared.is_consistent:
             kind, words = Dependence.UNTOLD, f"maybe the payload: {numbers}"
         else:
-            kind, words = Dependence.INTERMITTENT, f"intermittent{both.whatever}: {numbers}"
+            kind, words = Dependence.INTERMITTENT, f"intermittent{compared.whatever}: {numbers}"
         sent = members_of(found.case.request.body) or {}
         differs = {name: sent.get(name) for name in found.differs}
         cases = tuple(found.cases)

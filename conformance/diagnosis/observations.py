@@ -163,14 +163,14 @@ def _texts(finding: Finding, answer: AnswerSignature | None, area: str) -> Itera
 
 # So many observations show the pattern of a failure, if it has one; all of a large run would fill the memory.
 MOST_OBSERVED = 10_000
-# So many findings are compared with each other; the others are counted.
+# At most so many findings are compared with each other; the others are only counted.
 MOST_GATHERED = 1_000
 
 
 class ObservedCheck:
-    """A check of one command whose observations are kept; `causes`: the known causes of its failures.
+    """A check of one command that records its observations; `causes`: the known causes of its failures.
 
-    `among`: whether to keep the observation of a case, by its id.
+    `among`: whether to record the observation of a case, by its id.
     """
 
     def __init__(
@@ -282,7 +282,7 @@ class ObservedCheck:
         before = self._observed.get(answer.number)
         if before is None and len(self._observed) >= MOST_OBSERVED:
             return
-        if before is not None and before.fell_short and not findings:
+        if before is not None and before.failed and not findings:
             return
         about = answer.purpose
         self._observed[answer.number] = Observation(
@@ -300,5 +300,5 @@ class ObservedCheck:
 
 
 def observe(record: Record, contract: Contract, checks: Iterable[ObservedCheck]) -> Evidence:
-    """Have checks judge a record while their observations are kept; return the evidence."""
+    """Have checks judge a record and record their observations; return the evidence."""
     return SinglePass.of(record, contract, [(watched.check, watched.command) for watched in checks]).evidence

@@ -1,9 +1,9 @@
 """Looking into the failures of a run: rounds of requests for all inquiries together, within a budget.
 
-No request asks again for a pattern that the run itself shows (`conformance.diagnosis.patterns`). A round sends the next
-requests of every inquiry, waits once, and is judged by the checks that judge the run. Requests that have to come one
-after the other go out alone, so that no other request comes between. The budget is of requests and of seconds; a cause
-that is not made simple when the budget is used up is noted as unfinished.
+A pattern that the run itself shows needs no request (`conformance.diagnosis.patterns`). A round sends the next requests
+of every inquiry, waits once, and is judged by the checks that judge the run. Requests that have to come one after the
+other go out alone, so that no other request comes between. The budget is of requests and of seconds; a cause that is
+not made simple when the budget is used up is noted as unfinished.
 """
 
 from __future__ import annotations
@@ -27,9 +27,8 @@ from conformance.judging.judgement import Check
 from conformance.judging.verdicts import Face, RequirementVerdict, judge_as
 from conformance.model.errors import EnvironmentFailure
 from conformance.model.traffic import Case, Kind
-from conformance.payloads.addressees import Addressees, Constraints
-from conformance.payloads.labels import Label
-from conformance.payloads.uniqueness import UniquePayloads
+from conformance.payloads.addressees import Addressees
+from conformance.payloads.members import Constraints, Label, UniquePayloads
 
 # Some twenty rounds that wait for notifications, each as long as such a wait usually is: a run that failed should not
 # keep people waiting for much longer than one that did not.
@@ -49,7 +48,7 @@ Returns the journal since the run, with the twins of the cases that were sent, a
 
 
 class Searchable(Face, Protocol):
-    """A face whose failures can be looked into with further requests."""
+    """A face whose failures further requests may explain."""
 
     @property
     def checks(self) -> Callable[[Contract], Mapping[str, Check]]:
@@ -70,7 +69,7 @@ Asking = tuple[Investigation, Inquiring, Batch]
 class SearchTerms:
     """The settings of a run that its search needs; `late_s`: for how long a notification that is late is awaited.
 
-    `room`: where the numbers begin that keep payloads apart. `again`: a recorded case → the same, ready to be sent;
+    `room`: the first of the numbers that make payloads unique. `again`: a recorded case → the same, ready to be sent;
     None if its bytes are not in the journal.
     """
 
@@ -112,7 +111,7 @@ class Search:
             return cls(terms, (), budget, terms.notify_within_s, held_by(record), {})
         evidence = observe(record, terms.contract, observed)
         inquiries = tuple(_inquiries(terms, record, wanting, observed, evidence))
-        numbers = {o.case_id: o.number for seen in observed for o in seen.observations if o.fell_short}
+        numbers = {o.case_id: o.number for seen in observed for o in seen.observations if o.failed}
         answered = ((arrival, arrival.answer.answered_at) for arrival in evidence.arrivals if arrival.answer)
         longest = max((arrival.received_at - at for arrival, at in answered if at is not None), default=0.0)
         patience = min(terms.notify_within_s, max(LEAST_PATIENCE_S, PATIENCE_FACTOR * longest))
@@ -124,7 +123,7 @@ class Search:
         return frozenset(case.twin for inquiry in self.inquiries for case in inquiry.known if case.twin)
 
     def run(self, ask: Ask, note: Callable[[str, Mapping[str, Any]], None]) -> None:
-        """Hold the inquiries; note each cause as soon as it is found, and in the end the cost of the search."""
+        """Hold the inquiries; note each cause when it is known, and finally the cost of the search."""
         stopped: str | None = None
         note(BEGINNING, asdict(self.held))
         try:
@@ -157,7 +156,7 @@ class Search:
     def _advance(
         inquiry: Investigation, inquiring: Inquiring, outcomes: Outcomes | None, held: list[Asking]
     ) -> Iterator[Cause]:
-        """Send an inquiry the outcomes of its requests; it asks again and is held, or ends with its causes."""
+        """Give an inquiry the outcomes of its requests: it joins `held` with the next ones, or ends with its causes."""
         try:
             batch = next(inquiring) if outcomes is None else inquiring.send(outcomes)
         except StopIteration as end:
@@ -179,24 +178,17 @@ class Search:
         self.rounds += 1
         self.spent = sum(is_follow_up(exchange.case_id) for exchange in record.exchanges)
         observed = [ObservedCheck(inquiry.check, inquiry.command, among=is_follow_up) for inquiry, _, _ in chosen]
-        observe(self._on_these_terms(record, settled_at, listen_s), self.terms.contract, observed)
+        within = self.terms.notify_within_s if listen_s is None else min(listen_s, self.terms.notify_within_s)
+        settings = {**record.settings, "notify_within_s": within, "inquiring": True}
+        observe(_ended(replace(record, settings=settings), settled_at), self.terms.contract, observed)
         # The limits of the run may have prevented some.
         went_out = {exchange.case_id for exchange in record.exchanges}
-        sent = ([case for case in each if case.id in went_out] for each in affordable)
-        return [self._outcomes(cases, each.observations) for cases, each in zip(sent, observed, strict=True)]
-
-    def _outcomes(self, sent: Sequence[Case], observations: Sequence[Observation]) -> Outcomes:
-        self.numbers.update((o.case_id, o.number) for o in observations)
-        fell_short = {o.case_id: o.fell_short for o in observations}
-        return {case.id: fell_short.get(case.id) for case in sent}
-
-    def _on_these_terms(self, record: Record, settled_at: float, listen_s: float | None) -> Record:
-        """The record of a run that waited as long as this round did, and ends with it."""
-        within = self.terms.notify_within_s
-        within = within if listen_s is None else min(listen_s, within)
-        settled = Note(0, "settled", {"at": settled_at}, settled_at, settled_at)
-        settings = {**record.settings, "notify_within_s": within, "inquiring": True}
-        return replace(record, settings=settings, notes=(*record.notes, settled))
+        outcomes = list[Outcomes]()
+        for sent, observations in zip(affordable, (each.observations for each in observed), strict=True):
+            self.numbers.update((o.case_id, o.number) for o in observations)
+            failed = {o.case_id: o.failed for o in observations}
+            outcomes.append({case.id: failed.get(case.id) for case in sent if case.id in went_out})
+        return outcomes
 
     def _affordable(self, batches: Sequence[tuple[Case, ...]]) -> list[list[Case]]:
         """The first cases of each batch, in turn, as many as the budget allows."""
@@ -230,8 +222,12 @@ def is_called_for(
 
     Asked while it still listens, which takes longer than to judge a run of usual size.
     """
-    settled = Note(0, "settled", {"at": settled_at}, settled_at, settled_at)
-    return bool(_wanting(face, contract, expectations, replace(record, notes=(*record.notes, settled))))
+    return bool(_wanting(face, contract, expectations, _ended(record, settled_at)))
+
+
+def _ended(record: Record, settled_at: float) -> Record:
+    """The record, as that of a run that listened until then."""
+    return replace(record, notes=(*record.notes, Note(0, "settled", {"at": settled_at}, settled_at, settled_at)))
 
 
 # --- Which inquiries
@@ -250,8 +246,8 @@ def _failed_and_passed(
     verdict: RequirementVerdict, observations: Sequence[Observation], evidence: Evidence
 ) -> tuple[list[str], list[str]]:
     """The ids of the cases that failed a requirement for a command, and of those that passed, in order of sending."""
-    failed = dict.fromkeys(o.case_id for o in observations if o.fell_short)
-    passed = (o.case_id for o in observations if not o.fell_short)
+    failed = dict.fromkeys(o.case_id for o in observations if o.failed)
+    passed = (o.case_id for o in observations if not o.failed)
     accepted = (each.case_id for each in evidence.final_of(verdict.command or "", Kind.VALID) if each.accepted)
     others = (case_id for case_id in dict.fromkeys(chain(passed, accepted)) if case_id not in failed)
     return list(failed), list(islice(others, MOST_WELL))
@@ -264,7 +260,7 @@ def _inquiries(
     observed: Sequence[ObservedCheck],
     evidence: Evidence,
 ) -> Iterator[Investigation]:
-    """The inquiries into failures, without those that no request can be made for; they share what they learn."""
+    """The inquiries into failures for which requests can be made; they share their results."""
     contract, constraints = terms.contract, terms.constraints
     observations = [watched.observations for watched in observed]
     compared = [_failed_and_passed(*each, evidence) for each in zip(wanting, observations, strict=True)]
@@ -276,7 +272,7 @@ def _inquiries(
     learned = Learned()
     for verdict, seen, ids_of in zip(wanting, observations, compared, strict=True):
         command, requirement = verdict.command or "", verdict.requirement
-        failing, well = (tuple(cases[id_] for id_ in ids if id_ in cases) for ids in ids_of)
+        failing, passed = (tuple(cases[id_] for id_ in ids if id_ in cases) for ids in ids_of)
         if not any(Label.of(case, contract) for case in failing):
             continue
         if command not in unique:
@@ -288,7 +284,7 @@ def _inquiries(
             command,
             terms.face.checks(contract)[requirement.id],
             failing,
-            well,
+            passed,
             seen,
             constraints,
             addressees,

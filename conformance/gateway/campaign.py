@@ -25,11 +25,10 @@ from conformance.gateway.settings import Settings
 from conformance.journal import RESUMED, Journal, Record, read_journal
 from conformance.mock.behaviour import BUILT_IN, Behaviour
 from conformance.model.errors import EnvironmentFailure, UsageError, lack_of
-from conformance.model.interruption import held_back, let_through
-from conformance.model.progress import Progress, Silent
+from conformance.model.process import Progress, Silent, interrupts_allowed, interrupts_deferred
 from conformance.model.traffic import Case
 from conformance.payloads.addressees import Addressees
-from conformance.payloads.uniqueness import ROOM
+from conformance.payloads.members import ROOM
 from conformance.wire import Allowance, Manners, Sender
 from conformance.wire.allowance import PROBATION_S
 from conformance.wire.ledger import Ledger
@@ -54,7 +53,7 @@ def run(
     progress = progress or Silent()
     progress.phase("prepare")
     path = settings.report_dir / JOURNAL
-    with held_back(), rigged(settings, behaviour) as rig:
+    with interrupts_deferred(), rigged(settings, behaviour) as rig:
         examined = _examined(settings, rig, progress)
         if (obstacle := _obstacle(examined)) is not None and _holds_a_run(path):
             earlier = f"the results in {settings.report_dir} are those of an earlier run"
@@ -90,7 +89,7 @@ def resume(path: Path, settings: Settings, progress: Progress | None = None, beh
     del record  # or its file would stay open for reading while it is written to
     # Started again, the mock gateway shall not give the ids that it gave before.
     seeded = replace(settings, seed=seed_for(settings.seed, RESUMED, str(sessions)))
-    with held_back(), rigged(seeded, behaviour) as rig:
+    with interrupts_deferred(), rigged(seeded, behaviour) as rig:
         redaction = check_targets(targets, settings, rig)
         examined = _examined(settings, rig, progress)
         if (obstacle := _obstacle(examined)) is not None:
@@ -118,7 +117,7 @@ def _to_its_end(rig: Rig, journal: Journal) -> Iterator[None]:
     begun = time.monotonic()
     rig.note_in(journal)
     try:
-        with let_through():
+        with interrupts_allowed():
             yield
     except KeyboardInterrupt:
         journal.note("interrupted", {})
@@ -309,7 +308,7 @@ def _examined(settings: Settings, rig: Rig, progress: Progress) -> Sequence[Pref
     """The probes of the set-up; the last one failed, if any did."""
     progress.phase("preflight", rig.gateway)
     probes = []
-    with let_through():
+    with interrupts_allowed():
         for probe in examine(settings, rig):
             probes.append(probe)
             if probe.name == ASKED_TO_WAIT:

@@ -19,7 +19,7 @@ from typing import Any, Self
 
 from conformance import __version__
 from conformance.contract.contract import Contract
-from conformance.contract.schema_set import FORMATS
+from conformance.contract.schemas import FORMATS
 from conformance.gateway.request_templates import (
     RIGHT,
     RequestTemplate,
@@ -34,7 +34,7 @@ from conformance.judging.verdicts import Judged, Verdict
 from conformance.model.errors import EnvironmentFailure, UsageError
 from conformance.model.traffic import Case, Headers, Kind
 from conformance.model.untrusted import parse_json
-from conformance.payloads.labels import aspect_of, members_of
+from conformance.payloads.members import aspect_of, members_of
 
 SCHEMA = "case"
 SUFFIX = ".json"

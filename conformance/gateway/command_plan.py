@@ -19,9 +19,8 @@ from conformance.model.traffic import Case, Headers, Kind, Request
 from conformance.payloads.addressees import Addressees
 from conformance.payloads.invalid import broken_payloads, open_payloads
 from conformance.payloads.json_defects import malformed_bodies, open_bodies
-from conformance.payloads.labels import PLAIN, aspect_of
+from conformance.payloads.members import PLAIN, amount_of, aspect_of, cheap_amounts, recipient_of
 from conformance.payloads.probes import credential_probes, header_probes, method_probes, unknown_commands
-from conformance.payloads.uniqueness import amount_of, cheap_amounts, recipient_of
 from conformance.payloads.valid import ValidPayload, encoded, fresh_payloads, valid_payloads
 
 Group = tuple[Case, ...]

@@ -20,7 +20,7 @@ from conformance.journal import Journal
 from conformance.judging.excuses import NETWORK_HOLDS_S
 from conformance.judging.reading import Answer, Content, as_over_a_network, told_id
 from conformance.model.errors import EnvironmentFailure
-from conformance.model.progress import Progress
+from conformance.model.process import Progress
 from conformance.model.traffic import CLOSED_ON_REUSE, Case, Exchange, Request, Response
 from conformance.model.untrusted import parse_with_repeats
 from conformance.wire import Allowance, Pace

@@ -51,8 +51,7 @@ from conformance.model.traffic import (
 )
 from conformance.wire.connection import Connection, KeepAlive, Unanswered
 from conformance.wire.ledger import Ledger
-from conformance.wire.proxies import Route
-from conformance.wire.streams import client_tls
+from conformance.wire.streams import Route, client_tls
 
 # How long a canary may take to come back through tunnels and proxies. Generous: here a false alarm costs a whole run.
 CANARY_TIMEOUT_S = 10.0

@@ -19,9 +19,8 @@ from dataclasses import dataclass
 from typing import Any, Self
 from urllib.parse import urljoin, urlsplit
 
-from conformance.contract.command import Command
+from conformance.contract.command import Command, Outcome
 from conformance.contract.contract import Contract
-from conformance.contract.probes import Outcome
 from conformance.gateway.settings import Settings
 from conformance.judging.reading import ANSWERED_BETWEEN, UNAUTHORIZED, Content, is_number
 from conformance.model.errors import SuiteError

@@ -36,8 +36,7 @@ from conformance.journal import LISTENED, Journal, Record, Redaction, read_journ
 from conformance.judging.evidence import BALANCE, Evidence
 from conformance.judging.reading import TOO_MANY_REQUESTS, asks_for_a_wait
 from conformance.model.errors import UsageError
-from conformance.model.interruption import granted, held_back, let_through
-from conformance.model.progress import Progress
+from conformance.model.process import Progress, clear_interruption, interrupts_allowed, interrupts_deferred
 from conformance.model.traffic import CLOSED_ON_REUSE, Case, Exchange, Kind, Request
 from conformance.wire import Allowance
 from conformance.wire.allowance import is_refused
@@ -389,7 +388,7 @@ def listen_on(path: Path, settings: Settings, progress: Progress, for_s: float |
     del record  # or its file would stay open for reading while it is written to
     arrived, over = 0, threading.Event()
     counting = threading.Lock()
-    with held_back(), rigged(settings) as rig:
+    with interrupts_deferred(), rigged(settings) as rig:
         redaction = check_targets(targets, settings, rig)
         with Journal.reopened(path, redaction) as journal:
 
@@ -410,11 +409,11 @@ def listen_on(path: Path, settings: Settings, progress: Progress, for_s: float |
             if until is not None:
                 progress.until(until)
             try:
-                with let_through():
+                with interrupts_allowed():
                     while until is None or time.monotonic() < until:
                         over.wait(LOOK_S)
             except KeyboardInterrupt:
-                granted()
+                clear_interruption()
             # Before the journal closes: a later notification would find it closed.
             rig.receiver.close()
             if strays.left_out:

@@ -23,7 +23,7 @@ from conformance.journal.redaction import MARKS
 from conformance.model.errors import UsageError
 from conformance.model.traffic import JSON_MEDIA_TYPE, Case, Headers, Kind, Request, header, media_type
 from conformance.model.untrusted import json_object, parse_json
-from conformance.payloads.labels import documented_range
+from conformance.payloads.members import documented_range
 from conformance.payloads.probes import credential_probes
 
 RIGHT, NONE = "right", "none"

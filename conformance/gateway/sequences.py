@@ -1,6 +1,6 @@
 """Requests whose history matters, planned before anything is sent: named sequences, walks drawn at random, and bursts.
 
-The model (`conformance.contract.history`) forecasts the outcome of each step, and its label is the model's reason: a
+The model (`conformance.contract.command`) forecasts the outcome of each step, and its label is the model's reason: a
 step that no rule concerns is an ordinary valid request. So a walk can take any way, and every step of it is judged. The
 seed decides all draws. Each group is small, complete in itself, and begins with a lawful request: where the gateway
 refuses that one, an earlier run with the same seed is to blame, and nothing is concluded.
@@ -13,15 +13,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from random import Random
 from typing import Any
 
-from conformance.contract.command import Flow
+from conformance.contract.command import Asked, Flow, Forecast, History, Outcome, Rule
 from conformance.contract.contract import Contract
-from conformance.contract.history import Asked, Forecast, History, Rule
-from conformance.contract.probes import Outcome
 from conformance.gateway.command_plan import NEGATIVE, CommandPlan, Group, in_order
 from conformance.gateway.rules.answers import EQUAL
 from conformance.judging.evidence import BALANCE
 from conformance.model.traffic import Case, Kind
-from conformance.payloads.uniqueness import cheap_amounts, near
+from conformance.payloads.members import cheap_amounts, near
 
 Members = Mapping[str, Any]
 
@@ -144,7 +142,7 @@ class _Steps:
 
     def __init__(self, contract: Contract) -> None:
         self.cases: list[Case] = []
-        self._history = History(contract)
+        self._history = History(contract.commands)
         self._first: dict[str, Case] = {}
 
     def ask(self, plan: CommandPlan, members: Members, *, spoilt: bool = False) -> Forecast:

@@ -21,10 +21,10 @@ from conformance.journal.redaction import check_readable, check_redactable, chec
 from conformance.judging.expectations import Expectations
 from conformance.model.errors import UsageError
 from conformance.model.traffic import check_http_url, has_userinfo, shown_url
-from conformance.payloads.addressees import Constraints
+from conformance.payloads.members import Constraints
 from conformance.wire.allowance import check_limits
-from conformance.wire.answers import ANSWER_TIMEOUT_S, CONNECT_TIMEOUT_S
 from conformance.wire.asgi import Tls
+from conformance.wire.connection import ANSWER_TIMEOUT_S, CONNECT_TIMEOUT_S
 from conformance.wire.listening import Address
 from conformance.wire.sender import CONCURRENCY
 from conformance.wire.streams import is_this_machine

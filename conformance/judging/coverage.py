@@ -16,7 +16,7 @@ from typing import Any
 from conformance.contract.command import Command
 from conformance.contract.contract import Contract
 from conformance.judging.reading import Answer
-from conformance.model.traffic import Kind
+from conformance.model.traffic import Case, Kind
 from conformance.model.untrusted import json_object
 from conformance.payloads import json_defects
 from conformance.payloads.classes import Written, classes_of_members, outside
@@ -69,13 +69,9 @@ class Coverage:
 
     def see(self, answer: Answer) -> None:
         """Count the payload of an answer; of several answers to a case the last counts."""
-        command = self._contract.commands.get(answer.command or "")
-        measure = MEASURES.get(answer.kind)
-        if command is None or command.method == "GET" or measure is None or not answer.final:
-            return
-        if not answer.exchange.unsent:
-            labels = set(measure(command, answer.exchange.request.body, self._contract))
-            self.count(command.name, labels, accepted=answer.accepted)
+        if answer.final and not answer.exchange.unsent:
+            labels = classes_of_case(answer.case, answer.exchange.request.body, self._contract)
+            self.count(answer.command or "", labels, accepted=answer.accepted)
 
     def of(self, commands: Iterable[str]) -> tuple[Covered, ...]:
         """Every class of each of these commands that has a payload, in a fixed order."""
@@ -87,6 +83,15 @@ class Coverage:
                     Covered(label[0], command.name, label[1], label[2], self._sent[key], self._accepted[key])
                 )
         return tuple(covered)
+
+
+def classes_of_case(case: Case, body: bytes, contract: Contract) -> tuple[Label, ...]:
+    """The classes that a case with this body is in, each once; none if it is not about its payload."""
+    command = contract.commands.get(case.command or "")
+    measure = MEASURES.get(case.kind)
+    if command is None or command.method == "GET" or measure is None:
+        return ()
+    return tuple(dict.fromkeys(measure(command, body, contract)))
 
 
 def classes_of_call(command: Command, body: bytes, contract: Contract) -> set[Label]:

@@ -8,13 +8,13 @@ dictionaries, and all answers with one id share one list.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections import Counter, defaultdict
+from collections import Counter, defaultdict, deque
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from hashlib import blake2b
 from heapq import merge
-from itertools import islice, takewhile
+from itertools import chain, islice, takewhile
 from operator import attrgetter
 from typing import Any, Self
 
@@ -51,7 +51,7 @@ from conformance.judging.transactions import (
 )
 from conformance.model.traffic import Kind, Notification, Request
 
-# The bytes of the digest of a request: enough to tell all requests of a run apart.
+# The bytes of the digest of a request: enough to distinguish all requests of a run.
 IDENTITY = 16
 
 # Statuses that may be about the account; the summary keeps the account use of those requests.
@@ -101,9 +101,7 @@ class Evidence:
     def of(cls, record: Record, contract: Contract) -> Self:
         """Correlate a recorded run."""
         evidence = cls(Terms.of(record, contract))
-        for reading in (evidence.answers(record), evidence.notices(record)):
-            for _ in reading:
-                pass
+        deque(chain(evidence.answers(record), evidence.notices(record)), maxlen=0)
         return evidence
 
     # --- Going through the record
@@ -205,22 +203,22 @@ class Evidence:
     def _contradict(self, record: Record) -> None:
         """Find the requests whose notifications contradict each other; read those that differ again."""
         several = {
-            outcome.case_id: heard
+            outcome.case_id: arrivals
             for outcome in self.final.values()
-            if not self.shares_id(outcome) and len(heard := self.arrivals_about(outcome)) > 1
-            if len({arrival.telling for arrival in heard} - {None}) > 1
+            if not self.shares_id(outcome) and len(arrivals := self.arrivals_about(outcome)) > 1
+            if len({arrival.telling for arrival in arrivals} - {None}) > 1
         }
         if not several:
             return
-        wanted = {arrival.number for heard in several.values() for arrival in heard}
+        wanted = {arrival.number for arrivals in several.values() for arrival in arrivals}
         details: dict[int, Mapping[str, Any]] = {}
         for notification in record.notifications:
             if notification.number in wanted:
                 content = Content.of_notification(notification.request, self.contract) or Content()
                 details[notification.number] = telling_of(content.members or {}, self.contract)
-        for case_id, heard in several.items():
+        for case_id, arrivals in several.items():
             known: dict[str, Any] = {}
-            for arrival in heard:
+            for arrival in arrivals:
                 own = details[arrival.number]
                 member = contradiction(own, known, self.contract)
                 if member is not None:
@@ -315,7 +313,7 @@ class Evidence:
         if request_id is None:
             self.unreadable_notices[notification.product] += 1
         if answer is not None:
-            answer.keep(arrival, altered=altered)
+            answer.add(arrival, altered=altered)
         altered = altered and answer is not None
         return Notice(notification, content, request_id, outcome, answer, altered, self.contract, earlier)
 
@@ -363,8 +361,9 @@ class Evidence:
         """The notifications of all attempts at a case, in the order in which they came."""
         attempts = self._attempts.get(outcome.case_id)
         if attempts is None:
-            return outcome.heard()
-        return sorted((arrival for attempt in attempts for arrival in attempt.heard()), key=attrgetter("number"))
+            return outcome.notifications()
+        arrivals = chain.from_iterable(attempt.notifications() for attempt in attempts)
+        return sorted(arrivals, key=attrgetter("number"))
 
     def first_about(self, outcome: ResponseSummary) -> NotificationSummary | None:
         """The first of these notifications; None if there is none."""

@@ -10,8 +10,8 @@ A status or a text alone excuses nothing, for a faulty gateway may give it to an
     429     pace: it is not one kind of payload alone that was asked to slow down again and again
     a text  the past: the text that refuses a repeat, where an earlier run may have sent the same request
 
-The functions below it are about notifications: losses and delays in a network, outages of the way back, gaps in
-listening, and refusals by the suite's own receiver.
+The functions are about notifications: losses and delays in a network, outages of the way back, gaps in listening, and
+refusals by the suite's own receiver.
 """
 
 from __future__ import annotations
@@ -52,6 +52,18 @@ NETWORK, RANGE = 4, 5
 ENOUGH = 3
 # An account with a list of allowed numbers accepts no more than this part of random ones.
 LISTED = 0.1
+
+# The longest delay of a notification, or of the answer before it, in a network: TCP sends a lost segment again after
+# 1 s and then after 2 s more, and tunnels queue for a while.
+NETWORK_HOLDS_S = 5.0
+# A chance of one in a million counts as none.
+BY_CHANCE = 1e-6
+# Terms that add less than this do not change a sum.
+NEGLIGIBLE = 1e-9
+# The most reasons to list for unreadable requests: usually there is one.
+MOST_REASONS = 3
+
+CUT_OFF = Inconclusive(Reason.INTERRUPTED, "the run ended before it had listened for notifications")
 
 Words = tuple[int | None, Any]
 """Status and description of a refusal."""
@@ -204,7 +216,7 @@ class Excuses:
         """
         if self._evidence.terms.own_gateway or not answer.rejected or _words(answer) != self._words_for_a_repeat:
             return None
-        if not self._is_told_of_repeats_alone and not self._all_was_sent_before:
+        if not self._words_are_for_repeats_alone and not self._all_was_sent_before:
             return None
         command = self._evidence.contract.commands.get(answer.command or "")
         window = command.window if command else None
@@ -229,7 +241,7 @@ class Excuses:
         return None
 
     @cached_property
-    def _is_told_of_repeats_alone(self) -> bool:
+    def _words_are_for_repeats_alone(self) -> bool:
         """Whether no request that deserves a refusal was refused in the same words."""
         said = self._words_for_a_repeat[1] if self._words_for_a_repeat else None
         others = self._evidence.final_of(self._command, *REFUSED)
@@ -270,15 +282,7 @@ def unjudgeable(answer: ResponseSummary) -> Inconclusive | None:
     return None
 
 
-# The longest delay of a notification, or of the answer before it, in a network: TCP sends a lost segment again after
-# 1 s and then after 2 s more, and tunnels queue for a while.
-NETWORK_HOLDS_S = 5.0
-# A chance of one in a million counts as none.
-BY_CHANCE = 1e-6
-# Terms that add less than this do not change a sum.
-NEGLIGIBLE = 1e-9
-
-CUT_OFF = Inconclusive(Reason.INTERRUPTED, "the run ended before it had listened for notifications")
+# --- Notifications
 
 
 def lost_on_its_way(terms: Terms, product: str, missing: int, owed: int) -> str | None:
@@ -333,6 +337,20 @@ def _log_comb(of: int, chosen: int) -> float:
     return lgamma(of + 1) - lgamma(chosen + 1) - lgamma(of - chosen + 1)
 
 
+def obstacle_to(terms: Terms, answer: ResponseSummary) -> Inconclusive | None:
+    """The reason why a missing notification may have been sent, other than losses by chance in a network."""
+    since = answer.answered_at
+    if since is not None and terms.settled_at is not None and terms.settled_at < since + terms.notify_within_s:
+        detail = "the run stopped listening before the time for the notification was over"
+        return Inconclusive(Reason.INTERRUPTED, detail, answer.number)
+    return _in_a_gap(terms, answer) or _refused_here(terms, answer)
+
+
+def held_up(terms: Terms, answer: ResponseSummary) -> Inconclusive | None:
+    """The reason why a late notification may have been sent in time, other than delays by chance in a network."""
+    return _in_a_gap(terms, answer) or in_an_outage(terms, answer) or _refused_here(terms, answer)
+
+
 def in_an_outage(terms: Terms, answer: ResponseSummary) -> Inconclusive | None:
     """The outage in which its notification may have got lost; None if the way back was open all the time.
 
@@ -351,19 +369,18 @@ def in_an_outage(terms: Terms, answer: ResponseSummary) -> Inconclusive | None:
     return Inconclusive(Reason.ENVIRONMENT, detail, answer.number)
 
 
-def in_a_gap(evidence: Evidence, answer: ResponseSummary) -> Inconclusive | None:
+def _in_a_gap(terms: Terms, answer: ResponseSummary) -> Inconclusive | None:
     """The gap in which its notification may have come while nobody listened; None without one."""
     since = answer.answered_at
-    if since is None or evidence.terms.listened_between(since, since + evidence.terms.notify_within_s):
+    if since is None or terms.listened_between(since, since + terms.notify_within_s):
         return None
-    return Inconclusive(
-        Reason.INTERRUPTED, "the run was cut off before it went on; meanwhile nobody took notifications", answer.number
-    )
+    detail = "the run was cut off before it went on; meanwhile nobody took notifications"
+    return Inconclusive(Reason.INTERRUPTED, detail, answer.number)
 
 
-def refused_here(evidence: Evidence, answer: ResponseSummary) -> Inconclusive | None:
+def _refused_here(terms: Terms, answer: ResponseSummary) -> Inconclusive | None:
     """The reason for which the suite may have refused its notification; None if it took everything at the time."""
-    terms, since = evidence.terms, answer.answered_at
+    since = answer.answered_at
     if terms.left_out_with_id:
         detail = f"{terms.left_out_with_id:,} requests with ids that nobody had given yet were too many to be kept"
         return Inconclusive(Reason.ENVIRONMENT, detail, answer.number)
@@ -374,27 +391,6 @@ def refused_here(evidence: Evidence, answer: ResponseSummary) -> Inconclusive | 
         return None
     detail = f"the suite's own receiver did not take everything while a notification was due: {refusal.why}"
     return Inconclusive(Reason.ENVIRONMENT, detail, answer.number)
-
-
-def not_listened_out(evidence: Evidence, answer: ResponseSummary) -> Inconclusive | None:
-    """The interruption after which its notification may still have come; None if its time was over."""
-    settled, since = evidence.terms.settled_at, answer.answered_at
-    if settled is not None and since is not None and settled < since + evidence.terms.notify_within_s:
-        return Inconclusive(
-            Reason.INTERRUPTED, "the run stopped listening before the time for the notification was over", answer.number
-        )
-    return None
-
-
-def obstacle_to(evidence: Evidence, answer: ResponseSummary) -> Inconclusive | None:
-    """The reason why the notification may have been sent, other than losses by chance in a network."""
-    return not_listened_out(evidence, answer) or in_a_gap(evidence, answer) or refused_here(evidence, answer)
-
-
-def held_up(evidence: Evidence, answer: ResponseSummary) -> Inconclusive | None:
-    """The reason why a late notification may have been sent in time, other than delays by chance in a network."""
-    terms = evidence.terms
-    return in_a_gap(evidence, answer) or in_an_outage(terms, answer) or refused_here(evidence, answer)
 
 
 def what_came_instead(evidence: Evidence, product: str) -> str:
@@ -408,10 +404,6 @@ def what_came_instead(evidence: Evidence, product: str) -> str:
     elif not others and not any(arrival.product == product for arrival in evidence.arrivals):
         text = f"; none at all came to the callback of {product}: is it registered?"
     return text
-
-
-# The most reasons to list for unreadable requests: usually there is one.
-MOST_REASONS = 3
 
 
 def _refused_on_arrival(terms: Terms, product: str) -> str | None:

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from conformance.contract.requirements import Catalogue, Requirement
-from conformance.contract.schema_set import FORMATS, Violation
+from conformance.contract.schemas import FORMATS, Violation
 from conformance.model.errors import UsageError, did_you_mean
 
 
@@ -98,7 +98,7 @@ class Expectations:
         return replace(self, entries=tuple(entries))
 
     def recorded(self) -> dict[str, Any] | None:
-        """As the journal keeps it for later judging; None if there is no file."""
+        """The form in the journal, for later judging; None if there is no file."""
         if self.file is None:
             return None
         return {"file": self.file, "digest": self.digest, "entries": [entry.members() for entry in self.entries]}
@@ -139,7 +139,7 @@ class Staleness(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Stale:
-    """An entry that does not hold any more, with the reason and the remedy."""
+    """An outdated entry, with the reason and the remedy."""
 
     expectation: Expectation
     why: Staleness
@@ -148,7 +148,7 @@ class Stale:
 
 
 def known(seen: Seen, listed: Sequence[Expectation]) -> tuple[Expectation, ...]:
-    """The entries of `listed` that were met, if together they explain all that was seen; else none."""
+    """The entries of `listed` that match a result, if together they explain all of it; else none."""
     if seen.others or not seen.attributable:
         return ()
     return tuple(entry for entry in listed if _met(seen, entry))
@@ -179,7 +179,7 @@ def _met(seen: Seen, entry: Expectation) -> bool:
 
 
 def _unmet(entry: Expectation, seen: Sequence[Seen]) -> Iterator[Stale]:
-    """Say nothing of an entry whose command the run did not judge, or whose verdict is inconclusive."""
+    """Why an entry matches no result; nothing if the run did not judge its command, or was inconclusive about it."""
     met = [each for each in seen if _met(each, entry)]
     passed = [each for each in seen if each.verdict == PASS]
     if passed:

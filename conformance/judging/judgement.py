@@ -27,7 +27,7 @@ from conformance.judging.reading import Answer
 from conformance.judging.summaries import Notice, NotificationSummary, ResponseSummary
 from conformance.judging.terms import Terms
 
-# The longest value in a finding; more would drown the message, the journal has it whole.
+# The longest value in a finding: the message has to stay readable, and the journal has the whole value.
 SHOWN = 120
 # The longest request_id in a finding: longer than any in use.
 SHOWN_ID = 200
@@ -237,7 +237,7 @@ _WEIGHTS = {reason: weight for weight, reason in enumerate(Reason)}
 
 @dataclass(slots=True)
 class Tally:
-    """How many observations of one check on one command passed (`kept`), failed, and were inconclusive.
+    """How many observations of one check on one command `passed`, `failed`, and were inconclusive (`unobserved`).
 
     `weightiest`: the first inconclusive one with the weightiest reason; `unsettled`: the first that no passed
     observation makes up for. `listed` are beginnings of expected messages: `beginnings` are those of them that were
@@ -245,7 +245,7 @@ class Tally:
     """
 
     listed: tuple[str, ...] = ()
-    kept: int = 0
+    passed: int = 0
     failed: int = 0
     unobserved: int = 0
     weightiest: Inconclusive | None = None
@@ -257,7 +257,7 @@ class Tally:
     @property
     def observations(self) -> int:
         """How many observations could be judged."""
-        return self.kept + self.failed
+        return self.passed + self.failed
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -266,18 +266,18 @@ class Tally:
 
     def add(self, judgement: Judgement, place: int = 0) -> None:
         """Count one judgement; those of one place stay in their order."""
-        if isinstance(judgement, Finding):
+        if isinstance(judgement, Passed):
+            self.passed += 1
+        elif isinstance(judgement, Finding):
             self.failed += 1
             insort(self._findings, ((self._is_listed(judgement), place), judgement), key=itemgetter(0))
             del self._findings[KEPT_FINDINGS:]
-        elif isinstance(judgement, Inconclusive):
+        else:
             self.unobserved += 1
             if judgement.unsettled and self.unsettled is None:
                 self.unsettled = judgement
             if self.weightiest is None or _WEIGHTS[judgement.reason] > _WEIGHTS[self.weightiest.reason]:
                 self.weightiest = judgement
-        else:
-            self.kept += 1
 
     def _is_listed(self, finding: Finding) -> bool:
         seen = [beginning for beginning in self.listed if finding.message.startswith(beginning)]
@@ -288,10 +288,7 @@ class Tally:
     def add_all(self, judgements: Iterable[Judgement]) -> None:
         """Count all judgements of a check."""
         for judgement in judgements:
-            if type(judgement) is Passed:  # nearly all
-                self.kept += 1
-            else:
-                self.add(judgement)
+            self.add(judgement)
 
 
 def _always(_: object) -> bool:
@@ -346,7 +343,7 @@ class _Bench(Generic[Subject]):
                     judgements = rule(subject)
                     first = next(judgements, None)
                     if first is None:
-                        tally.kept += 1
+                        tally.passed += 1
                         continue
                     for judgement in chain((first,), judgements):
                         tally.add(judgement, subject.number)
@@ -360,7 +357,7 @@ class _Bench(Generic[Subject]):
                 continue
             rule, tally = of_form[requirement]
             if requirement not in form.broken:
-                tally.kept += 1
+                tally.passed += 1
                 continue
             for judgement in rule(subject):
                 tally.add(judgement, subject.number)

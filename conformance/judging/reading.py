@@ -19,9 +19,8 @@ from typing import Any, Self
 from urllib.parse import parse_qsl
 
 from conformance.contract.contract import Contract
-from conformance.contract.places import Message, SchemaPlace, answer_to, notified_of, places_of, value_at
-from conformance.contract.requirements import ANSWER, ByPlace
-from conformance.contract.schema_set import Violation
+from conformance.contract.requirements import ANSWER, ByPlace, Message, SchemaPlace, answer_to, notified_of, places_of
+from conformance.contract.schemas import Violation, value_at
 from conformance.model.traffic import Case, Exchange, Kind, Request, Response
 from conformance.model.untrusted import parse_json, parse_with_repeats
 from conformance.wire.ledger import request_id_of
@@ -234,7 +233,7 @@ class Content:
         """Read a request to a callback, from its body or its query; None if it has neither a body nor an id.
 
         Without a body and an id it only checks whether the callback exists. A query is an error under the method of a
-        notification, which needs JSON; another method is an error of its own.
+        notification, which needs JSON; another method is an error in itself.
         """
         if request.body:
             return cls.with_repeats(request.body)
@@ -290,7 +289,7 @@ def as_over_a_network(exchange: Exchange) -> Exchange:
         return exchange
     if Content.with_repeats(response.body).members is not None:
         return exchange
-    return replace(exchange, response=None, failure=f"answered {response.status} by what stands between")
+    return replace(exchange, response=None, failure=f"answered {response.status} by a proxy")
 
 
 def asks_for_a_wait(response: Response) -> bool:
@@ -429,8 +428,7 @@ class Answer(Answered):
             if self.content.error is None:
                 form = answer_form(self.contract, self.case.command, self.content.value, accepted=self.accepted)
             object.__setattr__(self, "_form", form)
-            return form
-        return self._form
+        return self._form or NOTHING
 
     @property
     def number(self) -> int:

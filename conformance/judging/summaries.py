@@ -35,11 +35,8 @@ class Purpose(NamedTuple):
         return cls(contract, *about)
 
 
-class Absent:
-    """The value of a member that an answer lacks; null is a value."""
-
-
-ABSENT = Absent()
+ABSENT = object()
+"""The value of a member that an answer lacks; null is a value."""
 
 
 @dataclass(slots=True, eq=False)
@@ -89,7 +86,7 @@ class ResponseSummary(Answered):
         """The first outcome with the same request_id."""
         return self.shared.first if self.shared else self
 
-    def heard(self) -> Sequence[NotificationSummary]:
+    def notifications(self) -> Sequence[NotificationSummary]:
         """The notifications that belong to it."""
         exact = self.first.arrivals or ()
         return [*exact, *self.altered] if self.altered else exact
@@ -97,11 +94,10 @@ class ResponseSummary(Answered):
     def earliest(self) -> NotificationSummary | None:
         """The first of these notifications."""
         if self.shared is None:
-            heard = self.heard()
-            return min(heard, key=SOONEST) if len(heard) > 1 else heard[0] if heard else None
+            return min(self.notifications(), key=SOONEST, default=None)
         return min(filter(None, (self.shared.earliest, *(self.altered or ()))), key=SOONEST, default=None)
 
-    def keep(self, arrival: NotificationSummary, *, altered: bool) -> None:
+    def add(self, arrival: NotificationSummary, *, altered: bool) -> None:
         """Add a notification with its request_id, or with an altered form of it."""
         if altered:
             self.altered = self.altered or []
@@ -110,7 +106,7 @@ class ResponseSummary(Answered):
         self.arrivals = self.arrivals or []
         self.arrivals.append(arrival)
         if self.shared:
-            self.shared.hear(arrival)
+            self.shared.earliest = min(filter(None, (self.shared.earliest, arrival)), key=SOONEST)
 
 
 @dataclass(slots=True, eq=False)
@@ -134,10 +130,6 @@ class SharedId:
         self.several = self.several or outcome.case_id != self.first.case_id
         if self.other is None and outcome.identity != self.first.identity:
             self.other = outcome
-
-    def hear(self, arrival: NotificationSummary) -> None:
-        """Add a notification with this request_id."""
-        self.earliest = arrival if self.earliest is None else min(self.earliest, arrival, key=SOONEST)
 
 
 @dataclass(slots=True, eq=False)
@@ -205,8 +197,7 @@ class Notice:
             if content.error is None or content.in_query:
                 form = notice_form(self.contract, self.command, content.value, self.outcome, typed=not content.in_query)
             object.__setattr__(self, "_form", form)
-            return form
-        return self._form
+        return self._form or NOTHING
 
     @property
     def number(self) -> int:
@@ -249,12 +240,6 @@ CUT = 4
 LONGEST = 1_000
 
 
-def _bare(request_id: str) -> str:
-    if len(request_id) > LONGEST:
-        return request_id
-    return "".join(character for character in request_id.casefold() if character.isalnum())
-
-
 class AlteredIds:
     """Finds the accepted answer that an unknown id evidently means: same letters, or a few cut off or added.
 
@@ -285,3 +270,10 @@ def _cuts(bare: str) -> Iterator[str]:
         if RECOGNISABLE <= len(bare) - length < LONGEST:
             yield bare[:-length]
             yield bare[length:]
+
+
+def _bare(request_id: str) -> str:
+    """The letters and digits of an id, in lower case."""
+    if len(request_id) > LONGEST:
+        return request_id
+    return "".join(character for character in request_id.casefold() if character.isalnum())

@@ -48,7 +48,7 @@ class Watch:
 
     @classmethod
     def of(cls, notes: Iterable[Note], sent: int = 0, lost: int = 0) -> Self:
-        """From the heartbeats among `notes`, and from the canaries that were `sent` and `lost` after the run."""
+        """From the heartbeats among `notes`, and from the canaries that were sent after the run and lost."""
         beats = sorted((note.detail["sent_at"], note.detail["arrived"]) for note in notes if note.kind == HEARTBEAT)
         usual = (lost + 1) / (sent + 1) if sent else 0.0
         outages, before = [], -inf
@@ -85,6 +85,12 @@ class RefusedHere:
     since: float
     until: float
     why: str
+
+    @classmethod
+    def of(cls, note: Note) -> Self:
+        """Around the note of one refusal, or from then on."""
+        until = inf if note.detail["lasting"] else note.noted_at + AROUND_S
+        return cls(note.noted_at - AROUND_S, until, note.detail["why"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,8 +142,13 @@ class Terms:
     def of(cls, record: Record, contract: Contract) -> Self:
         """The terms of a recorded run of this contract, from its settings and notes."""
         settings = record.settings
-        notes = {note.kind: note.detail for note in record.notes}
-        canaries = {p: (sent, lost) for p, (sent, lost) in notes.get("way-back", {}).get("canaries", {}).items()}
+        last = {note.kind: note.detail for note in record.notes}
+        way_back, strays = last.get("way-back", {}), last.get("strays", {})
+        canaries = {product: (sent, lost) for product, (sent, lost) in way_back.get("canaries", {}).items()}
+        stand_ins: dict[str, list[str]] = defaultdict(list)
+        for replaced in (note.detail["stands_for"] for note in record.notes if note.kind == "planned-anew"):
+            for replacement, lost in replaced.items():
+                stand_ins[lost].append(replacement)
         return cls(
             contract,
             commands=tuple(settings["commands"]),
@@ -146,16 +157,16 @@ class Terms:
             targets=dict(settings["callback_targets"]),
             callback_paths=dict(settings.get("callback_paths", {})),
             loopback=bool(settings["loopback"]),
-            settled_at=notes.get("settled", {}).get("at"),
+            settled_at=last.get("settled", {}).get("at"),
             obstacle=next((note.detail["message"] for note in record.latest_notes if note.kind == "obstacle"), None),
             alone=bool(settings["exclusive_account"] or settings.get("own_gateway")),
             own_gateway=bool(settings.get("own_gateway")),
             phone_numbers=frozenset(settings.get("phone_numbers", ())),
-            ways_lost=dict(notes.get("way-back", {}).get("lost", {})),
+            ways_lost=dict(way_back.get("lost", {})),
             network_back=bool(settings.get("network_back", False)),
             canaries=canaries,
             watch=Watch.of(record.notes, *map(sum, zip(*canaries.values(), strict=True))),
-            stand_ins=_stand_ins(record),
+            stand_ins=stand_ins,
             gaps=tuple(
                 (note.detail["silent_since"], note.detail["until"])
                 for note in record.notes
@@ -166,17 +177,9 @@ class Terms:
                 for note in record.notes
                 if note.kind == UNREADABLE and note.detail["where"] == "receiver"
             ),
-            refused_here=tuple(
-                RefusedHere(
-                    note.noted_at - AROUND_S,
-                    inf if note.detail["lasting"] else note.noted_at + AROUND_S,
-                    note.detail["why"],
-                )
-                for note in record.notes
-                if note.kind == REFUSED_HERE
-            ),
-            left_out=dict(notes.get("strays", {}).get("without_id", {})),
-            left_out_with_id=int(notes.get("strays", {}).get("with_id", 0)),
+            refused_here=tuple(RefusedHere.of(note) for note in record.notes if note.kind == REFUSED_HERE),
+            left_out=dict(strays.get("without_id", {})),
+            left_out_with_id=int(strays.get("with_id", 0)),
             inquiring=bool(settings.get("inquiring")),
         )
 
@@ -211,12 +214,3 @@ def _has_a_secret(target: str) -> bool:
     prefix = path.rpartition("/callbacks/")[0]  # a callback of a product may have a name of several parts
     parts = [*prefix.split("/"), *(value or name for name, _, value in named)]
     return any(name == TOKEN and value for name, _, value in named) or max(map(len, parts)) >= SHORTEST_SECRET
-
-
-def _stand_ins(record: Record) -> Mapping[str, Sequence[str]]:
-    found: dict[str, list[str]] = defaultdict(list)
-    for note in record.notes:
-        if note.kind == "planned-anew":
-            for new, lost in note.detail["stands_for"].items():
-                found[lost].append(new)
-    return found

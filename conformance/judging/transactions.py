@@ -23,7 +23,7 @@ from typing import Any, Self
 
 from conformance.contract.contract import Contract, Telling
 from conformance.judging.reading import is_number
-from conformance.payloads.sms_segments import GSM_7, UCS_2, Encoding, septets, units
+from conformance.payloads.texts import GSM_7, UCS_2, septets, units
 
 # The values of the `comparable` members of a request, in their order, "" for a missing one: in one string, because the
 # evidence keeps it for each accepted request.
@@ -141,21 +141,21 @@ def details_of(command: str | None, members: Mapping[str, Any] | None, contract:
 class Echo:
     """The details of a notification, compared with those of its own request.
 
-    `told`: its values of the `comparable` members; empty if none contradicts. `agreeing` and `contradicting`: how many
-    of them agree with the request, or contradict it.
+    `values`: those of its `comparable` members; empty if none contradicts. `agreeing` and `contradicting`: how many of
+    them agree with the request, or contradict it.
     """
 
-    told: tuple[Any, ...]
+    values: tuple[Any, ...]
     agreeing: int
     contradicting: int
 
     @classmethod
     def of(cls, command: str | None, details: Details, members: Mapping[str, Any], contract: Contract) -> Echo | None:
         """Compare a notification with its request; None if it has no comparable value."""
-        told = tuple(members.get(name) for name in comparable(command, contract))
-        agreeing, contradicting = compared(command, told, details, contract)
+        values = tuple(members.get(name) for name in comparable(command, contract))
+        agreeing, contradicting = compared(command, values, details, contract)
         if contradicting:
-            return cls(told, agreeing, contradicting)
+            return cls(values, agreeing, contradicting)
         return _faithful(agreeing) if agreeing else None
 
 
@@ -164,22 +164,22 @@ def _faithful(agreeing: int) -> Echo:
     return Echo((), agreeing, 0)
 
 
-def compared(command: str | None, told: tuple[Any, ...], details: Details, contract: Contract) -> tuple[int, int]:
+def compared(command: str | None, values: tuple[Any, ...], details: Details, contract: Contract) -> tuple[int, int]:
     """The number of members of a notification that agree with the request, and of those that contradict it."""
     how = contract.notification.transaction
-    verdicts = [
+    agree = [
         AGREE[how[name]](value, wanted)
-        for name, value, wanted in zip(comparable(command, contract), told, details.split(SEPARATOR), strict=True)
+        for name, value, wanted in zip(comparable(command, contract), values, details.split(SEPARATOR), strict=True)
         if value is not None and wanted
     ]
-    return sum(v is True for v in verdicts), sum(v is False for v in verdicts)
+    return agree.count(True), agree.count(False)
 
 
 def amount_in(command: str | None, values: Sequence[Any], contract: Contract) -> Decimal | None:
     """The amount among the values of the `comparable` members; None without a readable one."""
     how = contract.notification.transaction
-    told = zip(comparable(command, contract), values, strict=True)
-    return next((_decimal(value) for name, value in told if how[name] is Telling.AMOUNT), None)
+    named = zip(comparable(command, contract), values, strict=True)
+    return next((_decimal(value) for name, value in named if how[name] is Telling.AMOUNT), None)
 
 
 # More digits are not an amount of money, but a payload that breaks the rules.
@@ -217,15 +217,11 @@ def _price(command: str | None, texts: Mapping[str, str], contract: Contract) ->
     if amount is not None:
         return int(amount) if amount.isascii() and amount.isdigit() and len(amount) <= MOST_DIGITS else None
     text = texts.get(contract.members.text or "")
-    return 0 if text is None else _segments(text)
-
-
-def _segments(message: str) -> int:
-    length = septets(message)
-    return _parts(units(message), UCS_2) if length is None else _parts(length, GSM_7)
-
-
-def _parts(length: int, encoding: Encoding) -> int:
+    if text is None:
+        return 0
+    length, encoding = septets(text), GSM_7
+    if length is None:
+        length, encoding = units(text), UCS_2
     return 1 if length <= encoding.single else -(-length // encoding.part)
 
 

@@ -101,7 +101,7 @@ class RequirementVerdict:
 class Judged:
     """All verdicts of a run, the number of accepted requests, and the coverage.
 
-    `stale`: the `expectations` that do not hold any more. `gave_up`: the driver of a client died too often. `strict`: a
+    `stale`: the outdated ones of `expectations`. `gave_up`: the driver of a client died too often. `strict`: a
     broken SHOULD counts as a failure. `one_causes`: causes that break several requirements. `of_anybody`: the number of
     requests to the callbacks that no check judged.
     """

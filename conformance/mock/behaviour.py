@@ -7,6 +7,7 @@ small pure function. `remembering`, `notifying` and `renaming` make effects that
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -115,6 +116,15 @@ class Callback:
     form: Form = Form.USUAL
     inquiry: Callback | None = None
     within_s: float | None = None
+
+
+def json_bytes(content: Any, *, pretty: bool = False) -> bytes:
+    """`content` as JSON in UTF-8: compact, or indented.
+
+    A lone surrogate has no UTF-8; it is written as the escape that JSON has for it, so a client's own text never fails.
+    """
+    layout: dict[str, Any] = {"indent": 2} if pretty else {"separators": (",", ":")}
+    return json.dumps(content, ensure_ascii=False, **layout).encode("utf-8", "backslashreplace")
 
 
 @dataclass(frozen=True, slots=True)

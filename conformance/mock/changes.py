@@ -1,132 +1,173 @@
-"""The rows of `behaviours.toml` as changes of a `Behaviour`.
+"""The changes of a row of `behaviours.toml` to answers and notifications, and which messages they choose.
 
-A change that counts or remembers begins anew for each behaviour that it is applied to: its state is in the functions
-that it adds, never in the table. The gateway answers one request at a time, so no lock is needed.
+    choice          a predicate for the messages that a row chooses
+    of_replies      a change of answers
+    of_deliveries   a change of the notifications of a request
+    on_number       the answer and the notifications for a recipient with a row of its own
+
+The suite labels a valid request, and judges it by the requirement of that label. A gateway sees no labels, so messages
+are chosen by the request alone. A choice that counts is made anew for each behaviour that has it.
 """
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Callable, Iterable, Mapping
+import hashlib
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
-from random import Random
+from functools import cache
+from itertools import count
 from typing import Any
 
-from conformance.contract.behaviours import Change, Which, copies
+from conformance.contract.command import Command
+from conformance.contract.contract import Contract
+from conformance.contract.tables import Change, Which, copies
 from conformance.mock.account import failures
-from conformance.mock.behaviour import (
-    Behaviour,
-    Callback,
-    DeliveriesChange,
-    Effect,
-    Moment,
-    Reply,
-    ReplyChange,
-    remembering,
-)
-from conformance.mock.choosing import bare, choice
-from conformance.mock.memories import MEMORIES
-from conformance.mock.message_changes import reshaping, success_outcome
-from conformance.mock.windows import WINDOWS
-from conformance.model.errors import SuiteError
+from conformance.mock.behaviour import Callback, DeliveriesChange, Moment, Reply, ReplyChange
+from conformance.mock.message_changes import holds, of_message, reshaping, success_outcome
+from conformance.mock.rules import METHOD, UNKNOWN_COMMAND
+from conformance.model.traffic import header
+from conformance.payloads.members import rules_of
 
-# The behaviours that take code, by their names in `written` of a row.
-WRITTEN: Mapping[str, Callable[..., Effect]] = {**MEMORIES, **WINDOWS}
+Chooses = Callable[[Moment, Reply | Callback | None], bool]
+
+# Requests for no command, or by another method, are judged as a whole: a fault of the form would break two of them.
+PATH = frozenset({UNKNOWN_COMMAND, METHOD})
 
 
-def changed_by(changes: Iterable[Change], texts: Mapping[str, str] | None = None) -> Effect:
-    """One change after the other. `texts`: name → the text that replaces `{name}` in the values of the changes."""
-    effects = [_effect(change, texts or {}) for change in changes]
-
-    def change(behaviour: Behaviour) -> Behaviour:
-        for effect in effects:
-            behaviour = effect(behaviour)
-        return behaviour
-
-    return change
+def nth(every: int) -> Callable[[], bool]:
+    """A counter: True on each `every`-th call."""
+    calls = count(1)
+    return lambda: next(calls) % every == 0
 
 
-def _effect(change: Change, texts: Mapping[str, str]) -> Effect:
-    actions: Mapping[str, Any] = _filled(change.actions, texts)
-    change = replace(change, actions=actions)
-    if "written" in actions:
-        name = actions["written"]
-        if name not in WRITTEN:
-            raise SuiteError(f"there is no written behaviour {name!r}; expected one of {', '.join(sorted(WRITTEN))}")
-        return WRITTEN[name](**actions.get("with", {}))
-    for word, effect in _OF_GATEWAY.items():
-        if word in actions:
-            return lambda behaviour: replace(behaviour, **effect(behaviour, actions[word]))
-    if "refuse" in actions:
-        return remembering(lambda: _Refusing(change.which), actions["refuse"])
-    if change.which.to.startswith("notification") or "notify" in actions:
-        return lambda behaviour: replace(behaviour, deliveries=(*behaviour.deliveries, _of_deliveries(change)))
-    return lambda behaviour: replace(behaviour, reply=(*behaviour.reply, _of_replies(change)))
+def choice(which: Which) -> Chooses:
+    """A predicate for `which`, with a counter of its own."""
+    due = nth(which.every)
+    return lambda moment, message: (
+        all(_of_message(which, moment, message)) and all(_of_request(which, moment)) and due()
+    )
 
 
-def _filled(value: Any, texts: Mapping[str, str]) -> Any:
-    if isinstance(value, str):
-        for name, text in texts.items():
-            value = value.replace(f"{{{name}}}", text)
-        return value
-    if isinstance(value, Mapping):
-        return {name: _filled(held, texts) for name, held in value.items()}
-    return [_filled(held, texts) for held in value] if isinstance(value, list) else value
+def _of_message(which: Which, moment: Moment, message: Reply | Callback | None) -> Iterator[bool]:
+    group, _, part = which.to.partition(".")
+    outcome, success = _outcome(moment, message), moment.contract.notification.success
+    if which.refused:
+        yield moment.refusal is not None and ("*" in which.refused or moment.refusal in which.refused)
+    elif group == "response":
+        yield moment.refusal not in PATH and not beyond_contract(moment)
+    if group == "response" and part:
+        yield (moment.refusal is not None) is (part == "error")
+    elif group == "notification" and part:
+        yield outcome is not None and (outcome == success) is (part == "success")
+    yield which.outcome in {None, outcome}
+    if which.unsolicited is not None:
+        unsolicited = isinstance(message, Callback) and message.product in moment.contract.unsolicited
+        yield unsolicited is which.unsolicited
+    if which.has is not None:
+        there = message is not None and message.raw is None
+        yield there and message is not None and holds(message.content, of_message(message, moment, which.has))
 
 
-# --- Requests, and the gateway
+def _outcome(moment: Moment, message: Reply | Callback | None) -> str | None:
+    content = message.content if message is not None else None
+    outcome = content.get(moment.contract.notification.outcome) if isinstance(content, Mapping) else None
+    return outcome if isinstance(outcome, str) else None
 
 
-class _Refusing:
-    """Refuses requests that `which` chooses by a rule that they keep.
-
-    Ordinary requests are new and not bare: repeats, and requests whose credential was refused before, belong to other
-    requirements.
-    """
-
-    def __init__(self, which: Which) -> None:
-        self._ordinary = which.ordinary
-        self._chooses = choice(replace(which, to="request"))
-        self._seen: set[tuple[str | None, bytes]] = set()
-
-    def refuses(self, moment: Moment) -> bool:
-        if self._ordinary and ((moment.command, moment.request.body) in self._seen or bare(moment)):
-            return False
-        return self._chooses(moment, None)
-
-    def remember(self, moment: Moment) -> None:
-        if self._ordinary:
-            self._seen.add((moment.command, moment.request.body))
-
-
-_IDS: Mapping[str, Callable[[Moment, Random], str]] = {
-    "hex": lambda _, random: f"{random.getrandbits(128):032x}",
-    "uuid": lambda _, random: str(uuid.UUID(int=random.getrandbits(128), version=4)),
-    "digits": lambda moment, _: str(999_000 + moment.count),
-}
-
-_OF_GATEWAY: Mapping[str, Callable[[Behaviour, Any], Mapping[str, Any]]] = {
-    "waive": lambda behaviour, tags: {"waived": behaviour.waived | set(tags)},
-    "crash": lambda behaviour, tags: {"crashes": behaviour.crashes | set(tags)},
-    "ids": lambda _, form: {"new_id": _IDS.get(form, lambda _moment, _random: form)},
-    "switch": lambda behaviour, switches: {
-        **switches,
-        "failure_rate": max(behaviour.failure_rate, switches.get("failure_rate", 0.0)),
-    },
-    "wire": lambda behaviour, wire: {"wire": replace(behaviour.wire, **wire)},
-}
+def _of_request(which: Which, moment: Moment) -> Iterator[bool]:
+    asked, request = moment.asked, moment.request
+    if which.posted:
+        yield asked is not None and asked.product is not None
+    if which.moves_money:
+        yield asked is not None and asked.moves_money and asked.window is None
+    if which.command:
+        yield moment.command in which.command
+    if which.product:
+        yield asked is not None and asked.product in which.product
+    yield from (re.search(pattern, member(moment, name)) is not None for name, pattern in which.matches.items())
+    yield from (name not in (moment.payload or {}) for name in which.lacks)
+    yield from (header(request.headers, name) == (value or None) for name, value in which.headers.items())
+    yield which.by in {None, request.method}
+    yield not which.sample or is_sample(moment)
+    if which.long is not None:
+        yield beyond_contract(moment) is which.long
+    yield which.start <= moment.count <= (which.end or moment.count)
+    if which.turn is not None:
+        place, of = which.turn
+        yield moment.accepted % of == place
+    if which.chance < 1:
+        # Without a rule: by the id, which is drawn at random.
+        yield hashlib.sha256(moment.request_id.encode()).digest()[0] / 256 < which.chance
 
 
-# --- Messages
+# --- Features of requests
 
 
-def _of_replies(change: Change) -> ReplyChange:
+def member(moment: Moment, name: str) -> str:
+    """A member of the payload; "" if it is not a string or there is no payload."""
+    value: Any = (moment.payload or {}).get(name)
+    return value if isinstance(value, str) else ""
+
+
+def recipient(moment: Moment) -> str:
+    """The recipient in the payload, or ""."""
+    return member(moment, moment.contract.members.recipient or "")
+
+
+def bare(moment: Moment) -> bool:
+    """A request with a payload and the documented headers alone: the suite leaves out its `User-Agent` to test that."""
+    return moment.payload is not None and header(moment.request.headers, "user-agent") is None
+
+
+@cache
+def _sample_of(contract: Contract, command: Command) -> Mapping[str, Any]:
+    """The documented sample of a command without the members with registered values, which differ between accounts."""
+    example: Mapping[str, Any] = contract.schemas.schema(f"{command.folder}/request")["examples"][0]
+    return {name: value for name, value in example.items() if name not in contract.members.registered}
+
+
+def is_sample(moment: Moment) -> bool:
+    """The documented sample of a command, with any registered values."""
+    if not moment.payload or moment.asked is None:
+        return False
+    registered = moment.contract.members.registered
+    given = {name: value for name, value in moment.payload.items() if name not in registered}
+    return given == _sample_of(moment.contract, moment.asked)
+
+
+def to_the_sample_recipient(moment: Moment) -> bool:
+    """A request to the recipient of the documented sample, who is in many payloads of the suite."""
+    name = moment.contract.members.recipient
+    if moment.asked is None or name is None:
+        return False
+    return member(moment, name) == _sample_of(moment.contract, moment.asked).get(name)
+
+
+@cache
+def _longest(contract: Contract, command: Command) -> tuple[tuple[str, int], ...]:
+    wide = contract.schemas.resolved(command.tolerated_schema).get("properties", {})
+    limits = ((name, rule.get("maxLength")) for name, rule in rules_of(contract, command).items())
+    return tuple((name, most) for name, most in limits if most and "maxLength" not in wide.get(name, {}))
+
+
+def beyond_contract(moment: Moment) -> bool:
+    """A member is longer than gateways have to accept, and they need not refuse it."""
+    if moment.asked is None or moment.asked.product is None:
+        return False
+    return any(len(member(moment, name)) > most for name, most in _longest(moment.contract, moment.asked))
+
+
+# --- Changes of answers and notifications
+
+
+def of_replies(change: Change) -> ReplyChange:
     """Changes the chosen answers, with a count of its own."""
     chooses, reshape = choice(change.which), reshaping(change.actions)
     return lambda reply, moment: reshape(reply, moment) if chooses(moment, reply) else reply
 
 
-def _of_deliveries(change: Change) -> DeliveriesChange:
+def of_deliveries(change: Change) -> DeliveriesChange:
     """The same of the notifications of one request, which may become more or fewer."""
     if "notify" in change.actions:
         return _notifying(change)
@@ -177,7 +218,7 @@ def on_number(
     """The answer to a request and its notifications as `changes` have them."""
     for change in changes:
         if change.which.to.startswith("notification"):
-            sent = _of_deliveries(change)(sent, moment)
+            sent = of_deliveries(change)(sent, moment)
         else:
-            reply = _of_replies(change)(reply, moment)
+            reply = of_replies(change)(reply, moment)
     return reply, sent

@@ -19,8 +19,7 @@ from typing import Final, NamedTuple, cast
 import httptools
 import httpx
 
-from conformance.mock.answering import json_bytes
-from conformance.mock.behaviour import Callback, Form
+from conformance.mock.behaviour import Callback, Form, json_bytes
 
 # The timeout of a callback, which owes a quick 2xx.
 ANSWER_WITHIN_S = 5.0
@@ -48,7 +47,7 @@ class FailedDelivery:
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """How a callback answered: with a `status` after `took_s` seconds, or not at all for a `reason` in words."""
+    """How a callback answered: with a `status` after `took_s` seconds, or not at all for a `reason`."""
 
     status: int | None
     reason: str | None
@@ -105,7 +104,7 @@ def _target(url: str) -> _Target:
 
 
 class _Lost(ConnectionError):
-    """The connection went away; `answered` tells whether part of the answer was there."""
+    """The connection was closed; `answered`: after part of the answer."""
 
     def __init__(self, *, answered: bool) -> None:
         super().__init__("the connection was closed without an answer")
@@ -119,9 +118,7 @@ class _Connection(asyncio.Protocol):
         self._transport: asyncio.WriteTransport | None = None
         self._parser: httptools.HttpResponseParser | None = None
         self._answer: asyncio.Future[int] | None = None
-        self._heard = False
-        self._headers_read = False
-        self.reusable = False
+        self._heard = self._headers_read = self.reusable = False
 
     def request(self, data: bytes) -> asyncio.Future[int]:
         """Sends `data`, a whole request; the future is the status of its answer. It raises _Lost or ValueError."""
@@ -239,21 +236,19 @@ class Courier:
         self.failures: deque[FailedDelivery] = deque(maxlen=MOST_FAILURES)
         self._pools: dict[_Origin, _Pool] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._timers: set[asyncio.TimerHandle] = set()
         self._closed = False
 
     @property
     def pending(self) -> int:
         """How many deliveries are on their way or waiting for their time."""
-        return len(self._tasks) + len(self._timers)
+        return len(self._tasks)
 
     def dispatch(self, deliveries: Iterable[Callback]) -> None:
         """Sends each of `deliveries` when it is due; returns at once."""
         for delivery in deliveries:
-            if delivery.after_s > 0:
-                self._send_later(delivery)
-            else:
-                self._send(delivery)
+            task = asyncio.get_running_loop().create_task(self._deliver(delivery, delivery.after_s))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
 
     async def deliver(self, deliveries: Iterable[Callback]) -> None:
         """Sends all of `deliveries` side by side, now, and returns when each is answered or has failed."""
@@ -262,31 +257,12 @@ class Courier:
     async def close(self) -> None:
         """Drops pending deliveries and all later ones, and closes every connection."""
         self._closed = True
-        for timer in self._timers:
-            timer.cancel()
-        self._timers.clear()
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         for pool in self._pools.values():
             pool.close()
-
-    def _send(self, delivery: Callback) -> None:
-        task = asyncio.get_running_loop().create_task(self._deliver(delivery))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    def _send_later(self, delivery: Callback) -> None:
-        if self._closed:
-            return
-
-        def due() -> None:
-            self._timers.discard(timer)
-            self._send(delivery)
-
-        timer = asyncio.get_running_loop().call_later(delivery.after_s, due)
-        self._timers.add(timer)
 
     async def tell(self, delivery: Callback) -> Delivered:
         """Sends `delivery` now, its inquiry first, and returns the answers to both."""
@@ -303,7 +279,9 @@ class Courier:
                 self.failures.append(FailedDelivery(delivery.product, delivery.url, sent.in_words))
         return Delivered(answer, sent)
 
-    async def _deliver(self, delivery: Callback) -> None:
+    async def _deliver(self, delivery: Callback, after_s: float = 0.0) -> None:
+        if after_s > 0:
+            await asyncio.sleep(after_s)
         if not self._closed:
             await self.tell(delivery)
 

@@ -6,20 +6,24 @@ Faults come from the rows of `behaviours.toml` that are not lawful, or are deriv
   member there that breaks this requirement and no other in the examples of the contract.
 - One that a probe judges is broken by a gateway that waives the rule of the probe, or that crashes over it where the
   requirement is to survive.
+
+`changed_by` makes an effect of the changes of a row. A change that counts or remembers begins anew for each behaviour
+that it is applied to: its state is in the functions that it adds, never in a table. The gateway answers one request at
+a time, so no lock is needed.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import cache
+from random import Random
 from types import MappingProxyType
 from typing import Any
 
-from conformance.contract.behaviours import BehaviourRow, Change
 from conformance.contract.contract import Contract
-from conformance.contract.places import Message, messages_of, notified_of, places_of
 from conformance.contract.requirements import (
     ACCEPTED,
     ANSWER,
@@ -29,13 +33,18 @@ from conformance.contract.requirements import (
     ByPlace,
     ByProbe,
     Expected,
+    Message,
     Requirement,
+    messages_of,
+    notified_of,
+    places_of,
 )
-from conformance.mock.behaviour import Callback, Effect, Moment, Reply
-from conformance.mock.changes import changed_by
-from conformance.mock.choosing import holds, path_of
-from conformance.mock.message_changes import reshaping
+from conformance.contract.tables import BehaviourRow, Change, Which
+from conformance.mock.behaviour import Behaviour, Callback, Effect, Moment, Reply, remembering
+from conformance.mock.changes import bare, choice, of_deliveries, of_replies
+from conformance.mock.message_changes import holds, path_of, reshaping
 from conformance.mock.rules import TAGS
+from conformance.mock.stateful import WRITTEN
 from conformance.model.errors import SuiteError
 from conformance.model.traffic import Request
 
@@ -240,3 +249,86 @@ def _against(pointer: str, keyword: str, *, everywhere: bool) -> list[Actions]:
         return [*({"respell": {pointer: word}} for word in ("zero", "padded", "cut")), *put]
     retyped: list[Actions] = [{"retype": {pointer: kind}} for kind in ("string", "number", "array", "object")]
     return retyped if everywhere else put
+
+
+# --- Rows as effects
+
+
+def changed_by(changes: Iterable[Change], texts: Mapping[str, str] | None = None) -> Effect:
+    """One change after the other. `texts`: name → the text that replaces `{name}` in the values of the changes."""
+    effects = [_effect(change, texts or {}) for change in changes]
+
+    def change(behaviour: Behaviour) -> Behaviour:
+        for effect in effects:
+            behaviour = effect(behaviour)
+        return behaviour
+
+    return change
+
+
+def _effect(change: Change, texts: Mapping[str, str]) -> Effect:
+    actions: Mapping[str, Any] = _filled(change.actions, texts)
+    change = replace(change, actions=actions)
+    if "written" in actions:
+        name = actions["written"]
+        if name not in WRITTEN:
+            raise SuiteError(f"there is no written behaviour {name!r}; expected one of {', '.join(sorted(WRITTEN))}")
+        return WRITTEN[name](**actions.get("with", {}))
+    for word, effect in _OF_GATEWAY.items():
+        if word in actions:
+            return lambda behaviour: replace(behaviour, **effect(behaviour, actions[word]))
+    if "refuse" in actions:
+        return remembering(lambda: _Refusing(change.which), actions["refuse"])
+    if change.which.to.startswith("notification") or "notify" in actions:
+        return lambda behaviour: replace(behaviour, deliveries=(*behaviour.deliveries, of_deliveries(change)))
+    return lambda behaviour: replace(behaviour, reply=(*behaviour.reply, of_replies(change)))
+
+
+def _filled(value: Any, texts: Mapping[str, str]) -> Any:
+    if isinstance(value, str):
+        for name, text in texts.items():
+            value = value.replace(f"{{{name}}}", text)
+        return value
+    if isinstance(value, Mapping):
+        return {name: _filled(held, texts) for name, held in value.items()}
+    return [_filled(held, texts) for held in value] if isinstance(value, list) else value
+
+
+class _Refusing:
+    """Refuses requests that `which` chooses by a rule that they keep.
+
+    Ordinary requests are new and not bare: repeats, and requests whose credential was refused before, belong to other
+    requirements.
+    """
+
+    def __init__(self, which: Which) -> None:
+        self._ordinary = which.ordinary
+        self._chooses = choice(replace(which, to="request"))
+        self._seen: set[tuple[str | None, bytes]] = set()
+
+    def refuses(self, moment: Moment) -> bool:
+        if self._ordinary and ((moment.command, moment.request.body) in self._seen or bare(moment)):
+            return False
+        return self._chooses(moment, None)
+
+    def remember(self, moment: Moment) -> None:
+        if self._ordinary:
+            self._seen.add((moment.command, moment.request.body))
+
+
+_IDS: Mapping[str, Callable[[Moment, Random], str]] = {
+    "hex": lambda _, random: f"{random.getrandbits(128):032x}",
+    "uuid": lambda _, random: str(uuid.UUID(int=random.getrandbits(128), version=4)),
+    "digits": lambda moment, _: str(999_000 + moment.count),
+}
+
+_OF_GATEWAY: Mapping[str, Callable[[Behaviour, Any], Mapping[str, Any]]] = {
+    "waive": lambda behaviour, tags: {"waived": behaviour.waived | set(tags)},
+    "crash": lambda behaviour, tags: {"crashes": behaviour.crashes | set(tags)},
+    "ids": lambda _, form: {"new_id": _IDS.get(form, lambda _moment, _random: form)},
+    "switch": lambda behaviour, switches: {
+        **switches,
+        "failure_rate": max(behaviour.failure_rate, switches.get("failure_rate", 0.0)),
+    },
+    "wire": lambda behaviour, wire: {"wire": replace(behaviour.wire, **wire)},
+}

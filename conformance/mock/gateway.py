@@ -13,7 +13,17 @@ from random import Random
 from typing import Any
 
 from conformance.contract.command import Command
-from conformance.mock.account import Account, TransactionOutcome, failures, number_row
+from conformance.mock.account import (
+    Account,
+    Transaction,
+    TransactionOutcome,
+    failures,
+    number_row,
+    price,
+    result,
+    shape_of_ids,
+    success_reason,
+)
 from conformance.mock.behaviour import Behaviour, Callback, Moment, Reply
 from conformance.mock.changes import on_number
 from conformance.mock.rules import (
@@ -33,7 +43,6 @@ from conformance.mock.rules import (
     refusal_of,
     taken,
 )
-from conformance.mock.transactions import Transaction, price, result, shape_of_ids, success_reason
 from conformance.model.traffic import JSON_MEDIA_TYPE, Request
 
 # The answer to a recipient that is refused by no rule of the contract, before its row changes it.

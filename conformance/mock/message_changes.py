@@ -10,16 +10,16 @@ import json
 from codecs import BOM_UTF8
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from functools import cache
 from http.client import responses
 from random import Random
-from typing import Any, Literal
+from typing import Any, Final, Literal
 from urllib.parse import urlencode, urlsplit
 
-from conformance.mock.account import failures
-from conformance.mock.answering import json_bytes
-from conformance.mock.behaviour import Callback, Ending, Form, Moment, Reply
-from conformance.mock.choosing import ABSENT, edited, of_message
-from conformance.mock.transactions import TextShape, shape_of_ids, success_reason
+from conformance.contract.contract import Contract
+from conformance.mock.account import TextShape, failures, shape_of_ids, success_reason
+from conformance.mock.behaviour import Callback, Ending, Form, Moment, Reply, json_bytes
+from conformance.model.errors import SuiteError
 from conformance.model.traffic import Headers
 
 Message = Reply | Callback
@@ -28,6 +28,11 @@ Making = Callable[[Any, Moment], Any]
 
 SIGNS = " – ☎ ✓ 👍"
 FEE = 3  # whole units of money
+
+# The value of a missing member.
+ABSENT: Final = object()
+
+EACH = "*"
 
 
 def reshaping(actions: Mapping[str, Any]) -> Reshape:
@@ -284,3 +289,57 @@ _OF_MESSAGE: Mapping[str, Callable[[Any, Any, Moment], Any]] = {
     "inquiry": _inquiry,
     "form": _form,
 }
+
+
+# --- The place of a member
+
+
+@cache
+def path_of(contract: Contract, name: str, *, notified: bool) -> tuple[str, ...]:
+    """The steps to a member, by JSON pointer or by role of answers or notifications.
+
+    Raises SuiteError for a role without a member in the contract.
+    """
+    if not name or name.startswith("/"):
+        return tuple(step.replace("~1", "/").replace("~0", "~") for step in name.split("/")[1:])
+    roles = contract.notification if notified else contract.answer
+    stated = getattr(roles, name, None)
+    if not isinstance(stated, str):
+        kind = "notification" if notified else "answer"
+        raise SuiteError(f"a behaviour of {contract.source} names {name!r}, which no {kind} has a member for")
+    return (stated,)
+
+
+def of_message(message: Reply | Callback, moment: Moment, name: str) -> tuple[str, ...]:
+    """The steps to a member of `message`."""
+    return path_of(moment.contract, name, notified=isinstance(message, Callback))
+
+
+def holds(content: Any, path: tuple[str, ...]) -> bool:
+    """Whether there is a member at `path`; a step `*` is any item or member."""
+    if not path:
+        return True
+    step, rest = path[0], path[1:]
+    if step == EACH:
+        below = content if isinstance(content, list) else content.values() if isinstance(content, Mapping) else ()
+        return any(holds(each, rest) for each in below)
+    return isinstance(content, Mapping) and step in content and holds(content[step], rest)
+
+
+def edited(content: Any, path: tuple[str, ...], edit: Callable[[Any], Any]) -> Any:
+    """The content with `edit` applied to the member at `path`; ABSENT is the value of a missing or deleted member.
+
+    A step `*` is each item or member. Content without a place for the member stays as it is.
+    """
+    if not path:
+        return edit(content)
+    step, rest = path[0], path[1:]
+    if step == EACH and isinstance(content, list):
+        return [edited(item, rest, edit) for item in content]
+    if step == EACH and isinstance(content, Mapping):
+        return {name: edited(value, rest, edit) for name, value in content.items()}
+    if not isinstance(content, Mapping) or (rest and step not in content):
+        return content
+    value = edited(content.get(step, ABSENT), rest, edit)
+    others = {name: held for name, held in content.items() if name != step or value is not ABSENT}
+    return others if value is ABSENT else {**others, step: value}

@@ -24,7 +24,7 @@ from conformance.mock.behaviour import Behaviour
 from conformance.model.errors import SuiteError
 from conformance.model.traffic import JSON_MEDIA_TYPE, Headers, header, media_type
 from conformance.model.untrusted import lenient_object, parse_json
-from conformance.payloads.labels import documented_range, rules_of, texts_of
+from conformance.payloads.members import documented_range, rules_of, texts_of
 
 UNAUTHORIZED, VALIDATION_STATUS = 401, 422
 

@@ -17,7 +17,7 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from functools import cache
 from typing import Any, Self
@@ -25,7 +25,7 @@ from urllib.parse import unquote_plus
 
 from conformance.contract.contract import Contract
 from conformance.model.traffic import Case, Request
-from conformance.payloads.labels import rules_of
+from conformance.payloads.members import Constraints, rules_of
 
 GIVEN_BY = "--phone-number"
 """The option with the numbers."""
@@ -56,23 +56,6 @@ _ESCAPE = re.compile(r"\\u([0-9a-fA-F]{4})")
 # In a body that is not JSON: a text in quotes, closed or not, and the signs that separate values elsewhere.
 _QUOTED = re.compile(r""""((?:[^"\\]|\\.)*)"?|'((?:[^'\\]|\\.)*)'?""", re.DOTALL)
 _BETWEEN = re.compile(r"[{}\[\]<>=:&\r\n]+")
-
-
-@dataclass(frozen=True, slots=True)
-class Constraints:
-    """The values that a run may use (empty: any valid one).
-
-    `registered`: by member, those that belong to the account. `phone_numbers`: of people who agreed to be reached.
-    """
-
-    registered: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
-    phone_numbers: tuple[str, ...] = ()
-
-    def values(self, contract: Contract) -> dict[str, tuple[str, ...]]:
-        """The given values by member."""
-        recipient = contract.members.recipient
-        given = {**self.registered, **({recipient: self.phone_numbers} if recipient else {})}
-        return {member: values for member, values in given.items() if values}
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,12 +15,25 @@ from random import Random
 from typing import Any
 
 from conformance.contract.contract import Contract
-from conformance.model import ecma
-from conformance.model.characters import ASSIGNED
 from conformance.model.errors import SuiteError
-from conformance.payloads.alphabets import ALPHABETS, LINE_BREAKS, PLAIN, UNIT, ZWJ, Speller, spell
+from conformance.model.text import ASSIGNED, ecma_pattern
 from conformance.payloads.patterns import Alternatives, matching, parsed, variants, written
-from conformance.payloads.sms_segments import GSM_7, GSM_EXTENSION, UCS_2, Encoding, crosses, septets, units
+from conformance.payloads.texts import (
+    ALPHABETS,
+    GSM_7,
+    GSM_EXTENSION,
+    LINE_BREAKS,
+    PLAIN,
+    UCS_2,
+    UNIT,
+    ZWJ,
+    Encoding,
+    Speller,
+    crosses,
+    septets,
+    spell,
+    units,
+)
 
 Schema = Mapping[str, Any]
 
@@ -90,7 +103,7 @@ def _of_length(name: str, tree: Alternatives, length: int) -> ValueClass:
 
 def _variant(tree: Alternatives, longest: int | None) -> ValueClass:
     source = written(tree)
-    expression = ecma.compiled(f"^{source}$")
+    expression = ecma_pattern(f"^{source}$")
     return ValueClass(
         f"pattern {source}",
         lambda sent: expression.search(sent.text) is not None,

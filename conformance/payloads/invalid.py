@@ -15,13 +15,13 @@ from typing import Any, NamedTuple
 
 from conformance.contract.command import Command
 from conformance.contract.contract import Contract
-from conformance.contract.probes import Probe
+from conformance.contract.tables import Probe
 from conformance.model.errors import SuiteError
 from conformance.model.untrusted import parse_json
 from conformance.payloads.addressees import ZEROS
-from conformance.payloads.alphabets import ALPHABETS, UNIT, spell
 from conformance.payloads.json_defects import UNKNOWN_MEMBER
-from conformance.payloads.labels import ABSENT, Members, documented_range, rules_of
+from conformance.payloads.members import ABSENT, Members, documented_range, rules_of
+from conformance.payloads.texts import ALPHABETS, UNIT, spell
 from conformance.payloads.valid import encoded
 
 # The lengths to try for those that a schema refuses: more than any of its members allows.

@@ -31,10 +31,10 @@ from urllib.parse import urlencode
 
 from conformance.contract.command import Command
 from conformance.contract.contract import Contract
-from conformance.contract.probes import Making
+from conformance.contract.tables import Making
 from conformance.model.errors import SuiteError
 from conformance.model.traffic import JSON_MEDIA_TYPE
-from conformance.payloads.labels import Members, members_of, texts_of
+from conformance.payloads.members import Members, members_of, texts_of
 
 # Far more than any payload of the contract, and as much as the limit of some servers.
 HUGE = 1 << 20

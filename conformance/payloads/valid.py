@@ -23,14 +23,10 @@ from conformance.contract.command import Command
 from conformance.contract.contract import Contract
 from conformance.model.errors import SuiteError, UsageError
 from conformance.model.untrusted import parse_json
-from conformance.payloads.addressees import Constraints
-from conformance.payloads.alphabets import ALPHABETS, LINE_BREAKS, PLAIN, SCRIPTS, UNIT, Speller, spell
 from conformance.payloads.classes import WIDE_SCRIPTS, ValueClass, Written, classes_of
-from conformance.payloads.hypothesis_backend import draw
-from conformance.payloads.labels import Members, documented_range
-from conformance.payloads.sms_segments import UCS_2
-from conformance.payloads.strategies import strategy_for, text
-from conformance.payloads.uniqueness import likeness, respelled
+from conformance.payloads.members import Constraints, Members, documented_range, likeness, respelled
+from conformance.payloads.strategies import draw, strategy_for, text
+from conformance.payloads.texts import ALPHABETS, LINE_BREAKS, PLAIN, SCRIPTS, UCS_2, UNIT, Speller, spell
 
 # A random message is one SMS segment at most: each is accepted, sent and paid for.
 RANDOM_TEXT = 160

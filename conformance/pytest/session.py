@@ -32,7 +32,7 @@ from typing import Any, Protocol, Self
 import click
 import pytest
 
-from conformance.cli.messages import Messages, in_one_line
+from conformance.cli.command import Messages, in_one_line
 from conformance.cli.run import run
 from conformance.cli.settings import settings_from
 from conformance.contract.command import Notified
@@ -43,7 +43,7 @@ from conformance.gateway.case_files import save_failing
 from conformance.gateway.settings import Settings
 from conformance.journal import read_journal
 from conformance.model.errors import ConformanceError, EnvironmentFailure
-from conformance.model.interruption import Closing, heeded, held_back
+from conformance.model.process import closed_at_second_signal, interrupts_deferred, signals_handled
 from conformance.pytest.plugin import arguments
 from conformance.reports.files import REPORT_HTML, write_reports
 from conformance.reports.result import Result
@@ -73,7 +73,7 @@ class Holder:
         the reports are written.
         """
         # A second signal closes connections and does not end pytest, which may have other tests to report.
-        with heeded(hard=False), held_back(), Closing(close_all):
+        with signals_handled(hard=False), interrupts_deferred(), closed_at_second_signal(close_all):
             journal = read_journal(campaign.run(self.settings))
             self.held = Result.of(journal, contract=self.settings.contract)
             write_reports(self.held, self.settings.report_dir)

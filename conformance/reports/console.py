@@ -26,7 +26,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from conformance.model.progress import Progress, Silent
+from conformance.model.process import Progress, Silent
 from conformance.reports.text import as_json, for_runner, for_terminal
 
 

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Self
 
 from conformance.contract.contract import Contract
-from conformance.contract.schema_set import FORMATS
+from conformance.contract.schemas import FORMATS
 from conformance.journal import read_evidence
 from conformance.model.errors import EnvironmentFailure, UsageError, did_you_mean
-from conformance.model.interruption import held_back
+from conformance.model.process import interrupts_deferred
 from conformance.model.untrusted import TooLong, given_bytes, parse_json
 from conformance.reports.allure_results import PREFIX, allure_results
 from conformance.reports.har import har
@@ -120,7 +120,7 @@ class Staged:
 
         `apart`: remove the old files first, so that old and new files are never there together.
         """
-        with held_back():
+        with interrupts_deferred():
             for path in self._ready if apart else ():
                 path.unlink(missing_ok=True)
             for path in self._stale - self._ready.keys():

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, timedelta
 from itertools import groupby
 
-from conformance.client.rules.resending import NO_CONNECTION_KEPT
+from conformance.client.rules.answers import NO_CONNECTION_KEPT
 from conformance.contract.contract import Contract
 from conformance.contract.requirements import Level
 from conformance.judging.coverage import Covered

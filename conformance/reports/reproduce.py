@@ -17,7 +17,7 @@ from urllib.parse import quote, urlsplit
 
 from conformance.client.settings import ClientSettings
 from conformance.contract.contract import BASIC, Authentication, Contract
-from conformance.contract.probes import Making
+from conformance.contract.tables import Making
 from conformance.gateway.settings import DEFAULT_CORPUS, RunLimits, Settings, default_shrink_requests, is_loopback
 from conformance.journal import Record
 from conformance.model.traffic import Case, Kind, Request, header

@@ -30,12 +30,12 @@ from conformance.wire.listening import (
     Address,
     OnRefused,
     Refused,
+    Unreadable,
     listening_socket,
     raise_limit,
 )
 from conformance.wire.protocol import AS_RECEIVED, Limits, guarded, tell_unfinished
 from conformance.wire.receiver import MAX_BODY, OnArrival, OnUnread, Receiver, request_of
-from conformance.wire.request_reader import Unreadable
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -283,7 +283,7 @@ def _explained(tell: Callable[[str], None]) -> type[ssl.SSLObject]:
                 raise
             except ssl.SSLError as error:
                 reason = error.reason or str(error)
-                plain = "plain HTTP was spoken to its TLS port"
+                plain = "plain HTTP on a TLS port"
                 words = f"its TLS handshake failed: {reason.lower().replace('_', ' ')}"
                 tell(plain if reason == "HTTP_REQUEST" else words)
                 raise

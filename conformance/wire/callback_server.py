@@ -28,9 +28,17 @@ from werkzeug.test import run_wsgi_app
 from conformance.contract.contract import Contract, statum
 from conformance.model.traffic import Request
 from conformance.wire.ledger import Arrival, request_id_of
-from conformance.wire.listening import BACKLOG, KEEP_ALIVE_S, Address, listening_socket
+from conformance.wire.listening import (
+    BACKLOG,
+    KEEP_ALIVE_S,
+    Address,
+    Event,
+    Head,
+    RequestReader,
+    Unreadable,
+    listening_socket,
+)
 from conformance.wire.receiver import MAX_BODY, Intake, OnArrival, OnUnread, Receiver, request_of
-from conformance.wire.request_reader import Event, Head, RequestReader, Unreadable
 
 # How often the accepting thread checks whether to stop: closing takes as long, more often costs idle wake-ups.
 _ACCEPT_POLL_S = 0.02

@@ -1,12 +1,16 @@
-"""Where a server of the suite listens, and how it takes connections.
+"""Where a server of the suite listens, how it accepts connections, and how it reads requests off them.
 
     Address             host and port
     listening_socket    binds an address and listens on it
     Acceptor            accepts connections, and goes on when the process has run out of files
+    RequestReader       reads requests in every form that HTTP/1.1 allows (RFC 9110, RFC 9112); without I/O
 
 An address is claimed before it is served, so that a taken port is an error of its own, and a free one is known before
 anything depends on it. asyncio accepts as many connections in a row as may wait, and where there are no files left it
 silently accepts nothing for a second. `Acceptor` takes some at a time, closes idle ones for room, and reports it.
+
+`RequestReader` uses h11. httptools takes a body behind an `Upgrade` header, which the JDK's HTTP client sends with
+every request, for another protocol, and refuses two equal Content-Lengths, unknown methods, and line ends without CR.
 """
 
 from __future__ import annotations
@@ -20,13 +24,16 @@ import ssl
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from http import HTTPStatus
+
+import h11
 
 from conformance.model.errors import EnvironmentFailure, UsageError
 
 # A burst of 500 connections must wait in the kernel's queue without being refused; the kernel cuts it to its own limit.
 BACKLOG = 4096
 
-# A client may think for a while between two requests on a connection; a new connection each time would cost it more.
+# How long a connection may be idle: a client may take its time between two requests.
 KEEP_ALIVE_S = 75
 
 # Addresses that mean "every interface": bound to, but not a place that a client can be sent to.
@@ -92,15 +99,15 @@ def listening_socket(address: Address, purpose: str = "listen") -> tuple[socket.
         listener.listen(BACKLOG)
     except OSError as error:
         listener.close()
-        unnamed = (f"cannot be listened on: {error.strerror or error}", "choose another one")
-        reason, hint = _REASONS.get(error.errno or 0, unnamed)
+        other = (f"cannot be listened on: {error.strerror or error}", "choose another one")
+        reason, hint = _REASONS.get(error.errno or 0, other)
         raise EnvironmentFailure(f"{purpose} address {address} {reason}", hint=hint) from error
     return listener, Address(address.host, listener.getsockname()[1])
 
 
 _REASONS = {
     errno.EADDRINUSE: ("is in use by another program", "choose another port, or 0 for a free one"),
-    errno.EADDRNOTAVAIL: ("is no address of this machine", "listen on 127.0.0.1 or 0.0.0.0"),
+    errno.EADDRNOTAVAIL: ("is not an address of this machine", "listen on 127.0.0.1 or 0.0.0.0"),
     errno.EACCES: ("may not be listened on by this user", "choose a port above 1023, or 0 for a free one"),
 }
 
@@ -116,7 +123,7 @@ AT_ONCE = 16
 # A connection that was closed is gone within a turn of the loop; files held by other parts of the process take longer.
 RETRY_S = 0.05
 
-# A crowd that says nothing while TLS is agreed on is not yet among the connections that can be counted.
+# Connections during their TLS handshake, which are not yet among the connections of the server.
 MOST_OPENING = 256
 OPENED_WITHIN_S = 30.0
 
@@ -221,3 +228,127 @@ class Acceptor:
             connection.close()
         if error is not None and not isinstance(error, OSError):  # no TLS, or none in time: reported by the TLS engine
             self._on_refused(Refused(f"a connection could not be served: {error!r}"))
+
+
+# Bytes of a head. Clients and gateways send far fewer; common servers stop at 8 KiB for a line.
+LONGEST_HEAD = 64 * 1024
+MOST_HEADERS = 200
+
+# Bytes of an unreadable request in the report on it: enough to redact a long header before it is cut for the journal.
+KEPT_BYTES = 4096
+
+_LINE_ENDS = b"\r\n"
+_TLS_HANDSHAKE = b"\x16\x03"
+
+
+class Unreadable(ValueError):
+    """Bytes that are not a request. `head`: the first of them; `status`: of the answer, if there is one."""
+
+    def __init__(self, error: str, head: bytes, status: int = HTTPStatus.BAD_REQUEST) -> None:
+        super().__init__(error)
+        self.error = error
+        self.head = head
+        self.status = status
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """Request line and headers; header names in the case in which they were sent."""
+
+    method: bytes
+    target: bytes
+    version: bytes
+    headers: tuple[tuple[bytes, bytes], ...]
+
+    @property
+    def keeps_alive(self) -> bool:
+        """Whether the client expects another request to follow on the connection."""
+        options = self.options("connection")
+        return "keep-alive" in options if self.version == b"1.0" else "close" not in options
+
+    @property
+    def awaits_100(self) -> bool:
+        """Whether the client sends the body only after a 100 Continue."""
+        return self.version != b"1.0" and "100-continue" in self.options("expect")
+
+    def options(self, name: str) -> set[str]:
+        """The elements of a header that is a list, in lower case."""
+        values = (value.decode("latin-1") for given, value in self.headers if given.decode("latin-1").lower() == name)
+        return {option.strip().lower() for value in values for option in value.split(",")}
+
+
+Event = Head | bytes | h11.EndOfMessage
+"""A head, a piece of a body, or the end of a request."""
+
+
+class RequestReader:
+    """Reads the requests of one connection, one after the other; after an Unreadable there is nothing more to read."""
+
+    def __init__(self) -> None:
+        self._begin(b"")
+
+    @property
+    def in_request(self) -> bool:
+        """Whether a request has begun and is not complete."""
+        return bool(self._first)
+
+    @property
+    def in_body(self) -> bool:
+        """Whether the head of that request is there."""
+        return self._head_read
+
+    def receive(self, data: bytes) -> None:
+        """Bytes have come, to be read with `next_event`."""
+        if not self._first:
+            data = data.lstrip(_LINE_ENDS)  # empty lines before a request are passed over (RFC 9112 §2.2)
+        if not data:
+            return
+        if len(self._first) < KEPT_BYTES:
+            self._first += data[: KEPT_BYTES - len(self._first)]
+        self._connection.receive_data(data)
+
+    def next_event(self) -> Event | None:
+        """The next head, piece of a body, or end of a request; None if more bytes are needed. Raises Unreadable."""
+        if not self._first:
+            return None
+        try:
+            event = self._connection.next_event()
+        except h11.RemoteProtocolError as error:
+            is_tls = self._first.startswith(_TLS_HANDSHAKE)
+            # h11 may quote a credential; the first bytes are redacted elsewhere.
+            words = "a TLS handshake on a plain HTTP port" if is_tls else str(error)
+            raise Unreadable(words.partition(": bytearray")[0], self._first, error.error_status_hint) from error
+        if isinstance(event, h11.Request):
+            return self._head(event)
+        if isinstance(event, h11.Data):
+            self._body_read += len(event.data)
+            return bytes(event.data)
+        if isinstance(event, h11.EndOfMessage):
+            # The bytes after it are the next request: an offered Upgrade is not taken up.
+            self._begin(self._connection.trailing_data[0])
+            return event
+        return None
+
+    def broken_off(self, why: str = "the connection ended") -> Unreadable | None:
+        """The request that is incomplete if nothing more comes; None if there is none."""
+        if not self._first:
+            return None
+        where = f"after {self._body_read} bytes of its body" if self._head_read else "before its head was complete"
+        return Unreadable(f"{why} {where}", self._first)
+
+    def _begin(self, data: bytes) -> None:
+        self._connection = h11.Connection(h11.SERVER, max_incomplete_event_size=LONGEST_HEAD)
+        self._first = b""
+        self._head_read, self._body_read = False, 0
+        self.receive(data)
+
+    def _head(self, request: h11.Request) -> Head:
+        if not request.http_version.startswith(b"1."):
+            words = f"HTTP/{request.http_version.decode()} instead of HTTP/1.1"
+            raise Unreadable(words, self._first, HTTPStatus.HTTP_VERSION_NOT_SUPPORTED)
+        if len(request.headers) > MOST_HEADERS:
+            too_many = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
+            raise Unreadable(f"more than {MOST_HEADERS} headers", self._first, too_many)
+        self._head_read = True
+        named = tuple((bytes(name), bytes(value)) for name, value in request.headers.raw_items())
+        return Head(bytes(request.method), bytes(request.target), bytes(request.http_version), named)

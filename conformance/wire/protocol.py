@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import select
-from collections.abc import Awaitable, Callable, Collection, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from http import HTTPStatus
@@ -22,26 +22,16 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any, ClassVar, Self, cast
 
 from conformance.model.errors import EnvironmentFailure
-from conformance.wire.listening import KEEP_ALIVE_S, OnRefused, Refused, raise_limit
-from conformance.wire.request_reader import END, LONGEST_HEAD, MOST_HEADERS, Head, RequestReader, Unreadable
+from conformance.wire.listening import KEEP_ALIVE_S, Head, OnRefused, Refused, RequestReader, Unreadable, raise_limit
 
 HINT = "install the versions that the suite asks for, from where you have it: pip install --force-reinstall SOURCE"
 
 # The methods of uvicorn's protocol that are called here or overridden.
 USED = (
-    "connection_made",
-    "connection_lost",
-    "data_received",
-    "eof_received",
-    "on_message_begin",
-    "on_header",
-    "on_headers_complete",
-    "on_body",
-    "on_message_complete",
-    "on_response_complete",
-    "shutdown",
+    "connection_made", "connection_lost", "data_received", "eof_received", "on_message_begin", "on_header",
+    "on_headers_complete", "on_body", "on_message_complete", "on_response_complete", "shutdown",
     "_unset_keepalive_if_required",
-)
+)  # fmt: skip
 
 
 def unusable(why: str) -> EnvironmentFailure:
@@ -49,16 +39,14 @@ def unusable(why: str) -> EnvironmentFailure:
 
     def installed(package: str) -> str:
         try:
-            return version(package)
+            return f"{package} {version(package)}"
         except PackageNotFoundError:
-            return "no version at all"
+            return f"{package} (not installed)"
 
-    return EnvironmentFailure(
-        f"uvicorn {installed('uvicorn')} with httptools {installed('httptools')} cannot be served with: {why}", HINT
-    )
+    return EnvironmentFailure(f"{installed('uvicorn')} with {installed('httptools')} does not work here: {why}", HINT)
 
 
-def check_has(protocol: type, names: tuple[str, ...] = USED) -> None:
+def check_has(protocol: type, names: Iterable[str] = USED) -> None:
     """Raises EnvironmentFailure for a class without one of these."""
     if lacking := [name for name in names if not callable(getattr(protocol, name, None))]:
         raise unusable(f"its protocol has no {', '.join(lacking)}")
@@ -73,7 +61,7 @@ except ImportError as error:
 check_has(HttpToolsProtocol)
 
 
-# An answer takes milliseconds; an answer that never comes must not keep the connection of a client that gave up.
+# An answer takes milliseconds; one that never comes must not keep open the connection of a client that gave up.
 HALF_CLOSED_S = 1.0
 
 AS_RECEIVED = "conformance.as_received"
@@ -87,7 +75,7 @@ class _Parser:
 
     def __init__(self, protocol: ReadingProtocol) -> None:
         self._protocol = protocol
-        self.reader = RequestReader(protocol.limits.head_bytes, protocol.limits.headers)
+        self.reader = RequestReader()
         self.head = Head(b"", b"", b"", ())
 
     def feed_data(self, data: bytes) -> None:
@@ -100,10 +88,10 @@ class _Parser:
                 for name, value in event.headers:
                     self._protocol.on_header(name, value)
                 self._protocol.on_headers_complete()
-            elif event is END:
-                self._protocol.on_message_complete()
-            else:
+            elif isinstance(event, bytes):
                 self._protocol.on_body(event)
+            else:
+                self._protocol.on_message_complete()
 
     def get_method(self) -> bytes:
         return self.head.method
@@ -134,32 +122,29 @@ class _Flow(FlowControl):
                 raise
 
 
-# Of the files that the process may have open, so many are left to the journal, the sender and the mock gateway, or a
-# quarter where there are few. The rest is for two servers.
+# Of the files that the process may open, these are for the journal, the sender and the mock gateway, or a quarter where
+# there are few. The rest is for two servers.
 RESERVED_FILES = 256
-RESERVED_SHARE = 4
-SERVERS = 2
 MOST_CONNECTIONS = 4096
-# Closed at once when there are too many, the longest idle ones first: finding them means looking at all.
+# The share of connections that is closed at once when there are too many: finding the longest idle ones means looking
+# at all.
 ROOM = 1 / 8
 
 
 def _affordable_connections() -> int:
     files = raise_limit()
-    reserved = min(RESERVED_FILES, files // RESERVED_SHARE)
-    return max(1, min((files - reserved) // SERVERS, MOST_CONNECTIONS))
+    reserved = min(RESERVED_FILES, files // 4)
+    return max(1, min((files - reserved) // 2, MOST_CONNECTIONS))
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
     """`request_within_s`: from the first byte of a request, or from the opening of its connection, to its last byte.
 
-    `head_bytes` and `headers` bound the head of a request; `receiver.MAX_BODY` bounds bodies.
+    `listening` bounds the head of a request, `receiver.MAX_BODY` its body.
     """
 
     request_within_s: float = 30.0
-    head_bytes: int = LONGEST_HEAD
-    headers: int = MOST_HEADERS
     connections: int = field(default_factory=_affordable_connections)
 
     @classmethod
@@ -178,7 +163,7 @@ class ReadingProtocol(HttpToolsProtocol):
     _numbers: ClassVar[Iterator[int]] = itertools.count()
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        """As uvicorn makes it."""
+        """Take what uvicorn passes."""
         super().__init__(*args, **kwargs)
         self.parser = _Parser(self)  # type: ignore[assignment] # it has the methods that uvicorn calls
         self._reported = False
@@ -213,7 +198,7 @@ class ReadingProtocol(HttpToolsProtocol):
         self._at_rest = self._at_rest and not self.reader.in_request
 
     def on_message_complete(self) -> None:
-        """A request is there in full."""
+        """A request is complete."""
         self._at_rest = self._has_carried = True
         self._since = self.loop.time()
         super().on_message_complete()
@@ -256,7 +241,7 @@ class ReadingProtocol(HttpToolsProtocol):
         await app(scope, receive, send_if_open)
 
     def tell_unfinished(self, why: str = "the connection ended") -> None:
-        """Report the request whose rest has not come, if there is one that was not answered without it."""
+        """Report the incomplete request, if there is one that was not answered without its rest."""
         if not self._reported and not self._is_answered and (broken_off := self.reader.broken_off(why)) is not None:
             self._report(broken_off)
 
@@ -271,7 +256,7 @@ class ReadingProtocol(HttpToolsProtocol):
 
     @property
     def _is_answered(self) -> bool:
-        """Whether the request at hand, of which only the rest of the body is still to come, has its answer."""
+        """Whether the current request, of which only the rest of the body is missing, was answered."""
         return self.reader.in_body and self.cycle is not None and self.cycle.response_complete
 
     def _refuse(self, unreadable: Unreadable) -> None:
@@ -303,10 +288,10 @@ class ReadingProtocol(HttpToolsProtocol):
             self._watch = self.loop.call_later(self.limits.request_within_s - waited, self._look)
 
     def make_room(self, *, short_of_files: bool = True) -> None:
-        """Close those that have been idle for longest, and connections in use only if there are no others.
+        """Close the connections that have been idle for longest, and connections in use only if there are no others.
 
-        Unless it is `short_of_files`, the process has room while there are no more than the limit. A connection that
-        was in use is reported: its client could not know.
+        If it is not `short_of_files`, the process has room up to the limit. A connection that was in use is reported:
+        its client could not know.
         """
         all_others = (
             cast("ReadingProtocol", other) for other in self.connections if short_of_files or other is not self
@@ -317,8 +302,8 @@ class ReadingProtocol(HttpToolsProtocol):
         waiting = _with_something_to_read(others)
         others.sort(key=lambda other: other.worth(waiting))
         for other in others[: max(1, int(self.limits.connections * ROOM))]:
-            if any(other.worth(waiting)[:2]):  # somebody may rely on it
-                other.tell_unfinished("it was cut off to make room for other connections")
+            if any(other.worth(waiting)[:2]):  # its client may rely on it
+                other.tell_unfinished("it was closed to make room for other connections")
                 type(self).on_refused(Refused("a connection in use was closed to make room for others"))
             other.transport.abort()
 
@@ -338,7 +323,7 @@ def _number_of(transport: asyncio.BaseTransport) -> int:
 
 
 def _with_something_to_read(connections: Collection[ReadingProtocol]) -> frozenset[int]:
-    """The numbers of the sockets on which something has come; those that were just made have not been read."""
+    """The numbers of the sockets with unread bytes: new connections have not been read."""
     if not hasattr(select, "poll"):  # Windows
         return frozenset()
     looked = select.poll()
@@ -349,7 +334,7 @@ def _with_something_to_read(connections: Collection[ReadingProtocol]) -> frozens
 
 
 def tell_unfinished(connection: asyncio.Protocol) -> None:
-    """Report the request of a connection whose rest has not come by now, for `AsgiThread.look`."""
+    """Report the incomplete request of a connection, for `AsgiThread.look`."""
     cast("ReadingProtocol", connection).tell_unfinished("nothing more came")
 
 

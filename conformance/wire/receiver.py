@@ -21,13 +21,12 @@ from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 from conformance.model.errors import ConformanceError, EnvironmentFailure, SuiteError, UsageError
 from conformance.model.traffic import Request, has_userinfo, origin_form, shown_url
-from conformance.wire.listening import Address
-from conformance.wire.request_reader import Head, Unreadable
+from conformance.wire.listening import Address, Head, Unreadable
 
-# A notification has a few hundred bytes. Beyond 1 MiB a body is somebody's mistake and would only fill the journal.
+# Bytes of a body. Notifications have a few hundred; a larger body is a mistake and would only fill the journal.
 MAX_BODY = 1024 * 1024
 
-# The name of the member of the query by which the gateway shows that it was given the URL.
+# The parameter of the query with the secret of the callback URL, which only the gateway knows.
 TOKEN = "token"  # noqa: S105 - a name
 
 OnArrival = Callable[[str | None, Request, float, float], None]
@@ -49,7 +48,7 @@ class Unread:
 OnUnread = Callable[[Unread], None]
 """Called with the first `MOST_UNREAD` of them, in a thread of the receiver."""
 
-# Enough to see the mistake: a gateway that speaks TLS to a plain port does so with each notification.
+# Enough to see the mistake: a gateway that begins TLS on a plain port does so with each notification.
 MOST_UNREAD = 100
 
 
@@ -76,7 +75,7 @@ class CallbackPaths:
 
     def __post_init__(self) -> None:
         if self.prefix and (not self.prefix.startswith("/") or self.prefix.endswith("/")):
-            raise UsageError(f"callback path prefix {self.prefix!r} does not begin, or does end, with a slash")
+            raise UsageError(f"callback path prefix {self.prefix!r} must begin with a slash, and not end with one")
 
     @classmethod
     def of_url(
@@ -88,35 +87,34 @@ class CallbackPaths:
     ) -> CallbackPaths:
         """The paths under a public callback base URL; with None those without prefix and query.
 
-        Raises UsageError for a URL without http(s) scheme or host, with a port that is none, with a fragment, or with
-        something in it that programs write in another way: where notifications go is compared byte for byte.
+        Raises UsageError for a URL without http(s) scheme or host, with an invalid port or a fragment, or with
+        characters that some programs escape: the addresses of notifications are compared byte for byte.
         """
         if callback_url is None:
             return cls("", "", tuple(products), token, shared or {})
-        shown = shown_url(callback_url)
+        name = f"callback URL {shown_url(callback_url)!r}"
         if has_userinfo(callback_url):
             raise UsageError(
-                f"callback URL {shown!r} holds a password, which would stand in every record of the gateway",
+                f"{name} contains a password, which would appear in the gateway's logs",
                 hint="put a token into the query",
             )
         if not _is_http_url(callback_url):
             raise UsageError(
-                f"callback URL {shown!r} is not an http or https URL with a host",
+                f"{name} is not an http or https URL with a host",
                 hint="for example https://example.org/hooks?token=secret",
             )
         parts = urlsplit(callback_url)
         if parts.fragment:
             raise UsageError(
-                f"callback URL {shown!r} has a fragment, which is never sent to a server",
-                hint="put a token into the path or the query",
+                f"{name} has a fragment, which clients do not send", hint="put a token into the path or the query"
             )
-        if changed := _UNSOUND_IN_PATH.search(parts.path) or _UNSOUND_IN_QUERY.search(parts.query):
+        if found := _UNSOUND_IN_PATH.search(parts.path) or _UNSOUND_IN_QUERY.search(parts.query):
             raise UsageError(
-                f"callback URL {shown!r} has {changed[0]} in its path or query, which programs escape or do not",
-                hint=f"write it as {quote(changed[0], safe='')}, here and on the gateway's dashboard",
+                f"{name} contains {found[0]} in its path or query, which some programs escape and others do not",
+                hint=f"write it as {quote(found[0], safe='')}, here and on the gateway's dashboard",
             )
         if {".", ".."} & set(parts.path.split("/")):
-            raise UsageError(f"callback URL {shown!r} has . or .. in its path, which programs leave out")
+            raise UsageError(f"{name} contains . or .. in its path, which programs remove")
         return cls(parts.path.rstrip("/"), parts.query, tuple(products), token, shared or {})
 
     def callback_of(self, product: str) -> str:
@@ -138,7 +136,7 @@ class CallbackPaths:
         """
         if self.token is not None:
             given = parse_qs(target.partition("?")[2], errors="surrogateescape").get(TOKEN, [""])[0]
-            # In constant time, which says nothing about the token.
+            # In constant time, which reveals nothing about the token.
             if not hmac.compare_digest(given.encode(errors="surrogateescape"), self.token.encode()):
                 return None
         # A target may also be a whole URL (RFC 9112 §3.2).
@@ -176,8 +174,8 @@ class Intake:
     """Hands over the requests that an engine has read, and gives the status of their answers.
 
     200 for a product's path, 404 for a stray, 413 for a body that was cut at `MAX_BODY`, 500 if the request could not
-    be handed over; no answer has a body, so that it leaves in one packet. `errors` keeps the errors of `on_arrival`: a
-    notification lost here would be blamed on the gateway.
+    be handed over; no answer has a body, so that it leaves in one packet. `errors` has the errors of `on_arrival`: a
+    notification that is lost here would be blamed on the gateway.
     """
 
     def __init__(self, paths: CallbackPaths, on_arrival: OnArrival, on_unread: OnUnread = lambda _: None) -> None:
@@ -190,17 +188,17 @@ class Intake:
 
     @property
     def errors(self) -> tuple[Exception, ...]:
-        """Errors on our side so far, oldest first."""
+        """Errors so far, oldest first."""
         with self._lock:
             return tuple(self._errors)
 
     def failed(self, error: Exception) -> None:
-        """Keeps an error by which a request may have been lost."""
+        """Adds an error by which a request may have been lost."""
         with self._lock:
             self._errors.append(error)
 
     def refused(self, unreadable: Unreadable) -> None:
-        """Hands on bytes that could not be read, up to `MOST_UNREAD` times."""
+        """Reports bytes that could not be read, up to `MOST_UNREAD` times."""
         with self._lock:
             self._unread += 1
             if self._unread > MOST_UNREAD:
@@ -217,7 +215,7 @@ class Intake:
         try:
             product = self._paths.product_of(request.url)
             self._on_arrival(product, request, at, wall)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the engine must go on and its owner must learn of it
+        except Exception as error:  # noqa: BLE001 - the engine goes on, and its owner learns of it
             self.failed(error)
             return 500
         if not whole:
@@ -229,14 +227,13 @@ class Receiver(ABC):
     """A callback receiver: an HTTP server in threads of its own; a context manager that starts and closes it.
 
     The address is claimed on construction, so `address` and `urls` are known before it is started (EnvironmentFailure
-    if it cannot be had). A subclass serves: it hands each request to `self.intake`.
+    if it is not available). A subclass serves: it hands each request to `self.intake`.
+
+    `address`: where it listens, with its actual port. `url`: scheme, host and port for a client on this machine.
     """
 
     address: Address
-    """Where it listens, with the port that it really got."""
-
     url: str
-    """Scheme, host and port by which a client on this machine reaches it."""
 
     def __init__(  # noqa: PLR0913, PLR0917 - the paths, and whom to tell
         self,
@@ -252,12 +249,12 @@ class Receiver(ABC):
 
     @property
     def urls(self) -> Mapping[str, str]:
-        """The callback URL of each product, for the address that it really bound."""
+        """The callback URL of each product at its actual address."""
         return self.paths.callback_urls(self.url)
 
     @property
     def errors(self) -> tuple[Exception, ...]:
-        """Errors on our side so far: each may have cost a notification."""
+        """Errors of the receiver so far: each may have lost a notification."""
         return self.intake.errors
 
     @abstractmethod
@@ -266,7 +263,7 @@ class Receiver(ABC):
 
     @abstractmethod
     def stop(self) -> None:
-        """Stops serving, whatever clients do, and frees the port. After it, nothing more is handed over."""
+        """Stops serving, whatever clients do, and frees the port. Nothing more is handed over."""
 
     def close(self) -> None:
         """Stops; raises SuiteError if an arrival was lost, EnvironmentFailure if it was for lack of disk or memory."""
@@ -278,7 +275,7 @@ class Receiver(ABC):
         first = self.errors[0]
         kind = EnvironmentFailure if isinstance(first, EnvironmentFailure | OSError | MemoryError) else SuiteError
         return kind(
-            f"the callback receiver could not record {len(self.errors)} of what arrived; first: "
+            f"{len(self.errors)} requests to the callback receiver could not be recorded; the first error was "
             f"{type(first).__name__}: {first}"
         )
 

@@ -27,12 +27,11 @@ from pathlib import Path
 from conformance.contract.contract import statum
 from conformance.journal import Journal
 from conformance.model.errors import EnvironmentFailure
-from conformance.model.interruption import wished
+from conformance.model.process import is_interrupted
 from conformance.model.traffic import CLOSED_ON_REUSE, Case, Exchange, Kind, Response
 from conformance.payloads.addressees import GIVEN_BY, Addressees
 from conformance.wire.allowance import Allowance, is_refused
-from conformance.wire.answers import ANSWER_TIMEOUT_S, CONNECT_TIMEOUT_S
-from conformance.wire.connection import Connection, KeepAlive, Unanswered
+from conformance.wire.connection import ANSWER_TIMEOUT_S, CONNECT_TIMEOUT_S, Connection, KeepAlive, Unanswered
 from conformance.wire.pacing import MAX_PAUSE_S, Pace, retry_after_s
 from conformance.wire.streams import client_tls
 
@@ -283,7 +282,7 @@ class Sender:
     def _attempt(
         self, case: Case, attempt: int, connection: Connection, start: threading.Barrier | None = None
     ) -> Exchange:
-        if wished():
+        if is_interrupted():
             raise KeyboardInterrupt
         at, wall = time.monotonic(), time.time()
         number = self._journal.sent(case.id, attempt, case.request, at, wall)
@@ -293,7 +292,7 @@ class Sender:
         try:
             answer = connection.ask(case.request, None if start is None else lambda: _await(start), number)
         except Unanswered as unanswered:
-            if wished():  # it was not sent, or a second signal has closed its connection: the run was cut off here
+            if is_interrupted():  # it was not sent, or a second signal has closed its connection
                 raise KeyboardInterrupt from unanswered
             answered_at = time.monotonic()
             failure, never_left = str(unanswered), unanswered.never_left

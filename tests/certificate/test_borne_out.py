@@ -14,15 +14,13 @@ from command_line import Called, call
 from forged_certificates import LIES, Lie, another_edition, changed_member, more_passed, resigned, together
 from forged_journals import changed, settings_changed
 
-from conformance.certificate.borne_out import MEMBERS, Provenance, members_of
 from conformance.certificate.digests import JournalFile
 from conformance.certificate.ed25519 import PrivateKey
-from conformance.certificate.envelope import Envelope, Rejected
 from conformance.certificate.issuing import EXTENSION, Certification, countersign, issue
-from conformance.certificate.keys import read_private_key
-from conformance.certificate.verification import Trust, VerifiedCertificate, proved
+from conformance.certificate.signing import Envelope, Rejected, read_private_key
+from conformance.certificate.verification import MEMBERS, Provenance, Trust, VerifiedCertificate, members_of, proved
 from conformance.contract.contract import statum
-from conformance.contract.schema_set import FORMATS
+from conformance.contract.schemas import FORMATS
 from conformance.journal import read_evidence
 from conformance.reports.result import Result
 

@@ -28,11 +28,11 @@ from conformance.certificate.digests import (
     suite_digest,
     text_digest,
 )
-from conformance.certificate.envelope import Envelope, Rejected
 from conformance.certificate.issuing import NOT_MEASURED, Certification, issue, measured_for, recorded
+from conformance.certificate.signing import Envelope, Rejected
 from conformance.certificate.verification import CheckPassed, Trust, VerifiedCertificate, proved
 from conformance.contract.contract import statum
-from conformance.contract.schema_set import FORMATS
+from conformance.contract.schemas import FORMATS
 from conformance.journal import Note
 from conformance.judging.expectations import Expectations
 from conformance.judging.judgement import Reason

@@ -18,14 +18,12 @@ from made_certificate import NOW, certificate, conformant, payload, resigned
 from made_result import PASSED, SETTINGS, UNCHALLENGED, result_of, verdict
 from receiver_runs import Examined, notification
 
-from conformance.certificate.badge import Badge
-from conformance.certificate.coverage import Claims, Policy
-from conformance.certificate.envelope import Rejected
-from conformance.certificate.keys import make_key_pair
+from conformance.certificate.coverage import Badge, Claims, Policy
+from conformance.certificate.signing import Rejected, make_key_pair
 from conformance.certificate.verification import ANYBODY, VerifiedCertificate, proved, verified
 from conformance.client import certification
-from conformance.contract.contract import statum
-from conformance.contract.schema_set import FORMATS
+from conformance.contract.contract import Contract, statum
+from conformance.contract.schemas import FORMATS
 from conformance.journal import Record
 from conformance.judging.verdicts import RequirementVerdict, Verdict
 from conformance.model.errors import UsageError
@@ -35,6 +33,7 @@ COMMANDS = statum().commands
 
 Capsys = pytest.CaptureFixture[str]
 
+PARCEL = Contract.load(Path(__file__).parents[1] / "contracts" / "parcel")
 DRIVER = Path(__file__).parents[1] / "flawed_clients" / "driver.py"
 WARNED = verdict("AUT-11", "sms", Verdict.WARN, UNCHALLENGED)
 NOTIFIED = verdict("NTF-01", "sms", Verdict.PASS)
@@ -121,7 +120,15 @@ def test_a_badge_of_a_certificate_by_hand(tmp_path: Path) -> None:
     """Until when it is valid stands in it, to the day."""
     made = verified(certificate(tmp_path, now=NOW), statum())
 
-    assert "conformant: sms · certified until 2027-11-22" == Badge.of_certificate(made, known=True).message
+    badge = Badge.of_certificate(statum(), made.coverage, made.expires)
+    assert "conformant: sms · certified until 2027-11-22" == badge.message
+
+
+def test_a_badge_bears_the_name_of_the_contract() -> None:
+    """So that two gateways of different kinds have different badges."""
+    labels = [Badge.of_unknown_signer(contract).label for contract in (statum(), PARCEL)]
+
+    assert ["statum conformance", "parcel conformance"] == labels
 
 
 def test_no_badge_is_made_of_an_expired_certificate(capsys: Capsys, tmp_path: Path) -> None:
@@ -189,7 +196,8 @@ def test_a_certificate_of_an_earlier_version_is_valid_and_claims_nothing(tmp_pat
 
     assert isinstance(list(proved(old, statum(), now=NOW))[-1], VerifiedCertificate)
     assert (None, ["AUT-11"], False) == (made.coverage, made.warned, made.strict)
-    assert "conformant, coverage unknown · certified until 2027-11-22" == Badge.of_certificate(made, known=True).message
+    badge = Badge.of_certificate(statum(), made.coverage, made.expires)
+    assert "conformant, coverage unknown · certified until 2027-11-22" == badge.message
 
 
 def claim(**members: Any) -> Callable[[dict[str, Any]], None]:

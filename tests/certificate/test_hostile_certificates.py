@@ -19,14 +19,14 @@ from made_certificate import CERTIFIER, NOW, VENDOR, certificate, payload, resig
 from made_result import result_of
 
 from conformance.certificate.ed25519 import PrivateKey, PublicKey
-from conformance.certificate.envelope import (
+from conformance.certificate.issuing import countersign, statement_bytes
+from conformance.certificate.signing import (
     LONGEST_CERTIFICATE,
     MOST_SIGNATURES,
     Envelope,
     Rejected,
     Signature,
 )
-from conformance.certificate.issuing import countersign, statement_bytes
 from conformance.certificate.verification import Trust, proved
 from conformance.contract.contract import statum
 from conformance.model import untrusted

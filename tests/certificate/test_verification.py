@@ -27,8 +27,8 @@ from securesystemslib.signer import SSlibKey
 
 from conformance.certificate.digests import exact_copy, file_digest
 from conformance.certificate.ed25519 import PrivateKey
-from conformance.certificate.envelope import PAYLOAD_TYPE, Envelope, Rejected
 from conformance.certificate.issuing import countersign
+from conformance.certificate.signing import PAYLOAD_TYPE, Envelope, Rejected
 from conformance.certificate.verification import CheckPassed, Trust, VerifiedCertificate, proved, verified
 from conformance.contract.contract import statum
 from conformance.model.errors import UsageError

@@ -23,7 +23,7 @@ from quiet_ports import quiet_port
 
 from conformance.cli import outcome
 from conformance.contract.contract import statum
-from conformance.contract.schema_set import FORMATS
+from conformance.contract.schemas import FORMATS
 from conformance.journal import read_journal
 from conformance.mock.account import Account
 from conformance.reports.files import REPORTS

@@ -12,8 +12,8 @@ from campaigns import held
 from command_line import CHECKOUT, CONSOLE_SCRIPT, PATIENCE_S, call
 
 from conformance.cli import COMMANDS, PROGRAM, outcome
-from conformance.cli.config import SHELLS, variable_of
 from conformance.cli.configuration import FILE
+from conformance.cli.printing import SHELLS
 from conformance.contract.contract import statum
 from conformance.journal import read_journal
 
@@ -29,7 +29,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def completed(capsys: Capsys, monkeypatch: pytest.MonkeyPatch, *words: str) -> list[str]:
     """What bash is offered for the last of the words, as `type,value`; nothing is said on standard error."""
-    monkeypatch.setenv(variable_of(PROGRAM), "bash_complete")
+    monkeypatch.setenv("_STATUM_CONFORMANCE_COMPLETE", "bash_complete")
     monkeypatch.setenv("COMP_WORDS", " ".join((PROGRAM, *words)))
     monkeypatch.setenv("COMP_CWORD", str(len(words)))
     capsys.readouterr()

@@ -12,7 +12,7 @@ from runs import Run
 
 from conformance.cli import COMMANDS
 from conformance.cli.configuration import switches, variable
-from conformance.cli.values import CONTRACT
+from conformance.cli.parameters import CONTRACT
 from conformance.contract.contract import Contract, statum
 from conformance.gateway.settings import Settings as GatewaySettings
 from conformance.model.errors import UsageError

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from command_line import call
 
-from conformance.cli.credentials import Given, credential_of
+from conformance.cli.settings import Given, credential_of
 from conformance.model.errors import UsageError
 
 SECRET = "canary42-of-a-file"  # noqa: S105 - a canary

@@ -11,7 +11,7 @@ from command_line import call
 from expectation_files import FILE, written
 
 from conformance.contract.contract import statum
-from conformance.contract.schema_set import FORMATS
+from conformance.contract.schemas import FORMATS
 from conformance.judging.expectations import GUIDE, Expectation, Expectations, read_expectations
 from conformance.model.errors import UsageError
 

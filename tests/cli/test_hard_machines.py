@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from command_line import CHECKOUT, CONSOLE_SCRIPT, PATIENCE_S, Called, call
 
-from conformance.cli.messages import in_words
-from conformance.contract.schema_set import built_in
+from conformance.cli.command import in_words
+from conformance.contract.schemas import built_in
 from conformance.gateway import campaign
 from conformance.journal.writer import RESULTS
 

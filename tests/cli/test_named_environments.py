@@ -21,7 +21,7 @@ from conformance.cli.configuration import (
 )
 from conformance.cli.run import run
 from conformance.cli.settings import settings_from
-from conformance.contract.schema_set import FORMATS
+from conformance.contract.schemas import FORMATS
 from conformance.gateway.settings import Settings
 from conformance.model.errors import UsageError
 from conformance.options import options_of, table

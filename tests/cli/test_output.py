@@ -15,7 +15,7 @@ from quiet_ports import quiet_port
 from seeded import fault
 
 from conformance.cli.configuration import FILE, PREFIX
-from conformance.contract.schema_set import FORMATS
+from conformance.contract.schemas import FORMATS
 from conformance.mock.account import Account
 from conformance.mock.behaviour import BUILT_IN
 from conformance.reports.console import print_json

@@ -42,7 +42,7 @@ CREDENTIAL = {
 # What this very run of pytest must not hand down to those that it starts. Not writing bytecode costs each a second.
 FOREIGN = ("PYTEST_", "STATUM_CONFORMANCE_", "PYTHONDONTWRITEBYTECODE")
 # What the plugin must not cost every session of pytest, whether it has to do with the suite or not.
-HEAVY = ("hypothesis", "jsonschema", "uvicorn", "rich", "conformance.cli", "conformance.contract.schema_set")
+HEAVY = ("hypothesis", "jsonschema", "uvicorn", "rich", "conformance.cli", "conformance.contract.schemas")
 # What breaks the MUST and the SHOULD that are looked at here.
 FAULTS = ("success-with-empty-description", "no-challenge")
 BROKEN = {"RSP-12"}

@@ -16,7 +16,7 @@ from command_line import CONSOLE_SCRIPT, Called, call, finished, process
 from conformance.client.certification import certify
 from conformance.client.settings import ClientSettings
 from conformance.gateway import campaign
-from conformance.model.interruption import heeded
+from conformance.model.process import signals_handled
 
 Capture = pytest.CaptureFixture[str]
 
@@ -30,7 +30,7 @@ class Signalling:
             signal.raise_signal(signal.{})
         except KeyboardInterrupt:
             {}
-import conformance.model.interruption, conformance.model.streams, conformance.__main__
+import conformance.model.process, conformance.__main__
 sys.meta_path.insert(0, Signalling)
 """
 
@@ -57,9 +57,10 @@ def test_a_signal_before_anything_is_heeded_ends_the_process_without_a_traceback
     number: signal.Signals, tmp_path: Path
 ) -> None:
     """There is nothing to be undone, so it means what it means for any process."""
-    early = (
-        f"import signal, conformance.model.streams as s; s._keep_numbers = lambda: signal.raise_signal({int(number)})\n"
-    )
+    early = f"""
+import signal, conformance.model.process as process
+process._open_closed_streams = lambda: signal.raise_signal({number:d})
+"""
     called = scripted(tmp_path, early, "--version")
 
     assert (-number, "", "") == (called.code, called.out, called.err)
@@ -127,11 +128,11 @@ def test_a_signal_after_the_last_line_changes_nothing(number: signal.Signals, tm
     late = f"""
 import atexit, signal
 import conformance.__main__ as main
-flushed = main.flushed
+flushed = main.flush_output
 def signalled():
     flushed()
     signal.raise_signal({int(number)})
-main.flushed = signalled
+main.flush_output = signalled
 atexit.register(signal.raise_signal, {int(number)})
 """
     called = scripted(tmp_path, late, "--version")
@@ -152,7 +153,7 @@ def test_a_driver_that_is_just_being_started_is_not_left_behind(
 
     started = subprocess.Popen
     monkeypatch.setattr("conformance.client.driver.subprocess.Popen", signalled)
-    with heeded(hard=False), pytest.raises(KeyboardInterrupt):
+    with signals_handled(hard=False), pytest.raises(KeyboardInterrupt):
         certify(ClientSettings(driver=f"{sys.executable} -c input()", report_dir=tmp_path))
 
     assert [True] == [each.poll() is not None for each in begun]

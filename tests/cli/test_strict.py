@@ -29,7 +29,7 @@ from conformance.mock.account import Account
 from conformance.mock.behaviour import Behaviour
 from conformance.mock.serving import MockServer, serve_mock
 from conformance.model.errors import EnvironmentFailure
-from conformance.model.progress import Silent
+from conformance.model.process import Silent
 from conformance.reports.files import read_report
 from conformance.reports.page import html
 from conformance.reports.remarks import entries_to_paste

@@ -20,7 +20,7 @@ from conformance.client.plan import AGAIN, FIRST, Cases, Credential, calls_of
 from conformance.client.settings import ClientSettings
 from conformance.client.witness import SENDING
 from conformance.contract.contract import statum
-from conformance.contract.schema_set import FORMATS
+from conformance.contract.schemas import FORMATS
 from conformance.journal import Record, read_journal
 from conformance.judging.verdicts import Conclusion, Verdict
 from conformance.model.errors import EnvironmentFailure, UsageError

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from tiny_drivers import ACCEPTED, PATIENCE_S, SHORT_S, Line, Start, heard, invoke, is_gone, started
 
+from conformance.client import driver as driver_module
 from conformance.client.certification import examine_driver
 from conformance.client.driver import Death, Driver, How
 from conformance.client.driver_messages import DriverLog
@@ -57,7 +58,7 @@ def test_a_driver_is_given_none_of_the_secrets_of_the_suite(started: Start, monk
         (How.CRASH, "os.kill(os.getpid(), signal.SIGKILL)", "signal SIGKILL"),
         (How.CRASH, "sys.exit()", "exit code 0"),
         (How.HANG, "time.sleep(3600)", f"within {SHORT_S:g} s"),
-        (How.GARBAGE, 'say("INFO sending")', "no JSON"),
+        (How.GARBAGE, 'say("INFO sending")', "not JSON"),
         (How.GARBAGE, """say('{"id": "other", "outcome": "accepted"}')""", "'other'"),
         (How.GARBAGE, """say(json.dumps({"id": ID, "outcome": "perhaps"}))""", "/outcome"),
     ],
@@ -125,8 +126,17 @@ def test_it_can_be_started_again(started: Start) -> None:
     assert {"id": "m2", "outcome": "accepted"} == driver.ask(invoke(2), "case-2", PATIENCE_S)
 
 
-def test_what_it_has_started_is_ended_with_it(started: Start, tmp_path: Path) -> None:
-    """Also what does not listen to SIGTERM."""
+@pytest.mark.parametrize(
+    "can_wait", sorted({driver_module.CAN_WAIT, False}), ids=lambda can: "waitid" if can else "reaping"
+)
+def test_what_it_has_started_is_ended_with_it(
+    started: Start,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    can_wait: bool,  # noqa: FBT001 - a column
+) -> None:
+    """Also what does not listen to SIGTERM, and where the suite can only wait for a process by reaping it."""
+    monkeypatch.setattr(driver_module, "CAN_WAIT", can_wait)
     child = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(flush=True); time.sleep(3600)"
     driver = started(
         f"child = subprocess.Popen([sys.executable, '-c', {child!r}], stdout=subprocess.PIPE); "
@@ -184,7 +194,7 @@ def test_standard_error_is_told_and_never_in_the_way(started: Start, heard: list
         ("no-such-program-anywhere", "was not found"),
         ("./no-such-file", "was not found"),
         ("", "--driver is empty"),
-        ("python 'x", "no command line"),
+        ("python 'x", "not a command line"),
         ("/", "is a directory"),
     ],
 )

@@ -25,7 +25,7 @@ from werkzeug import Request, Response
 from conformance.client import examination, examiner
 from conformance.client.certification import certify
 from conformance.client.posting import check_reachable
-from conformance.client.rules.receiver_requests import RequestKind, kind_of
+from conformance.client.rules.inbox import RequestKind, kind_of
 from conformance.client.settings import ClientSettings
 from conformance.contract.contract import Contract, statum
 from conformance.contract.requirements import ByRule, Catalogue
@@ -34,9 +34,10 @@ from conformance.judging.reading import Content
 from conformance.judging.verdicts import Conclusion, Verdict
 from conformance.model.errors import EnvironmentFailure, UsageError
 from conformance.model.traffic import Kind
-from conformance.payloads.notifications import FORMS
+from conformance.payloads.probes import FORMS
 from conformance.reports.page import html
 from conformance.reports.result import Result, judge
+from conformance.wire.streams import client_tls
 
 DRIVER = Path(__file__).parents[1] / "flawed_clients" / "driver.py"
 SEED = 7
@@ -267,7 +268,7 @@ def test_an_address_where_nothing_listens_is_one_line(tmp_path: Path, capsys: Ca
 def test_a_name_that_nobody_has_is_said_to_be() -> None:
     """Not every machine says it in the same words."""
     with pytest.raises(EnvironmentFailure, match=r"callback URL http://nobody\.invalid/hook\?… cannot be reached: "):
-        check_reachable("http://nobody.invalid/hook?token=s3cret")
+        check_reachable("http://nobody.invalid/hook?token=s3cret", client_tls(None))
 
 
 @pytest.mark.parametrize(
@@ -331,7 +332,7 @@ MORTAL = """
 import sys, time
 sys.path.insert(0, {tests!r})
 from flawed_clients.malformed import DiesOfNull
-print(DiesOfNull.inbox().urls(("sms",))["sms"], flush=True)
+print(DiesOfNull().urls(("sms",))["sms"], flush=True)
 sys.stdin.read()
 """
 

@@ -117,8 +117,8 @@ def test_the_rest_is_inconclusive_with_the_reason(lawful: Record) -> None:
     details = {v.requirement.id: str(v.detail) for v in judged.by(Verdict.INCONCLUSIVE) if v.command == "sms"}
 
     assert Conclusion.INCONCLUSIVE == judged.conclusion
-    assert "what the client tells its caller cannot be seen without a driver" == details["RDG-01"]
-    assert "what the client was asked to send is not known without a driver" == details["SND-07"]
+    assert "the client's reports to its caller cannot be seen without a driver" == details["RDG-01"]
+    assert "the parameters of calls are not known without a driver" == details["SND-07"]
     assert "how many calls were made is not known without a driver" == details["SND-09"]
     assert {"DRV-01", "ROB-01"} <= found(judged, Verdict.NOT_APPLICABLE)
 

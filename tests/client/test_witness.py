@@ -17,8 +17,8 @@ import pytest
 
 from conformance.client.rules.calls import OUTLASTED, REUSED, STRAY, UNUSED
 from conformance.client.witness import SENDING, Setting, Stage, Witness, played
-from conformance.contract.behaviours import ScenarioRow
 from conformance.contract.contract import statum
+from conformance.contract.tables import ScenarioRow
 from conformance.journal import Journal, Record, Redaction, read_journal
 from conformance.mock.account import Account
 from conformance.mock.behaviour import Ending

@@ -78,7 +78,7 @@ DYNAMIC_IMPORTS = {"__import__", "import_module"}
 # time and are of use to few of them; which parts may import which is judged of these, too.
 LATE = {
     # securesystemslib and cryptography: of use to those who sign or verify
-    ("conformance/certificate/keys.py", "conformance.certificate.ed25519"),
+    ("conformance/certificate/signing.py", "conformance.certificate.ed25519"),
     # the plugin is loaded into every session of pytest, and most of them want no receiver
     ("conformance/pytest/plugin.py", "conformance.wire.callback_server.CallbackServer"),
     ("conformance/pytest/plugin.py", "conformance.contract.contract.contract_at"),

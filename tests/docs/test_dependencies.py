@@ -110,8 +110,8 @@ UNSEEN = {
     "h11": Unpromised(
         "minor",
         {
-            "wire/answers.py: peer closed connection": "a body cut short and broken HTTP are one error",
-            "wire/request_reader.py: : bytearray": "its words quote what was received, which may be a credential",
+            "wire/connection.py: peer closed connection": "a body cut short and broken HTTP are one error",
+            "wire/listening.py: : bytearray": "its words quote what was received, which may be a credential",
         },
     ),
     "allure-python-commons": Unpromised(

@@ -25,7 +25,7 @@ from shown_sessions import difference, run_session
 from conformance.cli import COMMANDS
 from conformance.cli.configuration import PREFIX, switches, variable
 from conformance.contract.contract import Contract, statum
-from conformance.contract.schema_set import FORMATS
+from conformance.contract.schemas import FORMATS
 from conformance.gateway import campaign
 from conformance.gateway.settings import Settings
 from conformance.journal import read_journal

@@ -29,7 +29,7 @@ from conformance.certificate.issuing import CERTIFICATE
 from conformance.cli import COMMANDS, outcome
 from conformance.cli.configuration import PREFIX, switches, variable
 from conformance.contract.contract import statum
-from conformance.contract.schema_set import FORMATS
+from conformance.contract.schemas import FORMATS
 from conformance.gateway.campaign import JOURNAL
 from conformance.journal.rows import CREATE
 from conformance.judging.judgement import Reason

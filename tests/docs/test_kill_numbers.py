@@ -14,7 +14,7 @@ from seeded import FAULTS, VARIANTS
 
 from conformance.certificate.digests import suite_digest
 from conformance.contract.contract import statum
-from conformance.contract.schema_set import FORMATS
+from conformance.contract.schemas import FORMATS
 
 SUITE = f"sha256:{suite_digest().value}"
 FIRST, SECOND = list(FAULTS)[:2]

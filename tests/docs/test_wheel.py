@@ -136,7 +136,6 @@ def test_the_wheel_says_what_it_needs(members: dict[str, bytes]) -> None:
         "pytest",
         "hypothesis",
         "jsonschema",
-        "referencing",
         "httpx",
         "pytest-httpserver",
         "allure-pytest",

@@ -4,7 +4,6 @@ Asked       what the driver protocol asks for in an `invoke`
 Outgoing    a request before it is sent
 Answer      what came back
 Client      invoke → attempt → request, exchange; understood → told; again decides on sending once more
-Receiving   one with a receiver
 """
 
 from __future__ import annotations
@@ -19,15 +18,13 @@ from http.client import HTTPConnection, HTTPException
 from typing import Any
 from urllib.parse import urlsplit
 
-from flawed_clients.inbox import Inbox
+from flawed_clients.inbox import Inbox, Subject, Told
 
 ALL = ("sms", "airtime", "mpesa/online", "mpesa-wallet", "account-details")
 MONEY = frozenset({"airtime", "mpesa/online", "mpesa-wallet"})
 
 # So long after a time-out in which no byte has come, an answer of which bytes still come is given up.
 OVERTIME_S = 0.5
-
-Told = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -72,15 +69,13 @@ class Unusable(Exception):
     """An answer that says nothing in the gateway's terms."""
 
 
-class Client:
+class Client(Subject):
     """Keeps the contract. One instance serves a whole process.
 
-    `breaks` names what a flawed one falls short of; `refused`, what a certification says that cannot even begin; `dies`
-    is set where it ends before all was seen. `notified`: whose notifications it receives, if
-    not those of its `commands`.
+    `refused`: the error of a certification that cannot even begin. `dies`: it ends before all was seen. `notified`: the
+    commands whose notifications it receives, if not those of its `commands`.
     """
 
-    breaks: tuple[str, ...] = ()
     dies = False
     refused: str | None = None
     commands: tuple[str, ...] = ALL
@@ -302,10 +297,3 @@ class Client:
             return json.loads(answer.body.decode())
         except (ValueError, RecursionError) as reason:
             raise Unusable("no JSON") from reason
-
-
-class Receiving(Client):
-    """Sends messages, and can be asked what became of them."""
-
-    commands = ("sms",)
-    features = ("callback", "results")

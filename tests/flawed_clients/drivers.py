@@ -14,45 +14,44 @@ FOR_EVER_S = 3600.0
 RARE = "<"
 
 
-class _Driver(Client):
+class _Refused(Client):
     commands = ("sms",)
-    breaks = ("DRV-01",)
 
 
-class Silent(_Driver):
+class _Driver(Client, breaks=("DRV-01",)):
+    commands = ("sms",)
+
+
+class Silent(_Refused):
     """Never says a word."""
 
-    breaks = ()
     refused = "did not answer hello"
 
     def started(self) -> None:
         time.sleep(FOR_EVER_S)
 
 
-class CrashesAtStart(_Driver):
+class CrashesAtStart(_Refused):
     """Ends before the first message."""
 
-    breaks = ()
     refused = "ended with exit code 70"
 
     def started(self) -> None:
         os._exit(70)
 
 
-class SpeaksAnotherProtocol(_Driver):
+class SpeaksAnotherProtocol(_Refused):
     """Says that it speaks version 2."""
 
-    breaks = ()
     refused = "speaks version 2"
 
     def hello(self) -> Told:
         return {**super().hello(), "protocol": 2}
 
 
-class HasNothing(_Driver):
+class HasNothing(_Refused):
     """Declares no command and no feature."""
 
-    breaks = ()
     refused = "declares nothing to judge"
     commands = ()
 
@@ -137,11 +136,10 @@ class Chatters(_Driver):
         return [*chatter, *super().lines(message, answer)]
 
 
-class ChattersAtStart(_Driver):
+class ChattersAtStart(_Refused):
     """Writes a line of its own before the first answer."""
 
-    breaks = ()
-    refused = "which is no JSON"
+    refused = "which is not JSON"
 
     def started(self) -> None:
         sys.stdout.buffer.write(b"reference client 1.0.0\n")

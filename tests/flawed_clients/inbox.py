@@ -1,7 +1,8 @@
-"""A receiver of notifications that keeps the contract, cut into methods that a flaw can do otherwise.
+"""Receivers of notifications that keep the contract, cut into methods that a flaw can do otherwise.
 
 Posted      a request that came in
-Inbox       serves on a port of its own; respond → status → take → apply; `result` tells what became of a request
+Inbox       serves on its own port; respond → status → take → apply; `result` reports on a request
+Till        a receiver of payments that customers start, with an address for inquiries
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 PRODUCTS = {"sms": "sms", "airtime": "airtime", "mpesa/online": "mpesa-online", "mpesa-wallet": "mpesa-wallet"}
+PAYMENTS, INQUIRIES = "mpesa-c2b", "mpesa-c2b/validation"
 MOST_BYTES = 64 << 10
 MOST_READ = 8 << 20
 
@@ -32,14 +34,26 @@ class Posted:
     offers_upgrade: bool = False
 
 
-class Inbox:
-    """Keeps the contract.
+class Subject:
+    """A client or a receiver; `breaks` are the ids of the requirements that a flawed one breaks."""
+
+    breaks: tuple[str, ...] = ()
+
+    def __init_subclass__(cls, breaks: tuple[str, ...] | None = None) -> None:
+        cls.breaks = cls.breaks if breaks is None else breaks
+
+
+class Inbox(Subject):
+    """Keeps the contract. Its client has these `commands` and `features`, and is `notified` of these, or its commands.
 
     `known` are the ids that calls were answered with, in order; `told` and `applied` what notifications said and how
     often they took effect, by request_id; `in_flight` whether a call is under way. `protocol`: the HTTP that it speaks;
     `deaf`: it does not read chunks; `served`: the products that it has addresses for.
     """
 
+    commands: tuple[str, ...] = ("sms",)
+    features: tuple[str, ...] = ("callback", "results")
+    notified: tuple[str, ...] = ()
     thanks = 204
     counts = True
     protocol = "HTTP/1.0"
@@ -153,6 +167,31 @@ class Inbox:
     def reason(self, content: Told) -> str:
         """Its text."""
         return str(content["result_desc"])
+
+
+class Till(Inbox):
+    """Makes no calls, and keeps what it is paid. `asks`: it wants to be asked before."""
+
+    commands = ()
+    thanks = 200
+    served = frozenset({PAYMENTS})
+    asks = True
+
+    def urls(self, commands: tuple[str, ...]) -> dict[str, str]:
+        """Those of payments, whatever else."""
+        base = f"http://127.0.0.1:{self.server.server_address[1]}/hooks"
+        names = (PAYMENTS, INQUIRIES) if self.asks else (PAYMENTS,)
+        return {name: f"{base}/{name}?token=s3cret" for name in names}
+
+    def respond(self, posted: Posted) -> int:
+        """The status that answers a request, be it an inquiry."""
+        if posted.path.partition("?")[0] != f"/hooks/{INQUIRIES}" or posted.method != "POST":
+            return super().respond(posted)
+        return self.decide(json.loads(posted.body))
+
+    def decide(self, content: Told) -> int:
+        """An inquiry."""
+        return 200
 
 
 class _Server(ThreadingHTTPServer):

@@ -7,158 +7,122 @@ import time
 from queue import SimpleQueue
 from typing import Any
 
-from flawed_clients.client import Asked, Client, Told
-from flawed_clients.inbox import Inbox, Posted
+from flawed_clients.client import Asked, Client
+from flawed_clients.inbox import PAYMENTS, Inbox, Posted, Till, Told
 
 FEW = ("sms", "airtime")
-BOTH = ("callback", "results")
 MEMBERS = ("phone_number", "amount", "short_code", "bill_ref_number")
 
 
-class CallbackAlone(Client):
+class CallbackAlone(Inbox):
     """Has a receiver that cannot be asked what became of a request; it answers 200 with a body."""
 
-    commands = ("sms", "airtime")
+    commands = FEW
     features = ("callback",)
-
-    class inbox(Inbox):
-        thanks = 200
+    thanks = 200
 
 
-class ReceiverAlone(Client):
+class ReceiverAlone(Inbox):
     """Makes no calls, and keeps what it is notified of."""
 
     commands = ()
     notified = FEW
-    features = BOTH
 
 
-class ReceiverAloneThanksFirst(Client):
+class ReceiverAloneThanksFirst(Inbox):
     """Makes no calls, and deals with notifications a little after it has thanked for them."""
 
     commands = ()
     notified = ("sms",)
-    features = BOTH
 
-    class inbox(Inbox):
-        def take(self, content: Told) -> int:
-            threading.Timer(0.1, super().take, (content,)).start()
-            return 202
+    def take(self, content: Told) -> int:
+        threading.Timer(0.1, super().take, (content,)).start()
+        return 202
 
 
-class DoesNotCount(Client):
+class DoesNotCount(Inbox):
     """Tells what became of a request, not how often that took effect."""
 
-    commands = ("sms",)
-    features = BOTH
-
-    class inbox(Inbox):
-        counts = False
+    counts = False
 
 
-class RefusesUnknownIds(Client):
+class RefusesUnknownIds(Inbox):
     """Answers 404 to a request_id that it neither knows nor may be about to know."""
 
-    commands = ("sms",)
-    features = BOTH
-
-    class inbox(Inbox):
-        def take(self, content: Told) -> int:
-            if content["request_id"] not in self.known and not self.in_flight:
-                return 404
-            return super().take(content)
+    def take(self, content: Told) -> int:
+        if content["request_id"] not in self.known and not self.in_flight:
+            return 404
+        return super().take(content)
 
 
-class KeepsUnknownIds(Client):
+class KeepsUnknownIds(Inbox):
     """Answers 404 to a request_id that it does not know, and keeps the result in case it will."""
 
-    commands = ("sms",)
-    features = BOTH
-
-    class inbox(Inbox):
-        def take(self, content: Told) -> int:
-            super().take(content)
-            return 204 if content["request_id"] in self.known else 404
+    def take(self, content: Told) -> int:
+        super().take(content)
+        return 204 if content["request_id"] in self.known else 404
 
 
-class SpeaksNewerHttp(Client):
+class SpeaksNewerHttp(Inbox):
     """Has a receiver that speaks HTTP/1.1 and keeps connections open."""
 
-    commands = ("sms",)
-    features = BOTH
-
-    class inbox(Inbox):
-        protocol = "HTTP/1.1"
+    protocol = "HTTP/1.1"
 
 
-class KnowsOnlyPost(Client):
+class KnowsOnlyPost(Inbox):
     """Answers 501 to GET and PUT, as http.server does by itself."""
 
-    commands = ("sms",)
-    features = BOTH
-
-    class inbox(Inbox):
-        def other_method(self, posted: Posted) -> int:
-            return 501
+    def other_method(self, posted: Posted) -> int:
+        return 501
 
 
-class AnswersProbes(Client):
+class AnswersProbes(Inbox):
     """Answers 200 to GET and PUT, and does nothing then."""
 
-    commands = ("sms",)
-    features = BOTH
-
-    class inbox(Inbox):
-        def other_method(self, posted: Posted) -> int:
-            return 200
+    def other_method(self, posted: Posted) -> int:
+        return 200
 
 
-class WorksOneByOne(Client):
+class WorksOneByOne(Inbox):
     """Deals with one notification after the other, each of which takes it a while."""
 
     commands = FEW
-    features = BOTH
 
-    class inbox(Inbox):
-        def __init__(self) -> None:
-            self.turn = threading.Lock()
-            super().__init__()
+    def __init__(self) -> None:
+        self.turn = threading.Lock()
+        super().__init__()
 
-        def respond(self, posted: Posted) -> int:
-            with self.turn:
-                time.sleep(0.06)
-                return super().respond(posted)
+    def respond(self, posted: Posted) -> int:
+        with self.turn:
+            time.sleep(0.06)
+            return super().respond(posted)
 
 
-class ThanksFirst(Client):
+class ThanksFirst(Inbox):
     """Has notifications dealt with by a thread of its own, a little after it has thanked for them."""
 
-    commands = ("sms",)
-    features = BOTH
+    def __init__(self) -> None:
+        self.queue: SimpleQueue[Told] = SimpleQueue()
+        threading.Thread(target=self.work, daemon=True).start()
+        super().__init__()
 
-    class inbox(Inbox):
-        def __init__(self) -> None:
-            self.queue: SimpleQueue[Told] = SimpleQueue()
-            threading.Thread(target=self.work, daemon=True).start()
-            super().__init__()
+    def take(self, content: Told) -> int:
+        self.queue.put(content)
+        return 202
 
-        def take(self, content: Told) -> int:
-            self.queue.put(content)
-            return 202
-
-        def work(self) -> None:
-            """One after the other."""
-            while True:
-                content = self.queue.get()
-                time.sleep(0.01)
-                super().take(content)
+    def work(self) -> None:
+        """One after the other."""
+        while True:
+            content = self.queue.get()
+            time.sleep(0.01)
+            super().take(content)
 
 
 class ChecksWhatItIsTold(Client):
     """Refuses a result that does not agree with what it has asked for."""
 
     commands = ("airtime", "mpesa/online", "mpesa-wallet")
-    features = BOTH
+    features = ("callback", "results")
 
     class inbox(Inbox):
         def __init__(self) -> None:
@@ -182,3 +146,55 @@ class ChecksWhatItIsTold(Client):
         assert isinstance(self.receiver, ChecksWhatItIsTold.inbox)
         self.receiver.asked[told.get("request_id", "")] = asked.params
         return told
+
+
+# --- Payments that customers start
+
+
+class TakesPayments(Till):
+    """Is asked before, and keeps what it is paid."""
+
+
+class TakesPaymentsUnasked(Till):
+    """Has no address for inquiries."""
+
+    asks = False
+
+
+class TakesPaymentsAndTellsNobody(Till):
+    """Cannot be asked what it was paid."""
+
+    features = ("callback",)
+
+
+class KeepsPaymentsToItself(Till):
+    """Can be asked for results, and knows of requests alone."""
+
+    def result(self, request_id: str) -> Told:
+        return {"state": "unknown", "applied": 0}
+
+
+class TakesPaymentsBesideCalls(Till):
+    """Sends messages, and is paid at the address of their results."""
+
+    commands = ("sms",)
+    served = frozenset({PAYMENTS, "sms"})
+
+    def urls(self, commands: tuple[str, ...]) -> dict[str, str]:
+        urls = super().urls(commands)
+        return {**urls, "sms": urls[PAYMENTS].replace(PAYMENTS, "sms")}
+
+
+class HasOneAddressForPayments(Till):
+    """Is asked and told at one address, where it cannot know one from the other."""
+
+    def urls(self, commands: tuple[str, ...]) -> dict[str, str]:
+        urls = super().urls(commands)
+        return dict.fromkeys(urls, urls[PAYMENTS])
+
+
+class ChecksThePayment(Till):
+    """Refuses what does not tell how much was paid, where it is asked."""
+
+    def decide(self, content: Any) -> int:
+        return 200 if str(content.get("amount", "")).isdigit() else 422

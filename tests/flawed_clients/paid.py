@@ -4,84 +4,62 @@ from __future__ import annotations
 
 import time
 
-from flawed_clients.inbox import Told
-from flawed_clients.till import Paid, Till
+from flawed_clients.inbox import Till, Told
 
 # Longer than the 8 seconds for which the operator waits.
 TOO_LONG_S = 8.2
 
 
-class LooksForTheRequestOfAPayment(Paid):
+class LooksForTheRequestOfAPayment(Till, breaks=("RCV-01",)):
     """Answers 404 to a payment of a customer, for no request of its own has that request_id."""
 
-    breaks = ("RCV-01",)
-
-    class inbox(Till):
-        def take(self, content: Told) -> int:
-            return super().take(content) if content["request_id"] in self.known else 404
+    def take(self, content: Told) -> int:
+        return super().take(content) if content["request_id"] in self.known else 404
 
 
-class CreditsPaymentsTwice(Paid):
+class CreditsPaymentsTwice(Till, breaks=("RCV-07",)):
     """Credits a payment of a customer each time that it is told of it."""
 
-    breaks = ("RCV-07",)
-
-    class inbox(Till):
-        def apply(self, request_id: str, content: Told) -> None:
-            self.told[request_id] = content
-            self.applied[request_id] = self.applied.get(request_id, 0) + 1
+    def apply(self, request_id: str, content: Told) -> None:
+        self.told[request_id] = content
+        self.applied[request_id] = self.applied.get(request_id, 0) + 1
 
 
-class DiesOfMalformedPayments(Paid):
+class DiesOfMalformedPayments(Till, breaks=("RCV-22",)):
     """Answers 500 to what is no JSON at the address for payments."""
 
-    breaks = ("RCV-22",)
-
-    class inbox(Till):
-        def malformed(self, posted: object) -> int:
-            return 500
+    def malformed(self, posted: object) -> int:
+        return 500
 
 
-class RefusesInquiries(Paid):
+class RefusesInquiries(Till, breaks=("RCV-28",)):
     """Answers 404 to inquiries."""
 
-    breaks = ("RCV-28",)
-
-    class inbox(Till):
-        def decide(self, content: Told) -> int:
-            return 404
+    def decide(self, content: Told) -> int:
+        return 404
 
 
-class AnswersInquiriesWithNothing(Paid):
+class AnswersInquiriesWithNothing(Till, breaks=("RCV-29",)):
     """Answers 204 to inquiries, which decides nothing."""
 
-    breaks = ("RCV-29",)
-
-    class inbox(Till):
-        def decide(self, content: Told) -> int:
-            return 204
+    def decide(self, content: Told) -> int:
+        return 204
 
 
-class LongInquiries(Paid):
+class LongInquiries(Till, breaks=("RCV-30",)):
     """Needs longer for its first inquiry than the operator waits."""
 
-    breaks = ("RCV-30",)
+    hurries = False
 
-    class inbox(Till):
-        hurries = False
-
-        def decide(self, content: Told) -> int:
-            if not self.hurries:
-                self.hurries = True
-                time.sleep(TOO_LONG_S)  # the flaw itself: the answer comes after the operator has given up
-            return super().decide(content)
+    def decide(self, content: Told) -> int:
+        if not self.hurries:
+            self.hurries = True
+            time.sleep(TOO_LONG_S)  # the flaw itself: the answer comes after the operator has given up
+        return super().decide(content)
 
 
-class TakesInquiriesForPayments(Paid):
+class TakesInquiriesForPayments(Till, breaks=("RCV-31",)):
     """Credits a payment when it is asked whether it may go through."""
 
-    breaks = ("RCV-31",)
-
-    class inbox(Till):
-        def decide(self, content: Told) -> int:
-            return self.take(content)
+    def decide(self, content: Told) -> int:
+        return self.take(content)

@@ -15,20 +15,17 @@ class _Reader(Client):
     commands = ("sms",)
 
 
-class DoubtsSuccess(_Reader):
+class DoubtsSuccess(_Reader, breaks=("RDG-01",)):
     """Reports accepted requests as errors."""
-
-    breaks = ("RDG-01",)
 
     def understood(self, asked: Asked, answer: Answer) -> Told:
         told = super().understood(asked, answer)
         return {**told, "outcome": "error", "error": "protocol"}
 
 
-class WantsTheDetails(Client):
+class WantsTheDetails(Client, breaks=("RDG-01",)):
     """Takes the answer about the account for an error, for it has more members than the others."""
 
-    breaks = ("RDG-01",)
     commands = ("sms", "account-details")
 
     def understood(self, asked: Asked, answer: Answer) -> Told:
@@ -38,39 +35,31 @@ class WantsTheDetails(Client):
         return told
 
 
-class LowersIds(_Reader):
+class LowersIds(_Reader, breaks=("RDG-02",)):
     """Hands request_ids back in lower case."""
-
-    breaks = ("RDG-02",)
 
     def understood(self, asked: Asked, answer: Answer) -> Told:
         told = super().understood(asked, answer)
         return {**told, "request_id": str(told.get("request_id")).lower()}
 
 
-class DecodesIds(_Reader):
+class DecodesIds(_Reader, breaks=("RDG-02",)):
     """Decodes percent signs in request_ids."""
-
-    breaks = ("RDG-02",)
 
     def understood(self, asked: Asked, answer: Answer) -> Told:
         told = super().understood(asked, answer)
         return {**told, "request_id": unquote(str(told.get("request_id")))}
 
 
-class OwnIds(_Reader):
+class OwnIds(_Reader, breaks=("RDG-02",)):
     """Hands an id of its own back."""
-
-    breaks = ("RDG-02",)
 
     def understood(self, asked: Asked, answer: Answer) -> Told:
         return {**super().understood(asked, answer), "request_id": f"call-{asked.number}"}
 
 
-class HidesIds(_Reader):
+class HidesIds(_Reader, breaks=("RDG-02",)):
     """Keeps the request_id to itself."""
-
-    breaks = ("RDG-02",)
 
     def understood(self, asked: Asked, answer: Answer) -> Told:
         told = super().understood(asked, answer)
@@ -78,10 +67,8 @@ class HidesIds(_Reader):
         return told
 
 
-class HidesStatus(_Reader):
+class HidesStatus(_Reader, breaks=("RDG-03",)):
     """Does not tell the status_code of an error."""
-
-    breaks = ("RDG-03",)
 
     def understood(self, asked: Asked, answer: Answer) -> Told:
         told = super().understood(asked, answer)
@@ -90,20 +77,16 @@ class HidesStatus(_Reader):
         return told
 
 
-class AlwaysBadRequest(_Reader):
+class AlwaysBadRequest(_Reader, breaks=("RDG-03",)):
     """Tells every error of the client's as a 400."""
-
-    breaks = ("RDG-03",)
 
     def understood(self, asked: Asked, answer: Answer) -> Told:
         told = super().understood(asked, answer)
         return {**told, "status_code": 400} if 400 <= answer.status < 500 else told
 
 
-class HidesDescriptions(_Reader):
+class HidesDescriptions(_Reader, breaks=("RDG-04",)):
     """Does not tell the description of an error."""
-
-    breaks = ("RDG-04",)
 
     def understood(self, asked: Asked, answer: Answer) -> Told:
         told = super().understood(asked, answer)
@@ -112,10 +95,8 @@ class HidesDescriptions(_Reader):
         return told
 
 
-class CutsDescriptions(_Reader):
+class CutsDescriptions(_Reader, breaks=("RDG-04",)):
     """Tells the first 100 characters of the description of an error, as a column of a table holds."""
-
-    breaks = ("RDG-04",)
 
     def understood(self, asked: Asked, answer: Answer) -> Told:
         told = super().understood(asked, answer)
@@ -124,48 +105,38 @@ class CutsDescriptions(_Reader):
         return told
 
 
-class OwnWords(_Reader):
+class OwnWords(_Reader, breaks=("RDG-04",)):
     """Tells every error in the same words."""
-
-    breaks = ("RDG-04",)
 
     def understood(self, asked: Asked, answer: Answer) -> Told:
         told = super().understood(asked, answer)
         return told if told["outcome"] == "accepted" else {**told, "description": "request failed"}
 
 
-class ReadsLatin1(_Reader):
+class ReadsLatin1(_Reader, breaks=("RDG-04",)):
     """Reads answers in Latin-1."""
-
-    breaks = ("RDG-04",)
 
     def parsed(self, answer: Answer) -> Any:
         text = answer.body.decode("latin-1").encode()
         return super().parsed(Answer(answer.status, answer.headers, text, answer.version))
 
 
-class IgnoresErrors(_Reader):
+class IgnoresErrors(_Reader, breaks=("RDG-05",)):
     """Reports whatever the gateway says as accepted."""
-
-    breaks = ("RDG-05",)
 
     def accepted(self, answer: Answer, envelope: Told) -> bool:
         return answer.status == envelope.get("status_code")
 
 
-class IgnoresFunds(_Reader):
+class IgnoresFunds(_Reader, breaks=("RDG-05",)):
     """Reports a 402 as accepted."""
-
-    breaks = ("RDG-05",)
 
     def accepted(self, answer: Answer, envelope: Told) -> bool:
         return answer.status == envelope.get("status_code") and answer.status in (200, 402)
 
 
-class IgnoresServerErrors(_Reader):
+class IgnoresServerErrors(_Reader, breaks=("RDG-05",)):
     """Reports a 5xx as accepted, for it may have worked."""
-
-    breaks = ("RDG-05",)
 
     def accepted(self, answer: Answer, envelope: Told) -> bool:
         return answer.status == envelope.get("status_code") and (answer.status == 200 or answer.status >= 500)
@@ -184,55 +155,43 @@ class _Credulous(_Reader):
             raise
 
 
-class AcceptsAnything(_Credulous):
+class AcceptsAnything(_Credulous, breaks=("RDG-06",)):
     """Reports what it cannot read as accepted."""
-
-    breaks = ("RDG-06",)
 
     def believes(self, answer: Answer) -> bool:
         return True
 
 
-class AcceptsNothing(_Credulous):
+class AcceptsNothing(_Credulous, breaks=("RDG-06",)):
     """Reports an empty answer as accepted."""
-
-    breaks = ("RDG-06",)
 
     def believes(self, answer: Answer) -> bool:
         return answer.body == b""
 
 
-class AcceptsHalves(_Credulous):
+class AcceptsHalves(_Credulous, breaks=("RDG-06",)):
     """Reports an answer that begins well as accepted."""
-
-    breaks = ("RDG-06",)
 
     def believes(self, answer: Answer) -> bool:
         return answer.body.startswith(b"{") and not answer.body.rstrip().endswith(b"}")
 
 
-class AcceptsArrays(_Credulous):
+class AcceptsArrays(_Credulous, breaks=("RDG-06",)):
     """Reports JSON that is no object as accepted."""
-
-    breaks = ("RDG-06",)
 
     def believes(self, answer: Answer) -> bool:
         return answer.body.startswith(b"[")
 
 
-class AcceptsPages(_Credulous):
+class AcceptsPages(_Credulous, breaks=("RDG-06",)):
     """Reports an HTML page as accepted if its status is 200."""
-
-    breaks = ("RDG-06",)
 
     def believes(self, answer: Answer) -> bool:
         return answer.media_type == "text/html" and answer.status == 200
 
 
-class AcceptsAnyObject(_Reader):
+class AcceptsAnyObject(_Reader, breaks=("RDG-06",)):
     """Reports an object without a status_code as accepted."""
-
-    breaks = ("RDG-06",)
 
     def understood(self, asked: Asked, answer: Answer) -> Told:
         if answer.body == b"{}":
@@ -240,47 +199,38 @@ class AcceptsAnyObject(_Reader):
         return super().understood(asked, answer)
 
 
-class TrustsHttpStatus(_Reader):
+class TrustsHttpStatus(_Reader, breaks=("RDG-07",)):
     """Goes by the HTTP status alone, as long as there is a status_code."""
-
-    breaks = ("RDG-07",)
 
     def accepted(self, answer: Answer, envelope: Told) -> bool:
         return answer.status == 200 and "status_code" in envelope
 
 
-class TakesErrorsAlone(_Reader):
+class TakesErrorsAlone(_Reader, breaks=("RDG-07",)):
     """Takes whatever is no error for a success, if HTTP says 200."""
-
-    breaks = ("RDG-07",)
 
     def accepted(self, answer: Answer, envelope: Told) -> bool:
         return answer.status == 200 and envelope.get("status_code", 500) < 400
 
 
-class TrustsStatusCode(_Reader):
+class TrustsStatusCode(_Reader, breaks=("RDG-13",)):
     """Goes by status_code alone."""
-
-    breaks = ("RDG-13",)
 
     def accepted(self, answer: Answer, envelope: Told) -> bool:
         return envelope.get("status_code") == 200
 
 
-class WaitsForEver(_Reader):
+class WaitsForEver(_Reader, breaks=("RDG-08",)):
     """Has no time-out."""
 
-    breaks = ("RDG-08",)
     commands = ("sms",)
 
     def patience_s(self, asked: Asked) -> float | None:
         return None
 
 
-class WaitsForBodies(_Reader):
+class WaitsForBodies(_Reader, breaks=("RDG-08",)):
     """Has a time-out for the head of an answer alone."""
-
-    breaks = ("RDG-08",)
 
     def head_read(self, connection: HTTPConnection) -> None:
         if connection.sock is not None:
@@ -290,19 +240,16 @@ class WaitsForBodies(_Reader):
         """Is for the whole, which has no time-out here."""
 
 
-class WaitsForBytes(_Reader):
+class WaitsForBytes(_Reader, breaks=("RDG-08",)):
     """Has a time-out for each read, and none for the whole."""
-
-    breaks = ("RDG-08",)
 
     def cut_off(self, connection: HTTPConnection, late: threading.Event) -> None:
         """Is for the whole, which has no time-out here."""
 
 
-class StrictFields(_Reader):
+class StrictFields(_Reader, breaks=("RDG-09",)):
     """Takes an answer with an unknown field for an error."""
 
-    breaks = ("RDG-09",)
     known = frozenset({"status_code", "description", "request_id", "validation_errors"})
 
     def envelope(self, answer: Answer) -> Told:
@@ -312,10 +259,8 @@ class StrictFields(_Reader):
         return envelope
 
 
-class KnowsItsWords(_Reader):
+class KnowsItsWords(_Reader, breaks=("RDG-09",)):
     """Takes a success in other words for an error."""
-
-    breaks = ("RDG-09",)
 
     def envelope(self, answer: Answer) -> Told:
         envelope = super().envelope(answer)
@@ -324,10 +269,8 @@ class KnowsItsWords(_Reader):
         return envelope
 
 
-class WantsSeedLikeIds(_Reader):
+class WantsSeedLikeIds(_Reader, breaks=("RDG-10",)):
     """Takes a request_id that is not of 32 letters and digits for an error."""
-
-    breaks = ("RDG-10",)
 
     def envelope(self, answer: Answer) -> Told:
         envelope = super().envelope(answer)
@@ -337,10 +280,8 @@ class WantsSeedLikeIds(_Reader):
         return envelope
 
 
-class StrictMediaType(_Reader):
+class StrictMediaType(_Reader, breaks=("RDG-11",)):
     """Takes a charset beside application/json for an error."""
-
-    breaks = ("RDG-11",)
 
     def envelope(self, answer: Answer) -> Told:
         if answer.headers.get("content-type") != "application/json":
@@ -348,10 +289,8 @@ class StrictMediaType(_Reader):
         return super().envelope(answer)
 
 
-class WantsContentLength(_Reader):
+class WantsContentLength(_Reader, breaks=("RDG-11",)):
     """Takes an answer in chunks for an error."""
-
-    breaks = ("RDG-11",)
 
     def envelope(self, answer: Answer) -> Told:
         if "content-length" not in answer.headers:
@@ -359,10 +298,8 @@ class WantsContentLength(_Reader):
         return super().envelope(answer)
 
 
-class WantsHttp11(_Reader):
+class WantsHttp11(_Reader, breaks=("RDG-11",)):
     """Takes an answer in HTTP/1.0 for an error."""
-
-    breaks = ("RDG-11",)
 
     def envelope(self, answer: Answer) -> Told:
         if answer.version < 11:
@@ -370,10 +307,8 @@ class WantsHttp11(_Reader):
         return super().envelope(answer)
 
 
-class FearsUpgrades(_Reader):
+class FearsUpgrades(_Reader, breaks=("RDG-11",)):
     """Takes an answer that offers another protocol for an error."""
-
-    breaks = ("RDG-11",)
 
     def envelope(self, answer: Answer) -> Told:
         if "upgrade" in answer.headers:
@@ -381,19 +316,15 @@ class FearsUpgrades(_Reader):
         return super().envelope(answer)
 
 
-class AsksForGzip(_Reader):
+class AsksForGzip(_Reader, breaks=("RDG-11",)):
     """Asks for compressed answers and cannot read them."""
-
-    breaks = ("RDG-11",)
 
     def headers(self, asked: Asked, body: bytes | None) -> dict[str, str]:
         return {**super().headers(asked, body), "Accept-Encoding": "gzip"}
 
 
-class Remembers(_Reader):
+class Remembers(_Reader, breaks=("ROB-01",)):
     """Answers a call that was made before from memory."""
-
-    breaks = ("ROB-01",)
 
     def __init__(self) -> None:
         super().__init__()

@@ -14,9 +14,8 @@ def rejected(why: str) -> Told:
     return {"outcome": "error", "error": "rejected-locally", "description": why}
 
 
-class _Refuser(Client):
+class _Refuser(Client, breaks=("SND-13",)):
     commands = ("sms",)
-    breaks = ("SND-13",)
 
 
 class AsciiAlone(_Refuser):
@@ -108,28 +107,22 @@ class CountsTooMuch(_Refuser):
         raise TimeoutError
 
 
-class OneSmsAlone(_Refuser):
+class OneSmsAlone(_Refuser, breaks=("SND-14",)):
     """Refuses messages of more than one SMS."""
-
-    breaks = ("SND-14",)
 
     def refusal(self, asked: Asked) -> str | None:
         return "message is too long" if len(asked.params.get("message", "")) > ONE_SMS else None
 
 
-class SaysNothingWasSent(_Refuser):
+class SaysNothingWasSent(_Refuser, breaks=("RDG-12",)):
     """Says that nothing was sent where the answer was lost."""
-
-    breaks = ("RDG-12",)
 
     def told(self, asked: Asked, answer: Answer | str) -> Told:
         return rejected(answer) if isinstance(answer, str) else super().told(asked, answer)
 
 
-class TakesPagesForRejections(_Refuser):
+class TakesPagesForRejections(_Refuser, breaks=("RDG-12",)):
     """Says that nothing was sent where the answer could not be understood."""
-
-    breaks = ("RDG-12",)
 
     def told(self, asked: Asked, answer: Answer | str) -> Told:
         told = super().told(asked, answer)

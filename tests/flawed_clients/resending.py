@@ -36,85 +36,70 @@ class _Resender(Client):
         return AT_ONCE_S if attempt < self.attempts and self.due(asked, answer) else None
 
 
-class ResendsClientErrors(_Resender):
+class ResendsClientErrors(_Resender, breaks=("RTY-01",)):
     """Sends everything again that was refused, but for a 429."""
-
-    breaks = ("RTY-01",)
 
     def due(self, asked: Asked, answer: Answer | str) -> bool:
         return isinstance(answer, Answer) and 400 <= answer.status < 500 and answer.status != 429
 
 
-class ResendsUnauthorized(_Resender):
+class ResendsUnauthorized(_Resender, breaks=("RTY-01",)):
     """Sends again after a 401."""
-
-    breaks = ("RTY-01",)
 
     def due(self, asked: Asked, answer: Answer | str) -> bool:
         return isinstance(answer, Answer) and answer.status == 401
 
 
-class ResendsUnfunded(_Resender):
+class ResendsUnfunded(_Resender, breaks=("RTY-01",)):
     """Sends airtime again after a 402, hoping for funds."""
-
-    breaks = ("RTY-01",)
 
     def due(self, asked: Asked, answer: Answer | str) -> bool:
         return isinstance(answer, Answer) and answer.status == 402
 
 
-class IgnoresRetryAfter(_Resender):
+class IgnoresRetryAfter(_Resender, breaks=("RTY-02",)):
     """Sends once more after a 429, sooner than it was told to."""
-
-    breaks = ("RTY-02",)
 
     def due(self, asked: Asked, answer: Answer | str) -> bool:
         return isinstance(answer, Answer) and answer.status == 429 and "retry-after" in answer.headers
 
 
-class WaitsASecond(Client):
+class WaitsASecond(Client, breaks=("RTY-02",)):
     """Sends once more a second after a 429, whatever it was told."""
 
-    breaks = ("RTY-02",)
     commands = ("sms",)
 
     def again(self, asked: Asked, attempt: int, answer: Answer | str) -> float | None:
         return 1.0 if isinstance(answer, Answer) and answer.status == 429 and attempt == 1 else None
 
 
-class Hammers(_Resender):
+class Hammers(_Resender, breaks=("RTY-03",)):
     """Sends again and again after a 429 that does not say when."""
 
-    breaks = ("RTY-03",)
     attempts = 15
 
     def due(self, asked: Asked, answer: Answer | str) -> bool:
         return isinstance(answer, Answer) and answer.status == 429 and "retry-after" not in answer.headers
 
 
-class ResendsAfter500(_Resender):
+class ResendsAfter500(_Resender, breaks=("RTY-04",)):
     """Sends again at once after a 500, whatever it costs."""
-
-    breaks = ("RTY-04",)
 
     def due(self, asked: Asked, answer: Answer | str) -> bool:
         return isinstance(answer, Answer) and answer.status == 500
 
 
-class ResendsPaymentsAfter500(_Resender):
+class ResendsPaymentsAfter500(_Resender, breaks=("RTY-04",)):
     """Sends payments again at once after a 500, and messages later."""
 
-    breaks = ("RTY-04",)
     commands = ("sms", "mpesa/online")
 
     def due(self, asked: Asked, answer: Answer | str) -> bool:
         return asked.command in MONEY and isinstance(answer, Answer) and answer.status == 500
 
 
-class QueuesAfter500(_Resender):
+class QueuesAfter500(_Resender, breaks=("RTY-04",)):
     """Tells that a 500 was an error, and sends again all the same, behind the caller's back."""
-
-    breaks = ("RTY-04",)
 
     def attempt(self, asked: Asked) -> Answer | str:
         answer = super().attempt(asked)
@@ -126,49 +111,43 @@ class QueuesAfter500(_Resender):
         return False
 
 
-class ResendsAfterBody500(_Resender):
+class ResendsAfterBody500(_Resender, breaks=("RTY-04",)):
     """Sends a payment again at once when HTTP says 200 and status_code says 500."""
 
-    breaks = ("RTY-04",)
     commands = ("mpesa-wallet",)
 
     def due(self, asked: Asked, answer: Answer | str) -> bool:
         return says(answer, 500)
 
 
-class ResendsAfterBody402(_Resender):
+class ResendsAfterBody402(_Resender, breaks=("RTY-01",)):
     """Sends again when HTTP says 200 and status_code says 402."""
-
-    breaks = ("RTY-01",)
 
     def due(self, asked: Asked, answer: Answer | str) -> bool:
         return says(answer, 402)
 
 
-class ResendsAfterLoss(_Resender):
+class ResendsAfterLoss(_Resender, breaks=("RTY-05",)):
     """Sends a payment again at once when the connection was closed before the answer was there."""
 
-    breaks = ("RTY-05",)
     commands = ("mpesa/online",)
 
     def due(self, asked: Asked, answer: Answer | str) -> bool:
         return answer == "lost"
 
 
-class ResendsAfterTimeOut(_Resender):
+class ResendsAfterTimeOut(_Resender, breaks=("RTY-05",)):
     """Sends a payment again at once when no answer came in time."""
 
-    breaks = ("RTY-05",)
     commands = ("mpesa-wallet",)
 
     def due(self, asked: Asked, answer: Answer | str) -> bool:
         return answer == "timeout"
 
 
-class ResendsUnreadable(_Resender):
+class ResendsUnreadable(_Resender, breaks=("RTY-05",)):
     """Sends a payment again at once when HTTP says 200 and the body cannot be read."""
 
-    breaks = ("RTY-05",)
     commands = ("mpesa/online",)
 
     def due(self, asked: Asked, answer: Answer | str) -> bool:
@@ -181,10 +160,9 @@ class ResendsUnreadable(_Resender):
         return False
 
 
-class ResendsOnNewConnection(_Resender):
+class ResendsOnNewConnection(_Resender, breaks=("RTY-05",)):
     """Keeps a connection open; where it dies under a payment, sends that again at once on a new one."""
 
-    breaks = ("RTY-05",)
     commands = ("mpesa/online",)
 
     def __init__(self) -> None:
@@ -209,19 +187,16 @@ class ResendsOnNewConnection(_Resender):
         return False
 
 
-class ResendsLostAirtime(_Resender):
+class ResendsLostAirtime(_Resender, breaks=("RTY-06",)):
     """Sends airtime again at once when its answer was lost: the gateway refuses the second, if it remembers."""
-
-    breaks = ("RTY-06",)
 
     def due(self, asked: Asked, answer: Answer | str) -> bool:
         return isinstance(answer, str)
 
 
-class ResendsLostSms(_Resender):
+class ResendsLostSms(_Resender, breaks=("RTY-06",)):
     """Sends a message again at once when its answer was lost."""
 
-    breaks = ("RTY-06",)
     commands = ("sms",)
 
     def due(self, asked: Asked, answer: Answer | str) -> bool:
@@ -235,38 +210,31 @@ class _Impatient(_Resender):
         return self.pause_s if attempt < self.attempts and self.due(asked, answer) else None
 
 
-class ResendsSoonAfter500(_Impatient):
+class ResendsSoonAfter500(_Impatient, breaks=("RTY-07",)):
     """Sends again after a 500, not at once, and sooner than is advised."""
-
-    breaks = ("RTY-07",)
 
     def due(self, asked: Asked, answer: Answer | str) -> bool:
         return isinstance(answer, Answer) and answer.status == 500
 
 
-class ResendsSoonAfterLoss(_Impatient):
+class ResendsSoonAfterLoss(_Impatient, breaks=("RTY-07",)):
     """Sends a payment again when its answer was lost, not at once, and sooner than is advised."""
 
-    breaks = ("RTY-07",)
     commands = ("mpesa-wallet",)
 
     def due(self, asked: Asked, answer: Answer | str) -> bool:
         return answer == "lost"
 
 
-class IgnoresDates(_Resender):
+class IgnoresDates(_Resender, breaks=("RTY-02",)):
     """Sends again at once after a 429 that tells by a date when to."""
-
-    breaks = ("RTY-02",)
 
     def due(self, asked: Asked, answer: Answer | str) -> bool:
         return isinstance(answer, Answer) and answer.status == 429 and ":" in answer.headers.get("retry-after", "")
 
 
-class CrashesOnDates(_Resender):
+class CrashesOnDates(_Resender, breaks=("DRV-01",)):
     """Ends when Retry-After is not a number."""
-
-    breaks = ("DRV-01",)
 
     def again(self, asked: Asked, attempt: int, answer: Answer | str) -> float | None:
         if isinstance(answer, Answer) and answer.status == 429 and not answer.headers.get("retry-after", "0").isdigit():

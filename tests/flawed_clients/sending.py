@@ -14,19 +14,15 @@ class _Sender(Client):
     commands = ("sms",)
 
 
-class ClaimsWithoutSending(_Sender):
+class ClaimsWithoutSending(_Sender, breaks=("SND-01",)):
     """Says that everything was accepted and sends nothing."""
-
-    breaks = ("SND-01",)
 
     def call(self, asked: Asked) -> Told:
         return {"outcome": "accepted", "status_code": 200, "description": "ok", "request_id": f"made-up-{asked.number}"}
 
 
-class ClaimsNowAndThen(_Sender):
+class ClaimsNowAndThen(_Sender, breaks=("SND-01",)):
     """Sends no message that is longer than a segment, and says that it was accepted."""
-
-    breaks = ("SND-01",)
 
     def call(self, asked: Asked) -> Told:
         if len(asked.params.get("message", "")) > 160:
@@ -34,75 +30,61 @@ class ClaimsNowAndThen(_Sender):
         return super().call(asked)
 
 
-class Puts(_Sender):
+class Puts(_Sender, breaks=("SND-02",)):
     """Uses PUT where POST is due."""
-
-    breaks = ("SND-02",)
 
     def method(self, asked: Asked) -> str:
         return "PUT"
 
 
-class PostsForDetails(Client):
+class PostsForDetails(Client, breaks=("SND-02",)):
     """Asks for the account's details with POST."""
 
-    breaks = ("SND-02",)
     commands = ("sms", "account-details")
 
     def method(self, asked: Asked) -> str:
         return "POST"
 
 
-class JoinsUrls(_Sender):
+class JoinsUrls(_Sender, breaks=("SND-03",)):
     """Joins base URL and command as a browser does, which takes the last part of the base away."""
-
-    breaks = ("SND-03",)
 
     def url(self, asked: Asked) -> str:
         return urljoin(asked.base_url, asked.command)
 
 
-class ForgetsThePrefix(_Sender):
+class ForgetsThePrefix(_Sender, breaks=("SND-03",)):
     """Keeps only the host of the base URL."""
-
-    breaks = ("SND-03",)
 
     def url(self, asked: Asked) -> str:
         return urljoin(asked.base_url, f"/api/v2/{asked.command}")
 
 
-class TrailingSlash(_Sender):
+class TrailingSlash(_Sender, breaks=("SND-03",)):
     """Ends the path with a slash."""
-
-    breaks = ("SND-03",)
 
     def url(self, asked: Asked) -> str:
         return f"{asked.base_url}/{asked.command}/"
 
 
-class EscapesTheSlash(Client):
+class EscapesTheSlash(Client, breaks=("SND-03",)):
     """Asks for mpesa%2Fonline."""
 
-    breaks = ("SND-03",)
     commands = ("mpesa/online",)
 
     def url(self, asked: Asked) -> str:
         return f"{asked.base_url}/{quote(asked.command, safe='')}"
 
 
-class Bearer(_Sender):
+class Bearer(_Sender, breaks=("SND-04",)):
     """Sends the credential as a bearer token."""
-
-    breaks = ("SND-04",)
 
     def credential(self, asked: Asked) -> str:
         return super().credential(asked).replace("Basic", "Bearer")
 
 
-class NoCredential(_Sender):
+class NoCredential(_Sender, breaks=("SND-04",)):
     """Sends no credential."""
-
-    breaks = ("SND-04",)
 
     def headers(self, asked: Asked, body: bytes | None) -> dict[str, str]:
         headers = super().headers(asked, body)
@@ -110,28 +92,22 @@ class NoCredential(_Sender):
         return headers
 
 
-class FoldsTheCredential(_Sender):
+class FoldsTheCredential(_Sender, breaks=("SND-04",)):
     """Ends the base64 with a blank, as a shell's base64 with its line feed does."""
-
-    breaks = ("SND-04",)
 
     def credential(self, asked: Asked) -> str:
         return super().credential(asked).rstrip("=") + "Cg=="
 
 
-class DeclaresText(_Sender):
+class DeclaresText(_Sender, breaks=("SND-05",)):
     """Declares the body as text/plain."""
-
-    breaks = ("SND-05",)
 
     def headers(self, asked: Asked, body: bytes | None) -> dict[str, str]:
         return {**super().headers(asked, body), "Content-Type": "text/plain; charset=utf-8"}
 
 
-class DeclaresNothing(_Sender):
+class DeclaresNothing(_Sender, breaks=("SND-05",)):
     """Leaves Content-Type out."""
-
-    breaks = ("SND-05",)
 
     def headers(self, asked: Asked, body: bytes | None) -> dict[str, str]:
         headers = super().headers(asked, body)
@@ -139,55 +115,43 @@ class DeclaresNothing(_Sender):
         return headers
 
 
-class FormBody(_Sender):
+class FormBody(_Sender, breaks=("SND-06",)):
     """Writes the members as a form, and declares JSON."""
-
-    breaks = ("SND-06",)
 
     def body(self, asked: Asked) -> bytes:
         return urlencode(asked.params).encode()
 
 
-class Utf16(_Sender):
+class Utf16(_Sender, breaks=("SND-06",)):
     """Writes the body in UTF-16."""
-
-    breaks = ("SND-06",)
 
     def body(self, asked: Asked) -> bytes:
         return super().body(asked).decode().encode("utf-16")
 
 
-class ByteOrderMark(_Sender):
+class ByteOrderMark(_Sender, breaks=("SND-06",)):
     """Begins the body with a byte order mark."""
-
-    breaks = ("SND-06",)
 
     def body(self, asked: Asked) -> bytes:
         return b"\xef\xbb\xbf" + super().body(asked)
 
 
-class Batches(_Sender):
+class Batches(_Sender, breaks=("SND-06",)):
     """Wraps the object in an array."""
-
-    breaks = ("SND-06",)
 
     def members(self, asked: Asked) -> Any:
         return [asked.params]
 
 
-class EncodesTwice(_Sender):
+class EncodesTwice(_Sender, breaks=("SND-06",)):
     """Writes a string that holds the JSON."""
-
-    breaks = ("SND-06",)
 
     def members(self, asked: Asked) -> Any:
         return json.dumps(asked.params)
 
 
-class Latin1(_Sender):
+class Latin1(_Sender, breaks=("SND-06",)):
     """Writes the body in Latin-1 where that has the characters, in UTF-8 otherwise."""
-
-    breaks = ("SND-06",)
 
     def body(self, asked: Asked) -> bytes:
         text = super().body(asked).decode()
@@ -197,84 +161,68 @@ class Latin1(_Sender):
             return text.encode()
 
 
-class AddsMembers(_Sender):
+class AddsMembers(_Sender, breaks=("SND-07",)):
     """Tells where the request comes from."""
-
-    breaks = ("SND-07",)
 
     def members(self, asked: Asked) -> Any:
         return {**asked.params, "source": "sdk"}
 
 
-class DropsTheReference(Client):
+class DropsTheReference(Client, breaks=("SND-07",)):
     """Leaves the optional bill_ref_number out."""
 
-    breaks = ("SND-07",)
     commands = ("mpesa/online",)
 
     def members(self, asked: Asked) -> Any:
         return {name: value for name, value in asked.params.items() if name != "bill_ref_number"}
 
 
-class AsciiOnly(_Sender):
+class AsciiOnly(_Sender, breaks=("SND-07",)):
     """Replaces what is not ASCII by question marks."""
-
-    breaks = ("SND-07",)
 
     def members(self, asked: Asked) -> Any:
         return {name: value.encode("ascii", "replace").decode() for name, value in asked.params.items()}
 
 
-class CutsMessages(_Sender):
+class CutsMessages(_Sender, breaks=("SND-07",)):
     """Sends the first 160 characters of a message."""
-
-    breaks = ("SND-07",)
 
     def members(self, asked: Asked) -> Any:
         return {name: value[:160] for name, value in asked.params.items()}
 
 
-class StripsMessages(_Sender):
+class StripsMessages(_Sender, breaks=("SND-07",)):
     """Takes white space away from both ends, and line breaks from within."""
-
-    breaks = ("SND-07",)
 
     def members(self, asked: Asked) -> Any:
         return {name: " ".join(value.split()) for name, value in asked.params.items()}
 
 
-class EscapesHtml(_Sender):
+class EscapesHtml(_Sender, breaks=("SND-07",)):
     """Writes characters that mean something in HTML as entities."""
-
-    breaks = ("SND-07",)
 
     def members(self, asked: Asked) -> Any:
         return {name: value.replace("&", "&amp;").replace("<", "&lt;") for name, value in asked.params.items()}
 
 
-class PlainPunctuation(_Sender):
+class PlainPunctuation(_Sender, breaks=("SND-07",)):
     """Writes typographic quotes and dashes as the plain ones, for one SMS to hold more."""
-
-    breaks = ("SND-07",)
 
     def members(self, asked: Asked) -> Any:
         plain = str.maketrans("“”\u2018’–—", "\"\"''--")
         return {name: value.translate(plain) for name, value in asked.params.items()}
 
 
-class DropsTheLastLineBreak(_Sender):
+class DropsTheLastLineBreak(_Sender, breaks=("SND-07",)):
     """Takes one line break away from the end of a message, as a reader of lines does."""
-
-    breaks = ("SND-07",)
 
     def members(self, asked: Asked) -> Any:
         return {name: value.removesuffix("\n") for name, value in asked.params.items()}
 
 
-class ReferencesAsNumbers(Client):
+class ReferencesAsNumbers(Client, breaks=("SND-07",)):
     """Reads a bill_ref_number of digits as a number, whose leading zeros are gone."""
 
-    breaks = ("SND-07",)
     commands = ("mpesa/online",)
 
     def members(self, asked: Asked) -> Any:
@@ -284,29 +232,24 @@ class ReferencesAsNumbers(Client):
         }
 
 
-class PlusPrefix(_Sender):
+class PlusPrefix(_Sender, breaks=("SND-07",)):
     """Puts a plus sign before phone numbers."""
-
-    breaks = ("SND-07",)
 
     def members(self, asked: Asked) -> Any:
         return {n: f"+{value}" if n == "phone_number" else value for n, value in asked.params.items()}
 
 
-class NumberAmount(Client):
+class NumberAmount(Client, breaks=("SND-08",)):
     """Sends amounts as JSON numbers."""
 
-    breaks = ("SND-08",)
     commands = ("airtime",)
 
     def members(self, asked: Asked) -> Any:
         return {n: int(value) if n == "amount" else value for n, value in asked.params.items()}
 
 
-class SendsTwice(_Sender):
+class SendsTwice(_Sender, breaks=("SND-09",)):
     """Makes each request twice and reports the first answer."""
-
-    breaks = ("SND-09",)
 
     def attempt(self, asked: Asked) -> Answer | str:
         first = super().attempt(asked)
@@ -315,10 +258,8 @@ class SendsTwice(_Sender):
         return first
 
 
-class ConfirmsLater(_Sender):
+class ConfirmsLater(_Sender, breaks=("SND-09",)):
     """Makes each accepted request again, behind the caller's back."""
-
-    breaks = ("SND-09",)
 
     def attempt(self, asked: Asked) -> Answer | str:
         first = super().attempt(asked)
@@ -327,37 +268,29 @@ class ConfirmsLater(_Sender):
         return first
 
 
-class CredentialInUrl(_Sender):
+class CredentialInUrl(_Sender, breaks=("SND-10",)):
     """Puts the consumer secret into the query, too."""
-
-    breaks = ("SND-10",)
 
     def url(self, asked: Asked) -> str:
         return f"{super().url(asked)}?{urlencode({'consumer_secret': asked.consumer_secret})}"
 
 
-class CredentialInHeader(_Sender):
+class CredentialInHeader(_Sender, breaks=("SND-10",)):
     """Sends the secret in a header of its own, too."""
-
-    breaks = ("SND-10",)
 
     def headers(self, asked: Asked, body: bytes | None) -> dict[str, str]:
         return {**super().headers(asked, body), "X-Api-Key": asked.consumer_secret}
 
 
-class CredentialInBody(_Sender):
+class CredentialInBody(_Sender, breaks=("SND-07", "SND-10")):
     """Sends the secret as a member that nobody asked for, too."""
-
-    breaks = ("SND-07", "SND-10")
 
     def members(self, asked: Asked) -> Any:
         return {**asked.params, "consumer_secret": asked.consumer_secret}
 
 
-class CarriesTheCredential(_Sender):
+class CarriesTheCredential(_Sender, breaks=("SND-11",)):
     """Follows redirects to wherever they lead, with all headers."""
-
-    breaks = ("SND-11",)
 
     def answered(self, asked: Asked, request: Outgoing) -> Answer:
         answer = super().answered(asked, request)
@@ -367,10 +300,8 @@ class CarriesTheCredential(_Sender):
         return answer
 
 
-class AcceptsHtml(_Sender):
+class AcceptsHtml(_Sender, breaks=("SND-12",)):
     """Asks for HTML."""
-
-    breaks = ("SND-12",)
 
     def headers(self, asked: Asked, body: bytes | None) -> dict[str, str]:
         return {**super().headers(asked, body), "Accept": "text/html"}

@@ -1,6 +1,6 @@
 """The varieties by name.
 
-Variety     a client class: its name, what it is told by, and what it breaks
+Variety     a client class: its name, its summary, and the requirements that it breaks
 FLAWS       those with one misbehaviour each
 LAWFUL      those that the contract allows
 """
@@ -14,7 +14,6 @@ from types import ModuleType
 from flawed_clients import (
     drivers,
     lawful,
-    lawful_paid,
     lawful_receivers,
     malformed,
     paid,
@@ -26,6 +25,7 @@ from flawed_clients import (
     sending,
 )
 from flawed_clients.client import Client
+from flawed_clients.inbox import Inbox, Subject
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Variety:
 
     @property
     def breaks(self) -> tuple[str, ...]:
-        """The ids of the requirements that fall short."""
+        """The ids of the requirements that it breaks."""
         return self.client.breaks
 
     @property
@@ -47,20 +47,32 @@ class Variety:
 
 
 def _varieties(*modules: ModuleType) -> dict[str, Variety]:
-    classes = [
-        held
-        for module in modules
-        for name, held in vars(module).items()
-        if isinstance(held, type)
-        and issubclass(held, Client)
-        and held.__module__ == module.__name__
-        and held.__doc__
-        and name[0] != "_"
-    ]
-    names = [re.sub(r"(?<!^)(?=[A-Z])", "-", held.__name__).lower() for held in classes]
-    return {name: Variety(name, held) for name, held in zip(names, classes, strict=True)}
+    found: dict[str, Variety] = {}
+    for module in modules:
+        for name, subject in vars(module).items():
+            is_own = (
+                isinstance(subject, type) and issubclass(subject, Subject) and subject.__module__ == module.__name__
+            )
+            if is_own and subject.__doc__ and name[0] != "_":
+                dashed = re.sub(r"(?<!^)(?=[A-Z])", "-", name).lower()
+                found[dashed] = Variety(dashed, _client_of(subject))
+    return found
+
+
+def _client_of(subject: type[Subject]) -> type[Client]:
+    """The class itself, or of a receiver the client that has it."""
+    if not issubclass(subject, Inbox):
+        assert issubclass(subject, Client)
+        return subject
+
+    class Receiving(Client, breaks=subject.breaks):
+        __doc__ = subject.__doc__
+        commands, features, notified = subject.commands, subject.features, subject.notified
+        inbox = subject
+
+    return Receiving
 
 
 FLAWS = _varieties(sending, refusing, reading, resending, receiving, results, malformed, paid, drivers)
-LAWFUL = _varieties(lawful, lawful_receivers, lawful_paid)
+LAWFUL = _varieties(lawful, lawful_receivers)
 VARIETIES = {**FLAWS, **LAWFUL}

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from campaigns import held, judged, shortfalls
 
-from conformance.contract.schema_set import FORMATS
+from conformance.contract.schemas import FORMATS
 from conformance.gateway import listening
 from conformance.journal import read_journal
 from conformance.judging.judgement import Reason

@@ -14,7 +14,7 @@ from conformance.gateway.settings import Settings
 from conformance.journal import read_journal
 from conformance.judging.verdicts import Conclusion
 from conformance.mock.behaviour import BUILT_IN
-from conformance.model.progress import Silent
+from conformance.model.process import Silent
 from conformance.model.traffic import Kind
 from conformance.reports.result import judge
 from conformance.wire.sender import CONCURRENCY

@@ -33,7 +33,7 @@ from conformance.mock.account import Account
 from conformance.mock.behaviour import BUILT_IN, Callback, Moment, Reply
 from conformance.mock.serving import MockServer, serve_mock
 from conformance.model.errors import UsageError
-from conformance.model.progress import Silent
+from conformance.model.process import Silent
 from conformance.model.traffic import CLOSED_ON_REUSE
 from conformance.reports.files import write_reports
 from conformance.reports.result import Result, judge

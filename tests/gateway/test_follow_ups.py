@@ -11,7 +11,7 @@ import pytest
 from inquiries import SMS, astral, failures, refusing, result_of_run, verdict_numbers, with_short_waits
 
 from conformance.contract.contract import statum
-from conformance.contract.schema_set import FORMATS
+from conformance.contract.schemas import FORMATS
 from conformance.diagnosis.follow_ups import is_follow_up, run_proper
 from conformance.gateway.campaign import JOURNAL
 from conformance.gateway.case_files import failing_cases

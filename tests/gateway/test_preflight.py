@@ -125,7 +125,7 @@ def test_a_proxy_that_speaks_tls_to_the_plain_port_is_told(tmp_path: Path, https
     found = obstacle(
         settings(tmp_path, callback_listen=address, callback_url=httpserver.url_for("/"), products=("sms",))
     )
-    said = "it answered 502, and nothing arrived that could be read: TLS was spoken to its plain HTTP port"
+    said = "it answered 502, and nothing arrived that could be read: a TLS handshake on a plain HTTP port"
     assert found.detail.endswith(said)
 
 

@@ -24,7 +24,7 @@ from conformance.mock.account import Account
 from conformance.mock.behaviour import BUILT_IN, Moment, Reply
 from conformance.mock.serving import serve_mock
 from conformance.model.errors import EnvironmentFailure
-from conformance.model.progress import Silent
+from conformance.model.process import Silent
 from conformance.reports.result import judge
 from conformance.wire.asgi import AsgiThread, Tls
 from conformance.wire.listening import Address

@@ -26,9 +26,9 @@ from conformance.journal import Record
 from conformance.judging.expectations import Expectations
 from conformance.judging.verdicts import Face
 from conformance.mock.behaviour import BUILT_IN, UNEXCUSED, Behaviour, Callback, Moment, Reply
-from conformance.mock.choosing import member
+from conformance.mock.changes import member
 from conformance.model.traffic import Exchange, Kind
-from conformance.payloads.labels import Label, members_of
+from conformance.payloads.members import Label, members_of
 from conformance.reports.result import Result, judge
 
 AIRTIME: dict[str, Any] = {"products": ("airtime",), "max_examples": 8}

@@ -26,8 +26,13 @@ from conformance.gateway.plan import Plan
 from conformance.gateway.settings import Settings
 from conformance.journal import Journal, Redaction, read_journal
 from conformance.mock.behaviour import BUILT_IN, Moment, Reply
-from conformance.model import interruption
-from conformance.model.interruption import Closing, heeded, held_back, wished
+from conformance.model.process import (
+    SIGNALS,
+    closed_at_second_signal,
+    interrupts_deferred,
+    is_interrupted,
+    signals_handled,
+)
 from conformance.pytest.session import Holder
 from conformance.wire import Pace, Sender
 from conformance.wire.connection import Connection, HttpAnswer, KeepAlive, Unanswered
@@ -41,7 +46,7 @@ def swallowed(number: signal.Signals = signal.SIGINT) -> None:
         signal.raise_signal(number)
 
 
-@pytest.mark.parametrize("number", interruption.SIGNALS)
+@pytest.mark.parametrize("number", SIGNALS)
 def test_a_signal_that_planning_swallows_is_obeyed(tmp_path: Path, number: signal.Signals) -> None:
     """Not one case of the plan goes out, and the run tells that it was interrupted."""
     sent: list[str] = []
@@ -57,7 +62,7 @@ def test_a_signal_that_planning_swallows_is_obeyed(tmp_path: Path, number: signa
         return plan
 
     behaviour = replace(BUILT_IN, reply=(*BUILT_IN.reply, log))
-    with heeded():
+    with signals_handled():
         path = campaign.run(settings(tmp_path, products=("sms",)), behaviour=behaviour, planned=planned)
 
     record = read_journal(path)
@@ -68,7 +73,7 @@ def test_a_signal_that_planning_swallows_is_obeyed(tmp_path: Path, number: signa
 
 def test_a_signal_while_a_connection_is_made_keeps_its_request_back(tmp_path: Path) -> None:
     """It stands, and not a byte goes out; what would have been sent surely never left."""
-    with heeded(), held_back(), RawServer(lambda *_: OK) as server:
+    with signals_handled(), interrupts_deferred(), RawServer(lambda *_: OK) as server:
         with Connection(5.0, KeepAlive(), client_tls(None)) as connection:
             case = a_case("a", f"{server.url}/")
             with pytest.raises(Unanswered) as refused:
@@ -93,8 +98,8 @@ def test_a_request_that_a_signal_kept_back_is_not_held_against_the_gateway(
 
     asked = Connection.ask
     monkeypatch.setattr(Connection, "ask", ask)
-    monkeypatch.setattr("conformance.wire.sender.wished", told.is_set)
-    monkeypatch.setattr("conformance.wire.connection.wished", told.is_set)
+    monkeypatch.setattr("conformance.wire.sender.is_interrupted", told.is_set)
+    monkeypatch.setattr("conformance.wire.connection.is_interrupted", told.is_set)
     with RawServer(lambda *_: OK) as server:
         journal = Journal.create(tmp_path / campaign.JOURNAL, {}, Redaction.none())
         with journal, pytest.raises(KeyboardInterrupt):
@@ -123,7 +128,7 @@ def test_a_signal_that_judging_meets_waits_until_the_reports_are_there(tmp_path:
 
 def test_a_second_signal_ends_what_a_gateway_drips(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The first one awaits the answer, which has ten minutes; the second one closes its connection."""
-    monkeypatch.setattr(interruption, "SAME_WISH_S", -1.0)
+    monkeypatch.setattr("conformance.model.process.REPEAT_S", -1.0)
     asked = threading.Event()
 
     def handle(connection: socket.socket) -> None:
@@ -134,11 +139,16 @@ def test_a_second_signal_ends_what_a_gateway_drips(tmp_path: Path, monkeypatch: 
     def signal_twice() -> None:
         asked.wait(PATIENCE_S)
         os.kill(os.getpid(), signal.SIGINT)
-        eventually(wished, PATIENCE_S)
+        eventually(is_interrupted, PATIENCE_S)
         os.kill(os.getpid(), signal.SIGTERM)
 
     begun = time.monotonic()
-    with heeded(hard=False), held_back(), Closing(close_all), serving(handle) as port:
+    with (
+        signals_handled(hard=False),
+        interrupts_deferred(),
+        closed_at_second_signal(close_all),
+        serving(handle) as port,
+    ):
         signalling = threading.Thread(target=signal_twice, daemon=True)
         signalling.start()
         with Journal.create(tmp_path / campaign.JOURNAL, {}, Redaction.none()) as journal:

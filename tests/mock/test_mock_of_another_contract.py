@@ -12,7 +12,7 @@ import pytest
 from contract_edits import copy_of_statum
 
 from conformance.contract.contract import Contract, statum
-from conformance.mock.transactions import TextShape, masked, retold, shape_of_ids, spelled
+from conformance.mock.account import TextShape, masked, retold, shape_of_ids, spelled
 from conformance.model.errors import UsageError
 
 SAMPLES = ("9V7NcW1QMvWkQcceMnn3MKfmczdBeE1a", "2f1c7a0e9d3b4c5f8a6e0d1b2c3f4a5e", "Rm20180307054639H4adfKDJDKQ7H")

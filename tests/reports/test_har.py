@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from made_result import CASE, REQUEST, SETTINGS, result_of
 
-from conformance.contract.schema_set import FORMATS
+from conformance.contract.schemas import FORMATS
 from conformance.journal import Record
 from conformance.model.traffic import Exchange, Headers, Notification, Request, Response
 from conformance.reports.har import har

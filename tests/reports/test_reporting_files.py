@@ -14,7 +14,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from made_result import LISTED, PASSED, RECORD, WRONG_TYPE, result_of, unexercised, verdict
 
-from conformance.contract.schema_set import FORMATS
+from conformance.contract.schemas import FORMATS
 from conformance.judging.expectations import Expectations, Stale, Staleness
 from conformance.judging.judgement import Finding, Reason
 from conformance.judging.verdicts import Verdict

@@ -11,7 +11,7 @@ from made_result import CASE, SETTINGS, WRONG_TYPE, result_of, verdict
 from rich.console import Console
 
 from conformance.contract.contract import statum
-from conformance.contract.schema_set import FORMATS
+from conformance.contract.schemas import FORMATS
 from conformance.diagnosis.follow_ups import SEARCH, Comparison, FailureCount
 from conformance.journal import Note, Record
 from conformance.judging.judgement import Dependence, Minimal, Pattern

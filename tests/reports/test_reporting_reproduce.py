@@ -22,7 +22,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from conformance.contract.contract import Authentication, statum
-from conformance.contract.probes import Probes
+from conformance.contract.tables import Probes
 from conformance.gateway.plan import Plan
 from conformance.gateway.settings import Settings
 from conformance.journal import Journal, Redaction

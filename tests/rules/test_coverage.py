@@ -13,7 +13,7 @@ from made_result import result_of
 from runs import Run
 
 from conformance.contract.contract import statum
-from conformance.contract.schema_set import FORMATS
+from conformance.contract.schemas import FORMATS
 from conformance.journal import read_journal
 from conformance.judging.coverage import BROKEN, OPEN, VALID, Coverage, Covered
 from conformance.judging.reading import Answer
@@ -96,23 +96,12 @@ def test_an_optional_member_can_be_left_out() -> None:
     assert "left out" not in {name for _, _, name in measured(Run(commands=("sms",)))}
 
 
-@pytest.mark.parametrize(
-    ("changes", "label"),
-    [
-        ({"message": ...}, "required"),
-        ({"message": ""}, "minLength"),
-        ({"message": None}, "type"),
-    ],
-)
-def test_broken_payloads_count_by_the_keyword_that_they_break(changes: dict[str, Any], label: str) -> None:
-    """As the tolerated schema has it."""
-    assert {(BROKEN, "message", label)} == met(body(SMS, **changes), Kind.BROKEN, status=422)
-
-
-def test_a_number_breaks_what_is_said_of_numbers() -> None:
-    """The keywords that no text can break."""
-    assert {(BROKEN, "amount", "minimum")} == met(body(AIRTIME, amount=4), Kind.BROKEN, "airtime", 422)
-    assert {(BROKEN, "amount", "multipleOf")} == met(body(AIRTIME, amount=5.5), Kind.BROKEN, "airtime", 422)
+def test_broken_payloads_count_by_the_keyword_that_they_break() -> None:
+    """As the tolerated schema has it; some keywords only a number can break."""
+    for message, keyword in ((..., "required"), ("", "minLength"), (None, "type")):
+        assert {(BROKEN, "message", keyword)} == met(body(SMS, message=message), Kind.BROKEN, status=422)
+    for amount, keyword in ((4, "minimum"), (5.5, "multipleOf")):
+        assert {(BROKEN, "amount", keyword)} == met(body(AIRTIME, amount=amount), Kind.BROKEN, "airtime", 422)
 
 
 @pytest.mark.parametrize(
@@ -136,17 +125,17 @@ def test_malformed_bodies_count_by_how_they_are_broken() -> None:
     assert set() == met(body(SMS), Kind.MALFORMED, status=415)
 
 
-@pytest.mark.parametrize("kind", [Kind.CREDENTIAL, Kind.METHOD, Kind.REPEAT, Kind.UNKNOWN_COMMAND])
-def test_what_is_judged_by_something_else_exercises_no_class(kind: Kind) -> None:
+def test_what_is_judged_by_something_else_exercises_no_class() -> None:
     """A valid payload that is refused for its credential shows nothing about payloads."""
-    assert set() == met(body(SMS), kind, status=401)
+    for kind in (Kind.CREDENTIAL, Kind.METHOD, Kind.REPEAT, Kind.UNKNOWN_COMMAND):
+        assert set() == met(body(SMS), kind, status=401)
 
 
 @pytest.mark.parametrize("payload", [b"", b"[]", b"\xff", b'{"message": 5, "sender_id": null}', b'{"n": 1}'])
-@pytest.mark.parametrize("kind", [Kind.VALID, Kind.BROKEN, Kind.OPEN, Kind.MALFORMED])
-def test_a_journal_may_hold_anything(payload: bytes, kind: Kind) -> None:
+def test_a_journal_may_hold_anything(payload: bytes) -> None:
     """Judging never fails over what was sent."""
-    assert met(payload, kind) <= set(measured(Run()))
+    known = set(measured(Run()))
+    assert all(met(payload, kind) <= known for kind in (Kind.VALID, Kind.BROKEN, Kind.OPEN, Kind.MALFORMED))
 
 
 def test_sent_and_accepted_are_told_apart() -> None:

@@ -5,20 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from run_verdicts import failures, verdict
 from runs import Run
 
-from conformance.judging.verdicts import RequirementVerdict, Verdict
-from conformance.reports.result import judge
-
-
-def verdict(run: Run, requirement: str, command: str = "sms") -> RequirementVerdict:
-    """The verdict on one requirement × command."""
-    return next(v for v in judge(run.record()).verdicts if (v.requirement.id, v.command) == (requirement, command))
-
-
-def short(run: Run) -> set[str]:
-    """What failed or warns."""
-    return {v.requirement.id for v in judge(run.record()).verdicts if v.verdict in (Verdict.FAIL, Verdict.WARN)}
+from conformance.judging.verdicts import Verdict
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "POST"])
@@ -29,7 +19,7 @@ def test_a_look_whether_the_callback_is_there_excuses_nothing(method: str) -> No
         run.invoke(request_id)
         run.notify(raw=b"", method=method)
     run.notify("a" * 32)
-    assert {"NTF-01"} == short(run)
+    assert {"NTF-01"} == failures(run)
     assert ["case-2"] == [f.case for f in verdict(run, "NTF-01").findings]
     assert "2 requests without a body" in verdict(run, "NTF-01").findings[0].message
 
@@ -39,7 +29,7 @@ def test_posts_of_nothing_are_notifications_where_nothing_else_comes() -> None:
     run = Run()
     run.invoke("a" * 32)
     run.notify(raw=b"")
-    assert {"NTF-04"} == short(run)
+    assert {"NTF-04"} == failures(run)
 
 
 @pytest.mark.parametrize(("method", "id_"), [("GET", "NTF-03"), ("DELETE", "NTF-03"), ("POST", "NTF-04")])
@@ -49,7 +39,7 @@ def test_a_notification_that_tells_all_in_its_query_is_read(method: str, id_: st
     run.invoke("a b" * 12)
     told = "result_code=200&result_desc=Success&request_id=" + "a+b" * 12
     run.notify(raw=b"", method=method, target=f"/callbacks/sms?token=t&{told}")
-    assert {id_} == short(run)
+    assert {id_} == failures(run)
 
 
 def test_what_cannot_be_read_is_found_whatever_its_method() -> None:
@@ -57,7 +47,7 @@ def test_what_cannot_be_read_is_found_whatever_its_method() -> None:
     run = Run()
     run.invoke("a" * 32)
     run.notify(raw=b"{", method="PUT")
-    assert {"NTF-04"} == short(run)
+    assert {"NTF-04"} == failures(run)
 
 
 @pytest.mark.parametrize("value", ["1", "2"])
@@ -68,7 +58,7 @@ def test_a_member_that_is_named_twice_is_that_and_nothing_else(value: str) -> No
     run.invoke(raw=f'{envelope}, "x": 1, "x": {value}}}'.encode())
     members = f'"result_code": "200", "result_desc": "Success", "request_id": "{"a" * 32}", "x": 1'
     run.notify(raw=f'{{{members}, "x": {value}}}'.encode())
-    assert {"ENC-05", "NTF-24"} == short(run)
+    assert {"ENC-05", "NTF-24"} == failures(run)
 
 
 def test_hundreds_of_thousands_of_repeats_are_read_in_linear_time() -> None:
@@ -77,7 +67,7 @@ def test_hundreds_of_thousands_of_repeats_are_read_in_linear_time() -> None:
     run = Run()
     run.invoke(raw=b'{"status_code": 200, "description": "OK", "request_id": "a", ' + repeated + b"}")
     run.notify("a")
-    assert {"ENC-05"} == short(run)
+    assert {"ENC-05"} == failures(run)
 
 
 TOLD = {
@@ -119,7 +109,7 @@ def told_twice(**changes: Any) -> Run:
 def test_two_results_that_tell_of_different_transactions_contradict_each_other(member: str, value: Any) -> None:
     """In whichever member; the second is shown, with what the first had there."""
     run = told_twice(**{member: value})
-    assert {"NTF-19"} <= short(run)
+    assert {"NTF-19"} <= failures(run)
     (finding,) = verdict(run, "NTF-19", "mpesa/online").findings
     assert (2, f"/{member}") == (finding.notification, finding.pointer)
 

@@ -23,7 +23,7 @@ from conformance.diagnosis.observations import ObservedCheck, observe
 from conformance.diagnosis.patterns import (
     Observation,
     ordinal,
-    pattern_of_numbers,
+    pattern_of,
     pattern_of_run,
     period,
     turning_point,
@@ -46,7 +46,7 @@ def observations(outcomes: Sequence[bool], kind: Kind = Kind.VALID, aspect: str 
 
 def journal_of(seen: Sequence[Observation]) -> Pattern:
     """What a journal with these observations tells."""
-    return pattern_of_run(seen, sum(o.fell_short for o in seen), len(seen))
+    return pattern_of_run(seen, sum(o.failed for o in seen), len(seen))
 
 
 def row(text: str) -> list[bool]:
@@ -92,7 +92,7 @@ def test_notifications_that_belong_to_nobody_are_told_by_their_numbers() -> None
 
     assert found.pattern is not None
     assert (Dependence.ALWAYS, "always: 4 of 4") == (found.pattern.kind, found.pattern.text)
-    assert "2 of 4; on what it depends cannot be told" == pattern_of_numbers(2, 4).text
+    assert "2 of 4; on what it depends cannot be told" == pattern_of((), (), 2, 4).text
 
 
 def test_payloads_that_show_something_may_be_to_blame_themselves() -> None:
@@ -173,7 +173,7 @@ def test_what_a_check_saw_is_told_exchange_by_exchange() -> None:
     watched = ObservedCheck(checks_of(statum())["NTF-01"], "sms")
     observe(notified_but_for({2, 3}).record(), statum(), [watched])
 
-    assert [False, True, True, False, False, False] == [o.fell_short for o in watched.observations]
+    assert [False, True, True, False, False, False] == [o.failed for o in watched.observations]
     assert [f"case-{n}" for n in range(1, 7)] == [o.case_id for o in watched.observations]
 
 
@@ -191,7 +191,7 @@ def test_watching_a_check_does_not_change_what_it_says() -> None:
             SinglePass.of(record, statum(), [(each, "sms")]).tallies[0] for each in (check, watched.check)
         )
         fell_short = {finding.exchange for finding in alone.findings if finding.exchange is not None}
-        observed = {o.number for o in watched.observations if o.fell_short}
+        observed = {o.number for o in watched.observations if o.failed}
         if (alone, fell_short) != (together, observed):
             wrong.append((requirement, alone, together, observed))
 

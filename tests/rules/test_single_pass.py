@@ -65,7 +65,7 @@ def test_a_rule_judges_what_meets_all_its_conditions(
     run = answered(200, 400, 200)
     run.invoke("other", command="airtime")
     kept, failed = heard(run, answers_where(*conditions, rule=keeps), answers_where(*conditions, rule=falls_short))
-    assert (expected, 0, expected, 0) == (kept.kept, kept.failed, failed.failed, failed.kept)
+    assert (expected, 0, expected, 0) == (kept.passed, kept.failed, failed.failed, failed.passed)
 
 
 def test_a_condition_that_checks_have_in_common_is_tried_once() -> None:
@@ -77,7 +77,7 @@ def test_a_condition_that_checks_have_in_common_is_tried_once() -> None:
         return True
 
     checks = [answers_where(in_common, rule=keeps), answers_where(in_common, is_accepted, rule=keeps)]
-    assert [2, 1] == [tally.kept for tally in heard(answered(200, 400), *checks)]
+    assert [2, 1] == [tally.passed for tally in heard(answered(200, 400), *checks)]
     assert [1, 2] == tried
 
 
@@ -114,7 +114,7 @@ def test_a_check_of_the_run_comes_when_all_is_known() -> None:
     run = answered(200, 200)
     run.notify("id-1")
     (tally,) = heard(run, of_run)
-    assert (1, 1, 3) == (tally.kept, tally.failed, tally.unobserved)
+    assert (1, 1, 3) == (tally.passed, tally.failed, tally.unobserved)
     assert tally.weightiest == Inconclusive(Reason.INTERRUPTED, "first")
 
 

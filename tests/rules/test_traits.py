@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from math import comb
 from random import Random
 
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conformance.diagnosis.follow_ups import ERROR_RATE, FailureCount, chance_of_split
+from conformance.diagnosis.follow_ups import ERROR_RATE, FailureCount
 from conformance.diagnosis.patterns import (
     FORM,
     Observation,
@@ -42,7 +43,7 @@ def run_of(size: int, chance: Random) -> list[Observation]:
             chance.choice(KINDS),
             chance.choice(ASPECTS),
             chance.choice((None, "message", "phone_number", "amount")),
-            fell_short=False,
+            failed=False,
             keyword=chance.choice((None, "pattern", "type")),
             command="sms",
             status=chance.choice(STATUSES),
@@ -59,12 +60,7 @@ def classes_of(size: int, chance: Random) -> dict[int, tuple[Label, ...]]:
 
 def failing(observations: list[Observation], which: Which) -> list[Observation]:
     """The same, of which those fell short."""
-    return [
-        Observation(
-            o.number, o.case_id, o.kind, o.aspect, o.member, which(o), o.keyword, o.command, o.status, o.outcome
-        )
-        for o in observations
-    ]
+    return [replace(o, failed=which(o)) for o in observations]
 
 
 @pytest.mark.parametrize("rate", [0.05, 0.1, 0.2, 0.3])
@@ -74,7 +70,7 @@ def test_chance_is_hardly_ever_taken_for_a_cause(rate: float) -> None:
     for seed in range(200):
         chance = Random(f"{rate}/{seed}")
         seen = failing(run_of(160, chance), lambda _, chance=chance: chance.random() < rate)  # type: ignore[misc]
-        failed = sum(o.fell_short for o in seen)
+        failed = sum(o.failed for o in seen)
         pattern = pattern_of_run(
             seen, failed, len(seen), PatternContext(FORM, None, classes_of(160, chance), "result_code")
         )
@@ -100,7 +96,7 @@ def test_what_always_fails_is_told_with_its_numbers(which: Which, words: str) ->
     """And with those elsewhere."""
     chance = Random(words)
     seen = failing(run_of(160, chance), which)
-    failed = sum(o.fell_short for o in seen)
+    failed = sum(o.failed for o in seen)
 
     pattern = pattern_of_run(seen, failed, 160, PatternContext(FORM, None, classes_of(160, chance), "result_code"))
 
@@ -112,7 +108,7 @@ def test_a_class_of_payloads_is_told_and_looked_into() -> None:
     chance = Random(1)
     classes = classes_of(160, chance)
     seen = failing(run_of(160, chance), lambda o: CLASSES[7] in classes[o.number])
-    failed = sum(o.fell_short for o in seen)
+    failed = sum(o.failed for o in seen)
 
     pattern = pattern_of_run(seen, failed, 160, PatternContext("", None, classes))
 
@@ -124,7 +120,7 @@ def test_a_part_of_those_with_a_trait_is_intermittent() -> None:
     """That it is seen there alone is said, too."""
     chance = Random(2)
     seen = failing(run_of(160, chance), lambda o: o.outcome == "500" and o.number % 3 > 0)
-    failed, inside = sum(o.fell_short for o in seen), sum(o.outcome == "500" for o in seen)
+    failed, inside = sum(o.failed for o in seen), sum(o.outcome == "500" for o in seen)
 
     pattern = pattern_of_run(seen, failed, 160, PatternContext(FORM, outcome="result_code"))
 
@@ -144,7 +140,7 @@ def test_what_was_judged_explains_nothing(area: str, pointer: str | None, which:
     """A request that is refused fails where it is refused; a result_code is wrong where it is that."""
     seen = failing(run_of(160, Random(3)), which)
 
-    assert set_apart(seen, {}, area, pointer=pointer, outcome="result_code") is None
+    assert set_apart(seen, PatternContext(area, pointer, outcome="result_code")) is None
 
 
 @pytest.mark.parametrize("size", [3, 4, 5, 8])
@@ -152,7 +148,7 @@ def test_few_observations_support_no_claim(size: int) -> None:
     """However well a trait fits them."""
     for ill in range(1, size):
         seen = failing(run_of(size, Random(size)), lambda o, ill=ill: o.number <= ill)  # type: ignore[misc]
-        assert set_apart(seen, {}, FORM) is None
+        assert set_apart(seen, PatternContext(FORM)) is None
 
 
 # --- The tests behind it
@@ -179,5 +175,5 @@ def test_regular_counts_the_rows_of_one_distance(hits: int, length: int) -> None
 
 def test_the_chance_of_a_split_is_below_the_error_rate_where_a_find_is_confirmed() -> None:
     """Three and two of each are what an inquiry sends in the least: enough at any rate of the run."""
-    assert all(chance_of_split(5, 5, FailureCount(failed, 1_000)) <= ERROR_RATE for failed in range(1_001))
-    assert ERROR_RATE < chance_of_split(2, 3, FailureCount(17, 160))
+    assert all(FailureCount(failed, 1_000).chance_of(5, 5) <= ERROR_RATE for failed in range(1_001))
+    assert ERROR_RATE < FailureCount(17, 160).chance_of(2, 3)

@@ -6,36 +6,23 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from client_runs import ACCEPTED, PARAMS, UNREACHED, UNSUPPORTED, Certification, Sent
+from client_runs import ACCEPTED, PARAMS, UNREACHED, UNSUPPORTED, Certification, Sent, failures, judged, verdict
 
 from conformance.client.rules.calls import ASKED_AGAIN, IN_PLACE
 from conformance.judging.judgement import Finding, Reason
-from conformance.judging.verdicts import Conclusion, RequirementVerdict, Verdict
+from conformance.judging.verdicts import Conclusion, Verdict
 from conformance.model.traffic import Case
 from conformance.reports.remarks import coverage_lines
-from conformance.reports.result import Result, judge
+from conformance.reports.result import Result
 
-BROKEN = (Verdict.FAIL, Verdict.WARN)
 REJECTED: Mapping[str, Any] = {"outcome": "error", "error": "rejected-locally", "description": "not valid"}
 ONLINE = {"short_code": "12345", "phone_number": "254712345678", "amount": "50"}
 
 
-def verdict(certification: Certification, id_: str = "SND-13", command: str | None = "sms") -> RequirementVerdict:
-    """The one on a requirement."""
-    verdicts = judge(certification.record()).verdicts
-    return next(v for v in verdicts if (v.requirement.id, v.command) == (id_, command))
-
-
-def failures(certification: Certification) -> set[str]:
-    """The ids of what failed or warns."""
-    return {v.requirement.id for v in judge(certification.record()).verdicts if v.verdict in BROKEN}
-
-
 def finding(certification: Certification, id_: str = "SND-13", command: str = "sms") -> Finding:
     """The only one on a requirement."""
-    found = verdict(certification, id_, command).findings
-    assert len(found) == 1
-    return found[0]
+    (found,) = verdict(certification, id_, command).findings
+    return found
 
 
 def refuse(certification: Certification, said: Mapping[str, Any] = REJECTED, **params: str) -> Case:
@@ -135,7 +122,7 @@ def test_what_is_sent_when_it_is_asked_again_was_not_refused() -> None:
     case = refuse(certification, message="ñ")
     certification.call(Sent(), params={**PARAMS, "message": "ñ"}, extra=(ASKED_AGAIN, case))
 
-    assert Verdict.PASS == verdict(certification).verdict
+    assert Verdict.PASS == verdict(certification, "SND-13").verdict
 
 
 def test_a_client_that_sends_nothing_for_a_while_has_refused_nothing() -> None:
@@ -145,7 +132,7 @@ def test_a_client_that_sends_nothing_for_a_while_has_refused_nothing() -> None:
     case = certification.call(said=said)
     certification.call(said=said, extra=(IN_PLACE, case))
 
-    told = verdict(certification)
+    told = verdict(certification, "SND-13")
 
     assert set() == failures(certification)
     assert (Verdict.INCONCLUSIVE, Reason.PRECONDITION) == (told.verdict, told.reason)
@@ -160,13 +147,10 @@ def test_where_nothing_arrives_at_all_the_way_may_be_missing(proxies: tuple[str,
     for description in ("refused", "refused", "timed out"):
         certification.call(said={**UNREACHED, "description": description})
 
-    judged = judge(certification.record())
-    details = {v.detail for v in judged.verdicts if v.verdict is Verdict.INCONCLUSIVE}
+    found = judged(certification)
+    ((reason, detail),) = {(v.reason, str(v.detail)) for v in found.by(Verdict.INCONCLUSIVE)}
 
-    assert Conclusion.INCONCLUSIVE == judged.conclusion
-    assert {Reason.ENVIRONMENT} == {v.reason for v in judged.verdicts if v.verdict is Verdict.INCONCLUSIVE}
-    assert len(details) == 1
-    detail = str(details.pop())
+    assert (Conclusion.INCONCLUSIVE, Reason.ENVIRONMENT) == (found.conclusion, reason)
     assert detail.startswith('none of 3 calls became a request; the client says an error (network): "refused" (2 of 3')
     assert detail.endswith("(HTTP_PROXY, ALL_PROXY), and NO_PROXY does not name 127.0.0.1") is bool(proxies)
 
@@ -228,7 +212,7 @@ def test_what_was_not_reached_in_time_is_not_made_good_by_the_rest() -> None:
     certification.out_of_time = "the time was used up"
     certification.call(asked=False, params={**PARAMS, "message": "ñandú"})
 
-    told = verdict(certification), verdict(certification, "RDG-05")
+    told = verdict(certification, "SND-13"), verdict(certification, "RDG-05")
 
     assert {(Verdict.INCONCLUSIVE, Reason.INTERRUPTED, "the time was used up")} == {
         (v.verdict, v.reason, v.detail) for v in told
@@ -241,7 +225,7 @@ def test_what_was_not_reached_matters_for_what_is_in_it() -> None:
     certification.out_of_time = "the time was used up"
     certification.call(asked=False)
 
-    assert Verdict.PASS == verdict(certification).verdict
+    assert Verdict.PASS == verdict(certification, "SND-13").verdict
 
 
 def test_a_driver_that_could_not_be_kept_alive_does_not_undo_what_is_known() -> None:
@@ -251,9 +235,9 @@ def test_a_driver_that_could_not_be_kept_alive_does_not_undo_what_is_known() -> 
     certification.call(said=None, death="crash")
     certification.gave_up = "it ended"
 
-    judged = judge(certification.record())
+    found = judged(certification)
 
-    assert (Conclusion.NON_CONFORMANT, 1) == (judged.conclusion, judged.exit_code)
+    assert (Conclusion.NON_CONFORMANT, 1) == (found.conclusion, found.exit_code)
 
 
 def test_classes_are_counted_by_calls_and_by_requests() -> None:
@@ -275,6 +259,6 @@ def test_no_class_of_what_a_client_lacks_is_counted() -> None:
     certification = Certification(commands=("mpesa/online",), judged=("mpesa/online",), lacks=("bill_ref_number",))
     certification.call(Sent(), command="mpesa/online", params=ONLINE)
 
-    members = {covered.member for covered in judge(certification.record()).coverage}
+    members = {covered.member for covered in judged(certification).coverage}
 
     assert {"short_code", "phone_number", "amount"} == members

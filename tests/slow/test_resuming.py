@@ -33,7 +33,7 @@ from conformance.mock.account import Account
 from conformance.mock.behaviour import BUILT_IN, Moment, Reply
 from conformance.mock.serving import MockServer, serve_mock
 from conformance.model.errors import EnvironmentFailure, UsageError
-from conformance.model.progress import Silent
+from conformance.model.process import Silent
 from conformance.model.traffic import Request
 from conformance.reports.result import judge
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from conformance.certificate.keys import make_key_pair
+from conformance.certificate.signing import make_key_pair
 from conformance.cli import outcome
 
 QUICK = ("--product=sms", "--max-examples=0", "--seed=7")

@@ -20,7 +20,7 @@ from typing import Any
 
 from conformance.contract.contract import Contract
 from conformance.contract.folder import ContractFolder
-from conformance.contract.schema_set import built_in
+from conformance.contract.schemas import built_in
 
 # A value of another type than any that a message has there.
 ANOTHER_TYPE = {"string": "boolean", "number": "string", "object": "array", "array": "object", "boolean": "string"}

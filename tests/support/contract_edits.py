@@ -13,7 +13,7 @@ from importlib.resources import as_file
 from pathlib import Path
 from typing import Any
 
-from conformance.contract.schema_set import built_in
+from conformance.contract.schemas import built_in
 
 
 def copy_of_statum(directory: Path) -> Path:

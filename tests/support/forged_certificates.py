@@ -12,10 +12,10 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from conformance.certificate.borne_out import MEMBERS
 from conformance.certificate.ed25519 import PrivateKey
-from conformance.certificate.envelope import LONGEST_CERTIFICATE, PAYLOAD_TYPE, Envelope
 from conformance.certificate.issuing import EXTENSION, countersign, statement_bytes
+from conformance.certificate.signing import LONGEST_CERTIFICATE, PAYLOAD_TYPE, Envelope
+from conformance.certificate.verification import MEMBERS
 from conformance.contract.contract import statum
 
 Statement = dict[str, Any]

@@ -22,7 +22,7 @@ from conformance.gateway import campaign
 from conformance.journal import read_journal
 from conformance.judging.verdicts import Judged
 from conformance.mock.behaviour import BUILT_IN, Behaviour, Moment
-from conformance.mock.choosing import member
+from conformance.mock.changes import member
 from conformance.reports.result import Result
 
 SMS: dict[str, Any] = {"products": ("sms",)}

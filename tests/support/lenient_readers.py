@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from conformance.model.traffic import Request
-from conformance.payloads.labels import members_of
+from conformance.payloads.members import members_of
 
 # Texts for people, and amounts: nobody looks for a number there.
 ELSEWHERE = frozenset({"message", "amount"})

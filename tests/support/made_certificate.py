@@ -19,8 +19,8 @@ from made_result import PASSED, RECORD, SETTINGS, result_of
 
 from conformance.certificate.digests import JournalFile
 from conformance.certificate.ed25519 import PrivateKey
-from conformance.certificate.envelope import Envelope
 from conformance.certificate.issuing import Certification, countersign, issue, statement_bytes
+from conformance.certificate.signing import Envelope
 from conformance.journal import Journal, Note, Record, Redaction
 from conformance.judging.verdicts import RequirementVerdict
 from conformance.reports.result import Result

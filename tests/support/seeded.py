@@ -13,7 +13,7 @@ from functools import reduce
 from conformance.contract.contract import statum
 from conformance.mock.account import numbers
 from conformance.mock.behaviour import UNEXCUSED, Behaviour, Effect, Moment, Reply
-from conformance.mock.choosing import nth
+from conformance.mock.changes import nth
 from conformance.mock.faults import NamedBehaviour, faults, variants
 
 FAULTS = faults(statum())

@@ -23,7 +23,7 @@ from conformance.judging.verdicts import Judged, Verdict
 from conformance.mock.account import Account
 from conformance.mock.behaviour import BUILT_IN, Behaviour
 from conformance.mock.serving import serve_mock
-from conformance.model.progress import Silent
+from conformance.model.process import Silent
 from conformance.wire.listening import Address
 
 FAIR = Weather()

@@ -21,7 +21,8 @@ from conformance.judging.verdicts import Verdict
 from conformance.mock.behaviour import BUILT_IN
 from conformance.model.traffic import Case, Kind, Request
 from conformance.payloads import json_defects
-from conformance.payloads.addressees import GIVEN_BY, Addressees, Constraints
+from conformance.payloads.addressees import GIVEN_BY, Addressees
+from conformance.payloads.members import Constraints
 from conformance.reports.result import judge
 from conformance.wire import Allowance, Pace, Sender
 from conformance.wire.allowance import ACCEPTED

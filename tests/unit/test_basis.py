@@ -15,7 +15,7 @@ from rich.console import Console
 
 from conformance.contract.contract import statum
 from conformance.contract.requirements import Basis
-from conformance.contract.schema_set import FORMATS
+from conformance.contract.schemas import FORMATS
 from conformance.judging.verdicts import Verdict
 from conformance.pytest.test_gateway import explained
 from conformance.reports.allure_results import allure_results

@@ -9,12 +9,12 @@ import pytest
 from contract_edits import copy_of_statum
 from mock_rig import CALLBACKS, request
 
-from conformance.contract.behaviours import CHOOSING, Change
 from conformance.contract.contract import Contract, statum
-from conformance.contract.schema_set import FORMATS
+from conformance.contract.schemas import FORMATS
+from conformance.contract.tables import CHOOSING, Change
 from conformance.mock.account import Account
 from conformance.mock.behaviour import Behaviour, Ending, Form
-from conformance.mock.changes import changed_by
+from conformance.mock.faults import changed_by
 from conformance.mock.gateway import Gateway, Reaction
 from conformance.model.errors import UsageError
 

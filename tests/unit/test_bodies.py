@@ -17,7 +17,6 @@ from conformance.contract.contract import statum
 from conformance.model.errors import SuiteError
 from conformance.model.untrusted import parse_json
 from conformance.payloads import json_defects
-from conformance.payloads.addressees import Constraints
 from conformance.payloads.json_defects import (
     CUT,
     HUGE,
@@ -28,6 +27,7 @@ from conformance.payloads.json_defects import (
     malformed_bodies,
     open_bodies,
 )
+from conformance.payloads.members import Constraints
 from conformance.payloads.valid import ValidPayload, fresh_payloads, valid_payloads
 
 COMMANDS = statum().commands

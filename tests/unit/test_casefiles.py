@@ -15,7 +15,7 @@ from command_line import CHECKOUT
 from made_result import SETTINGS
 
 from conformance.contract.contract import statum
-from conformance.contract.schema_set import FORMATS
+from conformance.contract.schemas import FORMATS
 from conformance.gateway.case_files import CaseFile, as_file, case_file, file_bytes
 from conformance.gateway.plan import Plan
 from conformance.gateway.request_templates import credential_label, credential_value, with_credential

@@ -13,7 +13,7 @@ import pytest
 
 from conformance.contract.contract import statum
 from conformance.contract.requirements import Actor, Basis, Level, Requirement
-from conformance.contract.schema_set import FORMATS, built_in
+from conformance.contract.schemas import FORMATS, built_in
 
 COMMANDS = statum().commands
 

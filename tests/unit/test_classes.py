@@ -10,14 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conformance.contract.contract import statum
-from conformance.model import ecma
 from conformance.model.errors import SuiteError
+from conformance.model.text import ecma_pattern
 from conformance.payloads import classes
 from conformance.payloads.classes import ValueClass, Written, classes_of, classes_of_members, outside
-from conformance.payloads.hypothesis_backend import draw
 from conformance.payloads.patterns import Alternatives, matching, parsed, variants, written
-from conformance.payloads.sms_segments import GSM_7, UCS_2, crosses, septets, units
-from conformance.payloads.strategies import strategy_for
+from conformance.payloads.strategies import draw, strategy_for
+from conformance.payloads.texts import GSM_7, UCS_2, crosses, septets, units
 
 SCHEMAS = statum().schemas
 
@@ -136,8 +135,8 @@ def test_a_length_that_nothing_has_is_an_error_of_the_suite(monkeypatch: pytest.
 @EACH_PATTERN
 def test_variants_together_are_the_pattern(pattern: str) -> None:
     """Whatever matches it matches a variant; and whatever matches a variant matches it."""
-    whole = ecma.compiled(pattern)
-    parts = {variant: ecma.compiled(f"^{written(variant)}$") for variant in variants(parsed(pattern))}
+    whole = ecma_pattern(pattern)
+    parts = {variant: ecma_pattern(f"^{written(variant)}$") for variant in variants(parsed(pattern))}
 
     for value in draw(strategy_for({"type": "string", "pattern": pattern, "maxLength": 14}), 200, 1):
         assert any(part.search(value) for part in parts.values())

@@ -16,7 +16,7 @@ from conformance.cli.command import ENGINE
 from conformance.contract.checking import Engine, faults_of
 from conformance.contract.contract import MOST_FAULTS, Contract, statum
 from conformance.contract.folder import ContractFolder
-from conformance.contract.schema_set import built_in
+from conformance.contract.schemas import built_in
 from conformance.model.errors import UsageError
 
 Capsys = pytest.CaptureFixture[str]

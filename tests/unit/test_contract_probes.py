@@ -8,9 +8,10 @@ import pytest
 from contract_edits import copy_of_statum
 
 from conformance.contract.checking import faults_of
+from conformance.contract.command import Outcome
 from conformance.contract.contract import statum
 from conformance.contract.folder import ContractFolder
-from conformance.contract.probes import MAKERS, Outcome, Probes
+from conformance.contract.tables import MAKERS, Probes
 from conformance.mock.rules import TAGS, refusal_of
 from conformance.payloads.invalid import OPEN, SYSTEMATIC
 from conformance.payloads.json_defects import MALFORMED, OPEN_BODIES

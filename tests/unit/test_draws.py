@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from conformance.model.errors import SuiteError
-from conformance.payloads.hypothesis_backend import SeededProvider, draw
+from conformance.payloads.strategies import SeededProvider, draw
 
 CHECKOUT = Path(__file__).parents[2]
 
@@ -37,7 +37,7 @@ sys.path.insert(0, "")
 import bait
 from conformance.contract.contract import statum
 from conformance.payloads.invalid import broken_payloads, open_payloads
-from conformance.payloads.addressees import Constraints
+from conformance.payloads.members import Constraints
 from conformance.payloads.valid import fresh_payloads, valid_payloads
 
 bodies = []
@@ -209,7 +209,7 @@ def test_bounds_are_kept(strategy: SearchStrategy[object], holds: object) -> Non
 def test_nothing_is_left_with_the_garbage_collector() -> None:
     """A Ctrl-C that comes in one of its callbacks is dropped by Python, and the run would go on as if nothing were."""
     script = "import gc; from hypothesis import strategies as st; "
-    script += "from conformance.payloads.hypothesis_backend import draw; "
+    script += "from conformance.payloads.strategies import draw; "
     script += "before = list(gc.callbacks); draw(st.integers(), 3, 1); print(before == gc.callbacks)"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=CHECKOUT)
 

@@ -15,7 +15,7 @@ from made_result import SETTINGS
 from runs import Run
 
 from conformance.contract.contract import statum
-from conformance.contract.schema_set import FORMATS
+from conformance.contract.schemas import FORMATS
 from conformance.gateway.rules.checks import GatewayFace, checks_of
 from conformance.journal import Journal, Record, Redaction
 from conformance.judging.evidence import Evidence

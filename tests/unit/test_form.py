@@ -15,9 +15,17 @@ from hypothesis import strategies as st
 from runs import Run
 
 from conformance.contract.contract import Contract, statum
-from conformance.contract.places import Message, SchemaPlace, answer_to, notified_of, places_of, value_at
-from conformance.contract.requirements import ByPlace, ByRule, Catalogue
-from conformance.contract.validation import compiled
+from conformance.contract.requirements import (
+    ByPlace,
+    ByRule,
+    Catalogue,
+    Message,
+    SchemaPlace,
+    answer_to,
+    notified_of,
+    places_of,
+)
+from conformance.contract.schemas import compiled, value_at
 from conformance.gateway.rules.checks import checks_of
 from conformance.judging.reading import answer_form, notice_form
 from conformance.judging.verdicts import Judged, Verdict

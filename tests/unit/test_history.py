@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from conformance.contract.command import Asked, Forecast, History, Outcome, Rule
 from conformance.contract.contract import statum
-from conformance.contract.history import Asked, Forecast, History, Rule
-from conformance.contract.probes import Outcome
 
 PAIR, OTHER_AMOUNT, OTHER_PHONE = ("254711000001", "50"), ("254711000001", "51"), ("254711000002", "50")
 WINDOW_S = 300.0
@@ -20,7 +19,7 @@ def ask(name: str, command: str = "airtime", pair: tuple[str, str] = PAIR, *, la
 
 def after(*past: Asked, refused: tuple[str, ...] = ()) -> History:
     """A history of these requests at time 0, of which some were refused."""
-    history = History(statum())
+    history = History(statum().commands)
     for one in past:
         history.answered(one, 0.0, accepted=one.name not in refused)
     return history
@@ -92,7 +91,7 @@ def test_a_window_closes() -> None:
 
 def test_an_id_is_new_once() -> None:
     """Whatever it was given to."""
-    history = History(statum())
+    history = History(statum().commands)
 
     assert history.answered(ask("a"), 0.0, accepted=True, request_id="x")
     assert not history.answered(ask("b", "sms"), 0.0, accepted=False, request_id="x")

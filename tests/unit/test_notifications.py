@@ -10,7 +10,7 @@ import pytest
 
 from conformance.client.deliveries import Known, ReceiverUnderTest
 from conformance.contract.contract import statum
-from conformance.payloads.notifications import FORMS, NEAR, USUAL
+from conformance.payloads.probes import FORMS, NEAR, USUAL
 
 COMMANDS = statum().commands
 

@@ -7,7 +7,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 
 from conformance.cli import COMMANDS
-from conformance.cli.values import VALUES
+from conformance.cli.parameters import VALUES
 from conformance.client.settings import ClientSettings as CertificationSettings
 from conformance.contract.contract import statum
 from conformance.gateway.settings import RunLimits, Settings

@@ -14,13 +14,12 @@ import pytest
 
 from conformance.contract.command import Command
 from conformance.contract.contract import statum
-from conformance.contract.schema_set import BASE_URI, SchemaSet
+from conformance.contract.schemas import BASE_URI, SchemaSet
 from conformance.model.errors import SuiteError, UsageError
 from conformance.model.untrusted import parse_json
-from conformance.payloads import sms_segments, valid
-from conformance.payloads.addressees import Constraints
+from conformance.payloads import texts, valid
 from conformance.payloads.classes import Written, classes_of_members
-from conformance.payloads.labels import documented_range
+from conformance.payloads.members import Constraints, documented_range
 from conformance.payloads.valid import ValidPayload, fresh_payloads, valid_payloads
 
 COMMANDS = statum().commands
@@ -174,14 +173,14 @@ def test_messages_in_every_script() -> None:
 
 
 def test_long_messages() -> None:
-    """459 characters outside of the BMP; and among the others the limits of three sms_segments."""
+    """459 characters outside of the BMP; and among the others the limits of three segments."""
     (message,) = values(made(SMS), "long", "message")
     others = values(made(SMS), "class", "message")
 
     assert 459 == len(message)
     assert all(character > "\uffff" for character in message)
-    assert {160, 161, 306, 307, 459} <= {sms_segments.septets(message) for message in others}
-    assert {201, 202, 402, 403} <= {sms_segments.units(message) for message in others}
+    assert {160, 161, 306, 307, 459} <= {texts.septets(message) for message in others}
+    assert {201, 202, 402, 403} <= {texts.units(message) for message in others}
 
 
 # One value for each class that the values of the account at hand can be in.
@@ -338,7 +337,7 @@ def test_a_command_of_a_new_product_needs_no_code(tmp_path: Path) -> None:
         payload.aspect for payload in found
     }
     assert [200] == [len(note) for note in values(found, "long", "note")]
-    assert {160, 161} <= {sms_segments.septets(note) for note in values(found, "class", "note")}
+    assert {160, 161} <= {texts.septets(note) for note in values(found, "class", "note")}
     assert ["1", "2", "8", "9"] == values(found, "boundary", "size")
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from conformance.contract.command import Command
 from conformance.contract.contract import Authentication, Contract, statum
-from conformance.contract.probes import Probes
+from conformance.contract.tables import Probes
 from conformance.model.errors import SuiteError, UsageError
 from conformance.payloads.probes import credential_probes, header_probes, method_probes, unknown_commands
 

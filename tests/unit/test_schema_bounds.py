@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conformance.contract.contract import statum
-from conformance.contract.validation import ContractValidator
+from conformance.contract.schemas import ContractValidator
 
 SCHEMAS = statum().schemas
 

@@ -9,8 +9,7 @@ import time
 import pytest
 
 from conformance.contract.contract import statum
-from conformance.contract.schema_set import FORMATS, LONGEST_MESSAGE
-from conformance.contract.validation import ContractValidator
+from conformance.contract.schemas import FORMATS, LONGEST_MESSAGE, ContractValidator
 from conformance.model.errors import SuiteError
 from conformance.model.untrusted import parse_json
 

@@ -9,10 +9,9 @@ from itertools import groupby, pairwise
 import pytest
 
 from conformance.contract.contract import statum
-from conformance.contract.validation import ContractValidator
-from conformance.model import ecma
-from conformance.model.characters import ASSIGNED, is_assigned, is_blank
+from conformance.contract.schemas import ContractValidator
 from conformance.model.errors import SuiteError
+from conformance.model.text import ASSIGNED, ecma_pattern, is_assigned, is_blank
 
 SCHEMAS = statum().schemas
 
@@ -74,7 +73,7 @@ def test_a_pattern_means_what_ecma_262_says() -> None:
 def test_pattern_without_an_equal_is_refused(pattern: str) -> None:
     """Better an error of the suite than a pattern that means something else."""
     with pytest.raises(SuiteError):
-        ecma.compiled(pattern)
+        ecma_pattern(pattern)
 
 
 @pytest.mark.parametrize("kind", ["number", "integer"])

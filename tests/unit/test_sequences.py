@@ -11,9 +11,8 @@ from typing import Any
 import pytest
 from campaigns import settings
 
+from conformance.contract.command import History, Outcome, Rule
 from conformance.contract.contract import statum
-from conformance.contract.history import History, Rule
-from conformance.contract.probes import Outcome
 from conformance.gateway.command_plan import CommandPlan, Group, repeats
 from conformance.gateway.plan import Plan
 from conformance.gateway.rules.answers import EQUAL
@@ -85,7 +84,7 @@ SEEDS = (0, 7, 20261122, 2**32 - 1)
 @pytest.mark.parametrize("numbers", [(), GIVEN, GIVEN[:1]])
 def test_every_forecast_is_what_the_gateway_does(seed: int, numbers: tuple[str, ...]) -> None:
     """Step by step: outcome, label, ids; and the balance stands still while nothing is accepted."""
-    one, history = gateway(), History(statum())
+    one, history = gateway(), History(statum().commands)
     for case in (case for group in drawn(seed, numbers) for case in group):
         balance_before = one.balance
         answer = one.answer(replace(case.request, url=case.request.url.removeprefix("http://gateway.example")), 0.0)

@@ -12,10 +12,8 @@ from conformance.contract.contract import statum
 from conformance.gateway.plan import Plan
 from conformance.gateway.settings import Settings
 from conformance.model.traffic import Case, Kind, Request
-from conformance.payloads.addressees import Constraints
-from conformance.payloads.labels import Label, members_of
-from conformance.payloads.simpler import Simpler, plain_members, without
-from conformance.payloads.uniqueness import UniquePayloads
+from conformance.payloads.members import Constraints, Label, UniquePayloads, members_of
+from conformance.payloads.shrinking import Shrinker, plain_members, without
 
 COMMANDS = statum().commands
 SCHEMAS = statum().schemas
@@ -44,7 +42,7 @@ def smallest(command: str, members: Mapping[str, Any], fails: Fails, good: Mappi
     assert label is not None
     assert fails(members)
     assert not fails(good)
-    simpler = Simpler(label, good, frozenset(GIVEN.values(statum())), ascii_only=True)
+    simpler = Shrinker(label, good, frozenset(GIVEN.values(statum())), ascii_only=True)
     for _ in range(MOST_ROUNDS):
         candidates = simpler.candidates(members, AT_ONCE)
         if not candidates:
@@ -160,7 +158,7 @@ def test_given_values_are_the_only_ones() -> None:
     members = sms("Habari", "254722000002")
     label = Label.of(case("sms", members), statum())
     assert label is not None
-    simpler = Simpler(label, good, frozenset(constraints.values(statum())), ascii_only=True)
+    simpler = Shrinker(label, good, frozenset(constraints.values(statum())), ascii_only=True)
 
     offered = []
     for _ in range(MOST_ROUNDS):
@@ -207,7 +205,7 @@ def test_what_is_offered_counts_as_the_same(kind: Kind) -> None:
         assert members is not None
         assert failing.command is not None
         good = plain_members(statum(), COMMANDS[failing.command], GIVEN)
-        simpler = Simpler(label, good, frozenset(GIVEN.values(statum())), failing.request.body.isascii())
+        simpler = Shrinker(label, good, frozenset(GIVEN.values(statum())), failing.request.body.isascii())
         for candidate in simpler.candidates(members, AT_ONCE):
             offered += 1
             assert simpler.cost(candidate) < simpler.cost(members)
@@ -222,7 +220,7 @@ def test_a_broken_payload_stays_broken_in_the_same_way() -> None:
     members = {"phone_number": "254712345678x", "sender_id": "Statum", "message": "Habari yako"}
     label = Label.of(case("sms", members, Kind.BROKEN, aspect="pattern", member="phone_number"), statum())
     assert label is not None
-    simpler = Simpler(
+    simpler = Shrinker(
         label, {**plain_members(statum(), SMS, GIVEN), "phone_number": "123"}, frozenset(), ascii_only=True
     )
 

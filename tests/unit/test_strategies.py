@@ -12,14 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conformance.contract.contract import statum
-from conformance.contract.validation import ContractValidator
-from conformance.model.characters import is_assigned, is_blank
-from conformance.model.ecma import compiled
+from conformance.contract.schemas import ContractValidator
 from conformance.model.errors import SuiteError, UnknownKeyword
-from conformance.payloads.alphabets import ALPHABETS, LINE_BREAKS, PLAIN, SCRIPTS, UNIT, UNSEEN, Speller, spell
-from conformance.payloads.hypothesis_backend import draw
+from conformance.model.text import ecma_pattern, is_assigned, is_blank
 from conformance.payloads.patterns import matching, parsed
-from conformance.payloads.strategies import BUILDERS, strategy_for, text
+from conformance.payloads.strategies import BUILDERS, draw, strategy_for, text
+from conformance.payloads.texts import ALPHABETS, LINE_BREAKS, PLAIN, SCRIPTS, UNIT, UNSEEN, Speller, spell
 
 SCHEMAS = statum().schemas
 
@@ -79,7 +77,7 @@ def test_amounts_reach_both_ends() -> None:
         drawn = draw(strategy_for(rule), 200, 1)
         ends = {str(rule["x-integer"]["minimum"]), str(rule["x-integer"]["maximum"])}
         wrong += [(name, value) for value in sorted(ends - set(drawn))]
-        wrong += [(name, value) for value in drawn if not compiled(rule["pattern"]).search(value)]
+        wrong += [(name, value) for value in drawn if not ecma_pattern(rule["pattern"]).search(value)]
 
     assert amounts
     assert [] == wrong
@@ -226,7 +224,7 @@ def test_what_is_made_matches(pattern: str) -> None:
     longest = 14
     made = [matching(parsed(pattern), longest, numbers) for _ in range(300)]
 
-    assert [] == [each for each in made if not compiled(pattern).search(each) or len(each) > longest]
+    assert [] == [each for each in made if not ecma_pattern(pattern).search(each) or len(each) > longest]
     assert len(set(made)) > 100
 
 

@@ -41,7 +41,7 @@ def test_what_is_no_address_is_a_usage_error(text: str) -> None:
 @pytest.mark.parametrize(
     ("address", "words"),
     [
-        (Address("203.0.113.7", 0), "listen address 203.0.113.7:0 is no address of this machine"),
+        (Address("203.0.113.7", 0), "listen address 203.0.113.7:0 is not an address of this machine"),
         (Address("no-such-host.invalid", 0), "this machine knows no host 'no-such-host.invalid'"),
     ],
 )

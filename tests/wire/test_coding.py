@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import pytest
 
-from conformance.wire.answers import CutShort, Undecodable, decoded
+from conformance.wire.connection import CutShort, Undecodable, decoded
 
 TEXT = b'{"status_code": 200, "description": "Karibu"}'
 

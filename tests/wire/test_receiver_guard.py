@@ -21,7 +21,7 @@ from conformance.model.traffic import Request
 from conformance.wire import ledger as strays_module
 from conformance.wire.asgi import AsgiReceiver
 from conformance.wire.ledger import KEPT_BODY, MOST_BYTES_WITHOUT_ID, MOST_WITHOUT_ID, Arrival, Strays
-from conformance.wire.listening import Address
+from conformance.wire.listening import LONGEST_HEAD, MOST_HEADERS, Address
 from conformance.wire.protocol import Limits
 from conformance.wire.receiver import CallbackPaths
 
@@ -31,7 +31,7 @@ ANY = Address("127.0.0.1", 0)
 TOKEN = "a-long-Token_42"  # noqa: S105 - of this test
 NOTIFICATION = b'{"result_code": "200", "result_desc": "Success", "request_id": "R-1"}'
 # So short that what is to be cut off is cut off while a test waits.
-SHORT = Limits(request_within_s=0.2, head_bytes=8 * 1024, headers=20, connections=8)
+SHORT = Limits(request_within_s=0.2, connections=8)
 
 
 class HandedOver:
@@ -117,7 +117,7 @@ def test_a_head_that_does_not_end_is_refused() -> None:
     with receiving(SHORT) as (receiver, taken), connection(receiver.address) as client:
         client.sendall(b"POST /callbacks/sms HTTP/1.1\r\nHost: x\r\nX-Long: ")
         with suppress(OSError):
-            for _ in range(64):
+            for _ in range(2 * LONGEST_HEAD // 1024):
                 client.sendall(b"a" * 1024)
         answered = closed(client)
         assert answered.startswith(b"HTTP/1.1 431 ") or answered == b""
@@ -128,7 +128,9 @@ def test_a_head_that_does_not_end_is_refused() -> None:
 def test_too_many_headers_are_refused() -> None:
     """With a status of its own; what was sent is not repeated in the answer."""
     with receiving(SHORT) as (receiver, taken), connection(receiver.address) as client:
-        client.sendall(post(NOTIFICATION, "/callbacks/sms", *[f"X-{number}: canary42" for number in range(30)]))
+        client.sendall(
+            post(NOTIFICATION, "/callbacks/sms", *[f"X-{number}: canary42" for number in range(MOST_HEADERS + 10)])
+        )
         answered = closed(client)
         assert answered.startswith(b"HTTP/1.1 431 ")
         assert b"canary42" not in answered

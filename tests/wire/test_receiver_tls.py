@@ -62,7 +62,7 @@ def test_what_fails_before_it_is_http_is_told(tmp_path: Path) -> None:
             with pytest.raises(httpx.TransportError):
                 httpx.post(url, verify=client_tls())
         assert eventually(lambda: len(unread) == 2)
-    assert "plain HTTP was spoken to its TLS port" in unread
+    assert "plain HTTP on a TLS port" in unread
     assert [] != [words for words in unread if re.fullmatch("its TLS handshake failed: .* alert unknown ca", words)]
 
 

@@ -33,7 +33,7 @@ from conformance.wire.receiver import MOST_UNREAD, Unread
 
 PRODUCTS = statum().products
 
-TLS = "TLS was spoken to its plain HTTP port"
+TLS = "a TLS handshake on a plain HTTP port"
 HELLO = b"\x16\x03\x01\x00\xf4\x01"
 
 

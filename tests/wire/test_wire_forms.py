@@ -113,9 +113,9 @@ FORMS: dict[str, tuple[bytes, list[tuple[str, bytes]]]] = {
 REFUSED: dict[str, tuple[bytes, str]] = {
     "TLS": (
         b"\x16\x03\x01\x00\xf4\x01\x00\x00\xf0\x03\x03" + b"\x5a" * 200,
-        "TLS was spoken to its plain HTTP port",
+        "a TLS handshake on a plain HTTP port",
     ),
-    "HTTP/2 at once": (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "HTTP/2.0 was spoken to it"),
+    "HTTP/2 at once": (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "HTTP/2.0 instead of HTTP/1.1"),
     "two different lengths": (posted(b"Content-Length: 3\r\n" + LENGTH), "conflicting Content-Length"),
     "a length that is no number": (posted(b"Content-Length: many\r\n"), "bad Content-Length"),
     "white space before a colon": (posted(b"X-Odd : 1\r\n" + LENGTH), "illegal header line"),
@@ -135,8 +135,8 @@ REFUSED: dict[str, tuple[bytes, str]] = {
 
 # What is sent before the connection is closed, and the words for how far it came.
 BROKEN_OFF: dict[str, tuple[bytes, str]] = {
-    "in the request line": (b"POST SM", "the connection ended before its head was whole"),
-    "in the head": (posted()[:40], "the connection ended before its head was whole"),
+    "in the request line": (b"POST SM", "the connection ended before its head was complete"),
+    "in the head": (posted()[:40], "the connection ended before its head was complete"),
     "in the body": (posted(body=BODY[:-2]), f"the connection ended after {len(BODY) - 2} bytes of its body"),
     "in the chunks": (posted(CHUNKED, CHUNKS[:8]), "the connection ended after 5 bytes of its body"),
     "before the body": (posted(body=b""), "the connection ended after 0 bytes of its body"),

@@ -1,4 +1,4 @@
-"""RDG: how a client understands the answers, by its reports to its caller.
+"""How a client understands the answers, by its reports (RDG), and what it sends again after them, and when (RTY).
 
 A report is compared with the last answer that the client got. A rule is judged only where those before it hold: an
 error that is reported as accepted breaks RDG-05 and no rule about its details.
@@ -6,20 +6,29 @@ error that is reported as accepted breaks RDG-05 and no rule about its details.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from functools import cache
+from collections.abc import Callable, Collection, Iterator, Mapping
+from email.utils import parsedate_to_datetime
+from itertools import pairwise
 from operator import attrgetter
-from typing import Any, Self
+from typing import Any
 
-from conformance.client.rules.calls import AFTER, OUTLASTED, Call, ClientReport, SentRequest
+from conformance.client.rules.calls import (
+    OUTLASTED,
+    Call,
+    ClientReport,
+    SentRequest,
+    accepted_as_usual,
+    refused,
+    unusable,
+    usual_content,
+    usual_http,
+    usual_id,
+)
 from conformance.client.rules.evidence import UNHEARD, ClientCheck, ClientEvidence, ClientRule, broken, kept, one_of
 from conformance.client.rules.sending import sends_again_later, waits_for_ever
-from conformance.contract.contract import Contract
-from conformance.contract.requirements import ACCEPTED
 from conformance.judging.judgement import Inconclusive, Judgement, Reason, shown
-from conformance.model.traffic import Exchange, header
+from conformance.judging.reading import TOO_MANY_REQUESTS
+from conformance.model.traffic import header
 
 # A client that has waited for nothing else goes on within this time.
 PROMPT_S = 1.0
@@ -71,82 +80,6 @@ def understands_the_usual(evidence: ClientEvidence, command: str | None) -> bool
     )
 
 
-# --- Kinds of answers
-
-
-@dataclass(frozen=True, slots=True)
-class _Usual:
-    """The usual answer of a contract: documented members, and an id and a reason as in the examples."""
-
-    members: frozenset[str]
-    reasons: frozenset[str]
-    ids: re.Pattern[str]
-
-    @classmethod
-    @cache
-    def of(cls, contract: Contract) -> Self:
-        """Read it off the schemas of the answers."""
-        roles, schemas = contract.answer, contract.schemas
-        names = [name for name in schemas.names if name == ACCEPTED or name.endswith("/response")]
-        answers = [schemas.resolved(name) for name in names]
-        stated = [example for each in answers for example in each.get("examples", ())]
-        member = schemas.resolved(ACCEPTED).get("properties", {}).get(roles.id, {})
-        ids = {*member.get("examples", ()), *(example[roles.id] for example in stated if roles.id in example)}
-        return cls(
-            frozenset(name for each in answers for name in each.get("properties", ())),
-            frozenset(example[roles.reason] for example in stated if roles.reason in example),
-            re.compile("|".join(sorted(map(_like, ids)))),
-        )
-
-
-def _like(example: str) -> str:
-    """An expression for ids of the length of an example, with the kinds of characters that it has."""
-    kinds = {"0-9": str.isdigit, "A-Z": str.isupper, "a-z": str.islower}
-    ranges = "".join(kind for kind, has in kinds.items() if any(map(has, example)))
-    others = {character for character in example if not any(has(character) for has in kinds.values())}
-    return f"[{ranges}{re.escape(''.join(sorted(others)))}]{{{len(example)}}}"
-
-
-def _usual_id(sent: SentRequest) -> bool:
-    return _Usual.of(sent.answer.contract).ids.fullmatch(sent.answer.request_id or "") is not None
-
-
-def _usual_content(sent: SentRequest) -> bool:
-    usual = _Usual.of(sent.answer.contract)
-    return sent.members.keys() <= usual.members and sent.members.get(sent.roles.reason) in usual.reasons
-
-
-def usual_http(exchange: Exchange) -> bool:
-    """Whether an answer is HTTP/1.1 that even a simple client understands."""
-    response = exchange.response
-    if response is None:
-        return False
-    rare = ("transfer-encoding", "content-encoding", "connection", "upgrade")
-    plain = response.http_version == "HTTP/1.1" and not any(header(response.headers, name) for name in rare)
-    return plain and ";" not in (header(response.headers, "content-type") or "")
-
-
-def accepted_as_usual(sent: SentRequest) -> bool:
-    """Accepted, like the seed's sample in every way."""
-    return sent.accepts and _usual_id(sent) and _usual_content(sent) and usual_http(sent.exchange)
-
-
-def refused(sent: SentRequest) -> bool:
-    """An error in the envelope."""
-    return sent.agreed is not None and sent.agreed >= 400
-
-
-def unusable(sent: SentRequest) -> bool:
-    """An answer that was lost before its end, or has no envelope.
-
-    Redirects do not count, nor do envelopes with another media type: some clients read them, some do not. Some clients
-    can tell, too, that the body was whole.
-    """
-    if sent.lost:
-        return not (sent.exchange.failure or "").startswith(AFTER)
-    return sent.exchange.response is not None and not sent.redirects and not sent.usable
-
-
 # --- Rules on reports
 
 
@@ -169,7 +102,7 @@ def _in_words(sent: SentRequest) -> str:
         return f"the gateway answered {sent.agreed}"
     if sent.usable:
         return f"the HTTP status is {sent.http_status}, {sent.roles.code} is {shown(sent.code)}"
-    return f"the answer is no envelope ({sent.answer.content.error or shown(sent.answer.content.value)})"
+    return f"the answer is not an envelope ({sent.answer.content.error or shown(sent.answer.content.value)})"
 
 
 def same_request_id(call: Call, report: ClientReport, sent: SentRequest) -> Iterator[str]:
@@ -191,7 +124,7 @@ def reason_is_told(_: Call, report: ClientReport, sent: SentRequest) -> Iterator
 
 def _is_reported(member: str, reported: Any, report: ClientReport, sent: SentRequest) -> Iterator[str]:
     if not report.accepted and reported != sent.members.get(member):
-        yield f"{member} is {shown(sent.members.get(member))}, the client tells {shown(reported)}"
+        yield f"{member} is {shown(sent.members.get(member))}, the client reports {shown(reported)}"
 
 
 def gives_up(evidence: ClientEvidence, command: str | None) -> Iterator[Judgement]:
@@ -228,7 +161,7 @@ def _goes_on_with(call: Call, sent: SentRequest) -> bool:
     """Whether the client did nothing until the suite closed the connection, and then went on.
 
     A client that gives up on an answer may leave its connection open, but then it reports or sends again before that,
-    or goes on after a pause of its own.
+    or goes on after its own pause.
     """
     ended = sent.exchange.answered_at
     later = [each.exchange.sent_at for each in call.sent if each.number > sent.number]
@@ -238,8 +171,8 @@ def _goes_on_with(call: Call, sent: SentRequest) -> bool:
 
 _ACCEPTANCES: Mapping[str, Condition] = {
     "usual": accepted_as_usual,
-    "other-content": lambda sent: sent.accepts and not _usual_content(sent),
-    "other-id": lambda sent: sent.accepts and not _usual_id(sent),
+    "other-content": lambda sent: sent.accepts and not usual_content(sent),
+    "other-id": lambda sent: sent.accepts and not usual_id(sent),
     "other-http": lambda sent: sent.accepts and not usual_http(sent.exchange),
 }
 _OTHERS: Mapping[str, Condition] = {
@@ -261,6 +194,201 @@ def never_told_as_accepted(*, answer: str) -> ClientCheck:
     return each_answer(one_of(_OTHERS, "answer", answer), not_said_accepted, beside_usual=True)
 
 
+# --- Requests that are sent again
+
+# Timers end a little early, and the suite's clock is read after the answer was written.
+TOLERANCE_S = 0.05
+
+# A date has no parts of a second, and a clock that is read in whole seconds is up to one second off.
+DATE_TOLERANCE_S = 1.0
+
+# For waits of several seconds: the suite sees the end of a connection later than the client does.
+DELAY_TOLERANCE_S = 0.25
+
+# A gateway that says "slow down" expects a few more requests, not an endless series.
+MOST_ATTEMPTS = 6
+
+# Without Retry-After, this number of attempts takes longer than this. Full jitter from one second on draws three gaps
+# that are shorter in sum less than once in a thousand times.
+BURST, BURST_S = 4, 0.3
+
+# Gaps of less than this on average mean that the client did not wait. Full jitter draws a single one so short, but not
+# two, so the gaps of all calls are taken together.
+LEAST_MEAN_GAP_S = 0.03
+LEAST_GAPS = 2
+
+
+def final_is_final(*, codes: Collection[int]) -> ClientCheck:
+    """Nothing is sent again after an answer with one of these codes; under a successful status the envelope counts."""
+
+    def check(evidence: ClientEvidence, command: str | None) -> Iterator[Judgement]:
+        window = evidence.terms.resend_window_s
+        for call, sent, following in _with_following(evidence, command):
+            status = sent.says if sent.succeeded else sent.agreed
+            if status in codes:
+                words = f"the request was answered {status:g} and sent again"
+                yield _watched(evidence, sent, window) if following is None else broken(call, words, following)
+
+    return check
+
+
+def waits_as_told(evidence: ClientEvidence, command: str | None) -> Iterator[Judgement]:
+    """RTY-02, for both forms of Retry-After."""
+    for call, sent, following in _with_following(evidence, command):
+        stated = _retry_after(sent)
+        if stated is None:
+            continue
+        stated_s, tolerance_s, words = stated
+        if following is None or (gap := _gap(evidence, call, sent, following)) >= stated_s - tolerance_s:
+            yield kept(sent)
+        else:
+            yield broken(call, f"Retry-After was {words}, and the request came again after {gap:.2f} s", following)
+
+
+def is_not_hammered(evidence: ClientEvidence, command: str | None) -> Iterator[Judgement]:
+    """RTY-03: few attempts; and, without Retry-After, time between them."""
+    hurried = _hurries(evidence)
+    for call in evidence.of_command(command):
+        slowed = [sent for sent in call.here if sent.http_status == TOO_MANY_REQUESTS]
+        if slowed and (words := _hammering(evidence, call, hurried=hurried)) is not None:
+            yield broken(call, words, slowed[-1])
+        elif slowed:
+            yield _watched(evidence, slowed[-1], evidence.terms.resend_window_s)
+
+
+def _hammering(evidence: ClientEvidence, call: Call, *, hurried: bool) -> str | None:
+    if len(call.here) > MOST_ATTEMPTS:
+        return f"a request that is answered 429 was sent {len(call.here)} times"
+    gaps = _own_gaps(evidence, call)
+    if len(gaps) + 1 >= BURST and sum(gaps) < BURST_S:
+        return f"a request that is answered 429 was sent {len(gaps) + 1} times within {sum(gaps):.2f} s"
+    if gaps and hurried:
+        return f"a request that was answered 429 came again after {min(gaps):.2f} s, as those of other calls do"
+    return None
+
+
+def _hurries(evidence: ClientEvidence) -> bool:
+    """Whether the client does not wait before it sends again, over all of its calls."""
+    gaps = [gap for call in evidence.calls for gap in _own_gaps(evidence, call)]
+    return len(gaps) >= LEAST_GAPS and sum(gaps) / len(gaps) < LEAST_MEAN_GAP_S
+
+
+def _own_gaps(evidence: ClientEvidence, call: Call) -> list[float]:
+    """How long the client waited after each 429 without Retry-After (RTY-02 is about the others)."""
+    return [
+        max(_gap(evidence, call, sent, following), 0.0)
+        for sent, following in pairwise(call.here)
+        if sent.http_status == TOO_MANY_REQUESTS and _retry_after(sent) is None
+    ]
+
+
+def not_at_once(*, after: str) -> ClientCheck:
+    """Nothing follows such a failure within the window of the run."""
+    failure = one_of({"5xx": answered_5xx, "lost": lost}, "after", after)
+
+    def check(evidence: ClientEvidence, command: str | None) -> Iterator[Judgement]:
+        window = evidence.terms.resend_window_s
+        for call, sent, following in _with_following(evidence, command):
+            words = failure(sent)
+            if words is None:
+                continue
+            if sent.reused is False:
+                yield Inconclusive(Reason.PRECONDITION, NO_CONNECTION_KEPT, sent.number)
+            if following is None:
+                yield _watched(evidence, sent, window)
+            elif (gap := _gap(evidence, call, sent, following)) < window:
+                yield broken(call, f"{words}, and the request came again after {max(gap, 0):.2f} s", following)
+            else:
+                yield kept(sent)
+
+    return check
+
+
+def waits_as_advised(evidence: ClientEvidence, command: str | None) -> Iterator[Judgement]:
+    """RTY-07; the other rules judge requests that came again at once."""
+    window, delay = evidence.terms.resend_window_s, evidence.terms.advised_delay_s
+    for call, sent, following in _with_following(evidence, command):
+        words = answered_5xx(sent) or lost(sent)
+        if words is None:
+            continue
+        if following is None:
+            yield _watched(evidence, sent, delay)
+        elif (gap := _gap(evidence, call, sent, following)) >= delay - DELAY_TOLERANCE_S:
+            yield kept(sent)
+        elif gap >= window:
+            yield broken(call, f"{words}, and the request came again after {gap:.1f} s", following)
+
+
+NO_CONNECTION_KEPT = "the client opened a new connection for each request"
+
+
+def answered_5xx(sent: SentRequest) -> str | None:
+    """The gateway failed, by the HTTP status or, where that is a success, by status_code."""
+    if sent.http_status is not None and sent.http_status >= 500:
+        return "the request was answered with a 5xx"
+    if sent.succeeded and sent.says is not None and 500 <= sent.says <= 599:
+        return f"the request was answered with HTTP {sent.http_status} and {sent.roles.code} {sent.says:g}"
+    return None
+
+
+def lost(sent: SentRequest) -> str | None:
+    """The answer did not get through, or success was answered in a body that cannot be read."""
+    if sent.lost:
+        return "the kept-alive connection died under the request" if sent.reused else "the answer was lost"
+    unreadable = sent.succeeded and sent.says is None
+    return "the request was answered with a 200 that cannot be read" if unreadable else None
+
+
+def _with_following(
+    evidence: ClientEvidence, command: str | None
+) -> Iterator[tuple[Call, SentRequest, SentRequest | None]]:
+    """Each request at a base URL, with the next one of its call, if any."""
+    for call in evidence.of_command(command):
+        for number, sent in enumerate(call.here, start=1):
+            yield call, sent, next(iter(call.here[number:]), None)
+
+
+def _watched(evidence: ClientEvidence, sent: SentRequest, within_s: float) -> Judgement:
+    """Passed, if the run was watched for long enough to see that nothing follows."""
+    settled, ended = evidence.terms.settled_at, sent.exchange.answered_at
+    if settled is None or ended is None or settled - ended < within_s:
+        return Inconclusive(
+            Reason.INTERRUPTED, "the run ended before it could be seen that nothing follows", sent.number
+        )
+    return kept(sent)
+
+
+def _gap(evidence: ClientEvidence, call: Call, sent: SentRequest, following: SentRequest) -> float:
+    """Seconds from the end of an exchange to the next request.
+
+    A client that gave up on an answer may leave the connection open. Then its time-out is the end, unless the next
+    request came sooner.
+    """
+    ended, again_at = sent.exchange.answered_at, following.exchange.sent_at
+    if sent.unanswered and (ended is None or ended > again_at):
+        ended = min(sent.exchange.sent_at + (call.timeout_s or evidence.terms.timeout_s), again_at)
+    return 0.0 if ended is None else again_at - ended
+
+
+def _retry_after(sent: SentRequest) -> tuple[float, float, str] | None:
+    """The seconds of a 429's Retry-After, their tolerance, and both in words; None for any other answer."""
+    exchange = sent.exchange
+    response = exchange.response
+    if response is None or response.status != TOO_MANY_REQUESTS or exchange.answered_at is None:
+        return None
+    value = header(response.headers, "retry-after")
+    if value is None:
+        return None
+    if value.isdecimal():
+        return float(value), TOLERANCE_S, f"{float(value):g} s"
+    try:
+        date = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    stated_s = date.timestamp() - (exchange.sent_wall + exchange.answered_at - exchange.sent_at)
+    return stated_s, DATE_TOLERANCE_S, f"{value}, {stated_s:.1f} s later"
+
+
 RULES: Mapping[str, ClientRule] = {
     "told-as-accepted": ClientRule(told_as_accepted, UNHEARD),
     "never-told-as-accepted": ClientRule(never_told_as_accepted, UNHEARD),
@@ -268,4 +396,9 @@ RULES: Mapping[str, ClientRule] = {
     "code-of-an-error-is-told": ClientRule.plain(each_answer(refused, code_is_told), UNHEARD),
     "reason-of-an-error-is-told": ClientRule.plain(each_answer(refused, reason_is_told), UNHEARD),
     "gives-up": ClientRule.plain(gives_up, UNHEARD),
+    "final-is-final": ClientRule(final_is_final),
+    "waits-as-told": ClientRule.plain(waits_as_told),
+    "is-not-hammered": ClientRule.plain(is_not_hammered),
+    "not-again-at-once": ClientRule(not_at_once),
+    "waits-as-advised": ClientRule.plain(waits_as_advised),
 }

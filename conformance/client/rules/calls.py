@@ -5,13 +5,16 @@ Verdicts come from the traffic: no rule asks for the name of a scenario.
 
 from __future__ import annotations
 
+import re
 from base64 import b64encode
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Self
 from urllib.parse import quote, unquote, urlsplit
 
 from conformance.contract.contract import AnswerRoles, Contract
+from conformance.contract.requirements import ACCEPTED
 from conformance.judging.judgement import shown
 from conformance.judging.reading import Answer, Content, is_number
 from conformance.model.traffic import JSON_MEDIA_TYPE, Case, Exchange, Request, header, media_type
@@ -43,6 +46,9 @@ OUTLASTED = ", and the client was still waiting when the suite closed the connec
 REUSED = ", on a connection that had carried an answer before"
 UNUSED = ", on a new connection, though one was kept open at the base URL"
 """Follow there if the client used a connection again, and if it did not, although it could."""
+
+OPEN = frozenset({"pending", "unknown"})
+"""The states of a request of whose result the client does not know."""
 
 # Shorter values are part of anything.
 SHORTEST_TRACE = 6
@@ -177,6 +183,84 @@ def is_json(exchange: Exchange) -> bool:
     return exchange.response is not None and media_type(exchange.response.headers) == JSON_MEDIA_TYPE
 
 
+# --- Kinds of answers
+
+
+@dataclass(frozen=True, slots=True)
+class _Usual:
+    """The usual answer of a contract: documented members, and an id and a reason as in the examples."""
+
+    members: frozenset[str]
+    reasons: frozenset[str]
+    ids: re.Pattern[str]
+
+    @classmethod
+    @cache
+    def of(cls, contract: Contract) -> Self:
+        """Read it off the schemas of the answers."""
+        roles, schemas = contract.answer, contract.schemas
+        names = [name for name in schemas.names if name == ACCEPTED or name.endswith("/response")]
+        answers = [schemas.resolved(name) for name in names]
+        stated = [example for each in answers for example in each.get("examples", ())]
+        member = schemas.resolved(ACCEPTED).get("properties", {}).get(roles.id, {})
+        ids = {*member.get("examples", ()), *(example[roles.id] for example in stated if roles.id in example)}
+        return cls(
+            frozenset(name for each in answers for name in each.get("properties", ())),
+            frozenset(example[roles.reason] for example in stated if roles.reason in example),
+            re.compile("|".join(sorted(map(_like, ids)))),
+        )
+
+
+def _like(example: str) -> str:
+    """An expression for ids of the length of an example, with the kinds of characters that it has."""
+    kinds = {"0-9": str.isdigit, "A-Z": str.isupper, "a-z": str.islower}
+    ranges = "".join(kind for kind, has in kinds.items() if any(map(has, example)))
+    others = {character for character in example if not any(has(character) for has in kinds.values())}
+    return f"[{ranges}{re.escape(''.join(sorted(others)))}]{{{len(example)}}}"
+
+
+def usual_id(sent: SentRequest) -> bool:
+    """Whether the id in an answer looks like those in the examples."""
+    return _Usual.of(sent.answer.contract).ids.fullmatch(sent.answer.request_id or "") is not None
+
+
+def usual_content(sent: SentRequest) -> bool:
+    """Whether an answer has documented members only, and a reason of the examples."""
+    usual = _Usual.of(sent.answer.contract)
+    return sent.members.keys() <= usual.members and sent.members.get(sent.roles.reason) in usual.reasons
+
+
+def usual_http(exchange: Exchange) -> bool:
+    """Whether an answer is HTTP/1.1 that even a simple client understands."""
+    response = exchange.response
+    if response is None:
+        return False
+    rare = ("transfer-encoding", "content-encoding", "connection", "upgrade")
+    plain = response.http_version == "HTTP/1.1" and not any(header(response.headers, name) for name in rare)
+    return plain and ";" not in (header(response.headers, "content-type") or "")
+
+
+def accepted_as_usual(sent: SentRequest) -> bool:
+    """Accepted, like the seed's sample in every way."""
+    return sent.accepts and usual_id(sent) and usual_content(sent) and usual_http(sent.exchange)
+
+
+def refused(sent: SentRequest) -> bool:
+    """An error in the envelope."""
+    return sent.agreed is not None and sent.agreed >= 400
+
+
+def unusable(sent: SentRequest) -> bool:
+    """An answer that was lost before its end, or has no envelope.
+
+    Redirects do not count, nor do envelopes with another media type: some clients read them, some do not. Some clients
+    can tell, too, that the body was whole.
+    """
+    if sent.lost:
+        return not (sent.exchange.failure or "").startswith(AFTER)
+    return sent.exchange.response is not None and not sent.redirects and not sent.usable
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """A call that the driver was asked for.
@@ -229,21 +313,37 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
-class ResultAnswer:
-    """A driver's answer to a question about a request, asked at that time (monotonic seconds)."""
+class StateReport:
+    """The client's report on a request, asked for at that time (monotonic seconds).
+
+    `text`: the description of its result, if any. `applied`: how often the result was applied, None if the client does
+    not count.
+    """
 
     request_id: str
-    answer: Mapping[str, Any]
+    state: str
+    text: str | None
+    applied: int | None
     at: float
+
+    @classmethod
+    def of(cls, request_id: str, answer: Mapping[str, Any], at: float) -> Self:
+        """Read a valid answer of the driver."""
+        return cls(request_id, str(answer.get("state")), answer.get("result_desc"), answer.get("applied"), at)
+
+    @property
+    def open(self) -> bool:
+        """Whether the client knows of no result."""
+        return self.state in OPEN
 
 
 @dataclass(frozen=True, slots=True)
 class ReceiverCase:
-    """A case that was sent to a receiver, and its answers; `results`: the driver's answers about it afterwards."""
+    """A case that was sent to a receiver, and its answers; `reports`: what the client was asked about it afterwards."""
 
     case: Case
     exchanges: tuple[Exchange, ...] = ()
-    results: tuple[ResultAnswer, ...] = ()
+    reports: tuple[StateReport, ...] = ()
 
 
 def speaks_of_a_call(request: Request, contract: Contract, key: str, secret: str, params: Iterable[str] = ()) -> bool:

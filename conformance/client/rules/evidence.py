@@ -15,17 +15,17 @@ from conformance.client.rules.calls import (
     Call,
     ClientReport,
     ReceiverCase,
-    ResultAnswer,
     SentRequest,
+    StateReport,
     speaks_of_a_call,
 )
 from conformance.contract.contract import Contract, statum
 from conformance.contract.requirements import Offer
-from conformance.contract.schema_set import FORMATS
+from conformance.contract.schemas import FORMATS
 from conformance.journal import Note, Record
 from conformance.judging.judgement import Finding, Judgement, Passed
 from conformance.judging.reading import Answer, Content, is_number
-from conformance.model.traffic import Case, Direction, DriverLine, Exchange, Kind
+from conformance.model.traffic import Case, Direction, Exchange, Kind
 
 # A client that is only observed has neither.
 _NOT_OBSERVED = frozenset({Offer.DRIVER, Offer.CALLBACK})
@@ -184,7 +184,7 @@ class ClientEvidence:
                 evidence.calls.append(talk.call(case, tuple(sent[case.id]), astray=case.id in astray))
             elif case.kind is Kind.DELIVER:
                 exchanges = tuple(each.exchange for each in sent[case.id])
-                evidence.receiver_cases.append(ReceiverCase(case, exchanges, tuple(talk.results[case.id])))
+                evidence.receiver_cases.append(ReceiverCase(case, exchanges, tuple(talk.states[case.id])))
         by_id = {call.case.id: call for call in evidence.calls}
         evidence.strays = [(stray, by_id.get(case_id or "")) for stray, case_id in strays]
         return evidence
@@ -199,14 +199,14 @@ class ClientEvidence:
         """Why an offer that a requirement needs is missing for `command`, in words; None if it is there."""
         if offer is Offer.INVOCATIONS and command is not None and self.unsupported(command):
             return f"the client says that it does not support {command}"
-        results = [result.answer for each in self.cases_of(command) for result in each.results]
-        if offer is Offer.APPLIED and results and all(answer.get("applied") is None for answer in results):
-            return "the client does not tell how often a result was applied"
+        reports = [report for each in self.cases_of(command) for report in each.reports]
+        if offer is Offer.APPLIED and reports and all(report.applied is None for report in reports):
+            return "the client does not report how often a result was applied"
         if offer in _OF_RESULTS and command in self.terms.unsolicited:
             product = self.terms.contract.notified(command or "").product
-            states = [result.answer.get("state") for each in self.cases_of(product) for result in each.results]
-            if states and all(state in {"pending", "unknown"} for state in states):
-                return "the client, asked for what it was notified of without having made a request, knew of nothing"
+            reports = [report for each in self.cases_of(product) for report in each.reports]
+            if reports and all(report.open for report in reports):
+                return "asked about notifications that no request of its own preceded, the client knew of no result"
         return self.terms.lacking(offer, command)
 
     def unsupported(self, command: str) -> bool:
@@ -233,31 +233,31 @@ def _owner(case: Case, exchange: Exchange, sharing: Sequence[Case]) -> Case:
 
 @dataclass(slots=True)
 class _Talk:
-    """The messages between suite and driver, by case."""
+    """The messages between suite and driver, by case. `asked`: when a call was asked for, and the client's time-out."""
 
-    answers: dict[str, tuple[dict[str, Any], float]] = field(default_factory=dict)
-    asked: dict[str, float] = field(default_factory=dict)
-    timeouts: dict[str, float] = field(default_factory=dict)
+    asked: dict[str, tuple[float, float | None]] = field(default_factory=dict)
+    answers: dict[str, tuple[Mapping[str, Any], float]] = field(default_factory=dict)
+    states: dict[str, list[StateReport]] = field(default_factory=lambda: defaultdict(list))
     extras: dict[str, tuple[str, str | None]] = field(default_factory=dict)
-    results: dict[str, list[ResultAnswer]] = field(default_factory=lambda: defaultdict(list))
     deaths: dict[str | None, list[Mapping[str, Any]]] = field(default_factory=lambda: defaultdict(list))
 
     @classmethod
     def of(cls, record: Record) -> Self:
         """Assign each valid answer to the case of its question."""
         talk = cls()
-        questions: dict[str, DriverLine] = {}
+        questions: dict[str, tuple[Mapping[str, Any], str, float]] = {}
         for message in record.messages:
             members = Content.of(message.line.encode()).members or {}
             name = members.get("id")
-            if message.direction is Direction.TO and isinstance(name, str):
-                questions[name] = message
-                if members.get("cmd") == "invoke" and message.case_id is not None:
-                    talk.asked[message.case_id] = message.at
-                    if is_number(members.get("timeout_s")):
-                        talk.timeouts[message.case_id] = members["timeout_s"]
-            elif message.direction is Direction.FROM and isinstance(name, str) and name in questions:
-                talk._take(questions.pop(name), members, message.at)
+            if not isinstance(name, str):
+                continue
+            if message.direction is Direction.TO and message.case_id is not None:
+                questions[name] = (members, message.case_id, message.at)
+                if members.get("cmd") == "invoke":
+                    timeout_s = members.get("timeout_s")
+                    talk.asked[message.case_id] = (message.at, timeout_s if is_number(timeout_s) else None)
+            elif message.direction is Direction.FROM and name in questions:
+                talk._take(*questions.pop(name), members, message.at)
         for note in record.notes:
             if note.kind == "death":
                 talk.deaths[note.detail["case"]].append(note.detail)
@@ -265,20 +265,22 @@ class _Talk:
                 talk.extras[note.detail["case"]] = (note.detail["why"], note.detail["of"])
         return talk
 
-    def _take(self, question: DriverLine, members: Mapping[str, Any], at: float) -> None:
-        asked = Content.of(question.line.encode()).members or {}
-        cmd = asked.get("cmd")
-        if question.case_id is None or FORMATS.violation(f"driver/{cmd}.answer", dict(members)):
+    def _take(
+        self, question: Mapping[str, Any], case_id: str, asked_at: float, answer: Mapping[str, Any], at: float
+    ) -> None:
+        cmd = question.get("cmd")
+        if FORMATS.violation(f"driver/{cmd}.answer", dict(answer)):
             return
         if cmd == "invoke":
-            self.answers[question.case_id] = (dict(members), at)
+            self.answers[case_id] = (answer, at)
         elif cmd == "result":
-            self.results[question.case_id].append(ResultAnswer(str(asked["request_id"]), dict(members), question.at))
+            self.states[case_id].append(StateReport.of(str(question["request_id"]), answer, asked_at))
 
     def call(self, case: Case, sent: tuple[SentRequest, ...], *, astray: bool) -> Call:
         """A call with its report and its notes."""
         answer, at = self.answers.get(case.id, ({}, 0.0))
         unsupported = answer.get("unsupported") is True
+        asked_at, timeout_s = self.asked.get(case.id, (None, None))
         extra, of = self.extras.get(case.id, (None, None))
         return Call(
             case,
@@ -286,8 +288,8 @@ class _Talk:
             ClientReport.of(answer, at) if answer and not unsupported else None,
             unsupported,
             tuple(self.deaths[case.id]),
-            self.asked.get(case.id),
-            self.timeouts.get(case.id),
+            asked_at,
+            timeout_s,
             extra,
             of,
             astray,
@@ -303,13 +305,13 @@ class _Talk:
 
     def current(self, at: float) -> str | None:
         """The case that the client was last asked for at that time."""
-        before = [(asked, case_id) for case_id, asked in self.asked.items() if asked <= at]
+        before = [(asked_at, case_id) for case_id, (asked_at, _) in self.asked.items() if asked_at <= at]
         return max(before)[1] if before else None
 
 
 # --- Rules
 
-UNHEARD = "what the client tells its caller cannot be seen without a driver"
+UNHEARD = "the client's reports to its caller cannot be seen without a driver"
 ClientCheck = Callable[[ClientEvidence, str | None], Iterator[Judgement]]
 
 T = TypeVar("T")

@@ -1,49 +1,199 @@
-"""All requests that were sent to one receiver, and its client's reports on them: the evidence of RCV."""
+"""All requests that were sent to one receiver, and its client's reports on them: the evidence of RCV.
+
+ReceiverRequest     a request, read off its bytes: a notification, or junk of some kind
+Fate                the notifications of one request_id, and the client's reports on it
+Inbox               the requests to the receiver of one command
+"""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cache, partial
+from typing import Any, Self
 
-from conformance.client.rules.calls import Call, ReceiverCase, ResultAnswer
-from conformance.client.rules.evidence import ClientCheck, ClientEvidence, ClientRule
-from conformance.client.rules.receiver_requests import ReceiverRequest, RequestKind
-from conformance.contract.contract import NotificationRoles
-from conformance.judging.judgement import Finding, Inconclusive, Judgement, Passed, Reason
+from conformance.client.rules.calls import Call, ReceiverCase, StateReport
+from conformance.client.rules.evidence import ClientEvidence
+from conformance.contract.command import Notified
+from conformance.contract.contract import Contract, NotificationRoles
+from conformance.judging.reading import Content
+from conformance.model.traffic import JSON_MEDIA_TYPE, Case, Exchange, Request, header, media_type
+from conformance.payloads.probes import documented, is_complete
 
-NONE_TAKEN = "no usual notification was answered with a 2xx"
-GONE = "the receiver was no longer there: another request had it end"
+# A notification has less than a hundredth of this.
+HUGE = 1 << 19
 
-# For journals that do not say why.
-LEFT_ALONE = "the receiver was slow to answer its first notifications, so it was left alone"
+# The time of an answer is measured where at most this number are sent at the same moment.
+FEW = 4
+
+# Every receiver takes a crowd at the same moment; a throng, ten times as many, may be too much.
+CROWD = 20
+THRONG = 200
+
+# A text that any system takes: printable ASCII, no longer than an SMS.
+USUAL_TEXT = 160
+
+SERVER_ERROR = 500
+
+# The beginnings of failures without a connection (`conformance.wire.connection`).
+UNREACHED = ("connection refused", "no connection", "host name not found", "no TLS connection", "the proxy did not")
+
+
+class RequestKind(StrEnum):
+    """The kinds of requests to a receiver; the first that applies."""
+
+    METHOD = "another method"
+    EMPTY = "an empty body"
+    HUGE = "a body of a mebibyte"
+    NO_JSON = "a body that is not JSON"
+    INCOMPLETE = "JSON that is not a notification"
+    OTHER_CODE = "a notification with an unknown outcome"
+    OPEN = "a request that the contract does not mention"
+    VALID = "a notification"
+
+
+def kind_of(request: Request, content: Content, command: Notified, contract: Contract) -> RequestKind:
+    """The kind of a request, by its bytes."""
+    declared = media_type(request.headers)
+    outcome = f"/{contract.notification.outcome}"
+    wrong = cache(partial(contract.schemas.violations, command.notification_schema, content.value))
+    signs: tuple[tuple[RequestKind, Callable[[], bool]], ...] = (
+        (RequestKind.METHOD, lambda: request.method != contract.notification.method),
+        (RequestKind.EMPTY, lambda: not request.body.strip()),
+        (RequestKind.HUGE, lambda: len(request.body) >= HUGE),
+        (RequestKind.OPEN, lambda: declared != JSON_MEDIA_TYPE),
+        (RequestKind.NO_JSON, lambda: content.error is not None),
+        (RequestKind.INCOMPLETE, lambda: not is_complete(contract, command, wrong())),
+        (RequestKind.OTHER_CODE, lambda: outcome in {violation.pointer for violation in wrong()}),
+        (RequestKind.OPEN, lambda: bool(wrong())),
+    )
+    return next((kind for kind, shows in signs if shows()), RequestKind.VALID)
 
 
 @dataclass(frozen=True, slots=True)
-class StateReport:
-    """The client's report on a request: `text` None without a result_desc, `applied` if the client does not count.
+class ReceiverRequest:
+    """A request to a receiver with its answer.
 
-    `at`: when the client was asked. `owner`: the fate whose notification had that text; None for a text that was never
-    sent.
+    `usual`: it has documented members only, and a text that any system takes. `beside`: how many requests were sent at
+    that moment, including this one. `fatal`: the receiver died of it.
     """
 
-    at: float
-    state: str
-    text: str | None
-    applied: int | None
-    owner: Fate | None
+    case: Case
+    exchange: Exchange
+    kind: RequestKind
+    members: Mapping[str, Any]
+    usual: bool
+    beside: int
+    roles: NotificationRoles
+    fatal: bool = False
 
     @classmethod
-    def of(cls, answered: ResultAnswer, owners: Mapping[str, Fate]) -> StateReport:
-        """Read an answer of the driver; `owners`: the fates by the texts of their notifications."""
-        text = answered.answer.get("result_desc")
-        owner = owners.get(text) if text else None
-        return cls(answered.at, str(answered.answer.get("state")), text, answered.answer.get("applied"), owner)
+    def of(cls, case: Case, exchange: Exchange, contract: Contract, beside: int, *, fatal: bool = False) -> Self:
+        """Read it."""
+        command, roles = contract.notified(case.command or ""), contract.notification
+        content = Content.of(exchange.request.body)
+        kind = kind_of(exchange.request, content, command, contract)
+        members = content.members if kind is RequestKind.VALID and content.members else {}
+        text = str(members.get(roles.reason, ""))
+        plain = text.isascii() and text.isprintable() and len(text) <= USUAL_TEXT
+        usual = plain and members.keys() <= documented(contract, command)
+        return cls(case, exchange, kind, members, usual, beside, roles, fatal)
 
     @property
-    def open(self) -> bool:
-        """Whether the client knows of no result."""
-        return self.state in {"pending", "unknown"}
+    def number(self) -> int:
+        """Its number in the journal."""
+        return self.exchange.number
+
+    @property
+    def sent_at(self) -> float:
+        """When it was sent (monotonic seconds), equal for all requests of one round."""
+        return self.exchange.sent_at
+
+    @property
+    def request_id(self) -> str:
+        """The request_id of a notification."""
+        return str(self.members[self.roles.id])
+
+    @property
+    def text(self) -> str:
+        """Its reason, or text of success."""
+        return str(self.members[self.roles.reason])
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether it reports success."""
+        return bool(self.members[self.roles.outcome] == self.roles.success)
+
+    @property
+    def state(self) -> str:
+        """The state that the client has to report after it."""
+        return "succeeded" if self.succeeded else "failed"
+
+    @property
+    def status(self) -> int | None:
+        """The status of the answer, None if there was none."""
+        return self.exchange.response.status if self.exchange.response else None
+
+    @property
+    def taken(self) -> bool:
+        """Whether it was answered with a 2xx."""
+        return self.status is not None and 200 <= self.status <= 299
+
+    @property
+    def refused(self) -> bool:
+        """Whether it was answered with a 4xx."""
+        return self.status is not None and 400 <= self.status <= 499
+
+    @property
+    def timed_out(self) -> bool:
+        """Whether the answer did not come in time; other failures have other words."""
+        return self.status is None and "within" in (self.exchange.failure or "")
+
+    @property
+    def unreached(self) -> bool:
+        """Whether there was no connection."""
+        return self.status is None and (self.exchange.failure or "").startswith(UNREACHED)
+
+    @property
+    def fails(self) -> bool:
+        """Whether it was answered with a 5xx, or with the end of the connection."""
+        return self.status >= SERVER_ERROR if self.status is not None else not self.timed_out
+
+    @property
+    def offers_upgrade(self) -> bool:
+        """Whether it offers to go on in another protocol."""
+        return header(self.exchange.request.headers, "upgrade") is not None
+
+    @property
+    def took_s(self) -> float:
+        """Seconds until it was answered or given up; 0 where the run was cut off before."""
+        ended = self.exchange.answered_at
+        return 0.0 if ended is None else ended - self.sent_at
+
+    @property
+    def answer_in_words(self) -> str:
+        """As a finding shows it."""
+        if self.status is not None:
+            return f"answered {self.status}"
+        died = ", and the receiver was no longer there afterwards" if self.fatal else ""
+        return f"not answered: {self.exchange.failure}{died}"
+
+    @property
+    def special(self) -> str:
+        """Its speciality in brackets, to follow a noun."""
+        return f" ({self.case.keyword})" if self.case.keyword else ""
+
+    @property
+    def in_crowd(self) -> bool:
+        """Whether it came with many others."""
+        return self.beside >= CROWD
+
+
+# For journals that do not say why.
+LEFT_ALONE = "the receiver was slow to answer its first notifications, so it was left alone"
+NONE_TAKEN = "no usual notification was answered with a 2xx"
 
 
 @dataclass(eq=False, slots=True)
@@ -91,10 +241,6 @@ class Fate:
         """The notifications that were sent before that time."""
         return [each for each in self.notifications if each.sent_at < at]
 
-    def owns(self, report: StateReport) -> bool:
-        """Whether a report is on this request: it has its text, or one that was never sent."""
-        return report.owner is None or report.owner is self
-
 
 @dataclass(slots=True)
 class Inbox:
@@ -103,10 +249,10 @@ class Inbox:
     `junk`: the malformed requests, in order. `junk_at`: when the first of them was sent. `deaths`: when the driver
     failed, with which its client loses its memory. `died_at`: when the suite noticed that the receiver had died.
     `left_alone`: why nothing more was sent to it. `forgets`: the client makes no calls, and never knew of a result.
-    `asked`: by case, the request of the question. `unsolicited`: its notifications follow no request.
+    `asked`: by case, the request of the question. `owners`: by text, the request whose notification had it, also of
+    other receivers. `unsolicited`: its notifications follow no request.
     """
 
-    command: str | None
     roles: NotificationRoles
     fates: list[Fate] = field(default_factory=list)
     junk: list[ReceiverRequest] = field(default_factory=list)
@@ -116,6 +262,7 @@ class Inbox:
     left_alone: str | None = None
     forgets: bool = False
     asked: dict[str, Fate] = field(default_factory=dict)
+    owners: Mapping[str, Fate] = field(default_factory=dict)
     unsolicited: bool = False
 
     def after_junk(self, request: ReceiverRequest) -> bool:
@@ -165,6 +312,14 @@ class Inbox:
         since = fate.call.asked_at if fate.call and fate.call.asked_at is not None else notified_at
         return not any(since < died < report.at for died in self.deaths)
 
+    def owner(self, report: StateReport) -> Fate | None:
+        """The request whose notification had the text of a report; None for a text that was never sent."""
+        return self.owners.get(report.text) if report.text else None
+
+    def is_own(self, fate: Fate, report: StateReport) -> bool:
+        """Whether a report on this request has the text of its own notification, or one that was never sent."""
+        return self.owner(report) in {None, fate}
+
     def reports(self) -> Iterator[tuple[Fate, StateReport, list[ReceiverRequest]]]:
         """The reports on each known request after a notification, with the notifications until then."""
         for fate in self.fates:
@@ -179,7 +334,7 @@ def inbox_of(evidence: ClientEvidence, command: str | None) -> Inbox:
     if "inboxes" not in evidence.memo:
         evidence.memo["inboxes"] = _inboxes(evidence)
     inboxes: dict[str | None, Inbox] = evidence.memo["inboxes"]
-    return inboxes.get(command) or Inbox(command, evidence.terms.contract.notification)
+    return inboxes.get(command) or Inbox(evidence.terms.contract.notification)
 
 
 def _inboxes(evidence: ClientEvidence) -> dict[str | None, Inbox]:
@@ -187,12 +342,12 @@ def _inboxes(evidence: ClientEvidence) -> dict[str | None, Inbox]:
     died = [note for note in evidence.notes if note.kind == "receiver-died"]
     fatal = {note.detail["case"] for note in died}
     deaths = tuple(note.noted_at for note in evidence.notes if note.kind in {"death", "receiver-died"})
-    given_up = [note.detail for note in evidence.notes if note.kind == "left-alone"]
-    left_alone = {detail["command"]: detail.get("why", LEFT_ALONE) for detail in given_up}
+    left_alone = {
+        n.detail["command"]: n.detail.get("why") or LEFT_ALONE for n in evidence.notes if n.kind == "left-alone"
+    }
     cases = [each for each in evidence.receiver_cases if each.case.command not in contract.inquiries]
     inboxes: dict[str | None, Inbox] = {
         command: Inbox(
-            command,
             contract.notification,
             deaths=deaths,
             died_at=tuple(note.noted_at for note in died if command in note.detail["commands"]),
@@ -208,11 +363,14 @@ def _inboxes(evidence: ClientEvidence) -> dict[str | None, Inbox]:
             request = ReceiverRequest.of(each.case, exchange, contract, beside, fatal=each.case.id in fatal)
             inbox = inboxes[each.case.command]
             if request.kind is RequestKind.VALID:
-                fate = fates.setdefault(request.request_id, Fate(request.request_id, inbox.command))
+                fate = fates.setdefault(request.request_id, Fate(request.request_id, each.case.command))
                 fate.notifications.append(request)
             elif request.kind is not RequestKind.OPEN:
                 inbox.junk.append(request)
                 inbox.junk_at = min(request.sent_at, inbox.junk_at or request.sent_at)
+    owners = {each.text: fate for fate in fates.values() for each in fate.notifications}
+    for inbox in inboxes.values():
+        inbox.owners = owners
     without_calls = inboxes.keys() - evidence.terms.declared
     _add_reports(cases, inboxes, without_calls, fates)
     for fate in fates.values():
@@ -244,17 +402,15 @@ def _add_reports(
     fates: dict[str, Fate],
 ) -> None:
     """Add the client's reports on each request; a client `without_calls` is asked about any."""
-    owners = {each.text: fate for fate in fates.values() for each in fate.notifications}
     for each in cases:
         name = each.case.command
-        for answered in each.results:
+        for report in each.reports:
             if name in without_calls:
-                fates.setdefault(answered.request_id, Fate(answered.request_id, name))
-                inboxes[name].asked[each.case.id] = fates[answered.request_id]
-            asked_again = any(o.request_id == answered.request_id and o.at > answered.at for o in each.results)
-            report = StateReport.of(answered, owners)
+                fates.setdefault(report.request_id, Fate(report.request_id, name))
+                inboxes[name].asked[each.case.id] = fates[report.request_id]
             # The suite asked again while it was open: a receiver may process a notification after it has answered.
-            if (fate := fates.get(answered.request_id)) is not None and not (report.open and asked_again):
+            asked_again = any(o.request_id == report.request_id and o.at > report.at for o in each.reports)
+            if (fate := fates.get(report.request_id)) is not None and not (report.open and asked_again):
                 fate.reports.append(report)
 
 
@@ -264,43 +420,3 @@ def _mark_stored(inbox: Inbox) -> None:
     inbox.forgets = bool(reports) and all(report.open for report in reports)
     for fate in inbox.fates if reports and not inbox.forgets else ():
         fate.stored = not fate.notifications or any(each.taken for each in fate.notifications)
-
-
-InboxCheck = Callable[[Inbox], Iterator[Judgement]]
-
-
-def check_of(rule: InboxCheck) -> ClientCheck:
-    """A check of `rule` on the inbox of a command; it does not blame a dead receiver for silence."""
-
-    def check(evidence: ClientEvidence, command: str | None) -> Iterator[Judgement]:
-        inbox = inbox_of(evidence, command)
-        unreached = inbox.unreached_numbers()
-        judgements = list(rule(inbox))
-        for each in judgements:
-            blamed = isinstance(each, Finding) and each.exchange in unreached
-            yield Inconclusive(Reason.PRECONDITION, GONE, each.exchange) if blamed else each
-        if not judgements and inbox.left_alone is not None:
-            yield Inconclusive(Reason.PRECONDITION, inbox.left_alone)
-
-    return check
-
-
-def of_inbox(rule: InboxCheck) -> ClientRule:
-    """`rule` as a written rule without parameters."""
-    return ClientRule.plain(check_of(rule))
-
-
-def kept(request: ReceiverRequest) -> Passed:
-    """The requirement held for this request."""
-    return Passed(request.number)
-
-
-def broken(request: ReceiverRequest, message: str) -> Finding:
-    """The requirement did not hold for this request."""
-    request_id = request.request_id if request.kind is RequestKind.VALID else None
-    return Finding(message, case=request.case.id, exchange=request.number, request_id=request_id)
-
-
-def untold(request: ReceiverRequest, why: str) -> Inconclusive:
-    """The request does not show whether the requirement holds."""
-    return Inconclusive(Reason.PRECONDITION, why, request.number)

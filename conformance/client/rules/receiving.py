@@ -11,9 +11,18 @@ from functools import cache
 
 from conformance.client.rules.calls import ReceiverCase
 from conformance.client.rules.evidence import ClientCheck, ClientEvidence, ClientRule
-from conformance.client.rules.inbox import NONE_TAKEN, Fate, Inbox, broken, check_of, kept, of_inbox, untold
-from conformance.client.rules.receiver_requests import CROWD, FEW, THRONG, ReceiverRequest
-from conformance.client.rules.results import alike, is_mixed_up, simple, understood
+from conformance.client.rules.inbox import CROWD, FEW, NONE_TAKEN, THRONG, Fate, Inbox, ReceiverRequest
+from conformance.client.rules.results import (
+    alike,
+    broken,
+    check_of,
+    is_mixed_up,
+    kept,
+    of_inbox,
+    simple,
+    understood,
+    untold,
+)
 from conformance.contract.command import Inquiry
 from conformance.contract.contract import Contract
 from conformance.contract.requirements import ByRule
@@ -120,15 +129,14 @@ def unusual_are_taken(inbox: Inbox) -> Iterator[Judgement]:
             continue
         extra = sorted(name for name in first.members if name.startswith("x_"))
         what = f"the extra field {extra[0]}" if extra else f"the text {shown(first.text)}"
-        wrong = (
-            r for r in simple(inbox, fate) if fate.owns(r) and r.state != first.state and not is_mixed_up(inbox, r)
-        )
+        own = [report for report in simple(inbox, fate) if inbox.is_own(fate, report)]
+        wrong = (report for report in own if report.state != first.state and not is_mixed_up(inbox, report))
         if not inbox.understands():
             yield untold(first, NONE_TAKEN)
         elif not first.taken:
             yield broken(first, f"a notification with {what} was {first.answer_in_words}")
         elif first.state in states and (report := next(wrong, None)) is not None:
-            words = f"a notification with {what} told of {first.state}, and the client says {report.state}"
+            words = f"a notification with {what} reported {first.state}, and the client says {report.state}"
             yield broken(first, words)
         else:
             yield kept(first)
@@ -269,7 +277,7 @@ def is_answered_in_json(request: ReceiverRequest, _: ReceiverCase, __: Inquiry) 
         yield untold(request, f"an inquiry was {request.answer_in_words}")
         return
     content = Content.of(request.exchange.response.body)
-    words = f"an inquiry was answered with what is no JSON: {content.error}"
+    words = f"the answer to an inquiry is not JSON: {content.error}"
     yield kept(request) if content.error is None else broken(request, words)
 
 
@@ -286,10 +294,9 @@ def is_answered_in_time(request: ReceiverRequest, _: ReceiverCase, inquiry: Inqu
 
 def is_not_applied(request: ReceiverRequest, sent: ReceiverCase, _: Inquiry) -> Iterator[Judgement]:
     """RCV-31: before the notification, the client does not report a success."""
-    for answered in sent.results:
-        state = answered.answer.get("state")
-        words = f"an inquiry was {request.answer_in_words}, and the client says {state}"
-        yield broken(request, words) if state == "succeeded" else kept(request)
+    for report in sent.reports:
+        words = f"an inquiry was {request.answer_in_words}, and the client says {report.state}"
+        yield broken(request, words) if report.state == "succeeded" else kept(request)
 
 
 RULES: Mapping[str, ClientRule] = {

@@ -11,28 +11,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 
-from conformance.client.rules.evidence import ClientCheck, ClientRule, one_of
-from conformance.client.rules.inbox import (
-    NONE_TAKEN,
-    Fate,
-    Inbox,
-    InboxCheck,
-    StateReport,
-    broken,
-    check_of,
-    kept,
-    of_inbox,
-    untold,
-)
-from conformance.client.rules.receiver_requests import ReceiverRequest, RequestKind
-from conformance.judging.judgement import Finding, Inconclusive, Judgement, Reason, shown
+from conformance.client.rules.calls import StateReport
+from conformance.client.rules.evidence import ClientCheck, ClientEvidence, ClientRule, one_of
+from conformance.client.rules.inbox import NONE_TAKEN, Fate, Inbox, ReceiverRequest, RequestKind, inbox_of
+from conformance.judging.judgement import Finding, Inconclusive, Judgement, Passed, Reason, shown
 
-NONE_KEPT = "the client makes no calls, and of what it was notified of it knew no result when it was asked"
+NONE_KEPT = "the client makes no calls, and when it was asked about its notifications, it knew no result"
 
 NOT_IMPLEMENTED = 501
 """A server that does not know a method, such as Python's http.server, answers this by itself, which is lawful."""
 
 CUT_OFF = "the connection was closed before the body was read, as a server may"
+
+GONE = "the receiver was no longer there: another request had it end"
 
 _WIDER = {RequestKind.EMPTY: RequestKind.NO_JSON, RequestKind.HUGE: RequestKind.INCOMPLETE}
 """An empty body is not JSON either, and the large one lacks the members of a notification."""
@@ -45,12 +36,57 @@ _KINDS: Mapping[str, RequestKind] = {
 }
 
 
+# --- Rules on an inbox
+
+InboxCheck = Callable[[Inbox], Iterator[Judgement]]
+
+
+def check_of(rule: InboxCheck) -> ClientCheck:
+    """A check of `rule` on the inbox of a command; it does not blame a dead receiver for silence."""
+
+    def check(evidence: ClientEvidence, command: str | None) -> Iterator[Judgement]:
+        inbox = inbox_of(evidence, command)
+        unreached = inbox.unreached_numbers()
+        judgements = list(rule(inbox))
+        for each in judgements:
+            blamed = isinstance(each, Finding) and each.exchange in unreached
+            yield Inconclusive(Reason.PRECONDITION, GONE, each.exchange) if blamed else each
+        if not judgements and inbox.left_alone is not None:
+            yield Inconclusive(Reason.PRECONDITION, inbox.left_alone)
+
+    return check
+
+
+def of_inbox(rule: InboxCheck) -> ClientRule:
+    """`rule` as a written rule without parameters."""
+    return ClientRule.plain(check_of(rule))
+
+
+def kept(request: ReceiverRequest) -> Passed:
+    """The requirement held for this request."""
+    return Passed(request.number)
+
+
+def broken(request: ReceiverRequest, message: str) -> Finding:
+    """The requirement did not hold for this request."""
+    request_id = request.request_id if request.kind is RequestKind.VALID else None
+    return Finding(message, case=request.case.id, exchange=request.number, request_id=request_id)
+
+
+def untold(request: ReceiverRequest, why: str) -> Inconclusive:
+    """The request does not show whether the requirement holds."""
+    return Inconclusive(Reason.PRECONDITION, why, request.number)
+
+
+# --- The effect of notifications
+
+
 def understood(inbox: Inbox) -> frozenset[str]:
     """The states that the client has always reported rightly after the first usual notification of a request."""
     right, wrong = set[str](), set[str]()
     for fate, first in inbox.firsts():
         for report in simple(inbox, fate) if first.usual else ():
-            if not report.open and fate.owns(report):
+            if not report.open and inbox.is_own(fate, report):
                 (right if report.state == first.state else wrong).add(first.state)
     return frozenset(right - wrong)
 
@@ -71,7 +107,7 @@ def only_success_is_success(inbox: Inbox) -> Iterator[Judgement]:
             continue  # RCV-03
         for report in simple(inbox, fate):
             code = first.members[inbox.roles.outcome]
-            if report.open or not fate.owns(report):
+            if report.open or not inbox.is_own(fate, report):
                 yield untold(first, "the client does not know of the result")  # RCV-10
             elif report.state == first.state:
                 yield kept(first)
@@ -86,12 +122,12 @@ def failures_have_reasons(inbox: Inbox) -> Iterator[Judgement]:
         if first.succeeded or not first.usual:
             continue
         for report in simple(inbox, fate):
-            if report.state != "failed" or not fate.owns(report):
+            if report.state != "failed" or not inbox.is_own(fate, report):
                 yield untold(first, "the client does not know of the failure")  # RCV-04, RCV-10
             elif report.text == first.text:
                 yield kept(first)
             else:
-                yield broken(first, f"the reason is {shown(first.text)}, the client tells {shown(report.text)}")
+                yield broken(first, f"the reason is {shown(first.text)}, the client reports {shown(report.text)}")
 
 
 def repeats_are_applied_once(inbox: Inbox) -> Iterator[Judgement]:
@@ -99,7 +135,7 @@ def repeats_are_applied_once(inbox: Inbox) -> Iterator[Judgement]:
     for fate, report, notifications in inbox.reports():
         one_by_one = len({each.sent_at for each in notifications}) == len(notifications) > 1
         if one_by_one and len(alike(notifications)) == 1 and not fate.early and not fate.first.in_crowd:
-            yield _applied_once(fate, report, notifications)
+            yield _applied_once(inbox, fate, report, notifications)
 
 
 def moments_are_applied_once(inbox: Inbox) -> Iterator[Judgement]:
@@ -110,15 +146,15 @@ def moments_are_applied_once(inbox: Inbox) -> Iterator[Judgement]:
         if not at_once or len(alike(notifications)) > 1:
             continue
         if one_by_one:
-            yield _applied_once(fate, report, notifications)
+            yield _applied_once(inbox, fate, report, notifications)
         else:
             yield untold(fate.first, "what comes again is applied again also at another moment")
 
 
-def _applied_once(fate: Fate, report: StateReport, notifications: list[ReceiverRequest]) -> Judgement:
+def _applied_once(inbox: Inbox, fate: Fate, report: StateReport, notifications: list[ReceiverRequest]) -> Judgement:
     if report.applied is None:
-        return untold(fate.first, "the client does not tell how often a result was applied")
-    if report.open or not fate.owns(report):
+        return untold(fate.first, "the client does not report how often a result was applied")
+    if report.open or not inbox.is_own(fate, report):
         return untold(fate.first, "the client does not know of the result")
     if report.applied == 1:
         return kept(notifications[-1])
@@ -133,18 +169,18 @@ def first_one_stands(inbox: Inbox) -> Iterator[Judgement]:
         first, last = notifications[0], notifications[-1]
         if len(notifications) != 2 or first.succeeded == last.succeeded or first.sent_at == last.sent_at:
             continue
-        if report.open or not fate.owns(report) or not tells_apart:
-            yield untold(last, "the client does not know of the results, or does not tell them apart")
+        if report.open or not inbox.is_own(fate, report) or not tells_apart:
+            yield untold(last, "the client does not know of the results, or mixes them up")
         elif report.state == first.state:
             yield kept(last)
         else:
-            yield broken(last, f"the first notification told of {first.state}, and a later one changed that")
+            yield broken(last, f"the first notification reported {first.state}, and a later one changed that")
 
 
 def each_to_its_own(inbox: Inbox) -> Iterator[Judgement]:
     """RCV-10: a result at another request, or at none; kept where the order differs from that of the calls."""
     for fate, report, notifications in inbox.reports():
-        first, owner = notifications[0], report.owner
+        first, owner = notifications[0], inbox.owner(report)
         if owner is not None and owner is not fate:
             if owner.answerable:
                 words = f"the client says {shown(report.text)} of it, which is the result of {owner.request_id}"
@@ -189,7 +225,7 @@ def early_are_not_lost(inbox: Inbox) -> Iterator[Judgement]:
         elif report.open:
             words = f"a result came before the answer was read (it was {first.answer_in_words})"
             yield broken(first, f"{words}, and the client says {report.state}")
-        elif not fate.owns(report):
+        elif not inbox.is_own(fate, report):
             yield untold(first, "the client says something else of it")
         else:
             yield kept(first)
@@ -208,7 +244,7 @@ def unknown_are_nobodys(inbox: Inbox) -> Iterator[Judgement]:
                 continue
             if fate.notifications and fate.first.sent_at < before[0].sent_at:
                 continue
-            owner = report.owner
+            owner = inbox.owner(report)
             if owner is not None and not owner.known:
                 words = f"the client says {shown(report.text)} of {fate.request_id}, which it was notified of for "
                 yield broken(owner.first, f"{words}the unknown {owner.request_id}")
@@ -238,7 +274,7 @@ def _claims(inbox: Inbox, kinds: Collection[RequestKind]) -> Iterator[Judgement]
                 continue
             if report.open:
                 yield kept(request)
-            elif report.state == "succeeded" and fate.owns(report):
+            elif report.state == "succeeded" and inbox.is_own(fate, report):
                 yield broken(request, f"{_in_words(request)}, and the client says succeeded")
             else:
                 yield untold(request, "the client takes the request for failed")
@@ -246,9 +282,7 @@ def _claims(inbox: Inbox, kinds: Collection[RequestKind]) -> Iterator[Judgement]
 
 def is_mixed_up(inbox: Inbox, report: StateReport) -> bool:
     """Whether a missing result may be at another request, which RCV-10 and RCV-13 are about."""
-    return report.open and any(
-        each.owner is not None and each.owner is not fate for fate in inbox.fates for each in fate.reports
-    )
+    return report.open and any(not inbox.is_own(fate, each) for fate in inbox.fates for each in fate.reports)
 
 
 def alike(notifications: list[ReceiverRequest]) -> list[list[ReceiverRequest]]:
@@ -325,11 +359,11 @@ def alive_after_junk(inbox: Inbox) -> Iterator[Judgement]:
             if inbox.countable(fate):
                 yield untold(fate.first, NONE_TAKEN)
         elif inbox.died_since_junk(fate.first):
-            yield untold(fate.first, "the receiver had died of what is no notification, and was started again")
+            yield untold(fate.first, "the receiver had died of a malformed request, and was started again")
         elif fate.first.taken:
             yield kept(fate.first)
         else:
-            yield broken(fate.first, f"after what is no notification, a valid one was {fate.first.answer_in_words}")
+            yield broken(fate.first, f"after malformed requests, a valid notification was {fate.first.answer_in_words}")
 
 
 def _in_words(request: ReceiverRequest) -> str:

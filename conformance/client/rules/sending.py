@@ -125,12 +125,12 @@ def traces(evidence: ClientEvidence, request: Request, passed_over: set[str]) ->
     forms = plain | {quote(form, safe="") for form in plain} | {quote_plus(form) for form in plain}
     forms = {form for form in forms if len(form) >= LEAST_TRACE}
     if any(form in request.url for form in forms):
-        yield "the credential stands in the URL"
+        yield "the URL contains the credential"
     if any(form.encode() in request.body for form in forms):
-        yield "the credential stands in the body"
+        yield "the body contains the credential"
     for name, value in request.headers:
         if name.lower() not in passed_over and any(form in value for form in forms):
-            yield f"the credential stands in the header {name}"
+            yield f"the header {name} contains the credential"
 
 
 def _token(evidence: ClientEvidence) -> str:
@@ -299,7 +299,7 @@ RULES: Mapping[str, ClientRule] = {
     "credential-of-the-account": ClientRule.plain(each_request(credential_of_the_account)),
     "body-declared-as-json": ClientRule.plain(each_request(body_declared_as_json)),
     "members-as-asked": ClientRule.plain(
-        each_request(members_as_asked), "what the client was asked to send is not known without a driver"
+        each_request(members_as_asked), "the parameters of calls are not known without a driver"
     ),
     "one-request-each": ClientRule.plain(one_request_each, _UNCOUNTED),
     "credential-nowhere-else": ClientRule.plain(each_request(credential_nowhere_else)),

@@ -1,7 +1,7 @@
 """Rules of acceptance: lawful requests are accepted, alone, in sequences and at the same time; and repeats are not.
 
 The cases of sequences are planned so that the contract gives each its outcome, if those before it went as planned
-(`conformance.contract.history`). So each rule looks first at its precondition: the earlier request was accepted, or
+(`conformance.contract.command`). So each rule looks first at its precondition: the earlier request was accepted, or
 rejected; nothing was accepted between two looks at the balance. Where that is not met, nothing is concluded.
 """
 
@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 
 from conformance.contract.contract import Contract
-from conformance.contract.places import value_at
+from conformance.contract.schemas import value_at
 from conformance.gateway.rules.answers import EQUAL, burst_of
 from conformance.gateway.rules.refusals import reply, twin_obstacle
 from conformance.judging.evidence import BALANCE, Evidence
@@ -268,7 +268,7 @@ def tells_of_its_own_request(evidence: Evidence, command: str | None) -> Iterato
         other = _meant(arrival, command, others, evidence.contract)
         if other and (arrival.echo.contradicting >= BEYOND_CHANCE or faithful > len(contradicting)):
             names = comparable(command, evidence.contract)
-            shows = {name: value for name, value in zip(names, arrival.echo.told, strict=True) if value is not None}
+            shows = {name: value for name, value in zip(names, arrival.echo.values, strict=True) if value is not None}
             words = f"the notification tells what {other.case_id} asked for, not its own request"
             yield Finding.in_notice(arrival, words, pointer="", value=shows)
 
@@ -291,7 +291,7 @@ def _meant(
     contract: Contract,
 ) -> ResponseSummary | None:
     """Another request that asked for all that the notification tells; None if there is none."""
-    told = arrival.echo.told if arrival.echo else ()
+    told = arrival.echo.values if arrival.echo else ()
     amount = amount_in(command, told, contract) if told else None
     for other in by_amount.get(amount, ()) if amount is not None else ():
         if other is not arrival.answer and other.details is not None:

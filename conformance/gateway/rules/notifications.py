@@ -14,8 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
 
-from conformance.contract.places import notified_of
-from conformance.contract.requirements import ByRule
+from conformance.contract.requirements import ByRule, notified_of
 from conformance.gateway.rules.answers import declared_otherwise
 from conformance.judging.evidence import Evidence
 from conformance.judging.excuses import (
@@ -66,7 +65,7 @@ def follows_each_accepted_request(evidence: Evidence, command: str | None) -> It
             yield replace(CUT_OFF, exchange=answer.number)
         elif evidence.first_about(answer) is not None:
             notified.append(answer)
-        elif (obstacle := obstacle_to(evidence, answer)) is not None:
+        elif (obstacle := obstacle_to(evidence.terms, answer)) is not None:
             yield obstacle
         else:
             missing.append(answer)
@@ -132,7 +131,7 @@ def comes_in_time(evidence: Evidence, command: str | None) -> Iterator[Judgement
         if took <= within + LATENESS_GRACE_S:
             in_time += 1
             yield Passed(answer.number)
-        elif (obstacle := held_up(evidence, answer)) is not None:
+        elif (obstacle := held_up(evidence.terms, answer)) is not None:
             yield obstacle
         elif evidence.terms.network_back and took <= within + NETWORK_HOLDS_S:
             detail = f"a notification came {took:.2f} s after the answer, allowed are {within:g} s; networks hold up"

@@ -1,20 +1,27 @@
-"""The characters of messages: named classes of code points, together the whole of Unicode.
+"""The texts of messages: alphabets that together cover Unicode, and the length of a text in SMS segments.
 
-Every class is cut down to `conformance.model.characters.ASSIGNED`, so that no text holds a character that the contract
+Every alphabet is cut down to `conformance.model.text.ASSIGNED`, so that no text holds a character that the contract
 leaves open, and every text has a visible character: the contract says nothing about white space, marks and format
 characters alone. Texts are made from bytes (four for a character), one cheap choice for Hypothesis, which depends
 neither on the Unicode tables of the running Python nor on a cache of them.
+
+An operator gets a message cut into segments, of septets of GSM-7 or units of UCS-2 (3GPP TS 23.038 and 23.040). The
+contract does not say how a gateway cuts messages, but that it takes them, and gateways fail at the cuts.
 """
 
 from __future__ import annotations
 
+import string
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import accumulate
 from struct import unpack
 
-from conformance.model.characters import ASSIGNED
+from conformance.model.text import ASSIGNED
+
+# --- Alphabets
+
 
 Range = tuple[int, int]
 
@@ -157,3 +164,57 @@ _ANY = Alphabet.of("any", (0x20, 0x10FFFF), visible="a")
 
 SCRIPTS: tuple[Speller, ...] = (*_CLASSES, _ANY, Mixture("mixed", (*_CLASSES, _ANY)))
 ALPHABETS: dict[str, Speller] = {alphabet.name: alphabet for alphabet in (PLAIN, LINE_BREAKS, *SCRIPTS)}
+
+
+# --- Segments
+
+
+# Without the form feed of the extension table, which is no text.
+_GSM_BASIC = (
+    "@£$¥èéùìòÇØøÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./:;<=>?¡ÄÖÑÜ§¿äöñüà\n\r" + string.digits + string.ascii_letters
+)
+GSM_EXTENSION = "^{}\\[~]|€"
+"""Characters that take two septets: an escape and another one."""
+
+_GSM = frozenset(_GSM_BASIC + GSM_EXTENSION)
+
+
+@dataclass(frozen=True, slots=True)
+class Encoding:
+    """A way of putting text into segments: `single` fit into one, `part` into each of several."""
+
+    name: str
+    single: int
+    part: int
+
+    def limits(self, longest: int) -> Iterator[int]:
+        """The most that fits into one segment, two, three …, and one more each, up to `longest`."""
+        full = (self.single, *range(2 * self.part, longest + 1, self.part))
+        yield from (length for most in full for length in (most, most + 1) if length <= longest)
+
+
+GSM_7 = Encoding("GSM-7", 160, 153)
+UCS_2 = Encoding("UCS-2", 70, 67)
+
+
+def septets(text: str) -> int | None:
+    """The number of septets of `text`; None if GSM-7 lacks a character of it."""
+    return len(text) + sum(map(text.count, GSM_EXTENSION)) if _GSM.issuperset(text) else None
+
+
+def units(text: str) -> int:
+    """The number of units of 16 bits of `text`; a character above U+FFFF takes two."""
+    return len(text) + sum(character >= "\U00010000" for character in text)
+
+
+def crosses(text: str, place: int, *, encoding: Encoding) -> bool:
+    """Whether a character that takes two septets or units has one before `place` and one behind it."""
+    at = 0
+    for character in text:
+        wide = character in GSM_EXTENSION if encoding is GSM_7 else character >= "\U00010000"
+        if at == place - 1:
+            return wide
+        at += 1 + wide
+        if at >= place:
+            return False
+    return False

@@ -1,22 +1,40 @@
-"""Types of the values of options: names, addresses, pairs of a product and something, files."""
+"""Options of the table as click has them: the types of their values, defaults, completion, help.
+
+VALUES              type of an option → how click reads its value
+SectionedOption     a row of the table as an option of click
+contract_in         the contract that was chosen for a command
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from functools import cache
+from dataclasses import MISSING, fields
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 import click
 from click.shell_completion import CompletionItem
 
+from conformance.certificate.issuing import DEFAULT_VALID_DAYS
+from conformance.cli.configuration import environment_names
+from conformance.client.settings import ClientSettings as CertificationSettings
 from conformance.contract.contract import Contract, statum
-from conformance.gateway.settings import DEFAULT_MAX_ACCEPTED, DEFAULT_RATE_PER_S, DEFAULT_SHRINK_REQUESTS
+from conformance.gateway.settings import (
+    DEFAULT_MAX_ACCEPTED,
+    DEFAULT_RATE_PER_S,
+    DEFAULT_SHRINK_REQUESTS,
+    RunLimits,
+    Settings,
+)
 from conformance.judging.expectations import read_expectations
+from conformance.mock.account import OPENING_BALANCE, numbers
+from conformance.mock.behaviour import BUILT_IN
 from conformance.mock.faults import faults, variants
 from conformance.model.errors import UsageError, did_you_mean
 from conformance.options import Option
+from conformance.reports.console import print_line, results
 from conformance.wire.listening import Address
 
 CONTRACT = "contract"
@@ -225,3 +243,89 @@ def help_of(option: Option) -> str:
 def value_of(option: Option) -> Any:
     """How click reads the value of an option."""
     return click.Choice(option.choices) if option.type == "choice" else VALUES[option.type]
+
+
+# Defaults that are neither in the table nor those of settings.
+DEFAULTS: Mapping[str, Any] = {
+    "balance": OPENING_BALANCE,
+    "failure-rate": BUILT_IN.failure_rate,
+    "valid-days": DEFAULT_VALID_DAYS,
+}
+
+# Options that list the rows of a table of the contract and end.
+LISTINGS: Mapping[str, Callable[[Contract], Mapping[str, Any]]] = {
+    "list-faults": faults,
+    "list-variants": variants,
+    "list-scenarios": numbers,
+}
+
+
+class SectionedOption(click.Option):
+    """An option of the table, as click has it; `section` is its heading in the help."""
+
+    def __init__(self, option: Option, command: str) -> None:
+        default = default_of(option, command)
+        eager = option.type in (CONTRACT, "environment", "listing") or not option.is_configurable
+        attributes: dict[str, Any] = {"is_flag": True} if option.is_flag else {}
+        if option.type == "place":
+            attributes = {"is_flag": False, "flag_value": ""}  # without a value: in the usual place
+        if option.type == CONTRACT:
+            attributes["callback"] = lambda ctx, _, __: contract_in(ctx)
+        if option.type == "environment":
+            attributes["shell_complete"] = lambda _, __, incomplete: beginning(incomplete, _environments())
+        if option.type == "listing":
+            attributes["callback"] = partial(_list, LISTINGS[option.name])
+        if default is not None or option.is_flag:
+            attributes["default"] = default
+        super().__init__(
+            [
+                *([f"-{option.short}"] if option.short else []),
+                f"--{option.name}" + (f"/--{option.opposite}" if option.opposite else ""),
+            ],
+            # click 8.2.0 takes a flag that has a type for one without a value.
+            type=None if option.is_flag else value_of(option),
+            metavar=option.metavar,
+            multiple=option.repeatable,
+            required=option.required,
+            is_eager=eager,
+            expose_value=option.type not in ("environment", "listing"),
+            show_default=default is not None and not option.is_flag and "Default" not in option.help,
+            help=option.help,
+            **attributes,
+        )
+        self.section = option.section
+        self._option = option
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        """Its names and help; only now is the contract read that a help names products of."""
+        self.help = help_of(self._option)
+        return super().get_help_record(ctx)
+
+
+def default_of(option: Option, command: str) -> Any:
+    """Its default: of the table, else of the settings that it makes; None if it has none."""
+    if option.default is not None or option.name in DEFAULTS:
+        return DEFAULTS.get(option.name, option.default)
+    settings = (CertificationSettings,) if command == "certify" else (Settings, RunLimits)
+    name = option.setting or option.recorded
+    for field in (field for kind in settings for field in fields(kind) if field.name == name):
+        return None if field.default in (MISSING, ()) else field.default
+    return False if option.is_flag else None
+
+
+def _list(
+    rows_of: Callable[[Contract], Mapping[str, Any]], ctx: click.Context, _: click.Parameter, wanted: object
+) -> None:
+    if wanted and not ctx.resilient_parsing:
+        table = rows_of(contract_in(ctx))
+        width = max(map(len, table), default=0)
+        for name, row in table.items():
+            print_line(results(), f"{name:{width}}  {row.summary}")
+        ctx.exit()
+
+
+def _environments() -> list[str]:
+    try:
+        return environment_names(Path.cwd())
+    except UsageError:
+        return []
