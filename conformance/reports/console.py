@@ -105,7 +105,7 @@ def print_command(console: Console, label: str, command: str, style: str = "") -
     for word in words if " ".join(words) == command else [command]:
         if line != label and len(line) + len(word) + len("  \\") > limit:
             print_line(console, f"{line} \\", style)
-            line = " " * (len(label) - len(label.lstrip()) + 2) + word
+            line = f"    {word}"
         else:
             line = f"{line} {word}"
     print_line(console, line, style)

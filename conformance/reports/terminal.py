@@ -87,7 +87,12 @@ SHOWN_REPEATS = 20
 def show(result: Result, console: Console, path: Path | None = None, journal: Path | None = None) -> None:
     """Print the problems and the verdict; `path` has the result in full, cases are replayed from the `journal`."""
     report, contract = result.report, result.contract
-    _show_problems(result, console, path, journal)
+    width = console.width if is_screen(console) else LONGEST_LINE
+    for text, command in problem_lines(result, path, journal, width=width):
+        if command:
+            print_command(console, text.plain, command)
+        else:
+            _print(console, text)
     for line in chain(
         list(coverage_lines(report))[-1:],
         [" · ".join(f"{number:,} {verdict}" for verdict, _, number in counts_of(report))],
@@ -182,59 +187,67 @@ def _not_looked_into(report: Report) -> Iterator[str]:
 # --- Problems
 
 
-def _show_problems(result: Result, console: Console, path: Path | None, journal: Path | None) -> None:
-    """Print as many problems as fit on a screen with an example, others by their titles, and the ids of the rest."""
+Line = tuple[Text, str]
+"""A line, and the command for a shell at its end; "" for none."""
+
+
+def problem_lines(
+    result: Result, path: Path | None = None, journal: Path | None = None, *, width: int = LONGEST_LINE
+) -> Iterator[Line]:
+    """As many problems as fit on a screen with an example, others by their titles, and the ids of the rest.
+
+    `path` has the result in full, cases are replayed from the `journal`; a line takes a row for each `width`.
+    """
     found = problems(result.report)
     unlisted = [problem[0].verdict for problem in found if not problem[0].listed]
     if unlisted:
         noun = "warning" if set(unlisted) == {Verdict.WARN} else "problem"
-        headline = f"{result.conclusion}: {counted(len(unlisted), noun)}, the gravest first"
-        print_prose(console, headline, STYLES[result.conclusion])
-        console.print()
+        order = ", the gravest first" if len(unlisted) > 1 else ""
+        headline = f"{result.conclusion}: {counted(len(unlisted), noun)}{order}"
+        yield Text(headline, STYLES[result.conclusion]), ""
+        yield Text(), ""
     room = MOST_LINES
     shown = 0
     for problem in found:
-        lines = list(_problem(problem, result, journal))
-        rest = len(found) - shown - 1
-        height = 1 + sum(-(-line.cell_len // console.width) if is_screen(console) else 1 for line, _ in lines)
-        if problem[0].listed or (shown >= FEWEST_SHOWN and height + min(rest, NAMED + 1) > room):
+        lines = [*_problem(problem, result, journal), (Text(), "")]
+        height = sum(max(1, -(-line.cell_len // width)) for line, _ in lines)
+        rest = min(len(found) - shown - 1, NAMED + 1)
+        if problem[0].listed or (shown >= FEWEST_SHOWN and height + rest > room):
             break
-        for line, command in lines:
-            if command:
-                print_command(console, line.plain, command)
-            else:
-                _print(console, line)
-        console.print()
+        yield from lines
         room -= height
         shown += 1
     for problem in found[shown : shown + NAMED]:
         also = "".join(f" And {', '.join(each.ids)}: {each.title}" for each in problem[1:])
         listed = f" · listed: {problem[0].listed}" if problem[0].listed else ""
-        _print(console, Text(for_terminal(f"{problem[0].named}{also}{listed}")))
+        yield Text(for_terminal(f"{problem[0].named}{also}{listed}")), ""
     if rest_of := found[shown + NAMED :]:
-        failed = [id_ for problem in rest_of for each in problem if each.verdict is Verdict.FAIL for id_ in each.ids]
-        names = f": FAIL {in_ranges(failed)}" if failed else ""
-        _print(console, Text(f"… and {len(rest_of):,} more problems in {path or 'report.json'}{names}"))
+        failed = {id_ for problem in rest_of for each in problem if each.verdict is Verdict.FAIL for id_ in each.ids}
+        names = f": FAIL {in_ranges(sorted(failed))}" if failed else ""
+        yield Text(for_terminal(f"… and {len(rest_of):,} more in {path or 'report.json'}{names}")), ""
     if found[shown:]:
-        console.print()
+        yield Text(), ""
 
 
-def _problem(problem: tuple[Shortfall, ...], result: Result, journal: Path | None) -> Iterator[tuple[Text, str]]:
-    """The lines on one problem, each with the command that ends it; "" for none."""
+def _problem(problem: Sequence[Shortfall], result: Result, journal: Path | None) -> Iterator[Line]:
+    """What is wrong in a sentence, how often and where, on what it depends, and how to send an example again."""
     first, finding = problem[0], problem[0].finding
-    title = _verdict(first.verdict)
     if first.verdict is Verdict.INCONCLUSIVE:
-        yield title + Text(f" {for_terminal(first.title)}"), ""
+        yield _title(first), ""
         yield Text(f"  {in_ranges(first.ids)}{_in_commands(first)}"), ""
         return
-    yield title + Text(f" {first.ids[0]}", "bold") + Text(f" {for_terminal(first.title)}"), ""
+    yield _title(first), ""
     for each in problem[1 : 1 + ALSO_SHOWN]:
-        yield Text("  and ") + Text(each.ids[0], "bold") + Text(f" {for_terminal(each.title)}"), ""
+        yield Text.assemble("  and ", (each.ids[0], "bold"), f" {for_terminal(each.title)}"), ""
     if others := [each.ids[0] for each in problem[1 + ALSO_SHOWN :]]:
         yield Text(f"  and {in_ranges(others)}"), ""
     if finding is None:
         return
     yield Text(for_terminal(f"  {finding.message}{value_of(finding, SHOWN)}")), ""
+    messages = list(dict.fromkeys(each.message for entry in first.entries for each in entry.findings))
+    if messages[1:]:
+        more = f", and {counted(len(messages) - 2, 'other message')}" if messages[2:] else ""
+        yield Text(for_terminal(f"  also: {messages[1]}{more}")), ""
     entries = [entry for entry in first.entries if entry.failed]
     tally = f"{sum(entry.failed for entry in entries):,} of {sum(entry.observations for entry in entries):,}"
     yield Text(for_terminal(f"  {tally}{_in_commands(first)}{_dependence(entries)}")), ""
@@ -247,8 +260,14 @@ def _problem(problem: tuple[Shortfall, ...], result: Result, journal: Path | Non
         yield Text(for_terminal(f"  case {case}")), ""
 
 
-def _verdict(verdict: Verdict) -> Text:
-    return Text(verdict.value, STYLES.get(verdict, ""))
+def _title(shortfall: Shortfall) -> Text:
+    """`FAIL RSP-03 status_code is a JSON number.`; `INCONCLUSIVE` with the reason."""
+    ids = () if shortfall.verdict is Verdict.INCONCLUSIVE else ((f" {shortfall.ids[0]}", "bold"),)
+    return Text.assemble(_verdict(shortfall.verdict), *ids, f" {for_terminal(shortfall.title)}")
+
+
+def _verdict(verdict: Verdict) -> tuple[str, str]:
+    return verdict.value, STYLES.get(verdict, "")
 
 
 def _in_commands(shortfall: Shortfall) -> str:
@@ -260,22 +279,24 @@ def _in_commands(shortfall: Shortfall) -> str:
 
 
 def _dependence(entries: Sequence[ReportEntry]) -> str:
-    """What a failure depends on, where that is known: of its first command."""
+    """`, always`, or what the failure of the first command depends on; "" where that is not known."""
     if all(entry.depends_on == Dependence.ALWAYS for entry in entries):
         words = {line.partition(":")[0] for entry in entries for line in explained(entry)}
         return f", {words.pop()}" if len(words) == 1 else ", always"
-    line = next((line for entry in entries for line in explained(entry)), "")
-    return f"; {line}" if line else ""
+    named = ((entry, line) for entry in entries for line in explained(entry))
+    entry, line = next(named, (None, ""))
+    command = f"{entry.column}: " if entry is not None and len(entries) > 1 else ""
+    return f"; {command}{line}" if line else ""
 
 
 def _print(console: Console, line: Text) -> None:
-    """Print a line, which a screen breaks between words; in a log it is cut."""
+    """Print a line, broken between words where it is longer than the screen, or than a line of a log may be."""
     if is_screen(console):
-        hanging = len(line.plain) - len(line.plain.lstrip())
-        console.print(Padding(line[hanging:], (0, 0, 0, hanging)))
+        indent = len(line.plain) - len(line.plain.lstrip())
+        console.print(Padding(line[indent:], (0, 0, 0, indent)))
     else:
-        line.truncate(LONGEST_LINE, overflow="ellipsis")
-        console.print(line, soft_wrap=True)
+        for part in line.wrap(console, LONGEST_LINE):
+            console.print(part, soft_wrap=True)
 
 
 # --- All that was observed
@@ -305,17 +326,15 @@ def _are_many(entries: Sequence[str]) -> bool:
 
 def _show_evidence(shortfall: Shortfall, contract: Contract, console: Console) -> None:
     """Print every entry with its findings, the first place, and the sentence that the requirement rests on."""
-    verdict, title = _verdict(shortfall.verdict), Text(f" {for_terminal(shortfall.title)}")
     finding = shortfall.finding
     lines: list[str] = []
     if shortfall.cause:
         _print(console, Text(shortfall.cause, "bold"))
+    _print(console, _title(shortfall))
     if shortfall.verdict is Verdict.INCONCLUSIVE:
-        _print(console, verdict + title)
         commands = f" ({', '.join(shortfall.commands)})" if shortfall.commands else ""
         lines.append(f"{', '.join(shortfall.ids)}{commands}")
     else:
-        _print(console, verdict + Text(f" {shortfall.ids[0]}", "bold") + title)
         for entry in shortfall.entries:
             message = entry.findings[0].message if entry.findings else ""
             lines.append(f"{entry.column}: {entry.failed:,} of {entry.observations:,}: {message}".rstrip(": "))
@@ -356,7 +375,7 @@ def _observed_table(entries: Sequence[ReportEntry]) -> Table:
         for line in dict.fromkeys(filter(None, (commands, *reasons))):
             title.append(f"\n{for_terminal(line)}", "dim")
         observed = sum(entry.observations for entry in same)
-        table.add_row(_verdict(verdict), name, f"{observed:,}", title)
+        table.add_row(Text(*_verdict(verdict)), name, f"{observed:,}", title)
     return table
 
 
