@@ -63,10 +63,6 @@ class Option:
         """Whether environment and file may give it: not what chooses among them, or only lists something and ends."""
         return self.type not in ("environment", "listing") and self.commands != "config"
 
-    def is_of(self, command: str) -> bool:
-        """Whether the command has it."""
-        return self.commands == EVERY or command in self.commands.split()
-
 
 @cache
 def table() -> tuple[Option, ...]:
@@ -82,7 +78,7 @@ def table() -> tuple[Option, ...]:
 @cache
 def options_of(command: str) -> tuple[Option, ...]:
     """The rows of a command."""
-    return tuple(option for option in table() if option.is_of(command))
+    return tuple(option for option in table() if command in option.commands.split() or option.commands == EVERY)
 
 
 def arguments(command: str, recorded: Mapping[str, Any], defaults: Mapping[str, Any]) -> Iterator[str]:

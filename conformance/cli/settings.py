@@ -37,7 +37,8 @@ from conformance.contract.contract import Contract
 from conformance.gateway.case_files import CaseFolder
 from conformance.gateway.settings import DEFAULT_CORPUS, RunLimits, Settings, check_gateway_url, is_loopback
 from conformance.journal import Record
-from conformance.journal.redaction import MARKS, is_own_word, tokens_of
+from conformance.journal.marks import MARKS
+from conformance.journal.redaction import is_own_word, tokens_of
 from conformance.mock.account import Account
 from conformance.model.errors import UsageError
 from conformance.options import options_of, resumed

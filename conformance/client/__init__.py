@@ -1,7 +1,7 @@
 """The client's face of the suite: a client, or only its receiver of notifications, under test.
 
     settings        the settings of a certification
-    driver, driver_messages, left_behind    the process that speaks the driver protocol for a client, and the protocol
+    driver, driver_messages    the process that speaks the driver protocol for a client, and the protocol
     witness         the mock gateway with a base URL for each case: plays scenarios, records the client's requests
     plan            every call of a certification, from one seed, and the time for it
     calling         the part that has the calls made, and the tools of all parts

@@ -16,10 +16,10 @@ from typing import Any
 
 from conformance.client.driver import Death, Driver, How
 from conformance.client.driver_messages import DriverLog, Hello
-from conformance.client.plan import Cases, Credential, OutOfTime, Patience, PlannedCall, again, calls_of, spread
+from conformance.client.plan import Cases, OutOfTime, Patience, PlannedCall, again, calls_of, spread
 from conformance.client.rules.calls import ASKED_AGAIN, EXTRA, IN_PLACE, PROBE
 from conformance.client.settings import ClientSettings
-from conformance.client.witness import SENDING, Setting, Stage, Witness, played
+from conformance.client.witness import SENDING, Stage, Witness, played
 from conformance.contract.tables import ScenarioRow
 from conformance.journal import Journal
 from conformance.mock.account import Account
@@ -48,7 +48,7 @@ class Bench:
     log: DriverLog
     witness: Witness
     cases: Cases
-    credential: Credential
+    account: Account
     hello: Hello
     driver: Driver | None
     progress: Progress
@@ -88,19 +88,20 @@ class Bench:
         `before_answer` is called in a thread before each answer of the witness goes out. Raises GivenUp and OutOfTime.
         """
         settings, command, patience = self.settings, call.case.command or "", self.patience
-        contract, elsewhere = settings.contract, f"{self.witness.base_url(call.nonce, elsewhere=True)}/{command}"
-        setting = Setting(call.nonce, elsewhere, patience.timeout_s(call))
-        account = Account(self.credential.key, self.credential.secret, contract=contract)
-        gateway = Gateway(account, played(call.scenario, setting), int(call.nonce, 16))
-        watch_s = settings.advised_delay_s if contract.commands[command].moves_money else settings.resend_window_s
+        elsewhere = f"{self.witness.base_url(call.nonce, elsewhere=True)}/{command}"
+        behaviour = played(call.scenario, call.nonce, elsewhere, patience.timeout_s(call))
+        gateway = Gateway(self.account, behaviour, int(call.nonce, 16))
+        watch_s = (
+            settings.advised_delay_s if settings.contract.commands[command].moves_money else settings.resend_window_s
+        )
         self.witness.open(call.nonce, Stage(call.case.id, gateway, before_answer, watch_s, patience.holds_s(call)))
         message = {
             "cmd": "invoke",
             "id": call.message_id,
             "command": call.case.command,
             "base_url": self.witness.base_url(call.nonce),
-            "consumer_key": self.credential.key,
-            "consumer_secret": self.credential.secret,
+            "consumer_key": self.account.consumer_key,
+            "consumer_secret": self.account.consumer_secret,
             "timeout_s": patience.timeout_s(call),
             "params": dict(call.params),
         }

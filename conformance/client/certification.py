@@ -27,11 +27,10 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from conformance.client.calling import MOST_DEATHS, Bench, Caller, GivenUp
-from conformance.client.driver import Death, Driver
+from conformance.client.driver import Death, Driver, can_look
 from conformance.client.driver_messages import DriverLog, Hello, tokens_in
 from conformance.client.examiner import examine
-from conformance.client.left_behind import can_look
-from conformance.client.plan import Cases, Credential, OutOfTime, Patience
+from conformance.client.plan import Cases, OutOfTime, Patience, account_of
 from conformance.client.posting import check_reachable
 from conformance.client.rules.calls import OBSERVED, STRAY
 from conformance.client.rules.sending import as_text
@@ -95,8 +94,8 @@ def certify(settings: ClientSettings, progress: Progress | None = None) -> Path:
             driver = Driver(program_of(settings.driver), log)
             stack.callback(driver.kill)
             hello = _greet(driver, log, settings)
-        credential = Credential.of(settings.seed)
-        recorded = settings.of_run(hello.subject, credential.key, credential.secret)
+        account = account_of(settings.seed, settings.contract)
+        recorded = settings.of_run(hello.subject, account)
         tokens = tokens_in(settings.contract, *hello.callback_urls.values())
         redaction = Redaction.of_values(*settings.protected, *tokens)
         journal = stack.enter_context(Journal.create(settings.report_dir / JOURNAL, recorded, redaction))
@@ -108,7 +107,7 @@ def certify(settings: ClientSettings, progress: Progress | None = None) -> Path:
             with Witness(journal, settings.contract) as witness:
                 cases = Cases(settings.contract, settings.seed, witness.url)
                 patience = Patience(settings, hello.lacks, begun)
-                _run(Bench(settings, journal, log, witness, cases, credential, hello, driver, progress, patience))
+                _run(Bench(settings, journal, log, witness, cases, account, hello, driver, progress, patience))
         finally:
             if driver is not None:
                 driver.kill()  # before the journal is closed, which gets its last lines
@@ -353,7 +352,7 @@ def observe(settings: ClientSettings, introduce: Introduce, progress: Progress |
     progress.phase("prepare")
     account = Account.sample(contract=settings.contract)
     begun = time.monotonic()
-    recorded = settings.of_run("the client that was observed", account.consumer_key, account.consumer_secret)
+    recorded = settings.of_run("the client that was observed", account)
     redaction = Redaction.of_values(*settings.protected)
     with interrupts_deferred(), Journal.create(settings.report_dir / JOURNAL, recorded, redaction) as journal:
         with ObservingWitness(journal, account, settings.seed, settings.observe) as witness:

@@ -70,8 +70,8 @@ class ReceiverUnderTest:
     `chance` makes up other ids. `left_out`: the optional members to leave out, of a success and of a failure;
     `failures`: codes and reasons of failures to send; `successes`: texts of success, the usual one first.
     `leads`: it is the first at its address. `quick`: it answered the first notification at once; `brisk`: the next,
-    too. `speaks_1_0`: in HTTP/1.0. `left_alone`: nothing more is sent to it. `repeated`: the requests with more than
-    one notification.
+    too. `speaks_1_0`: in HTTP/1.0. `left_alone`: nothing more is sent to it. `repeated`: a notification of each request
+    with several.
     """
 
     contract: Contract
@@ -89,7 +89,7 @@ class ReceiverUnderTest:
     quick: bool = True
     brisk: bool = True
     left_alone: bool = False
-    repeated: list[tuple[str, Case]] = field(default_factory=list)
+    repeated: list[Case] = field(default_factory=list)
     speaks_1_0: bool = False
     count: int = 0
 

@@ -1,22 +1,26 @@
 """The driver of a client: one process that answers one message at a time.
 
-It runs in its own session, so that it can be ended with all that it has started; processes that leave the session are
-found by a mark in their environment. One thread reads its standard output, another its standard error, and a third
-waits for its end, because a process that it has left behind may keep both open.
+It runs in its own session, so that it can be ended with all that it has started. One thread reads its standard output,
+another its standard error, and a third waits for its end, because a process that it has left behind may keep both open.
+
+A process that it has started leaves the session with `setsid`, and loses its parent by the death of the one in between;
+it keeps its environment, unless somebody takes care to change that. So the suite finds it by a mark there, or by its
+parents. It reads /proc for this, which only Linux has.
 """
 
 from __future__ import annotations
 
 import os
 import queue
-import selectors
 import signal
 import subprocess
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field
 from enum import StrEnum
+from pathlib import Path
 from secrets import token_hex
 from typing import IO, Any
 
@@ -29,8 +33,9 @@ from conformance.client.driver_messages import (
     beginning,
     encoded,
     parsed,
+    read_lines,
+    write,
 )
-from conformance.client.left_behind import MARK, Left, end_all, family_of
 from conformance.journal.rows import LONGEST_STDERR
 from conformance.model.errors import LACKS, ConformanceError, EnvironmentFailure, UsageError, lack_of
 from conformance.model.process import interrupts_deferred, is_interrupted
@@ -43,12 +48,6 @@ START_WITHIN_S = 30.0
 STOP_WITHIN_S = 5.0
 TERMINATE_WITHIN_S = 2.0
 
-# Longer lines are not messages of the protocol; a driver that writes without end must not fill the memory.
-MOST_LINE = 1 << 20
-
-# Lines that nobody asked for: one is enough to know of them, more must not fill the memory.
-MOST_WAITING = 64
-
 # Variables that begin so are for the suite: a gateway's credential, the passphrase of a signing key.
 OPTIONS = "STATUM_CONFORMANCE_"
 
@@ -58,6 +57,20 @@ READ_WITHIN_S = 0.5
 # `os.waitid` waits for a process without reaping it, which would free its number for another one. macOS has it from
 # Python 3.13 on; without it, the suite waits by reaping (`_signal_session`).
 CAN_WAIT = hasattr(os, "waitid")
+
+
+# The variable with the mark of a driver and of the processes that it starts.
+MARK = "STATUM_DRIVER_OF"
+
+# A process may start another one while it is being ended.
+ROUNDS = 5
+# Between a SIGKILL and the end of a process that does not wait for a disk.
+ENDS_WITHIN_S = 1.0
+POLL_S = 0.005
+
+# Arguments and characters of a command line that are shown.
+SHOWN_ARGUMENTS = 3
+LONGEST_SHOWN = 200
 
 
 class How(StrEnum):
@@ -161,7 +174,7 @@ class Driver:
         if process.stdout is None or process.stderr is None:
             raise EnvironmentFailure("the driver has no pipes")
         self._readers = (
-            threading.Thread(target=_read_lines, args=(process.stdout, lines), name="driver", daemon=True),
+            threading.Thread(target=read_lines, args=(process.stdout, lines), name="driver", daemon=True),
             threading.Thread(target=self._read_stderr, args=(process.stderr,), name="driver-stderr", daemon=True),
         )
         for reader in self._readers:
@@ -275,7 +288,7 @@ class Driver:
         if process is None or process.stdin is None:
             raise self._died(How.CRASH, "it is not running")
         try:
-            written = _written(process.stdin, line.encode() + b"\n", within_s)
+            written = write(process.stdin, line.encode() + b"\n", within_s)
         except OSError:  # it has ended; that shows when its output ends
             return
         if not written:
@@ -304,14 +317,6 @@ class Driver:
             self._stderr.read(stream, keep)
 
 
-def _read_lines(stream: IO[bytes], lines: queue.SimpleQueue[bytes | None]) -> None:
-    with stream:
-        while line := stream.readline(MOST_LINE):
-            if lines.qsize() < MOST_WAITING:
-                lines.put(line)
-    lines.put(None)
-
-
 def _await_end(
     pid: int, ended: threading.Event, reader: threading.Thread, lines: queue.SimpleQueue[bytes | None]
 ) -> None:
@@ -324,20 +329,6 @@ def _await_end(
     ended.set()
     reader.join(READ_WITHIN_S)
     lines.put(None)
-
-
-def _written(stream: IO[bytes], data: bytes, within_s: float) -> bool:
-    """Whether a pipe took it all in time: its buffer may be full, and nobody reading. Raises OSError."""
-    number, until = stream.fileno(), time.monotonic() + within_s
-    os.set_blocking(number, False)
-    with selectors.DefaultSelector() as ready:
-        ready.register(number, selectors.EVENT_WRITE)
-        while data:
-            if not ready.select(max(0.0, until - time.monotonic())):
-                return False
-            with suppress(BlockingIOError):
-                data = data[os.write(number, data) :]
-    return True
 
 
 def _signal_session(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
@@ -361,3 +352,98 @@ def _in_words(code: int) -> str:
         return f"signal {signal.Signals(-code).name}"
     except ValueError:
         return f"signal {-code}"
+
+
+# --- Processes that a driver has left behind
+
+_PROC = Path("/proc")
+_ZOMBIE = "Z"
+# Behind the name, which may hold anything: state, parent, process group, …, and when it began as the twentieth.
+_STATE, _PARENT, _GROUP, _BEGAN = 0, 1, 2, 19
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """A process that outlived its driver; `ended`: the suite ended it then."""
+
+    pid: int
+    command: str
+    ended: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Process:
+    """A process of this machine: numbers are used again, but not with the same start time."""
+
+    pid: int
+    began: str
+    parent: int = field(compare=False)
+    group: int = field(compare=False)
+
+
+def can_look() -> bool:
+    """Whether this system has /proc."""
+    return (_PROC / "self" / "environ").exists()
+
+
+def family_of(pid: int) -> frozenset[_Process]:
+    """The descendants of a process, unless one in between has ended."""
+    children: dict[int, list[_Process]] = {}
+    for process in _processes():
+        children.setdefault(process.parent, []).append(process)
+    found: list[_Process] = []
+    parents = [pid]
+    while parents:
+        born = children.pop(parents.pop(), [])
+        found += born
+        parents += [process.pid for process in born]
+    return frozenset(found)
+
+
+def end_all(mark: str, family: Collection[_Process], group: int) -> tuple[Left, ...]:
+    """End the rest of a family, and the processes with `mark` in their environment.
+
+    Returns them, except the process `group` of the driver, which is ended with it.
+    """
+    commands: dict[_Process, str] = {}
+    for _ in range(ROUNDS):
+        left = [each for each in _processes() if each in family or _bears(each.pid, mark)]
+        for each in left:
+            commands.setdefault(each, _command_of(each.pid))
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(each.pid, signal.SIGKILL)
+        until = time.monotonic() + ENDS_WITHIN_S
+        while not (ended := set(left).isdisjoint(_processes())) and time.monotonic() < until:
+            time.sleep(POLL_S)  # only the end of a child is announced
+        if not left or not ended:
+            break
+    alive = set(_processes()) if commands else set()
+    return tuple(
+        Left(each.pid, command, each not in alive) for each, command in commands.items() if each.group != group
+    )
+
+
+def _processes() -> Iterator[_Process]:
+    """The other processes of this machine that have not ended."""
+    for pid in (int(entry.name) for entry in _PROC.glob("[0-9]*")):
+        fields = _file_of(pid, "stat").decode("latin-1").rpartition(")")[2].split()
+        if pid != os.getpid() and len(fields) > _BEGAN and fields[_STATE] != _ZOMBIE:
+            yield _Process(pid, fields[_BEGAN], int(fields[_PARENT]), int(fields[_GROUP]))
+
+
+def _file_of(pid: int, name: str) -> bytes:
+    """A file of a process in /proc; empty once that has ended, or if it belongs to another user."""
+    try:
+        return (_PROC / str(pid) / name).read_bytes()
+    except OSError:
+        return b""
+
+
+def _bears(pid: int, mark: str) -> bool:
+    return f"{MARK}={mark}".encode() in _file_of(pid, "environ").split(b"\0")
+
+
+def _command_of(pid: int) -> str:
+    arguments = _file_of(pid, "cmdline").decode("utf-8", "backslashreplace").split("\0")
+    command = " ".join(arguments[:SHOWN_ARGUMENTS]).strip() or "?"
+    return command if len(command) <= LONGEST_SHOWN else arguments[0][:LONGEST_SHOWN]

@@ -1,5 +1,10 @@
 """The messages to and from a driver: checked by the driver protocol, and written to the journal.
 
+    encoded, parsed, Hello          messages, as the schemas of the protocol have them
+    read_lines, Stderr, write       the pipes of a driver, with limits
+    DriverLog                       the lines on their way into the journal
+    tokens_in, secrets_of           values in a driver's lines that may be secret
+
 In the protocol, version 1, messages are lines, which `schemas/formats/driver/` describes in both directions. Those to a
 driver are ASCII (anything else is escaped), so that no reader of lines takes a character of a text for the end of one.
 
@@ -10,10 +15,15 @@ started, that may be another one. So the lines of a greeting are held back until
 from __future__ import annotations
 
 import json
+import os
+import queue
 import re
+import selectors
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
 from typing import IO, Any, Self
@@ -21,7 +31,7 @@ from typing import IO, Any, Self
 from conformance.contract.contract import Contract
 from conformance.contract.schemas import FORMATS
 from conformance.journal import Journal, Redaction
-from conformance.journal.escapes import Escapes
+from conformance.journal.notations import Escapes
 from conformance.journal.redaction import is_own_word, tokens_of
 from conformance.journal.rows import LONGEST_STDERR
 from conformance.journal.spellings import unescaped
@@ -163,6 +173,12 @@ def optional_members(contract: Contract) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for name, required in optional if not required))
 
 
+# Longer lines are not messages of the protocol; a driver that writes without end must not fill the memory.
+MOST_LINE = 1 << 20
+
+# Lines that nobody asked for: one is enough to know of them, more must not fill the memory.
+MOST_WAITING = 64
+
 # Lines of standard error that one process may have in the journal, beside its last ones.
 MOST_LINES = 2_000
 # Bytes that a driver may have there, however often it is started: those of its first lines, and those of its last.
@@ -266,6 +282,29 @@ class Stderr:
             keep(words.encode())
         for line in last:
             keep(line)
+
+
+def read_lines(stream: IO[bytes], lines: queue.SimpleQueue[bytes | None]) -> None:
+    """Read messages, or their beginnings, from standard output; None at its end."""
+    with stream:
+        while line := stream.readline(MOST_LINE):
+            if lines.qsize() < MOST_WAITING:
+                lines.put(line)
+    lines.put(None)
+
+
+def write(stream: IO[bytes], data: bytes, within_s: float) -> bool:
+    """Write to a pipe; whether it took all in time: it may be full, and nobody reading. Raises OSError."""
+    number, until = stream.fileno(), time.monotonic() + within_s
+    os.set_blocking(number, False)
+    with selectors.DefaultSelector() as ready:
+        ready.register(number, selectors.EVENT_WRITE)
+        while data:
+            if not ready.select(max(0.0, until - time.monotonic())):
+                return False
+            with suppress(BlockingIOError):
+                data = data[os.write(number, data) :]
+    return True
 
 
 def tokens_in(contract: Contract, *texts: str) -> Iterator[str]:

@@ -105,7 +105,7 @@ class Examination:
     deaths: int = 0
     patience_s: float = PROCESSED_WITHIN_S
     dead: dict[tuple[str, bytes], str] = field(default_factory=dict)
-    late: list[tuple[str, Case]] = field(default_factory=list, repr=False)
+    late: list[Case] = field(default_factory=list, repr=False)
     suspects: list[str] = field(default_factory=list, repr=False)
     busy: bool = field(default=False, repr=False)
 
@@ -402,28 +402,33 @@ class Examination:
         While a known request is open, ask again: a receiver may answer first and pass the result on a little later. If
         no result came, the next wait is half as long.
         """
-        asked = [(self.receivers[case.command or ""].id_in(case), case) for case in cases]
+        asked = list(cases)
         last = asked[-1:]
         until = time.monotonic() + self.patience_s
         while asked:
-            undecided = []
-            for (request_id, case), state in zip(asked, self.ask_of(asked), strict=True):
-                receiver = self.receivers[case.command or ""]
-                if state in OPEN and (receiver.makes_no_calls or request_id in receiver.known):
-                    undecided.append((request_id, case))
-            asked = undecided
+            states = zip(asked, self.ask_once(asked), strict=True)
+            asked = [case for case, state in states if state in OPEN and self._should_know(case)]
             if asked and time.monotonic() > until:
                 self.patience_s /= 2
                 self.late += asked
                 break
             if asked:
                 time.sleep(ASK_AGAIN_S)  # the protocol lets a driver answer, not announce
-        for _, case in last:
+        for case in last:
             self.ask_of((request_id, case) for request_id in also)
 
+    def ask_once(self, cases: Iterable[Case]) -> list[str | None]:
+        """The state of the request of each notification, as the client reports it."""
+        return self.ask_of((self.receivers[case.command or ""].id_in(case), case) for case in cases)
+
     def ask_of(self, asked: Iterable[tuple[str, Case]]) -> list[str | None]:
-        """The state of each request_id as the client reports it, asked under the case beside it."""
+        """The state of each request_id, asked under the case beside it."""
         if not self.can_ask:
             return [None for _ in asked]
         answers = [self.bench.result(request_id, case.id) for request_id, case in asked]
         return [None if answer is None else str(answer.get("state")) for answer in answers]
+
+    def _should_know(self, case: Case) -> bool:
+        """Whether the client should know the request of a notification."""
+        receiver = self.receivers[case.command or ""]
+        return receiver.makes_no_calls or receiver.id_in(case) in receiver.known

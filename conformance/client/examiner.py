@@ -215,7 +215,7 @@ def repeats(examination: Examination, receiver: ReceiverUnderTest) -> None:
     for at in range(0, len(again), size):
         examination.round(again[at : at + size])
     examination.ask(again)
-    receiver.repeated += [(receiver.id_in(case), case) for case in again]
+    receiver.repeated += again
 
 
 def same_moment(examination: Examination, receiver: ReceiverUnderTest) -> None:
@@ -229,7 +229,7 @@ def same_moment(examination: Examination, receiver: ReceiverUnderTest) -> None:
         if examination.deaths > deaths:
             return
         examination.ask(cases[-1:])
-        receiver.repeated.append((receiver.id_in(cases[-1]), cases[-1]))
+        receiver.repeated.append(cases[-1])
 
 
 def out_of_order(examination: Examination, receiver: ReceiverUnderTest) -> None:
@@ -299,7 +299,7 @@ def inquired(examination: Examination, receiver: ReceiverUnderTest) -> None:
         examination.round(each)
     notified = examination.receivers.get(receiver.command.product or "")
     if notified is None or notified.url != receiver.url:
-        examination.ask_of([(receiver.id_in(case), case) for case in cases])
+        examination.ask_once(cases)
 
 
 def crowds(examination: Examination, receiver: ReceiverUnderTest) -> None:
@@ -334,15 +334,15 @@ def _crowd(examination: Examination, receivers: Sequence[ReceiverUnderTest], siz
     receivers[0].chance.shuffle(cases)
     sent = examination.round(cases)
     examination.ask(of_known)
-    receivers[0].repeated += [(receivers[0].id_in(case), case) for case in of_known]
+    receivers[0].repeated += of_known
     return max((each.took_s for each in sent if each.took_s is not None), default=None)
 
 
 def once_more(examination: Examination, receiver: ReceiverUnderTest) -> None:
     """Ask again about repeats and crowds, which may have been applied after they were answered."""
     if receiver.answers:
-        late = [(of, case) for of, case in examination.late if case.command == receiver.command.name]
-        examination.ask_of([*receiver.repeated, *late])
+        late = [case for case in examination.late if case.command == receiver.command.name]
+        examination.ask_once([*receiver.repeated, *late])
 
 
 # --- Junk

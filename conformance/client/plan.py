@@ -14,10 +14,9 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from hashlib import blake2b
 from random import Random
-from typing import Self
 
-from conformance.client.settings import ClientSettings
-from conformance.client.witness import OPENING, SENDING, Setting, played, says_accepted
+from conformance.client.settings import DEFAULT_TIMEOUT_S, ClientSettings
+from conformance.client.witness import OPENING, SENDING, played, says_accepted
 from conformance.contract.command import Command
 from conformance.contract.contract import Contract
 from conformance.contract.requirements import ACCEPTED
@@ -71,23 +70,15 @@ MOST_BETWEEN = 2
 _LETTERS = "abcdefghijkmnopqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789"
 
 
-@dataclass(frozen=True, slots=True)
-class Credential:
-    """Consumer key and secret."""
-
-    key: str
-    secret: str
-
-    @classmethod
-    def of(cls, seed: int) -> Self:
-        """Make one up from the seed; its base64 has a + and a /, which differ in the alphabet of URLs."""
-        chance = Random(f"{seed}/credential")
-        while True:
-            key = "".join(chance.choices(_LETTERS, k=32))
-            secret = "".join(chance.choices(f"{_LETTERS}~?>", k=40))
-            encoded = b64encode(f"{key}:{secret}".encode()).decode()
-            if "+" in encoded and "/" in encoded:
-                return cls(key, secret)
+def account_of(seed: int, contract: Contract) -> Account:
+    """The client's account, made up from the seed; its credential in base64 has a + and a /, which URLs lack."""
+    chance = Random(f"{seed}/credential")
+    while True:
+        key = "".join(chance.choices(_LETTERS, k=32))
+        secret = "".join(chance.choices(f"{_LETTERS}~?>", k=40))
+        encoded = b64encode(f"{key}:{secret}".encode()).decode()
+        if "+" in encoded and "/" in encoded:
+            return Account(key, secret, contract=contract)
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +194,7 @@ def spread(calls: Iterable[PlannedCall]) -> list[PlannedCall]:
 @cache
 def _first_reply(scenario: ScenarioRow, command: Command, contract: Contract) -> Reply:
     """The first answer of a gateway in that scenario."""
-    behaviour = played(scenario, Setting("0", "http://localhost"))
+    behaviour = played(scenario, "0", "http://localhost", DEFAULT_TIMEOUT_S)
     gateway = Gateway(Account.sample(contract=contract), behaviour, 0)
     body = b""
     if command.method != "GET":

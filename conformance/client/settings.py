@@ -16,6 +16,7 @@ from conformance.client.driver_messages import secrets_of, tokens_in
 from conformance.contract.contract import Contract, statum
 from conformance.journal.redaction import check_readable, check_redactable, check_uncommon
 from conformance.judging.expectations import Expectations
+from conformance.mock.account import Account
 from conformance.model.errors import UsageError
 from conformance.model.traffic import check_http_url, has_userinfo, shown_url
 from conformance.wire.listening import Address
@@ -166,16 +167,16 @@ class ClientSettings:
             "catalogue_url": self.catalogue_url,
         }
 
-    def of_run(self, subject: str, key: str, secret: str) -> dict[str, Any]:
+    def of_run(self, subject: str, account: Account) -> dict[str, Any]:
         """The settings as a journal records them, with the facts of the run.
 
-        The credential is made up, or the sample account's: it opens nothing outside the run, so it is not secret.
+        The account is made up, or the sample one: its credential opens nothing outside the run, so it is not secret.
         """
         return {
             **self.recorded(),
             "subject_name": subject,
             "started_at": datetime.now(UTC).isoformat(timespec="milliseconds"),
-            "credential": {"key": key, "secret": secret},
+            "credential": {"key": account.consumer_key, "secret": account.consumer_secret},
         }
 
 

@@ -322,34 +322,25 @@ def _as_sent(reply: Reply, wire: Wire) -> Response:
 # --- Scenarios
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """The surroundings of a scenario: the case's nonce, its address at another host, and the client's time-out."""
-
-    nonce: str
-    elsewhere: str
-    timeout_s: float = 2.0
-
-
 def answered_with(request_id: str) -> ScenarioRow:
     """The scenario of the usual answer, with this id."""
     return ScenarioRow.from_entry({"name": SENDING.name, "summary": SENDING.summary, "changes": [{"ids": request_id}]})
 
 
-def played(scenario: ScenarioRow, setting: Setting) -> Behaviour:
-    """The behaviour of the gateway in this scenario."""
-    number = f"{int(setting.nonce, 16):020}"
+def played(scenario: ScenarioRow, nonce: str, elsewhere: str, timeout_s: float) -> Behaviour:
+    """The behaviour of the gateway in this scenario; `elsewhere`: the case's address at another host."""
+    number = f"{int(nonce, 16):020}"
     texts = {
-        "nonce": setting.nonce,
+        "nonce": nonce,
         "number": number,
-        "node": setting.nonce.zfill(12)[-12:],
+        "node": nonce.zfill(12)[-12:],
         "short": number[-6:],
-        "elsewhere": setting.elsewhere,
+        "elsewhere": elsewhere,
     }
     behaviour = changed_by(scenario.changes, texts)(LENIENT)
     if scenario.waits is not None:
         behaviour = replace(behaviour, reply=(_until_passed(behaviour.reply, as_date=scenario.waits == "date"),))
-    every_s = setting.timeout_s / DRIPS_IN_A_TIMEOUT
+    every_s = timeout_s / DRIPS_IN_A_TIMEOUT
 
     def dripping(reply: Reply, _: Moment) -> Reply:
         return replace(reply, drip_every_s=min(reply.drip_every_s, every_s))

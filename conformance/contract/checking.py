@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
-from urllib.parse import urldefrag, urljoin
 
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
@@ -222,13 +221,12 @@ def _schemas(node: Any, place: Place) -> Iterator[tuple[Place, Schema]]:
 
 def _leads_nowhere(folder: ContractFolder, name: str, reference: Any) -> str | None:
     schemas = folder.schemas
-    url, fragment = urldefrag(urljoin(f"{schemas.base_uri}{name}.json", str(reference)))
-    target = url.removeprefix(schemas.base_uri).removesuffix(".json")
-    if not url.startswith(schemas.base_uri) or target not in schemas:
+    target, pointer = schemas.target(str(reference), name)
+    if target not in schemas:
         text = f"$ref {reference!r} leads to no file of the folder; expected a path from this file"
         return hinted(text, target, schemas.names)
     found: Any = schemas.schema(target)
-    for step in fragment.split("/")[1:]:
+    for step in pointer.split("/")[1:]:
         known = found if isinstance(found, Mapping) else {}
         if step not in known:
             text = f"$ref {reference!r} leads nowhere, for {target}.json has no {step!r} there; expected a definition"

@@ -19,9 +19,6 @@ from typing import Any, Self
 
 from conformance.model.errors import UsageError, did_you_mean
 
-# --- Commands
-
-
 # The part of a request that a window looks at: the texts of its members, in their order.
 Key = tuple[str, ...]
 
@@ -282,9 +279,7 @@ class Forecast:
 
 
 @dataclass(slots=True)
-class _Past:
-    """A request that was answered."""
-
+class _Answered:
     asked: Asked
     at: float
     accepted: bool
@@ -297,74 +292,54 @@ class History:
     commands: Mapping[str, Command]
     accepted: int = 0
     request_ids: set[str] = field(default_factory=set)
-    _past: list[_Past] = field(default_factory=list)
+    _answered: list[_Answered] = field(default_factory=list)
 
     def forecast(self, asked: Asked, at: float) -> Forecast:
         """The outcome of `asked` if it is sent at `at`, after all requests so far."""
         if not asked.lawful:
             return Forecast(Outcome.REFUSED, Rule.UNLAWFUL)
-        window = self._window(asked)
-        if window is not None:
-            similar = self._similar(asked, window)
-            within = [past.asked for past in similar if past.accepted and at - past.at < window.seconds]
-            if within:
-                return Forecast(Outcome.REFUSED, Rule.WINDOW, within[-1])
-            rejected = [past.asked for past in similar if not past.accepted and not past.asked.lawful]
-            if rejected:
-                return Forecast(Outcome.ACCEPTED, Rule.AFTER_REJECTION, rejected[-1])
-        return self._after_accepted_ones(asked, window)
-
-    def _window(self, asked: Asked) -> Window | None:
-        return self.commands[asked.command].window
-
-    def _similar(self, asked: Asked, window: Window) -> list[_Past]:
-        of_command = (past for past in self._past if past.asked.command == asked.command)
-        return [past for past in of_command if window.joins(asked.members, past.asked.members)]
-
-    def _after_accepted_ones(self, asked: Asked, window: Window | None) -> Forecast:
-        taken = [past.asked for past in reversed(self._past) if past.accepted]
-        equal = next((t for t in taken if (t.command, t.body) == (asked.command, asked.body)), None)
-        if equal is not None and window is None:
-            repeatable = self.commands[asked.command].repeatable
-            return Forecast(Outcome.ACCEPTED if repeatable else Outcome.OPEN, Rule.EQUAL, equal)
-        for rule, related in (
-            (Rule.OTHER_PRODUCT, self._of_another_product),
-            (Rule.OTHER_AMOUNT, self._to_the_same),
-            (Rule.OTHER_PHONE, self._of_the_same_amount),
-        ):
-            because = next((one for one in taken if related(asked, one)), None)
-            if because is not None:
-                return Forecast(Outcome.ACCEPTED, rule, because)
+        accepted = [past.asked for past in reversed(self._answered) if past.accepted]
+        command = self.commands[asked.command]
+        if command.window is None:
+            equal = next((one for one in accepted if (one.command, one.body) == (asked.command, asked.body)), None)
+            if equal is not None:
+                return Forecast(Outcome.ACCEPTED if command.repeatable else Outcome.OPEN, Rule.EQUAL, equal)
+        elif forecast := self._by_window(asked, at, command.window):
+            return forecast
+        for rule in (Rule.OTHER_PRODUCT, Rule.OTHER_AMOUNT, Rule.OTHER_PHONE):
+            if related := [one for one in accepted if self._relation(asked, one) is rule]:
+                return Forecast(Outcome.ACCEPTED, rule, related[0])
         return Forecast(Outcome.ACCEPTED, Rule.FIRST)
 
-    def _of_another_product(self, asked: Asked, other: Asked) -> bool:
-        """One of the two commands has a window, whose members agree in both requests."""
-        windows = (self._window(asked), self._window(other)) if asked.command != other.command else ()
-        return any(window is not None and window.joins(asked.members, other.members) for window in windows)
+    def _by_window(self, asked: Asked, at: float, window: Window) -> Forecast | None:
+        """The forecast that rests on a similar request; None without one."""
+        similar = [
+            past
+            for past in reversed(self._answered)
+            if past.asked.command == asked.command and window.joins(asked.members, past.asked.members)
+        ]
+        for past in similar:
+            if past.accepted and at - past.at < window.seconds:
+                return Forecast(Outcome.REFUSED, Rule.WINDOW, past.asked)
+        for past in similar:
+            if not past.accepted and not past.asked.lawful:
+                return Forecast(Outcome.ACCEPTED, Rule.AFTER_REJECTION, past.asked)
+        return None
 
-    def _to_the_same(self, asked: Asked, other: Asked) -> bool:
-        """Both of the same command, with a window: to the same recipient, of another amount."""
-        halves = self._halves(asked, other)
-        return halves is not None and halves[0][0] == halves[1][0] and halves[0][1] != halves[1][1]
-
-    def _of_the_same_amount(self, asked: Asked, other: Asked) -> bool:
-        """Both of the same command, with a window: of the same amount, to another recipient."""
-        halves = self._halves(asked, other)
-        return halves is not None and halves[0][0] != halves[1][0] and halves[0][1] == halves[1][1]
-
-    def _halves(self, asked: Asked, other: Asked) -> tuple[tuple[Key, Key], tuple[Key, Key]] | None:
-        """The keys of both requests for the window, in halves; None if one has no key."""
-        window = self._window(asked) if asked.command == other.command else None
-        if window is None:
+    def _relation(self, asked: Asked, other: Asked) -> Rule | None:
+        """How a request relates to an accepted one that is not similar: by the members of a window."""
+        window = self.commands[asked.command].window
+        if asked.command != other.command:
+            windows = filter(None, (window, self.commands[other.command].window))
+            return Rule.OTHER_PRODUCT if any(each.joins(asked.members, other.members) for each in windows) else None
+        one, two = (window.key(asked.members), window.key(other.members)) if window else (None, None)
+        if one is None or two is None or (one[0] == two[0]) is (one[1:] == two[1:]):
             return None
-        one, two = window.key(asked.members), window.key(other.members)
-        if one is None or two is None:
-            return None
-        return (one[:1], one[1:]), (two[:1], two[1:])
+        return Rule.OTHER_AMOUNT if one[0] == two[0] else Rule.OTHER_PHONE
 
     def answered(self, asked: Asked, at: float, *, accepted: bool, request_id: str | None = None) -> bool:
         """Record the answer to `asked`; whether its request_id is new."""
-        self._past.append(_Past(asked, at, accepted))
+        self._answered.append(_Answered(asked, at, accepted))
         self.accepted += accepted
         new = request_id not in self.request_ids
         if request_id is not None:

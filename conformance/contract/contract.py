@@ -12,7 +12,7 @@ The engine knows roles, such as the member of an answer that holds its id; the n
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache
@@ -180,7 +180,11 @@ class Contract:
             )
         files = ContractFolder.at(folder)
         if faults := [fault.in_folder(folder) for fault in faults_of(files, engine)]:
-            raise _unusable(folder, faults)
+            more = [f"… and {len(faults) - MOST_FAULTS} more"] if len(faults) > MOST_FAULTS else []
+            whole = UsageError(
+                f"the contract folder {folder} has {len(faults)} faults", lines=(*faults[:MOST_FAULTS], *more)
+            )
+            raise whole if len(faults) > 1 else UsageError(faults[0])
         return cls._made(files)
 
     @classmethod
@@ -312,14 +316,6 @@ class Contract:
     def command_of(self, product: str | None) -> str | None:
         """The command whose notifications come to the callback of a product; None for an unknown product."""
         return next((c.name for c in self.commands.values() if c.product is not None and c.product == product), None)
-
-
-def _unusable(folder: Path, faults: Sequence[str]) -> UsageError:
-    """The error for these faults: a single one is the message, several are lines below it."""
-    if len(faults) == 1:
-        return UsageError(faults[0])
-    more = [f"… and {len(faults) - MOST_FAULTS} more"] if len(faults) > MOST_FAULTS else []
-    return UsageError(f"the contract folder {folder} has {len(faults)} faults", lines=(*faults[:MOST_FAULTS], *more))
 
 
 @cache

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from itertools import chain
 from typing import Any
 
 from conformance.contract.command import Command, Unsolicited
@@ -44,19 +45,9 @@ Rules = Mapping[str, Callable[[Mapping[str, Any]], object]]
 def contradictions(folder: ContractFolder, rules: Rules | None) -> Iterator[FolderFault]:
     """All contradictions; `rules`: the written rules, None if they are unknown."""
     checks = _CrossChecks(folder, rules)
-    for check in (
-        checks.names,
-        checks.messages,
-        checks.roles_of_answers,
-        checks.roles_of_notifications,
-        checks.roles_of_requests,
-        checks.account,
-        checks.probes,
-        checks.behaviours,
-        checks.requirements,
-        checks.quotes,
-    ):
-        yield from check()
+    yield from chain(checks.names(), checks.messages())
+    yield from chain(checks.roles_of_answers(), checks.roles_of_notifications(), checks.roles_of_requests())
+    yield from chain(checks.account(), checks.probes(), checks.behaviours(), checks.requirements(), checks.quotes())
 
 
 class _CrossChecks:

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urldefrag, urljoin
 
 from conformance.contract.command import Command, Unsolicited
 from conformance.contract.contract import Authentication, Contract
@@ -126,10 +125,8 @@ class _Made:
         }
 
     def component_of(self, reference: str, name: str) -> str:
-        root = self.contract.schemas.base_uri
-        url, fragment = urldefrag(urljoin(f"{root}{name.partition('#')[0]}.json", reference))
-        path = url.removeprefix(root).removesuffix(".json")
-        definition = fragment.removeprefix("/$defs/")
+        path, pointer = self.contract.schemas.target(reference, name)
+        definition = pointer.removeprefix("/$defs/")
         target = f"{path}#{definition}" if definition else path
         if target not in self.messages and not (definition and path in self.contract.schemas):
             raise SuiteError(f"{name} refers to {reference!r}, which is no part of the contract")
@@ -177,10 +174,16 @@ class _Made:
     def operation(self, command: Command) -> dict[str, Any]:
         name = f"{command.folder}/request"
         request = self.contract.schemas.schema(name)
+        description = request["description"]
+        if window := command.window:
+            same = ", ".join(f"same {member}" for member in window.members)
+            description = (
+                f"A request similar to one accepted within the last {window.seconds:g} seconds ({same}) is refused."
+            )
         operation: dict[str, Any] = {
             "operationId": command.folder.replace("/", "-"),
             "summary": request["title"].partition(":")[0],
-            "description": request["description"] if command.window is None else _similar(command),
+            "description": description,
             "x-source": command.source,
         }
         if command.method == "GET":
@@ -245,11 +248,3 @@ def _reference(name: str) -> dict[str, str]:
 
 def _examples(schema: Mapping[str, Any]) -> dict[str, Any]:
     return {f"example-{number}": {"value": value} for number, value in enumerate(schema["examples"], start=1)}
-
-
-def _similar(command: Command) -> str:
-    window = command.window
-    if window is None:
-        return ""
-    same = ", ".join(f"same {member}" for member in window.members)
-    return f"A request similar to one accepted within the last {window.seconds:g} seconds ({same}) is refused."

@@ -24,13 +24,7 @@ from conformance.diagnosis.observations import (
     signatures_of,
     without_particulars,
 )
-from conformance.diagnosis.patterns import (
-    FORM,
-    PatternContext,
-    depends_alone,
-    pattern_of,
-    payload_classes,
-)
+from conformance.diagnosis.patterns import PatternContext, depends_alone, pattern_of, payload_classes
 from conformance.journal import Record
 from conformance.judging.excuses import chance_of_as_many
 from conformance.judging.judgement import KEPT_FINDINGS, Check, Finding, OneCause
@@ -164,10 +158,10 @@ def explain_gateway(  # noqa: PLR0913, PLR0917 - a failure is explained by all o
     for number, seen in watched.items():
         each = verdicts[number]
         pointer = each.findings[0].pointer if each.findings else None
-        area = FORM if is_of_form(each.requirement) else ""
-        context = PatternContext(area, pointer, classes, contract.notification.outcome)
+        of_form = is_of_form(each.requirement)
+        context = PatternContext(of_form, pointer, classes, contract.notification.outcome)
         pattern = pattern_of(seen.causes, seen.observations, each.failed, each.observations, context)
-        groups = [] if _is_listed(each, listed) else seen.groups(signatures, area)
+        groups = [] if _is_listed(each, listed) else seen.groups(signatures, is_of_form=of_form)
         shown = (
             replace(finding, pattern=depends_alone(group, seen.observations, len(groups), context))
             for finding, group in zip(seen.findings(groups), groups, strict=False)
@@ -187,7 +181,7 @@ def explain_client(
     explained = list(verdicts)
     for number, each in enumerate(verdicts):
         if each.failed and not _is_listed(each, listed):
-            groups = grouped(found[number], signatures, "")
+            groups = grouped(found[number], signatures, is_of_form=False)
             explained[number] = replace(each, findings=tuple(map(gathered, groups[:KEPT_FINDINGS])) or each.findings)
     return tuple(explained), _in_common(verdicts, found, contract, lambda _: False)
 

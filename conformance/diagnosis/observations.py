@@ -17,7 +17,7 @@ from typing import Any
 
 from conformance.contract.contract import Contract
 from conformance.diagnosis.follow_ups import Cause
-from conformance.diagnosis.patterns import CRASHED, FORM, Observation, exchanges_of
+from conformance.diagnosis.patterns import CRASHED, Observation, exchanges_of
 from conformance.journal import Record
 from conformance.judging.evidence import Evidence
 from conformance.judging.judgement import (
@@ -43,6 +43,10 @@ MOST_KINDS = 5
 NAMED_CASES = 50
 # A page of errors names the error well before this.
 LONGEST_TEXT = 2_000
+# So many observations show the pattern of a failure, if it has one; all of a large run would fill the memory.
+MOST_OBSERVED = 10_000
+# At most so many findings are compared with each other; the others are only counted.
+MOST_GATHERED = 1_000
 
 _QUOTED = re.compile(r"\"[^\"]*\"|'[^']*'|“[^”]*”|`[^`]*`")
 # Numbers, also of memory, and ids: letters and digits mixed, of eight characters or more.
@@ -88,23 +92,34 @@ def signatures_of(record: Record, numbers: Collection[int], contract: Contract) 
     return {exchange.number: AnswerSignature.of(exchange, contract) for _, exchange in exchanges_of(record, numbers)}
 
 
-def grouped(findings: Sequence[Finding], signatures: Mapping[int, AnswerSignature], area: str) -> list[list[Finding]]:
+def grouped(
+    findings: Sequence[Finding], signatures: Mapping[int, AnswerSignature], *, is_of_form: bool
+) -> list[list[Finding]]:
     """The findings of one requirement × command that are alike, in the order in which the first of each was made.
 
-    Where the form of a message is judged (`area` FORM), the finding is not about its status and description, unless the
-    contract knows nothing of the body.
+    If the requirement is about the form of a message, its status and description do not matter, unless the contract
+    knows nothing of the body.
     """
 
     def answer_to(finding: Finding) -> AnswerSignature | None:
-        return signatures.get(finding.exchange or 0)
+        return signatures.get(finding.exchange or 0) if finding.notification is None else None
 
-    groups = _parted(findings, lambda finding: _by_shape(finding, answer_to(finding), area))
+    def by_shape(finding: Finding) -> Key:
+        answer = answer_to(finding)
+        if answer is None:
+            return (finding.pointer,)
+        if not is_of_form:
+            return (finding.pointer, answer.status, answer.shape)
+        return (finding.pointer, answer.strange if answer.is_object else answer.shape)
+
+    def by_text(plain: Callable[[str], str], finding: Finding) -> Key:
+        answer = answer_to(finding)
+        text = "" if answer is None or (is_of_form and answer.is_object) else answer.text
+        return plain(finding.message), plain(text)
+
+    groups = _parted(findings, by_shape)
     for plain in (without_particulars, partial(_PARTICULARS.sub, "…")):
-
-        def key(finding: Finding, plain: Callable[[str], str] = plain) -> Key:
-            return tuple(map(plain, _texts(finding, answer_to(finding), area)))
-
-        groups = [part for group in groups for part in _parted_by_texts(group, key)]
+        groups = [part for group in groups for part in _parted_by_texts(group, partial(by_text, plain))]
     order = {id(finding): place for place, finding in enumerate(findings)}
     return sorted(groups, key=lambda group: order[id(group[0])])
 
@@ -147,24 +162,7 @@ def _parted_by_texts(group: Sequence[Finding], key: Callable[[Finding], Key]) ->
     return [*recurring, single] if single and len(recurring) < MOST_KINDS else [list(group)]
 
 
-def _by_shape(finding: Finding, answer: AnswerSignature | None, area: str) -> Key:
-    if answer is None or finding.notification is not None:
-        return (finding.pointer,)
-    if area != FORM:
-        return (finding.pointer, answer.status, answer.shape)
-    return (finding.pointer, answer.strange) if answer.is_object else (finding.pointer, answer.shape)
-
-
-def _texts(finding: Finding, answer: AnswerSignature | None, area: str) -> Iterable[str]:
-    yield finding.message
-    if answer is not None and finding.notification is None and (area != FORM or not answer.is_object):
-        yield answer.text
-
-
-# So many observations show the pattern of a failure, if it has one; all of a large run would fill the memory.
-MOST_OBSERVED = 10_000
-# At most so many findings are compared with each other; the others are only counted.
-MOST_GATHERED = 1_000
+# --- Observations
 
 
 class ObservedCheck:
@@ -184,7 +182,8 @@ class ObservedCheck:
         self._among = among
         self.causes = causes
         self.check = self._watching(check)
-        self._cause_of = {case: cause for cause in reversed(causes) for case in cause.cases}
+        # The place of the first cause of each case.
+        self._cause_of = {case: place for place in reversed(range(len(causes))) for case in causes[place].cases}
         self._observed: dict[int, Observation] = {}
         # The findings that are compared, in the order in which they were made.
         self.found: list[Finding] = []
@@ -204,19 +203,18 @@ class ObservedCheck:
         minimal = (cause.exchange for cause in self.causes)
         return {each for each in (*(finding.exchange for finding in self.found), *minimal) if each is not None}
 
-    def groups(self, signatures: Mapping[int, AnswerSignature], area: str) -> list[list[Finding]]:
+    def groups(self, signatures: Mapping[int, AnswerSignature], *, is_of_form: bool) -> list[list[Finding]]:
         """The findings of one cause, then those whose answers are alike.
 
         Those whose simplest form is known come first; the first of each group holds it.
         """
         of_cause: dict[int | None, list[Finding]] = {}
         for finding in self.found:
-            cause = self._cause_of.get(finding.case or "")
-            of_cause.setdefault(None if cause is None else self.causes.index(cause), []).append(finding)
+            of_cause.setdefault(self._cause_of.get(finding.case or ""), []).append(finding)
         groups = [
             [replace(first, minimal=self._minimal_of(first, place, signatures)), *others]
             for place, found in of_cause.items()
-            for first, *others in grouped(found, signatures, area)
+            for first, *others in grouped(found, signatures, is_of_form=is_of_form)
         ]
         return sorted(groups, key=lambda group: group[0].minimal is None)
 

@@ -42,8 +42,6 @@ MOST_COMPARED = 3_000
 MOST_VALUES = 3
 # So many exchanges are read at once.
 AT_ONCE = 500
-# The area of requirements that judge the form of a message, whatever its status; all others have none.
-FORM = "form"
 # Kinds of requests whose payload itself may be to blame, so that follow-ups look into a claim about them, too.
 LAWFUL = frozenset({Kind.VALID, Kind.OPEN})
 CRASHED = 500
@@ -93,12 +91,13 @@ class Observation:
 
 @dataclass(frozen=True, slots=True)
 class PatternContext:
-    """The facts beside the observations: the area of the requirement, the failing place, classes of payloads.
+    """The facts beside the observations: the failing place, and the classes of payloads.
 
-    `outcome`: the member of a notification that holds the outcome.
+    `is_of_form`: the requirement is about the form of a message, whatever its status. `outcome`: the member of a
+    notification that holds the outcome.
     """
 
-    area: str = ""
+    is_of_form: bool = False
     pointer: str | None = None
     classes: Classes = field(default_factory=dict)
     outcome: str = OUTCOME
@@ -319,7 +318,7 @@ def _groups(
     observations: Sequence[Observation], context: PatternContext
 ) -> Iterator[tuple[tuple[str, Any], frozenset[int]]]:
     """Trait and value → the numbers of the exchanges that have it, if not all have, and if it was not judged itself."""
-    explained = {"outcome": context.pointer == f"/{context.outcome}", "status": context.area != FORM}
+    explained = {"outcome": context.pointer == f"/{context.outcome}", "status": not context.is_of_form}
     for trait in (each for each in _SINGLE if not explained.get(each)):
         by_value: dict[Any, set[int]] = {}
         for o in observations:

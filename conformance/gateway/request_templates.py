@@ -19,7 +19,7 @@ from conformance import __version__
 from conformance.contract.contract import Contract
 from conformance.gateway.rules.acceptance import LAWFUL
 from conformance.gateway.rules.answers import EQUAL
-from conformance.journal.redaction import MARKS
+from conformance.journal.marks import MARKS
 from conformance.model.errors import UsageError
 from conformance.model.traffic import JSON_MEDIA_TYPE, Case, Headers, Kind, Request, header, media_type
 from conformance.model.untrusted import json_object, parse_json

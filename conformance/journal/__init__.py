@@ -1,6 +1,8 @@
 """The one place for evidence: an append-only SQLite file, written during a run and read by everything that judges it.
 
-    redaction   keeps secrets out, by value; `spellings` and `escapes` know the ways to write a value
+    redaction   keeps secrets out, by value
+    marks       what is put in their place
+    spellings   every reading of a text; `codings` of whole runs and `notations` of single characters
     rows        Record: the content of a journal; its tables, and traffic as rows and back
     reader      read_journal: the Record of a file, whose rows stay in it; read_evidence: of a file from a stranger
     shapes      the types of rows, settings and notes

@@ -18,8 +18,10 @@ from unicodedata import normalize
 from urllib.parse import unquote, unquote_plus, urlsplit
 
 from conformance.contract.contract import Contract, is_of_contract
-from conformance.journal.escapes import Gaps
-from conformance.journal.spellings import FEWEST, Decoded, Inflated, Sought, readings, says_more, unescaped
+from conformance.journal.codings import FEWEST, Coded, Inflated, Sought
+from conformance.journal.marks import MARKS, Span, mark_for, marked, marked_body
+from conformance.journal.notations import Gaps
+from conformance.journal.spellings import readings, says_more, unescaped
 from conformance.model.errors import UsageError
 from conformance.model.traffic import Headers
 
@@ -34,9 +36,6 @@ CREDENTIAL_HEADERS = frozenset({"authorization", "proxy-authorization"})
 
 # Words before a credential that may be shown; any other first word may be the credential itself.
 SCHEMES = frozenset({"basic", "bearer", "digest", "token", "negotiate", "hmac", "apikey"})
-
-# The first one that no protected value overlaps is used: else a value could appear across the mark's edge.
-MARKS = ("[REDACTED]", "<REDACTED>", "(REDACTED)", "{hidden}", "[*]", "<*>", "…REDACTED…")
 
 # Texts of up to so many characters are cached after redaction, and so many of them.
 SHORT, REMEMBERED = 256, 1024
@@ -53,7 +52,8 @@ _CASES: tuple[Callable[[str], str], ...] = (str, str.swapcase, str.upper, str.lo
 IN_TEXT = (Gaps.ZERO, Gaps.LINE_BREAK)
 IN_HEADERS = (*IN_TEXT, Gaps.SPACE)
 
-Span = tuple[int, int]
+Replace = Callable[[bytes, Iterable[Span], bytes], bytes]
+"""Puts a mark in place of spans."""
 
 
 def _utf8(value: str) -> bytes:
@@ -97,7 +97,7 @@ class Redaction:
         self._cores = _minimal(cores)
         self._core_pattern = re.compile(_any_of(cores))
         needles |= credentials
-        self._mark = next((mark for mark in MARKS if not _overlaps(_utf8(mark.lower()), needles)), MARKS[-1])
+        self._mark = mark_for(needles)
         self._needles = _minimal(needles)
         self._sought = Sought.of(needles or {b""})
         # Short texts recur: methods, URLs.
@@ -133,8 +133,8 @@ class Redaction:
         return (self._short_text if len(text) <= SHORT else self._redacted)(text, IN_TEXT)
 
     def data(self, data: bytes) -> bytes:
-        """`data` with a mark in place of every protected value."""
-        return self._data(data, IN_TEXT)
+        """`data` with a mark in place of every protected value; JSON stays JSON of the same form."""
+        return self._data(data, IN_TEXT, marked_body)
 
     def headers(self, headers: Headers) -> Headers:
         """`headers` in the same order, with a number after the scheme in place of each credential.
@@ -169,7 +169,7 @@ class Redaction:
 
     def _redacted(self, text: str, gaps: Collection[Gaps]) -> str:
         data = _utf8(text)
-        hidden = self._data(data, gaps)
+        hidden = self._data(data, gaps, marked)
         if hidden is data:
             return text
         try:
@@ -177,14 +177,14 @@ class Redaction:
         except UnicodeDecodeError:  # the value ended within a character, as one in Latin-1 may
             return hidden.decode(errors="replace")
 
-    def _data(self, data: bytes, gaps: Collection[Gaps]) -> bytes:
+    def _data(self, data: bytes, gaps: Collection[Gaps], replaced: Replace) -> bytes:
         if not self._needles:
             return data
         for _ in range(MOST_ROUNDS):
             spans = self._spans(data, gaps)
             if not spans:
                 break
-            data = _replaced(data, spans, _utf8(self._mark))
+            data = replaced(data, spans, self._mark)
         return data
 
     def _spans(self, data: bytes, gaps: Collection[Gaps]) -> list[Span]:
@@ -196,7 +196,7 @@ class Redaction:
             if isinstance(reading, Inflated) and reading.bomb:
                 spans.add(reading.span(0, 1))
             spans.update(reading.span(*found) for found in self._found(reading.data))
-            if isinstance(reading, Decoded):
+            if isinstance(reading, Coded):
                 lower = reading.data.lower()
                 if any(core in lower for core in self._cores):
                     spans.update(reading.around(*found.span()) for found in self._core_pattern.finditer(lower))
@@ -213,7 +213,8 @@ class Redaction:
         scheme, space, credential = value.partition(" ")
         if scheme.lower() not in SCHEMES:
             scheme, space, credential = "", "", value
-        begin, end = self._mark[:-1] + " ", self._mark[-1]
+        mark = self._mark.decode()
+        begin, end = mark[:-1] + " ", mark[-1]
         numbered = credential.startswith(begin) and credential.endswith(end) and credential[len(begin) : -1].isdecimal()
         if not credential.strip() or credential == AUTHORIZATION or numbered:
             return value
@@ -279,11 +280,6 @@ _OF_WINDOWS = {byte: shown for byte in range(0x80, 0xA0) if (shown := bytes([byt
 _TWO_BYTES = ("utf-16-le", "utf-16-be")
 
 
-def _overlaps(mark: bytes, needles: Iterable[bytes]) -> bool:
-    """Whether the `mark` could make a value appear in a text: within the mark or across its edge."""
-    return any(needle in mark or mark[:1] in needle or mark[-1:] in needle for needle in needles)
-
-
 def _minimal(needles: Iterable[bytes]) -> tuple[bytes, ...]:
     """The needles that contain no other: a text with none of these has none at all."""
     minimal: list[bytes] = []
@@ -291,16 +287,6 @@ def _minimal(needles: Iterable[bytes]) -> tuple[bytes, ...]:
         if not any(shorter in needle for shorter in minimal):
             minimal.append(needle)
     return tuple(minimal)
-
-
-def _replaced(data: bytes, spans: Iterable[Span], mark: bytes) -> bytes:
-    pieces: list[bytes] = []
-    at = 0
-    for begin, end in spans:
-        if begin >= at:
-            pieces += (data[at:begin], mark)
-        at = max(at, end)
-    return b"".join((*pieces, data[at:]))
 
 
 LEAVE_OUT = "leave it out: it tells nobody anything"

@@ -1,23 +1,32 @@
 """Every reading of some bytes: as they are, and with escapes, gaps and codings undone.
 
-Writers nest escapes and mix them: base64 of JSON in a query, say. So each reading is read again, until nothing is left
-to undo. All kinds of escapes are undone at once. Where the text searched for has the first character of an escape, a
-reading also leaves escapes of that kind alone, for a writer of another kind leaves that character plain.
+Writers nest escapes and mix them: base64 of JSON in a query, say. So each reading is read again in every way, until
+nothing is left to undo, MOST_LEVELS at the most. All kinds of escapes are undone at once. Where the text searched for
+has the first character of an escape, a reading also leaves escapes of that kind alone, for a writer of another kind
+leaves that character plain. `MOST_READ` bounds the cost, however readings multiply.
+
+Not read: base32, UTF-7, EBCDIC, names of characters, quotes doubled by SQL, and what somebody encrypts or reverses.
 """
 
 from __future__ import annotations
 
 import re
-import zlib
-from abc import ABC, abstractmethod
-from binascii import a2b_base64, a2b_hex
 from bisect import bisect_right
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from itertools import accumulate, combinations, islice
-from typing import ClassVar
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
 
-from conformance.journal.escapes import LAST_CHARACTER, PAIR, Escapes, Gaps, meant_by, pattern_of
+from conformance.journal.codings import Original, Reading, Sought, decoded
+from conformance.journal.notations import (
+    CSS,
+    PAIR,
+    SCIENTIFIC,
+    Escapes,
+    Gaps,
+    meant_by,
+    meant_by_css,
+    pattern_of,
+    without_exponent,
+)
 
 # Levels of undoing: five writers one after the other, some of which escape twice.
 MOST_LEVELS = 10
@@ -25,68 +34,10 @@ MOST_LEVELS = 10
 MOST_ENCODED = 6
 # Bytes of all readings of a text together, or three times its own. A body of some kB stays far below.
 MOST_READ = 4 * 2**20
-# Bytes of a compressed stream that are read; a longer one is a bomb, and counts as a match.
-MOST_INFLATED = 16 * 2**20
-# Compressed streams in one body that are read; usually a body is one.
-MOST_STREAMS = 16
-# Numbers of a text that are read as bytes: a megabyte of them would take seconds.
-MOST_NUMBERS = 2**16
-# Bytes that identify a text without its first and last byte, which a part of base64 lacks.
-FEWEST = 4
-
-_OF_A_QUERY = frozenset({Escapes.ENTITY, Escapes.QUOTED_PRINTABLE})
 _SIGNS = tuple((kind, kind.value.encode()) for kind in Escapes)
 
 # No escape and no compressed stream begins with one of these.
 _OF_PLAIN_TEXT = bytes(set(range(256)) - {*b"\\%&=\r\n\0\x1f\xed"})
-
-_USUAL_ALPHABET = bytes.maketrans(b"-_", b"+/")
-_PRINTABLE = bytes((*b"\t\n\r", *range(0x20, 0x7F)))
-_HEXADECIMAL = frozenset(b"0123456789abcdefABCDEF")
-_OF_NUMBERS = _HEXADECIMAL | frozenset(b"xX,;:-+ \t\r\n")
-_BASE64 = frozenset(byte for byte in _PRINTABLE if chr(byte).isalnum()) | frozenset(b"+/_-")
-_NO_ASCII = bytes(range(0x80, 0x100))
-
-# A gzip member (RFC 1952), and a zlib stream (RFC 1950) where a body begins.
-_GZIP = b"\x1f\x8b\x08"
-_GZIP_BEGINS = re.compile(_GZIP)
-_ZLIB = re.compile(rb"\x78[\x01\x5e\x9c\xda]")
-_TEXT_BEGINS_WITH = frozenset(_PRINTABLE) | frozenset(range(0xC2, 0xF5))
-_BY_GZIP, _BY_ZLIB, _BY_DEFLATE = 31, 15, -15
-
-_PIECE = 512  # inflated at a time, so that a broken stream is read up to its end
-
-
-@dataclass(frozen=True, slots=True)
-class Reading(ABC):
-    """`data` read from the reading `of`, None for the original bytes; each byte knows its source."""
-
-    joins: ClassVar[bool] = False
-    """Whether a byte is made from parts of several."""
-
-    data: bytes
-    of: Reading | None = field(repr=False)
-
-    def span(self, begin: int, end: int) -> tuple[int, int]:
-        """The place in the original bytes that `data[begin:end]` was read from."""
-        first, last = self._from(begin)[0], self._from(end - 1)[1]
-        return self.of.span(first, last) if self.of is not None else (first, last)
-
-    @property
-    def coded(self) -> bool:
-        """Whether a byte of it was read from parts of several."""
-        return self.joins or (self.of is not None and self.of.coded)
-
-    @abstractmethod
-    def _from(self, index: int) -> tuple[int, int]:
-        """The place in `of` that the byte at `index` was read from."""
-
-
-class Original(Reading):
-    """The bytes themselves."""
-
-    def _from(self, index: int) -> tuple[int, int]:
-        return index, index + 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,138 +59,35 @@ class Unescaped(Reading):
         return plain, plain + 1
 
 
-@dataclass(frozen=True, slots=True)
-class Decoded(Reading):
-    """Decoded runs of base64 or of hexadecimal digits: the begin of each in `data`, and its place in the text.
-
-    `bits` of a character. `filled`: characters that were put before each run, to read the rest of a byte that was cut.
-    """
-
-    joins = True
-    begins: list[int]
-    read_from: list[int]
-    read_to: list[int]
-    filled: list[int]
-    bits: int
-
-    def around(self, begin: int, end: int) -> tuple[int, int]:
-        """The span of `data[begin:end]` and of the bytes beside it in the same run."""
-        at = bisect_right(self.begins, begin) - 1
-        return self.span(max(begin - 1, self.begins[at]), end + 1)
-
-    def _from(self, index: int) -> tuple[int, int]:
-        at = bisect_right(self.begins, index) - 1
-        begin, of_run, filled = self.read_from[at], index - self.begins[at], self.filled[at]
-        first = of_run * 8 // self.bits - filled
-        last = -(-(of_run + 1) * 8 // self.bits) - filled
-        return begin + max(first, 0), min(begin + max(last, 0), self.read_to[at])
-
-
-@dataclass(frozen=True, slots=True)
-class Inflated(Reading):
-    """The content of a compressed stream, each byte of which is read from all of it; `bomb`: there is more."""
-
-    joins = True
-    begin: int
-    end: int
-    bomb: bool
-
-    def _from(self, index: int) -> tuple[int, int]:  # noqa: ARG002 - it is the same for all
-        return self.begin, self.end
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """A run of bytes out of a set. `is_in` is ten times as fast as a search by the pattern."""
-
-    _pattern: re.Pattern[bytes]
-    _table: bytes
-    _row: bytes
-
-    @classmethod
-    def of(cls, among: Collection[int], length: int) -> Run:
-        """At least `length` bytes, all of them `among` these."""
-        one_of = re.escape(bytes(sorted(among)))
-        pattern = re.compile(b"(?<![%b])[%b]{%d,}" % (one_of, one_of, length))
-        return cls(pattern, bytes(byte in among for byte in range(256)), b"\1" * length)
-
-    def is_in(self, data: bytes) -> bool:
-        """Whether there is such a run in `data`."""
-        return self._row in data.translate(self._table)
-
-    def all_in(self, data: bytes) -> Iterator[re.Match[bytes]]:
-        """Each such run in `data`."""
-        return self._pattern.finditer(data) if self.is_in(data) else iter(())
-
-
-@dataclass(frozen=True, slots=True)
-class Sought:
-    """The properties of the texts to search for that decide which readings are made.
-
-    `escapes`: sets of escapes to undo, all of them first. `base64`, `hexadecimal`, `numbers`: runs as long as the
-    shortest text needs; `in_a_row`: a run of bytes of the texts or of plain text in the decoded bytes. So nearly
-    nothing is decoded that only looks like base64.
-    """
-
-    escapes: tuple[frozenset[Escapes], ...]
-    base64: Run = field(repr=False)
-    hexadecimal: Run = field(repr=False)
-    numbers: Run = field(repr=False)
-    in_a_row: Run = field(repr=False)
-
-    @classmethod
-    def of(cls, texts: Collection[bytes]) -> Sought:
-        """For these texts, none of which is empty."""
-        shortest = min(map(len, texts))
-        whole = max(shortest - 2, min(shortest, FEWEST))
-        # With the zeros between the characters of UTF-16.
-        among = {0, *_PRINTABLE, *(byte for text in texts for byte in text)}
-        if any(not text.isascii() for text in texts):
-            among |= set(_NO_ASCII)  # whatever the bytes of the other case
-        return cls(
-            _readable(texts),
-            Run.of(_BASE64, whole * 8 // 6),
-            Run.of(_HEXADECIMAL, whole * 2),
-            Run.of(_OF_NUMBERS, whole * 3 - 1),
-            Run.of(among, whole),
-        )
-
-    def may_be_in(self, data: bytes) -> bool:
-        """Whether `data` may hold a text, or a compressed stream."""
-        return self.in_a_row.is_in(data) or _GZIP in data
-
-
-def _readable(texts: Collection[bytes]) -> tuple[frozenset[Escapes], ...]:
-    """All kinds of escapes, then each set of them without some that may be plain characters.
-
-    These are the first characters of escapes that a text contains, and the signs before a name and a value in a query.
-    """
-    begun = [kind for kind in Escapes if kind in _OF_A_QUERY or any(kind.value.encode() in text for text in texts)]
-    left_out = (left for count in range(len(begun) + 1) for left in combinations(begun, count))
-    return tuple(frozenset(Escapes) - frozenset(left) for left in left_out)[: 2 ** len(begun)]
-
-
 def readings(
     data: bytes, sought: Sought, *, gaps: Collection[Gaps] = (Gaps.ZERO, Gaps.LINE_BREAK)
 ) -> Iterator[Reading]:
-    """`data`, and the readings of it without escapes, without `gaps` and decoded, level by level; all different."""
+    """`data`, and the readings of it without escapes, without `gaps` and decoded, level by level; all different.
+
+    First those of which each level is undone at once, at last those of which several are undone one by one.
+    """
     seen: set[bytes] = set()
     read = 0
-    level: list[tuple[Reading, int]] = [(Original(data, None), 0)]
-    for _ in range(MOST_LEVELS):
-        following: list[tuple[Reading, int]] = []
-        for reading, encoded in level:
-            if reading.data in seen:
-                continue
-            yield reading
-            seen.add(reading.data)
-            read += len(reading.data)
-            if read > max(MOST_READ, 3 * len(data)):
-                return
-            following += [(undone, encoded) for undone in _undone(reading, sought, gaps)]
-            if encoded < MOST_ENCODED:
-                following += [(decoded, encoded + 1) for decoded in _decoded(reading, sought)]
-        level = following
+    later: list[tuple[Reading, int, int]] = [(Original(data, None), 0, 0)]
+    while later:
+        level, later = later, []
+        while level:
+            following: list[tuple[Reading, int, int]] = []
+            for reading, levels, encoded in level:
+                if reading.data in seen:
+                    continue
+                yield reading
+                seen.add(reading.data)
+                read += len(reading.data)
+                if read > max(MOST_READ, 3 * len(data)):
+                    return
+                if levels + 1 < MOST_LEVELS:
+                    if undone := [(each, levels + 1, encoded) for each in _undone(reading, sought, gaps)]:
+                        following += undone
+                        later += [(each, levels + 1, encoded) for each in _one_by_one(reading)]
+                    if encoded < MOST_ENCODED:
+                        following += [(each, levels + 1, encoded + 1) for each in decoded(reading, sought)]
+            level = following
 
 
 def unescaped(data: bytes, but: Escapes | None = None) -> Iterator[bytes]:
@@ -259,9 +107,9 @@ def says_more(data: bytes, sought: Sought, *, gaps: Collection[Gaps] = (Gaps.ZER
         return False
     if Gaps.SPACE in gaps and b" " in data:
         return True
-    if data.translate(None, _OF_PLAIN_TEXT) or data[0] not in _TEXT_BEGINS_WITH or _ZLIB.match(data):
+    if data.translate(None, _OF_PLAIN_TEXT) or (sought.digits and SCIENTIFIC.search(data)):
         return True
-    return sought.base64.is_in(data) or sought.hexadecimal.is_in(data) or sought.numbers.is_in(data)
+    return sought.may_be_coded_in(data)
 
 
 _OF_GAPS = {kind: pattern_of(frozenset({kind})) for kind in Gaps}
@@ -269,6 +117,8 @@ _OF_GAPS = {kind: pattern_of(frozenset({kind})) for kind in Gaps}
 
 def _undone(reading: Reading, sought: Sought, gaps: Collection[Gaps]) -> Iterator[Reading]:
     data = reading.data
+    if sought.digits and (undone := _without(reading, SCIENTIFIC, without_exponent)) is not None:
+        yield undone
     if Gaps.SPACE not in gaps and not data.translate(None, _OF_PLAIN_TEXT):
         return
     if begun := frozenset(kind for kind, sign in _SIGNS if sign in data):
@@ -278,22 +128,30 @@ def _undone(reading: Reading, sought: Sought, gaps: Collection[Gaps]) -> Iterato
     for others in (PAIR, *(_OF_GAPS[gap] for gap in gaps)):
         if (undone := _without(reading, others)) is not None:
             yield undone
+    if b"\\" in data and (undone := _without(reading, CSS, meant_by_css)) is not None:
+        yield undone
 
 
-def _without(reading: Reading, escapes: re.Pattern[bytes]) -> Reading | None:
-    """The reading with these escapes undone; None if it has none."""
-    return _read_as(reading, ((found.span(), meant_by(found[0])) for found in escapes.finditer(reading.data)))
+def _one_by_one(reading: Reading) -> Iterator[Reading]:
+    """The reading with escapes of one kind undone, if it has several: the last writer may have had this kind alone."""
+    begun = [kind for kind, sign in _SIGNS if sign in reading.data]
+    for kind in begun if len(begun) > 1 else ():
+        if (undone := _without(reading, pattern_of(frozenset({kind})))) is not None:
+            yield undone
 
 
-def _read_as(reading: Reading, parts: Iterable[tuple[tuple[int, int], bytes | None]]) -> Reading | None:
-    """The reading with other bytes in place of some parts of it, which are left as they are for None."""
+def _without(
+    reading: Reading, escapes: re.Pattern[bytes], meant: Callable[[bytes], bytes | None] = meant_by
+) -> Reading | None:
+    """The reading with these escapes undone; None if it has none. What means None is not an escape."""
     data = reading.data
     pieces: list[bytes] = []
     begins, ends, read_from, read_to = [], [], [], []
     at = length = 0
-    for (begin, end), read in parts:
-        if read is None:
+    for found in escapes.finditer(data):
+        if (read := meant(found[0])) is None:
             continue
+        begin, end = found.span()
         pieces += (data[at:begin], read)
         length += begin - at
         begins.append(length)
@@ -305,119 +163,3 @@ def _read_as(reading: Reading, parts: Iterable[tuple[tuple[int, int], bytes | No
     if not pieces:
         return None
     return Unescaped(b"".join((*pieces, data[at:])), reading, begins, ends, read_from, read_to)
-
-
-def _decoded(reading: Reading, sought: Sought) -> Iterator[Reading]:
-    """The content of a reading in base64 and hexadecimal digits, and of its compressed streams."""
-    for decode in (_from_base64, _from_hexadecimal):
-        if (decoded := decode(reading, sought)) is not None:
-            yield decoded
-    yield from _from_numbers(reading, sought)
-    data = reading.data
-    streams = [(found.start(), _BY_GZIP) for found in islice(_GZIP_BEGINS.finditer(data), MOST_STREAMS)]
-    if _ZLIB.match(data):
-        streams.append((0, _BY_ZLIB))
-    elif data and not streams and data[0] not in _TEXT_BEGINS_WITH:
-        streams.append((0, _BY_DEFLATE))
-    end = 0
-    for begin, window_bits in streams:
-        if begin >= end and (inflated := _inflated(reading, begin, window_bits)) is not None:
-            yield inflated
-            end = inflated.end
-
-
-def _from_base64(reading: Reading, sought: Sought) -> Reading | None:
-    """Each run at each place in a group of four, for the text before it may look like a part of it.
-
-    First decodes all runs of a text at once: nearly always none of them may hold a text searched for.
-    """
-    pieces: list[tuple[int, int, int, bytes]] = []
-    runs = list(sought.base64.all_in(reading.data.translate(_USUAL_ALPHABET)))
-    for fill in range(4) if runs else ():
-        groups = [b"AAA"[:fill] + run[0] + b"AAA"[: -(fill + len(run[0])) % 4] for run in runs]
-        if sought.may_be_in(a2b_base64(b"".join(groups))):
-            decoded = ((run, a2b_base64(group)) for run, group in zip(runs, groups, strict=True))
-            pieces += ((*run.span(), fill, piece) for run, piece in decoded if sought.may_be_in(piece))
-    return _joined(reading, sorted(pieces), 6)
-
-
-def _from_hexadecimal(reading: Reading, sought: Sought) -> Reading | None:
-    pieces: list[tuple[int, int, int, bytes]] = []
-    for found in sought.hexadecimal.all_in(reading.data):
-        for fill in range(2):
-            piece = a2b_hex(b"0"[:fill] + found[0] + b"0"[: -(fill + len(found[0])) % 2])
-            if sought.may_be_in(piece):
-                pieces.append((*found.span(), fill, piece))
-    return _joined(reading, pieces, 4)
-
-
-# Bytes as numbers in a row: in decimal, as Node and Java have them, the latter some below zero; in pairs, as dumps do.
-_DECIMAL, _PAIR = rb"-?[0-9]{1,7}", rb"(?:0[xX])?[0-9a-fA-F]{2}"
-_ROWS = tuple(
-    (
-        re.compile(rb"(?<![0-9A-Za-z.-])%b(?:%b%b)+(?![0-9A-Za-z.])" % (number, between, number)),
-        re.compile(number),
-        base,
-    )
-    for number, between, base in (
-        (_DECIMAL, rb"(?:[,;:][\s+]*|[\s+]+)", 10),
-        (_PAIR, rb"(?:,[\s+]*|[;:-]|[\s+]+)", 16),
-    )
-)
-_OF_A_BYTE = range(-0x80, 0x100)
-
-
-def _from_numbers(reading: Reading, sought: Sought) -> Iterator[Reading]:
-    """The reading with numbers in a row as the bytes that they are, signed or not, or as characters."""
-    if not sought.numbers.is_in(reading.data):
-        return
-    for row, number, base in _ROWS:
-        parts: list[tuple[tuple[int, int], bytes | None]] = []
-        left = MOST_NUMBERS
-        for found in row.finditer(reading.data):
-            at, of_row = found.start(), []
-            for each in islice(number.finditer(reading.data, *found.span()), left):
-                of_row += [((at, each.start()), b""), (each.span(), _numbered(int(each[0], base)))]
-                at = each.end()
-            left -= len(of_row) // 2
-            if sought.may_be_in(b"".join(read for _, read in of_row)):
-                parts += of_row
-        if (read := _read_as(reading, parts)) is not None:
-            yield read
-
-
-def _numbered(number: int) -> bytes:
-    if number in _OF_A_BYTE:
-        return bytes([number & 0xFF])
-    return chr(number).encode(errors="surrogatepass") if 0 < number <= LAST_CHARACTER else b"\0"
-
-
-def _joined(reading: Reading, pieces: Sequence[tuple[int, int, int, bytes]], bits: int) -> Reading | None:
-    if not pieces:
-        return None
-    read_from, read_to, filled, decoded = map(list, zip(*pieces, strict=True))
-    begins = [0, *accumulate(len(piece) + len(_BETWEEN) for piece in decoded)]
-    return Decoded(_BETWEEN.join(decoded), reading, begins[:-1], read_from, read_to, filled, bits)
-
-
-# Between the content of different runs.
-_BETWEEN = b"\x1a\xff\x1a"
-
-
-def _inflated(reading: Reading, begin: int, window_bits: int) -> Inflated | None:
-    stream = zlib.decompressobj(window_bits)
-    pieces: list[bytes] = []
-    length, at = 0, begin
-    while at < len(reading.data) and not stream.eof and length <= MOST_INFLATED:
-        try:
-            piece = stream.decompress(reading.data[at : at + _PIECE], MOST_INFLATED + 1 - length)
-        except zlib.error:
-            break
-        pieces.append(piece)
-        length += len(piece)
-        at += _PIECE
-    if not length:
-        return None
-    # Bytes after a stream are not part of it; all bytes after the begin of a broken one may be.
-    end = min(at, len(reading.data)) - len(stream.unused_data) if stream.eof else len(reading.data)
-    return Inflated(b"".join(pieces), reading, begin, end, bomb=length > MOST_INFLATED)

@@ -21,13 +21,7 @@ from typing import Any, Self
 from conformance.contract.command import Flow
 from conformance.contract.contract import Contract
 from conformance.journal import Record
-from conformance.judging.reading import (
-    TOO_MANY_REQUESTS,
-    Answer,
-    Content,
-    as_over_a_network,
-    carried_id,
-)
+from conformance.judging.reading import TOO_MANY_REQUESTS, Answer, Content, as_over_a_network, carried_id
 from conformance.judging.summaries import (
     ABSENT,
     SOONEST,
@@ -41,14 +35,7 @@ from conformance.judging.summaries import (
     SharedId,
 )
 from conformance.judging.terms import Terms
-from conformance.judging.transactions import (
-    AccountUse,
-    Echo,
-    Payer,
-    contradiction,
-    details_of,
-    telling_of,
-)
+from conformance.judging.transactions import AccountUse, Echo, Payer, contradiction, details_of, telling_of
 from conformance.model.traffic import Kind, Notification, Request
 
 # The bytes of the digest of a request: enough to distinguish all requests of a run.
@@ -168,15 +155,11 @@ class Evidence:
         if self.terms.settled_at is not None and (self.terms.alone or not self.terms.network_back):
             owed = (answer for command in self.terms.commands for answer in self.owed(command))
             missing.update(self.terms.callback_of(a.product or "") for a in owed if self._is_missing(a))
-        for notification in record.notifications:
-            if notification.number not in of_anybody:
-                continue
-            product = notification.product
-            content = Content.of_notification(notification.request, self.contract)
-            if content is None or missing[product] < 1:
-                self.of_anybody[product] += 1
+        for notification, content in self._read(record, of_anybody):
+            if missing[notification.product] < 1:
+                self.of_anybody[notification.product] += 1
             else:
-                missing[product] -= 1
+                missing[notification.product] -= 1
                 yield self._noticed(notification, content, None, None)
 
     def _is_missing(self, answer: ResponseSummary) -> bool:
@@ -192,13 +175,19 @@ class Evidence:
             return
         unnotified = (each for each in self.final.values() if each.accepted and not each.first.arrivals)
         altered = AlteredIds(unnotified, unknown.values())
-        for notification in record.notifications:
-            if notification.number in empty:
-                self.without_content[notification.product] -= 1
-                yield self._noticed(notification, Content.with_repeats(b""), None, None)
+        for notification, content in self._read(record, {*unknown, *empty}):
             if (carried := unknown.get(notification.number)) is not None:
-                content = Content.of_notification(notification.request, self.contract) or Content()
                 yield self._noticed(notification, content, carried, altered.meant_by(carried), altered=True)
+            else:
+                self.without_content[notification.product] -= 1
+                yield self._noticed(notification, content, None, None)
+
+    def _read(self, record: Record, numbers: Collection[int]) -> Iterator[tuple[Notification, Content]]:
+        """Read the notifications with these numbers again."""
+        for notification in record.notifications:
+            if notification.number in numbers:
+                content = Content.of_notification(notification.request, self.contract)
+                yield notification, content or Content.with_repeats(notification.request.body)
 
     def _contradict(self, record: Record) -> None:
         """Find the requests whose notifications contradict each other; read those that differ again."""
@@ -211,11 +200,10 @@ class Evidence:
         if not several:
             return
         wanted = {arrival.number for arrivals in several.values() for arrival in arrivals}
-        details: dict[int, Mapping[str, Any]] = {}
-        for notification in record.notifications:
-            if notification.number in wanted:
-                content = Content.of_notification(notification.request, self.contract) or Content()
-                details[notification.number] = telling_of(content.members or {}, self.contract)
+        details = {
+            notification.number: telling_of(content.members or {}, self.contract)
+            for notification, content in self._read(record, wanted)
+        }
         for case_id, arrivals in several.items():
             known: dict[str, Any] = {}
             for arrival in arrivals:

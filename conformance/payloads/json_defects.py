@@ -135,13 +135,10 @@ def _found(body: bytes) -> Iterator[str]:
 
 def _of_text(text: str) -> Iterator[str]:
     skeleton = _STRING.sub(lambda string: '""' if string[1] else '"', text)
-    if _is_deep(skeleton):
-        yield "deep nesting"  # closed or not: a reader with a limit does not come to the end
-    else:
-        yield from _of_shallow(text, skeleton)
-
-
-def _of_shallow(text: str, skeleton: str) -> Iterator[str]:
+    # Nearly all bodies have too few brackets. Closed or not: a reader with a limit does not come to the end.
+    if skeleton.count("[") + skeleton.count("{") > DEEP and _depth(skeleton) > DEEP:
+        yield "deep nesting"
+        return
     constants: list[str] = []
     numbers: list[str] = []
     repeats: list[bool] = []
@@ -176,6 +173,10 @@ def _of_shallow(text: str, skeleton: str) -> Iterator[str]:
         yield from (["number beyond a double"] if any(map(_is_beyond_a_double, numbers)) else [])
 
 
+def _depth(skeleton: str) -> int:
+    return max(accumulate(map(_STEPS.__getitem__, _BRACKETS.findall(skeleton))))
+
+
 def _unusual(text: str, value: Mapping[str, Any], constants: list[str]) -> Iterator[str]:
     """The defects in the texts of an object, and those of NaN and the infinities."""
     if any(_CONTROL.search(string[0]) for string in _STRING.finditer(text)):
@@ -191,13 +192,6 @@ def _unusual(text: str, value: Mapping[str, Any], constants: list[str]) -> Itera
 def _is_beyond_a_double(digits: str) -> bool:
     value = float(digits)
     return math.isinf(value) or (value == 0 and _NONZERO.match(digits) is not None)
-
-
-def _is_deep(skeleton: str) -> bool:
-    """Whether brackets are nested more than DEEP levels; nearly all bodies have fewer brackets."""
-    if skeleton.count("[") + skeleton.count("{") <= DEEP:
-        return False
-    return max(accumulate(map(_STEPS.__getitem__, _BRACKETS.findall(skeleton)))) > DEEP
 
 
 def _unreadable(text: str, skeleton: str) -> str:

@@ -9,7 +9,7 @@ UniquePayloads      no payload is sent twice, and none that is similar to anothe
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
 from hashlib import blake2b
@@ -23,9 +23,6 @@ from conformance.contract.contract import Contract
 from conformance.model.text import ecma_pattern
 from conformance.model.traffic import Case, Kind
 from conformance.model.untrusted import json_object
-
-# --- Labels
-
 
 Members = Mapping[str, Any]
 
@@ -64,6 +61,10 @@ class Constraints:
         return {member: values for member, values in given.items() if values}
 
 
+LABELLED = frozenset({Kind.VALID, Kind.BROKEN, Kind.OPEN})
+"""The kinds of cases that are about their payload."""
+
+
 @dataclass(frozen=True, slots=True)
 class Label:
     """The label of a payload of `command`.
@@ -83,18 +84,35 @@ class Label:
     def of(cls, case: Case, contract: Contract) -> Label | None:
         """The label of a case; None if the case is not about its payload, or if its bytes do not prove the label."""
         members = members_of(case.request.body)
-        if case.kind not in PROOFS or case.command is None or members is None:
+        if case.kind not in LABELLED or case.command is None or members is None:
             return None
         command = contract.commands[case.command]
         label = cls(contract, command, case.kind, case.aspect, case.member, case.keyword)
         if case.kind is Kind.OPEN:
-            label = replace(label, open_at=_pointers(label, command.request_schema, members))
-        return label if PROOFS[case.kind](label, members) else None
+            label = replace(label, open_at=label._open_places(members))
+        return label if label.holds(case.request.body) else None
 
     def holds(self, body: bytes) -> bool:
         """Whether `body` has this label."""
         members = members_of(body)
-        return members is not None and PROOFS[self.kind](self, members)
+        return members is not None and self._is_proved_by(members)
+
+    def _is_proved_by(self, members: Members) -> bool:
+        schemas, tolerated = self.contract.schemas, self.command.tolerated_schema
+        if self.kind is Kind.BROKEN:
+            # That member alone breaks the tolerated schema, by that keyword and others of the probe.
+            faults = schemas.violations(tolerated, members)
+            probe = self.contract.probes.get(f"{self.kind}.{self.aspect}")
+            allowed = probe.keywords if probe else frozenset()
+            same = self.keyword in {fault.keyword for fault in faults}
+            return same and all(f.pointer == f"/{self.member}" and f.keyword in allowed for f in faults)
+        open_at = self._open_places(members)
+        return open_at == self.open_at and (self.kind is Kind.VALID or schemas.takes(tolerated, members))
+
+    def _open_places(self, members: Members) -> frozenset[str]:
+        """Where the payload breaks the strict schema."""
+        violations = self.contract.schemas.violations(self.command.request_schema, members)
+        return frozenset(violation.pointer for violation in violations)
 
 
 def members_of(body: bytes, largest: int = LARGEST) -> Members | None:
@@ -102,33 +120,7 @@ def members_of(body: bytes, largest: int = LARGEST) -> Members | None:
     return None if len(body) > largest else json_object(body)
 
 
-def _pointers(label: Label, schema: str, members: Members) -> frozenset[str]:
-    return frozenset(fault.pointer for fault in label.contract.schemas.violations(schema, members))
-
-
-def _broken(label: Label, members: Members) -> bool:
-    """Whether that member alone breaks the tolerated schema, by that keyword and others of the probe."""
-    faults = label.contract.schemas.violations(label.command.tolerated_schema, members)
-    probe = label.contract.probes.get(f"{label.kind}.{label.aspect}")
-    allowed = probe.keywords if probe else frozenset()
-    same = label.keyword in {fault.keyword for fault in faults}
-    return same and all(f.pointer == f"/{label.member}" and f.keyword in allowed for f in faults)
-
-
-def _open(label: Label, members: Members) -> bool:
-    """Whether the payload lies between the strict and the tolerated schema, in the same places."""
-    open_at = _pointers(label, label.command.request_schema, members)
-    return label.open_at == open_at and not _pointers(label, label.command.tolerated_schema, members)
-
-
-PROOFS: Mapping[Kind, Callable[[Label, Members], bool]] = {
-    Kind.VALID: lambda label, members: not _pointers(label, label.command.request_schema, members),
-    Kind.BROKEN: _broken,
-    Kind.OPEN: _open,
-}
-
-
-# --- Valid ones
+# --- Members of valid payloads
 
 
 def aspect_of(contract: Contract, command: Command, members: Mapping[str, Any]) -> str:

@@ -16,7 +16,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass, replace
 from typing import Any, Self
 
-from conformance.journal.spellings import Reading, Sought, readings, says_more
+from conformance.journal.codings import Reading, Sought
+from conformance.journal.spellings import readings, says_more
 from conformance.model.traffic import Headers, Request, Response
 
 # All but XML 1.0's production 2 (Char), which a document cannot hold even escaped, and the carriage return, which a

@@ -15,7 +15,7 @@ from conformance.client import driver as driver_module
 from conformance.client.certification import examine_driver
 from conformance.client.driver import Death, Driver, How
 from conformance.client.driver_messages import DriverLog
-from conformance.client.settings import ClientSettings, program_of
+from conformance.client.settings import program_of
 from conformance.contract.contract import statum
 from conformance.journal.rows import LONGEST_STDERR
 from conformance.model.errors import EnvironmentFailure, UsageError
@@ -186,22 +186,6 @@ def test_standard_error_is_told_and_never_in_the_way(started: Start, heard: list
     lines = [line for _, direction, line in heard if direction is Direction.STDERR]
     left_out = "[0 lines and 183,617 bytes were too many, and are left out here]"
     assert ["x" * LONGEST_STDERR + "…", "\\xff", left_out] == lines
-
-
-@pytest.mark.parametrize(
-    ("command_line", "words"),
-    [
-        ("no-such-program-anywhere", "was not found"),
-        ("./no-such-file", "was not found"),
-        ("", "--driver is empty"),
-        ("python 'x", "not a command line"),
-        ("/", "is a directory"),
-    ],
-)
-def test_a_command_line_that_leads_nowhere_is_told_in_one_line(command_line: str, words: str) -> None:
-    """Before anything is started."""
-    with pytest.raises(UsageError, match=words):
-        ClientSettings(driver=command_line)
 
 
 def test_a_file_that_is_not_executable_is_told_apart(tmp_path: Path) -> None:

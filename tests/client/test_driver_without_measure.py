@@ -13,9 +13,8 @@ from tiny_drivers import ACCEPTED, HELLO, PATIENCE_S, SHORT_S, Line, Start, hear
 
 from conformance.client import certification
 from conformance.client import driver as driver_module
-from conformance.client.driver import Death, Driver, How
+from conformance.client.driver import Death, Driver, How, Left, can_look
 from conformance.client.driver_messages import MOST_FIRST_BYTES, MOST_LAST_BYTES, MOST_LINES, DriverLog, Stderr
-from conformance.client.left_behind import Left, can_look
 from conformance.contract.contract import statum
 from conformance.journal import Journal, Redaction, read_journal
 from conformance.journal.rows import LONGEST_STDERR

@@ -21,7 +21,6 @@ from conformance.contract.contract import statum
 from conformance.journal import Record, read_journal
 from conformance.judging.verdicts import Conclusion, Judged, Verdict
 from conformance.mock.account import Account
-from conformance.model.errors import UsageError
 from conformance.model.traffic import Kind
 from conformance.reports.result import judge
 from conformance.wire.listening import Address
@@ -220,23 +219,6 @@ def test_it_shows_where_to_go_and_ends_with_ctrl_c(tmp_path: Path) -> None:
     assert 3 == called.code, called.err
     assert "inconclusive: " in called.out
     assert (tmp_path / "reports" / "report.json").exists()
-
-
-@pytest.mark.parametrize(
-    ("settings", "words"),
-    [
-        ({"callback_url": "http://127.0.0.1:9/"}, "--observe watches a client that is run by hand"),
-        ({"observe_for_s": 0.0}, "--observe-for is 0; expected more than 0 seconds"),
-        ({"observe_for_s": 1e300}, r"--observe-for is 1e\+300; expected at most"),
-        ({"observe_idle_s": float("inf")}, "--observe-idle is inf; expected at most"),
-        ({"timeout_s": 1e-300}, "--timeout is 1e-300; expected from 0.001 to 3600 seconds"),
-        ({"observe_idle_s": -1.0}, "--observe-idle is -1; expected more than 0 seconds"),
-    ],
-)
-def test_what_does_not_go_together_is_refused(settings: dict[str, Any], words: str) -> None:
-    """Before anything is served."""
-    with pytest.raises(UsageError, match=words):
-        ClientSettings(observe=Address("127.0.0.1", 0), **settings)
 
 
 def test_the_mock_lists_the_numbers(capsys: Capsys) -> None:

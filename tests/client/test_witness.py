@@ -16,7 +16,7 @@ import httpx
 import pytest
 
 from conformance.client.rules.calls import OUTLASTED, REUSED, STRAY, UNUSED
-from conformance.client.witness import SENDING, Setting, Stage, Witness, played
+from conformance.client.witness import SENDING, Stage, Witness, played
 from conformance.contract.contract import statum
 from conformance.contract.tables import ScenarioRow
 from conformance.journal import Journal, Record, Redaction, read_journal
@@ -45,7 +45,7 @@ class Watched:
     def stage(self, scenario: ScenarioRow | None = None, case_id: str = "case-1", hold_s: float | None = None) -> None:
         """Have the scenario met under NONCE."""
         elsewhere = f"{self.witness.base_url(NONCE, elsewhere=True)}/sms"
-        behaviour = played(scenario or SENDING, Setting(NONCE, elsewhere, timeout_s=DRIPS_EVERY_S * 4))
+        behaviour = played(scenario or SENDING, NONCE, elsewhere, DRIPS_EVERY_S * 4)
         self.witness.open(NONCE, Stage(case_id, Gateway(Account("key", "secret"), behaviour), hold_s=hold_s))
 
     def send(

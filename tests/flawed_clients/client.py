@@ -66,7 +66,7 @@ class Answer:
 
 
 class Unusable(Exception):
-    """An answer that says nothing in the gateway's terms."""
+    """An answer that is not the gateway's envelope."""
 
 
 class Client(Subject):
@@ -94,7 +94,7 @@ class Client(Subject):
         """Before the first message is read."""
 
     def hello(self) -> Told:
-        """What the client says of itself."""
+        """The description of the client."""
         about: Told = {
             "protocol": 1,
             "implementation": {"name": "reference", "version": "1.0.0", "language": "python"},
@@ -108,7 +108,7 @@ class Client(Subject):
         return about
 
     def invoke(self, message: Told) -> Told:
-        """Makes the call and tells what became of it."""
+        """Make the call and report on it."""
         if message["command"] not in self.commands:
             return {"unsupported": True}
         self.calls += 1
@@ -122,12 +122,12 @@ class Client(Subject):
         return told
 
     def result(self, message: Told) -> Told:
-        """What became of a request."""
+        """The report on the result of a request."""
         assert self.receiver is not None
         return self.receiver.result(message["request_id"])
 
     def lines(self, message: Told, answer: Told) -> list[bytes]:
-        """What goes to standard output in answer to a message."""
+        """The lines on standard output that answer a message."""
         return [json.dumps({"id": message["id"], **answer} if "id" in message else answer).encode()]
 
     def stopped(self) -> int:
@@ -137,7 +137,7 @@ class Client(Subject):
     # --- the call
 
     def call(self, asked: Asked) -> Told:
-        """Rejected, or sent and told."""
+        """Reject the call, or send it and report on it."""
         refusal = self.refusal(asked)
         if refusal:
             return {"outcome": "error", "error": "rejected-locally", "description": refusal}
@@ -209,11 +209,11 @@ class Client(Subject):
         return json.dumps(self.members(asked), ensure_ascii=False).encode()
 
     def members(self, asked: Asked) -> Any:
-        """What was asked for."""
+        """The parameters of the call."""
         return asked.params
 
     def exchange(self, request: Outgoing, patience_s: float | None) -> Answer:
-        """One request and its answer, on a connection of its own."""
+        """One request and its answer, on a new connection."""
         connection = HTTPConnection(urlsplit(request.url).netloc, timeout=patience_s)
         try:
             return self.exchanged(connection, request)
@@ -262,7 +262,7 @@ class Client(Subject):
     # --- the answer
 
     def told(self, asked: Asked, answer: Answer | str) -> Told:
-        """What the caller gets to know of it."""
+        """The report to the caller."""
         if isinstance(answer, str):
             return {"outcome": "error", "error": "network", "description": answer}
         try:
@@ -271,7 +271,7 @@ class Client(Subject):
             return {"outcome": "error", "error": "protocol", "description": str(confusion)}
 
     def understood(self, asked: Asked, answer: Answer) -> Told:
-        """What the answer says; Unusable if nothing."""
+        """The report on an answer. Raises Unusable if it is no envelope."""
         envelope = self.envelope(answer)
         said = {n: envelope[n] for n in ("status_code", "description", "request_id") if n in envelope}
         if self.accepted(answer, envelope):

@@ -102,7 +102,7 @@ class CrashesOnHtml(_Driver):
 
 
 class CrashesAtResult(_Driver):
-    """Ends when it is asked what became of a request."""
+    """Ends when it is asked for the result of a request."""
 
     dies = True
     features = ("callback", "results")
@@ -127,7 +127,7 @@ class IgnoresStop(_Driver):
 
 
 class Chatters(_Driver):
-    """Writes a line of its own before each answer to a call."""
+    """Writes another line before each answer to a call."""
 
     dies = True
 
@@ -137,7 +137,7 @@ class Chatters(_Driver):
 
 
 class ChattersAtStart(_Refused):
-    """Writes a line of its own before the first answer."""
+    """Writes another line before the first answer."""
 
     refused = "which is not JSON"
 
@@ -173,7 +173,7 @@ class InventsOutcomes(_Driver):
 
 
 class EndsEarly(_Driver):
-    """Ends in good order after an answer in HTML, before it is told to stop."""
+    """Ends with exit code 0 after an answer in HTML, before it is told to stop."""
 
     ending = False
 

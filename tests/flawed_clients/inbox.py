@@ -116,11 +116,11 @@ class Inbox(Subject):
         return 413
 
     def other_media_type(self, posted: Posted) -> int:
-        """For what is not declared as JSON."""
+        """For a body that is not declared as JSON."""
         return 415
 
     def malformed(self, posted: Posted) -> int:
-        """For what is no JSON; an empty body among it."""
+        """For a body that is not JSON, as an empty one."""
         return 400
 
     def complete(self, content: Any) -> bool:
@@ -130,7 +130,7 @@ class Inbox(Subject):
         )
 
     def incomplete(self, content: Any) -> int:
-        """For JSON that is no notification."""
+        """For JSON that is not a notification."""
         return 422
 
     def take(self, content: Told) -> int:
@@ -161,7 +161,7 @@ class Inbox(Subject):
         return answer
 
     def state(self, content: Told) -> str:
-        """Whether it tells of success."""
+        """The state that it reports."""
         return "succeeded" if content["result_code"] == "200" else "failed"
 
     def reason(self, content: Told) -> str:
@@ -170,7 +170,7 @@ class Inbox(Subject):
 
 
 class Till(Inbox):
-    """Makes no calls, and keeps what it is paid. `asks`: it wants to be asked before."""
+    """Makes no calls, and keeps its payments. `asks`: it wants to be asked before."""
 
     commands = ()
     thanks = 200

@@ -1,4 +1,4 @@
-"""Clients that do what the contract allows, each in a way of its own."""
+"""Clients that do what the contract allows, each in another way."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ BOTH = ("callback", "results")
 
 
 def until(retry_after: str) -> float:
-    """Seconds that Retry-After tells to wait, in either form."""
+    """The seconds of a Retry-After, in either form."""
     if retry_after.isdigit():
         return float(retry_after)
     return max(parsedate_to_datetime(retry_after).timestamp() - time.time(), 0.0)
@@ -253,7 +253,7 @@ class AdvisedDelay(Client):
 
 
 class FullJitter(Client):
-    """Backs off from a 429 for a time that chance draws from a range that doubles; waits as it is told to."""
+    """Backs off from a 429 for a random time from a range that doubles, or for the time of a Retry-After."""
 
     commands = ("sms",)
 
@@ -318,7 +318,7 @@ class ReadsAnyMediaType(Client):
 
 
 class HidesErrorDetails(Client):
-    """Tells that a request failed, and no more; and says that it lacks this."""
+    """Reports that a request failed, and no details; and declares that it lacks these."""
 
     commands = FEW
     lacks = ("error-details",)
@@ -329,7 +329,7 @@ class HidesErrorDetails(Client):
 
 
 class HidesRequestId(Client):
-    """Tells that a request was accepted, and not under which id; and says that it lacks this."""
+    """Reports that a request was accepted, but not its id; and declares that it lacks this."""
 
     commands = FEW
     lacks = ("request-id",)
@@ -341,7 +341,7 @@ class HidesRequestId(Client):
 
 
 class OwnTimeOut(Client):
-    """Has a time-out of its own that cannot be set; and says so."""
+    """Has a fixed time-out, and declares so."""
 
     commands = ("airtime",)
     lacks = ("timeout",)
@@ -383,7 +383,7 @@ class KeepsConnections(Client):
 
 
 class Threads(Client):
-    """Makes each call in a thread of its own."""
+    """Makes each call in another thread."""
 
     commands = ("sms",)
 

@@ -1,4 +1,4 @@
-"""Clients whose receivers do what the contract allows, each in a way of its own."""
+"""Clients whose receivers do what the contract allows, each in another way."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MEMBERS = ("phone_number", "amount", "short_code", "bill_ref_number")
 
 
 class CallbackAlone(Inbox):
-    """Has a receiver that cannot be asked what became of a request; it answers 200 with a body."""
+    """Has a receiver that cannot be asked for results; it answers 200 with a body."""
 
     commands = FEW
     features = ("callback",)
@@ -23,14 +23,14 @@ class CallbackAlone(Inbox):
 
 
 class ReceiverAlone(Inbox):
-    """Makes no calls, and keeps what it is notified of."""
+    """Makes no calls, and keeps the results of its notifications."""
 
     commands = ()
     notified = FEW
 
 
 class ReceiverAloneThanksFirst(Inbox):
-    """Makes no calls, and deals with notifications a little after it has thanked for them."""
+    """Makes no calls, and processes notifications a little after it has answered them."""
 
     commands = ()
     notified = ("sms",)
@@ -41,7 +41,7 @@ class ReceiverAloneThanksFirst(Inbox):
 
 
 class DoesNotCount(Inbox):
-    """Tells what became of a request, not how often that took effect."""
+    """Reports the result of a request, not how often it was applied."""
 
     counts = False
 
@@ -99,7 +99,7 @@ class WorksOneByOne(Inbox):
 
 
 class ThanksFirst(Inbox):
-    """Has notifications dealt with by a thread of its own, a little after it has thanked for them."""
+    """Has notifications processed by another thread, a little after it has answered them."""
 
     def __init__(self) -> None:
         self.queue: SimpleQueue[Told] = SimpleQueue()
@@ -119,7 +119,7 @@ class ThanksFirst(Inbox):
 
 
 class ChecksWhatItIsTold(Client):
-    """Refuses a result that does not agree with what it has asked for."""
+    """Refuses a result that does not agree with its request."""
 
     commands = ("airtime", "mpesa/online", "mpesa-wallet")
     features = ("callback", "results")
@@ -152,7 +152,7 @@ class ChecksWhatItIsTold(Client):
 
 
 class TakesPayments(Till):
-    """Is asked before, and keeps what it is paid."""
+    """Is asked before, and keeps its payments."""
 
 
 class TakesPaymentsUnasked(Till):
@@ -162,7 +162,7 @@ class TakesPaymentsUnasked(Till):
 
 
 class TakesPaymentsAndTellsNobody(Till):
-    """Cannot be asked what it was paid."""
+    """Cannot be asked for its payments."""
 
     features = ("callback",)
 
@@ -186,7 +186,7 @@ class TakesPaymentsBesideCalls(Till):
 
 
 class HasOneAddressForPayments(Till):
-    """Is asked and told at one address, where it cannot know one from the other."""
+    """Gets inquiries and notifications at one address, where it cannot distinguish them."""
 
     def urls(self, commands: tuple[str, ...]) -> dict[str, str]:
         urls = super().urls(commands)
@@ -194,7 +194,7 @@ class HasOneAddressForPayments(Till):
 
 
 class ChecksThePayment(Till):
-    """Refuses what does not tell how much was paid, where it is asked."""
+    """Refuses an inquiry without an amount."""
 
     def decide(self, content: Any) -> int:
         return 200 if str(content.get("amount", "")).isdigit() else 422

@@ -1,4 +1,4 @@
-"""Receivers with one misbehaviour each towards what is no notification (RCV)."""
+"""Receivers with one misbehaviour each in how they take malformed notifications (RCV)."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from flawed_clients.inbox import Inbox, Posted, Told
 
 
 class StumblesOverGarbage(Inbox, breaks=("RCV-22",)):
-    """Answers 500 to what is no JSON."""
+    """Answers 500 to a body that is not JSON."""
 
     def malformed(self, posted: Posted) -> int:
         return 500 if posted.body else 400
 
 
 class ThanksForGarbage(Inbox, breaks=("RCV-14",)):
-    """Answers 200 to what is no JSON."""
+    """Answers 200 to a body that is not JSON."""
 
     def malformed(self, posted: Posted) -> int:
         return 200 if posted.body else 400
@@ -84,7 +84,7 @@ class TakesPuts(Inbox, breaks=("RCV-17",)):
 
 
 class JamsOnGarbage(Inbox, breaks=("RCV-18",)):
-    """Answers 503 to everything after it has met what is no JSON."""
+    """Answers 503 to everything after a body that is not JSON."""
 
     jammed = False
 
@@ -97,7 +97,7 @@ class JamsOnGarbage(Inbox, breaks=("RCV-18",)):
 
 
 class DiesOfGarbage(Inbox, breaks=("RCV-22",)):
-    """Ends when it meets what is no JSON."""
+    """Ends when it gets a body that is not JSON."""
 
     def malformed(self, posted: Posted) -> int:
         if posted.body:

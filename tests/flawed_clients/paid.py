@@ -11,14 +11,14 @@ TOO_LONG_S = 8.2
 
 
 class LooksForTheRequestOfAPayment(Till, breaks=("RCV-01",)):
-    """Answers 404 to a payment of a customer, for no request of its own has that request_id."""
+    """Answers 404 to a payment of a customer, because it has made no request with that request_id."""
 
     def take(self, content: Told) -> int:
         return super().take(content) if content["request_id"] in self.known else 404
 
 
 class CreditsPaymentsTwice(Till, breaks=("RCV-07",)):
-    """Credits a payment of a customer each time that it is told of it."""
+    """Credits a payment of a customer each time that it is notified of it."""
 
     def apply(self, request_id: str, content: Told) -> None:
         self.told[request_id] = content
@@ -26,7 +26,7 @@ class CreditsPaymentsTwice(Till, breaks=("RCV-07",)):
 
 
 class DiesOfMalformedPayments(Till, breaks=("RCV-22",)):
-    """Answers 500 to what is no JSON at the address for payments."""
+    """Answers 500 to a body that is not JSON at the address for payments."""
 
     def malformed(self, posted: object) -> int:
         return 500

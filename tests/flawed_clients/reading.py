@@ -52,7 +52,7 @@ class DecodesIds(_Reader, breaks=("RDG-02",)):
 
 
 class OwnIds(_Reader, breaks=("RDG-02",)):
-    """Hands an id of its own back."""
+    """Hands another id back."""
 
     def understood(self, asked: Asked, answer: Answer) -> Told:
         return {**super().understood(asked, answer), "request_id": f"call-{asked.number}"}
@@ -68,7 +68,7 @@ class HidesIds(_Reader, breaks=("RDG-02",)):
 
 
 class HidesStatus(_Reader, breaks=("RDG-03",)):
-    """Does not tell the status_code of an error."""
+    """Does not report the status_code of an error."""
 
     def understood(self, asked: Asked, answer: Answer) -> Told:
         told = super().understood(asked, answer)
@@ -78,7 +78,7 @@ class HidesStatus(_Reader, breaks=("RDG-03",)):
 
 
 class AlwaysBadRequest(_Reader, breaks=("RDG-03",)):
-    """Tells every error of the client's as a 400."""
+    """Reports every error of the client's as a 400."""
 
     def understood(self, asked: Asked, answer: Answer) -> Told:
         told = super().understood(asked, answer)
@@ -86,7 +86,7 @@ class AlwaysBadRequest(_Reader, breaks=("RDG-03",)):
 
 
 class HidesDescriptions(_Reader, breaks=("RDG-04",)):
-    """Does not tell the description of an error."""
+    """Does not report the description of an error."""
 
     def understood(self, asked: Asked, answer: Answer) -> Told:
         told = super().understood(asked, answer)
@@ -96,7 +96,7 @@ class HidesDescriptions(_Reader, breaks=("RDG-04",)):
 
 
 class CutsDescriptions(_Reader, breaks=("RDG-04",)):
-    """Tells the first 100 characters of the description of an error, as a column of a table holds."""
+    """Reports the first 100 characters of the description of an error, as a column of a table holds."""
 
     def understood(self, asked: Asked, answer: Answer) -> Told:
         told = super().understood(asked, answer)
@@ -106,7 +106,7 @@ class CutsDescriptions(_Reader, breaks=("RDG-04",)):
 
 
 class OwnWords(_Reader, breaks=("RDG-04",)):
-    """Tells every error in the same words."""
+    """Reports every error in the same words."""
 
     def understood(self, asked: Asked, answer: Answer) -> Told:
         told = super().understood(asked, answer)
@@ -177,7 +177,7 @@ class AcceptsHalves(_Credulous, breaks=("RDG-06",)):
 
 
 class AcceptsArrays(_Credulous, breaks=("RDG-06",)):
-    """Reports JSON that is no object as accepted."""
+    """Reports JSON that is not an object as accepted."""
 
     def believes(self, answer: Answer) -> bool:
         return answer.body.startswith(b"[")
@@ -207,7 +207,7 @@ class TrustsHttpStatus(_Reader, breaks=("RDG-07",)):
 
 
 class TakesErrorsAlone(_Reader, breaks=("RDG-07",)):
-    """Takes whatever is no error for a success, if HTTP says 200."""
+    """Takes every code but an error's for a success, if HTTP says 200."""
 
     def accepted(self, answer: Answer, envelope: Told) -> bool:
         return answer.status == 200 and envelope.get("status_code", 500) < 400
@@ -331,7 +331,7 @@ class Remembers(_Reader, breaks=("ROB-01",)):
         self.answers: dict[str, Told] = {}
 
     def call(self, asked: Asked) -> Told:
-        """Only what was accepted is remembered."""
+        """Only accepted calls are remembered."""
         what = json.dumps([asked.command, asked.params], sort_keys=True)
         if what not in self.answers:
             told = super().call(asked)

@@ -206,7 +206,7 @@ class TurnsCrowdsAway(Inbox, breaks=("RCV-19",)):
                     self.arrived = 0
 
     def full(self, content: Told) -> int:
-        """Where there is no place."""
+        """For a notification that is one too many."""
         return 503
 
 

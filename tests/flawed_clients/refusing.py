@@ -1,4 +1,4 @@
-"""Clients that keep valid calls from the gateway (SND-13, SND-14), or say so of calls that they have sent (RDG-12)."""
+"""Clients that never send some valid calls (SND-13, SND-14), or report so of calls that they have sent (RDG-12)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ ONE_SMS = 160
 
 
 def rejected(why: str) -> Told:
-    """What a client says that has sent nothing."""
+    """The report of a client that has sent nothing."""
     return {"outcome": "error", "error": "rejected-locally", "description": why}
 
 

@@ -1,4 +1,4 @@
-"""Clients that send again what they should not (RTY)."""
+"""Clients that send requests again that they must not (RTY)."""
 
 from __future__ import annotations
 
@@ -58,14 +58,14 @@ class ResendsUnfunded(_Resender, breaks=("RTY-01",)):
 
 
 class IgnoresRetryAfter(_Resender, breaks=("RTY-02",)):
-    """Sends once more after a 429, sooner than it was told to."""
+    """Sends once more after a 429, sooner than Retry-After allows."""
 
     def due(self, asked: Asked, answer: Answer | str) -> bool:
         return isinstance(answer, Answer) and answer.status == 429 and "retry-after" in answer.headers
 
 
 class WaitsASecond(Client, breaks=("RTY-02",)):
-    """Sends once more a second after a 429, whatever it was told."""
+    """Sends once more a second after a 429, whatever Retry-After says."""
 
     commands = ("sms",)
 
@@ -99,7 +99,7 @@ class ResendsPaymentsAfter500(_Resender, breaks=("RTY-04",)):
 
 
 class QueuesAfter500(_Resender, breaks=("RTY-04",)):
-    """Tells that a 500 was an error, and sends again all the same, behind the caller's back."""
+    """Reports a 500 as an error, and sends again all the same, without its caller."""
 
     def attempt(self, asked: Asked) -> Answer | str:
         answer = super().attempt(asked)
@@ -227,7 +227,7 @@ class ResendsSoonAfterLoss(_Impatient, breaks=("RTY-07",)):
 
 
 class IgnoresDates(_Resender, breaks=("RTY-02",)):
-    """Sends again at once after a 429 that tells by a date when to."""
+    """Sends again at once after a 429 whose Retry-After is a date."""
 
     def due(self, asked: Asked, answer: Answer | str) -> bool:
         return isinstance(answer, Answer) and answer.status == 429 and ":" in answer.headers.get("retry-after", "")

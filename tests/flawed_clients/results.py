@@ -1,4 +1,4 @@
-"""Receivers with one misbehaviour each in what they make of notifications (RCV)."""
+"""Receivers with one misbehaviour each in how they process notifications (RCV)."""
 
 from __future__ import annotations
 
@@ -58,14 +58,14 @@ class CutsIdsShort(Inbox, breaks=("RCV-10",)):
 
 
 class GivesNoReason(Inbox, breaks=("RCV-05",)):
-    """Tells that a request failed, and not why."""
+    """Reports that a request failed, and not why."""
 
     def reason(self, content: Told) -> str:
         return "" if self.state(content) == "failed" else super().reason(content)
 
 
 class GivesOwnReason(Inbox, breaks=("RCV-05",)):
-    """Tells every failure in the same words."""
+    """Reports every failure in the same words."""
 
     def reason(self, content: Told) -> str:
         return "it failed" if self.state(content) == "failed" else super().reason(content)
@@ -181,7 +181,7 @@ class GivesUnknownOnesAway(Inbox, breaks=("RCV-13",)):
 
 
 class AppliesBeforeItLooks(Inbox, breaks=("RCV-25",)):
-    """Applies what has no result_code as a success, and answers 422 then."""
+    """Applies a notification without a result_code as a success, and answers 422 then."""
 
     def incomplete(self, content: Any) -> int:
         if isinstance(content, dict) and isinstance(content.get("request_id"), str):

@@ -1,4 +1,4 @@
-"""Clients that send what they should not (SND)."""
+"""Clients whose requests break the contract (SND)."""
 
 from __future__ import annotations
 
@@ -162,7 +162,7 @@ class Latin1(_Sender, breaks=("SND-06",)):
 
 
 class AddsMembers(_Sender, breaks=("SND-07",)):
-    """Tells where the request comes from."""
+    """Adds a member with the origin of the request."""
 
     def members(self, asked: Asked) -> Any:
         return {**asked.params, "source": "sdk"}
@@ -178,7 +178,7 @@ class DropsTheReference(Client, breaks=("SND-07",)):
 
 
 class AsciiOnly(_Sender, breaks=("SND-07",)):
-    """Replaces what is not ASCII by question marks."""
+    """Replaces characters beyond ASCII by question marks."""
 
     def members(self, asked: Asked) -> Any:
         return {name: value.encode("ascii", "replace").decode() for name, value in asked.params.items()}
@@ -276,7 +276,7 @@ class CredentialInUrl(_Sender, breaks=("SND-10",)):
 
 
 class CredentialInHeader(_Sender, breaks=("SND-10",)):
-    """Sends the secret in a header of its own, too."""
+    """Sends the secret in another header, too."""
 
     def headers(self, asked: Asked, body: bytes | None) -> dict[str, str]:
         return {**super().headers(asked, body), "X-Api-Key": asked.consumer_secret}

@@ -17,6 +17,7 @@ from seeded import fault
 
 from conformance.client.driver_messages import SHOWN, DriverLog, ProtocolError, parsed, secrets_of, tokens_in
 from conformance.contract.contract import statum
+from conformance.journal import read_journal
 from conformance.journal.redaction import tokens_of
 from conformance.mock.account import Account
 from conformance.mock.behaviour import BUILT_IN, Moment, Reply
@@ -52,15 +53,16 @@ def in_json(spelled: str) -> str:
     return spelled
 
 
-# All spellings are 30 kB, and to redact so much takes as long as the rest of a run, in each of some hundred answers.
-ECHO_EVERY = 40
+# All spellings are 40 kB, and to redact so much takes longer than the rest of a run.
+ECHO_EVERY, PARTS = 10, 5
 
 
 def echoed(reply: Reply, moment: Moment) -> Reply:
-    """All spellings, in a text and as members, in one answer of many."""
-    if moment.count % ECHO_EVERY or not isinstance(reply.content, dict):
+    """A part of the spellings, in a text and as members, in one answer of many."""
+    turn, silent = divmod(moment.count, ECHO_EVERY)
+    if silent or turn > PARTS or not isinstance(reply.content, dict):
         return reply
-    texts = ", ".join(f'"{in_json(spelled)}": "{in_json(spelled)}"' for spelled in SPELLED)
+    texts = ", ".join(f'"{in_json(spelled)}": "{in_json(spelled)}"' for spelled in SPELLED[turn % PARTS :: PARTS])
     plain = json.dumps({**reply.content, "status_code": str(reply.content.get("status_code"))})
     described = " ".join(in_json(spelled) for spelled in SPELLED[:8])
     return replace(reply, raw=f'{plain[:-1]}, "echo": {{{texts}}}, "told": "{described}"}}'.encode())
@@ -84,6 +86,30 @@ def test_no_writer_gets_a_secret_into_an_artefact(here: Path, capsys: Capsys) ->
     assert [] == [(name, s) for name, content in said.items() for s in long_enough if s.encode() in content]
     for name in ("report.json", "summary.md", "report.sarif", "junit.xml", "stdout"):
         assert [] == [value for value in (SECRET, TOKEN) if found_in(said[name][:40_000], value)], name
+
+
+def test_a_secret_that_is_said_back_as_a_number_is_no_fault_of_the_gateway(here: Path, capsys: Capsys) -> None:
+    """Bare, as Java writes it, and in a list of bytes: the recorded bodies are JSON still."""
+    pin = "48151623"
+    echo = {"pin": int(pin), "bytes": [*pin.encode()], SECRET: 1, SECRET.swapcase(): 2}
+
+    def answered(reply: Reply, _: Moment) -> Reply:
+        if not isinstance(reply.content, dict):
+            return reply
+        return replace(reply, raw=json.dumps({**reply.content, "echo": echo}).replace(pin, "4.8151623E7").encode())
+
+    address = free_address()
+    callbacks = {product: f"{address.url}/callbacks/{product}" for product in statum().products}
+    account = replace(Account.sample(callbacks), consumer_key=KEY, consumer_secret=SECRET)
+    with serve_mock(account, replace(BUILT_IN, reply=(answered,)), seed=1) as server:
+        given = ("--gateway", server.url, "--callback-listen", str(address), "--consumer-key", KEY, "--redact", pin)
+        called = call(capsys, "run", *QUICK, *given)
+
+    assert 0 == called.code, called.out + called.err
+    recorded = [exchange.response.body for exchange in read_journal(here / "reports" / "journal.sqlite").exchanges]
+    echoes = [each for body in recorded if (each := json.loads(body).get("echo"))]
+    hidden = {"pin": 0, "bytes": [0] * len(pin), "[REDACTED]": 1, "[REDACTED] 2": 2}
+    assert (True, []) == (bool(echoes), [each for each in echoes if each != hidden])
 
 
 REFUSED = {

@@ -41,6 +41,7 @@ from conformance.mock.behaviour import Ending
 
 ENVELOPE = json.dumps({"status_code": 200, "description": "Operation successful", "request_id": SAMPLE_ID}).encode()
 CLOSED = Ending.BEFORE.value
+WITHOUT: dict[str, Any] = {"said": UNREACHED}
 CHARSET = "application/json; charset=utf-8"
 REWRITTEN = json.dumps(dict(reversed(PARAMS.items())), indent=2).replace("H", "\\u0048").encode()
 
@@ -105,11 +106,6 @@ def test_each_fault_of_a_request_breaks_its_own_requirement_and_no_other() -> No
     wrong = [(name, breaks, found) for name, breaks, sent in SENDING if (found := broken_by(sent)) != breaks]
 
     assert [] == wrong
-
-
-def test_a_call_that_is_claimed_and_not_made_is_found() -> None:
-    """The client says accepted, and nothing arrived."""
-    assert {"SND-01"} == broken_by()
 
 
 def test_a_request_to_another_address_counts_against_the_path() -> None:
@@ -245,49 +241,47 @@ def test_an_answer_that_the_suite_gave_too_late_is_not_laid_to_the_client() -> N
     assert 1 == verdict(certification, "RDG-01").observations
 
 
-def test_a_client_that_waits_for_ever_breaks_that_alone() -> None:
-    """The driver's silence is the client's, not a fault of its own."""
-    assert {"RDG-08"} == broken_by(Sent(failure=NEVER), said=None, death="hang", said_after_s=0.0)
+OUTLASTING = Sent(failure=DRIPPING + OUTLASTED, takes_s=5.0)
+
+# Requests of a call, and the end of the call: in words of the client, or by a death of its driver.
+CALLS: tuple[tuple[str, set[str], tuple[Sent, ...], dict[str, Any]], ...] = (
+    ("claimed and not made", {"SND-01"}, (), {}),
+    ("waits for ever", {"RDG-08"}, (Sent(failure=NEVER),), {"said": None, "death": "hang", "said_after_s": 0.0}),
+    # nothing says that it would have sent another request
+    ("silent", {"DRV-01"}, (Sent(failure=NEVER, takes_s=2.0),), {"said": None, "death": "hang", "said_after_s": 15.0}),
+    ("its driver dies", {"DRV-01"}, (Sent(status=402),), {"said": None, "death": "crash"}),
+    # the witness closed the connection, for the client did not give up
+    *(
+        (
+            f"goes on when it is closed: {failure}",
+            {"RDG-08"},
+            (Sent(failure=failure + OUTLASTED, takes_s=5.0),),
+            WITHOUT,
+        )
+        for failure in (NEVER, STALLED, DRIPPING)
+    ),
+    # a client may give up and leave its connection open
+    ("ends while it is open", set(), (OUTLASTING,), {**WITHOUT, "said_after_s": -2.0}),
+    ("sends again later", set(), (OUTLASTING, Sent(after_s=2.5)), {"said_after_s": 0.01}),
+    ("sends again while it is open", set(), (OUTLASTING, Sent(after_s=-1.0)), {"said_after_s": 3.0}),
+)
+
+
+def test_each_end_of_a_call_breaks_its_own_requirement_and_no_other() -> None:
+    """The silence of a driver that waits for its client is the client's."""
+    wrong = [(name, breaks, found) for name, breaks, sent, end in CALLS if (found := broken_by(*sent, **end)) != breaks]
+
+    assert [] == wrong
 
 
 def test_a_client_that_waits_to_send_again_waits_for_nothing() -> None:
-    """It has given up on its requests; that it tells its caller late is what is advised."""
+    """It has given up on its requests; a late word to its caller is the advice."""
     certification = beside_a_lawful_call()
     given_up = Sent(failure=NEVER, takes_s=2.0)
     certification.call(*again(given_up, 5.0), said=None, death="hang", said_after_s=8.0)
 
     assert set() == failures(certification)
     assert Verdict.PASS == verdict(certification, "RDG-08").verdict
-
-
-def test_a_driver_that_is_silent_after_one_request_has_failed() -> None:
-    """Nothing says that it would have sent again."""
-    silent = Sent(failure=NEVER, takes_s=2.0)
-
-    assert {"DRV-01"} == broken_by(silent, said=None, death="hang", said_after_s=15.0)
-
-
-def test_a_client_that_goes_on_when_the_connection_is_closed_has_waited_for_it() -> None:
-    """The witness did that, for the client did not give up."""
-    outlasted = [Sent(failure=failure + OUTLASTED, takes_s=5.0) for failure in (NEVER, STALLED, DRIPPING)]
-
-    assert [{"RDG-08"}] * 3 == [broken_by(sent, said=UNREACHED) for sent in outlasted]
-
-
-@pytest.mark.parametrize(
-    ("sent", "said_after_s"),
-    [
-        ((Sent(failure=DRIPPING + OUTLASTED, takes_s=5.0),), -2.0),
-        ((Sent(failure=DRIPPING + OUTLASTED, takes_s=5.0), Sent(after_s=2.5)), 0.01),
-        ((Sent(failure=DRIPPING + OUTLASTED, takes_s=5.0), Sent(after_s=-1.0)), 3.0),
-    ],
-    ids=["told while it was open", "sent again later", "sent again while it was open"],
-)
-def test_a_client_may_give_up_and_leave_its_connection_open(sent: tuple[Sent, ...], said_after_s: float) -> None:
-    """What it does then does not come with the end of the connection."""
-    said = ACCEPTED if len(sent) > 1 else UNREACHED
-
-    assert "RDG-08" not in broken_by(*sent, said=said, said_after_s=said_after_s)
 
 
 def test_a_client_that_gives_up_is_let_pass() -> None:
@@ -298,7 +292,7 @@ def test_a_client_that_gives_up_is_let_pass() -> None:
     assert Verdict.PASS == verdict(certification, "RDG-08").verdict
 
 
-def test_how_long_a_client_has_waited_is_told_where_time_ran_out() -> None:
+def test_an_interrupted_wait_is_reported_with_its_length() -> None:
     """It has not failed: a client whose time-out cannot be set may take longer than was left."""
     certification = Certification(lacks=("timeout",), out_of_time="the 70 s for calls were used up")
     certification.call(Sent())
@@ -310,13 +304,8 @@ def test_how_long_a_client_has_waited_is_told_where_time_ran_out() -> None:
     assert (Reason.INTERRUPTED, expected) == (judgement.reason, judgement.detail)
 
 
-def test_a_death_of_the_driver_breaks_one_requirement() -> None:
-    """What the client would have said is not judged."""
-    assert {"DRV-01"} == broken_by(Sent(status=402), said=None, death="crash")
-
-
 def test_a_driver_that_was_given_up_leaves_the_run_inconclusive() -> None:
-    """Although it has failed what it was judged by."""
+    """Although its only requirement failed."""
     certification = Certification(settled=False, gave_up="it ended with exit code 70")
     for _ in range(3):
         certification.call(said=None, death="crash")

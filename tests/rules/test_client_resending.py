@@ -93,8 +93,8 @@ def test_what_is_sent_again_is_judged_by_when_and_why() -> None:
     assert [] == wrong
 
 
-def test_a_client_that_uses_no_connection_again_is_told_so() -> None:
-    """It hinders nothing, for other answers were lost; what was not seen is in the count."""
+def test_a_client_without_keep_alive_gets_a_remark() -> None:
+    """It does not hinder, for other answers were lost; the count has the unobserved ones."""
     certification = Certification(commands=("mpesa-wallet",), judged=("mpesa-wallet",))
     for failure in (CLOSED, CLOSED + UNUSED):
         certification.call(Sent(failure=failure), command="mpesa-wallet", params=IN_AIRTIME, said=UNREACHED)
@@ -106,8 +106,8 @@ def test_a_client_that_uses_no_connection_again_is_told_so() -> None:
     assert [] != [line for line in lines if line.startswith(NO_CONNECTION_KEPT)]
 
 
-def test_nothing_is_said_of_resending_where_the_watch_was_cut_off() -> None:
-    """What did not follow may still have come."""
+def test_resending_is_inconclusive_after_an_interruption() -> None:
+    """A missing request may still have come."""
     certification = Certification(settled=False)
     certification.call(Sent(status=402), said=refused(402))
 

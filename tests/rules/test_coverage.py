@@ -63,8 +63,8 @@ def test_a_value_counts_for_every_class_that_it_is_in() -> None:
 
 
 @pytest.mark.parametrize("unsent", [True, False])
-def test_what_was_never_sent_exercises_nothing(unsent: bool) -> None:  # noqa: FBT001 - a parameter of the test
-    """A connection that was refused; a request that got no answer was sent all the same."""
+def test_an_unsent_request_exercises_no_class(unsent: bool) -> None:  # noqa: FBT001 - a parameter of the test
+    """A connection that was refused; a request without an answer was sent."""
     request = Request("POST", "http://gateway.test/api/v2/sms", (), body(SMS))
     case = Case("sms/valid/sample/1", "sms", Kind.VALID, "sample", "group", request)
     coverage = Coverage(statum())
@@ -114,18 +114,18 @@ def test_broken_payloads_count_by_the_keyword_that_they_break() -> None:
         (b"\xef\xbb\xbf" + body(SMS), (OPEN, None, "byte order mark")),
     ],
 )
-def test_open_payloads_count_by_what_only_the_strict_schema_says(sent: bytes, label: Label) -> None:
-    """And bodies by what only a strict reader minds."""
+def test_open_payloads_count_by_the_keywords_of_the_strict_schema(sent: bytes, label: Label) -> None:
+    """And bodies by the defects that only a strict reader refuses."""
     assert {label} == met(sent, Kind.OPEN)
 
 
 def test_malformed_bodies_count_by_how_they_are_broken() -> None:
-    """What is refused for its Content-Type alone is no class of bodies."""
+    """A refusal for the Content-Type alone belongs to no class of bodies."""
     assert {(BROKEN, None, "cut behind a colon")} == met(b'{"a":', Kind.MALFORMED, status=400)
     assert set() == met(body(SMS), Kind.MALFORMED, status=415)
 
 
-def test_what_is_judged_by_something_else_exercises_no_class() -> None:
+def test_requests_about_something_else_exercise_no_class() -> None:
     """A valid payload that is refused for its credential shows nothing about payloads."""
     for kind in (Kind.CREDENTIAL, Kind.METHOD, Kind.REPEAT, Kind.UNKNOWN_COMMAND):
         assert set() == met(body(SMS), kind, status=401)
@@ -138,7 +138,7 @@ def test_a_journal_may_hold_anything(payload: bytes) -> None:
     assert all(met(payload, kind) <= known for kind in (Kind.VALID, Kind.BROKEN, Kind.OPEN, Kind.MALFORMED))
 
 
-def test_sent_and_accepted_are_told_apart() -> None:
+def test_sent_and_accepted_are_counted_separately() -> None:
     """A case counts once, by its last attempt."""
     run = Run()
     run.invoke("a" * 32, payload=body(SMS))
@@ -154,7 +154,7 @@ def test_sent_and_accepted_are_told_apart() -> None:
 
 
 def test_a_run_that_sent_nothing_has_every_class_with_zeros() -> None:
-    """So that a reader sees what was not exercised; a GET has no classes."""
+    """So that a reader sees the classes not exercised; a GET has none."""
     found = judge(Run(commands=tuple(statum().commands)).record()).coverage
 
     assert {"sms", "airtime", "mpesa/online", "mpesa-wallet"} == {one.command for one in found}
@@ -184,7 +184,7 @@ def entry(sent: int = 0, kind: str = VALID, member: str | None = "sender_id", **
     return replace(Covered(kind, "sms", member, "longest", sent, 0), **changes)
 
 
-def test_only_what_was_not_exercised_is_told_and_the_totals() -> None:
+def test_classes_not_exercised_are_listed_with_the_totals() -> None:
     """A line for each member; commands that lack the same share it."""
     coverage = (
         entry(3, member="message"),
@@ -203,12 +203,12 @@ def test_only_what_was_not_exercised_is_told_and_the_totals() -> None:
     ] == list(coverage_lines(replace(result_of().report, coverage=coverage)))
 
 
-def test_a_run_that_exercised_nothing_is_told_in_one_line() -> None:
-    """There is something else to look into."""
+def test_a_run_that_exercised_nothing_gets_one_line() -> None:
+    """Something else is wrong."""
     report = replace(result_of().report, coverage=(entry(), entry()))
     assert ["coverage: 0 of 2 classes of payloads exercised"] == list(coverage_lines(report))
 
 
-def test_nothing_is_told_where_nothing_was_measured() -> None:
-    """A result without coverage is told as before."""
+def test_a_result_without_coverage_gets_no_line() -> None:
+    """Its report is as before."""
     assert [] == list(coverage_lines(result_of().report))

@@ -85,6 +85,20 @@ def one_id_for_two_commands() -> Run:
     return run
 
 
+def in_its_query(method: str) -> Run:
+    """A notification without a body, by this method."""
+    members = "result_code=200&result_desc=Success&request_id=" + "a+b" * 12
+    return unreadable(answered("a b" * 12), b"", method=method, target=f"/callbacks/sms?token=t&{members}")
+
+
+def with_repeats(value: int) -> Run:
+    """An answer and a notification that name members twice; the last value counts."""
+    envelope = f'{{"status_code": 500, "status_code": 200, "description": "OK", "request_id": "{A}"'
+    run = answered(None, raw=f'{envelope}, "x": 1, "x": {value}}}'.encode())
+    return unreadable(run, f'{{{READABLE}, "x": 1, "x": {value}}}'.encode())
+
+
+IN_QUERIES = (("GET", "NTF-03"), ("DELETE", "NTF-03"), ("POST", "NTF-04"))
 READABLE = '"result_code": "200", "result_desc": "Success", "request_id": "' + A + '"'
 COUNTED = ("20261122000000000017", "20261122000000000018")
 
@@ -145,6 +159,11 @@ FAULTS: tuple[tuple[str, Run, set[str]], ...] = (
         for target in ("/callbacks%2Fsms?token=t", "/callbacks/sms?token%3Dt", "//here/callbacks/sms?token=t")
     ),
     ("an error in an answer with 200", refused_with_200(), {"RSP-08", "VAL-07"}),
+    # a POST of nothing is a notification if nothing else comes; one of another method may be anybody's
+    ("empty", unreadable(answered(A), b""), {"NTF-04"}),
+    *((f"in its query: {method}", in_its_query(method), {id_}) for method, id_ in IN_QUERIES),
+    ("no JSON, by another method", unreadable(answered(A), b"{", method="PUT"), {"NTF-04"}),
+    *((f"members named twice: {value}", with_repeats(value), {"ENC-05", "NTF-24"}) for value in (1, 2)),
     ("anybody's GET beside it", unreadable(whole(A), b"", method="GET"), set()),
 )
 

@@ -10,7 +10,6 @@ import pytest
 from conformance.contract.contract import statum
 from conformance.diagnosis.explanation import Failing, one_causes
 from conformance.diagnosis.observations import AnswerSignature, gathered, grouped
-from conformance.diagnosis.patterns import FORM
 from conformance.gateway.rules.checks import is_of_form
 from conformance.judging.judgement import Finding, OneCause
 from conformance.model.traffic import Exchange, Request, Response
@@ -26,49 +25,45 @@ def said(number: int, status: int, body: str, headers: tuple[tuple[str, str], ..
     )
 
 
-def counts(messages: Sequence[str], bodies: Sequence[tuple[int, str]], area: str = "") -> list[int]:
+def counts(messages: Sequence[str], bodies: Sequence[tuple[int, str]], *, of_form: bool = False) -> list[int]:
     """How many findings with these messages and answers are in each group."""
     findings = [Finding(message, f"case-{n}", n) for n, message in enumerate(messages, start=1)]
     answers = {n: said(n, status, body, HTML if "<" in body else JSON) for n, (status, body) in enumerate(bodies, 1)}
-    return [gathered(group).count for group in grouped(findings, answers, area)]
+    return [gathered(group).count for group in grouped(findings, answers, is_of_form=of_form)]
 
 
 REFUSED = "a valid request (random) was answered 500"
 
 
-@pytest.mark.parametrize(
-    ("messages", "bodies", "area", "expected"),
-    [
-        ([REFUSED] * 3, [(500, "<h1>KeyError: 'amount'</h1>")] * 2 + [(500, "<h1>ValueError</h1>")], "", [2, 1]),
-        (
-            [REFUSED] * 3,
-            [(500, "<h1>KeyError: 'amount'</h1>")] * 2 + [(500, "<h1>KeyError: 'msg'</h1>")],
-            "",
-            [2, 1],
-        ),
-        ([REFUSED] * 2, [(500, '{"description": "crash"}'), (503, '{"description": "crash"}')], "", [1, 1]),
-        ([REFUSED] * 2, [(500, '{"description": "crash"}'), (500, '{"detail": "crash"}')], "", [1, 1]),
-        ([REFUSED] * 2, [(500, '{"description": "at line 17"}'), (500, '{"description": "at line 4"}')], "", [2]),
-        (
-            [REFUSED] * 2,
-            [(500, f'{{"description": "crash", "request_id": "{rid}"}}') for rid in ("a1", "b")],
-            "",
-            [2],
-        ),
-        (["description is missing"] * 2, [(200, '{"status_code": 200}'), (422, '{"status_code": 422}')], FORM, [2]),
-        (["description is missing"] * 2, [(400, '{"detail": "a"}'), (400, '{"message": "a"}')], FORM, [1, 1]),
-        (["the body is unreadable"] * 2, [(500, "<h1>A</h1>"), (500, "<h1>B</h1>")], FORM, [1, 1]),
-        (["the body is unreadable"] * 2, [(404, "<h1>404</h1>"), (500, "<h1>500</h1>")], FORM, [2]),
-    ],
+MISSING, UNREADABLE = "description is missing", "the body is unreadable"
+
+# Answers (status and body), and how many findings about them are in each group.
+AMOUNT = (500, "<h1>KeyError: 'amount'</h1>")
+GROUPS: tuple[tuple[list[tuple[int, str]], list[int]], ...] = (
+    ([AMOUNT, AMOUNT, (500, "<h1>ValueError</h1>")], [2, 1]),
+    ([AMOUNT, AMOUNT, (500, "<h1>KeyError: 'msg'</h1>")], [2, 1]),
+    ([(500, '{"description": "crash"}'), (503, '{"description": "crash"}')], [1, 1]),
+    ([(500, '{"description": "crash"}'), (500, '{"detail": "crash"}')], [1, 1]),
+    ([(500, '{"description": "at line 17"}'), (500, '{"description": "at line 4"}')], [2]),
+    ([(500, f'{{"description": "crash", "request_id": "{rid}"}}') for rid in ("a1", "b")], [2]),
 )
-def test_what_was_answered_tells_findings_apart(
-    messages: list[str], bodies: list[tuple[int, str]], area: str, expected: list[int]
-) -> None:
-    """Status, shape and text; where the form of an envelope is judged, its status and words do not matter."""
-    assert expected == counts(messages, bodies, area)
+GROUPS_OF_FORM: tuple[tuple[str, list[tuple[int, str]], list[int]], ...] = (
+    (MISSING, [(200, '{"status_code": 200}'), (422, '{"status_code": 422}')], [2]),
+    (MISSING, [(400, '{"detail": "a"}'), (400, '{"message": "a"}')], [1, 1]),
+    (UNREADABLE, [(500, "<h1>A</h1>"), (500, "<h1>B</h1>")], [1, 1]),
+    (UNREADABLE, [(404, "<h1>404</h1>"), (500, "<h1>500</h1>")], [2]),
+)
 
 
-def test_texts_that_repeat_what_was_sent_are_one_kind() -> None:
+def test_findings_are_grouped_by_their_answers() -> None:
+    """By status, shape and text; of the form of an envelope status and words do not matter."""
+    for bodies, expected in GROUPS:
+        assert expected == counts([REFUSED] * len(bodies), bodies)
+    for message, bodies, expected in GROUPS_OF_FORM:
+        assert expected == counts([message] * len(bodies), bodies, of_form=True)
+
+
+def test_texts_that_repeat_the_request_are_one_kind() -> None:
     """In quotes or without; a second kind among them stays one of its own."""
     chance = Random(8)
     words = ["".join(chance.choices("abcdefgh", k=6)) for _ in range(40)]
@@ -96,7 +91,7 @@ def test_the_others_of_a_group_are_named() -> None:
 def failing(
     name: str, exchanges: Sequence[int], of: int, message: str = "wrong", pointer: str | None = None
 ) -> Failing:
-    """A requirement that fell short in these exchanges."""
+    """A requirement that failed in these exchanges."""
     found = Failing(name, is_of_form(statum().catalogue[name]))
     found.add([Finding(message, f"c-{n}", n, pointer=pointer) for n in exchanges], len(exchanges), of)
     return found
@@ -124,7 +119,7 @@ SOME, OTHERS, ALL = range(1, 13), range(50, 62), range(1, 101)
     ],
 )
 def test_one_cause_is_claimed_with_evidence(one: Failing, other: Failing, together: bool) -> None:  # noqa: FBT001 - a row
-    """The same exchanges beyond chance, or the same words of the same place; what always falls short tells little."""
+    """The same exchanges beyond chance, or the same words of the same place; a constant failure shows little."""
     names = (one.requirement, other.requirement)
 
     assert ([names] if together else []) == [cause.requirements for cause in one_causes([one, other], statum())]

@@ -20,14 +20,7 @@ from conformance.diagnosis.follow_ups import (
     run_proper,
 )
 from conformance.diagnosis.observations import ObservedCheck, observe
-from conformance.diagnosis.patterns import (
-    Observation,
-    ordinal,
-    pattern_of,
-    pattern_of_run,
-    period,
-    turning_point,
-)
+from conformance.diagnosis.patterns import Observation, ordinal, pattern_of, pattern_of_run, period, turning_point
 from conformance.gateway.rules.checks import checks_of
 from conformance.journal import Note
 from conformance.judging.judgement import Dependence, Pattern, SinglePass
@@ -37,7 +30,7 @@ from conformance.reports.result import judge
 
 
 def observations(outcomes: Sequence[bool], kind: Kind = Kind.VALID, aspect: str = "random") -> list[Observation]:
-    """Observations of cases that fell short (True) or not, in order."""
+    """Observations of cases that failed (True) or passed, in order."""
     return [
         Observation(number, f"case-{number}", kind, aspect, None, fell_short)
         for number, fell_short in enumerate(outcomes, start=1)
@@ -45,12 +38,12 @@ def observations(outcomes: Sequence[bool], kind: Kind = Kind.VALID, aspect: str 
 
 
 def journal_of(seen: Sequence[Observation]) -> Pattern:
-    """What a journal with these observations tells."""
+    """The pattern that a journal with these observations shows."""
     return pattern_of_run(seen, sum(o.failed for o in seen), len(seen))
 
 
 def row(text: str) -> list[bool]:
-    """`x` fell short, `.` did not."""
+    """`x` failed, `.` passed."""
     return [character == "x" for character in text]
 
 
@@ -75,14 +68,14 @@ def row(text: str) -> list[bool]:
         ("..x" * 4, Dependence.UNTOLD, "intermittent, as far as the run tells: 4 of 12"),
     ],
 )
-def test_the_journal_alone_tells(outcomes: str, kind: Dependence, text: str) -> None:
+def test_a_journal_alone_shows_a_pattern(outcomes: str, kind: Dependence, text: str) -> None:
     """With its numbers, and no more than was seen."""
     pattern = journal_of(observations(row(outcomes)))
 
     assert (kind, text) == (pattern.kind, pattern.text)
 
 
-def test_notifications_that_belong_to_nobody_are_told_by_their_numbers() -> None:
+def test_notifications_without_a_request_are_counted() -> None:
     """Which requests they are about is not known."""
     run = Run()
     for number in range(4):
@@ -95,8 +88,8 @@ def test_notifications_that_belong_to_nobody_are_told_by_their_numbers() -> None
     assert "2 of 4; on what it depends cannot be told" == pattern_of((), (), 2, 4).text
 
 
-def test_payloads_that_show_something_may_be_to_blame_themselves() -> None:
-    """Where all that fell short are of a special kind, neither "always" nor "from the nth on" is certain."""
+def test_special_payloads_may_be_to_blame() -> None:
+    """If all failed ones are of a special kind, neither "always" nor "from the nth on" is certain."""
     special = observations(row("x" * 12), aspect="unicode")
     mixed = [*observations(row("....")), *(replace(o, number=o.number + 4) for o in special)]
 
@@ -110,12 +103,12 @@ def test_payloads_that_show_something_may_be_to_blame_themselves() -> None:
     assert journal_of(mixed).open
 
 
-def test_a_turning_point_far_from_the_first_failure_is_none() -> None:
-    """What was under way side by side may be mixed, not what was sent long after."""
+def test_a_turning_point_is_near_the_first_failure() -> None:
+    """Requests under way side by side may be mixed, not those sent long after."""
     assert Dependence.UNTOLD == journal_of(observations(row("...x" + "." * 40 + "x" * 20))).kind
 
 
-def test_what_is_known_to_last_needs_no_long_row() -> None:
+def test_a_lasting_failure_needs_no_long_row() -> None:
     """The requests sent afterwards stand in for it."""
     told = observations(row("...xx"))
 
@@ -168,8 +161,8 @@ def notified_but_for(lost: set[int], count: int = 6) -> Run:
     return run
 
 
-def test_what_a_check_saw_is_told_exchange_by_exchange() -> None:
-    """Also for NTF-01, which tells of what is missing when it has seen everything."""
+def test_the_observations_of_a_check_are_recorded_by_exchange() -> None:
+    """Also for NTF-01, which judges the whole run."""
     watched = ObservedCheck(checks_of(statum())["NTF-01"], "sms")
     observe(notified_but_for({2, 3}).record(), statum(), [watched])
 
@@ -177,8 +170,8 @@ def test_what_a_check_saw_is_told_exchange_by_exchange() -> None:
     assert [f"case-{n}" for n in range(1, 7)] == [o.case_id for o in watched.observations]
 
 
-def test_watching_a_check_does_not_change_what_it_says() -> None:
-    """As many fell short as it has findings about exchanges."""
+def test_recording_observations_changes_no_judgement() -> None:
+    """As many failed as there are findings about exchanges."""
     run = notified_but_for({2})
     run.invoke("z" * 32, 500)
     run.invoke(raw=b"no JSON")
@@ -208,7 +201,7 @@ def verdict(run: Run, requirement: str, *notes: Note) -> RequirementVerdict:
 
 
 def test_findings_of_one_cause_are_one_with_a_count() -> None:
-    """Where all fell short; the other cases are named."""
+    """If all failed; the other cases are named."""
     found = verdict(notified_but_for({1, 2, 3, 4}, 4), "NTF-01")
 
     assert (Verdict.FAIL, 4, 1) == (found.verdict, found.failed, len(found.findings))
@@ -218,7 +211,7 @@ def test_findings_of_one_cause_are_one_with_a_count() -> None:
 
 
 def test_findings_that_are_alike_are_one_with_a_count() -> None:
-    """Nobody knows whether they have one cause, but what was seen is the same."""
+    """They may have several causes, but the observation is the same."""
     found = verdict(notified_but_for({2, 5}), "NTF-01")
 
     assert [("case-2", 2, ("case-5",))] == [(f.case, f.count, f.others) for f in found.findings]
@@ -228,7 +221,7 @@ def test_findings_that_are_alike_are_one_with_a_count() -> None:
 
 
 def test_a_cause_is_read_as_it_was_noted() -> None:
-    """From the journal, so that judging again tells the same."""
+    """From the journal, so that judging again gives the same."""
     cause = Cause(
         "NTF-01", "sms", ("case-2", "case-3"), "payload", "depends on the payload: …", "case-9", {"message": "👋"}
     )
@@ -242,7 +235,7 @@ def test_a_cause_is_read_as_it_was_noted() -> None:
     assert "depends on the payload: …" == found.pattern.text
 
 
-def test_what_was_sent_after_the_run_changes_no_verdict() -> None:
+def test_follow_ups_change_no_verdict() -> None:
     """Neither its answers nor what arrived after follow-ups had begun."""
     run = notified_but_for(set())
     before = run.record()

@@ -173,8 +173,8 @@ def test_a_flaw_breaks_its_requirement_and_no_other() -> None:
     assert [] == wrong
 
 
-def test_one_that_refuses_everything_is_not_praised_for_refusing_junk() -> None:
-    """What is turned away counts beside what is taken."""
+def test_refusing_junk_counts_only_beside_accepted_notifications() -> None:
+    """A refusal counts beside its positive control."""
     examined = Examined().known("a").sent(MINE, status=400).sent(b"{", b"[]", b"", status=400)
     found = verdicts(examined)
 
@@ -182,8 +182,8 @@ def test_one_that_refuses_everything_is_not_praised_for_refusing_junk() -> None:
     assert {Verdict.INCONCLUSIVE} == {found[f"RCV-{number}"].verdict for number in (14, 15, 16, 22, 23, 24)}
 
 
-def test_from_outside_a_receiver_may_turn_away_what_it_does_not_know() -> None:
-    """And it cannot be told then whether it would take what it knows."""
+def test_from_outside_a_receiver_may_refuse_unknown_requests() -> None:
+    """Then nothing shows whether it accepts known ones."""
     examined = Examined(driver=False).sent(MINE, status=404).sent(b"{", status=400)
     found = verdicts(examined)
 
@@ -194,7 +194,7 @@ def test_from_outside_a_receiver_may_turn_away_what_it_does_not_know() -> None:
     assert Conclusion.INCONCLUSIVE == judge(examined.record()).conclusion
 
 
-def test_from_outside_what_needs_the_client_is_not_applicable() -> None:
+def test_from_outside_requirements_on_the_client_are_not_applicable() -> None:
     """With the reason."""
     found = verdicts(outside())
     details = {name: v.detail for name, v in found.items() if v.verdict is Verdict.NOT_APPLICABLE}
@@ -214,7 +214,7 @@ def test_results_are_judged_only_where_they_are_declared() -> None:
     assert "the client does not declare the feature results" == found["RCV-04"].detail
 
 
-def test_a_receiver_that_is_left_alone_is_said_to_be() -> None:
+def test_a_receiver_that_is_left_alone_has_an_inconclusive_verdict() -> None:
     """Nothing more was sent to it, and the report says why."""
     found = verdicts(Examined().known("a").sent(MINE, took_s=6).left_alone("the time was up"))
 
@@ -223,8 +223,8 @@ def test_a_receiver_that_is_left_alone_is_said_to_be() -> None:
     assert "the time was up" == found["RCV-19"].detail
 
 
-def test_one_that_dies_is_blamed_for_what_it_died_of() -> None:
-    """And not for silence afterwards; what is there again then may be another process."""
+def test_a_receiver_that_dies_fails_for_its_last_request() -> None:
+    """And not for silence afterwards; a later answer may be that of another process."""
     examined = started().sent(b"{", status=None, failure="connection closed without an answer")
     examined.sent(b"[]", status=None).receiver_died(examined.cases[-2].id)
     found = verdicts(examined.known("a").sent(MINE))
@@ -234,7 +234,7 @@ def test_one_that_dies_is_blamed_for_what_it_died_of() -> None:
     assert {Verdict.INCONCLUSIVE} == {found[name].verdict for name in ("RCV-18", "RCV-23")}
 
 
-def test_one_that_is_gone_is_not_blamed_again() -> None:
+def test_a_receiver_that_is_gone_fails_once() -> None:
     """Whatever is sent to it: of two under way at the same moment it was one that it died of."""
     examined = started().known("a", "b").sent(MINE, notification("b"), status=None)
 
@@ -251,7 +251,7 @@ def test_a_throng_that_would_take_long_is_not_sent() -> None:
     assert "20 at once were answered within 2.0 s" in str(found["RCV-26"].detail)
 
 
-def test_out_of_order_is_seen_to_be_kept() -> None:
+def test_results_out_of_order_are_observed() -> None:
     """A result of the later call that comes first."""
     examined = started().known("a", "b").sent(notification("b")).sent(MINE)
     examined.told("a", "succeeded", MINE["result_desc"]).told("b", "succeeded", "200 of b")
@@ -271,8 +271,8 @@ def test_a_finding_shows_where() -> None:
     assert "a valid notification was answered 500" == finding.message
 
 
-def test_a_client_that_makes_no_calls_is_judged_by_what_it_was_notified_of() -> None:
-    """It was notified of any request; what it says of one must be what it took for that one."""
+def test_a_client_that_makes_no_calls_is_judged_by_its_notifications() -> None:
+    """Its result of a request must be the one that it accepted."""
     other = notification("b", "500")
     alone = Examined(commands=()).sent(MINE, other).told("a", "succeeded", MINE["result_desc"])
     found = verdicts(alone.told("b", "failed", other["result_desc"]))
@@ -281,8 +281,8 @@ def test_a_client_that_makes_no_calls_is_judged_by_what_it_was_notified_of() -> 
     assert {"RCV-10"} == failures(alone.sent(notification("c")).told("c", "unknown"))
 
 
-def test_a_client_that_makes_no_calls_may_refuse_or_forget_what_it_does_not_know() -> None:
-    """Then it cannot be told what it would make of what it knows."""
+def test_a_client_that_makes_no_calls_may_refuse_or_forget_unknown_requests() -> None:
+    """Then nothing shows how it treats known ones."""
     refusing = Examined(commands=()).sent(MINE, status=404).told("a", "unknown")
     forgetful = Examined(commands=()).sent(MINE).told("a", "unknown")
 
@@ -291,7 +291,7 @@ def test_a_client_that_makes_no_calls_may_refuse_or_forget_what_it_does_not_know
     assert Conclusion.INCONCLUSIVE == judge(forgetful.record()).conclusion
 
 
-def test_an_empty_body_and_a_large_one_are_not_blamed_for_what_breaks_another_requirement() -> None:
+def test_an_empty_body_and_a_large_one_break_no_requirement_of_others() -> None:
     """The one is no JSON, the other lacks the members of a notification."""
     large = b'{"x_padding": "' + b"x" * HUGE + b'"}'
 
@@ -300,7 +300,7 @@ def test_an_empty_body_and_a_large_one_are_not_blamed_for_what_breaks_another_re
     assert {"RCV-24"} == failures(started().sent(b"", large, status=500).sent(b"{", b"{}", status=400))
 
 
-def test_a_result_code_that_no_gateway_gives_is_no_success() -> None:
+def test_an_undocumented_result_code_is_not_a_success() -> None:
     """What else a client makes of it is not judged."""
     odd = notification("b", "201")
 

@@ -34,10 +34,10 @@ def after(aspect: str, earlier: int, status: int, twin: int = 200, other: str = 
     ("id_", "aspect", "earlier", "other"),
     [("IDM-04", "after-rejection", 415, "airtime"), ("IDM-05", "other-product", 200, "mpesa-wallet")],
 )
-def test_what_stands_in_nobodys_way_is_judged_where_it_came_about(
+def test_a_request_after_a_refused_or_unrelated_one_is_accepted(
     id_: str, aspect: str, earlier: int, other: str
 ) -> None:
-    """Accepted: kept. Refused: broken. Without its ground, or for funds, or where another run may be to blame: open."""
+    """Accepted: passed. Refused: failed. Without its condition, for funds, or after another run: open."""
     refused_before = 600 - earlier if earlier == 200 else 200
 
     assert Verdict.PASS is verdict(after(aspect, earlier, 200, other=other), id_).verdict
@@ -72,7 +72,7 @@ def test_each_of_a_burst_is_accepted() -> None:
     assert 1 == verdict(burst(("a", 200), ("b", 409)), "CON-01", "sms").failed
 
 
-def test_a_burst_of_which_nothing_is_accepted_tells_nothing_where_ordinary_requests_fare_the_same() -> None:
+def test_a_refused_burst_is_inconclusive_if_ordinary_requests_are_refused() -> None:
     """It may be the phone number, which all of them go to; nothing else says so."""
     run = burst(("a", 422), ("b", 422))
     assert (Verdict.FAIL, 2) == (verdict(run, "CON-01", "sms").verdict, verdict(run, "CON-01", "sms").failed)
@@ -108,7 +108,7 @@ def test_of_equal_requests_at_the_same_moment_one_is_accepted(statuses: tuple[in
 
 @pytest.mark.parametrize(("statuses", "failed"), [((200, 200), 1), ((200, 400, 200, 200), 2), ((200, 500), 1)])
 def test_equal_requests_at_the_same_moment_are_not_accepted_twice(statuses: tuple[int, ...], failed: int) -> None:
-    """Nor does the gateway fall over; that one is accepted is kept all the same."""
+    """Nor does the gateway crash; one of them is accepted all the same."""
     run = equal_burst(*statuses)
 
     assert (Verdict.FAIL, failed) == (verdict(run, "IDM-01").verdict, verdict(run, "IDM-01").failed)
@@ -116,7 +116,7 @@ def test_equal_requests_at_the_same_moment_are_not_accepted_twice(statuses: tupl
     assert {Verdict.PASS, Verdict.INCONCLUSIVE} >= {verdict(run, id_).verdict for id_ in ("RID-01", "RID-02", "RID-05")}
 
 
-def test_equal_requests_of_which_none_is_accepted_break_what_is_said_of_the_same_instant() -> None:
+def test_equal_requests_of_which_none_is_accepted_break_the_rule_for_bursts() -> None:
     """Unless ordinary ones are refused in the same words, or the account is the reason."""
     run = equal_burst(400, 400)
     assert (Verdict.FAIL, 1) == (verdict(run, "CON-01").verdict, verdict(run, "CON-01").failed)
@@ -128,7 +128,7 @@ def test_equal_requests_of_which_none_is_accepted_break_what_is_said_of_the_same
     assert Verdict.INCONCLUSIVE is verdict(equal_burst(402, 402), "CON-01").verdict
 
 
-def test_an_id_that_a_burst_shares_is_no_other_requirements_matter() -> None:
+def test_an_id_shared_in_a_burst_breaks_one_requirement() -> None:
     """One misbehaviour breaks one requirement."""
     run = burst(("a", 200), ("a", 200), ("b", 200))
 
@@ -136,7 +136,7 @@ def test_an_id_that_a_burst_shares_is_no_other_requirements_matter() -> None:
     assert Verdict.PASS is verdict(run, "RID-01", "sms").verdict
 
 
-def test_an_id_that_was_given_outside_of_the_burst_is_not_the_bursts_matter() -> None:
+def test_an_id_from_outside_a_burst_breaks_another_requirement() -> None:
     """It is RID-01's."""
     run = burst(("a", 200), ("b", 200))
     run.invoke("b" * 32)
@@ -186,13 +186,13 @@ def looked(before: Any, after: Any, *statuses: int, exclusive: bool = True) -> R
         (looked(100, 99, 415), "BAL-02", Verdict.INCONCLUSIVE),
     ],
 )
-def test_a_balance_tells_something_where_nothing_was_accepted(run: Run, id_: str, expected: Verdict) -> None:
-    """And nobody else uses the account; what was refused for funds is a matter of its own."""
+def test_a_balance_is_judged_if_nothing_was_accepted(run: Run, id_: str, expected: Verdict) -> None:
+    """And nobody else uses the account; refusals for funds have a requirement of their own."""
     assert expected is verdict(run, id_, "account-details").verdict
 
 
-def test_a_shared_account_does_not_stand_in_the_way() -> None:
-    """It says what to do."""
+def test_a_shared_account_does_not_hinder() -> None:
+    """The verdict says how to judge it."""
     judged = verdict(looked(100, 99, 415, exclusive=False), "BAL-01", "account-details")
 
     assert not judged.hinders

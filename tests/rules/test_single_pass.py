@@ -89,7 +89,7 @@ def test_the_first_findings_are_kept_and_all_are_counted() -> None:
 
 
 def test_findings_on_notifications_are_kept_in_the_order_of_arrival() -> None:
-    """Also where it turns out last whose they are: altered ids are told from others when all have arrived."""
+    """Altered ids are recognised only when all have arrived."""
     run = answered(200, 200)
     for request_id in ("nobody's", "id-1", "id-1", "id-0"):
         run.notify(request_id)
@@ -102,7 +102,7 @@ def test_findings_on_notifications_are_kept_in_the_order_of_arrival() -> None:
 
 
 def test_a_check_of_the_run_comes_when_all_is_known() -> None:
-    """It is counted like any other; of what could not be told the weightiest reason is kept."""
+    """It is counted like any other; of inconclusive ones the weightiest reason counts."""
 
     def of_run(evidence: Evidence, command: str | None) -> Iterator[Judgement]:
         for outcome in evidence.of_command(command):

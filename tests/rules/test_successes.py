@@ -50,7 +50,7 @@ def sent(allowance: Allowance, successes: Successes, answered: Exchange, *, refu
 
 @pytest.fixture
 def counting() -> tuple[Allowance, Successes, list[str]]:
-    """With room for ten, and what was proven."""
+    """With room for ten, and the proven ids."""
     proven: list[str] = []
     allowance = Allowance(statum(), MOST, 10_000)
     return allowance, Successes(statum(), allowance, proven.append), proven
@@ -89,7 +89,7 @@ NOTHING_PROVEN = {
 
 
 @pytest.mark.parametrize("name", NOTHING_PROVEN)
-def test_what_proves_nothing_counts_as_nothing(counting: Counting, name: str) -> None:
+def test_other_notifications_prove_nothing(counting: Counting, name: str) -> None:
     """A transaction that failed moved nothing, and others use the account as well."""
     allowance, successes, proven = counting
     sent(allowance, successes, exchange({"status_code": 422, "request_id": "a"}))
@@ -101,7 +101,7 @@ def test_what_proves_nothing_counts_as_nothing(counting: Counting, name: str) ->
 
 
 @pytest.mark.parametrize("answer", [b"<html>403</html>", {"status_code": 403}, {"request_id": None}], ids=repr)
-def test_a_success_that_no_answer_told_of_is_that_of_a_refusal_without_an_id(counting: Counting, answer: Any) -> None:
+def test_a_success_with_an_unknown_id_is_that_of_a_refusal_without_one(counting: Counting, answer: Any) -> None:
     """The dearest first; no more of them than there are refusals without an id."""
     allowance, successes, _ = counting
     for amount in (10, 90, 20):
@@ -185,7 +185,7 @@ def test_the_first_refusals_keep_their_room_until_a_notification_would_be_here()
     assert 0 == allowance.taken
 
 
-def test_who_waits_for_room_is_told_at_once_that_there_is_none() -> None:
+def test_a_request_that_waits_for_room_ends_with_the_proof() -> None:
     """As the proof comes in, and not when the wait would have been over."""
     allowance, request = Allowance(statum(), 1, probation_s=60.0), exchange(None).request
     successes, let_out = Successes(statum(), allowance), list[bool]()
@@ -239,7 +239,7 @@ def _response(status: int, members: dict[str, Any]) -> bytes:
 
 @contextmanager
 def two_faced(*, before_answer: bool, with_id: bool = True) -> Iterator[tuple[TwoFaced, dict[str, Any]]]:
-    """The gateway, and what a run is told about it."""
+    """The gateway, and the settings of a run against it."""
     callbacks: dict[str, str] = {}
     gateway = TwoFaced(callbacks, before_answer=before_answer, with_id=with_id)
     with RawServer(gateway.answer) as server:
@@ -248,7 +248,7 @@ def two_faced(*, before_answer: bool, with_id: bool = True) -> Iterator[tuple[Tw
 
 
 @pytest.mark.parametrize(("before_answer", "with_id"), [(True, True), (True, False), (False, True)])
-def test_a_gateway_that_carries_out_what_it_refuses_gets_no_more_than_the_cap(
+def test_a_gateway_that_carries_out_refused_requests_gets_no_more_than_the_cap(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, before_answer: bool, with_id: bool
 ) -> None:
     """143 were carried out under a cap of ten, while a refusal was taken for one."""

@@ -12,14 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conformance.diagnosis.follow_ups import ERROR_RATE, FailureCount
-from conformance.diagnosis.patterns import (
-    FORM,
-    Observation,
-    PatternContext,
-    pattern_of_run,
-    regular,
-    set_apart,
-)
+from conformance.diagnosis.patterns import Classes, Observation, PatternContext, pattern_of_run, regular, set_apart
 from conformance.judging.coverage import Label
 from conformance.judging.excuses import chance_of_as_many
 from conformance.judging.judgement import Dependence
@@ -58,8 +51,13 @@ def classes_of(size: int, chance: Random) -> dict[int, tuple[Label, ...]]:
     return {number: tuple(chance.sample(CLASSES, 4)) for number in range(1, size + 1)}
 
 
+def of_form(classes: Classes) -> PatternContext:
+    """The context of a requirement on the form of a message."""
+    return PatternContext(is_of_form=True, classes=classes, outcome="result_code")
+
+
 def failing(observations: list[Observation], which: Which) -> list[Observation]:
-    """The same, of which those fell short."""
+    """The same, of which those failed."""
     return [replace(o, failed=which(o)) for o in observations]
 
 
@@ -72,7 +70,10 @@ def test_chance_is_hardly_ever_taken_for_a_cause(rate: float) -> None:
         seen = failing(run_of(160, chance), lambda _, chance=chance: chance.random() < rate)  # type: ignore[misc]
         failed = sum(o.failed for o in seen)
         pattern = pattern_of_run(
-            seen, failed, len(seen), PatternContext(FORM, None, classes_of(160, chance), "result_code")
+            seen,
+            failed,
+            len(seen),
+            of_form(classes_of(160, chance)),
         )
         claims += bool(pattern.claim) or pattern.kind is not Dependence.UNTOLD
         assert f"{failed} of 160" in pattern.text
@@ -92,25 +93,25 @@ TOLD: list[tuple[Which, str]] = [
 
 
 @pytest.mark.parametrize(("which", "words"), TOLD, ids=[words for _, words in TOLD])
-def test_what_always_fails_is_told_with_its_numbers(which: Which, words: str) -> None:
+def test_a_certain_trait_is_claimed_with_its_numbers(which: Which, words: str) -> None:
     """And with those elsewhere."""
     chance = Random(words)
     seen = failing(run_of(160, chance), which)
     failed = sum(o.failed for o in seen)
 
-    pattern = pattern_of_run(seen, failed, 160, PatternContext(FORM, None, classes_of(160, chance), "result_code"))
+    pattern = pattern_of_run(seen, failed, 160, of_form(classes_of(160, chance)))
 
     assert f"{words}: {failed} of {failed} (0 of {160 - failed} elsewhere)" == pattern.text
 
 
-def test_a_class_of_payloads_is_told_and_looked_into() -> None:
+def test_a_class_of_payloads_is_claimed_and_followed_up() -> None:
     """It may be brought down to less."""
     chance = Random(1)
     classes = classes_of(160, chance)
     seen = failing(run_of(160, chance), lambda o: CLASSES[7] in classes[o.number])
     failed = sum(o.failed for o in seen)
 
-    pattern = pattern_of_run(seen, failed, 160, PatternContext("", None, classes))
+    pattern = pattern_of_run(seen, failed, 160, PatternContext(classes=classes))
 
     words = f"always where message is of the class “class 7”: {failed} of {failed} (0 of {160 - failed} elsewhere)"
     assert (Dependence.PAYLOAD, words, True) == (pattern.kind, pattern.text, pattern.open)
@@ -122,25 +123,20 @@ def test_a_part_of_those_with_a_trait_is_intermittent() -> None:
     seen = failing(run_of(160, chance), lambda o: o.outcome == "500" and o.number % 3 > 0)
     failed, inside = sum(o.failed for o in seen), sum(o.outcome == "500" for o in seen)
 
-    pattern = pattern_of_run(seen, failed, 160, PatternContext(FORM, outcome="result_code"))
+    pattern = pattern_of_run(seen, failed, 160, of_form({}))
 
     elsewhere = f"0 of {160 - inside} elsewhere"
     words = f"intermittent, only where result_code is 500: {failed} of {inside} ({elsewhere})"
     assert (Dependence.INTERMITTENT, words) == (pattern.kind, pattern.text)
 
 
-@pytest.mark.parametrize(
-    ("area", "pointer", "which"),
-    [
-        ("", None, lambda o: o.status == 422),
-        (FORM, "/result_code", lambda o: o.outcome == "500"),
-    ],
-)
-def test_what_was_judged_explains_nothing(area: str, pointer: str | None, which: Which) -> None:
-    """A request that is refused fails where it is refused; a result_code is wrong where it is that."""
-    seen = failing(run_of(160, Random(3)), which)
+def test_the_result_itself_explains_nothing() -> None:
+    """A refused request fails because it was refused; a result_code is wrong where it is that."""
+    refused = failing(run_of(160, Random(3)), lambda o: o.status == 422)
+    failed = failing(run_of(160, Random(3)), lambda o: o.outcome == "500")
 
-    assert set_apart(seen, PatternContext(area, pointer, outcome="result_code")) is None
+    assert set_apart(refused, PatternContext(outcome="result_code")) is None
+    assert set_apart(failed, replace(of_form({}), pointer="/result_code")) is None
 
 
 @pytest.mark.parametrize("size", [3, 4, 5, 8])
@@ -148,7 +144,7 @@ def test_few_observations_support_no_claim(size: int) -> None:
     """However well a trait fits them."""
     for ill in range(1, size):
         seen = failing(run_of(size, Random(size)), lambda o, ill=ill: o.number <= ill)  # type: ignore[misc]
-        assert set_apart(seen, PatternContext(FORM)) is None
+        assert set_apart(seen, PatternContext(is_of_form=True)) is None
 
 
 # --- The tests behind it

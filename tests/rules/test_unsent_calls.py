@@ -69,7 +69,7 @@ def beside_lawful_calls(*messages: str) -> Certification:
     ],
     ids=["not ASCII", "emoji", "zero", "line breaks", "operator", "length", "short code"],
 )
-def test_what_is_refused_is_named(refused: list[dict[str, str]], sent: list[str], words: str) -> None:
+def test_refused_classes_are_named(refused: list[dict[str, str]], sent: list[str], words: str) -> None:
     """By the broadest class of which nothing was sent, with the number of calls and the client's own words."""
     certification = beside_lawful_calls(*sent)
     for params in refused:
@@ -84,7 +84,7 @@ def test_what_is_refused_is_named(refused: list[dict[str, str]], sent: list[str]
     assert (len(refused), len(refused) - 1) == (found.count, len(found.others))
 
 
-def test_long_messages_are_told_apart() -> None:
+def test_long_messages_have_a_requirement_of_their_own() -> None:
     """A client that keeps to one SMS gets a warning; the conclusion is not touched."""
     certification = beside_lawful_calls()
     refuse(certification, message="x" * 161)
@@ -106,7 +106,7 @@ def test_two_causes_are_two_findings() -> None:
 
 
 def test_calls_without_anything_in_common_get_no_explanation() -> None:
-    """Classes that tell less than half of it are chance."""
+    """Classes that explain less than half of them are chance."""
     certification = beside_lawful_calls(*(f"message {number}" for number in range(20)))
     for number in range(10):
         refuse(certification, UNREACHED, message=f"message {number}")
@@ -116,7 +116,7 @@ def test_calls_without_anything_in_common_get_no_explanation() -> None:
     )
 
 
-def test_what_is_sent_when_it_is_asked_again_was_not_refused() -> None:
+def test_a_call_that_is_sent_on_a_second_attempt_was_not_refused() -> None:
     """The client was in no state to send it."""
     certification = beside_lawful_calls()
     case = refuse(certification, message="ñ")
@@ -126,7 +126,7 @@ def test_what_is_sent_when_it_is_asked_again_was_not_refused() -> None:
 
 
 def test_a_client_that_sends_nothing_for_a_while_has_refused_nothing() -> None:
-    """Nothing is made good by other calls either; its words are told."""
+    """Other calls do not make up for it; the verdict quotes its words."""
     certification = beside_lawful_calls()
     said = {**UNREACHED, "description": "the circuit is open"}
     case = certification.call(said=said)
@@ -142,7 +142,7 @@ def test_a_client_that_sends_nothing_for_a_while_has_refused_nothing() -> None:
 
 @pytest.mark.parametrize("proxies", [(), ("HTTP_PROXY", "ALL_PROXY")])
 def test_where_nothing_arrives_at_all_the_way_may_be_missing(proxies: tuple[str, ...]) -> None:
-    """The commonest error is told once, for all requirements alike, and what the environment has to do with it."""
+    """Every verdict has the commonest error, and the proxies of the environment."""
     certification = Certification(proxies=proxies)
     for description in ("refused", "refused", "timed out"):
         certification.call(said={**UNREACHED, "description": description})
@@ -166,7 +166,7 @@ def test_a_client_that_says_of_every_call_that_it_is_not_valid_refuses_them() ->
 
 
 def test_requests_that_cannot_be_read_are_shown() -> None:
-    """They are what became of the call."""
+    """They are the requests of the call."""
     certification = Certification()
     certification.call(said=UNREACHED)
     certification.unreadable(
@@ -179,7 +179,7 @@ def test_requests_that_cannot_be_read_are_shown() -> None:
     assert "Authorization: Basic eQ==" in message
 
 
-def test_a_client_without_an_optional_member_is_told_how_to_say_so() -> None:
+def test_a_client_without_an_optional_member_gets_a_hint() -> None:
     """Be it that it supports no such call, or that it leaves the member out."""
     certification = Certification(commands=("mpesa/online",), judged=("mpesa/online",))
     certification.call(Sent(), command="mpesa/online", params=ONLINE)
@@ -198,7 +198,7 @@ def test_a_client_without_an_optional_member_is_told_how_to_say_so() -> None:
 
 @pytest.mark.parametrize("sent", [Sent(status=402), Sent(failure="lost"), Sent(raw=b"<html>")])
 def test_a_call_that_arrived_was_not_rejected_locally(sent: Sent) -> None:
-    """Whoever is told so makes it again."""
+    """A caller would make it again."""
     certification = beside_lawful_calls()
     certification.call(sent, said=REJECTED)
 
@@ -206,8 +206,8 @@ def test_a_call_that_arrived_was_not_rejected_locally(sent: Sent) -> None:
     assert "a request arrived, and the client says" in finding(certification, "RDG-12").message
 
 
-def test_what_was_not_reached_in_time_is_not_made_good_by_the_rest() -> None:
-    """The reason is told, where no traffic bears on a requirement, too."""
+def test_calls_not_reached_in_time_leave_verdicts_open() -> None:
+    """Requirements without traffic have the reason, too."""
     certification = beside_lawful_calls()
     certification.out_of_time = "the time was used up"
     certification.call(asked=False, params={**PARAMS, "message": "ñandú"})
@@ -219,7 +219,7 @@ def test_what_was_not_reached_in_time_is_not_made_good_by_the_rest() -> None:
     }
 
 
-def test_what_was_not_reached_matters_for_what_is_in_it() -> None:
+def test_a_call_not_reached_in_time_may_be_covered_by_another() -> None:
     """Another call has shown it."""
     certification = beside_lawful_calls()
     certification.out_of_time = "the time was used up"
@@ -228,7 +228,7 @@ def test_what_was_not_reached_matters_for_what_is_in_it() -> None:
     assert Verdict.PASS == verdict(certification, "SND-13").verdict
 
 
-def test_a_driver_that_could_not_be_kept_alive_does_not_undo_what_is_known() -> None:
+def test_a_dead_driver_does_not_undo_a_failure() -> None:
     """A MUST that was seen to be broken before is broken."""
     certification = beside_lawful_calls()
     certification.call(said=ACCEPTED)
@@ -254,7 +254,7 @@ def test_classes_are_counted_by_calls_and_by_requests() -> None:
     assert "called and never sent: valid phone_number of sms: pattern 2541[0-9]{8}" in list(coverage_lines(report))
 
 
-def test_no_class_of_what_a_client_lacks_is_counted() -> None:
+def test_no_class_of_a_missing_member_is_counted() -> None:
     """It was asked for none."""
     certification = Certification(commands=("mpesa/online",), judged=("mpesa/online",), lacks=("bill_ref_number",))
     certification.call(Sent(), command="mpesa/online", params=ONLINE)

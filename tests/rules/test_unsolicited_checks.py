@@ -21,7 +21,7 @@ from conformance.reports.result import judge
 
 
 @pytest.mark.parametrize("product", ["mpesa-c2b", "mpesa-c2b/validation"])
-def test_an_address_is_known_to_the_gateway_alone_by_what_nobody_guesses(product: str) -> None:
+def test_an_address_is_secret_by_its_token_or_path(product: str) -> None:
     """A token, or a long part of its path; not the name of the callback, however long."""
     addresses = [("", ""), ("/hooks", ""), ("/4f1c9a7e2b8d4f1c9a7e2b8d", ""), ("", "?token=s3cret-of-mine")]
     targets = [f"{prefix}/callbacks/{product}{query}" for prefix, query in addresses]
@@ -52,7 +52,7 @@ def test_where_nothing_happens_nothing_is_amiss(tmp_path: Path) -> None:
     assert {Verdict.INCONCLUSIVE: False} == of_it
 
 
-def test_inquiries_are_judged_as_what_they_ask_about(tmp_path: Path) -> None:
+def test_inquiries_are_judged_like_their_notifications(tmp_path: Path) -> None:
     """Both come to the run, and are judged under the one name."""
     judgement = judged(tmp_path, "unsolicited")
     (form,) = (v for v in judgement.verdicts if v.requirement.id == "UNS-01")
@@ -63,7 +63,7 @@ def test_inquiries_are_judged_as_what_they_ask_about(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("taken", ["broken.empty", "malformed.not-json"])
-def test_what_the_set_up_is_tried_with_leaves_no_notification_behind(taken: str, tmp_path: Path) -> None:
+def test_preflight_requests_leave_no_notification_behind(taken: str, tmp_path: Path) -> None:
     """By a contract without a read-only command, where the gateway accepts what it should refuse: it is blamed once."""
     told = {"consumer_key": "SampleKey", "consumer_secret": "SampleSecret", "contract": parcel()}
     given = settings(tmp_path, exclusive_account=True, notify_within_s=2.0, shrink_requests=0, **told)

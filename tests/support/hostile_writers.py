@@ -80,8 +80,23 @@ def _base64(text: str, random: Random) -> str:
     return base64.b64encode(f"{around}{text}yz".encode(errors="surrogatepass")).decode()
 
 
+def _utf8(text: str) -> bytes:
+    return text.encode(errors="surrogatepass")
+
+
+def _dump(text: str, digits: Callable[[bytes], str], frame: str = "") -> str:
+    """Sixteen bytes a line, with their offset and what of them is ASCII."""
+    data, lines = _utf8(text), []
+    for at in range(0, len(data), 16):
+        shown = "".join(chr(byte) if 0x20 <= byte < 0x7F else "." for byte in data[at : at + 16])
+        lines.append(
+            f"{at:08x}{'' if frame else ':'} {digits(data[at : at + 16]):<{48 if frame else 39}}  {frame}{shown}{frame}"
+        )
+    return "\n".join(lines)
+
+
 def _hex_escapes(text: str, _: Random) -> str:
-    return "".join(f"\\x{byte:02x}" for byte in text.encode(errors="surrogatepass"))
+    return "".join(f"\\x{byte:02x}" for byte in _utf8(text))
 
 
 WRITERS: dict[str, Writer] = {
@@ -103,23 +118,21 @@ WRITERS: dict[str, Writer] = {
     "JSON, some escaped": lambda text, random: "".join(
         _u(c, random) if random.random() < 0.5 else _json(c) for c in text
     ),
-    "URL": lambda text, _: quote(text.encode(errors="surrogatepass"), safe=""),
-    "URL, lower case": lambda text, _: re.sub(
-        "%..", lambda found: found[0].lower(), quote(text.encode(errors="surrogatepass"), safe="")
-    ),
-    "URL path": lambda text, _: quote(text.encode(errors="surrogatepass")),
-    "form": lambda text, _: quote_plus(text.encode(errors="surrogatepass")),
+    "URL": lambda text, _: quote(_utf8(text), safe=""),
+    "URL, lower case": lambda text, _: re.sub("%..", lambda found: found[0].lower(), quote(_utf8(text), safe="")),
+    "URL path": lambda text, _: quote(_utf8(text)),
+    "form": lambda text, _: quote_plus(_utf8(text)),
     "URL, each escaped": _each(_percent),
     "URL, some escaped": lambda text, random: "".join(
         _percent(c, random) if c == "%" or random.random() < 0.5 else c for c in text
     ),
-    "URL twice": lambda text, _: quote(quote(text.encode(errors="surrogatepass"), safe=""), safe=""),
+    "URL twice": lambda text, _: quote(quote(_utf8(text), safe=""), safe=""),
     "HTML": lambda text, _: html.escape(text),
     "HTML, each escaped": _each(_entity),
     "HTML, some escaped": lambda text, random: "".join(
         _entity(c, random) if c == "&" or random.random() < 0.5 else c for c in text
     ),
-    "quoted-printable": lambda text, _: quopri.encodestring(text.encode(errors="surrogatepass")).decode(),
+    "quoted-printable": lambda text, _: quopri.encodestring(_utf8(text)).decode(),
     "quoted-printable in lines": lambda text, _: "=\r\n".join(
         text[at : at + 3].replace("=", "=3D") for at in range(0, len(text), 3)
     ),
@@ -129,17 +142,44 @@ WRITERS: dict[str, Writer] = {
     "base64 of base64": lambda text, random: base64.b64encode(_base64(text, random).encode()).decode(),
     "base64 of JSON": lambda text, random: _base64(json.dumps({"a": "".join(_u(c, random) for c in text)}), random),
     "base64 of UTF-16": lambda text, _: base64.b64encode(text.encode("utf-16-le", "surrogatepass")).decode(),
-    "base64 of gzip": lambda text, _: base64.b64encode(gzip.compress(text.encode(errors="surrogatepass"))).decode(),
+    "base64 of gzip": lambda text, _: base64.b64encode(gzip.compress(_utf8(text))).decode(),
     "base64 behind a word": lambda text, random: f"token{_base64(text, random)}",
-    "hexadecimal": lambda text, _: text.encode(errors="surrogatepass").hex(),
+    "hexadecimal": lambda text, _: _utf8(text).hex(),
     "hexadecimal escapes": _hex_escapes,
-    "bytes of Node": lambda text, _: json.dumps([*text.encode(errors="surrogatepass")], separators=(",", ":")),
-    "bytes of Java": lambda text, _: str([(each ^ 0x80) - 0x80 for each in text.encode(errors="surrogatepass")]),
-    "bytes in lines": lambda text, _: json.dumps([*text.encode(errors="surrogatepass")], indent=2),
+    "bytes of Node": lambda text, _: json.dumps([*_utf8(text)], separators=(",", ":")),
+    "bytes of Java": lambda text, _: str([(each ^ 0x80) - 0x80 for each in _utf8(text)]),
+    "bytes in lines": lambda text, _: json.dumps([*_utf8(text)], indent=2),
+    "bytes of a Uint8Array": lambda text, _: json.dumps({str(at): byte for at, byte in enumerate(_utf8(text))}),
+    "bytes of PHP": lambda text, _: "".join(f"[{at}] => {byte}\n    " for at, byte in enumerate(_utf8(text))),
+    "bytes in brackets": lambda text, _: "".join(f"[{byte}]" for byte in _utf8(text)),
+    "bytes, octal": lambda text, _: " ".join(f"{byte:03o}" for byte in _utf8(text)),
+    "bytes, octal of C": lambda text, _: ", ".join(f"{byte:#05o}".replace("o", "") for byte in _utf8(text)),
+    "bytes, octal of Python": lambda text, _: ",".join(f"{byte:#o}" for byte in _utf8(text)),
+    "bytes, each a text": lambda text, _: ", ".join(f"'{byte:#04x}'" for byte in _utf8(text)),
+    "bytes of UTF-16": lambda text, _: str([*text.encode("utf-16-le", "surrogatepass")]),
+    "bytes of UTF-16, hexadecimal": lambda text, _: text.encode("utf-16-be", "surrogatepass").hex(":"),
     "characters by number": lambda text, _: str([*map(ord, text)]),
-    "bytes of .NET": lambda text, _: text.encode(errors="surrogatepass").hex("-").upper(),
-    "bytes of a dump": lambda text, _: text.encode(errors="surrogatepass").hex(" "),
-    "bytes of C": lambda text, _: ", ".join(f"0x{each:02X}" for each in text.encode(errors="surrogatepass")),
+    "characters by number, hexadecimal": lambda text, _: ",".join(f"{ord(c):#x}" for c in text),
+    "characters of Unicode": lambda text, _: " ".join(f"U+{ord(c):04X}" for c in text),
+    "characters of Java": lambda text, _: "-".join(str(unit) for c in text for unit in _units(c)),
+    "bytes of .NET": lambda text, _: _utf8(text).hex("-").upper(),
+    "bytes of a dump": lambda text, _: _utf8(text).hex(" "),
+    "bytes of C": lambda text, _: ", ".join(f"0x{each:02X}" for each in _utf8(text)),
+    "bytes in lines, hexadecimal": lambda text, _: "\n".join(f"{byte:02x}" for byte in _utf8(text)),
+    "dump of xxd": lambda text, _: _dump(text, lambda of_line: of_line.hex(" ", -2)),
+    "dump of hexdump": lambda text, _: _dump(
+        text, lambda of_line: f" {of_line[:8].hex(' ')}  {of_line[8:].hex(' ')}", "|"
+    ),
+    "dump of od": lambda text, _: "\n".join(
+        f"{at:07o} "
+        + " ".join(
+            _utf8(text)[each : each + 2].ljust(2, b"\0")[::-1].hex()
+            for each in range(at, min(at + 16, len(_utf8(text))), 2)
+        )
+        for at in range(0, len(_utf8(text)), 16)
+    ),
+    "CSS": lambda text, _: "".join(c if c.isalnum() and c.isascii() else f"\\{ord(c):x} " for c in text),
+    "Perl": lambda text, _: "".join(c if c.isalnum() and c.isascii() else f"\\x{{{ord(c):x}}}" for c in text),
     "folded": lambda text, random: f"{text[: (at := random.randrange(1, len(text)))]}\r\n {text[at:]}",
     "each in its own way": _each(_any),
 }

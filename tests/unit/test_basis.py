@@ -6,7 +6,6 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from io import StringIO
-from typing import Any
 
 import pytest
 from command_line import call
@@ -25,7 +24,7 @@ from conformance.reports.report import ReportEntry
 from conformance.reports.result import Reportable, Result
 from conformance.reports.sarif import sarif
 from conformance.reports.summary import summary
-from conformance.reports.terminal import show
+from conformance.reports.terminal import show_observed
 from conformance.reports.text import for_terminal
 from conformance.reports.view import rests_on
 
@@ -46,6 +45,11 @@ def entry(basis: Basis, section: str | None = "Responses") -> ReportEntry:
     )
 
 
+def of_earlier_version(quote: str | None = None, section: str | None = None) -> ReportEntry:
+    """An entry of a report of an earlier version, which has neither basis nor fact."""
+    return replace(ENTRY, basis=None, fact=None, quote=quote, section=section)
+
+
 @pytest.mark.parametrize(
     ("known", "words"),
     [
@@ -58,32 +62,19 @@ def entry(basis: Basis, section: str | None = "Responses") -> ReportEntry:
         (entry(Basis.MONEY), f"money is at stake: {FACT}"),
         (entry(Basis.CREDENTIALS), f"a credential is at stake: {FACT}"),
         (entry(Basis.PRACTICE), f"this suite's reading: {FACT}"),
+        (of_earlier_version("Words."), "the provider's Getting started says: “Words.”"),
+        (of_earlier_version(section="X"), "a documented fact (see “X” in docs/contract.md of statum-conformance)"),
+        (of_earlier_version(), "a documented fact"),
     ],
-    ids=lambda value: value.basis if isinstance(value, ReportEntry) else None,
 )
 def test_each_basis_has_its_words(known: ReportEntry, words: str) -> None:
     """The sentence, the fact with the place where it was gathered, the loss, or the suite's reading."""
     assert words == rests_on(known, statum())
 
 
-@pytest.mark.parametrize(
-    ("known", "words"),
-    [
-        ({"quote": "Words.", "section": None}, "the provider's Getting started says: “Words.”"),
-        ({"quote": None, "section": "X"}, "a documented fact (see “X” in docs/contract.md of statum-conformance)"),
-        ({"quote": None, "section": None}, "a documented fact"),
-    ],
-    ids=["quoted", "with a section", "with nothing"],
-)
-def test_a_report_of_an_earlier_version_says_as_much_as_it_holds(known: dict[str, Any], words: str) -> None:
-    """It has neither basis nor fact."""
-    assert words == rests_on(replace(ENTRY, basis=None, fact=None, **known), statum())
-
-
-@pytest.mark.parametrize("basis", list(Basis))
-def test_the_catalogue_has_one_of_each(basis: Basis) -> None:
-    """So nothing is written here that no report shows."""
-    assert any(requirement.basis is basis for requirement in statum().catalogue.requirements)
+def test_the_catalogue_has_one_of_each() -> None:
+    """A report shows each of these words."""
+    assert set(Basis) == {requirement.basis for requirement in statum().catalogue.requirements}
 
 
 def first(basis: Basis) -> str:
@@ -94,9 +85,9 @@ def first(basis: Basis) -> str:
 
 
 def shown(result: Result) -> str:
-    """What a terminal shows."""
+    """What a terminal shows with -v."""
     console = Console(width=10_000, file=StringIO())
-    show(result, console)
+    show_observed(result, console)
     assert isinstance(console.file, StringIO)
     return console.file.getvalue()
 
@@ -110,7 +101,7 @@ def of_allure(result: Result) -> str:
 
 
 def of_sarif(result: Result) -> str:
-    """What SARIF tells of the rule, as text and as Markdown."""
+    """The description of the rule in SARIF, as text and as Markdown."""
     rule = json.loads(sarif(result))["runs"][0]["tool"]["driver"]["rules"][0]
     return _least(result, (rule["fullDescription"]["text"], rule["help"]["text"], rule["help"]["markdown"]))
 
@@ -136,8 +127,8 @@ REPORTS: dict[str, Callable[[Result], str]] = {
 
 @pytest.mark.parametrize("basis", list(Basis))
 @pytest.mark.parametrize("report", REPORTS)
-def test_every_report_tells_it_in_the_same_words(report: str, basis: Basis) -> None:
-    """Of what fell short."""
+def test_every_report_has_the_same_words(report: str, basis: Basis) -> None:
+    """For each failure."""
     finding, kind = (UNCHALLENGED, Verdict.WARN) if basis is Basis.PRACTICE else (WRONG_TYPE, Verdict.FAIL)
     result = result_of([verdict(first(basis), "sms", kind, finding)])
     words = for_terminal(rests_on(result.report.requirements[0], statum()))
@@ -156,7 +147,7 @@ def test_report_json_has_basis_and_fact() -> None:
     assert {"seed", "docs"} == {each["source"] for each in told}
 
 
-def test_the_list_of_requirements_tells_it(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_list_of_requirements_has_them(capsys: pytest.CaptureFixture[str]) -> None:
     """As JSON with basis and fact, as Markdown in words."""
     listed = json.loads(call(capsys, "requirements", "--format", "json").out)
     table = call(capsys, "requirements", "--format", "markdown").out

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from run_verdicts import failures, verdict
 from runs import Run
 
 from conformance.contract.contract import statum
 from conformance.judging.transactions import AGREE, comparable
 from conformance.judging.verdicts import RequirementVerdict, Verdict
 from conformance.model.traffic import Kind
-from conformance.reports.result import judge
 
 COMMAND, PRODUCT = "mpesa/online", "mpesa-online"
 ASKED = {"phone_number": "254721553149", "amount": "5000", "short_code": "174379", "bill_ref_number": "Qwert1"}
@@ -61,7 +61,7 @@ TELLING_NOTHING = [
 ]
 
 
-def test_a_member_agrees_contradicts_or_tells_nothing() -> None:
+def test_a_member_agrees_contradicts_or_is_ignored() -> None:
     """Its form is not contract."""
     groups: dict[bool | None, list[tuple[str, Any]]] = {True: AGREEING, False: CONTRADICTING, None: TELLING_NOTHING}
     wrong = [
@@ -74,81 +74,72 @@ def test_a_member_agrees_contradicts_or_tells_nothing() -> None:
     assert [] == wrong
 
 
-def test_what_can_be_compared_follows_from_the_schemas() -> None:
-    """What the request asks for, and its notification may tell."""
+def test_comparable_members_follow_from_the_schemas() -> None:
+    """Members of the request that its notification may repeat."""
     assert ("amount", "phone_number", "short_code", "bill_ref_number") == comparable("mpesa/online", statum())
     assert ("amount", "phone_number", "short_code") == comparable("mpesa-wallet", statum())
     assert not any(comparable(command, statum()) for command in ("sms", "airtime", "account-details", None))
 
 
-def payments(*told: dict[str, Any], **changes: Any) -> RequirementVerdict:
-    """NTF-23 on as many payments, of amounts 100, 200 … to other numbers; each is told what stands there."""
+def payments(*told: dict[str, Any]) -> RequirementVerdict:
+    """NTF-23 on as many payments, of amounts 100, 200 … to other numbers; their notifications have these members."""
     run = Run(commands=(COMMAND,))
     for n, _ in enumerate(told, 1):
-        run.invoke(f"{n:032}", command=COMMAND, payload=json.dumps({**asked_of(n), **changes}).encode())
+        run.invoke(f"{n:032}", command=COMMAND, payload=json.dumps(asked_of(n)).encode())
     for n, members in enumerate(told, 1):
         run.notify(f"{n:032}", PRODUCT, **members)
-    verdicts = judge(run.record()).verdicts
-    return next(v for v in verdicts if v.requirement.id == "NTF-23")
+    return verdict(run, "NTF-23", COMMAND)
 
 
 def asked_of(n: int) -> dict[str, str]:
-    """What the nth payment asks for."""
+    """The members of the nth payment."""
     return {"phone_number": f"254711{n:06}", "amount": f"{n}00", "short_code": "174379", "bill_ref_number": f"R{n}"}
 
 
-def test_two_that_are_swapped_are_found_whatever_the_others_do() -> None:
-    """Each tells all that the other asked for."""
-    verdict = payments(asked_of(2), asked_of(1))
-
-    assert (Verdict.FAIL, 2) == (verdict.verdict, verdict.failed)
-    assert "what case-2 asked for" in verdict.findings[0].message
+def amounts(*hundreds: int) -> tuple[dict[str, str], ...]:
+    """Members of notifications with these amounts alone."""
+    return tuple({"amount": str(100 * each)} for each in hundreds)
 
 
-def test_one_member_is_enough_where_the_others_are_told_right() -> None:
-    """A run that may call one number only has no more than the amount."""
-    told = [{"amount": f"{n}00"} for n in (1, 2, 3, 5, 4, 6, 7)]
+SWAPPED = (asked_of(2), asked_of(1))
+UNKNOWN = {"amount": "77", "phone_number": "2547*****999"}
 
-    assert 2 == payments(*told).failed
-
-
-def test_amounts_less_a_fee_are_no_fault_though_they_are_others_amounts() -> None:
-    """Each is what another request asked for, and none is told right."""
-    verdict = payments(*({"amount": str(n * 100 - 100)} for n in range(1, 8)))
-
-    assert (Verdict.INCONCLUSIVE, 0, False) == (verdict.verdict, verdict.failed, verdict.hinders)
-
-
-def test_what_nobody_asked_for_is_no_fault() -> None:
-    """It may be of a form that is not known."""
-    told = [asked_of(1), asked_of(2), {"amount": "77", "phone_number": "2547*****999"}]
-
-    assert (Verdict.PASS, 2) == (payments(*told).verdict, payments(*told).observations)
+# The members of notifications; of NTF-23 the verdict, the numbers of failed and of judged ones, and whether it hinders.
+PAYMENTS: dict[str, tuple[tuple[dict[str, str], ...], tuple[Verdict, int, int, bool]]] = {
+    "each has all details of the other": (SWAPPED, (Verdict.FAIL, 2, 2, True)),
+    "of the amounts alone, two are swapped": (amounts(1, 2, 3, 5, 4, 6, 7), (Verdict.FAIL, 2, 7, True)),
+    "amounts less a fee, which are others' amounts": (amounts(*range(7)), (Verdict.INCONCLUSIVE, 0, 0, False)),
+    "one has details of no request": ((asked_of(1), asked_of(2), UNKNOWN), (Verdict.PASS, 0, 2, False)),
+    "none has any details": (({}, {}), (Verdict.INCONCLUSIVE, 0, 0, False)),
+}
 
 
-def test_without_such_members_it_does_not_apply() -> None:
-    """And does not stand in the way of a verdict."""
-    verdict = payments({}, {})
+def test_details_of_another_request_are_found_beside_right_ones() -> None:
+    """Details that belong to no request, or to others throughout, may have a form or a fee that is not known."""
+    found = {name: payments(*told) for name, (told, _) in PAYMENTS.items()}
 
-    assert (Verdict.INCONCLUSIVE, False) == (verdict.verdict, verdict.hinders)
+    assert {name: expected for name, (_, expected) in PAYMENTS.items()} == {
+        name: (v.verdict, v.failed, v.observations, v.hinders) for name, v in found.items()
+    }
+    assert "what case-2 asked for" in payments(*SWAPPED).findings[0].message
 
 
-def test_a_repeated_notification_is_told_right_twice() -> None:
+def test_a_repeated_notification_counts_twice() -> None:
     """It may come more than once."""
     run = Run(commands=(COMMAND,))
     run.invoke("a" * 32, command=COMMAND, payload=json.dumps(asked_of(1)).encode())
     run.notify("a" * 32, PRODUCT, **asked_of(1))
     run.notify("a" * 32, PRODUCT, **asked_of(1))
 
-    verdict = next(v for v in judge(run.record()).verdicts if v.requirement.id == "NTF-23")
-    assert (Verdict.PASS, 2) == (verdict.verdict, verdict.observations)
+    found = verdict(run, "NTF-23", COMMAND)
+    assert (Verdict.PASS, 2) == (found.verdict, found.observations)
 
 
-def test_requests_that_share_an_id_are_not_told_apart() -> None:
+def test_requests_that_share_an_id_are_not_compared() -> None:
     """That is the fault of the one who gave it."""
     run = Run(commands=(COMMAND,))
     for n in (1, 2):
         run.invoke("a" * 32, command=COMMAND, kind=Kind.BURST, payload=json.dumps(asked_of(n)).encode())
         run.notify("a" * 32, PRODUCT, **asked_of(n))
 
-    assert "NTF-23" not in {v.requirement.id for v in judge(run.record()).verdicts if v.verdict is Verdict.FAIL}
+    assert "NTF-23" not in failures(run)

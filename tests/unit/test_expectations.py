@@ -93,7 +93,7 @@ def test_a_listed_failure_is_known_and_does_not_fail_the_run() -> None:
 
 
 def test_a_finding_that_begins_otherwise_keeps_the_failure() -> None:
-    """Also beyond the findings that are kept; it is the first of those that are shown."""
+    """Also beyond the shown findings; it is the first of these."""
     found = judged(listed(message="wrong"), ENC_01=(*[WRONG] * (3 * KEPT_FINDINGS), OTHERWISE))
 
     assert (Verdict.FAIL, ()) == (of(found).verdict, of(found).expected)
@@ -120,7 +120,7 @@ def test_an_entry_without_a_command_is_about_every_command() -> None:
 
 
 def test_a_listed_warning_stays_a_warning() -> None:
-    """It stands in nobody's way; that it is listed is told with it."""
+    """It does not hinder; the verdict names its entry."""
     entry = listed(SHOULD, "WARN")
     found = judged(entry, AUT_11=(WRONG,))
 
@@ -128,7 +128,7 @@ def test_a_listed_warning_stays_a_warning() -> None:
     assert (Conclusion.CONFORMANT, 0, False) == (found.conclusion, found.exit_code, found.as_expected)
 
 
-def test_what_is_listed_as_not_exercised_does_not_fail_the_run() -> None:
+def test_an_inconclusive_requirement_can_be_listed() -> None:
     """The subject is not called conformant for it."""
     entry = listed(verdict="INCONCLUSIVE", message="precondition")
     found = judged(entry, ENC_01=(Inconclusive(Reason.PRECONDITION, "no twin"),))
@@ -138,7 +138,7 @@ def test_what_is_listed_as_not_exercised_does_not_fail_the_run() -> None:
 
 
 @pytest.mark.parametrize("reason", [Reason.ENVIRONMENT, Reason.INTERRUPTED])
-def test_nobody_can_expect_what_the_surroundings_did(reason: Reason) -> None:
+def test_an_environment_failure_cannot_be_expected(reason: Reason) -> None:
     """An unreachable gateway is inconclusive, whatever is listed."""
     found = judged(listed(verdict="INCONCLUSIVE"), ENC_01=(Inconclusive(reason, "away"),))
 
@@ -159,71 +159,50 @@ def test_a_run_in_which_nothing_was_exercised_is_never_0() -> None:
 # --- What is stale
 
 
-@pytest.mark.parametrize(
-    ("entry", "run", "said", "why"),
-    [
-        (listed(), Run(), (Passed(),), [(Staleness.PASSES, "it passes for sms")]),
-        (listed(verdict="INCONCLUSIVE"), Run(), (Passed(),), [(Staleness.PASSES, "it passes for sms")]),
-        (listed(NO_COMMAND), Run(), (WRONG,), [(Staleness.PASSES, "it passes")]),
-        (
-            listed(expires=date(2026, 11, 21)),
-            Run(),
-            (WRONG,),
-            [(Staleness.EXPIRED, "it expired on 2026-11-21, and the run was on 2026-11-22")],
-        ),
-        (
-            listed(message="else"),
-            Run(),
-            (WRONG,),
-            [(Staleness.MATCHES_NOTHING, "no finding begins with 'else'; one is 'wrong by 1'")],
-        ),
-        (listed(verdict="WARN"), Run(), (WRONG,), [(Staleness.MATCHES_NOTHING, "it is FAIL for sms, not WARN")]),
-        (
-            listed(verdict="INCONCLUSIVE"),
-            Run(),
-            (WRONG,),
-            [(Staleness.MATCHES_NOTHING, "it is FAIL for sms, not INCONCLUSIVE")],
-        ),
-        (
-            listed("ZZZ-99"),
-            Run(),
-            (Passed(),),
-            [(Staleness.MATCHES_NOTHING, "the catalogue has no such requirement any more")],
-        ),
-        (listed(), Run(), (WRONG,), []),
-        (listed(), Run(), (), []),
-        (listed(command="airtime"), Run(), (Passed(),), []),
-        (listed(), Run(settled=False), (Passed(),), []),
-        (listed(), Run(obstacle="away"), (Passed(),), []),
-    ],
-    ids=[
-        "passes",
-        "is exercised",
-        "passes without a command",
-        "expired",
-        "other message",
-        "other verdict",
-        "not inconclusive",
-        "gone from the catalogue",
-        "holds",
-        "was not exercised",
-        "other command than those of the run",
-        "cut off",
-        "obstacle",
-    ],
-)
-def test_an_entry_is_stale_once_it_does_not_hold(
-    entry: Expectation, run: Run, said: tuple[Judgement, ...], why: list[tuple[Staleness, str]]
-) -> None:
-    """It fails the run, and nothing that the run could not tell is held against it."""
-    found = judged(entry, run=run, ENC_01=said)
+GONE = "the catalogue has no such requirement any more"
+EXPIRED = "it expired on 2026-11-21, and the run was on 2026-11-22"
+OTHER_MESSAGE = "no finding begins with 'else'; one is 'wrong by 1'"
 
-    assert why == told(found)
-    assert not why or 1 == found.exit_code
+# An entry, a run and the judgements of ENC-01 in it, and why the entry is stale.
+STALE: dict[str, tuple[Expectation, Run, tuple[Judgement, ...], tuple[Staleness, str] | None]] = {
+    "passes": (listed(), Run(), (Passed(),), (Staleness.PASSES, "it passes for sms")),
+    "is exercised": (listed(verdict="INCONCLUSIVE"), Run(), (Passed(),), (Staleness.PASSES, "it passes for sms")),
+    "passes without a command": (listed(NO_COMMAND), Run(), (WRONG,), (Staleness.PASSES, "it passes")),
+    "expired": (listed(expires=date(2026, 11, 21)), Run(), (WRONG,), (Staleness.EXPIRED, EXPIRED)),
+    "other message": (listed(message="else"), Run(), (WRONG,), (Staleness.MATCHES_NOTHING, OTHER_MESSAGE)),
+    "other verdict": (
+        listed(verdict="WARN"),
+        Run(),
+        (WRONG,),
+        (Staleness.MATCHES_NOTHING, "it is FAIL for sms, not WARN"),
+    ),
+    "not inconclusive": (
+        listed(verdict="INCONCLUSIVE"),
+        Run(),
+        (WRONG,),
+        (Staleness.MATCHES_NOTHING, "it is FAIL for sms, not INCONCLUSIVE"),
+    ),
+    "gone from the catalogue": (listed("ZZZ-99"), Run(), (Passed(),), (Staleness.MATCHES_NOTHING, GONE)),
+    "holds": (listed(), Run(), (WRONG,), None),
+    "was not exercised": (listed(), Run(), (), None),
+    "other command than those of the run": (listed(command="airtime"), Run(), (Passed(),), None),
+    "cut off": (listed(), Run(settled=False), (Passed(),), None),
+    "obstacle": (listed(), Run(obstacle="away"), (Passed(),), None),
+}
+
+
+def test_an_entry_is_stale_once_it_does_not_hold() -> None:
+    """It fails the run; a run that could not show it makes no entry stale."""
+    found = {name: judged(entry, run=run, ENC_01=said) for name, (entry, run, said, _) in STALE.items()}
+
+    assert {name: [why] if why else [] for name, (*_, why) in STALE.items()} == {
+        name: told(each) for name, each in found.items()
+    }
+    assert {1} == {each.exit_code for each in found.values() if each.stale}
 
 
 def test_one_that_passes_for_one_of_its_commands_has_to_be_narrowed() -> None:
-    """Else what is mended could break again unseen."""
+    """Otherwise a mended failure could come back unseen."""
     run = Run(commands=("sms", "airtime"))
     checks = {
         **dict.fromkeys(CHECKS, saying(Passed())),
@@ -266,7 +245,7 @@ def failing_run() -> Run:
     return run
 
 
-def test_a_journal_is_judged_by_what_the_run_was_given() -> None:
+def test_a_journal_is_judged_by_its_recorded_expectations() -> None:
     """Offline, without the file; another list may be put in its place."""
     entries = Expectations((listed("NTF-08"),), str(FILE), f"sha256:{1:064x}")
     record = failing_run().record()
@@ -279,7 +258,7 @@ def test_a_journal_is_judged_by_what_the_run_was_given() -> None:
     assert Result.of(record, entries).judged == Result.of(recorded).judged
 
 
-def test_the_report_holds_what_was_listed_and_what_explains_a_verdict() -> None:
+def test_the_report_has_the_list_and_the_entries_behind_a_verdict() -> None:
     """Valid against its schema; of the settings it repeats the name of the file alone."""
     stale = listed("NTF-10", number=2)
     entries = Expectations((listed("NTF-08", message="result_code"), stale), str(FILE), f"sha256:{1:064x}")
@@ -309,7 +288,7 @@ def test_the_report_holds_what_was_listed_and_what_explains_a_verdict() -> None:
 
 
 def pasted(found: Judged, tmp_path: Path) -> Expectations:
-    """The file after what was printed has been pasted into it."""
+    """The file with the printed entries."""
     (tmp_path / FILE).write_text("\n".join(entries_to_paste(found, TODAY)), "utf-8")
     return read_expectations(tmp_path / FILE, statum().catalogue)
 
@@ -327,16 +306,16 @@ def pasted(found: Judged, tmp_path: Path) -> Expectations:
         (["the value – is no number"], "the value"),
     ],
 )  # fmt: skip
-def test_a_message_to_paste_ends_where_it_tells_of_one_request(
+def test_a_message_to_paste_ends_before_the_details_of_one_request(
     tmp_path: Path, messages: list[str], beginning: str | None
 ) -> None:
-    """So that it fits the next run, whose values are others; what tells nothing apart is left out."""
+    """So that it fits the values of the next run; a message that distinguishes nothing is left out."""
     found = judged(ENC_01=tuple(map(Finding, messages)))
 
     assert [beginning] == [entry.message for entry in pasted(found, tmp_path).entries]
 
 
-def test_what_was_printed_can_be_pasted_as_it_is(tmp_path: Path) -> None:
+def test_printed_entries_can_be_pasted(tmp_path: Path) -> None:
     """One entry for each result that was not expected; the same run is then as expected."""
     run = Run(commands=("sms", "airtime"))
     said: dict[str, tuple[Judgement, ...]] = {
@@ -359,7 +338,7 @@ def test_what_was_printed_can_be_pasted_as_it_is(tmp_path: Path) -> None:
     assert [] == list(entries_to_paste(after, TODAY))
 
 
-def test_what_the_surroundings_did_is_not_offered() -> None:
+def test_an_environment_failure_is_not_offered() -> None:
     """Nor anything where no file was given."""
     cut_off = judged(ENC_01=(Inconclusive(Reason.INTERRUPTED, "cut off"),))
 
@@ -368,7 +347,7 @@ def test_what_the_surroundings_did_is_not_offered() -> None:
 
 
 def test_an_entry_that_is_in_the_way_is_named() -> None:
-    """One that could not be told from it would be refused as there twice."""
+    """A second entry like it would be refused as a repeated one."""
     found = judged(listed(expires=date(2026, 1, 1)), ENC_01=(Finding("a message of some length"),))
 
     assert [
@@ -400,7 +379,7 @@ def journal(tmp_path: Path) -> Path:
 def test_judge_takes_another_list_from_the_command_line_alone(
     journal: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """From file or environment it would make of an old journal what the run did not."""
+    """From file or environment it would change the verdicts of an old journal."""
     path = written(tmp_path, expires="2020-01-01")
     reports = ("--report-dir", str(tmp_path / "reports"))
     monkeypatch.chdir(tmp_path)

@@ -57,7 +57,7 @@ def test_of_a_repeated_notification_the_first_counts() -> None:
     assert {"sms": {"200": 2}} == found.result_codes
 
 
-def test_codes_that_are_none_are_told_as_what_they_are() -> None:
+def test_unusual_codes_are_counted_as_other() -> None:
     """Numbers, words, novels, and a code for each notification."""
     strange = (notified(1, 1.0, 200), notified(2, 1.0, "x" * 50), notified(3, 1.0, None))
     assert {"sms": {"200": 1, "null": 1, "other": 1}} == figures(notifications=strange).measured().result_codes

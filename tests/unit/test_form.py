@@ -131,7 +131,7 @@ def test_a_message_as_documented_breaks_nothing() -> None:
         assert {} == failures(run_with(message, good(message))), (message.schema, message.groups[-1])
 
 
-def test_what_breaks_one_place_is_told_of_it() -> None:
+def test_a_violation_breaks_the_requirement_of_its_place() -> None:
     """By the requirement that names the place, or by the one that takes the rest; in words that name the member."""
     wrong = []
     for message, place in EACH_PLACE:
@@ -172,7 +172,7 @@ def with_maximum(pointer: str) -> Any:
     ("definition", "expected"),
     [("description", {"RSP-19"}), ("request_id", {"RSP-19", "NTF-25"}), ("result_desc", {"NTF-25"})],
 )
-def test_what_is_added_to_a_schema_is_judged(definition: str, expected: set[str], tmp_path: Path) -> None:
+def test_a_new_keyword_of_a_schema_is_judged(definition: str, expected: set[str], tmp_path: Path) -> None:
     """By the requirements that take the rest, for each command: nothing but the schema says so."""
     contract = Contract.load(json_edited(tmp_path, "common.json", with_maximum(f"/$defs/{definition}")))
     long = "a long text " * 6
@@ -186,40 +186,27 @@ def test_what_is_added_to_a_schema_is_judged(definition: str, expected: set[str]
 # --- Nothing is kept by silence
 
 
-def test_what_is_absent_keeps_nothing_but_that_it_be_there() -> None:
-    """The type of a member is seen where the member is."""
-    form = answer_form(statum(), "sms", {"status_code": 200, "request_id": ID}, accepted=True)
+def test_an_absent_member_passes_only_the_requirement_that_it_be_there() -> None:
+    """Its type is judged where it is; a value of the wrong type breaks that alone."""
+    without = answer_form(statum(), "sms", {"status_code": 200, "request_id": ID}, accepted=True)
+    mistyped = answer_form(statum(), "sms", {"status_code": "201", "description": "d", "request_id": ID}, accepted=True)
 
-    assert {"RSP-11", "RSP-12"}.isdisjoint(form.occasions)
-    assert {"RSP-09", "RSP-17", "RSP-18"} <= form.occasions
-    assert {"RSP-09"} == form.broken.keys()
+    assert {"RSP-11", "RSP-12"}.isdisjoint(without.occasions)
+    assert {"RSP-09", "RSP-17", "RSP-18"} <= without.occasions
+    assert ({"RSP-09"}, {"RSP-03"}) == (without.broken.keys(), mistyped.broken.keys())
 
 
-def test_extra_members_are_judged_where_they_are() -> None:
-    """A notification without any of them says nothing of their types."""
+def test_optional_members_of_a_notification_are_judged_where_they_are() -> None:
+    """A blank reason without an outcome breaks nothing: it may be that of a success."""
     plain = {"result_code": "200", "result_desc": "Success", "request_id": ID}
-    told = {**plain, "charge": 48.5}
-
-    forms = [notice_form(statum(), "airtime", each, "200", typed=True) for each in (plain, told)]
+    forms = [notice_form(statum(), "airtime", each, "200", typed=True) for each in (plain, {**plain, "charge": 48.5})]
+    blank = notice_form(statum(), "sms", {"result_desc": " ", "request_id": ID}, None, typed=True)
 
     assert [False, True] == ["NTF-22" in form.occasions for form in forms]
+    assert {"NTF-07"} == blank.broken.keys()
 
 
-def test_a_value_of_the_wrong_type_breaks_nothing_else_by_what_it_is() -> None:
-    """A code that is a string is not also one that is not 200."""
-    form = answer_form(statum(), "sms", {"status_code": "201", "description": "d", "request_id": ID}, accepted=True)
-
-    assert {"RSP-03"} == form.broken.keys()
-
-
-def test_a_blank_reason_without_an_outcome_is_nobodys() -> None:
-    """Whether it is one of a success or of a failure is not known; that the outcome is missing is."""
-    form = notice_form(statum(), "sms", {"result_desc": " ", "request_id": ID}, None, typed=True)
-
-    assert {"NTF-07"} == form.broken.keys()
-
-
-def test_what_breaks_a_schema_a_million_times_is_soon_judged() -> None:
+def test_a_message_with_very_many_violations_is_judged_soon() -> None:
     """The first few say enough."""
     errors = {f"field{number}": [number] for number in range(100_000)}
     message = {"status_code": 422, "description": "d", "request_id": ID, "validation_errors": errors}
@@ -246,7 +233,7 @@ VALUES = st.one_of(
 @pytest.mark.parametrize("schema", sorted({message.schema for message in (*ANSWERS, *NOTIFICATIONS)}))
 @given(data=st.data())
 def test_the_fast_validator_means_the_same(schema: str, data: st.DataObject) -> None:
-    """As jsonschema with our keywords, whatever stands in the place of whichever member."""
+    """As jsonschema with our keywords, whatever the values."""
     resolved = statum().schemas.resolved(schema)
     message = copy.deepcopy(data.draw(st.sampled_from(resolved["examples"])))
     for name in data.draw(st.lists(st.sampled_from([*resolved["properties"], "other"]), max_size=2)):
@@ -290,7 +277,7 @@ def with_judge(judge_: Any) -> Contract:
         ),
     ],
 )
-def test_a_requirement_that_nothing_can_judge_is_told(judge_: Any, told: str) -> None:
+def test_a_requirement_that_nothing_can_judge_is_an_error(judge_: Any, told: str) -> None:
     """When a run is judged: by its id."""
     with pytest.raises(SuiteError, match=told):
         checks_of(with_judge(judge_))

@@ -49,7 +49,7 @@ def test_a_command_has_an_option_once() -> None:
 
 def test_only_what_a_run_has_is_taken_on_resuming() -> None:
     """A row that no run has would be taken nowhere."""
-    assert [] == [option.name for option in table() if option.on_resume and not option.is_of("run")]
+    assert [] == [option.name for option in table() if option.on_resume and option not in options_of("run")]
 
 
 def test_a_run_is_repeated_and_resumed_as_it_was_told() -> None:

@@ -24,7 +24,7 @@ from conformance.client.rules.calls import (
     usual_http,
     usual_id,
 )
-from conformance.client.rules.evidence import UNHEARD, ClientCheck, ClientEvidence, ClientRule, broken, kept, one_of
+from conformance.client.rules.evidence import UNHEARD, ClientCheck, ClientEvidence, ClientRule, failed, one_of, passed
 from conformance.client.rules.sending import sends_again_later, waits_for_ever
 from conformance.judging.judgement import Inconclusive, Judgement, Reason, shown
 from conformance.judging.reading import TOO_MANY_REQUESTS
@@ -57,7 +57,7 @@ def each_answer(condition: Condition, rule: ReportRule, *, beside_usual: bool = 
                 yield Inconclusive(Reason.ENVIRONMENT, "the suite answered after the client's time-out", last.number)
             else:
                 words = next(rule(call, call.report, last), None)
-                yield kept(last) if words is None else broken(call, words, last)
+                yield passed(last) if words is None else failed(call, words, last)
 
     return check
 
@@ -136,14 +136,14 @@ def gives_up(evidence: ClientEvidence, command: str | None) -> Iterator[Judgemen
         outlasting = next((sent for sent in call.sent if (sent.exchange.failure or "").endswith(OUTLASTED)), None)
         if endless:
             failure = next(sent.exchange.failure for sent in call.sent if sent.unanswered)
-            yield broken(call, f"{failure}, and the client waits: {endless[0]['detail']}")
+            yield failed(call, f"{failure}, and the client waits: {endless[0]['detail']}")
         elif outlasting is not None and _goes_on_with(call, outlasting):
             open_s = (outlasting.exchange.answered_at or 0.0) - outlasting.exchange.sent_at
-            yield broken(call, f"{outlasting.exchange.failure}, after {open_s:.1f} s", outlasting)
+            yield failed(call, f"{outlasting.exchange.failure}, after {open_s:.1f} s", outlasting)
         elif call.report is None and not any(sends_again_later(call, death) for death in call.deaths):
             yield _still_waiting(evidence, call)
         else:
-            yield kept(call.sent[0])
+            yield passed(call.sent[0])
 
 
 def _still_waiting(evidence: ClientEvidence, call: Call) -> Inconclusive:
@@ -227,7 +227,7 @@ def final_is_final(*, codes: Collection[int]) -> ClientCheck:
             status = sent.says if sent.succeeded else sent.agreed
             if status in codes:
                 words = f"the request was answered {status:g} and sent again"
-                yield _watched(evidence, sent, window) if following is None else broken(call, words, following)
+                yield _watched(evidence, sent, window) if following is None else failed(call, words, following)
 
     return check
 
@@ -240,9 +240,9 @@ def waits_as_told(evidence: ClientEvidence, command: str | None) -> Iterator[Jud
             continue
         stated_s, tolerance_s, words = stated
         if following is None or (gap := _gap(evidence, call, sent, following)) >= stated_s - tolerance_s:
-            yield kept(sent)
+            yield passed(sent)
         else:
-            yield broken(call, f"Retry-After was {words}, and the request came again after {gap:.2f} s", following)
+            yield failed(call, f"Retry-After was {words}, and the request came again after {gap:.2f} s", following)
 
 
 def is_not_hammered(evidence: ClientEvidence, command: str | None) -> Iterator[Judgement]:
@@ -251,7 +251,7 @@ def is_not_hammered(evidence: ClientEvidence, command: str | None) -> Iterator[J
     for call in evidence.of_command(command):
         slowed = [sent for sent in call.here if sent.http_status == TOO_MANY_REQUESTS]
         if slowed and (words := _hammering(evidence, call, hurried=hurried)) is not None:
-            yield broken(call, words, slowed[-1])
+            yield failed(call, words, slowed[-1])
         elif slowed:
             yield _watched(evidence, slowed[-1], evidence.terms.resend_window_s)
 
@@ -297,9 +297,9 @@ def not_at_once(*, after: str) -> ClientCheck:
             if following is None:
                 yield _watched(evidence, sent, window)
             elif (gap := _gap(evidence, call, sent, following)) < window:
-                yield broken(call, f"{words}, and the request came again after {max(gap, 0):.2f} s", following)
+                yield failed(call, f"{words}, and the request came again after {max(gap, 0):.2f} s", following)
             else:
-                yield kept(sent)
+                yield passed(sent)
 
     return check
 
@@ -314,9 +314,9 @@ def waits_as_advised(evidence: ClientEvidence, command: str | None) -> Iterator[
         if following is None:
             yield _watched(evidence, sent, delay)
         elif (gap := _gap(evidence, call, sent, following)) >= delay - DELAY_TOLERANCE_S:
-            yield kept(sent)
+            yield passed(sent)
         elif gap >= window:
-            yield broken(call, f"{words}, and the request came again after {gap:.1f} s", following)
+            yield failed(call, f"{words}, and the request came again after {gap:.1f} s", following)
 
 
 NO_CONNECTION_KEPT = "the client opened a new connection for each request"
@@ -355,7 +355,7 @@ def _watched(evidence: ClientEvidence, sent: SentRequest, within_s: float) -> Ju
         return Inconclusive(
             Reason.INTERRUPTED, "the run ended before it could be seen that nothing follows", sent.number
         )
-    return kept(sent)
+    return passed(sent)
 
 
 def _gap(evidence: ClientEvidence, call: Call, sent: SentRequest, following: SentRequest) -> float:

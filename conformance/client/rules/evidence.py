@@ -317,12 +317,12 @@ ClientCheck = Callable[[ClientEvidence, str | None], Iterator[Judgement]]
 T = TypeVar("T")
 
 
-def kept(sent: SentRequest) -> Passed:
+def passed(sent: SentRequest) -> Passed:
     """The requirement held for this request."""
     return Passed(sent.number)
 
 
-def broken(call: Call, message: str, sent: SentRequest | None = None) -> Finding:
+def failed(call: Call, message: str, sent: SentRequest | None = None) -> Finding:
     """The requirement did not hold for this call; `sent` shows it, else the last request of the call."""
     shows = sent or (call.sent[-1] if call.sent else None)
     return Finding(

@@ -14,14 +14,14 @@ from conformance.client.rules.evidence import ClientCheck, ClientEvidence, Clien
 from conformance.client.rules.inbox import CROWD, FEW, NONE_TAKEN, THRONG, Fate, Inbox, ReceiverRequest
 from conformance.client.rules.results import (
     alike,
-    broken,
     check_of,
+    failed,
+    inconclusive,
     is_mixed_up,
-    kept,
     of_inbox,
+    passed,
     simple,
     understood,
-    untold,
 )
 from conformance.contract.command import Inquiry
 from conformance.contract.contract import Contract
@@ -50,15 +50,15 @@ def valid_are_taken(inbox: Inbox) -> Iterator[Judgement]:
         if not first.usual or first.offers_upgrade or not (inbox.countable(fate) or first.fatal):
             continue
         if first.taken:
-            yield kept(first)
+            yield passed(first)
         elif first.timed_out:
-            yield untold(first, f"a notification was {first.answer_in_words}")  # RCV-02
+            yield inconclusive(first, f"a notification was {first.answer_in_words}")  # RCV-02
         elif first.refused and not fate.known and not inbox.takes_unknown():
-            yield untold(first, f"a notification was answered {first.status}; {UNKNOWN}")
+            yield inconclusive(first, f"a notification was answered {first.status}; {UNKNOWN}")
         elif _may_be_refused(first):
-            yield untold(first, f"a notification{first.special} was answered {first.status}, as a server may")
+            yield inconclusive(first, f"a notification{first.special} was answered {first.status}, as a server may")
         else:
-            yield broken(first, f"a valid notification{first.special} was {first.answer_in_words}")
+            yield failed(first, f"a valid notification{first.special} was {first.answer_in_words}")
 
 
 def offers_are_passed_over(inbox: Inbox) -> Iterator[Judgement]:
@@ -67,13 +67,13 @@ def offers_are_passed_over(inbox: Inbox) -> Iterator[Judgement]:
         if not (first.usual and first.offers_upgrade) or not (inbox.countable(fate) or first.fatal):
             continue
         if first.taken:
-            yield kept(first)
+            yield passed(first)
         elif not inbox.understands():
-            yield untold(first, NONE_TAKEN)
+            yield inconclusive(first, NONE_TAKEN)
         elif first.timed_out or _may_be_refused(first):
-            yield untold(first, f"a notification{first.special} was {first.answer_in_words}")
+            yield inconclusive(first, f"a notification{first.special} was {first.answer_in_words}")
         else:
-            yield broken(first, f"a valid notification{first.special} was {first.answer_in_words}")
+            yield failed(first, f"a valid notification{first.special} was {first.answer_in_words}")
 
 
 def _may_be_refused(request: ReceiverRequest) -> bool:
@@ -88,13 +88,15 @@ def answered_within(*, seconds: float, at_most: float | None = None) -> ClientCh
     def rule(inbox: Inbox) -> Iterator[Judgement]:
         for request in _timed(inbox):
             if at_most is not None and request.took_s > at_most:
-                yield untold(request, _late(request, at_most))
+                yield inconclusive(request, _late(request, at_most))
             elif request.took_s > seconds:
-                yield broken(request, _late(request, seconds))
+                yield failed(request, _late(request, seconds))
             elif request.status is not None:
-                yield kept(request)
+                yield passed(request)
             elif at_most is None:
-                yield untold(request, f"a notification was {request.answer_in_words}; it was not waited for any longer")
+                yield inconclusive(
+                    request, f"a notification was {request.answer_in_words}; it was not waited for any longer"
+                )
 
     return check_of(rule)
 
@@ -132,32 +134,32 @@ def unusual_are_taken(inbox: Inbox) -> Iterator[Judgement]:
         own = [report for report in simple(inbox, fate) if inbox.is_own(fate, report)]
         wrong = (report for report in own if report.state != first.state and not is_mixed_up(inbox, report))
         if not inbox.understands():
-            yield untold(first, NONE_TAKEN)
+            yield inconclusive(first, NONE_TAKEN)
         elif not first.taken:
-            yield broken(first, f"a notification with {what} was {first.answer_in_words}")
+            yield failed(first, f"a notification with {what} was {first.answer_in_words}")
         elif first.state in states and (report := next(wrong, None)) is not None:
             words = f"a notification with {what} reported {first.state}, and the client says {report.state}"
-            yield broken(first, words)
+            yield failed(first, words)
         else:
-            yield kept(first)
+            yield passed(first)
 
 
 def repeats_are_taken(inbox: Inbox) -> Iterator[Judgement]:
     """RCV-06, after a first one that was taken; RCV-21 is about failures of the receiver."""
     for request, words in _repeats(inbox):
         if request.taken:
-            yield kept(request)
+            yield passed(request)
         else:
-            yield untold(request, words) if request.fails else broken(request, words)
+            yield inconclusive(request, words) if request.fails else failed(request, words)
 
 
 def repeats_are_survived(inbox: Inbox) -> Iterator[Judgement]:
     """RCV-21: no repeat is answered with a 5xx, or kills the receiver."""
     for request, words in _repeats(inbox):
         if request.fails:
-            yield broken(request, words)
+            yield failed(request, words)
         else:
-            yield kept(request) if request.status is not None else untold(request, words)
+            yield passed(request) if request.status is not None else inconclusive(request, words)
 
 
 def _repeats(inbox: Inbox) -> Iterator[tuple[ReceiverRequest, str]]:
@@ -178,13 +180,13 @@ def unknown_are_answered(inbox: Inbox) -> Iterator[Judgement]:
         if fate.known or not first.usual:
             continue
         if first.taken or first.refused:
-            yield kept(first)
+            yield passed(first)
         elif first.timed_out or not inbox.understands():
-            yield untold(first, NONE_TAKEN)
+            yield inconclusive(first, NONE_TAKEN)
         elif inbox.countable(fate) or first.fatal:
-            yield untold(first, f"a notification was {first.answer_in_words}")  # RCV-01
+            yield inconclusive(first, f"a notification was {first.answer_in_words}")  # RCV-01
         else:
-            yield broken(first, f"a notification with an unknown {inbox.roles.id} was {first.answer_in_words}")
+            yield failed(first, f"a notification with an unknown {inbox.roles.id} was {first.answer_in_words}")
 
 
 # --- Many at once
@@ -223,7 +225,7 @@ def _crowds(inbox: Inbox, sizes: range) -> Iterator[Judgement]:
                 continue
             twin = alone.get(fate.known)
             if not inbox.understands():
-                yield untold(request, NONE_TAKEN)
+                yield inconclusive(request, NONE_TAKEN)
             elif twin is not None and (twin.taken or twin.refused):
                 yield _in_crowd(inbox, fate, request, twin, knows_results=knows_results)
 
@@ -233,12 +235,12 @@ def _in_crowd(
 ) -> Judgement:
     how = f"of {request.beside} notifications at the same time one was"
     if not request.taken and not (twin.refused and request.refused):
-        return broken(request, f"{how} {request.answer_in_words}, which by itself is answered {twin.status}")
+        return failed(request, f"{how} {request.answer_in_words}, which by itself is answered {twin.status}")
     later = [r for r in fate.reports if knows_results and fate.answerable and r.at > request.sent_at]
     lost = next((r for r in later if r.open and inbox.remembers(fate, r) and not is_mixed_up(inbox, r)), None)
     if lost is None:
-        return kept(request)
-    return broken(
+        return passed(request)
+    return failed(
         request, f"{how} taken and lost: {lost.at - request.sent_at:.0f} s later the client says {lost.state}"
     )
 
@@ -266,37 +268,37 @@ def is_taken(request: ReceiverRequest, _: ReceiverCase, __: Inquiry) -> Iterator
     """RCV-28."""
     words = f"an inquiry was {request.answer_in_words}"
     if request.taken:
-        yield kept(request)
+        yield passed(request)
     else:
-        yield untold(request, words) if request.timed_out else broken(request, words)  # RCV-30
+        yield inconclusive(request, words) if request.timed_out else failed(request, words)  # RCV-30
 
 
 def is_answered_in_json(request: ReceiverRequest, _: ReceiverCase, __: Inquiry) -> Iterator[Judgement]:
     """RCV-29, if it is taken."""
     if not request.taken or request.exchange.response is None:
-        yield untold(request, f"an inquiry was {request.answer_in_words}")
+        yield inconclusive(request, f"an inquiry was {request.answer_in_words}")
         return
     content = Content.of(request.exchange.response.body)
     words = f"the answer to an inquiry is not JSON: {content.error}"
-    yield kept(request) if content.error is None else broken(request, words)
+    yield passed(request) if content.error is None else failed(request, words)
 
 
 def is_answered_in_time(request: ReceiverRequest, _: ReceiverCase, inquiry: Inquiry) -> Iterator[Judgement]:
     """RCV-30."""
     if request.took_s > inquiry.seconds:
         words = "was not answered" if request.status is None else "was answered"
-        yield broken(request, f"an inquiry {words} after {request.took_s:.1f} s, not within {inquiry.seconds:g} s")
+        yield failed(request, f"an inquiry {words} after {request.took_s:.1f} s, not within {inquiry.seconds:g} s")
     elif request.status is not None:
-        yield kept(request)
+        yield passed(request)
     else:
-        yield untold(request, f"an inquiry was {request.answer_in_words}")
+        yield inconclusive(request, f"an inquiry was {request.answer_in_words}")
 
 
 def is_not_applied(request: ReceiverRequest, sent: ReceiverCase, _: Inquiry) -> Iterator[Judgement]:
     """RCV-31: before the notification, the client does not report a success."""
     for report in sent.reports:
         words = f"an inquiry was {request.answer_in_words}, and the client says {report.state}"
-        yield broken(request, words) if report.state == "succeeded" else kept(request)
+        yield failed(request, words) if report.state == "succeeded" else passed(request)
 
 
 RULES: Mapping[str, ClientRule] = {

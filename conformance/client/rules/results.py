@@ -62,18 +62,18 @@ def of_inbox(rule: InboxCheck) -> ClientRule:
     return ClientRule.plain(check_of(rule))
 
 
-def kept(request: ReceiverRequest) -> Passed:
+def passed(request: ReceiverRequest) -> Passed:
     """The requirement held for this request."""
     return Passed(request.number)
 
 
-def broken(request: ReceiverRequest, message: str) -> Finding:
+def failed(request: ReceiverRequest, message: str) -> Finding:
     """The requirement did not hold for this request."""
     request_id = request.request_id if request.kind is RequestKind.VALID else None
     return Finding(message, case=request.case.id, exchange=request.number, request_id=request_id)
 
 
-def untold(request: ReceiverRequest, why: str) -> Inconclusive:
+def inconclusive(request: ReceiverRequest, why: str) -> Inconclusive:
     """The request does not show whether the requirement holds."""
     return Inconclusive(Reason.PRECONDITION, why, request.number)
 
@@ -108,11 +108,11 @@ def only_success_is_success(inbox: Inbox) -> Iterator[Judgement]:
         for report in simple(inbox, fate):
             code = first.members[inbox.roles.outcome]
             if report.open or not inbox.is_own(fate, report):
-                yield untold(first, "the client does not know of the result")  # RCV-10
+                yield inconclusive(first, "the client does not know of the result")  # RCV-10
             elif report.state == first.state:
-                yield kept(first)
+                yield passed(first)
             else:
-                yield broken(first, f"{inbox.roles.outcome} is {shown(code)}, and the client says {report.state}")
+                yield failed(first, f"{inbox.roles.outcome} is {shown(code)}, and the client says {report.state}")
     yield from (each for each in _claims(inbox, {RequestKind.OTHER_CODE}) if isinstance(each, Finding))
 
 
@@ -123,11 +123,11 @@ def failures_have_reasons(inbox: Inbox) -> Iterator[Judgement]:
             continue
         for report in simple(inbox, fate):
             if report.state != "failed" or not inbox.is_own(fate, report):
-                yield untold(first, "the client does not know of the failure")  # RCV-04, RCV-10
+                yield inconclusive(first, "the client does not know of the failure")  # RCV-04, RCV-10
             elif report.text == first.text:
-                yield kept(first)
+                yield passed(first)
             else:
-                yield broken(first, f"the reason is {shown(first.text)}, the client reports {shown(report.text)}")
+                yield failed(first, f"the reason is {shown(first.text)}, the client reports {shown(report.text)}")
 
 
 def repeats_are_applied_once(inbox: Inbox) -> Iterator[Judgement]:
@@ -148,17 +148,17 @@ def moments_are_applied_once(inbox: Inbox) -> Iterator[Judgement]:
         if one_by_one:
             yield _applied_once(inbox, fate, report, notifications)
         else:
-            yield untold(fate.first, "what comes again is applied again also at another moment")
+            yield inconclusive(fate.first, "what comes again is applied again also at another moment")
 
 
 def _applied_once(inbox: Inbox, fate: Fate, report: StateReport, notifications: list[ReceiverRequest]) -> Judgement:
     if report.applied is None:
-        return untold(fate.first, "the client does not report how often a result was applied")
+        return inconclusive(fate.first, "the client does not report how often a result was applied")
     if report.open or not inbox.is_own(fate, report):
-        return untold(fate.first, "the client does not know of the result")
+        return inconclusive(fate.first, "the client does not know of the result")
     if report.applied == 1:
-        return kept(notifications[-1])
-    return broken(notifications[-1], f"{len(notifications)} equal notifications were applied {report.applied} times")
+        return passed(notifications[-1])
+    return failed(notifications[-1], f"{len(notifications)} equal notifications were applied {report.applied} times")
 
 
 def first_one_stands(inbox: Inbox) -> Iterator[Judgement]:
@@ -170,27 +170,27 @@ def first_one_stands(inbox: Inbox) -> Iterator[Judgement]:
         if len(notifications) != 2 or first.succeeded == last.succeeded or first.sent_at == last.sent_at:
             continue
         if report.open or not inbox.is_own(fate, report) or not tells_apart:
-            yield untold(last, "the client does not know of the results, or mixes them up")
+            yield inconclusive(last, "the client does not know of the results, or mixes them up")
         elif report.state == first.state:
-            yield kept(last)
+            yield passed(last)
         else:
-            yield broken(last, f"the first notification reported {first.state}, and a later one changed that")
+            yield failed(last, f"the first notification reported {first.state}, and a later one changed that")
 
 
 def each_to_its_own(inbox: Inbox) -> Iterator[Judgement]:
-    """RCV-10: a result at another request, or at none; kept where the order differs from that of the calls."""
+    """RCV-10: a result at another request, or at none; passed where the order differs from that of the calls."""
     for fate, report, notifications in inbox.reports():
         first, owner = notifications[0], inbox.owner(report)
         if owner is not None and owner is not fate:
             if owner.answerable:
                 words = f"the client says {shown(report.text)} of it, which is the result of {owner.request_id}"
-                yield broken(first, words)
+                yield failed(first, words)
         elif report.open:
             if fate.first.taken and fate.first.usual and not fate.early and not fate.first.in_crowd:
                 words = f"the client was notified of {fate.first.state}, and says {report.state}"
-                yield untold(first, words) if inbox.after_junk(fate.first) else broken(first, words)
+                yield inconclusive(first, words) if inbox.after_junk(fate.first) else failed(first, words)
         elif _overtook(inbox, fate) or (fate.stored and _among_others(inbox, fate, report)):
-            yield kept(first)
+            yield passed(first)
 
 
 def _overtook(inbox: Inbox, fate: Fate) -> bool:
@@ -221,18 +221,18 @@ def early_are_not_lost(inbox: Inbox) -> Iterator[Judgement]:
             continue
         first = notifications[0]
         if not states or is_mixed_up(inbox, report):
-            yield untold(first, "no result that came after the answer is known to the client")
+            yield inconclusive(first, "no result that came after the answer is known to the client")
         elif report.open:
             words = f"a result came before the answer was read (it was {first.answer_in_words})"
-            yield broken(first, f"{words}, and the client says {report.state}")
+            yield failed(first, f"{words}, and the client says {report.state}")
         elif not inbox.is_own(fate, report):
-            yield untold(first, "the client says something else of it")
+            yield inconclusive(first, "the client says something else of it")
         else:
-            yield kept(first)
+            yield passed(first)
 
 
 def unknown_are_nobodys(inbox: Inbox) -> Iterator[Judgement]:
-    """RCV-13: kept where a request that was open then is still open, or has its own result.
+    """RCV-13: passed where a request that was open then is still open, or has its own result.
 
     Of a client that makes no calls, requests without a notification are judged; RCV-10 is about the others.
     """
@@ -247,9 +247,9 @@ def unknown_are_nobodys(inbox: Inbox) -> Iterator[Judgement]:
             owner = inbox.owner(report)
             if owner is not None and not owner.known:
                 words = f"the client says {shown(report.text)} of {fate.request_id}, which it was notified of for "
-                yield broken(owner.first, f"{words}the unknown {owner.request_id}")
+                yield failed(owner.first, f"{words}the unknown {owner.request_id}")
             elif report.open or owner is fate:
-                yield kept(before[-1])
+                yield passed(before[-1])
 
 
 def malformed_are_not_applied(inbox: Inbox) -> Iterator[Judgement]:
@@ -273,11 +273,11 @@ def _claims(inbox: Inbox, kinds: Collection[RequestKind]) -> Iterator[Judgement]
             if report.at < request.sent_at or not inbox.remembers(fate, report):
                 continue
             if report.open:
-                yield kept(request)
+                yield passed(request)
             elif report.state == "succeeded" and inbox.is_own(fate, report):
-                yield broken(request, f"{_in_words(request)}, and the client says succeeded")
+                yield failed(request, f"{_in_words(request)}, and the client says succeeded")
             else:
-                yield untold(request, "the client takes the request for failed")
+                yield inconclusive(request, "the client takes the request for failed")
 
 
 def is_mixed_up(inbox: Inbox, report: StateReport) -> bool:
@@ -301,10 +301,10 @@ def junk_is_refused(*, kinds: Collection[str]) -> ClientCheck:
 
     def refused(request: ReceiverRequest, _: Inbox) -> Judgement:
         if request.refused:
-            return kept(request)
+            return passed(request)
         if request.fails:
-            return untold(request, f"{_in_words(request)}, which breaks another requirement")
-        return broken(request, f"{_in_words(request)}, not with a 4xx")
+            return inconclusive(request, f"{_in_words(request)}, which breaks another requirement")
+        return failed(request, f"{_in_words(request)}, not with a 4xx")
 
     return _each_junk(refused, kinds)
 
@@ -315,8 +315,8 @@ def junk_is_survived(*, kinds: Collection[str]) -> ClientCheck:
     def survived(request: ReceiverRequest, inbox: Inbox) -> Judgement:
         wider = _WIDER.get(request.kind)
         if request.fails and any(each.kind is wider and each.fails and not _is_cut_off(each) for each in inbox.junk):
-            return untold(request, f"{_in_words(request)}, and so was {wider}, which breaks another requirement")
-        return untold(request, CUT_OFF) if _is_cut_off(request) else _survived(request)
+            return inconclusive(request, f"{_in_words(request)}, and so was {wider}, which breaks another requirement")
+        return inconclusive(request, CUT_OFF) if _is_cut_off(request) else _survived(request)
 
     return _each_junk(survived, kinds)
 
@@ -328,24 +328,26 @@ def _each_junk(judge: Callable[[ReceiverRequest, Inbox], Judgement], kinds: Coll
     def rule(inbox: Inbox) -> Iterator[Judgement]:
         for request in inbox.junk:
             if request.kind in chosen:
-                yield judge(request, inbox) if inbox.understands() else untold(request, NONE_TAKEN)
+                yield judge(request, inbox) if inbox.understands() else inconclusive(request, NONE_TAKEN)
 
     return check_of(rule)
 
 
 def _survived(request: ReceiverRequest) -> Judgement:
     if request.fails:
-        return broken(request, _in_words(request))
-    return kept(request) if request.status is not None else untold(request, _in_words(request))  # it took too long
+        return failed(request, _in_words(request))
+    return (
+        passed(request) if request.status is not None else inconclusive(request, _in_words(request))
+    )  # it took too long
 
 
 def other_methods_do_nothing(inbox: Inbox) -> Iterator[Judgement]:
     """RCV-17, by the answer and, where the client can be asked, by its report."""
     for request in inbox.junk:
         if request.kind is RequestKind.METHOD and not inbox.understands():
-            yield untold(request, NONE_TAKEN)
+            yield inconclusive(request, NONE_TAKEN)
         elif request.kind is RequestKind.METHOD:
-            yield kept(request) if request.status == NOT_IMPLEMENTED else _survived(request)
+            yield passed(request) if request.status == NOT_IMPLEMENTED else _survived(request)
     yield from _claims(inbox, {RequestKind.METHOD})
 
 
@@ -357,13 +359,13 @@ def alive_after_junk(inbox: Inbox) -> Iterator[Judgement]:
             continue
         if fate.known not in before:
             if inbox.countable(fate):
-                yield untold(fate.first, NONE_TAKEN)
+                yield inconclusive(fate.first, NONE_TAKEN)
         elif inbox.died_since_junk(fate.first):
-            yield untold(fate.first, "the receiver had died of a malformed request, and was started again")
+            yield inconclusive(fate.first, "the receiver had died of a malformed request, and was started again")
         elif fate.first.taken:
-            yield kept(fate.first)
+            yield passed(fate.first)
         else:
-            yield broken(fate.first, f"after malformed requests, a valid notification was {fate.first.answer_in_words}")
+            yield failed(fate.first, f"after malformed requests, a valid notification was {fate.first.answer_in_words}")
 
 
 def _in_words(request: ReceiverRequest) -> str:

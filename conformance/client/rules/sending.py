@@ -9,8 +9,8 @@ from typing import Any
 from urllib.parse import quote, quote_plus
 
 from conformance.client.rules.calls import Call
-from conformance.client.rules.evidence import UNHEARD, ClientCheck, ClientEvidence, ClientRule, broken, kept
-from conformance.client.rules.unsent import instead, said_to_be_lacking
+from conformance.client.rules.evidence import UNHEARD, ClientCheck, ClientEvidence, ClientRule, failed, passed
+from conformance.client.rules.unsent import said_to_be_lacking, why_none_arrived
 from conformance.contract.requirements import REQUEST, ByPlace
 from conformance.judging.judgement import Finding, Inconclusive, Judgement, Passed, Reason, shown
 from conformance.judging.reading import Content
@@ -58,7 +58,7 @@ def each_request(rule: RequestRule) -> ClientCheck:
         for call in evidence.of_command(command):
             for sent in call.here:
                 words = next(rule(evidence, call, sent.exchange.request), None)
-                yield kept(sent) if words is None else broken(call, words, sent)
+                yield passed(sent) if words is None else failed(call, words, sent)
 
     return check
 
@@ -150,7 +150,7 @@ def accept_admits_json(evidence: ClientEvidence, command: str | None) -> Iterato
             accept = _accept(sent.exchange.request.headers)
             if accept is not None:
                 admits = any(media_range in ACCEPTED for media_range in accept)
-                yield kept(sent) if admits else broken(call, f"Accept is {shown(', '.join(accept))}", sent)
+                yield passed(sent) if admits else failed(call, f"Accept is {shown(', '.join(accept))}", sent)
 
 
 ACCEPTED = {JSON_MEDIA_TYPE, "application/*", "*/*", ""}
@@ -198,11 +198,11 @@ def path_of_the_command(evidence: ClientEvidence, command: str | None) -> Iterat
     for call in evidence.of_command(command):
         for sent in call.here:
             path = sent.exchange.request.url.partition("?")[0]
-            yield kept(sent) if path == call.target else broken(call, f"the path is {path}, not {call.target}", sent)
+            yield passed(sent) if path == call.target else failed(call, f"the path is {path}, not {call.target}", sent)
     for sent, at_hand in evidence.strays:
         if at_hand is not None and at_hand.case.command == command and not sent.elsewhere:
             path = sent.exchange.request.url.partition("?")[0]
-            yield broken(at_hand, f"the path is {path}, not {at_hand.target}: the base URL was not kept", sent)
+            yield failed(at_hand, f"the path is {path}, not {at_hand.target}: the base URL was not kept", sent)
 
 
 def accepted_only_if_sent(evidence: ClientEvidence, command: str | None) -> Iterator[Judgement]:
@@ -215,7 +215,7 @@ def accepted_only_if_sent(evidence: ClientEvidence, command: str | None) -> Iter
         elif call.astray:
             yield Inconclusive(Reason.PRECONDITION, "the request went to another address")
         else:
-            yield broken(call, "the client says that the request was accepted, and none has reached the gateway")
+            yield failed(call, "the client says that the request was accepted, and none has reached the gateway")
 
 
 def one_request_each(evidence: ClientEvidence, command: str | None) -> Iterator[Judgement]:
@@ -224,9 +224,9 @@ def one_request_each(evidence: ClientEvidence, command: str | None) -> Iterator[
         if not call.sent or not call.sent[0].accepts:
             continue
         if len(call.sent) == 1:
-            yield kept(call.sent[0])
+            yield passed(call.sent[0])
         else:
-            yield broken(
+            yield failed(
                 call, f"one call has led to {len(call.sent)} requests, though the first was accepted", call.sent[1]
             )
 
@@ -239,7 +239,7 @@ def credential_stays_here(evidence: ClientEvidence, command: str | None) -> Iter
         strangers = [sent for sent in call.sent if sent.elsewhere]
         where = next((each for sent in strangers for each in traces(evidence, sent.exchange.request, set())), None)
         words = f"after a redirect to another host {where}"
-        yield kept(call.sent[0]) if where is None else broken(call, words, strangers[0])
+        yield passed(call.sent[0]) if where is None else failed(call, words, strangers[0])
 
 
 def as_at_first(evidence: ClientEvidence, command: str | None) -> Iterator[Judgement]:  # noqa: ARG001
@@ -252,19 +252,19 @@ def as_at_first(evidence: ClientEvidence, command: str | None) -> Iterator[Judge
             continue
         if not _well(first):
             did_not = (Reason.PRECONDITION, "the first call did not go well either")
-            yield Inconclusive(*(instead(evidence, None) or did_not))
+            yield Inconclusive(*(why_none_arrived(evidence, None) or did_not))
         elif (words := _sends_nothing(evidence, call)) is not None:
             yield Inconclusive(Reason.PRECONDITION, words)
         elif call.unsupported or (call.report is None and not call.deaths):
             yield Inconclusive(Reason.INTERRUPTED, "the run ended before the first call was repeated")
         elif call.report is None:
-            yield broken(call, f"the client did not survive: {call.deaths[0]['detail']}")
+            yield failed(call, f"the client did not survive: {call.deaths[0]['detail']}")
         elif not _well(call):
-            yield broken(call, f"the first call, made again, ends with {call.report.in_words}")
+            yield failed(call, f"the first call, made again, ends with {call.report.in_words}")
         elif _bodies(call) != _bodies(first):
-            yield broken(call, "the first call, made again, sends something else", call.sent[0])
+            yield failed(call, "the first call, made again, sends something else", call.sent[0])
         else:
-            yield kept(call.sent[0])
+            yield passed(call.sent[0])
 
 
 def _sends_nothing(evidence: ClientEvidence, call: Call) -> str | None:

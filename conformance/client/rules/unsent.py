@@ -14,11 +14,11 @@ from functools import cache
 from typing import Any
 
 from conformance.client.rules.calls import ASKED_AGAIN, Call
-from conformance.client.rules.evidence import UNHEARD, ClientCheck, ClientEvidence, ClientRule, broken, kept
+from conformance.client.rules.evidence import UNHEARD, ClientCheck, ClientEvidence, ClientRule, failed, passed
 from conformance.contract.command import Command
 from conformance.contract.contract import Contract
 from conformance.judging.coverage import VALID, Coverage, Covered, Label, classes_of_call
-from conformance.judging.judgement import Finding, Inconclusive, Judgement, Passed, Reason, shown
+from conformance.judging.judgement import Inconclusive, Judgement, Passed, Reason, shown
 from conformance.payloads.classes import WRITINGS, Written, classes_of_members
 
 REJECTED = "rejected-locally"
@@ -38,15 +38,6 @@ ONE_SMS = 160
 
 # The first digits of a phone number that identify an operator: 254, and one to three more.
 PREFIXES = (4, 5, 6)
-
-
-@dataclass(frozen=True, slots=True)
-class RefusedCalls:
-    """Calls that never became a request, and the `name` of their class; `total`: how many calls are of that class."""
-
-    name: str
-    calls: tuple[Call, ...]
-    total: int
 
 
 @dataclass(slots=True)
@@ -78,15 +69,15 @@ def coverage_of_calls(evidence: ClientEvidence) -> tuple[Covered, ...]:
     return tuple(each for each in covered if each.member not in terms.lacks and each.name not in writings)
 
 
-def refusals(evidence: ClientEvidence, command: str) -> list[RefusedCalls]:
+def refusals(evidence: ClientEvidence, command: str) -> dict[str, list[Call]]:
     """The calls that the client refuses, in as few classes as possible; no call of such a class was sent."""
     fates, contract = _fates(evidence, command), evidence.terms.contract
     if fates.refused and not fates.sent:
-        return [RefusedCalls(EVERY_CALL, tuple(fates.refused), len(fates.refused))]
+        return {EVERY_CALL: fates.refused}
     classes = classes_for(contract.commands[command], contract, [call.params for call in (*fates.refused, *fates.sent)])
     sent = [call.params for call in fates.sent]
     classes = [each for each in classes if not any(map(each.holds, sent))]
-    groups: list[RefusedCalls] = []
+    groups: dict[str, list[Call]] = {}
     left = list(fates.refused)
     while left:  # the class of most calls first
         found = [(each, [call for call in left if each.holds(call.params)]) for each in classes]
@@ -94,12 +85,11 @@ def refusals(evidence: ClientEvidence, command: str) -> list[RefusedCalls]:
         if not found:
             break
         best, calls = max(found, key=lambda pair: len(pair[1]))
-        groups.append(RefusedCalls(best.name, tuple(calls), len(calls)))
+        groups[best.name] = calls
         left = [call for call in left if call not in calls]
     if len(groups) > MOST_CLASSES or len(left) > len(fates.refused) / 2:
-        groups, left = [], fates.refused
-    unlike = [RefusedCalls(NO_CLASS, tuple(left), len(left) + len(fates.sent))] if left else []
-    return [*groups, *unlike]
+        groups, left = {}, fates.refused
+    return {**groups, NO_CLASS: left} if left else groups
 
 
 def is_long(call: Call, contract: Contract) -> bool:
@@ -115,12 +105,12 @@ def _texts(command: str, contract: Contract) -> tuple[str, ...]:
     return tuple(member for member, rule in rules.items() if "x-characters" in rule)
 
 
-def instead(evidence: ClientEvidence, command: str | None) -> tuple[Reason, str] | None:
+def why_none_arrived(evidence: ClientEvidence, command: str | None) -> tuple[Reason, str] | None:
     """Why none of the calls of a command became a request; None where one did.
 
     Where nothing at all has arrived, the reason is of all commands together: the suite may be unreachable.
     """
-    if command is not None and (nothing := instead(evidence, None)) is not None:
+    if command is not None and (nothing := why_none_arrived(evidence, None)) is not None:
         return nothing
     calls = [call for call in evidence.of_command(command) if call.asked_at is not None]
     if not calls or any(call.arrived for call in calls):
@@ -136,7 +126,7 @@ def why_no_traffic(evidence: ClientEvidence, command: str | None) -> tuple[Reaso
     """Why there is none of the traffic that a requirement of a command needs; None if that is not known."""
     if evidence.terms.observed:
         return None
-    if (nothing := instead(evidence, command)) is not None:
+    if (nothing := why_none_arrived(evidence, command)) is not None:
         return nothing
     undecided = () if command is None else _fates(evidence, command).open
     for call, reason, detail in undecided:
@@ -206,7 +196,7 @@ def _fates_of(evidence: ClientEvidence, command: str) -> _Fates:
             fates.refused.append(call)
         else:
             asleep = Reason.PRECONDITION, f"for a while the client sent no call at all; {_words([call])}"
-            fates.open.append((call, *(instead(evidence, None) or asleep)))
+            fates.open.append((call, *(why_none_arrived(evidence, None) or asleep)))
     contract = evidence.terms.contract
     exercised = {label for call in fates.sent for label in _classes(call, contract)}
     fates.open = [
@@ -258,13 +248,12 @@ def becomes_a_request(*, long: bool | None = None) -> ClientCheck:
         if command is None:
             return
         contract, fates = evidence.terms.contract, _fates(evidence, command)
-        found = [
-            refusal
-            for refusal in refusals(evidence, command)
-            if all(is_long(call, contract) for call in refusal.calls) in chosen
-        ]
+        refused = refusals(evidence, command).items()
+        found = [(name, calls) for name, calls in refused if all(is_long(call, contract) for call in calls) in chosen]
         unknown = [each for each in fates.open if is_long(each[0], contract) in chosen]
-        yield from (finding for refusal in found for finding in _findings(evidence, refusal))
+        for name, calls in found:
+            message = _refusal(evidence, name, calls, len(calls) + (len(fates.sent) if name is NO_CLASS else 0))
+            yield from (failed(call, message) for call in calls)
         yield from (Inconclusive(reason, detail) for _, reason, detail in unknown)
         if found or not unknown:  # others do not make up for calls whose fate is unknown
             yield from (Passed() for call in fates.sent if is_long(call, contract) in chosen)
@@ -272,13 +261,12 @@ def becomes_a_request(*, long: bool | None = None) -> ClientCheck:
     return check
 
 
-def _findings(evidence: ClientEvidence, refusal: RefusedCalls) -> Iterator[Finding]:
-    """One finding for each call, with the same message."""
-    message = f"{refusal.name}: never became a request ({len(refusal.calls)} of {refusal.total} calls)"
-    member, _, how = refusal.name.partition(" ")
-    lacking = said_to_be_lacking(refusal.calls[0], member, evidence.terms.contract) if how == "given" else ""
-    message += f"; {_words(refusal.calls)}{lacking}{_astray(evidence, refusal.calls)}"
-    yield from (broken(call, message) for call in refusal.calls)
+def _refusal(evidence: ClientEvidence, name: str, calls: Sequence[Call], total: int) -> str:
+    """The message of the findings on refused calls of a class; `total`: how many calls are of it."""
+    member, _, how = name.partition(" ")
+    lacking = said_to_be_lacking(calls[0], member, evidence.terms.contract) if how == "given" else ""
+    refused = f"{name}: never became a request ({len(calls)} of {total} calls)"
+    return f"{refused}; {_words(calls)}{lacking}{_astray(evidence, calls)}"
 
 
 def said_to_be_lacking(call: Call, member: str, contract: Contract) -> str:
@@ -296,9 +284,9 @@ def rejected_only_if_unsent(evidence: ClientEvidence, command: str | None) -> It
         if call.report is None or last is None:
             continue
         if call.report.error != REJECTED:
-            yield kept(last)
+            yield passed(last)
         elif not last.accepts:
-            yield broken(call, f"a request arrived, and the client says {call.report.in_its_words}", last)
+            yield failed(call, f"a request arrived, and the client says {call.report.in_its_words}", last)
 
 
 # --- Classes of a call's parameters, by which a person would describe the calls that a client refuses
