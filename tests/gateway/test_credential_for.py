@@ -21,7 +21,7 @@ from conformance.reports.reproduce import replay_command, resume_command
 SECRET, KEY = "s3cret-0f-th3-us3r", "users-key"
 ELSEWHERE = "https://gateway.invalid/api/v2"
 NAMED = "https://gateway.invalid"
-SEES_NOTHING = "and the credential stands elsewhere, so it is not sent"
+SEES_NOTHING = "and the credential comes from elsewhere, so it is not sent"
 # With these it would go on to look for the gateway, whose name nobody has.
 WELL = ("--product=sms", "--phone-number=254712345678", "--callback-listen=127.0.0.1:0")
 
@@ -211,7 +211,7 @@ def test_a_file_cannot_say_whom_a_credential_is_for(here: Path, capsys: Capsys, 
     configured(here, f'gateway = "{ELSEWHERE}"\ncredential-for = "{NAMED}"\n')
     line = refused(call(capsys, "run", *WELL), asked)
 
-    assert "credential-for stands in statum-conformance.toml, which may be anybody's" in line
+    assert "credential-for is in statum-conformance.toml, which may be anybody's" in line
 
 
 def test_a_plan_may_be_looked_at_first(here: Path, capsys: Capsys, asked: list[str]) -> None:

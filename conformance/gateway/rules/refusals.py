@@ -22,8 +22,8 @@ from conformance.judging.judgement import (
     shown,
     verdict_of,
 )
-from conformance.judging.reading import UNAUTHORIZED, Answer, envelope_problems
-from conformance.judging.summaries import ABSENT, ResponseSummary
+from conformance.judging.messages import ABSENT, UNAUTHORIZED, Answer, ResponseSummary
+from conformance.judging.reading import envelope_problems
 from conformance.model.traffic import Kind, header
 
 # Codes that do not blame the input, but credential, funds, access, path or rate (contract: "Responses").
