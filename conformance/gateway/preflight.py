@@ -33,7 +33,7 @@ from conformance.gateway.rig import CANARY_HEADER, Rig
 from conformance.gateway.rules.checks import GATEWAY
 from conformance.gateway.settings import Settings
 from conformance.journal import Journal, Note, Record
-from conformance.judging.reading import ANSWERED_BETWEEN
+from conformance.judging.messages import ANSWERED_BETWEEN
 from conformance.judging.terms import HEARTBEAT
 from conformance.judging.verdicts import Verdict, judge_as
 from conformance.model.errors import ConformanceError, EnvironmentFailure, SuiteError

@@ -22,7 +22,8 @@ from urllib.parse import urljoin, urlsplit
 from conformance.contract.command import Command, Outcome
 from conformance.contract.contract import Contract
 from conformance.gateway.settings import Settings
-from conformance.judging.reading import ANSWERED_BETWEEN, UNAUTHORIZED, Content, is_number
+from conformance.judging.messages import ANSWERED_BETWEEN, UNAUTHORIZED
+from conformance.judging.reading import Content, is_number
 from conformance.model.errors import SuiteError
 from conformance.model.traffic import CLOSED_ON_REUSE, JSON_MEDIA_TYPE, Kind, Request, Response, header, media_type
 from conformance.wire.connection import Certificate, Connection, HttpAnswer, KeepAlive, Unanswered

@@ -34,7 +34,7 @@ from conformance.gateway.sequences import asked
 from conformance.gateway.settings import Settings
 from conformance.journal import LISTENED, Journal, Record, Redaction, read_journal
 from conformance.judging.evidence import BALANCE, Evidence
-from conformance.judging.reading import TOO_MANY_REQUESTS, asks_for_a_wait
+from conformance.judging.messages import TOO_MANY_REQUESTS, asks_for_a_wait
 from conformance.model.errors import UsageError
 from conformance.model.process import Progress, clear_interruption, interrupts_allowed, interrupts_deferred
 from conformance.model.traffic import CLOSED_ON_REUSE, Case, Exchange, Kind, Request

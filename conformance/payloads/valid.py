@@ -68,7 +68,7 @@ def valid_payloads(
     return [*systematic, *planner.random(count)]
 
 
-def fresh_payloads(  # noqa: PLR0913, PLR0917 - as `valid_payloads`, and what is taken
+def fresh_payloads(  # noqa: PLR0913, PLR0917 - as `valid_payloads`, and the taken ones
     contract: Contract,
     command: Command,
     constraints: Constraints,
@@ -124,7 +124,7 @@ class _Planner:
         }
         return cls(contract, command, schema, given, {**documented, **replaced}, chance)
 
-    # --- What is planned
+    # --- Planning
 
     def systematic(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """Aspect and members of each systematic payload, in a fixed order."""

@@ -27,8 +27,8 @@ from conformance.judging.judgement import (
     RunCheck,
     verdict_of,
 )
+from conformance.judging.messages import ABSENT, NotificationSummary, ResponseSummary
 from conformance.judging.reading import is_number
-from conformance.judging.summaries import ABSENT, NotificationSummary, ResponseSummary
 from conformance.judging.transactions import SEPARATOR, amount_in, comparable, compared
 from conformance.model.traffic import Kind
 

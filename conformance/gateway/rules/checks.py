@@ -53,8 +53,7 @@ from conformance.judging.judgement import (
     answers_where,
     notices_where,
 )
-from conformance.judging.reading import Answer
-from conformance.judging.summaries import ABSENT, Notice, ResponseSummary
+from conformance.judging.messages import ABSENT, Answer, Notice, ResponseSummary
 from conformance.judging.terms import Terms
 from conformance.judging.verdicts import (
     Evaluation,
