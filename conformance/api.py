@@ -4,12 +4,13 @@
     RunOutcome              the verdict, the report, and the files that were written
 
 An option of the command is a keyword argument, with underscores: `max_examples=20`. A repeatable one takes a list, a
-`NAME=VALUE` one also a dictionary. An option that is not given comes from the environment or the configuration file, as
-on the command line. What cannot be used, or does not let the run begin, is raised as a ConformanceError.
+`NAME=VALUE` one also a dictionary. An option that is not given, or is None, comes from the environment or the
+configuration file, as on the command line. What cannot be used, or prevents the run, is raised as a ConformanceError.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from os import PathLike
 from typing import Any
@@ -41,6 +42,8 @@ __all__ = [
 
 # Options of the output, and `--plan`, with which nothing is judged.
 OF_THE_COMMAND_LINE = frozenset({"format", "help", "plan", "quiet", "verbose"})
+
+OPTION = re.compile(r"--[a-z]+(?:-[a-z]+)*")
 
 
 def run(**options: Any) -> RunOutcome:
@@ -76,23 +79,30 @@ def _outcome(
     with signals_handled(hard=False), closed_at_second_signal(close_all):
         try:
             with command.make_context(command.name, arguments, obj=messages) as context:
+                # Most flags have no opposite for a command line; here False overrules environment and file.
+                context.params |= {key: False for key, value in options.items() if value is False}
                 judged_run = prepared(context.params)
                 with interrupts_deferred():
                     outcome = judged_run(Output(quiet=True)).keep(quiet=True)
         except Exception as error:  # noqa: BLE001 - a bug of the suite is a SuiteError as well
-            failure = _redacted(in_words(error), messages)
+            failure = _for_python(in_words(error), command, messages)
             is_bug = isinstance(failure, SuiteError) and failure is not error
             raise failure from (error if is_bug else None)
         if outcome.obstacle is not None and outcome.verdict is Conclusion.INCONCLUSIVE:
-            raise _redacted(outcome.obstacle, messages)
+            raise _for_python(outcome.obstacle, command, messages)
         if is_interrupted():
             raise KeyboardInterrupt
     return outcome
 
 
-def _redacted(error: ConformanceError, messages: Messages) -> ConformanceError:
-    error.message = messages.redacted(error.message)
-    error.hint = None if error.hint is None else messages.redacted(error.hint)
+def _for_python(error: ConformanceError, command: ConformanceCommand, messages: Messages) -> ConformanceError:
+    """The error without secrets; an option is called by its keyword, and not as on the command line."""
+    keywords = {f"--{option.name}": option.key for option in options_of(command.name or "")}
+
+    def text(original: str) -> str:
+        return messages.redacted(OPTION.sub(lambda option: keywords.get(option[0], option[0]), original))
+
+    error.message, error.hint = text(error.message), None if error.hint is None else text(error.hint)
     error.lines = tuple(map(messages.redacted, error.lines))
     error.args = (error.message,)
     return error

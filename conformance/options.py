@@ -1,4 +1,4 @@
-"""The table of options, `options.toml`, which says how each of its rows is written.
+"""The table of options, `options.toml`, which also describes its keys.
 
     options_of      the rows of a command, in the order of the table
     arguments       recorded settings → the arguments that repeat them
@@ -23,7 +23,7 @@ from typing import Any
 TABLE = Path(__file__).with_name("options.toml")
 EVERY = "every"
 
-# What is given by a file, and may have changed since, is not taken from a journal.
+# The types of options that name files: the file may have changed, so a journal does not give their values.
 FILES = frozenset({"path", "contract", "expectations"})
 
 
@@ -60,7 +60,7 @@ class Option:
 
     @property
     def is_configurable(self) -> bool:
-        """Whether environment and file may give it: not what chooses among them, or only lists something and ends."""
+        """Whether environment and file may give it; not an option that chooses among them, or only lists something."""
         return self.type not in ("environment", "listing") and self.commands != "config"
 
 
@@ -82,7 +82,7 @@ def options_of(command: str) -> tuple[Option, ...]:
 
 
 def arguments(command: str, recorded: Mapping[str, Any], defaults: Mapping[str, Any]) -> Iterator[str]:
-    """The arguments by which the command does again what the `recorded` settings had it do, the seed last.
+    """The arguments that repeat a command with the `recorded` settings, the seed last.
 
     `defaults`: of each setting that is named only where it differs from one.
     """

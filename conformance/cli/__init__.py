@@ -39,6 +39,7 @@ PROGRAM = "statum-conformance"
 
 @click.group(
     cls=ConformanceGroup,
+    context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Every option can also be given in the environment (--max-examples as STATUM_CONFORMANCE_MAX_EXAMPLES), or "
     "in statum-conformance.toml or [tool.statum-conformance] of pyproject.toml in the current directory. The command "
     "line beats the environment, which beats the file. --env NAME takes what the file has in [env.NAME]; `config` "

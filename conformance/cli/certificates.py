@@ -28,12 +28,12 @@ from conformance.certificate.signing import (
     read_public_key,
 )
 from conformance.certificate.verification import MEMBERS, Provenance, Trust, VerifiedCertificate, proved
-from conformance.cli.command import ConformanceCommand, Messages, on_command_line, warn_if_visible
+from conformance.cli.command import ConformanceCommand, Messages, Output, on_command_line, warn_if_visible
 from conformance.contract.contract import Contract
 from conformance.contract.schemas import FORMATS
 from conformance.model.errors import ConformanceError, EnvironmentFailure, UsageError, did_you_mean
 from conformance.model.untrusted import TooLong, given_bytes, parse_json
-from conformance.reports.console import print_line, remarks, results
+from conformance.reports.console import print_json, print_line, remarks, results
 from conformance.reports.files import LONGEST_REPORT, replace_file
 from conformance.reports.remarks import in_ranges
 from conformance.reports.report import Report
@@ -157,11 +157,10 @@ def keygen(file: Path, key_passphrase: str | None) -> int:
 def sign(certificate: Path, output: Path | None, **options: Any) -> int:
     """Add a signature to a CERTIFICATE, as a certifier does to a vendor's.
 
-    It is verified first, as by `verify`: what would be refused is not signed, nor what nobody known has signed. What
-    the evidence does not bear out is signed only if you vouch for it yourself; a certificate's own dates are its
-    issuer's.
+    It is verified first, as by `verify`, and signed only if it is valid and one of your keys (--key) has signed it. If
+    it says more than the evidence proves, --vouch-for has to name that; its dates are for its issuer to choose.
 
-    Exit code: 0 signed, 1 not signed, with the reason, 2 wrong usage, 3 inconclusive: nobody said whose signature
+    Exit code: 0 signed, 1 not signed, with the reason, 2 wrong usage, 3 inconclusive: no --key says whose signature
     counts.
     """
     signer = signing_key(options["sign_key"], options["key_passphrase"])
@@ -210,36 +209,48 @@ MOST_NAMED, LONGEST_NAME = 40, 60
 def verify(certificate: Path, **options: Any) -> int:
     """Verify a CERTIFICATE, offline: signatures, expiry, policy and, where it is given, the evidence.
 
-    What it covers is shown: a certificate says nothing of a command that was not exercised.
+    It prints what the certificate covers: it says nothing about a command that was not exercised.
 
     Anybody can sign a certificate, so it is valid only if keys that you give have signed it: --key, or key = [...] in
     statum-conformance.toml. Without them you learn whether anything was changed, and which key signed.
 
-    With --evidence each statement of the certificate is derived from the journal once more; what does not follow from
-    it is named in the last line.
+    --format json prints one object: verdict (valid, refused or inconclusive), reason, hint, the checks that passed,
+    unsupported (what the evidence does not prove; null without evidence), and the statement once its signature holds.
 
-    Exit code: 0 valid, 1 refused, with the reason, 2 wrong usage, 3 inconclusive: nobody said whose signature counts.
+    With --evidence each statement is derived from the journal again; the last line names those that do not follow.
+
+    Exit code: 0 valid, 1 refused, with the reason, 2 wrong usage, 3 inconclusive: no --key says whose signature counts.
     """
+    output = Output.of(options)
     trust = trust_of(options["key"], options["threshold"])
     policy = Policy.of(options["require"], options["contract"], strict=options["strict"])
     data = certificate_bytes(certificate)
-    console = results()
+    console = output.console
+    document: dict[str, Any] = {"verdict": "valid", "reason": None, "hint": None, "checks": []}
+    document |= {"unsupported": None, "statement": None}
+    code = 0
     try:
         for step in proved(data, options["contract"], trust, options["evidence"], policy=policy):
             if isinstance(step, VerifiedCertificate):
+                document |= {"unsupported": step.unsupported, "statement": step.statement}
                 for line in _statements(step):
                     print_line(console, line)
                 trust.check_known(step.envelope.signatures)
                 print_line(console, _in_one_line(step), "bold green")
             else:
+                document["checks"].append({"check": step.name, "detail": step.detail})
                 print_line(console, f"ok      {step.name}: {step.detail}")
     except Rejected as refusal:
+        document |= {"verdict": "refused", "reason": refusal.message}
         print_line(console, f"refused: {refusal.message}", "bold red")
-        return refusal.exit_code
+        code = refusal.exit_code
     except UnknownSigner as unknown:
+        document |= {"verdict": "inconclusive", "reason": unknown.message, "hint": unknown.hint}
         print_line(console, f"inconclusive: {unknown}", "bold yellow")
-        return unknown.exit_code
-    return 0
+        code = unknown.exit_code
+    if output.as_json:
+        print_json(document)
+    return code
 
 
 def _statements(certificate: VerifiedCertificate) -> Iterator[str]:
@@ -316,8 +327,8 @@ def supported(missing: Sequence[str] | None) -> str:
 def badge(source: Path, output: Path | None, contract: Contract, **options: Any) -> int:
     """Make a badge of SOURCE: a certificate, which is verified first, or a report.json.
 
-    The same source gives the same badge. Of a certificate that is refused none is made (exit code 1). One that nobody
-    known has signed (--key) is not certified: its badge says so.
+    The same source gives the same badge. A certificate that is refused gets none (exit code 1). Without --key the
+    signer is unknown, and the badge says only that.
     """
     trust = trust_of(options["key"], options["threshold"])
     data = certificate_bytes(source, LONGEST_REPORT)

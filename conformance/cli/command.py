@@ -10,11 +10,13 @@ Output                  how much is shown, and to whom
 from __future__ import annotations
 
 import os
+import tomllib
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import partial
+from importlib.metadata import PackageNotFoundError, metadata
 from pathlib import Path
 from typing import Any, Self
 
@@ -59,12 +61,18 @@ ENGINE = Engine(
     generates=strategy_for,
 )
 
+# The examples of each command, and its page of docs/.
+EXAMPLES = Path(__file__).with_name("examples.toml")
+
 # Key of the context of a command for the configured values of its options, with their origins.
 CONFIGURED = "configured"
 
 
 class ConformanceCommand(click.Command):
-    """A command whose options may stand on the command line, in the environment or in a file, the former first."""
+    """A command whose options may stand on the command line, in the environment or in a file, the former first.
+
+    Its help ends with examples, and the page of docs/ that tells more.
+    """
 
     def __init__(self, *arguments: Any, **attributes: Any) -> None:
         super().__init__(*arguments, **attributes)
@@ -114,6 +122,22 @@ class ConformanceCommand(click.Command):
             with formatter.section(heading):
                 formatter.write_dl(records)
 
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Examples, and where to read more; neither is wrapped, so that it can be copied."""
+        row = tomllib.loads(EXAMPLES.read_text(encoding="utf-8"))[self.name or ""]
+        lines = "".join(f"  {ctx.command_path} {example}".rstrip() + "\n" for example in row["examples"])
+        formatter.write(f"\nExamples:\n{lines}\nDocumentation: {_documentation()}{row['page']}\n")
+
+
+def _documentation() -> str:
+    """The address of docs/, by the metadata of the installed distribution; the folder in a checkout without any."""
+    with suppress(PackageNotFoundError):
+        for url in metadata("statum-conformance").get_all("Project-URL") or ():
+            label, _, address = url.partition(", ")
+            if label == "Documentation":
+                return str(address.rpartition("/")[0] + "/")
+    return "docs/"
+
 
 class ConformanceGroup(click.Group):
     """The group of all commands.
@@ -121,6 +145,13 @@ class ConformanceGroup(click.Group):
     What click would end the process for by itself, with an exit code that means something else here, is raised as an
     error of the suite's own: KeyboardInterrupt, and a stream that is gone.
     """
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse; show the help where nothing is given. Raises UsageError then."""
+        if not args and not ctx.resilient_parsing:
+            click.echo(self.get_help(ctx))
+            raise UsageError("no command is given")
+        return super().parse_args(ctx, args)
 
     def make_context(self, *arguments: Any, **attributes: Any) -> click.Context:
         """Parse, which prints where only help is asked for. Raises EnvironmentFailure."""
@@ -238,7 +269,7 @@ def in_words(error: BaseException) -> ConformanceError:
     elif _is_of_installation(error):
         translated = SuiteError(
             f"the installation is broken: {error}",
-            "install it anew, from where you have it: pip install --force-reinstall SOURCE",
+            "install it again, from where you have it: pip install --force-reinstall SOURCE",
         )
     else:
         translated = lack_of(error) or SuiteError(

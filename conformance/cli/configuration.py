@@ -76,14 +76,6 @@ class Configured:
     in_file: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Layer:
-    """One table of the file; `where` names it in messages."""
-
-    given: Mapping[str, Any]
-    where: str
-
-
 def configured(
     options: Iterable[Option], environment: Mapping[str, str], directory: Path, env: str | None = None
 ) -> dict[str, Configured]:
@@ -95,38 +87,39 @@ def configured(
     """
     values: dict[str, Configured] = {}
     own = list(switches(options))
-    for layer in _layers(directory, env or environment.get(variable(ENV))):
+    for where, given in _tables(directory, env or environment.get(variable(ENV))).items():
         for switch in own:
-            if switch.name in layer.given:
-                value = _from_file(switch, layer.given[switch.name], layer.where)
-                values[switch.option.key] = Configured(value, layer.where, in_file=True)
+            if switch.name in given:
+                value = _from_file(switch, given[switch.name], where)
+                values[switch.option.key] = Configured(value, where, in_file=True)
     for switch in own:
         if text := environment.get(variable(switch.name)):
             values[switch.option.key] = Configured(_from_environment(switch, text), variable(switch.name))
     return values
 
 
-def _layers(directory: Path, env: str | None = None) -> list[Layer]:
-    """The tables of the file that count, the stronger last."""
+def _tables(directory: Path, env: str | None = None) -> Mapping[str, Mapping[str, Any]]:
+    """The tables of the file that count, by their names in messages, the stronger last."""
     given, where = file_values(directory)
-    environments = {name: Layer(own, _place(name, where)) for name, own in _environments(given, where).items()}
-    everywhere = Layer({key: value for key, value in given.items() if key != ENV}, where)
+    environments = _environments(given, where)
+    place = f"[{ENV}.{{}}] of {FILE}" if where == FILE else f"[tool.{TABLE}.{ENV}.{{}}] of {PYPROJECT}"
+    general = {where: {key: value for key, value in given.items() if key != ENV}}
     known = [switch.name for switch in switches(table())]
-    for layer in (everywhere, *environments.values()):
-        for key in layer.given:
+    for name, own in {**general, **{place.format(each): own for each, own in environments.items()}}.items():
+        for key in own:
             if key not in known:
                 raise UsageError(
-                    f"{key!r} in {layer.where} is no option; expected the long name of one, as in --help",
+                    f"{key!r} in {name} is no option; expected the long name of one, as in --help",
                     hint=did_you_mean(key.replace("_", "-"), known),
                 )
     if not env:
-        return [everywhere]
+        return general
     if env not in environments:
         names = ", ".join(environments) or f"none, for it has no table [{ENV}.{env}]"
         raise UsageError(
             f"there is no environment {env!r} in {where}; it has {names}", hint=did_you_mean(env, environments)
         )
-    return [everywhere, environments[env]]
+    return {**general, place.format(env): environments[env]}
 
 
 def environment_names(directory: Path) -> list[str]:
@@ -145,10 +138,6 @@ def _environments(given: Mapping[str, Any], where: str) -> Mapping[str, Mapping[
                 hint=f"put the options of an environment under [{ENV}.NAME]",
             )
     return tables
-
-
-def _place(name: str, where: str) -> str:
-    return f"[{ENV}.{name}] of {FILE}" if where == FILE else f"[tool.{TABLE}.{ENV}.{name}] of {PYPROJECT}"
 
 
 def file_values(directory: Path) -> tuple[Mapping[str, Any], str]:

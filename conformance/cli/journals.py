@@ -104,23 +104,27 @@ class JudgedRun:
         )
         return cls(result, journal, write_reports(result, report_dir), notary, save_corpus)
 
-    @property
-    def report(self) -> Path:
-        """The report for people to read."""
-        return self.reports[0].with_name(REPORT_HTML)
-
     def tell(self, output: Output) -> int:
         """Show the result, and write what `keep` writes; the exit code of the verdict. Raises as that does."""
-        messages = Messages.of()
+        result, page, messages = self.result, self.reports[0].with_name(REPORT_HTML), Messages.of()
+        obstacle = obstacle_in(result.record)
         if output.as_json:
-            print_document(json_report(self.result))
-        obstacle = obstacle_in(self.result.record)
-        self._show(output, hindered=obstacle is not None)
+            print_document(json_report(result))
+        if output.quiet:
+            if not output.as_json:
+                show_verdict_alone(result, output.console, page)
+        elif obstacle is not None and result.conclusion is Conclusion.INCONCLUSIVE:
+            # Nothing is known to be broken, and the obstacle, which is shown once, explains every requirement.
+            show_verdict(result, output.console, page)
+        else:
+            if output.verbose:
+                show_observed(result, output.console)
+            show(result, output.console, page, self.journal)
         if obstacle is not None:
             messages.error(obstacle)
-        _tell_github(self.result, messages)
+        _tell_github(result, messages)
         self.keep(quiet=output.quiet)
-        return self.result.exit_code
+        return result.exit_code
 
     def keep(self, *, quiet: bool = False) -> RunOutcome:
         """Write the certificate and the failing cases that were asked for, and say so unless `quiet`.
@@ -138,25 +142,9 @@ class JudgedRun:
         obstacle = obstacle_in(self.result.record)
         return RunOutcome(self.result.conclusion, self.result.exit_code, self.result.report, tuple(files), obstacle)
 
-    def _show(self, output: Output, *, hindered: bool) -> None:
-        """Show it; of a run that was hindered what is known to be broken, if anything is.
-
-        Every other requirement is then inconclusive for the same reason, which is shown once.
-        """
-        if output.quiet:
-            if not output.as_json:
-                show_verdict_alone(self.result, output.console, self.report)
-            return
-        if hindered and self.result.conclusion is Conclusion.INCONCLUSIVE:
-            show_verdict(self.result, output.console, self.report)
-            return
-        if output.verbose:
-            show_observed(self.result, output.console)
-        show(self.result, output.console, self.report, self.journal)
-
 
 def held(hold: Callable[[Progress], Path], judge: Callable[[Path], JudgedRun], output: Output) -> JudgedRun:
-    """Hold a campaign, which leaves a journal, and judge that; progress is shown."""
+    """Run a campaign, which leaves a journal, and judge that; progress is shown."""
     with output.progress() as progress:
         journal = hold(progress)
         progress.phase("judge")
@@ -197,10 +185,10 @@ FOLDER = "replay"
 def judge(journal: Path, **options: Any) -> int:
     """Judge the JOURNAL of a run again, offline: same verdicts, same reports, same exit code.
 
-    It is judged by what the run was told to expect, or by --expectations where that stands on the command line. A run
-    that was judged strictly is judged strictly again; --strict judges any run so.
+    Its expectations are used, unless --expectations is given on the command line. A run that was judged strictly is
+    judged strictly again; with --strict, any run is.
 
-    A journal of a run that was killed is judged as far as it goes; what was not exercised is inconclusive.
+    If the run was killed, the journal is judged as far as it goes; the rest is inconclusive.
     """
     output = Output.of(options)
     return judged_again(journal, options).tell(output)
@@ -218,9 +206,9 @@ def judged_again(journal: Path, options: Mapping[str, Any]) -> JudgedRun:
     )
 
 
-@click.command("listen", cls=ConformanceCommand, short_help="Take notifications that come after a run.")
+@click.command("listen", cls=ConformanceCommand, short_help="Receive notifications that come after a run.")
 def listen(journal: Path, **options: Any) -> int:
-    """Keep taking notifications for a run that has ended, at the address where it did; `judge` then takes them in.
+    """Receive late notifications of a run that has ended, at its own address; `judge` then counts them.
 
     A late notification breaks another requirement (NTF-02) than one that never comes (NTF-01).
 
@@ -236,7 +224,7 @@ def listen(journal: Path, **options: Any) -> int:
     if is_client(record):
         raise UsageError(f"{journal} is the journal of a certification, for which nothing comes late")
     settings = as_recorded(record, options, journal.parent, is_sent=False)
-    del record  # or its file would listen_on open for reading while it is written to
+    del record  # or its file would stay open for reading while it is written to
     with output.progress() as progress:
         stayed = listen_on(journal, settings, progress, for_s)
     line = f"{stayed.arrived:,} came; of {stayed.missing:,} accepted requests the notification is missing"
@@ -259,12 +247,12 @@ def _recorded_cases(ctx: click.Context, _: click.Parameter, incomplete: str) -> 
 def replay(case_id: str, **options: Any) -> int:
     """Send the recorded CASE again, byte for byte, and judge it by itself.
 
-    What it depends on goes first: its positive twin, what it repeats, its group up to it. Without --gateway it goes to
-    the gateway of the journal; where that was the built-in mock gateway, such a one is started again. The journal holds
-    no credential: the key and secret given are used, and a wrong one is made of them anew. The new exchange is recorded
-    in the folder `replay` of the report directory.
+    The requests that it depends on are sent first: its positive twin, the request that it repeats, its group up to it.
+    Without --gateway they go to the gateway of the journal, or to a new built-in mock gateway if the run used one. The
+    journal holds no credential: give key and secret, from which wrong credentials are made again, too. The new exchange
+    is recorded in the folder `replay` of the report directory.
 
-    Exit code: 0 all that bears on the case is kept, 1 something is broken, 2 wrong usage, 3 inconclusive, 4 the suite
+    Exit code: 0 the case keeps every requirement on it, 1 it breaks one, 2 wrong usage, 3 inconclusive, 4 the suite
     failed.
     """
     output = Output.of(options)
@@ -273,7 +261,7 @@ def replay(case_id: str, **options: Any) -> int:
     record = read_evidence(path, contract)
     if is_client(record):
         raise UsageError(
-            f"{path} is the journal of a certification; a client cannot be told to send a case again",
+            f"{path} is the journal of a certification; no command can make a client send a case again",
             hint="repeat the certification with its seed instead",
         )
     case = _recorded(record, case_id, path)

@@ -33,10 +33,10 @@ from conformance.reports.console import print_line, results
 def mock(**options: Any) -> int:
     """Serve the mock gateway, until Ctrl-C.
 
-    It keeps the contract, with a credential, sender ids and short codes of its own unless others are given. Some phone
+    It keeps the contract, and has its own credential, sender ids and short codes unless you give others. Some phone
     numbers have a known outcome, such as 254799000402 (no funds); --list-scenarios lists them.
 
-    A POST to /unsolicited/PRODUCT starts a notification that no request precedes; its members are the JSON body.
+    A POST to /unsolicited/PRODUCT starts a notification that no request precedes, with the members of the JSON body.
     """
     account = _account(options)
     paces = dict(options["unsolicited"])

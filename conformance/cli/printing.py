@@ -35,16 +35,25 @@ from conformance.reports.view import rests_on
 
 DEFAULT = "default"
 MASK = "********"
+REQUIREMENT = Named(
+    "requirement",
+    lambda contract: (each.id for each in contract.catalogue.requirements),
+    listed_by="`statum-conformance requirements`",
+)
 SHELLS = ("bash", "zsh", "fish")
 
 
 @click.command("requirements", cls=ConformanceCommand, short_help="List the requirements, and their checks.")
-def requirements(contract: Contract, **options: Any) -> int:
+@click.argument("ids", nargs=-1, type=REQUIREMENT, metavar="[ID]...")
+def requirements(contract: Contract, ids: tuple[str, ...], **options: Any) -> int:
     """List the catalogue: id, level, actor, source, the commands, and the check that judges each requirement.
 
-    What cannot be observed from outside is listed too, with the reason why it is not judged.
+    With an ID, or several, only these are listed, in the order of the catalogue.
+
+    Requirements that cannot be observed from outside are listed too, with the reason why they are not judged.
     """
-    entries = [_entry(requirement, contract) for requirement in contract.catalogue.requirements]
+    listed = (each for each in contract.catalogue.requirements if not ids or each.id in ids)
+    entries = [_entry(requirement, contract) for requirement in listed]
     if options["format"] == "json":
         print_json(entries)
     elif options["format"] == "markdown":
@@ -155,8 +164,8 @@ def _configurable(ctx: click.Context) -> list[str]:
 def config(ctx: click.Context, /, **options: Any) -> int:
     """Show the values that the options of COMMAND (default: run) have here, and where each comes from.
 
-    An option on the command line would still beat them. Secrets are masked. The folder of the contract is read, and a
-    name that it does not have is an error.
+    An option on the command line would overrule them. Secrets are masked. A name that the contract does not have is an
+    error.
     """
     name, contract = Named("command", _configurable(ctx))(options["command"]), options["contract"]
     env = ctx.meta.get(ENV) or os.environ.get(variable(ENV)) or None
@@ -250,7 +259,7 @@ def _in_words(value: Any) -> str:
 def completion(ctx: click.Context, shell: str) -> int:
     """Print the script by which a SHELL completes commands, options and their values.
 
-    Load it when the shell starts, as by `eval "$(statum-conformance completion bash)"` in ~/.bashrc.
+    Load it when the shell starts, such as by `eval "$(statum-conformance completion bash)"` in ~/.bashrc.
     """
     root = ctx.find_root()
     made = get_completion_class(shell)

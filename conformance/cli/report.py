@@ -1,4 +1,4 @@
-"""`report` and `compare`: old results rendered anew, and two of them side by side."""
+"""Saved results: `report` writes their reports again, `compare` puts two of them side by side."""
 
 from __future__ import annotations
 
@@ -56,12 +56,12 @@ MARKDOWN = "markdown"
 USUAL = ""
 
 
-@click.command("report", cls=ConformanceCommand, short_help="Render a saved result anew.")
+@click.command("report", cls=ConformanceCommand, short_help="Write the reports of a saved result again.")
 def report(journal: Path | None, contract: Contract, **asked: Any) -> int:
-    """Make the reports of a saved result anew, with the verdicts that it had: the same files as its run wrote.
+    """Write the reports of a saved result again, with its verdicts: the same files as its run wrote.
 
-    They go into the report directory, or where you say. Without the journal the page and Allure's results show no
-    messages. `judge` judges a journal anew.
+    They go into the report directory, or to the places that you give. Without the journal the page and Allure's results
+    show no messages. To judge a journal again, use `judge`.
     """
     directory: Path = asked.pop("from")
     everything: bool = asked.pop("all")

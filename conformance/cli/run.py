@@ -34,6 +34,7 @@ from conformance.mock.account import Account
 from conformance.model.errors import EnvironmentFailure, UsageError
 from conformance.model.process import interrupts_deferred
 from conformance.options import options_of
+from conformance.payloads.valid import check_given
 from conformance.reports.console import print_json, print_line, remarks, results
 from conformance.reports.plan_and_replay import plan_document, show_plan
 from conformance.reports.result import is_client
@@ -42,7 +43,7 @@ from conformance.reports.text import for_terminal
 # The base URL of a mock gateway that is only planned for: it has none before it is started.
 NOT_STARTED = "http://127.0.0.1:0/api/v2"
 
-# Which cases are sent was decided when the run was planned.
+# The plan of the run has decided which cases are sent.
 CASES = frozenset({"corpus", "cases", "save_corpus"})
 
 
@@ -50,9 +51,8 @@ CASES = frozenset({"corpus", "cases", "save_corpus"})
 def run(**options: Any) -> int:
     """Judge a gateway, requirement by requirement.
 
-    Without --gateway it is the built-in mock gateway that is judged, over real HTTP. On a real gateway accepted
-    requests cost money: name the phone numbers that may be used and how much may be spent; --plan shows what would be
-    sent.
+    Without --gateway, the built-in mock gateway is judged, over real HTTP. On a real gateway accepted requests cost
+    money: give the phone numbers that may be used and the most that may be spent. --plan shows what would be sent.
 
     Exit code: 0 conformant, 1 not conformant, 2 wrong usage, 3 inconclusive, 4 the suite failed.
     """
@@ -65,10 +65,12 @@ def run(**options: Any) -> int:
 
 
 def prepared_run(options: dict[str, Any]) -> Callable[[Output], JudgedRun]:
-    """The run that the options ask for, ready to be held. Raises UsageError for what cannot be used."""
+    """The run that the options ask for, ready to begin. Raises UsageError for what cannot be used."""
     if options["resume"] is not None:
         return _resumed(options["resume"], options)
     settings = settings_from(options)
+    for command in settings.contract.commands_of(settings.products):
+        check_given(settings.contract, command, settings.constraints)
     certification = certification_from(options)
     return partial(
         held,
@@ -85,7 +87,7 @@ def _resumed(path: Path, options: dict[str, Any]) -> Callable[[Output], JudgedRu
     given = {name for name in options if on_command_line(name)}
     if other := sorted(given - allowed - {"gateway"}):
         raise UsageError(
-            f"--{other[0].replace('_', '-')} is given with --resume, by which a run goes on with what it was told",
+            f"--{other[0].replace('_', '-')} is given with --resume, which continues a run with its own options",
             hint="leave it out, or begin a new run",
         )
     record = read_evidence(path, options["contract"])
@@ -120,7 +122,7 @@ def _planned(settings: Settings, output: Output) -> int:
 
 @click.command("certify", cls=ConformanceCommand, short_help="Judge a client.")
 def certify(**options: Any) -> int:
-    """Judge a client, requirement by requirement, by its requests to a witness and by what it returns to its caller.
+    """Judge a client, requirement by requirement: its requests to a mock gateway, and its results to its caller.
 
     Exit code: 0 conformant, 1 not conformant, 2 wrong usage, 3 inconclusive, 4 the suite failed.
     """
@@ -131,7 +133,7 @@ def certify(**options: Any) -> int:
 
 
 def prepared_certification(options: dict[str, Any]) -> Callable[[Output], JudgedRun]:
-    """The certification that the options ask for, ready to be held. Raises UsageError for what cannot be used."""
+    """The certification that the options ask for, ready to begin. Raises UsageError for what cannot be used."""
     settings = _settings_from(options)
     certification = certification_from(options, files_of_command(settings.driver or ""))
 
@@ -180,11 +182,11 @@ FAILED = "failed"
 
 @click.command("doctor", cls=ConformanceCommand, short_help="Check that the set-up works.")
 def doctor(**options: Any) -> int:
-    """Check the set-up: gateway reached, credential accepted, each callback path leading back here.
+    """Check the set-up: the gateway can be reached, it accepts the credential, and each callback URL leads back here.
 
-    account-details is called. Where it is not answered as it should be, an object with empty members goes to each
-    command, to see whether a gateway answers at all. No money moves. With --driver it is the driver of a client that is
-    checked: it is started, greeted and stopped. Exit code: 0 if all is well, 3 if not.
+    It calls account-details. If the answer is not as expected, it sends an object with empty members to each command,
+    to see whether a gateway answers at all. No money moves. With --driver it checks the driver of a client instead:
+    starts it, says hello and stops it. Exit code: 0 if every check passed, 3 if not.
     """
     shown = _Checks(Output.of(options))
     with shown:

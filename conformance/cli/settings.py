@@ -3,12 +3,12 @@
     settings_from       the settings of a run
     as_recorded         the settings for the gateway of a recorded run
     credential_from     consumer key and secret, kept out of whatever is printed from there on
-    check_meant_for     refuses to send a credential to a gateway that its owner has not named
 
 Of a credential, options and environment beat the files; the file with the secret beats the `.netrc`.
 
-A configuration file may be a stranger's, that was cloned, and so may a journal. Either names a gateway, and the
-environment holds a credential, for every folder. So a gateway counts as named
+A credential is sent only to a gateway that its owner has named. A configuration file may come from a stranger, with a
+clone, and so may a journal; either names a gateway, while the environment holds a credential for every folder. So a
+gateway counts as named
 
 - on the command line, in the environment, and by --credential-for there, for every credential;
 - by a configuration file, for a credential in the same file;
@@ -21,8 +21,8 @@ from __future__ import annotations
 
 import netrc
 import stat
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -161,10 +161,9 @@ def as_recorded(
 
 
 OTHERS = stat.S_IRGRP | stat.S_IROTH
-FOR = "credential-for"
+FOR = "credential_for"
+CREDENTIAL = ("consumer_key", "consumer_secret", "consumer_secret_file", "netrc")
 DEFAULT_PORTS = {"http": 80, "https": 443}
-
-Origin = tuple[str, str, int | None]
 
 
 def credential_from(options: Mapping[str, Any], *, is_sent: bool = True) -> tuple[str, str]:
@@ -172,21 +171,14 @@ def credential_from(options: Mapping[str, Any], *, is_sent: bool = True) -> tupl
 
     Raises UsageError if one of them is missing, and if it `is_sent` and not known to be meant for the gateway.
     """
-    gateway = options.get("gateway")
-    given = Given(
-        options["consumer_key"],
-        options["consumer_secret"],
-        options.get("consumer_secret_file"),
-        options.get("netrc"),
-        gateway,
-    )
-    messages = Messages.of()
+    gateway, messages = options.get("gateway"), Messages.of()
     tokens = (options.get("callback_token") or "", *tokens_of(options.get("callback_url") or "", gateway or ""))
-    messages.protect(given.secret or "", given.key or "", *options.get("redact", ()), *tokens)
-    key, secret = credential_of(given)
-    messages.protect(secret or "", key or "", *options.get("redact", ()), *tokens)
-    for path in (given.secret_file, given.netrc_file):
-        if path is not None and path.is_file() and path.stat().st_mode & OTHERS:
+    secrets = (*options.get("redact", ()), *tokens)
+    messages.protect(options["consumer_secret"] or "", options["consumer_key"] or "", *secrets)
+    key, secret = credential_of(options)
+    messages.protect(secret or "", key or "", *secrets)
+    for path in _files(options):
+        if path.is_file() and path.stat().st_mode & OTHERS:
             messages.warn(f"{path} holds the secret and can be read by others of this machine; chmod 600 {path}")
     warn_if_visible("consumer-secret")
     if gateway is not None:
@@ -195,45 +187,30 @@ def credential_from(options: Mapping[str, Any], *, is_sent: bool = True) -> tupl
             if not value:
                 raise UsageError(f"{name} is missing; --gateway needs a credential", f"set {variable(name[2:])}")
         if is_sent:
-            check_meant_for(gateway, given)
+            _check_meant_for(gateway, options)
     sample = Account.sample()
     return key or sample.consumer_key, secret or sample.consumer_secret
 
 
-@dataclass(frozen=True, slots=True)
-class Given:
-    """The parts of a credential that were given; `gateway` is the base URL whose host is looked up in the `.netrc`."""
+def credential_of(options: Mapping[str, Any]) -> tuple[str | None, str | None]:
+    """Key and secret, None for each that no option gives.
 
-    key: str | None = None
-    secret: str | None = None
-    secret_file: Path | None = None
-    netrc_file: Path | None = None
-    gateway: str | None = None
-
-
-def is_found_by_host(given: Given) -> bool:
-    """Whether the secret is the one of the `.netrc` for this very host, not its default."""
-    if given.netrc_file is None or given.secret or given.secret_file is not None:
-        return False
-    return urlsplit(given.gateway or "").hostname in netrc.netrc(given.netrc_file).hosts
-
-
-def credential_of(given: Given) -> tuple[str | None, str | None]:
-    """Key and secret, None for what was given nowhere.
-
-    Raises UsageError for a secret that is given twice or is a common word, a file that cannot be read and one that is
-    not of its form.
+    Raises UsageError for a secret that is given twice, and for a file that cannot be read or has another form; warns of
+    a secret that is a common word.
     """
-    if given.secret and given.secret_file is not None:
+    key, secret, secret_file, netrc_file = (options.get(name) for name in CREDENTIAL)
+    if secret and secret_file is not None:
         raise UsageError("--consumer-secret and --consumer-secret-file are both given; give one of the two")
-    key, secret = given.key, given.secret
-    if given.secret_file is not None:
-        secret = _secret_in(given.secret_file)
-    if given.netrc_file is not None and not (key and secret):
-        login, password = _looked_up(given.netrc_file, given.gateway)
+    if secret_file is not None:
+        lines = _read(secret_file, "--consumer-secret-file").splitlines()
+        if len(lines) != 1 or not lines[0].strip():
+            raise UsageError(f"--consumer-secret-file {secret_file} has {len(lines)} lines; expected one, the secret")
+        secret = lines[0].strip()
+    if netrc_file is not None and not (key and secret):
+        login, password = _looked_up(netrc_file, options.get("gateway"))
         if key and key != login:
             raise UsageError(
-                f"--netrc {given.netrc_file} is of login {login!r}, but --consumer-key is {key!r}",
+                f"--netrc {netrc_file} is of login {login!r}, but --consumer-key is {key!r}",
                 hint="leave --consumer-key out, or give the secret of that key",
             )
         key, secret = login, secret or password
@@ -242,13 +219,6 @@ def credential_of(given: Given) -> tuple[str | None, str | None]:
     if secret and (is_own_word(secret, contract) or is_own_word(secret[:-1], contract)):
         Messages.of().warn("--consumer-secret is a common word or a part of one, so it is not redacted in texts")
     return key, secret
-
-
-def _secret_in(path: Path) -> str:
-    lines = _read(path, "--consumer-secret-file").splitlines()
-    if len(lines) != 1 or not lines[0].strip():
-        raise UsageError(f"--consumer-secret-file {path} has {len(lines)} lines; expected one, the secret")
-    return lines[0].strip()
 
 
 def _looked_up(path: Path, gateway: str | None) -> tuple[str, str]:
@@ -282,63 +252,64 @@ def _read(path: Path, option: str) -> str:
         raise UsageError(f"{option} {path} is no text in UTF-8") from None
 
 
-def origin_of(url: str) -> Origin:
+def _files(options: Mapping[str, Any]) -> list[Path]:
+    """The files with the secret that the options name."""
+    return [path for path in (options.get("consumer_secret_file"), options.get("netrc")) if path is not None]
+
+
+def _check_meant_for(gateway: str, options: Mapping[str, Any]) -> None:
+    """Raise UsageError unless the credential is meant for this gateway."""
+    context = click.get_current_context()
+    configured: Mapping[str, Configured] = context.meta.get(CONFIGURED, {})
+    in_file = {name: each.origin for name, each in configured.items() if each.in_file and not on_command_line(name)}
+    bound = configured.get(FOR)
+    if bound is not None and bound.in_file:
+        raise UsageError(
+            f"credential-for is in {bound.origin}, which may be anybody's; expected it where the credential is",
+            hint=f"set {variable(FOR)}",
+        )
+    if is_loopback(gateway):
+        return
+    named = [*context.params.get(FOR, ())]
+    if on_command_line("gateway"):
+        named.append(context.params["gateway"])
+    if "gateway" in configured and not configured["gateway"].in_file:
+        named.append(configured["gateway"].value)
+    scheme, host, port = origin = _origin_of(gateway)
+    if origin in set(map(_origin_of, named)) or (scheme == "https" and _is_found_by_host(options)):
+        return
+    if "gateway" in in_file and _is_of_file(options, in_file):
+        return
+    host = f"[{host}]" if ":" in host else host
+    shown = f"{scheme}://{host}" if port == DEFAULT_PORTS.get(scheme) else f"{scheme}://{host}:{port}"
+    namer = in_file.get("gateway", "the journal")
+    raise UsageError(
+        f"{namer} names the gateway {gateway}, and the credential comes from elsewhere, so it is not sent",
+        hint=f"if it is meant for it, say --gateway {gateway}, or set {variable(FOR)}={shown}",
+    )
+
+
+def _origin_of(url: str) -> tuple[str, str, int | None]:
     """Scheme, host and port, which all have to match. Raises UsageError if it is not a URL."""
     check_gateway_url(url)
     parts = urlsplit(url)
     return parts.scheme, (parts.hostname or "").rstrip("."), parts.port or DEFAULT_PORTS.get(parts.scheme)
 
 
-def check_meant_for(gateway: str, given: Given) -> None:
-    """Raise UsageError unless the credential is meant for this gateway."""
-    context = click.get_current_context()
-    configured: Mapping[str, Configured] = context.meta.get(CONFIGURED, {})
-    in_file = {name: each.origin for name, each in configured.items() if each.in_file and not on_command_line(name)}
-    bound = configured.get(FOR.replace("-", "_"))
-    if bound is not None and bound.in_file:
-        raise UsageError(
-            f"{FOR} stands in {bound.origin}, which may be anybody's; expected it where the credential stands",
-            hint=f"set {variable(FOR)}",
-        )
-    if is_loopback(gateway):
-        return
-    wanted = origin_of(gateway)
-    if wanted in set(map(origin_of, _named(context, configured))) or (wanted[0] == "https" and is_found_by_host(given)):
-        return
-    if "gateway" in in_file and _is_of_file(given, in_file):
-        return
-    scheme, host, port = wanted
-    host = f"[{host}]" if ":" in host else host
-    shown = f"{scheme}://{host}" if port == DEFAULT_PORTS.get(scheme) else f"{scheme}://{host}:{port}"
-    namer = in_file.get("gateway", "the journal")
-    raise UsageError(
-        f"{namer} names the gateway {gateway}, and the credential stands elsewhere, so it is not sent",
-        hint=f"if it is meant for it, say --gateway {gateway}, or set {variable(FOR)}={shown}",
-    )
+def _is_found_by_host(options: Mapping[str, Any]) -> bool:
+    """Whether the secret is the one of the `.netrc` for this very host, not its default."""
+    _, secret, secret_file, netrc_file = (options.get(name) for name in CREDENTIAL)
+    if netrc_file is None or secret or secret_file is not None:
+        return False
+    return urlsplit(options["gateway"]).hostname in netrc.netrc(netrc_file).hosts
 
 
-def _named(context: click.Context, configured: Mapping[str, Configured]) -> Iterator[str]:
-    """The gateways that are named on the command line and in the environment."""
-    if on_command_line("gateway"):
-        yield context.params["gateway"]
-    found = configured.get("gateway")
-    if found is not None and not found.in_file:
-        yield found.value
-    yield from context.params.get(FOR.replace("-", "_"), ())
-
-
-def _is_of_file(given: Given, in_file: Collection[str]) -> bool:
+def _is_of_file(options: Mapping[str, Any], in_file: Collection[str]) -> bool:
     """Whether the whole credential is the configuration file's own, by the options that have their value `in_file`.
 
     A file with the secret that lies elsewhere is the user's, whoever names it.
     """
-    options = {
-        "consumer_key": given.key,
-        "consumer_secret": given.secret,
-        "consumer_secret_file": given.secret_file,
-        "netrc": given.netrc_file,
-    }
-    files = (path.resolve() for path in (given.secret_file, given.netrc_file) if path is not None)
-    return all(name in in_file for name, value in options.items() if value) and all(
-        path.is_relative_to(Path.cwd().resolve()) for path in files
+    here = Path.cwd().resolve()
+    return all(name in in_file for name in CREDENTIAL if options.get(name)) and all(
+        path.resolve().is_relative_to(here) for path in _files(options)
     )

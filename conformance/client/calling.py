@@ -198,6 +198,8 @@ class Bench:
         self.journal.note("death", detail)
 
 
+# --- Having the calls made
+
 # Most circuit breakers let a call through again after 30 s.
 RECOVERS_WITHIN_S = 35.0
 PROBE_EVERY_S = 2.5

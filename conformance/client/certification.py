@@ -224,6 +224,8 @@ def examine_driver(command_line: str, contract: Contract) -> Iterator[tuple[str,
         driver.kill()
 
 
+# --- A client that is run by hand
+
 # Replaces a credential that is not the sample account's: it may be a real one, sent here by mistake.
 STRANGE = "[another credential]"
 

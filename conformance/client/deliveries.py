@@ -16,6 +16,7 @@ from typing import Any
 
 import httpx
 
+from conformance.client.plan import PlannedCall
 from conformance.client.posting import PLAIN, Framing
 from conformance.contract.command import Command, Inquiry, Notified
 from conformance.contract.contract import Contract
@@ -53,14 +54,6 @@ class Outgoing:
     keeps: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
-    """An accepted call that the client knows of: its case and parameters."""
-
-    case_id: str
-    params: Mapping[str, Any] = field(default_factory=dict)
-
-
 @dataclass(slots=True)
 class ReceiverUnderTest:
     """A product's receiver.
@@ -79,7 +72,7 @@ class ReceiverUnderTest:
     url: str
     chance: Random
     ids: deque[str] = field(default_factory=deque)
-    known: dict[str, Known] = field(default_factory=dict)
+    known: dict[str, PlannedCall] = field(default_factory=dict)
     knows: bool = False
     makes_no_calls: bool = False
     left_out: dict[bool, frozenset[str]] = field(default_factory=dict)
@@ -193,7 +186,7 @@ class ReceiverUnderTest:
         request = Request(self.contract.notification.method, self.url, JSON_HEADERS, body)
         case = Case(name, self.command.name, Kind.DELIVER, aspect, name, request, keyword=keyword)
         known = self.known.get(about or "")
-        return replace(case, earlier=known.case_id) if known else case
+        return replace(case, earlier=known.case.id) if known else case
 
     def posted(self, aspect: str, content: Mapping[str, Any], *, keyword: str | None = None) -> Case:
         """A notification."""
@@ -205,6 +198,8 @@ def with_headers(case: Case, headers: Headers, method: str | None = None) -> Cas
     """The case with other headers, and by another method."""
     return replace(case, request=replace(case.request, method=method or case.request.method, headers=headers))
 
+
+# --- Cases
 
 MEBIBYTE = 1 << 20
 

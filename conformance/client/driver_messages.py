@@ -173,6 +173,8 @@ def optional_members(contract: Contract) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for name, required in optional if not required))
 
 
+# --- The lines of a driver, on their way into the journal
+
 # Longer lines are not messages of the protocol; a driver that writes without end must not fill the memory.
 MOST_LINE = 1 << 20
 

@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from random import Random
@@ -20,8 +20,9 @@ from random import Random
 import httpx
 
 from conformance.client.calling import Bench
-from conformance.client.deliveries import Known, Outgoing, ReceiverUnderTest
+from conformance.client.deliveries import Outgoing, ReceiverUnderTest
 from conformance.client.driver import Death
+from conformance.client.plan import params_of
 from conformance.client.posting import Posting, Reset, listening
 from conformance.client.rules.calls import OPEN
 from conformance.client.rules.inbox import CROWD
@@ -147,18 +148,15 @@ class Examination:
 
     def one_by_one(self, outgoing: Sequence[Outgoing]) -> None:
         """Send them one after the other, those with `keeps` on the connection of the one before."""
-        with ExitStack() as stack:
-            posting: Posting | None = None
+        with Posting(self.tls) as posting:
             for listed in outgoing:
                 (each,) = self._addressed([listed])
-                used = posting is not None and posting.reusable
-                if posting is None or not (each.keeps and used):
-                    stack.close()
-                    posting, used = stack.enter_context(Posting(each.case.request.url, self.tls)), False
+                if not each.keeps:
+                    posting.close()
+                used = posting.reusable
                 sent = self._asked_alone(each, posting)
                 if sent.lost and used:  # HTTP allows the connection to be closed meanwhile
-                    stack.close()
-                    posting = stack.enter_context(Posting(each.case.request.url, self.tls))
+                    posting.close()
                     sent = self._asked_alone(each, posting, attempt=2)
                 self.bench.tick()
                 self._look_after([sent])
@@ -197,7 +195,7 @@ class Examination:
 
         def send(number: int, each: Outgoing) -> Sent:
             ready.wait()
-            with Posting(each.case.request.url, self.tls, within_s) as posting:
+            with Posting(self.tls, within_s) as posting:
                 return self._asked(number, at, each, posting, within_s)
 
         with ThreadPoolExecutor(len(outgoing), thread_name_prefix="delivery") as workers:
@@ -210,7 +208,7 @@ class Examination:
     def _again(self, sent: Sent) -> Sent:
         url = self.receivers[sent.case.command or ""].url
         each = Outgoing(replace(sent.case, request=replace(sent.case.request, url=url)))
-        with Posting(url, self.tls) as posting:
+        with Posting(self.tls) as posting:
             return self._asked_alone(each, posting, attempt=2)
 
     def _together(self, outgoing: Sequence[Outgoing], within_s: float) -> list[Sent]:
@@ -222,9 +220,9 @@ class Examination:
         begun: list[Posting] = []
 
         def ask(each: Outgoing) -> Response:
-            with Posting(each.case.request.url, self.tls, within_s) as posting:
+            with Posting(self.tls, within_s) as posting:
                 try:
-                    posting.connect()
+                    posting.connect(each.case.request.url)
                     posting.begin(each.case.request, each.framing)
                     with lock:
                         late = gate.is_set()
@@ -264,7 +262,7 @@ class Examination:
                 with Connection(within_s, KeepAlive(), self.tls) as connection:
                     return connection.ask(request).response
             if not posting.reusable:
-                posting.connect()
+                posting.connect(request.url)
             posting.begin(request, each.framing)
             posting.release()
             return posting.answer(within_s)
@@ -381,7 +379,7 @@ class Examination:
         asked = params or next(iter(self._payloads(receiver, 1)))
         call = bench.cases.call(name, answered_with(request_id), "receiving", asked)
         bench.plan([call.case])
-        receiver.known[request_id] = Known(call.case.id, asked)
+        receiver.known[request_id] = call
         report = bench.invoke(call, before_answer) or {}
         if report.get("outcome") != "accepted" or report.get("request_id") not in {None, request_id}:
             del receiver.known[request_id]
@@ -391,10 +389,9 @@ class Examination:
     def _payloads(self, receiver: ReceiverUnderTest, count: int) -> list[dict[str, str]]:
         seed = Random(f"{self.bench.settings.seed}/{receiver.command.name}/{receiver.count}").getrandbits(32)
         receiver.count += 1
-        lacks = self.bench.hello.lacks
         command = receiver.contract.commands[receiver.command.name]
         payloads = fresh_payloads(receiver.contract, command, Constraints(), count, seed, [])
-        return [{n: str(v) for n, v in each.members.items() if n not in lacks} for each in payloads]
+        return [params_of(each, self.bench.hello.lacks) for each in payloads]
 
     def ask(self, cases: Iterable[Case], *, also: Iterable[str] = ()) -> None:
         """Ask about the requests of these notifications, and about others, under the last case.

@@ -240,41 +240,38 @@ def _calls_of(  # noqa: PLR0913, PLR0917 - each is a setting of its own
 ) -> Iterator[PlannedCall]:
     payloads = valid_payloads(cases.contract, command, Constraints(), max_examples, seed)
     made: list[Mapping[str, str]] = []
-    asked = [(payload.aspect, _params(payload)) for payload in payloads]
-    for aspect, params in (*asked, *_telling(command, payloads[0], cases.contract)):
-        without = _without(params, lacks)
-        if without not in made:  # two may differ only in members that the client lacks
-            made.append(without)
-            yield cases.call(command.name, SENDING, aspect, without)
+    asked = [(payload.aspect, params_of(payload, lacks)) for payload in payloads]
+    for aspect, params in (*asked, *_telling(command, asked[0][1], lacks, cases.contract)):
+        if params not in made:  # two may differ only in members that the client lacks
+            made.append(params)
+            yield cases.call(command.name, SENDING, aspect, params)
     wanted = len(scenarios) + sum(scenario.reuses for scenario in scenarios)
     fresh = fresh_payloads(cases.contract, command, Constraints(), wanted, seed, payloads)
-    others = iter([_without(_params(payload), lacks) for payload in fresh])
+    others = iter([params_of(payload, lacks) for payload in fresh])
     for scenario in scenarios:
         opening = cases.call(command.name, OPENING, OPENING.name, next(others)) if scenario.reuses else None
         yield cases.call(command.name, scenario, scenario.name, next(others), opening)
 
 
-def _without(params: Mapping[str, str], lacks: Collection[str]) -> dict[str, str]:
-    return {name: value for name, value in params.items() if name not in lacks}
+def params_of(payload: ValidPayload, lacks: Collection[str]) -> dict[str, str]:
+    """The parameters of a call of a client that `lacks` some members."""
+    return {name: str(value) for name, value in payload.members.items() if name not in lacks}
 
 
-def _telling(command: Command, sample: ValidPayload, contract: Contract) -> Iterator[tuple[str, dict[str, str]]]:
+def _telling(
+    command: Command, sample: Mapping[str, str], lacks: Collection[str], contract: Contract
+) -> Iterator[tuple[str, dict[str, str]]]:
     """The sample with each telling text in each member that may hold any text; names likewise."""
-    name = f"{command.folder}/request"
-    for member, rule in contract.schemas.resolved(name).get("properties", {}).items():
-        if "x-characters" in rule:
-            for aspect, text in TELLING_TEXTS.items():
-                params = {**_params(sample), member: text}
-                if broken := contract.schemas.violation(name, params):
-                    raise SuiteError(f"the {aspect} text of {command.name} is not valid: {broken.message}")
+    rules = contract.schemas.resolved(command.request_schema).get("properties", {})
+    for member, rule in ((member, rule) for member, rule in rules.items() if member not in lacks):
+        is_text = "x-characters" in rule
+        for aspect, text in (TELLING_TEXTS if is_text else TELLING_NAMES).items():
+            params = {**sample, member: text}
+            broken = contract.schemas.violation(command.request_schema, params)
+            if broken and is_text:
+                raise SuiteError(f"the {aspect} text of {command.name} is not valid: {broken.message}")
+            if not broken:
                 yield aspect, params
-        else:
-            named = ((aspect, {**_params(sample), member: value}) for aspect, value in TELLING_NAMES.items())
-            yield from ((aspect, params) for aspect, params in named if not contract.schemas.violation(name, params))
-
-
-def _params(payload: ValidPayload) -> dict[str, str]:
-    return {name: str(value) for name, value in payload.members.items()}
 
 
 # --- The time for each call

@@ -49,11 +49,10 @@ PLAIN = Framing()
 
 
 class Posting:
-    """One connection to a URL; a context manager. Raises Unanswered, with the reason, where there is no answer."""
+    """One connection at a time; a context manager. Raises Unanswered, with the reason, where there is no answer."""
 
-    def __init__(self, url: str, tls: ssl.SSLContext, connect_within_s: float = CONNECT_TIMEOUT_S) -> None:
+    def __init__(self, tls: ssl.SSLContext, connect_within_s: float = CONNECT_TIMEOUT_S) -> None:
         """Make no connection before `connect`."""
-        self._url = httpx.URL(url)
         self._tls = tls
         self._connect_within_s = connect_within_s
         self._stream: Stream | None = None
@@ -76,12 +75,13 @@ class Posting:
             self.close()
         return self._stream is not None
 
-    def connect(self) -> None:
-        """Make the connection."""
+    def connect(self, url: str) -> None:
+        """Make a connection to a URL, and close the one before."""
+        self.close()
         if is_interrupted():
             raise Unanswered("interrupted before it was sent", never_left=True)
         try:
-            self._stream = Route.straight(self._url).opened(self._tls, Deadline(self._connect_within_s))
+            self._stream = Route.straight(httpx.URL(url)).opened(self._tls, Deadline(self._connect_within_s))
         except (OSError, UnicodeError) as error:
             raise Unanswered(cannot_connect(error, self._connect_within_s), never_left=True) from error
 
@@ -89,7 +89,7 @@ class Posting:
         """Send all of a request but its last byte."""
         self._early = None
         self._parser = _parser_of(request)
-        head, body = self._head(request, framing), _framed(request)
+        head, body = _head(request, framing), _framed(request)
         expects = header(request.headers, "Expect") is not None
         if body and (expects or framing.in_pieces):
             self._send(head)
@@ -133,16 +133,6 @@ class Posting:
         if self._stream is not None:
             self._stream.close()
         self._stream = None
-
-    def _head(self, request: Request, framing: Framing) -> bytes:
-        lines = [("Host", self._url.netloc.decode("ascii")), *request.headers]
-        framed = header(request.headers, "Content-Length") or header(request.headers, "Transfer-Encoding")
-        if framed is None and (request.body or request.method in {"POST", "PUT", "PATCH"}):
-            lines.append(("Content-Length", str(len(request.body))))
-        version = "1.0" if framing.http_1_0 else "1.1"
-        head = f"{request.method} {_target(request.url)} HTTP/{version}\r\n"
-        head += "".join(f"{name.lower() if framing.lower_case else name}: {value}\r\n" for name, value in lines)
-        return f"{head}\r\n".encode("latin-1")
 
     def _continued(self) -> bool:
         """Whether the body may be sent: a 100 came, or nothing within a second. Any other answer is the final one."""
@@ -229,6 +219,17 @@ def check_reachable(url: str, tls: ssl.SSLContext) -> None:
         raise EnvironmentFailure(
             f"callback URL {shown} cannot be reached: {error.strerror or error}", hint="is the receiver running?"
         ) from error
+
+
+def _head(request: Request, framing: Framing) -> bytes:
+    lines = [("Host", httpx.URL(request.url).netloc.decode("ascii")), *request.headers]
+    framed = header(request.headers, "Content-Length") or header(request.headers, "Transfer-Encoding")
+    if framed is None and (request.body or request.method in {"POST", "PUT", "PATCH"}):
+        lines.append(("Content-Length", str(len(request.body))))
+    version = "1.0" if framing.http_1_0 else "1.1"
+    head = f"{request.method} {_target(request.url)} HTTP/{version}\r\n"
+    head += "".join(f"{name.lower() if framing.lower_case else name}: {value}\r\n" for name, value in lines)
+    return f"{head}\r\n".encode("latin-1")
 
 
 def _target(url: str) -> str:

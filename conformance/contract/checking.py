@@ -75,7 +75,7 @@ def _unreadable(folder: ContractFolder) -> Iterator[FolderFault]:
             yield FolderFault(file, _line_in(str(error)) or 1, f"{error}; expected JSON, each member named once")
             continue
         if not isinstance(document, dict):
-            yield FolderFault(file, 1, "it is no object; expected a JSON Schema")
+            yield FolderFault(file, 1, "it is not an object; expected a JSON Schema")
 
 
 def _no_toml(folder: ContractFolder, name: str) -> Iterator[FolderFault]:
@@ -125,7 +125,7 @@ def _in_words(error: Any, steps: Place, schema: Schema) -> str:
     if error.validator == "additionalProperties":
         known = tuple(error.schema["properties"])
         expected = ", ".join(known) if len(known) <= MOST_NAMED else "a word of docs/contract-folder.md"
-        return hinted(f"{named} is no key of this table; expected {expected}", str(steps[-1]), known)
+        return hinted(f"{named} is not a key of this table; expected {expected}", str(steps[-1]), known)
     if error.validator == "enum" and not isinstance(error.instance, dict | list):
         known = tuple(map(str, error.validator_value))
         expected = " or ".join(known) if len(known) <= FEW else f"one of {', '.join(known)}"
@@ -153,14 +153,14 @@ def _rule_at(schema: Any, steps: Iterable[str | int]) -> Schema:
     return schema if isinstance(schema, Mapping) else {}
 
 
-# --- Schemas that cannot be resolved, kept or generated from
+# --- Schemas
 
 _META = Draft202012Validator(Draft202012Validator.META_SCHEMA)
 
 # Annotations and other keywords that restrict nothing by themselves.
-_SAID = frozenset({"$schema", "$id", "$defs", "$comment", "title", "description", "examples", "then", "else"})
+_WITHOUT_TEST = frozenset({"$schema", "$id", "$defs", "$comment", "title", "description", "examples", "then", "else"})
 _BY_NAME = SCHEMA_MAP | {"$defs", "patternProperties"}
-_KNOWN = frozenset(Draft202012Validator.VALIDATORS) | KEYWORDS.keys() | _SAID
+_KNOWN = frozenset(Draft202012Validator.VALIDATORS) | KEYWORDS.keys() | _WITHOUT_TEST
 
 
 def _schema_faults(folder: ContractFolder, engine: Engine | None) -> Iterator[FolderFault]:
@@ -180,7 +180,7 @@ def _schema_faults(folder: ContractFolder, engine: Engine | None) -> Iterator[Fo
             try:
                 engine.generates(whole)
             except UnknownKeyword as error:
-                text = f"no values can be made of it: {error.message}; expected what generation knows"
+                text = f"no values can be made of it: {error.message}; expected keywords that generation knows"
                 yield folder.fault(name, (), text)
 
 

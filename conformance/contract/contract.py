@@ -2,7 +2,7 @@
 
 The engine knows roles, such as the member of an answer that holds its id; the names are in the folder:
 
-    contract.toml       authentication, roles of members, commands, windows, money, what comes without an invocation
+    contract.toml       authentication, roles of members, commands, windows, money, notifications without a request
     requirements.toml   the catalogue of requirements
     probes.toml         requests that are wrong, or unusual, in one way each
     behaviours.toml     the behaviours of gateways, lawful or not
@@ -179,12 +179,13 @@ class Contract:
                 f"there is no contract folder {str(folder)!r}", "a folder with contract.toml and requirements.toml"
             )
         files = ContractFolder.at(folder)
-        if faults := [fault.in_folder(folder) for fault in faults_of(files, engine)]:
+        faults = [fault.in_folder(folder) for fault in faults_of(files, engine)]
+        if len(faults) == 1:
+            raise UsageError(faults[0])
+        if faults:
             more = [f"… and {len(faults) - MOST_FAULTS} more"] if len(faults) > MOST_FAULTS else []
-            whole = UsageError(
-                f"the contract folder {folder} has {len(faults)} faults", lines=(*faults[:MOST_FAULTS], *more)
-            )
-            raise whole if len(faults) > 1 else UsageError(faults[0])
+            message = f"the contract folder {folder} has {len(faults)} faults"
+            raise UsageError(message, lines=(*faults[:MOST_FAULTS], *more))
         return cls._made(files)
 
     @classmethod
@@ -195,8 +196,8 @@ class Contract:
         members = stated.get("members", {})
         account: Mapping[str, Any] | None = stated.get("account")
         transaction = {name: Telling(how) for name, how in stated["notification"].get("transaction", {}).items()}
-        listed = folder.texts[REQUIREMENTS]
-        catalogue = Catalogue.read(listed, digest_of([listed]), commands, unsolicited)
+        edition = digest_of([folder.texts[REQUIREMENTS]])
+        catalogue = Catalogue.from_table(folder.tables[REQUIREMENTS], edition, commands, unsolicited)
         return cls(
             stated["name"] if folder.given is None else str(folder.given),
             folder.given,
@@ -222,8 +223,8 @@ class Contract:
             unsolicited,
             without_idle(catalogue, commands, folder.schemas),
             folder.schemas,
-            Behaviours.read(folder.texts[BEHAVIOURS]),
-            Probes.read(folder.texts[PROBES]),
+            Behaviours.from_table(folder.tables[BEHAVIOURS]),
+            Probes.from_table(folder.tables[PROBES]),
         )
 
     def recorded(self) -> dict[str, str | None]:

@@ -198,12 +198,12 @@ class _CrossChecks:
             return
         rule = self.schemas.resolved(name).get("properties", {}).get(member)
         if rule is not None and (broken := next(ContractValidator(rule).iter_errors(value), None)) is not None:
-            yield self._at(place, f"{value!r} is no {member} of {name}, for {broken.message}; expected one")
+            yield self._at(place, f"{value!r} is not a {member} of {name}: {broken.message}; expected one")
 
     # --- probes.toml and behaviours.toml
 
     def probes(self) -> Iterator[FolderFault]:
-        """Each has a name of its own, and is made by makers of its kind."""
+        """Each has another name, and is made by makers of its kind."""
         names: set[str] = set()
         for number, row in enumerate(self.folder.tables[PROBES].get("probe", ())):
             place = ("probe", number)
@@ -284,7 +284,7 @@ class _CrossChecks:
 
     def _unknown_probes(self, judge: ByProbe) -> Iterator[str]:
         """Probes have rows; every run has cases of the other kinds."""
-        probes = Probes.read(self.folder.texts[PROBES])
+        probes = Probes.from_table(self.folder.tables[PROBES])
         for name in judge.probes:
             kind, _, aspect = name.partition(".")
             if kind in MAKERS and probes.get(name) is None and aspect not in (ANY, *probes.aspects(kind)):
@@ -340,12 +340,12 @@ class _CrossChecks:
 def _idle(change: Mapping[str, Any]) -> Iterator[str]:
     """The faults by which a change never does anything."""
     if not change.keys() - set(CHOOSING):
-        yield "changes has a table that changes nothing; expected a word that says what is done"
+        yield "changes has a table that changes nothing; expected a word for the change"
     for member, pattern in change.get("matches", {}).items():
         try:
             re.compile(pattern)
         except re.error as error:
-            yield f"matches.{member} is {pattern!r}, which is no regular expression: {error}; expected one"
+            yield f"matches.{member} is {pattern!r}, which is not a regular expression: {error}; expected one"
 
 
 def _unknown_rule(judge: ByRule, rules: Rules) -> Iterator[str]:

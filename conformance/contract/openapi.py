@@ -147,7 +147,7 @@ class _Made:
         for example in self.contract.schemas.schema(ERROR)["examples"]:
             by_status.setdefault(int(example[code]), []).append(example)
         for status, examples in by_status.items():
-            # A status of its own: the body's agrees with it. `allOf`, for not every tool heeds what is beside a $ref.
+            # The status in the body agrees with this one. `allOf`, because some tools ignore keywords beside a $ref.
             schema = {"allOf": [_reference(ERROR), {"properties": {code: {"const": examples[0][code]}}}]}
             yield (
                 str(status),

@@ -8,7 +8,6 @@ Message         one kind of message, and the requirements that judge a place of 
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -21,8 +20,7 @@ from conformance.contract.schemas import ContractValidator, SchemaSet, compiled
 # to accepted requests, and the others. All notifications; those of a success, or a failure.
 ANSWER, ACCEPTED, ERROR = "response", "response.success", "response.error"
 NOTIFICATION, SUCCEEDED, FAILED = "notification", "notification.success", "notification.failure"
-# The requests of a client, by the schema of the command.
-REQUEST = "request"
+REQUEST = "request"  # of a client, by the schema of the command
 
 # The aspect of all probes of a kind, except those that another requirement names. In probes.toml the aspect of a row
 # whose makings have aspects of their own.
@@ -149,9 +147,9 @@ class Offer(StrEnum):
     """A part of a client on which requirements depend (see `Requirement.needs`)."""
 
     DRIVER = "driver"  # it is driven, rather than watched from outside
-    INVOCATIONS = "invocations"  # it calls the gateway; told apart by command
-    CALLBACK = "callback"  # it receives notifications; told apart by command
-    RESULTS = "results"  # it can be asked what became of a request
+    INVOCATIONS = "invocations"  # it calls the gateway; by command
+    CALLBACK = "callback"  # it receives notifications; by command
+    RESULTS = "results"  # it can be asked for the outcome of a request
     APPLIED = "applied"  # and how often that took effect
     ERROR_DETAILS = "error-details"  # it tells its caller status_code and description of an error
     REQUEST_ID = "request-id"  # it tells its caller the request_id
@@ -234,12 +232,16 @@ class Catalogue:
         object.__setattr__(self, "by_id", {requirement.id: requirement for requirement in self.requirements})
 
     @classmethod
-    def read(
-        cls, text: str, digest: str, commands: Mapping[str, Command], unsolicited: Mapping[str, Unsolicited]
+    def from_table(
+        cls,
+        table: Mapping[str, Any],
+        digest: str,
+        commands: Mapping[str, Command],
+        unsolicited: Mapping[str, Unsolicited],
     ) -> Catalogue:
-        """The catalogue that `text` (TOML) holds, of a contract with these commands and unsolicited products."""
-        entries = tomllib.loads(text)["requirement"]
-        return cls(tuple(Requirement.from_entry(entry, commands, unsolicited) for entry in entries), digest)
+        """The content of a `requirements.toml`, of a contract with these commands and unsolicited products."""
+        entries = (Requirement.from_entry(entry, commands, unsolicited) for entry in table["requirement"])
+        return cls(tuple(entries), digest)
 
     def __getitem__(self, requirement_id: str) -> Requirement:
         """The requirement with that id; KeyError if there is none."""
@@ -254,8 +256,8 @@ class Catalogue:
 
     def aspects(self, kind: str) -> tuple[str, ...]:
         """The aspects of a kind of probes that requirements name, each once, in the order of the catalogue."""
-        judges = (requirement.judge for requirement in self.requirements)
-        probes = (probe.split(".", 1) for judge in judges if isinstance(judge, ByProbe) for probe in judge.probes)
+        judges = (each.judge for each in self.requirements if isinstance(each.judge, ByProbe))
+        probes = (probe.split(".", 1) for judge in judges for probe in judge.probes)
         return tuple(dict.fromkeys(aspect for named, aspect in probes if named == kind and aspect != ANY))
 
     def judged(self, actor: Actor, commands: Iterable[Notified]) -> list[tuple[Requirement, str | None]]:
@@ -272,7 +274,6 @@ class Catalogue:
 
 # --- Places
 
-
 # Keywords that lead to places, and those that do not restrict the value.
 _LEADING = frozenset({"properties", "items", "allOf", "if", "then", "else"})
 _SAYING_NOTHING = frozenset({"title", "description", "examples", "$comment"})
@@ -282,8 +283,7 @@ _HOLDER: Mapping[str, type] = {
     **dict.fromkeys(("minItems", "maxItems", "uniqueItems", "contains"), list),
 }
 
-# A step down: a member, or any member or item except these.
-Step = str | frozenset[str]
+Step = str | frozenset[str]  # down to a member, or to any member or item except these
 
 
 @dataclass(frozen=True, slots=True)
@@ -337,8 +337,8 @@ def _places(schema: Any, pointer: str, steps: tuple[Step, ...]) -> Iterator[Sche
             yield SchemaPlace(pointer, keyword, rule, steps)
     for name, rule in schema.get("properties", {}).items():
         yield from _places(rule, _below(pointer, name), (*steps, name))
-    named = frozenset(schema.get("properties", ()))
-    yield from _places(schema.get("additionalProperties"), f"{pointer}/*", (*steps, named))
+    others = (*steps, frozenset(schema.get("properties", ())))
+    yield from _places(schema.get("additionalProperties"), f"{pointer}/*", others)
     yield from _places(schema.get("items"), f"{pointer}/*", (*steps, frozenset()))
     for each in schema.get("allOf", ()):
         yield from _places(each, pointer, steps)
@@ -446,5 +446,5 @@ def messages_of(command: Command, schemas: SchemaSet) -> Iterator[Message]:
     """The kinds of messages that are judged under a command."""
     yield from (answer_to(command, schemas, accepted=accepted) for accepted in (True, False))
     if command.product is not None:
-        told = (notified_of(command.name, command.product, schemas, succeeded=it) for it in (True, False))
-        yield from filter(None, told)
+        messages = (notified_of(command.name, command.product, schemas, succeeded=it) for it in (True, False))
+        yield from filter(None, messages)

@@ -79,7 +79,7 @@ def _characters(_validator: Any, kind: str, instance: Any, _schema: Any) -> Iter
     if not isinstance(instance, str) or not instance:
         return
     if not is_assigned(instance):
-        yield ValidationError(f"{instance!r} holds a character that is no assigned character of text")
+        yield ValidationError(f"{instance!r} holds a character that Unicode 14 does not assign to text")
     elif is_blank(instance):
         yield ValidationError(f"{instance!r} is white space alone")
 
@@ -91,7 +91,7 @@ def _integer_text(_validator: Any, bounds: Mapping[str, int], instance: Any, _sc
     digits = instance.isascii() and instance.isdigit() and (instance == "0" or instance[0] != "0")
     # A number with more digits than the maximum is greater; its conversion could take for ever.
     if not digits or len(instance) > len(str(bounds["maximum"])):
-        yield ValidationError(f"{instance!r} is no whole number of {bounds['minimum']} to {bounds['maximum']}")
+        yield ValidationError(f"{instance!r} is not a whole number of {bounds['minimum']} to {bounds['maximum']}")
     elif not bounds["minimum"] <= int(instance) <= bounds["maximum"]:
         yield ValidationError(f"{instance!r} is not within {bounds['minimum']} to {bounds['maximum']}")
 

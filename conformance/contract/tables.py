@@ -12,7 +12,6 @@ all others change them. A member is named by its role (`reason`), or by JSON poi
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, Self
@@ -134,9 +133,9 @@ class Probes:
     all: tuple[Probe, ...] = ()
 
     @classmethod
-    def read(cls, text: str) -> Self:
+    def from_table(cls, table: Mapping[str, Any]) -> Self:
         """The content of a `probes.toml`."""
-        return cls(tuple(map(Probe.from_entry, tomllib.loads(text).get("probe", ()))))
+        return cls(tuple(map(Probe.from_entry, table.get("probe", ()))))
 
     def __iter__(self) -> Iterator[Probe]:
         return iter(self.all)
@@ -298,15 +297,14 @@ class Behaviours:
     scenarios: tuple[ScenarioRow, ...] = ()
 
     @classmethod
-    def read(cls, text: str) -> Self:
-        """The rows of a file."""
-        stated = tomllib.loads(text)
+    def from_table(cls, table: Mapping[str, Any]) -> Self:
+        """The content of a `behaviours.toml`."""
         return cls(
-            tuple(Failure(**row) for row in stated.get("failure", ())),
+            tuple(Failure(**row) for row in table.get("failure", ())),
             tuple(
                 BehaviourRow(**{**row, "changes": _changes(row), "breaks": tuple(row.get("breaks", ()))})
-                for row in stated.get("behaviour", ())
+                for row in table.get("behaviour", ())
             ),
-            tuple(NumberRow(**{**row, "changes": _changes(row)}) for row in stated.get("number", ())),
-            tuple(map(ScenarioRow.from_entry, stated.get("scenario", ()))),
+            tuple(NumberRow(**{**row, "changes": _changes(row)}) for row in table.get("number", ())),
+            tuple(map(ScenarioRow.from_entry, table.get("scenario", ()))),
         )

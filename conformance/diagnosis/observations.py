@@ -32,8 +32,8 @@ from conformance.judging.judgement import (
     SinglePass,
     SubjectCheck,
 )
-from conformance.judging.reading import Answer, Content
-from conformance.judging.summaries import Notice, ResponseSummary
+from conformance.judging.messages import Answer, Notice, ResponseSummary
+from conformance.judging.reading import Content
 from conformance.judging.terms import Terms
 from conformance.model.traffic import Exchange, media_type
 

@@ -66,11 +66,11 @@ def run(
             _note_examined(journal, examined)
             if obstacle is not None:
                 raise obstacle
-            # Another plan need not follow the seed, so that nothing can be planned anew by it.
+            # Another plan need not follow the seed, so no replacements can be planned by it.
             anew = planned == Plan.of
             with _listening(settings, rig, journal, progress) as campaign:
                 groups = _send(campaign, planned(settings, rig.gateway), keep=anew and settings.network_there)
-                if anew and campaign.hearing.unanswered:
+                if anew and campaign.listening.unanswered:
                     # Without a network the plan is hardly ever needed again, so it was not kept: make it once more.
                     send_replacements(campaign, groups or Plan.of(settings, rig.gateway).all_groups)
     return path
@@ -105,7 +105,7 @@ def resume(path: Path, settings: Settings, progress: Progress | None = None, beh
                 with _listening(settings, rig, journal, progress, rest.count_against) as campaign:
                     for request_id in ids_given(rest.exchanges, settings.contract):
                         rig.intake.claim(request_id)
-                    campaign.hearing.unanswered.update(rest.cut_off)
+                    campaign.listening.unanswered.update(rest.cut_off)
                     _send_all(campaign, rest.plan)
                     send_replacements(campaign, rest.groups, rest.replaced, rest.rounds)
     return path
@@ -146,27 +146,29 @@ def _listening(
     """
     bounds = settings.bounds
     allowance = Allowance(settings.contract, bounds.max_accepted, bounds.max_spend, PROBATION_S)
-    hearing = Listening(settings, journal, progress)
+    listening = Listening(settings, journal, progress)
     if bounds.any:
-        hearing.successes = Successes(settings.contract, allowance, hearing.on_proof, alone=settings.exclusive_account)
+        alone = settings.exclusive_account
+        listening.successes = Successes(settings.contract, allowance, listening.on_proof, alone=alone)
         if count is not None:
-            count(allowance, hearing.successes)
-    campaign = Campaign(settings, rig, journal, hearing, _sender(settings, rig.gateway, journal, hearing, allowance))
+            count(allowance, listening.successes)
+    sender = _sender(settings, rig.gateway, journal, listening, allowance)
+    campaign = Campaign(settings, rig, journal, listening, sender)
     try:
-        hearing.on_id = rig.intake.claim
-        rig.intake.hand_to(hearing.on_arrival)
-        with watched(settings, rig, journal, hearing.ledger):
+        listening.on_id = rig.intake.claim
+        rig.intake.hand_to(listening.on_arrival)
+        with watched(settings, rig, journal, listening.ledger):
             yield campaign
-            progress.phase("listen", f"up to {hearing.patience_s:g} s")
-            if hearing.ledger.outstanding:
-                progress.until(hearing.ledger.deadline)
+            progress.phase("listen", f"up to {listening.patience_s:g} s")
+            if listening.ledger.outstanding:
+                progress.until(listening.ledger.deadline)
             budget = settings.shrink_budget(rig.gateway)
             early = _Early(campaign)
-            settled = hearing.ledger.wait(early.judge if budget else None)
+            settled = listening.ledger.wait(early.judge if budget else None)
         if settings.gateway is not None:
-            _examine_way_back(settings, rig, journal, hearing.ledger)
-        if hearing.strays.left_out:
-            journal.note("strays", hearing.strays.described())
+            _examine_way_back(settings, rig, journal, listening.ledger)
+        if listening.strays.left_out:
+            journal.note("strays", listening.strays.described())
         rig.receiver.tell_unfinished()
         numbers = {"owed": settled.owed, "arrived": settled.arrived, "missing": settled.missing}
         journal.note(
@@ -191,13 +193,13 @@ def _listening(
             )
 
 
-def _sender(settings: Settings, gateway: str, journal: Journal, hearing: Listening, allowance: Allowance) -> Sender:
+def _sender(settings: Settings, gateway: str, journal: Journal, listening: Listening, allowance: Allowance) -> Sender:
     bounds = settings.bounds
     return Sender(
         journal,
-        hearing.pace,
-        on_exchange=hearing.on_exchange,
-        on_pause=hearing.on_pause,
+        listening.pace,
+        on_exchange=listening.on_exchange,
+        on_pause=listening.on_pause,
         ca_file=settings.ca_file,
         allowance=allowance,
         # The built-in gateway ends with its run, so its requests under way need not be in the file.
@@ -215,7 +217,7 @@ def _sender(settings: Settings, gateway: str, journal: Journal, hearing: Listeni
 
 
 class _Early:
-    """Whether a run calls for inquiries, judged while the run still listens for notifications that nobody owes."""
+    """Whether a run calls for inquiries, judged while it still listens for notifications that are not owed."""
 
     def __init__(self, campaign: Campaign) -> None:
         self._campaign = campaign
@@ -225,7 +227,7 @@ class _Early:
         """Judge the run by the journal so far."""
         settings, journal = self._campaign.settings, self._campaign.journal
         journal.flush()
-        arrived = self._campaign.hearing.arrived
+        arrived = self._campaign.listening.arrived
         now = journal.time_of(time.monotonic())
         if not is_called_for(GATEWAY, settings.contract, settings.expectations, read_journal(journal.path), now):
             self._well_with = arrived
@@ -233,8 +235,8 @@ class _Early:
     @property
     def was_well(self) -> bool:
         """Whether there was no failure to look into, and no notification has come since."""
-        hearing = self._campaign.hearing
-        return self._well_with == hearing.arrived and not hearing.strays.left_out
+        listening = self._campaign.listening
+        return self._well_with == listening.arrived and not listening.strays.left_out
 
 
 def _send(campaign: Campaign, plan: Plan, *, keep: bool) -> tuple[Group, ...]:
@@ -254,13 +256,13 @@ def _send(campaign: Campaign, plan: Plan, *, keep: bool) -> tuple[Group, ...]:
 
 
 def _send_all(campaign: Campaign, plan: Plan) -> None:
-    campaign.hearing.progress.phase("send", f"{len(plan.cases)} cases")
+    campaign.listening.progress.phase("send", f"{len(plan.cases)} cases")
     campaign.send(plan.alone, plan.groups, plan.last)
 
 
 def _look_into_failures(campaign: Campaign, budget: int) -> None:
     """Find out on what the failures depend, and the simplest requests that show them."""
-    settings, journal, hearing = campaign.settings, campaign.journal, campaign.hearing
+    settings, journal, listening = campaign.settings, campaign.journal, campaign.listening
     journal.flush()
     record = read_journal(journal.path)
     base = record.settings["gateway"]
@@ -286,26 +288,26 @@ def _look_into_failures(campaign: Campaign, budget: int) -> None:
     del record  # or its file would stay open for reading while it is written to
     if not search.inquiries:
         return
-    hearing.progress.phase("shrink", f"up to {budget} requests")
+    listening.progress.phase("shrink", f"up to {budget} requests")
 
     def ask(groups: Sequence[Sequence[Case]], listen_s: float | None) -> tuple[Record, float]:
-        hearing.begin_again(search.patience_s if listen_s is None else listen_s)
-        hearing.expect(sum(map(len, groups)))
+        listening.begin_again(search.patience_s if listen_s is None else listen_s)
+        listening.expect(sum(map(len, groups)))
         journal.plan([case for group in groups for case in group])
         campaign.sender.send(groups)
         if listen_s is not None:
-            hearing.ledger.wait()
+            listening.ledger.wait()
         settled_at = journal.time_of(time.monotonic())
         journal.flush()
         return read_journal(journal.path, after=search.held, beside=search.twins), settled_at
 
     search.run(ask, journal.note)
-    if hearing.ledger.outstanding:
-        hearing.ledger.wait()  # later notifications would find nobody
+    if listening.ledger.outstanding:
+        listening.ledger.wait()  # later notifications would find nobody
 
 
 def _examined(settings: Settings, rig: Rig, progress: Progress) -> Sequence[PreflightCheck]:
-    """The probes of the set-up; the last one failed, if any did."""
+    """The checks of the set-up; the last one failed, if any did."""
     progress.phase("preflight", rig.gateway)
     probes = []
     with interrupts_allowed():

@@ -364,25 +364,15 @@ def _numbered(recipient: str, text: str, values: Mapping[tuple[str, str], str]) 
     return text if not taken else f"{text[:-1]} #{taken + 1}}}"
 
 
-def _place(member: str, value: str) -> re.Pattern[bytes]:
-    """Where in a JSON text the member has that value."""
-    return re.compile(rb'("%s"\s*:\s*")%s(?=")' % (member.encode(), re.escape(value.encode())))
-
-
 def _recipients(contract: Contract, step: RequestTemplate) -> list[str]:
     """The recipients in a body that are digits, each as every gateway has to take it."""
-    name = (contract.members.recipient or "").encode()
-    found = re.findall(rb'"%s"\s*:\s*"([0-9]+)"' % re.escape(name), step.body)
-    schema = contract.commands[step.command or ""].request_schema if step.command else None
-    texts = [each.decode() for each in found]
-    if schema is None:
+    name = contract.members.recipient or ""
+    texts = [text.decode() for text in re.findall(rb'"%s"\s*:\s*"([0-9]+)"' % re.escape(name.encode()), step.body)]
+    if step.command is None:
         return texts
-    wrong = f"/{name.decode()}"
-    return [
-        text
-        for text in texts
-        if not any(fault.pointer == wrong for fault in contract.schemas.violations(schema, {name.decode(): text}))
-    ]
+    schema = contract.commands[step.command].request_schema
+    faults = {text: contract.schemas.violations(schema, {name: text}) for text in texts}
+    return [text for text in texts if all(fault.pointer != f"/{name}" for fault in faults[text])]
 
 
 def _marked(step: RequestTemplate, values: Mapping[tuple[str, str], str]) -> RequestTemplate:
@@ -391,5 +381,6 @@ def _marked(step: RequestTemplate, values: Mapping[tuple[str, str], str]) -> Req
     body = step.body
     for (member, value), text in values.items():
         if member != step.member:
-            body = _place(member, value).sub(lambda found, text=text: found[1] + text.encode(), body)  # type: ignore[misc]
+            place = rb'("%s"\s*:\s*")%s(?=")' % (member.encode(), re.escape(value.encode()))
+            body = re.sub(place, lambda found, text=text: found[1] + text.encode(), body)  # type: ignore[misc]
     return replace(step, body=body)

@@ -96,13 +96,6 @@ class CommandPlan:
             taken += fresh
             yield from fresh
 
-    @property
-    def told_apart_by(self) -> str | None:
-        """The last free member of the window: neither the first, nor one that is registered to the account."""
-        asked_for = self.command.window.members[1:] if self.command.window else ()
-        free = [name for name in asked_for if name not in self.contract.members.registered]
-        return free[-1] if free else None
-
     def fresh(self) -> ValidPayload:
         """A valid payload that no other case of the run has, and an ordinary one: no case shall fail for it."""
         harmless = (payload for payload in self._stock if self.addressees.harms_nobody(payload.body))

@@ -18,7 +18,8 @@ from conformance.contract.contract import Contract
 from conformance.gateway.settings import Settings
 from conformance.journal import Journal
 from conformance.judging.excuses import NETWORK_HOLDS_S
-from conformance.judging.reading import Answer, Content, as_over_a_network, told_id
+from conformance.judging.messages import Answer, as_over_a_network
+from conformance.judging.reading import Content, told_id
 from conformance.model.errors import EnvironmentFailure
 from conformance.model.process import Progress
 from conformance.model.traffic import CLOSED_ON_REUSE, Case, Exchange, Request, Response
@@ -87,7 +88,7 @@ class Listening:
         self._lock = threading.Lock()
         self._done = 0
         self._arrived = 0
-        # The cases that show nothing, through no fault of the gateway: others are planned in their stead.
+        # The cases that prove nothing, for which the gateway is not to blame: others replace them.
         self.unanswered: set[str] = set()
         self._silent_in_a_row = 0
         self._over_network = settings.network_there

@@ -14,9 +14,8 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from itertools import cycle
-from typing import Any, Self
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
@@ -34,7 +33,7 @@ from conformance.gateway.rig import CANARY_HEADER, Rig
 from conformance.gateway.rules.checks import GATEWAY
 from conformance.gateway.settings import Settings
 from conformance.journal import Journal, Note, Record
-from conformance.judging.reading import ANSWERED_BETWEEN
+from conformance.judging.messages import ANSWERED_BETWEEN
 from conformance.judging.terms import HEARTBEAT
 from conformance.judging.verdicts import Verdict, judge_as
 from conformance.model.errors import ConformanceError, EnvironmentFailure, SuiteError
@@ -89,7 +88,7 @@ NOWHERE_TO_NOTIFY = PreflightCheck.failed(
 
 def examine(settings: Settings, rig: Rig) -> Iterator[PreflightCheck]:
     """Check after check; the next one is made only if the one before it passed."""
-    canaries = Canaries.of(settings, rig)  # an unusable proxy is an error before anything is sent
+    tls = _canary_tls(settings, rig)  # an unusable proxy is an error before anything is sent
     for probe in reached(settings, rig.gateway, rig.intake.disown):
         yield probe
         if not probe.ok:
@@ -97,7 +96,7 @@ def examine(settings: Settings, rig: Rig) -> Iterator[PreflightCheck]:
     if settings.gateway is not None and settings.callback_url is None and settings.callback_listen.port == 0:
         yield NOWHERE_TO_NOTIFY
         return
-    with canaries.connection() as connection:
+    with _for_canaries(tls) as connection:
         for product in settings.products:
             # Another canary, where a network may have lost the first.
             for _ in range(TRIES_OVER_NETWORK if settings.network_back else 1):
@@ -109,31 +108,28 @@ def examine(settings: Settings, rig: Rig) -> Iterator[PreflightCheck]:
                 return
 
 
-@dataclass(frozen=True, slots=True)
-class Canaries:
-    """Connections to send canaries on: whom they trust, and which proxy they take, is as it is for the run."""
+def _canary_tls(settings: Settings, rig: Rig) -> ssl.SSLContext:
+    """What canaries trust, which is what the run trusts.
 
-    tls: ssl.SSLContext
+    EnvironmentFailure for a proxy of the environment that cannot be spoken to.
+    """
+    urls = [httpx.URL(url) for url in (rig.gateway, *rig.callback_urls.values())]
+    try:
+        for url in urls:
+            Route.to(url)
+    except (ValueError, httpx.InvalidURL) as error:
+        raise EnvironmentFailure(
+            f"the proxy that the environment names cannot be used: {error}",
+            hint="http://, https:// and socks5:// will do in HTTPS_PROXY, HTTP_PROXY and ALL_PROXY; "
+            "NO_PROXY names exceptions",
+        ) from error
+    secure = any(url.scheme == "https" for url in urls)
+    return client_tls(settings.ca_file) if secure else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
-    @classmethod
-    def of(cls, settings: Settings, rig: Rig) -> Self:
-        """For a run. EnvironmentFailure for a proxy of the environment that cannot be spoken to."""
-        urls = [httpx.URL(url) for url in (rig.gateway, *rig.callback_urls.values())]
-        try:
-            for url in urls:
-                Route.to(url)
-        except (ValueError, httpx.InvalidURL) as error:
-            raise EnvironmentFailure(
-                f"the proxy that the environment names cannot be used: {error}",
-                hint="http://, https:// and socks5:// will do in HTTPS_PROXY, HTTP_PROXY and ALL_PROXY; "
-                "NO_PROXY names exceptions",
-            ) from error
-        secure = any(url.scheme == "https" for url in urls)
-        return cls(client_tls(settings.ca_file) if secure else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
 
-    def connection(self, within_s: float = ANSWER_TIMEOUT_S, *, keep: bool = True) -> Connection:
-        """A connection that takes one after the other, each answered `within_s`; or one alone."""
-        return Connection(within_s, KeepAlive(trusted=keep), self.tls, idle_s=KEPT_S)
+def _for_canaries(tls: ssl.SSLContext, within_s: float = ANSWER_TIMEOUT_S, *, keep: bool = True) -> Connection:
+    """A connection for one canary after the other, each answered `within_s`; or for one alone."""
+    return Connection(within_s, KeepAlive(trusted=keep), tls, idle_s=KEPT_S)
 
 
 def send_canary(connection: Connection, url: str, token: str, tells: object) -> Response:
@@ -163,7 +159,7 @@ def way_back(settings: Settings, rig: Rig) -> Iterator[tuple[str, PreflightCheck
 
     Where one is lost, missing notifications may have been lost on the same way, and do not count as failures.
     """
-    with Canaries.of(settings, rig).connection() as connection:
+    with _for_canaries(_canary_tls(settings, rig)) as connection:
         for product in settings.products:
             tries = (_callback(product, rig, connection) for _ in range(CANARIES_AFTER))
             last = next(tries)
@@ -180,7 +176,7 @@ def over_network(settings: Settings, rig: Rig, products: Sequence[str]) -> Itera
     Each goes on a connection of its own, after the run.
     """
     deadline = time.monotonic() + CANARIES_WITHIN_S
-    canaries = Canaries.of(settings, rig)
+    tls = _canary_tls(settings, rig)
     with ThreadPoolExecutor(CANARIES_AT_ONCE) as workers:
         for product in products:
             tokens = [rig.intake.new_canary() for _ in range(CANARIES_OVER_NETWORK)]
@@ -189,7 +185,7 @@ def over_network(settings: Settings, rig: Rig, products: Sequence[str]) -> Itera
                 if time.monotonic() > deadline:
                     return None
                 # A canary without an answer may have arrived all the same.
-                with suppress(Unanswered), canaries.connection(keep=False) as connection:
+                with suppress(Unanswered), _for_canaries(tls, keep=False) as connection:
                     send_canary(connection, url, token, tells=True)
                 return token
 
@@ -253,66 +249,49 @@ def watched(settings: Settings, rig: Rig, journal: Journal, ledger: Ledger) -> I
     if not settings.way_back_to_be_watched:
         yield
         return
-    heartbeat = _Heartbeat(settings, rig, journal, ledger)
-    thread = threading.Thread(target=heartbeat.beat, name="heartbeat", daemon=True)
+    over, errors = threading.Event(), list[Exception]()
+
+    def watch() -> None:
+        try:
+            _send_heartbeats(settings, rig, journal, ledger, over)
+        except ConformanceError:
+            pass  # the journal cannot be written any more, which ends the run as well
+        except Exception as error:  # noqa: BLE001 - raised below
+            errors.append(error)
+
+    thread = threading.Thread(target=watch, name="heartbeat", daemon=True)
     thread.start()
     try:
         yield
     finally:
-        heartbeat.over.set()
+        over.set()
         thread.join()  # within LOST_AFTER_S or twice that
-    if heartbeat.error is not None:
-        raise SuiteError(f"the way back could not be watched: {heartbeat.error!r}") from heartbeat.error
+    if errors:
+        raise SuiteError(f"the way back could not be watched: {errors[0]!r}") from errors[0]
 
 
-class _Heartbeat:
-    """One thread, one canary at a time, to one product after the other: all their callbacks are at one address.
-
-    It goes on until it is `over`, or an `error` ends it.
-    """
-
-    def __init__(self, settings: Settings, rig: Rig, journal: Journal, ledger: Ledger) -> None:
-        self._settings, self._rig, self._journal, self._ledger = settings, rig, journal, ledger
-        rate = settings.bounds.rate_per_s
-        self._pause_s = (
-            SOONEST_HEARTBEAT_S if rate is None else min(HEARTBEAT_S, max(SOONEST_HEARTBEAT_S, REQUESTS_BETWEEN / rate))
-        )
-        self._owed = 0
-        self.over = threading.Event()
-        self.error: Exception | None = None
-
-    def beat(self) -> None:
-        """Send canaries while something is owed."""
-        try:
-            with Canaries.of(self._settings, self._rig).connection(LOST_AFTER_S) as connection:
-                for product in cycle(self._settings.products):
-                    while not self._is_owed():
-                        if self.over.wait(self._pause_s):
-                            return
-                    self._send(connection, product)
-                    if self.over.wait(self._pause_s):
-                        return
-        except ConformanceError:
-            pass  # the journal cannot be written any more, which ends the run as well
-        except Exception as error:  # noqa: BLE001 - raised by `watched`
-            self.error = error
-
-    def _is_owed(self) -> bool:
-        """Whether something is awaited, or was since it was last asked."""
-        owed, before = self._ledger.owed, self._owed
-        self._owed = owed
-        return owed > before or self._ledger.outstanding > 0
-
-    def _send(self, connection: Connection, product: str) -> None:
-        token, sent_at = self._rig.intake.new_canary(), time.monotonic()
-        taken = False
-        with suppress(Unanswered):  # it may have arrived all the same
-            taken = send_canary(connection, self._rig.callback_urls[product], token, product).status in TAKEN
-        found = self._rig.intake.canary(token, LOST_AFTER_S if taken else 0.0)
-        arrived = found is not None and found[0] == self._rig.paths.callback_of(product)
-        self._journal.note(
-            HEARTBEAT, {"product": product, "sent_at": self._journal.time_of(sent_at), "arrived": arrived}
-        )
+def _send_heartbeats(settings: Settings, rig: Rig, journal: Journal, ledger: Ledger, over: threading.Event) -> None:
+    """Send one canary at a time until it is `over`, to each product in turn: all callbacks are at one address."""
+    rate = settings.bounds.rate_per_s
+    pause_s = SOONEST_HEARTBEAT_S
+    if rate is not None:
+        pause_s = min(HEARTBEAT_S, max(SOONEST_HEARTBEAT_S, REQUESTS_BETWEEN / rate))
+    products, owed = cycle(settings.products), 0
+    with _for_canaries(_canary_tls(settings, rig), LOST_AFTER_S) as connection:
+        while True:
+            owed, before = ledger.owed, owed
+            # Something is awaited, or was since the last look.
+            if owed > before or ledger.outstanding > 0:
+                product, token, sent_at = next(products), rig.intake.new_canary(), time.monotonic()
+                taken = False
+                with suppress(Unanswered):  # it may have arrived all the same
+                    taken = send_canary(connection, rig.callback_urls[product], token, product).status in TAKEN
+                found = rig.intake.canary(token, LOST_AFTER_S if taken else 0.0)
+                arrived = found is not None and found[0] == rig.paths.callback_of(product)
+                detail = {"product": product, "sent_at": journal.time_of(sent_at), "arrived": arrived}
+                journal.note(HEARTBEAT, detail)
+            if over.wait(pause_s):
+                return
 
 
 # --- The contract's own samples

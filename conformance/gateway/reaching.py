@@ -22,7 +22,8 @@ from urllib.parse import urljoin, urlsplit
 from conformance.contract.command import Command, Outcome
 from conformance.contract.contract import Contract
 from conformance.gateway.settings import Settings
-from conformance.judging.reading import ANSWERED_BETWEEN, UNAUTHORIZED, Content, is_number
+from conformance.judging.messages import ANSWERED_BETWEEN, UNAUTHORIZED
+from conformance.judging.reading import Content, is_number
 from conformance.model.errors import SuiteError
 from conformance.model.traffic import CLOSED_ON_REUSE, JSON_MEDIA_TYPE, Kind, Request, Response, header, media_type
 from conformance.wire.connection import Certificate, Connection, HttpAnswer, KeepAlive, Unanswered
@@ -38,13 +39,13 @@ TRIES_OVER_NETWORK = 5
 # A certificate that runs out sooner is about to stop a nightly run.
 FEW_DAYS = 14
 SECONDS_OF_A_DAY = 86_400
-# Answers carry whole seconds, and take a while; a larger difference is that of a clock that nobody sets.
+# Answers carry whole seconds, and take a while; a larger difference is that of a wrong clock.
 CLOCKS_DIFFER_S = 60.0
 
 # A gateway that asks for a wait of no time at all is not asked again at once.
 SHORTEST_WAIT_S = 1.0
 
-# The name of the probe that tells so.
+# The name of the check that reports it.
 ASKED_TO_WAIT = "asked to wait"
 
 BAD_REQUEST, FORBIDDEN, NOT_FOUND = 400, 403, 404

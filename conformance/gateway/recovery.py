@@ -34,7 +34,7 @@ from conformance.gateway.sequences import asked
 from conformance.gateway.settings import Settings
 from conformance.journal import LISTENED, Journal, Record, Redaction, read_journal
 from conformance.judging.evidence import BALANCE, Evidence
-from conformance.judging.reading import TOO_MANY_REQUESTS, asks_for_a_wait
+from conformance.judging.messages import TOO_MANY_REQUESTS, asks_for_a_wait
 from conformance.model.errors import UsageError
 from conformance.model.process import Progress, clear_interruption, interrupts_allowed, interrupts_deferred
 from conformance.model.traffic import CLOSED_ON_REUSE, Case, Exchange, Kind, Request
@@ -42,10 +42,10 @@ from conformance.wire import Allowance
 from conformance.wire.allowance import is_refused
 from conformance.wire.ledger import Arrival, Strays, request_id_of
 
-# So often lost cases are planned anew. With one request in ten lost, a case that needs three answers (its twin's, an
+# Rounds in which lost cases are replaced. With one request in ten lost, a case that needs three answers (its twin's, an
 # earlier one's, its own) fails in one round out of four, and in all of them, the first among them, once in 2,500 times.
 ROUNDS = 5
-# Where more than this share of a round got lost, the network does not just lose something now and then.
+# Where more than this share of a round got lost, the network is down.
 MOST_LOST = 0.5
 # The kinds of the notes that say how a plan is sent, and which cases are replaced.
 PLANNED, PLANNED_ANEW = "planned", "planned-anew"
@@ -60,14 +60,14 @@ def send_replacements(
 
     `groups`: all that was planned so far, in so many `rounds` beside the first; those `replaced` are so already.
     """
-    settings, journal, hearing = campaign.settings, campaign.journal, campaign.hearing
+    settings, journal, listening = campaign.settings, campaign.journal, campaign.listening
     sent = [case for group in groups for case in group]
-    lost = [case for case in lost_of(groups, hearing.unanswered) if case.id not in replaced]
+    lost = [case for case in lost_of(groups, listening.unanswered) if case.id not in replaced]
     for number in range(rounds + 1, rounds + ROUNDS + 1):
         if not lost or len(lost) > MOST_LOST * sum(map(len, groups)):
             return
         plan = Plan.of(_otherwise(settings, number), campaign.rig.gateway, windows_of(settings.contract, sent))
-        answered = {case.id for case in sent} - hearing.unanswered
+        answered = {case.id for case in sent} - listening.unanswered
         new = Replacements(lost, plan, f"anew-{number}", sent, answered)
         if not new.cases:
             return
@@ -77,7 +77,7 @@ def send_replacements(
         campaign.send(new.alone, new.groups)
         sent += new.cases
         groups = (*new.alone, *new.groups)
-        lost = lost_of(groups, hearing.unanswered)
+        lost = lost_of(groups, listening.unanswered)
 
 
 def _otherwise(settings: Settings, number: int) -> Settings:
@@ -92,7 +92,7 @@ def _otherwise(settings: Settings, number: int) -> Settings:
 
 
 def lost_of(groups: Iterable[Group], unanswered: Collection[str]) -> list[Case]:
-    """The cases that have no answer, or show nothing without one that has none, in the order of the plan."""
+    """The cases without an answer, and those that prove nothing without these, in the order of the plan."""
     found: dict[str, Case] = {}
     for group in groups:
         broken = False
@@ -107,7 +107,7 @@ def lost_of(groups: Iterable[Group], unanswered: Collection[str]) -> list[Case]:
 
 
 def builds_on_its_group(case: Case) -> bool:
-    """Whether it shows nothing but together with those before it in its group; of a burst, with all."""
+    """Whether it proves something only together with those before it in its group; of a burst, with all."""
     return case.kind in (Kind.REPEAT, Kind.BURST) or (case.aspect == BALANCE and case.earlier is not None)
 
 
@@ -247,10 +247,11 @@ def history(record: Record, case: Case) -> tuple[Case, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Rest:
-    """`plan`: the cases left to send. `groups`: all that were planned. `cut_off`: those that can show nothing any more.
+    """What a run that was cut off has left, and what it has done.
 
-    `replaced`: the ids of cases that others stand for, in so many `rounds` of planning anew. `exchanges`: all that were
-    made, `notified`: the requests that have reached the callbacks.
+    `plan`: the cases left to send. `groups`: all planned cases. `cut_off`: the ids of those that can prove nothing any
+    more; `replaced`: of those that were replaced, in so many `rounds`. `exchanges`: those of the run; `notified`: the
+    requests to its callbacks.
     """
 
     plan: Plan
@@ -263,7 +264,7 @@ class Rest:
 
     @classmethod
     def of(cls, record: Record, settings: Settings, base_url: str) -> Rest:
-        """Of a recorded run, for the gateway at `base_url`, with the credential of `settings`.
+        """The rest of a recorded run, for the gateway at `base_url`, with the credential of `settings`.
 
         Raises UsageError if the run came to its end, if it was cut off before anything was planned, and for cases that
         the journal keeps redacted.
@@ -284,6 +285,8 @@ class Rest:
         if any(note.kind == "settled" for note in record.notes):
             raise UsageError("the run of this journal came to its end", "judge it, or begin a new one")
         left = [tuple(case for case in group if _can_be_sent(case, group, last)) for group in groups]
+        to_send = {case.id for group in left for case in group}
+        passed_over = {case.id for group in groups for case in group} - to_send - last.keys()
         alone, late = set(planned["alone"]), set(planned["last"])
         return cls(
             Plan(
@@ -293,12 +296,7 @@ class Rest:
                 last=tuple(g for g in left if g and g[0].group in late),
             ),
             groups,
-            frozenset(
-                case.id
-                for group in groups
-                for case in group
-                if (_is_cut_off(last[case.id], settings) if case.id in last else not _can_be_sent(case, group, last))
-            ),
+            frozenset(passed_over | {name for name, exchange in last.items() if _is_cut_off(exchange, settings)}),
             frozenset(chain.from_iterable(stands_for.values() for stands_for in rounds)),
             len(rounds),
             exchanges,
@@ -329,7 +327,7 @@ def _can_be_sent(case: Case, group: Group, sent: Mapping[str, Exchange]) -> bool
 
 
 def _is_cut_off(exchange: Exchange, settings: Settings) -> bool:
-    """Whether an exchange shows nothing, through no fault of the gateway."""
+    """Whether an exchange proves nothing, and the gateway is not to blame."""
     if exchange.response is not None:
         return exchange.response.status == TOO_MANY_REQUESTS or asks_for_a_wait(exchange.response)
     return exchange.failure in (None, CLOSED_ON_REUSE) or settings.network_there
@@ -362,14 +360,14 @@ def check_targets(recorded: Mapping[str, str], settings: Settings, rig: Rig) -> 
 
 
 @dataclass(frozen=True, slots=True)
-class Stayed:
+class LateNotifications:
     """How many notifications came, and of how many accepted requests one is still missing."""
 
     arrived: int
     missing: int
 
 
-def listen_on(path: Path, settings: Settings, progress: Progress, for_s: float | None = None) -> Stayed:
+def listen_on(path: Path, settings: Settings, progress: Progress, for_s: float | None = None) -> LateNotifications:
     """Take notifications into the journal at `path`, until interrupted or `for_s` seconds have gone by.
 
     `settings` are those of the run. Raises UsageError for a run against the built-in mock gateway, which is gone, and
@@ -386,8 +384,7 @@ def listen_on(path: Path, settings: Settings, progress: Progress, for_s: float |
     for request_id in ids_given(record.exchanges, settings.contract):
         strays.given(request_id)
     del record  # or its file would stay open for reading while it is written to
-    arrived, over = 0, threading.Event()
-    counting = threading.Lock()
+    arrived, counting = 0, threading.Lock()
     with interrupts_deferred(), rigged(settings) as rig:
         redaction = check_targets(targets, settings, rig)
         with Journal.reopened(path, redaction) as journal:
@@ -411,7 +408,7 @@ def listen_on(path: Path, settings: Settings, progress: Progress, for_s: float |
             try:
                 with interrupts_allowed():
                     while until is None or time.monotonic() < until:
-                        over.wait(LOOK_S)
+                        time.sleep(LOOK_S)
             except KeyboardInterrupt:
                 clear_interruption()
             # Before the journal closes: a later notification would find it closed.
@@ -420,4 +417,4 @@ def listen_on(path: Path, settings: Settings, progress: Progress, for_s: float |
                 journal.note("strays", strays.described())
     evidence = Evidence.of(read_journal(path), settings.contract)
     owed = (answer for command in evidence.terms.commands for answer in evidence.owed(command))
-    return Stayed(arrived, sum(evidence.first_about(answer) is None for answer in owed))
+    return LateNotifications(arrived, sum(evidence.first_about(answer) is None for answer in owed))

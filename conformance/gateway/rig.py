@@ -25,7 +25,7 @@ from conformance.model.errors import SuiteError
 from conformance.model.traffic import Request, header
 from conformance.wire import Sender
 from conformance.wire.asgi import AsgiReceiver
-from conformance.wire.ledger import size_of
+from conformance.wire.ledger import Arrival, size_of
 from conformance.wire.listening import OnRefused, Refused
 from conformance.wire.receiver import CallbackPaths, OnArrival, OnUnread, Unread
 
@@ -37,9 +37,6 @@ MOST_EARLY_REQUESTS = 10_000
 # The journal notes so many requests that the receiver could not take, and one in so many seconds.
 MOST_REFUSALS = 1_000
 REFUSAL_EACH_S = 1.0
-
-# Product, request, and the two times of its arrival.
-Arrival = tuple[str | None, Request, float, float]
 
 
 class RunIntake:
@@ -67,7 +64,7 @@ class RunIntake:
 
     def on_arrival(self, product: str | None, request: Request, at: float, wall: float) -> None:
         """Take a request from the receiver; keep it if the run is not ready."""
-        canary = header(request.headers, CANARY_HEADER)
+        arrival, canary = Arrival(product, request, at, wall), header(request.headers, CANARY_HEADER)
         with self._changed:
             if canary is not None:
                 if canary in self._awaited:
@@ -77,10 +74,10 @@ class RunIntake:
             if self._take is None:
                 self._early_bytes += size_of(request)
                 if self._early_bytes <= MOST_EARLY and len(self._early) < MOST_EARLY_REQUESTS:
-                    self._early.append((product, request, at, wall))
+                    self._early.append(arrival)
                 return
-        if not self._is_own(product, request, at, wall):
-            self._take(product, request, at, wall)
+        if not self._is_own(arrival):
+            self._take(*arrival)
 
     def disown(self, request_id: str) -> None:
         """Hold back notifications with this id: a request of the preflight was answered with it."""
@@ -99,13 +96,13 @@ class RunIntake:
             if take is not None:
                 take(*arrival)
 
-    def _is_own(self, product: str | None, request: Request, at: float, wall: float) -> bool:
-        if not self._own or (request_id := self._id_of(request)) is None:
+    def _is_own(self, arrival: Arrival) -> bool:
+        if not self._own or (request_id := self._id_of(arrival.request)) is None:
             return False
         with self._changed:
             held_back = self._own.get(request_id)
             if held_back is not None and len(held_back) < MOST_EARLY_REQUESTS:
-                held_back.append((product, request, at, wall))
+                held_back.append(arrival)
         return held_back is not None
 
     def on_unread(self, unread: Unread) -> None:
@@ -154,7 +151,7 @@ class RunIntake:
         with self._changed:
             early, self._early, self._take = self._early, [], take
         for arrival in early:
-            if not self._is_own(*arrival):
+            if not self._is_own(arrival):
                 take(*arrival)
 
     def new_canary(self) -> str:
@@ -200,13 +197,13 @@ class Campaign:
     settings: Settings
     rig: Rig
     journal: Journal
-    hearing: Listening
+    listening: Listening
     sender: Sender
     not_planned: dict[str, int] = field(default_factory=dict)
 
     def send(self, alone: Sequence[Group], groups: Sequence[Group], last: Sequence[Group] = ()) -> None:
         """Send groups of cases: each of those `alone` with none beside it, the `last` ones when all went."""
-        self.hearing.expect(sum(map(len, (*alone, *groups, *last))))
+        self.listening.expect(sum(map(len, (*alone, *groups, *last))))
         for group in alone:
             self.sender.send([group])
         self.sender.send(groups)

@@ -259,21 +259,23 @@ class _Selection:
 
     def _best(self, room: int | None) -> BudgetUnit | None:
         """The unit that exercises most for its cost; None if none exercises anything new."""
-        best: tuple[float, int, int] = (0.0, 0, 0)
-        found: BudgetUnit | None = None
-        for unit in self._units:
-            if unit.cost == 0 or unit.place in self._chosen:
-                continue
-            if self._covered.issuperset(unit.areas) and unit.place not in self._for_nothing:
-                continue  # neither it nor the units beside it exercise anything new
+
+        def rank(unit: BudgetUnit) -> tuple[float, int, int] | None:
             closure = self._closure(unit)
             if not self._affordable(closure, room):
-                continue
+                return None
             gain = self._gain(closure) / sum(each.cost for each in closure)
-            rank = (gain, -sum(each.spend for each in closure), -unit.place)
-            if gain > 0 and (found is None or rank > best):
-                best, found = rank, unit
-        return found
+            return gain, -sum(each.spend for each in closure), -unit.place
+
+        # Where its areas are covered, and no others go out for nothing beside it, a unit exercises nothing new.
+        wanted = (
+            unit
+            for unit in self._units
+            if unit.cost and unit.place not in self._chosen
+            if unit.place in self._for_nothing or not self._covered.issuperset(unit.areas)
+        )
+        gain, _, place = max(filter(None, map(rank, wanted)), default=(0.0, 0, 0))
+        return self._units[-place] if gain > 0 else None
 
     def _closure(self, unit: BudgetUnit) -> tuple[BudgetUnit, ...]:
         """The unit and all units that have to be sent before it and are not chosen yet."""

@@ -13,13 +13,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from random import Random
 from typing import Any
 
-from conformance.contract.command import Asked, Flow, Forecast, History, Outcome, Rule
+from conformance.contract.command import Asked, Flow, History, Outcome, Rule
 from conformance.contract.contract import Contract
 from conformance.gateway.command_plan import NEGATIVE, CommandPlan, Group, in_order
 from conformance.gateway.rules.answers import EQUAL
 from conformance.judging.evidence import BALANCE
 from conformance.model.traffic import Case, Kind
 from conformance.payloads.members import cheap_amounts, near
+from conformance.payloads.valid import encoded
 
 Members = Mapping[str, Any]
 
@@ -68,10 +69,6 @@ def sequences(plan: CommandPlan) -> Iterator[Group]:
 # --- Payloads that no other request has, and similar ones
 
 
-def _encoded(members: Members) -> bytes:
-    return json.dumps(members, ensure_ascii=False).encode()
-
-
 def _cheap(plan: CommandPlan, recipient: str | None = None) -> Members:
     """A payload that no other request has, of a small amount if any; to that recipient, if one is given."""
     fresh = plan.fresh().members
@@ -84,13 +81,15 @@ def _cheap(plan: CommandPlan, recipient: str | None = None) -> Members:
 
 
 def _nearly_alike(plan: CommandPlan) -> tuple[Members, ...]:
-    """Two payloads that differ in the last member of the window, such as an amount; neither is like any other request.
+    """Two payloads that differ in the last free member of the window, such as an amount; no other request is like them.
 
-    Only one if the window has no member but the recipient.
+    Only one if the window has no free member but the recipient: values that are registered to the account are not free.
     """
-    last = plan.told_apart_by
-    if last is None:
+    asked_for = plan.command.window.members[1:] if plan.command.window else ()
+    free = [name for name in asked_for if name not in plan.contract.members.registered]
+    if not free:
         return (_cheap(plan),)
+    last = free[-1]
     while True:
         base = _cheap(plan)
         for value in near(plan.rules[last], base[last]):
@@ -143,35 +142,26 @@ class _Steps:
     def __init__(self, contract: Contract) -> None:
         self.cases: list[Case] = []
         self._history = History(contract.commands)
-        self._first: dict[str, Case] = {}
+        self._first: dict[str, str] = {}
 
-    def ask(self, plan: CommandPlan, members: Members, *, spoilt: bool = False) -> Forecast:
-        """The next step, labelled by its forecast."""
-        body = _encoded(members) + (SPOILT_BY if spoilt else b"")
-        forecast = self._history.forecast(_asked("", plan.command.name, body, lawful=not spoilt), 0.0)
-        case = self._labelled(plan, body, forecast)
+    def ask(self, plan: CommandPlan, members: Members, *, spoilt: bool = False) -> None:
+        """Add the next step, labelled by its forecast."""
+        command, body = plan.command.name, encoded(members, ascii_only=False) + (SPOILT_BY if spoilt else b"")
+        forecast = self._history.forecast(_asked("", command, body, lawful=not spoilt), 0.0)
+        twin = self._first.get(command)
+        # An earlier run may be to blame for a refusal, unless a request of this run shows otherwise.
+        unproven = plan.command.window is not None and twin is None
+        if forecast.rule is Rule.UNLAWFUL:
+            case = _spoilt(plan, body, twin or plan.reference)
+        elif forecast.because is None or unproven:
+            case = plan.case(Kind.VALID, "random", body)
+        else:
+            case = plan.case(Kind.REPEAT, forecast.rule.value, body, twin=twin, earlier=forecast.because.name)
         self.cases.append(case)
         accepted = forecast.outcome is not Outcome.REFUSED
         if accepted:
-            self._first.setdefault(plan.command.name, case)
+            self._first.setdefault(command, case.id)
         self._history.answered(asked(case), 0.0, accepted=accepted)
-        return forecast
-
-    def _labelled(self, plan: CommandPlan, body: bytes, forecast: Forecast) -> Case:
-        first = self._first.get(plan.command.name)
-        twin = first.id if first else None
-        if forecast.rule is Rule.UNLAWFUL:
-            return _spoilt(plan, body, twin or plan.reference)
-        # An earlier run may be to blame for a refusal, unless a request of this run shows otherwise.
-        unproven = plan.command.window is not None and twin is None
-        if forecast.because is None or unproven:
-            return plan.case(Kind.VALID, "random", body)
-        return plan.case(Kind.REPEAT, forecast.rule.value, body, twin=twin, earlier=forecast.because.name)
-
-    @property
-    def group(self) -> Group:
-        """The steps as a group."""
-        return in_order(*self.cases)
 
 
 def _spoilt(plan: CommandPlan, body: bytes, twin: str | None) -> Case:
@@ -201,7 +191,7 @@ def _similar(plan: CommandPlan) -> Group:
     steps.ask(plan, rejected, spoilt=True)
     steps.ask(plan, rejected)
     steps.ask(plan, base)
-    return steps.group
+    return in_order(*steps.cases)
 
 
 def _walk(plan: CommandPlan, length: int, pool: Sequence[Members], chance: Random) -> Group:
@@ -214,7 +204,7 @@ def _walk(plan: CommandPlan, length: int, pool: Sequence[Members], chance: Rando
         spoilt = plan.command.window is not None and chance.randrange(SPOILT_IN) == 0
         steps.ask(plan, members, spoilt=spoilt)
     steps.ask(plan, pool[0])
-    return steps.group
+    return in_order(*steps.cases)
 
 
 # --- Several products
@@ -246,7 +236,7 @@ def _with_other_products(plan: CommandPlan, others: Sequence[CommandPlan]) -> Gr
         steps.ask(other, _like(other.fresh().members, before, plan))
     steps.ask(others[0], _like(others[0].fresh().members, after, plan))
     steps.ask(plan, after)
-    return steps.group
+    return in_order(*steps.cases)
 
 
 def _walk_across(plans: Sequence[CommandPlan], chance: Random) -> Group:
@@ -254,17 +244,12 @@ def _walk_across(plans: Sequence[CommandPlan], chance: Random) -> Group:
     steps = _Steps(plans[0].contract)
     windowed = next((plan for plan in plans if plan.command.window is not None), None)
     lead = windowed or plans[0]
-    pairs = [_cheap(lead), _cheap(lead)] if windowed else [_recipient(lead), _recipient(lead)]
+    pairs = [_cheap(lead) if windowed else lead.fresh().members for _ in range(2)]
     pool = {plan.command.name: [_like(_cheap(plan), pair, lead) for pair in pairs] for plan in plans}
     order = chance.sample(plans, min(len(plans), ACROSS_STEPS - 1))
     for plan in (*order, *chance.choices(plans, k=ACROSS_STEPS - len(order))):
         steps.ask(plan, chance.choice(pool[plan.command.name]))
-    return steps.group
-
-
-def _recipient(plan: CommandPlan) -> Members:
-    members = plan.fresh().members
-    return {plan.recipient: members[plan.recipient]} if plan.recipient else {}
+    return in_order(*steps.cases)
 
 
 def _like(members: Members, pair: Members, plan: CommandPlan) -> Members:
@@ -282,7 +267,7 @@ def _burst(aspect: str, requests: Iterable[tuple[CommandPlan, Members]]) -> Grou
     cases: list[Case] = []
     for plan, members in requests:
         earlier = cases[0].id if cases else None
-        cases.append(plan.case(Kind.BURST, aspect, _encoded(members), earlier=earlier))
+        cases.append(plan.case(Kind.BURST, aspect, encoded(members, ascii_only=False), earlier=earlier))
     return in_order(*cases)
 
 
@@ -290,7 +275,7 @@ def _equal_burst(plan: CommandPlan, count: int) -> Group:
     """The same request so many times at the same moment, of which one has to be accepted; and once more after them."""
     members = _cheap(plan)
     burst = _burst(EQUAL, [(plan, members)] * count)
-    after = plan.case(Kind.REPEAT, Rule.WINDOW.value, _encoded(members), earlier=burst[0].id)
+    after = plan.case(Kind.REPEAT, Rule.WINDOW.value, encoded(members, ascii_only=False), earlier=burst[0].id)
     return in_order(*burst, after)
 
 
@@ -317,12 +302,12 @@ def balance(plans: Sequence[CommandPlan]) -> Iterator[Group]:
     if account is None or not posting:
         return
     looks = [account.case(Kind.VALID, BALANCE)]
-    refused = [_spoilt(plan, _encoded(_cheap(plan)) + SPOILT_BY, plan.reference) for plan in posting]
+    refused = [_spoilt(plan, encoded(_cheap(plan), ascii_only=False) + SPOILT_BY, plan.reference) for plan in posting]
     looks.append(account.case(Kind.VALID, BALANCE, earlier=looks[-1].id))
     group = [looks[0], *refused, looks[1]]
     for plan in posting:
         if _pays_whatever_is_asked_for(plan) and not plan.settings.phone_numbers:
-            body = _encoded({**plan.fresh().members, plan.amount or "": UNAFFORDABLE})
+            body = encoded({**plan.fresh().members, plan.amount or "": UNAFFORDABLE}, ascii_only=False)
             group.append(plan.case(Kind.OPEN, "open", body, keyword="unaffordable"))
             group.append(account.case(Kind.VALID, BALANCE, earlier=looks[-1].id))
     yield in_order(*group)

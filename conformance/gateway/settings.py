@@ -43,7 +43,7 @@ def fresh_seed() -> int:
 
 
 DEFAULT_NOTIFY_WITHIN_S = 10.0
-# A day: nobody waits longer, and clocks and timers do not hold much more.
+# A day: longer waits are mistakes, and clocks and timers do not hold much more.
 LEAST_NOTIFY_WITHIN_S, MOST_NOTIFY_WITHIN_S = 0.001, 86_400.0
 # Payloads in memory: a hundred thousand of them take minutes to plan, and no gateway is judged better by more.
 MOST_EXAMPLES = 100_000
@@ -180,7 +180,7 @@ class Settings:
         self._check_numbers()
 
     def _check_numbers(self) -> None:
-        """UsageError for numbers that nobody can mean."""
+        """UsageError for numbers out of range."""
         counts = {"max-examples": self.max_examples, "shrink-requests": self.shrink_requests or 0, "seed": self.seed}
         for name, value in counts.items():
             if value < 0:
@@ -270,7 +270,7 @@ class Settings:
 
     @property
     def replaceable(self) -> bool:
-        """Whether lost cases can be planned anew.
+        """Whether lost cases can be replaced.
 
         A case of a file has no replacement, and on a connection that was used before nobody can tell whether a lost one
         was read. So each of them has a connection of its own, and a missing answer counts.

@@ -1,9 +1,9 @@
 """Judging, as both faces share it: from a journal to evidence, observations and verdicts.
 
     terms               the settings that verdicts depend on, and the state of the way of notifications
-    reading             messages as the contract reads them: content, form, and answers
+    reading             the form of messages, their content and their ids, as the contract reads them
     transactions        details of requests, compared with those of their notifications
-    summaries           summaries of responses and notifications; a notification as the contract reads it
+    messages            answers and notifications as the contract reads them, and their summaries
     evidence            the summaries of a run of a gateway, correlated
     judgement           the results and the types of checks; all checks in one pass through a run
     excuses             reasons for a refusal or a missing notification that are not the gateway's fault

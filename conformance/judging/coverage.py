@@ -15,7 +15,7 @@ from typing import Any
 
 from conformance.contract.command import Command
 from conformance.contract.contract import Contract
-from conformance.judging.reading import Answer
+from conformance.judging.messages import Answer
 from conformance.model.traffic import Case, Kind
 from conformance.model.untrusted import json_object
 from conformance.payloads import json_defects

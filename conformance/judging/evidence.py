@@ -21,11 +21,11 @@ from typing import Any, Self
 from conformance.contract.command import Flow
 from conformance.contract.contract import Contract
 from conformance.journal import Record
-from conformance.judging.reading import TOO_MANY_REQUESTS, Answer, Content, as_over_a_network, carried_id
-from conformance.judging.summaries import (
+from conformance.judging.messages import (
     ABSENT,
     SOONEST,
-    AlteredIds,
+    TOO_MANY_REQUESTS,
+    Answer,
     Contradiction,
     Earlier,
     Notice,
@@ -33,7 +33,9 @@ from conformance.judging.summaries import (
     Purpose,
     ResponseSummary,
     SharedId,
+    as_over_a_network,
 )
+from conformance.judging.reading import AlteredIds, Content, carried_id
 from conformance.judging.terms import Terms
 from conformance.judging.transactions import AccountUse, Echo, Payer, contradiction, details_of, telling_of
 from conformance.model.traffic import Kind, Notification, Request
@@ -174,7 +176,7 @@ class Evidence:
         if not unknown and not empty:
             return
         unnotified = (each for each in self.final.values() if each.accepted and not each.first.arrivals)
-        altered = AlteredIds(unnotified, unknown.values())
+        altered = AlteredIds(((each.request_id, each) for each in unnotified), unknown.values())
         for notification, content in self._read(record, {*unknown, *empty}):
             if (carried := unknown.get(notification.number)) is not None:
                 yield self._noticed(notification, content, carried, altered.meant_by(carried), altered=True)
@@ -222,7 +224,7 @@ class Evidence:
             asked = Content.of(answer.exchange.request.body).members
         outcome = ResponseSummary(
             case.id,
-            self._once(Purpose.of(case, self.contract)),
+            self._once(answer.purpose),
             answer.number,
             answer.status,
             answer.request_id,

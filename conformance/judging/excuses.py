@@ -24,8 +24,7 @@ from typing import Any
 from conformance.contract.requirements import ANY, ByProbe, ByRule, Expected, Judge
 from conformance.judging.evidence import Evidence
 from conformance.judging.judgement import Inconclusive, Reason
-from conformance.judging.reading import TOO_MANY_REQUESTS, UNAUTHORIZED
-from conformance.judging.summaries import ResponseSummary
+from conformance.judging.messages import TOO_MANY_REQUESTS, UNAUTHORIZED, ResponseSummary
 from conformance.judging.terms import Terms
 from conformance.judging.transactions import sample_numbers
 from conformance.model.traffic import Kind
@@ -285,7 +284,7 @@ def unjudgeable(answer: ResponseSummary) -> Inconclusive | None:
 # --- Notifications
 
 
-def lost_on_its_way(terms: Terms, product: str, missing: int, owed: int) -> str | None:
+def lost_in_the_network(terms: Terms, product: str, missing: int, owed: int) -> str | None:
     """The words for notifications that the network may have lost; None if only the gateway can be to blame.
 
     Canaries show how often a network on the way loses something: the gateway is to blame if the chance of so many
@@ -303,7 +302,7 @@ def lost_on_its_way(terms: Terms, product: str, missing: int, owed: int) -> str 
     )
 
 
-def sent_once_more(terms: Terms, product: str, late: int, owed: int) -> str | None:
+def delayed_in_the_network(terms: Terms, product: str, late: int, owed: int) -> str | None:
     """The words for late notifications whose first try may have got lost; None if chance does not explain it."""
     sent, lost = terms.canaries.get(product, (0, 0))
     sent, lost = sent + terms.watch.sent, lost + terms.watch.lost
@@ -337,7 +336,7 @@ def _log_comb(of: int, chosen: int) -> float:
     return lgamma(of + 1) - lgamma(chosen + 1) - lgamma(of - chosen + 1)
 
 
-def obstacle_to(terms: Terms, answer: ResponseSummary) -> Inconclusive | None:
+def excuse_for_absence(terms: Terms, answer: ResponseSummary) -> Inconclusive | None:
     """The reason why a missing notification may have been sent, other than losses by chance in a network."""
     since = answer.answered_at
     if since is not None and terms.settled_at is not None and terms.settled_at < since + terms.notify_within_s:
@@ -346,7 +345,7 @@ def obstacle_to(terms: Terms, answer: ResponseSummary) -> Inconclusive | None:
     return _in_a_gap(terms, answer) or _refused_here(terms, answer)
 
 
-def held_up(terms: Terms, answer: ResponseSummary) -> Inconclusive | None:
+def excuse_for_lateness(terms: Terms, answer: ResponseSummary) -> Inconclusive | None:
     """The reason why a late notification may have been sent in time, other than delays by chance in a network."""
     return _in_a_gap(terms, answer) or in_an_outage(terms, answer) or _refused_here(terms, answer)
 
@@ -393,7 +392,7 @@ def _refused_here(terms: Terms, answer: ResponseSummary) -> Inconclusive | None:
     return Inconclusive(Reason.ENVIRONMENT, detail, answer.number)
 
 
-def what_came_instead(evidence: Evidence, product: str) -> str:
+def other_requests(evidence: Evidence, product: str) -> str:
     """Describe the other requests to the callback."""
     if (refused := _refused_on_arrival(evidence.terms, product)) is not None:
         return f"; {refused}"

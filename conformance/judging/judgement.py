@@ -23,8 +23,7 @@ from typing import Any, Generic, Self, TypeVar
 from conformance.contract.contract import Contract
 from conformance.journal import Record
 from conformance.judging.evidence import Evidence
-from conformance.judging.reading import Answer
-from conformance.judging.summaries import Notice, NotificationSummary, ResponseSummary
+from conformance.judging.messages import Answer, Notice, NotificationSummary, ResponseSummary
 from conformance.judging.terms import Terms
 
 # The longest value in a finding: the message has to stay readable, and the journal has the whole value.

@@ -1,8 +1,8 @@
-"""Messages as the contract reads them: content, form, and answers.
+"""The form of messages, their content and their ids, as the contract reads them.
 
-Content     a body as JSON, and the id that a notification carries
 FormResult  the violations of a message, by the requirements that they belong to
-Answer      an exchange: made when it is read, judged, and dropped again
+Content     a body as JSON, and the id that a notification carries
+AlteredIds  the known ids that unknown ones mean
 
 The schemas decide on the form. A message is validated once. A violation that no requirement names belongs to the
 catch-all requirement of that message. A message passes only the requirements that it could have broken: an absent
@@ -12,19 +12,18 @@ member passes none.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import cache
-from typing import Any, Self
+from typing import Any, Generic, Self, TypeVar
 from urllib.parse import parse_qsl
 
 from conformance.contract.contract import Contract
 from conformance.contract.requirements import ANSWER, ByPlace, Message, SchemaPlace, answer_to, notified_of, places_of
 from conformance.contract.schemas import Violation, value_at
-from conformance.model.traffic import Case, Exchange, Kind, Request, Response
+from conformance.model.traffic import Request
 from conformance.model.untrusted import parse_json, parse_with_repeats
 from conformance.wire.ledger import request_id_of
-from conformance.wire.pacing import retry_after_s
 
 # The most violations to read: a message may break its schema a million times.
 MOST_VIOLATIONS = 50
@@ -32,18 +31,19 @@ MOST_VIOLATIONS = 50
 MOST_SHAPES = 1_000
 # The most members or items, in one object or array, of a shape that may come again.
 MOST_PARTS = 32
+# An altered request_id must keep enough characters, 12 of an alphabet of 10 or more, to rule out chance. Similar ids
+# of one length (counters) are never taken for altered ones.
+RECOGNISABLE = 12
+# The most characters that may be cut off an id, or added.
+CUT = 4
+# Longer ids are compared unchanged: ids in use have some thirty characters.
+LONGEST = 1_000
 # The pattern for a character other than white space.
 NOT_BLANK = r"\S"
 
-UNAUTHORIZED = 401
-TOO_MANY_REQUESTS = 429
-UNAVAILABLE = 503
-# A proxy answers with these if it does not reach the gateway (RFC 9110, 15.6.3 and 15.6.5).
-ANSWERED_BETWEEN = frozenset({502, 504})
-
-PROBES_OF_PATH = (Kind.METHOD, Kind.UNKNOWN_COMMAND)
-
 _NESTED = frozenset({dict, list})
+
+Owner = TypeVar("Owner")
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,6 +254,11 @@ class Content:
         return cls(value, None, value if isinstance(value, dict) else None, repeated)
 
 
+def is_number(value: object) -> bool:
+    """Whether a JSON value is a number; a boolean is not."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
 def carried_id(content: Content, body: bytes, contract: Contract) -> str | None:
     """The id of a notification as text, also if it has the wrong type, or if the body is only nearly JSON.
 
@@ -276,171 +281,40 @@ def told_id(request: Request, contract: Contract) -> str | None:
     return carried_id(content, request.body, contract) if content is not None else None
 
 
-# --- Answers
+class AlteredIds(Generic[Owner]):
+    """Finds the owner of the id that an unknown id evidently means: same letters, or a few cut off or added.
 
-
-def as_over_a_network(exchange: Exchange) -> Exchange:
-    """The exchange, without its answer if a proxy evidently gave it: a 502 or 504 outside the envelope.
-
-    The gateway's own have a JSON object, as all of its answers have.
-    """
-    response = exchange.response
-    if response is None or response.status not in ANSWERED_BETWEEN:
-        return exchange
-    if Content.with_repeats(response.body).members is not None:
-        return exchange
-    return replace(exchange, response=None, failure=f"answered {response.status} by a proxy")
-
-
-def asks_for_a_wait(response: Response) -> bool:
-    """Whether it is a 503 with a Retry-After (RFC 9110, 15.6.4)."""
-    return response.status == UNAVAILABLE and retry_after_s(response.headers, 0.0) is not None
-
-
-def is_number(value: object) -> bool:
-    """Whether a JSON value is a number; a boolean is not."""
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-class Answered:
-    """The properties that follow from the status of an answer, read in full or summarized."""
-
-    __slots__ = ()
-
-    status: int | None
-    request_id: str | None
-    # Whether the gateway accepted the request.
-    accepted: bool
-    # The contract, and the case or its purpose; properties of some subclasses.
-    contract: Any
-    purpose: Any
-
-    @property
-    def command(self) -> str | None:
-        """The command of the request; None for an unknown one."""
-        command: str | None = self.purpose.command
-        return command
-
-    @property
-    def kind(self) -> Kind:
-        """The kind of the request."""
-        kind: Kind = self.purpose.kind
-        return kind
-
-    @property
-    def aspect(self) -> str:
-        """The aspect of the request."""
-        aspect: str = self.purpose.aspect
-        return aspect
-
-    @property
-    def is_probe_of_path(self) -> bool:
-        """Whether the request was for an unknown command or method, which only CMD judges."""
-        return self.kind in PROBES_OF_PATH
-
-    @property
-    def rejected(self) -> bool:
-        """Whether the gateway refused the request (4xx): no transaction, hence no notification."""
-        return self.status is not None and 400 <= self.status <= 499
-
-    @property
-    def product(self) -> str | None:
-        """The product whose callback gets the notification."""
-        contract: Contract = self.contract
-        return contract.product_of(self.command)
-
-    @property
-    def code_pointer(self) -> str:
-        """The JSON pointer of the code in an answer."""
-        return f"/{self.contract.answer.code}"
-
-    @property
-    def owes_notification(self) -> bool:
-        """Whether a notification with a known id must follow."""
-        return self.accepted and self.request_id is not None and self.product is not None
-
-
-@dataclass(frozen=True, slots=True)
-class Answer(Answered):
-    """One exchange as the contract reads it.
-
-    `status` is the outcome: the code of the envelope if it is readable (seed: it "can be used to determine whether your
-    API call request was successful or not"), else the HTTP status; None without a response. A 503 that asks for a wait
-    counts as a 429, because both are no answer to the request. `final` is False for an attempt that the gateway asked
-    to slow down, and that was repeated.
+    `expected`: the ids that no notification has exactly, and their owners. `unknown`: the ids to find.
     """
 
-    case: Case
-    exchange: Exchange
-    content: Content
-    status: int | None
-    request_id: str | None
-    accepted: bool
-    contract: Contract
-    final: bool = True
-    _form: FormResult | None = field(default=None, init=False, repr=False, compare=False)
+    def __init__(self, expected: Iterable[tuple[str | None, Owner]], unknown: Iterable[str]) -> None:
+        self._exactly: dict[str, Owner] = {}
+        for request_id, owner in expected:
+            if request_id is not None:
+                self._exactly.setdefault(_bare(request_id), owner)
+        wanted = {_bare(request_id) for request_id in unknown}
+        self._cut: dict[str, Owner] = {}
+        for bare, owner in self._exactly.items():
+            for part in _cuts(bare):
+                if part in wanted:
+                    self._cut.setdefault(part, owner)
 
-    @classmethod
-    def of(cls, case: Case, exchange: Exchange, contract: Contract, *, final: bool = True) -> Self:
-        """Read one exchange."""
-        if exchange.response is None:
-            no_answer = Content(error="there is no answer")
-            return cls(case, exchange, no_answer, None, None, accepted=False, contract=contract, final=final)
-        unreadable = exchange.response.undecodable
-        content = Content.with_repeats(exchange.response.body) if unreadable is None else Content(error=unreadable)
-        members = content.members or {}
-        roles = contract.answer
-        code, request_id = members.get(roles.code), members.get(roles.id)
-        if asks_for_a_wait(exchange.response):
-            code = TOO_MANY_REQUESTS
-        status = int(code) if isinstance(code, int | float) and is_number(code) else exchange.response.status
-        return cls(
-            case,
-            exchange,
-            content,
-            status,
-            request_id if isinstance(request_id, str) and request_id.strip() else None,
-            status == roles.success,
-            contract,
-            final,
-        )
+    def meant_by(self, request_id: str) -> Owner | None:
+        """The owner of the id that one of the `unknown` ids means; None if there is none."""
+        bare = _bare(request_id)
+        found = self._exactly.get(bare) or self._cut.get(bare)
+        return found or next((self._exactly[part] for part in _cuts(bare) if part in self._exactly), None)
 
-    @property
-    def case_id(self) -> str:
-        """The id of its case."""
-        return self.case.id
 
-    @property
-    def purpose(self) -> Case:
-        """The case, which has the kind and the aspect."""
-        return self.case
+def _cuts(bare: str) -> Iterator[str]:
+    for length in range(1, CUT + 1):
+        if RECOGNISABLE <= len(bare) - length < LONGEST:
+            yield bare[:-length]
+            yield bare[length:]
 
-    @property
-    def http_status(self) -> int | None:
-        """The HTTP status, None if there was no response."""
-        return self.response.status if self.response else None
 
-    @property
-    def form(self) -> FormResult:
-        """The cached result of its validation."""
-        if self._form is None:
-            form = NOTHING
-            if self.content.error is None:
-                form = answer_form(self.contract, self.case.command, self.content.value, accepted=self.accepted)
-            object.__setattr__(self, "_form", form)
-        return self._form or NOTHING
-
-    @property
-    def number(self) -> int:
-        """The number of the exchange in the journal."""
-        return self.exchange.number
-
-    @property
-    def response(self) -> Response | None:
-        """The HTTP response, None if there was none."""
-        return self.exchange.response
-
-    @property
-    def body(self) -> bytes:
-        """The body of the response; empty if there was none."""
-        return self.response.body if self.response else b""
+def _bare(request_id: str) -> str:
+    """The letters and digits of an id, in lower case."""
+    if len(request_id) > LONGEST:
+        return request_id
+    return "".join(character for character in request_id.casefold() if character.isalnum())

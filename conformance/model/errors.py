@@ -90,7 +90,7 @@ def lack_of(error: BaseException) -> EnvironmentFailure | None:
     if isinstance(error, OSError):
         where = "" if error.filename is None else f": {error.filename}"
         message = f"the system does not let it go on: {error.strerror or error or type(error).__name__}{where}"
-        hint = "is a disk full, or what reads the output gone?"
+        hint = "is a disk full, or the reader of the output gone?"
         if error.errno == errno.ENOSPC and error.filename is None:  # a stream, as like as not
             return EnvironmentFailure(message, hint)
         return EnvironmentFailure(message, LACKS.get(error.errno or 0, hint))

@@ -83,7 +83,7 @@ def ecma_pattern(pattern: str) -> re.Pattern[str]:
     try:
         return re.compile(_translated(pattern), re.ASCII)
     except re.error as error:
-        raise SuiteError(f"the pattern {pattern!r} is no regular expression: {error}") from error
+        raise SuiteError(f"the pattern {pattern!r} is not a regular expression: {error}") from error
 
 
 def _translated(pattern: str) -> str:

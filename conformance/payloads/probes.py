@@ -33,20 +33,6 @@ class CredentialProbe(NamedTuple):
     header_value: str | None
 
 
-class HeaderProbe(NamedTuple):
-    """Headers that are changed, or left out (None), by name."""
-
-    aspect: str
-    changes: Mapping[str, str | None]
-
-
-class MethodProbe(NamedTuple):
-    """A method that the command does not have."""
-
-    aspect: str
-    method: str
-
-
 class PathProbe(NamedTuple):
     """A path behind the base URL without a command."""
 
@@ -155,23 +141,25 @@ def _is_right(authentication: Authentication, value: str, key: str, secret: str)
 # --- Headers, methods, paths
 
 
-def header_probes(contract: Contract, kind: str, method: str) -> Iterator[HeaderProbe]:
-    """The probes of a kind that change only headers, for a command with that method."""
+def header_probes(contract: Contract, kind: str, method: str) -> Iterator[tuple[str, Mapping[str, str | None]]]:
+    """The probes of a kind that change only headers, for a command with that method.
+
+    The aspect, and the headers that are changed or left out (None).
+    """
     for probe in contract.probes.of(kind):
         for making in probe.made:
             if making.by == "header" and method in making.parameters.get("methods", (method,)):
                 left_out = dict.fromkeys(making.parameters.get("without", ()))
-                yield HeaderProbe(making.aspect, {making.text("name"): making.parameters.get("value"), **left_out})
+                yield making.aspect, {making.text("name"): making.parameters.get("value"), **left_out}
 
 
-def method_probes(contract: Contract, command: Command) -> list[MethodProbe]:
-    """The methods that `command` does not have.
+def method_probes(contract: Contract, command: Command) -> list[tuple[str, str]]:
+    """The methods that `command` does not have, each with its aspect.
 
     GET goes out without parameters: the seed lets them travel in the URL, so with them it might be lawful.
     """
     made = [making for probe in contract.probes.of("method") for making in probe.made]
-    methods = [MethodProbe(making.aspect, making.text("method")) for making in made]
-    return [probe for probe in methods if probe.method != command.method]
+    return [(each.aspect, each.text("method")) for each in made if each.text("method") != command.method]
 
 
 def unknown_commands(contract: Contract) -> list[PathProbe]:

@@ -11,7 +11,7 @@ the good one, digits in a row if fewer of them differ. `conformance.payloads.mem
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, islice, pairwise, zip_longest
 from typing import Any, NamedTuple
@@ -74,7 +74,7 @@ def _uniform(text: str) -> bool:
 # --- Texts
 
 
-def texts(value: str, good: Any, passed: Collection[str]) -> Iterator[Iterator[str]]:
+def _texts(value: str, good: Any, passed: Collection[str]) -> Iterator[Iterator[str]]:
     """Shorter and plainer texts: by kind of character and by length, then part by part."""
     if _uniform(value):
         # Lengths between the longest that passed and this one; the first time, special ones too.
@@ -134,25 +134,20 @@ def _between(low: int, high: int) -> list[int]:
     return sorted({low + (high - low) * part // PARTS for part in range(1, PARTS)} - {low, high})
 
 
-def _text_cost(value: str, _good: Any) -> Measure:
-    irregular = sum(character not in REPRESENTATIVES for character in value)
-    return Measure(len(value), sum(map(rank, value)), irregular, value)
-
-
 # --- Numbers, and digits in a row
 
 
-def numbers(value: str, good: str, passed: Collection[str]) -> Iterator[Iterator[str]]:
+def _numbers(value: str, good: str, passed: Collection[str]) -> Iterator[str]:
     """Whole numbers between this one and the good one, or the nearest that passed."""
     ill, near = int(value), int(good)
     for text in passed:
         if text.isdigit() and min(near, ill) < int(text) < max(near, ill):
             near = int(text)
     neighbour = ill - 1 if near < ill else ill + 1
-    yield (str(number) for number in (*_between(min(near, ill), max(near, ill)), neighbour))
+    yield from map(str, (*_between(min(near, ill), max(near, ill)), neighbour))
 
 
-def digits(value: str, good: str, _passed: Collection[str]) -> Iterator[Iterator[str]]:
+def _rows_of_digits(value: str, good: str) -> Iterator[Iterator[str]]:
     """Fewer digits that differ from the good ones: one alone, those up to one, all but one; then lower digits."""
     differing = [index for index, digit in enumerate(value) if digit != good[index]]
     if len(differing) > 1:
@@ -162,19 +157,7 @@ def digits(value: str, good: str, _passed: Collection[str]) -> Iterator[Iterator
     yield (value[:index] + str(lower) + value[index + 1 :] for index in differing for lower in range(int(value[index])))
 
 
-def _digits_cost(value: str, good: str) -> Measure:
-    return Measure(sum(a != b for a, b in zip(value, good, strict=True)), 0, 0, value)
-
-
-# --- Which rule goes with which value
-
-
-class Simplification(NamedTuple):
-    """How values of a kind are made simpler, and how far they are from simple."""
-
-    applies: Callable[[Any, Any], bool]
-    values: Callable[[Any, Any, Collection[str]], Iterator[Iterator[Any]]]
-    cost: Callable[[Any, Any], Measure]
+# --- Values of any type
 
 
 def _digits_alone(value: Any) -> bool:
@@ -189,35 +172,34 @@ def _is_row_of_digits(value: Any, good: Any) -> bool:
     return _digits_alone(value) and _digits_alone(good) and len(value) == len(good)
 
 
-RULES: tuple[Simplification, ...] = (
-    Simplification(_is_number, numbers, lambda value, good: Measure(abs(int(value) - int(good)), 0, 0, value)),
-    Simplification(_is_row_of_digits, digits, _digits_cost),
-    Simplification(lambda value, _: isinstance(value, str), texts, _text_cost),
-    Simplification(
-        lambda *_: True,
-        lambda value, _good, _passed: iter([(small for small in SMALL_VALUES if small is not value)]),
-        lambda value, _good: Measure(len(repr(value)), 0, 0, repr(value)),
-    ),
-)
-
-
-def _rule(value: Any, good: Any) -> Simplification:
-    return next(rule for rule in RULES if rule.applies(value, good))
-
-
 def values(value: Any, good: Any, passed: Collection[str]) -> list[list[Any]]:
     """Values that may be simpler than `value`, in stages: a later one is for use if the earlier ones do not help.
 
     `passed` are values, as text, that the gateway handled well.
     """
-    return [list(stage) for stage in _rule(value, good).values(value, good, passed)]
+    if _is_number(value, good):
+        return [list(_numbers(value, good, passed))]
+    if _is_row_of_digits(value, good):
+        return [list(stage) for stage in _rows_of_digits(value, good)]
+    if isinstance(value, str):
+        return [list(stage) for stage in _texts(value, good, passed)]
+    return [[small for small in SMALL_VALUES if small is not value]]
 
 
 def cost(value: Any, good: Any) -> Measure:
     """The distance of `value` from the good one, which is the simplest, before a member that is left out."""
     if value is ABSENT:
         return Measure() if good is ABSENT else Measure(0)
-    return Measure() if value == good else _rule(value, good).cost(value, good)
+    if value == good:
+        return Measure()
+    if _is_number(value, good):
+        return Measure(abs(int(value) - int(good)), 0, 0, value)
+    if _is_row_of_digits(value, good):
+        return Measure(sum(a != b for a, b in zip(value, good, strict=True)), 0, 0, value)
+    if isinstance(value, str):
+        irregular = sum(character not in REPRESENTATIVES for character in value)
+        return Measure(len(value), sum(map(rank, value)), irregular, value)
+    return Measure(len(repr(value)), 0, 0, repr(value))
 
 
 def to_the_good_side(value: Any, ill: Any, good: Any) -> Any:

@@ -169,7 +169,7 @@ ALPHABETS: dict[str, Speller] = {alphabet.name: alphabet for alphabet in (PLAIN,
 # --- Segments
 
 
-# Without the form feed of the extension table, which is no text.
+# Without the form feed of the extension table, which is not text.
 _GSM_BASIC = (
     "@£$¥èéùìòÇØøÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./:;<=>?¡ÄÖÑÜ§¿äöñüà\n\r" + string.digits + string.ascii_letters
 )

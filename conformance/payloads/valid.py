@@ -68,7 +68,7 @@ def valid_payloads(
     return [*systematic, *planner.random(count)]
 
 
-def fresh_payloads(  # noqa: PLR0913, PLR0917 - as `valid_payloads`, and what is taken
+def fresh_payloads(  # noqa: PLR0913, PLR0917 - as `valid_payloads`, and the taken ones
     contract: Contract,
     command: Command,
     constraints: Constraints,
@@ -116,7 +116,7 @@ class _Planner:
         members = schema["properties"]
         given = {member: values for member, values in constraints.values(contract).items() if member in members}
         documented = schema["examples"][0]
-        _check_given(contract, command, documented, given)
+        check_given(contract, command, constraints)
         replaced = {
             member: values[0]
             for member, values in given.items()
@@ -124,7 +124,7 @@ class _Planner:
         }
         return cls(contract, command, schema, given, {**documented, **replaced}, chance)
 
-    # --- What is planned
+    # --- Planning
 
     def systematic(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """Aspect and members of each systematic payload, in a fixed order."""
@@ -322,11 +322,29 @@ def _plain(schema: Mapping[str, Any]) -> dict[str, Any]:
     return {**schema, "properties": members, "required": list(members)}
 
 
-def _check_given(
-    contract: Contract, command: Command, sample: Mapping[str, Any], given: Mapping[str, tuple[str, ...]]
-) -> None:
-    for member, values in given.items():
-        for value in values:
-            if broken := contract.schemas.violations(command.request_schema, {**sample, member: value}):
+def check_given(contract: Contract, command: Command, constraints: Constraints) -> None:
+    """Raise UsageError for a given value that the schema of the request forbids; the hint respells a phone number."""
+    schema = contract.schemas.resolved(command.request_schema)
+    members, sample = schema.get("properties", {}), schema.get("examples", [{}])[0]
+
+    def broken_by(member: str, value: str) -> str | None:
+        violation = contract.schemas.violation(command.request_schema, {**sample, member: value})
+        return None if violation is None else violation.message
+
+    for member, values in constraints.values(contract).items():
+        for value in values if member in members else ():
+            if (broken := broken_by(member, value)) is not None:
                 option = "--" + member.replace("_", "-")
-                raise UsageError(f"{option} {value!r} is not a value that every gateway takes: {broken[0].message}")
+                numbers = _numbers(value, contract.members.country_code) if member == contract.members.recipient else ()
+                valid = (number for number in numbers if broken_by(member, number) is None)
+                raise UsageError(
+                    f"{option} {value!r} is not a value that every gateway takes: {broken}",
+                    hint=next((f"write {number}" for number in valid), None),
+                )
+
+
+def _numbers(text: str, country_code: str | None) -> Iterator[str]:
+    """The phone numbers in international format that a text in another spelling may mean."""
+    digits = "".join(filter("0123456789".__contains__, text)).lstrip("0")
+    code = country_code or ""
+    yield from (digits, code + digits, code + digits.removeprefix(code).lstrip("0"))

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from certified_run import CERTIFICATE, EVIDENCE, KNOWN, certified_in
+from certified_run import CERTIFICATE, EVIDENCE, KNOWN
 from command_line import Called, call
 from forged_certificates import LIES, Lie, another_edition, changed_member, more_passed, resigned, together
 from forged_journals import changed, settings_changed
@@ -33,30 +33,15 @@ STRANGER = PrivateKey.generate()
 
 
 @pytest.fixture(scope="module")
-def certified(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with keys, and the reports of a run that was certified with the vendor's."""
-    return certified_in(tmp_path_factory.mktemp("certified"))
-
-
-@pytest.fixture
-def here(tmp_path: Path, certified: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of that folder, as the current directory."""
-    folder = tmp_path / "here"
-    shutil.copytree(certified, folder)
-    monkeypatch.chdir(folder)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def vendor(certified: Path) -> PrivateKey:
+def vendor(certified_run: Path) -> PrivateKey:
     """Who certified it."""
-    return read_private_key(certified / "vendor.key")
+    return read_private_key(certified_run / "vendor.key")
 
 
 @pytest.fixture(scope="module")
-def envelope(certified: Path) -> Envelope:
+def envelope(certified_run: Path) -> Envelope:
     """What was certified."""
-    return Envelope.parse((certified / CERTIFICATE).read_bytes())
+    return Envelope.parse((certified_run / CERTIFICATE).read_bytes())
 
 
 def verdict_on(data: bytes, key: PrivateKey, journal: Path) -> str | tuple[str, ...]:
@@ -71,9 +56,9 @@ def verdict_on(data: bytes, key: PrivateKey, journal: Path) -> str | tuple[str, 
 
 
 @pytest.fixture(scope="module")
-def judge(certified: Path, vendor: PrivateKey) -> Callable[[bytes], str | tuple[str, ...]]:
+def judge(certified_run: Path, vendor: PrivateKey) -> Callable[[bytes], str | tuple[str, ...]]:
     """What becomes of a lie that the vendor signs; the journal is judged once for all of them."""
-    journal = certified / "reports" / "journal.sqlite"
+    journal = certified_run / "reports" / "journal.sqlite"
     result = Result.of(read_evidence(journal, statum()))
 
     def judged(data: bytes) -> str | tuple[str, ...]:
@@ -170,10 +155,10 @@ def test_what_no_release_knows_is_named(envelope: Envelope, judge: Any, vendor: 
 
 
 def test_requests_that_went_elsewhere_do_not_bear_an_address_out(
-    certified: Path, tmp_path: Path, vendor: PrivateKey
+    certified_run: Path, tmp_path: Path, vendor: PrivateKey
 ) -> None:
     """The settings of a journal may name any gateway; where the requests went to stands beside it."""
-    journal = Path(shutil.copy(certified / "reports" / "journal.sqlite", tmp_path))
+    journal = Path(shutil.copy(certified_run / "reports" / "journal.sqlite", tmp_path))
     settings_changed(lambda settings: settings.update(gateway="https://a.example/api/v2"))(journal)
     file = JournalFile.closed(journal)
     data = issue(Result.of(read_evidence(journal, statum())), file, Certification(vendor)).to_bytes()

@@ -30,7 +30,7 @@ from conformance.certificate.digests import (
 )
 from conformance.certificate.issuing import NOT_MEASURED, Certification, issue, measured_for, recorded
 from conformance.certificate.signing import Envelope, Rejected
-from conformance.certificate.verification import CheckPassed, Trust, VerifiedCertificate, proved
+from conformance.certificate.verification import VerifiedCertificate, proved
 from conformance.contract.contract import statum
 from conformance.contract.schemas import FORMATS
 from conformance.journal import Note
@@ -44,17 +44,6 @@ from conformance.reports.result import Result
 NOT_NEEDED = unexercised("NTF-13", "sms", Reason.NO_TRAFFIC, "applies where a transaction of the run fails")
 WARNED = verdict("AUT-11", "sms", Verdict.WARN, UNCHALLENGED)
 LACKED = verdict("ACC-04", "sms", Verdict.NOT_APPLICABLE, observations=0)
-
-
-@pytest.fixture(scope="module")
-def sample(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """A certificate that vendor and certifier signed."""
-    return certificate(tmp_path_factory.mktemp("sample"), CERTIFIER)
-
-
-def steps(data: bytes, trust: Trust | None = None, **more: Any) -> list[CheckPassed | VerifiedCertificate]:
-    """What was checked; Rejected if something does not hold."""
-    return list(proved(data, statum(), trust or Trust(), now=NOW, **more))
 
 
 def said(data: bytes) -> dict[str, Any]:
@@ -80,7 +69,7 @@ def test_a_conformant_run_is_certified(tmp_path: Path) -> None:
         predicate["warnedTests"],
         predicate["failedTests"],
     )
-    assert isinstance(steps(data)[-1], VerifiedCertificate)
+    assert isinstance(list(proved(data, statum(), now=NOW))[-1], VerifiedCertificate)
 
 
 @pytest.mark.parametrize(
@@ -107,7 +96,7 @@ def test_a_conformant_run_is_certified(tmp_path: Path) -> None:
         ),
         (
             conformant(record=replace(RECORD, settings={**RECORD.settings, "cases": "one.json"})),
-            "the run was told to send chosen cases only; a certificate needs all of them",
+            "the run sent chosen cases only; a certificate needs all of them",
         ),
     ],
 )
@@ -155,8 +144,10 @@ def test_a_time_that_is_none_is_refused(days: int) -> None:
 # --- What stands in it
 
 
-def test_both_layers_are_as_their_schema_says(sample: bytes) -> None:
+def test_both_layers_are_as_their_schema_says(tmp_path: Path) -> None:
     """Envelope and statement."""
+    sample = certificate(tmp_path, CERTIFIER)
+
     assert [] == FORMATS.violations("certificate", parse_json(sample))
     assert [] == FORMATS.violations("certificate#statement", payload(sample))
 

@@ -7,7 +7,6 @@ import shlex
 import sys
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -129,17 +128,6 @@ def test_a_badge_bears_the_name_of_the_contract() -> None:
     labels = [Badge.of_unknown_signer(contract).label for contract in (statum(), PARCEL)]
 
     assert ["statum conformance", "parcel conformance"] == labels
-
-
-def test_no_badge_is_made_of_an_expired_certificate(capsys: Capsys, tmp_path: Path) -> None:
-    """However well it is signed."""
-    path = tmp_path / "old.json"
-    path.write_bytes(certificate(tmp_path, now=datetime(2020, 1, 1, tzinfo=UTC)))
-
-    called = call(capsys, "badge", str(path))
-
-    assert "error: expiry: it expired on 2020-12-31T00:00:00Z" == called.only_line
-    assert 1 == called.code
 
 
 # --- What stands in a certificate

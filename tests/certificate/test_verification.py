@@ -19,7 +19,6 @@ from made_certificate import (
     VENDOR,
     certificate,
     journal_of,
-    payload,
     resigned,
 )
 from securesystemslib.dsse import Envelope as TheirEnvelope
@@ -29,7 +28,7 @@ from conformance.certificate.digests import exact_copy, file_digest
 from conformance.certificate.ed25519 import PrivateKey
 from conformance.certificate.issuing import countersign
 from conformance.certificate.signing import PAYLOAD_TYPE, Envelope, Rejected
-from conformance.certificate.verification import CheckPassed, Trust, VerifiedCertificate, proved, verified
+from conformance.certificate.verification import CheckPassed, Trust, VerifiedCertificate, proved
 from conformance.contract.contract import statum
 from conformance.model.errors import UsageError
 
@@ -136,23 +135,18 @@ def regions(data: bytes) -> dict[str, range]:
     return found
 
 
-REGIONS = ["type", "payload", *(f"{name} {number}" for number in (1, 2) for name in ("keyid", "sig", "public_key"))]
+def test_no_byte_of_any_region_can_be_changed(sample: bytes) -> None:
+    """A bit of each byte; of the payload, which is long, of each third byte. The reason names where to look."""
+    reasons = {}
+    for region, place in regions(sample).items():
+        for offset in place[:: 3 if region == "payload" else 1]:
+            changed = bytearray(sample)
+            changed[offset] ^= 1 << (offset % 8)
+            reasons[region, offset] = refusal(bytes(changed))
 
-
-@pytest.mark.parametrize("region", REGIONS)
-def test_no_byte_of_a_region_can_be_changed(sample: bytes, region: str) -> None:
-    """Each bit of each byte; of the payload, which is long, each third byte. The reason names where to look."""
-    place = regions(sample)[region]
-    for offset in place[:: 3 if region == "payload" else 1]:
-        changed = bytearray(sample)
-        changed[offset] ^= 1 << (offset % 8)
-        reason = refusal(bytes(changed))
-        assert reason.startswith(("envelope: ", "signature ", "payload: ")), reason
-
-
-def test_every_region_is_tried(sample: bytes) -> None:
-    """None is left out of the list above."""
-    assert REGIONS == list(regions(sample))
+    assert {} == {
+        at: why for at, why in reasons.items() if not why.startswith(("envelope: ", "signature ", "payload: "))
+    }
 
 
 @given(st.data())
@@ -245,6 +239,7 @@ def set_in(*path: str, value: Any) -> Callable[[dict[str, Any]], None]:
         (set_in("statum_conformance", "verdict", value="inconclusive"), "policy: the verdict in it is inconclusive"),
         (set_in("statum_conformance", "expires", value="2026-11-22T12:00:00Z"), "before it was issued"),
         (set_in("statum_conformance", "expires", value="for ever"), "/predicate/statum_conformance/expires (pattern)"),
+        (set_in("statum_conformance", "expires", value="2027-02-31T12:00:00Z"), "2027-02-31T12:00:00Z is no date"),
         (set_in("statum_conformance", "version", value=2), "/predicate/statum_conformance/version (const)"),
         (set_in("statum_conformance", value={}), "/predicate/statum_conformance"),
     ],
@@ -254,13 +249,6 @@ def test_what_is_signed_is_not_believed_for_that(
 ) -> None:
     """A statement that contradicts the policy is refused, whoever signed it."""
     assert reason in refusal(resigned(sample, change))
-
-
-def test_a_day_that_is_none_is_refused(sample: bytes) -> None:
-    """The calendar is consulted, not only the pattern."""
-    change = set_in("statum_conformance", "expires", value="2027-02-31T12:00:00Z")
-
-    assert "2027-02-31" in refusal(resigned(sample, change))
 
 
 def test_signed_bytes_that_are_no_statement_are_refused() -> None:
@@ -313,8 +301,3 @@ def test_missing_evidence_is_no_refusal(sample: bytes, tmp_path: Path) -> None:
     """It is a mistake of whoever asks."""
     with pytest.raises(UsageError, match="there is no evidence"):
         steps(sample, evidence=tmp_path / "none.sqlite")
-
-
-def test_verified_gives_the_statement(sample: bytes) -> None:
-    """For what is made of a certificate."""
-    assert payload(sample) == verified(sample, statum()).statement

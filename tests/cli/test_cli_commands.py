@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import shlex
+from pathlib import Path
 
+import click
 import pytest
-from command_line import call
+from command_line import CHECKOUT, call
 
 from conformance import __version__
 from conformance.cli import COMMANDS
@@ -27,7 +30,24 @@ def test_help_fits_80_columns(capsys: Capsys, monkeypatch: pytest.MonkeyPatch, c
     called = call(capsys, *([command] if command else []), "--help")
 
     assert (0, "") == (called.code, called.err)
-    assert [] == [line for line in called.out.splitlines() if len(line) > 80]
+    assert [] == [line for line in called.out.splitlines() if len(line) > 80 and "://" not in line]
+    assert called.out == call(capsys, *([command] if command else []), "-h").out
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=NAMES)
+def test_help_ends_with_examples_that_can_be_called_and_a_page(
+    capsys: Capsys, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, command: click.Command
+) -> None:
+    """Every option and argument of an example is one of the command's."""
+    monkeypatch.chdir(tmp_path)
+    out = call(capsys, command.name or "", "--help").out.partition("\nExamples:\n")[2]
+    examples, _, page = out.partition("\n\nDocumentation: ")
+
+    for example in examples.splitlines():
+        program, name, *arguments = shlex.split(example)
+        assert ("statum-conformance", command.name) == (program, name)
+        command.make_context(name, arguments)
+    assert (CHECKOUT / "docs" / page.strip().rpartition("/")[2]).is_file()
 
 
 def test_help_lists_the_commands_in_the_order_of_use(capsys: Capsys) -> None:
@@ -103,6 +123,16 @@ def test_requirements_as_json_hold_the_whole_catalogue(capsys: Capsys) -> None:
     assert ["response /status_code: type"] == by_id["RSP-03"]["checks"]
     assert ["rule refused-credential-has-no-effect"] == by_id["AUT-10"]["checks"]
     assert '"status_code": 200,' == by_id["RSP-03"]["quote"]
+
+
+def test_one_requirement_can_be_listed(capsys: Capsys) -> None:
+    """Or several, in the order of the catalogue; a wrong id is told, with near ones."""
+    listed = json.loads(call(capsys, "requirements", "RSP-03", "ENC-01", "--format", "json").out)
+    wrong = call(capsys, "requirements", "RSP-3")
+
+    assert ["ENC-01", "RSP-03"] == [entry["id"] for entry in listed]
+    assert wrong.only_line.startswith("error: there is no requirement 'RSP-3'; expected a name that `statum-conf")
+    assert wrong.only_line.endswith("(hint: did you mean RSP-13 or RSP-03?)")
 
 
 def test_requirements_as_markdown_are_one_table(capsys: Capsys) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import socket
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -50,10 +49,6 @@ NAMES = (
     "keygen, config, completion"
 )
 USAGE = [
-    (
-        [],
-        f"error: no command is given; expected {NAMES} (hint: statum-conformance --help)",
-    ),
     (
         ["rnu"],
         f"error: there is no command 'rnu'; expected {NAMES} (hint: did you mean run?)",
@@ -126,6 +121,13 @@ USAGE = [
         "error: --consumer-key is missing; --gateway needs a credential (hint: set STATUM_CONFORMANCE_CONSUMER_KEY)",
     ),
     (
+        ["run", "--phone-number", "0712 345 678", "--gateway", "http://127.0.0.1:1/api/v2", *CREDENTIAL],
+        (
+            "error: --phone-number '0712 345 678' is not a value that every gateway takes: "
+            "'0712 345 678' does not match '^254[17][0-9]{8}$' (hint: write 254712345678)"
+        ),
+    ),
+    (
         ["run", "--catalogue-url", "docs/requirements.md"],
         (
             "error: --catalogue-url is 'docs/requirements.md'; expected the address of a page, without a fragment "
@@ -146,6 +148,14 @@ def test_wrong_usage_is_one_line_and_exit_2(capsys: Capsys, arguments: list[str]
 
     assert line == called.only_line
     assert (2, "") == (called.code, called.out)
+
+
+def test_without_a_command_the_help_is_shown(capsys: Capsys) -> None:
+    """On standard output, with the exit code of wrong usage."""
+    called = call(capsys)
+
+    assert (2, "error: no command is given") == (called.code, called.only_line)
+    assert call(capsys, "-h").out == called.out
 
 
 def test_a_gateway_without_secret_is_one_line_and_exit_2(capsys: Capsys, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -201,35 +211,31 @@ def test_a_journal_that_is_none_is_one_line_and_exit_2(
 
 
 @pytest.mark.parametrize("command", ["run", "doctor"])
-def test_an_unreachable_gateway_is_one_line_and_exit_3(capsys: Capsys, command: str) -> None:
-    """The line says which, and why."""
-    url = f"http://127.0.0.1:{quiet_port()}/api/v2"
+def test_a_set_up_that_does_not_work_is_one_line_and_exit_3(
+    capsys: Capsys, gateway: str, taken: str, command: str
+) -> None:
+    """The line names what does not work and why, not the token of a callback URL."""
+    nowhere = f"http://127.0.0.1:{quiet_port()}/api/v2"
+    elsewhere = gateway.removesuffix("/api/v2") + "/hooks"
+    known = ("--gateway", gateway, *CREDENTIAL)
+    expected = {
+        ("--gateway", nowhere, *CREDENTIAL): f"error: gateway {nowhere} cannot be reached: ",
+        ("--gateway", gateway, "--consumer-key", "wrong"): (
+            f"error: gateway {gateway} refused the credential with 401 "
+            "(hint: check --consumer-key and --consumer-secret)"
+        ),
+        ("--callback-listen", taken): f"error: callback address {taken} is in use by another program",
+        (*known, "--callback-url", f"{elsewhere}?token=canary42"): f"error: callback URL {elsewhere}",
+    }
+    called = {arguments: call(capsys, command, *arguments) for arguments in expected}
 
-    called = call(capsys, command, "--gateway", url, *CREDENTIAL)
-
-    assert called.only_line.startswith(f"error: gateway {url} cannot be reached: ")
-    assert 3 == called.code
-
-
-@pytest.mark.parametrize("command", ["run", "doctor"])
-def test_a_refused_credential_is_one_line_and_exit_3(capsys: Capsys, gateway: str, command: str) -> None:
-    """Nothing else is sent, since all of it would be refused."""
-    called = call(capsys, command, "--gateway", gateway, "--consumer-key", "wrong")
-
-    assert (
-        f"error: gateway {gateway} refused the credential with 401 "
-        "(hint: check --consumer-key and --consumer-secret)" == called.only_line
-    )
-    assert 3 == called.code
-
-
-@pytest.mark.parametrize("command", ["run", "doctor"])
-def test_a_callback_port_that_is_taken_is_one_line_and_exit_3(capsys: Capsys, taken: str, command: str) -> None:
-    """The line names the address."""
-    called = call(capsys, command, "--callback-listen", taken)
-
-    assert called.only_line.startswith(f"error: callback address {taken} is in use by another program")
-    assert 3 == called.code
+    assert [] == [
+        (arguments, called[arguments].only_line)
+        for arguments, line in expected.items()
+        if not called[arguments].only_line.startswith(line)
+        or called[arguments].code != 3
+        or "canary42" in called[arguments].err
+    ]
 
 
 def test_a_mock_port_that_is_taken_is_one_line_and_exit_3(capsys: Capsys, taken: str) -> None:
@@ -238,20 +244,6 @@ def test_a_mock_port_that_is_taken_is_one_line_and_exit_3(capsys: Capsys, taken:
 
     assert called.only_line.startswith(f"error: mock gateway address {taken} is in use by another program")
     assert (3, "") == (called.code, called.out)
-
-
-@pytest.mark.parametrize("command", ["run", "doctor"])
-def test_a_callback_url_that_does_not_lead_back_is_one_line_and_exit_3(
-    capsys: Capsys, gateway: str, command: str
-) -> None:
-    """Somebody else answers there; its token is not shown."""
-    elsewhere = gateway.removesuffix("/api/v2") + "/hooks?token=canary42"
-
-    called = call(capsys, command, "--gateway", gateway, *CREDENTIAL, "--callback-url", elsewhere)
-
-    assert "does not lead back here" in called.only_line
-    assert "canary42" not in called.only_line
-    assert 3 == called.code
 
 
 def test_a_run_that_cannot_begin_is_reported_as_inconclusive(capsys: Capsys, here: Path, gateway: str) -> None:
@@ -294,22 +286,6 @@ def test_an_unexpected_error_is_one_line_and_exit_4(capsys: Capsys, monkeypatch:
     assert (4, "") == (called.code, called.out)
 
 
-def test_an_output_that_cannot_be_written_is_one_line_and_exit_3(
-    capsys: Capsys, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It is no fault of the suite, and none of the gateway's."""
-
-    def full(*_: object) -> Path:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(campaign, "run", full)
-
-    called = call(capsys, "run")
-
-    assert called.only_line.startswith("error: the system does not let it go on: No space left on device (hint: ")
-    assert 3 == called.code
-
-
 def fails(*_: object) -> Path:
     """A bug in the suite."""
     words = f"with {SAMPLE.consumer_secret} in it"
@@ -327,22 +303,6 @@ def test_debug_shows_where_an_error_came_from(capsys: Capsys, monkeypatch: pytes
     assert called.err.splitlines()[-1].startswith("error: the suite failed: KeyError")
     assert "raise KeyError(words)" in called.err
     assert SAMPLE.consumer_secret not in called.err
-
-
-def test_an_interruption_before_anything_was_sent_is_one_line_and_exit_3(
-    capsys: Capsys, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """There is nothing to judge."""
-
-    def interrupted(*_: object) -> Path:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(campaign, "run", interrupted)
-
-    called = call(capsys, "run")
-
-    assert "error: interrupted before anything could be judged" == called.only_line
-    assert 3 == called.code
 
 
 def test_a_secret_on_the_command_line_is_warned_of(capsys: Capsys) -> None:

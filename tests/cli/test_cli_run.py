@@ -30,6 +30,8 @@ from conformance.reports.files import REPORTS
 
 Capsys = pytest.CaptureFixture[str]
 
+pytestmark = pytest.mark.usefixtures("here")
+
 # The codes that change a terminal's colours, alone or after others.
 COLOURS = re.compile(r"\x1b\[(?:\d+;)*[349]\d(?:;\d+)*m")
 
@@ -38,13 +40,6 @@ CONTROLS = re.compile(r"\x1b\[[?\d;]*[A-Za-z]")
 
 # A quick run: one product, few payloads.
 QUICK = ("--product", "sms", "--max-examples", "3", "--seed", "7")
-
-
-@pytest.fixture(autouse=True)
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty current directory, where reports go."""
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
 
 
 @contextmanager

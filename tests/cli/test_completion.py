@@ -19,12 +19,7 @@ from conformance.journal import read_journal
 
 Capsys = pytest.CaptureFixture[str]
 
-
-@pytest.fixture(autouse=True)
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty current directory."""
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
+pytestmark = pytest.mark.usefixtures("here")
 
 
 def completed(capsys: Capsys, monkeypatch: pytest.MonkeyPatch, *words: str) -> list[str]:

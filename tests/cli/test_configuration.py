@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,27 +11,11 @@ import pytest
 
 from conformance.cli.configuration import FILE, PYPROJECT, Configured, configured, file_values, switches, variable
 from conformance.cli.run import run
-from conformance.cli.settings import settings_from
 from conformance.gateway.settings import Settings
 from conformance.model.errors import UsageError
-from conformance.options import options_of, table
+from conformance.options import options_of
 
-KNOWN = [switch.name for switch in switches(table())]
-
-
-@pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty current directory, and no variable of the suite in the environment."""
-    monkeypatch.chdir(tmp_path)
-    for name in KNOWN:
-        monkeypatch.delenv(variable(name), raising=False)
-    return tmp_path
-
-
-def settings_of(*arguments: str) -> Settings:
-    """The settings that `run` makes of these arguments, here and now."""
-    with run.make_context("run", list(arguments)) as context:
-        return settings_from(context.params)
+SettingsOf = Callable[..., Settings]
 
 
 def from_file(text: str, directory: Path, environment: dict[str, str] | None = None) -> dict[str, Any]:
@@ -124,7 +108,10 @@ PRECEDENCE = [
 
 @pytest.mark.parametrize("row", PRECEDENCE, ids=[row[0] for row in PRECEDENCE])
 def test_the_command_line_beats_the_environment_which_beats_the_file(
-    here: Path, monkeypatch: pytest.MonkeyPatch, row: tuple[str, str, str, list[str], str, tuple[Any, Any, Any]]
+    here: Path,
+    settings_of: SettingsOf,
+    monkeypatch: pytest.MonkeyPatch,
+    row: tuple[str, str, str, list[str], str, tuple[Any, Any, Any]],
 ) -> None:
     """Each option in all three places, the weakest first."""
     option, line, text, arguments, setting, expected = row
@@ -137,7 +124,8 @@ def test_the_command_line_beats_the_environment_which_beats_the_file(
     assert expected == tuple(values)
 
 
-def test_every_option_of_a_run_is_a_setting(here: Path) -> None:
+@pytest.mark.usefixtures("here")
+def test_every_option_of_a_run_is_a_setting() -> None:
     """Nothing that can be configured is ignored: each option is in the precedence table or in the one of addresses."""
     tried = {row[0] for row in PRECEDENCE} | {"gateway", "callback-listen", "callback-url", "short-code"}
     tried |= {"corpus", "cases", "save-corpus"}  # tests/unit/test_casefiles.py
@@ -152,11 +140,10 @@ def test_every_option_of_a_run_is_a_setting(here: Path) -> None:
     tried |= {"contract"}  # tests/cli/test_contract_option.py
     tried |= {"sign-key", "key-passphrase", "subject-name", "subject-digest", "valid-days"}  # test_cli_certificates.py
 
-    assert here
     assert tried == {switch.name for switch in switches(options_of("run"))}
 
 
-def test_addresses_and_names_come_from_the_file_too(here: Path) -> None:
+def test_addresses_and_names_come_from_the_file_too(here: Path, settings_of: SettingsOf) -> None:
     """What the precedence table leaves out."""
     (here / FILE).write_text(
         'gateway = "http://127.0.0.1:1/api/v2"\nconsumer-key = "k"\nconsumer-secret = "s"\nshort-code = "55555"\n'
@@ -172,21 +159,20 @@ def test_addresses_and_names_come_from_the_file_too(here: Path) -> None:
     assert ("55555",) == settings.registered["short_code"]
 
 
-def test_without_any_of_the_three_the_defaults_count(here: Path) -> None:
+def test_without_any_of_the_three_the_defaults_count(settings_of: SettingsOf) -> None:
     """And the seed is a new one each time."""
-    assert here
     assert settings_of().seed != settings_of().seed
     assert 40 == settings_of().max_examples
 
 
-def test_pyproject_has_a_table_for_it(here: Path) -> None:
+def test_pyproject_has_a_table_for_it(here: Path, settings_of: SettingsOf) -> None:
     """`[tool.statum-conformance]`, beside what other tools keep there."""
     (here / PYPROJECT).write_text("[tool.ruff]\nseed = 'x'\n[tool.statum-conformance]\nseed = 5\n", encoding="utf-8")
 
     assert 5 == settings_of().seed
 
 
-def test_the_own_file_hides_pyproject(here: Path) -> None:
+def test_the_own_file_hides_pyproject(here: Path, settings_of: SettingsOf) -> None:
     """One of the two counts, as with pytest's files."""
     (here / PYPROJECT).write_text("[tool.statum-conformance]\nseed = 5\nmax-examples = 1\n", encoding="utf-8")
     (here / FILE).write_text("seed = 6", encoding="utf-8")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from command_line import call
 
-from conformance.cli.settings import Given, credential_of
+from conformance.cli.settings import credential_of
 from conformance.model.errors import UsageError
 
 SECRET = "canary42-of-a-file"  # noqa: S105 - a canary
@@ -23,23 +23,28 @@ def written(directory: Path, content: str, mode: int = 0o600) -> Path:
     return path
 
 
+def credential(key: str | None = None, secret: str | None = None, **options: object) -> tuple[str | None, str | None]:
+    """Key and secret by these options."""
+    return credential_of({"consumer_key": key, "consumer_secret": secret, **options})
+
+
 def test_the_secret_is_the_only_line_of_a_file(tmp_path: Path) -> None:
     """Whether it ends with a line break or not."""
     for content in (SECRET, f"{SECRET}\n", f"{SECRET}\r\n"):
-        assert ("me", SECRET) == credential_of(Given("me", secret_file=written(tmp_path, content)))
+        assert ("me", SECRET) == credential("me", consumer_secret_file=written(tmp_path, content))
 
 
 def test_a_netrc_is_looked_up_by_the_host_of_the_gateway(tmp_path: Path) -> None:
     """Login and password are key and secret; other machines' are not looked at."""
     path = written(tmp_path, f"machine other.example login you password nothing\n{NETRC}")
-    assert ("me", SECRET) == credential_of(Given(netrc_file=path, gateway=GATEWAY))
+    assert ("me", SECRET) == credential(netrc=path, gateway=GATEWAY)
 
 
 def test_what_was_given_as_an_option_is_not_looked_up(tmp_path: Path) -> None:
     """The secret beside the login of the file."""
     path = written(tmp_path, NETRC)
-    assert ("me", "another") == credential_of(Given(None, "another", netrc_file=path, gateway=GATEWAY))
-    assert ("you", "another") == credential_of(Given("you", "another", netrc_file=path, gateway=GATEWAY))
+    assert ("me", "another") == credential(None, "another", netrc=path, gateway=GATEWAY)
+    assert ("you", "another") == credential("you", "another", netrc=path, gateway=GATEWAY)
 
 
 @pytest.mark.parametrize(
@@ -54,7 +59,7 @@ def test_a_file_with_other_than_one_line_is_refused(content: str, expected: str,
     """And what stands in it is not shown."""
     path = written(tmp_path, content)
     with pytest.raises(UsageError) as refused:
-        credential_of(Given("me", secret_file=path))
+        credential("me", consumer_secret_file=path)
     assert f"--consumer-secret-file {path} {expected}" == refused.value.message
     assert SECRET not in str(refused.value)
 
@@ -64,7 +69,7 @@ def test_a_netrc_that_cannot_be_read_is_told_without_what_stands_in_it(content: 
     """The line, and how one should look."""
     path = written(tmp_path, content)
     with pytest.raises(UsageError) as refused:
-        credential_of(Given(netrc_file=path, gateway=GATEWAY))
+        credential(netrc=path, gateway=GATEWAY)
     assert SECRET not in str(refused.value)
     assert refused.value.hint is not None
     assert "machine gateway.example login KEY password SECRET" in refused.value.hint
@@ -74,25 +79,25 @@ def test_a_netrc_without_the_host_is_told(tmp_path: Path) -> None:
     """With the line that is missing."""
     path = written(tmp_path, "machine other.example login you password nothing\n")
     with pytest.raises(UsageError, match=r"has no login and password for gateway\.example"):
-        credential_of(Given(netrc_file=path, gateway=GATEWAY))
+        credential(netrc=path, gateway=GATEWAY)
 
 
 def test_a_key_that_is_not_the_login_is_refused(tmp_path: Path) -> None:
     """The secret belongs to the other one."""
     with pytest.raises(UsageError, match="is of login 'me', but --consumer-key is 'you'"):
-        credential_of(Given("you", netrc_file=written(tmp_path, NETRC), gateway=GATEWAY))
+        credential("you", netrc=written(tmp_path, NETRC), gateway=GATEWAY)
 
 
 def test_a_secret_that_is_given_twice_is_refused(tmp_path: Path) -> None:
     """Nobody could say which one was meant."""
     with pytest.raises(UsageError, match="are both given; give one of the two"):
-        credential_of(Given("me", "another", secret_file=written(tmp_path, SECRET)))
+        credential("me", "another", consumer_secret_file=written(tmp_path, SECRET))
 
 
 def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
     """By its name."""
     with pytest.raises(UsageError, match="absent cannot be read: No such file or directory"):
-        credential_of(Given("me", secret_file=tmp_path / "absent"))
+        credential("me", consumer_secret_file=tmp_path / "absent")
 
 
 def test_a_file_that_others_can_read_gets_a_warning(

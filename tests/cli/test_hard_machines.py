@@ -115,11 +115,12 @@ def test_a_shell_that_is_unknown_is_wrong_usage(tmp_path: Path) -> None:
         (MemoryError(), 3, "not enough memory"),
         (RuntimeError("can't start new thread"), 3, "no more threads"),
         (OSError(errno.EMFILE, "Too many open files"), 3, "ulimit -n"),
+        (OSError(errno.ENOSPC, "No space left on device"), 3, "does not let it go on: No space left on device (hint: "),
         (OSError(errno.EFBIG, "File too large", "x/report.json"), 3, "File too large: x/report.json"),
         (OSError(errno.EIO, "Input/output error"), 3, "Input/output error"),
         (BrokenPipeError(errno.EPIPE, "Broken pipe"), 3, "Broken pipe"),
         (sqlite3.OperationalError("database or disk is full"), 3, "database or disk is full"),
-        (KeyboardInterrupt(), 3, "interrupted"),
+        (KeyboardInterrupt(), 3, "interrupted before anything could be judged"),
         (
             FileNotFoundError(errno.ENOENT, "No such file", str(built_in("report.json"))),
             4,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,17 +17,14 @@ from conformance.cli.configuration import (
     FILE,
     PYPROJECT,
     configured,
-    switches,
-    variable,
 )
-from conformance.cli.run import run
-from conformance.cli.settings import settings_from
 from conformance.contract.schemas import FORMATS
 from conformance.gateway.settings import Settings
 from conformance.model.errors import UsageError
-from conformance.options import options_of, table
+from conformance.options import options_of
 
-KNOWN = [switch.name for switch in switches(table())]
+SettingsOf = Callable[..., Settings]
+
 LOCAL = "http://127.0.0.1:9000/api/v2"
 
 TEXT = """
@@ -42,35 +40,24 @@ shared-account = true
 
 
 @pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A current directory with that file, and no variable of the suite in the environment."""
-    monkeypatch.chdir(tmp_path)
-    for name in [*KNOWN, "env"]:
-        monkeypatch.delenv(variable(name), raising=False)
-    (tmp_path / FILE).write_text(TEXT, encoding="utf-8")
-    return tmp_path
-
-
-def settings_of(*arguments: str) -> Settings:
-    """The settings that `run` makes of these arguments, here and now."""
-    with run.make_context("run", list(arguments)) as context:
-        return settings_from(context.params)
+def here(here: Path) -> Path:
+    """A current directory with that file."""
+    (here / FILE).write_text(TEXT, encoding="utf-8")
+    return here
 
 
 # --- Environments
 
 
-def test_an_environment_counts_where_it_is_chosen(here: Path) -> None:
+def test_an_environment_counts_where_it_is_chosen(settings_of: SettingsOf) -> None:
     """What it does not say, the rest of the file says."""
-    assert here
     assert (1, 5) == (settings_of().seed, settings_of().max_examples)
     assert (2, 5) == (settings_of("--env", "local").seed, settings_of("--env=local").max_examples)
     assert (3, ("A", "B")) == (settings_of("--env=sandbox").seed, settings_of("--env=sandbox").registered["sender_id"])
 
 
-def test_it_is_also_chosen_by_its_variable(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_is_also_chosen_by_its_variable(settings_of: SettingsOf, monkeypatch: pytest.MonkeyPatch) -> None:
     """The command line beats it; an empty one chooses none."""
-    assert here
     monkeypatch.setenv("STATUM_CONFORMANCE_ENV", "local")
     assert [2, 3] == [settings_of().seed, settings_of("--env", "sandbox").seed]
 
@@ -78,22 +65,21 @@ def test_it_is_also_chosen_by_its_variable(here: Path, monkeypatch: pytest.Monke
     assert 1 == settings_of().seed
 
 
-def test_variables_and_the_command_line_beat_it(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_variables_and_the_command_line_beat_it(settings_of: SettingsOf, monkeypatch: pytest.MonkeyPatch) -> None:
     """In the order in which they beat the file."""
-    assert here
     monkeypatch.setenv("STATUM_CONFORMANCE_SEED", "4")
 
     assert [4, 5] == [settings_of("--env", "local").seed, settings_of("--env", "local", "--seed", "5").seed]
 
 
-def test_the_opposite_of_a_flag_beats_the_flag_of_the_rest(here: Path) -> None:
+def test_the_opposite_of_a_flag_beats_the_flag_of_the_rest(here: Path, settings_of: SettingsOf) -> None:
     """They are one option."""
     (here / FILE).write_text("exclusive-account = true\n[env.x]\nshared-account = true\n", encoding="utf-8")
 
     assert [True, False] == [settings_of().exclusive_account, settings_of("--env=x").exclusive_account]
 
 
-def test_pyproject_has_environments_too(here: Path) -> None:
+def test_pyproject_has_environments_too(here: Path, settings_of: SettingsOf) -> None:
     """Below its table."""
     (here / FILE).unlink()
     (here / PYPROJECT).write_text("[tool.statum-conformance.env.local]\nseed = 6\n", encoding="utf-8")
@@ -116,7 +102,9 @@ def test_pyproject_has_environments_too(here: Path) -> None:
         ("[env.sandbix]\nseed = 'x'", f"seed in [env.sandbix] of {FILE} is a text ('x'); expected", None),
     ],
 )  # fmt: skip
-def test_what_is_wrong_with_environments_is_told(here: Path, text: str, message: str, hint: str | None) -> None:
+def test_what_is_wrong_with_environments_is_told(
+    here: Path, settings_of: SettingsOf, text: str, message: str, hint: str | None
+) -> None:
     """Also in one that was not chosen: a typo waits for nobody."""
     (here / FILE).write_text(text, encoding="utf-8")
 
@@ -126,9 +114,8 @@ def test_what_is_wrong_with_environments_is_told(here: Path, text: str, message:
     assert hint is None or (refused.value.hint or "").startswith(hint)
 
 
-def test_wrong_arguments_are_told_before_an_environment_is_looked_for(here: Path) -> None:
+def test_wrong_arguments_are_told_before_an_environment_is_looked_for(settings_of: SettingsOf) -> None:
     """Which environment was meant is not known then."""
-    assert here
     with pytest.raises(click.NoSuchOption):
         settings_of("--env", "nowhere", "--sede", "1")
 
@@ -143,11 +130,11 @@ def shown(capsys: pytest.CaptureFixture[str], *arguments: str) -> Any:
     return json.loads(called.out)
 
 
+@pytest.mark.usefixtures("here")
 def test_each_value_is_shown_with_where_it_stands(
-    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The four places, the strongest of them."""
-    assert here
     monkeypatch.setenv("STATUM_CONFORMANCE_NOTIFY_WITHIN", "3")
     document = shown(capsys, "--env", "sandbox")
     options = document.pop("options")
@@ -165,9 +152,8 @@ def test_each_value_is_shown_with_where_it_stands(
     }.items() <= options.items()
 
 
-def test_what_is_shown_is_what_counts(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_shown_is_what_counts(settings_of: SettingsOf, capsys: pytest.CaptureFixture[str]) -> None:
     """Each command's own options, and the defaults that it has itself."""
-    assert here
     options = {
         command.name: shown(capsys, command.name or "")["options"] for command in COMMANDS if command.name != "config"
     }
@@ -196,9 +182,9 @@ def test_no_secret_is_shown(here: Path, monkeypatch: pytest.MonkeyPatch, capsys:
         assert secret not in table
 
 
-def test_as_a_table_it_fits_a_terminal(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.usefixtures("here")
+def test_as_a_table_it_fits_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     """One line for what there is, one row for each option."""
-    assert here
     lines = call(capsys, "config", "--env=local").out.splitlines()
 
     assert "file: statum-conformance.toml · environments: local, sandbox · chosen: local" == lines[0]
@@ -217,9 +203,9 @@ def test_without_a_file_the_defaults_are_shown(
     assert {"default"} == {option["from"] for option in document["options"].values()}
 
 
-def test_a_command_that_does_not_exist_is_told(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.usefixtures("here")
+def test_a_command_that_does_not_exist_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     """With what may have been meant."""
-    assert here
     called = call(capsys, "config", "rnu")
 
     assert (2, True) == (called.code, called.only_line.endswith("(hint: did you mean run?)"))
@@ -261,7 +247,7 @@ def test_the_schema_takes_what_the_suite_takes(tmp_path: Path, text: str) -> Non
     assert refused == bool(FORMATS.violations("configuration", document))
 
 
-def test_local_addresses_are_what_they_are_taken_for(here: Path) -> None:
+def test_local_addresses_are_what_they_are_taken_for(here: Path, settings_of: SettingsOf) -> None:
     """A gateway of an environment is checked like any other."""
     (here / FILE).write_text(
         f'[env.local]\ngateway = "{LOCAL}"\nconsumer-key = "k"\nconsumer-secret = "s"\n', encoding="utf-8"

@@ -22,15 +22,10 @@ from conformance.reports.console import print_json
 
 Capsys = pytest.CaptureFixture[str]
 
+pytestmark = pytest.mark.usefixtures("here")
+
 # A quick run: one product, no random payloads.
 QUICK = ("--product", "sms", "--max-examples", "0", "--seed", "7")
-
-
-@pytest.fixture(autouse=True)
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty current directory, where reports go."""
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +56,7 @@ def test_a_quiet_run_says_nothing_while_it_goes_on(capsys: Capsys) -> None:
     assert (0, 1, "") == (called.code, called.out.count("\n"), called.err)
 
 
-def test_quiet_tells_errors_and_no_warnings(capsys: Capsys, here: Path) -> None:
+def test_quiet_tells_errors_and_no_warnings(capsys: Capsys) -> None:
     """A secret on the command line is warned of; a gateway that is not there is an error."""
     gateway = ("--gateway", f"http://127.0.0.1:{quiet_port()}/api/v2", "--callback-listen", f"127.0.0.1:{quiet_port()}")
     credential = ("--consumer-key", "k", "--consumer-secret", "s3cret-s3cret")
@@ -73,7 +68,6 @@ def test_quiet_tells_errors_and_no_warnings(capsys: Capsys, here: Path) -> None:
     assert 3 == quiet.code
     assert quiet.only_line.startswith("error: ")
     assert quiet.out.startswith("inconclusive: ")
-    assert here
 
 
 def test_quiet_and_verbose_exclude_each_other(capsys: Capsys, journal: Path) -> None:

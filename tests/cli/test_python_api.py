@@ -26,12 +26,7 @@ SAMPLE = Account.sample()
 SECRET = "not-to-be-seen"  # noqa: S105 - of nobody
 Capsys = pytest.CaptureFixture[str]
 
-
-@pytest.fixture(autouse=True)
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty current directory, where reports go."""
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
+pytestmark = pytest.mark.usefixtures("here")
 
 
 @pytest.fixture
@@ -122,7 +117,7 @@ def test_a_failure_is_a_finding_and_what_was_asked_for_is_written(here: Path) ->
         ),
         (
             {"gateway": "http://127.0.0.1:1/api/v2"},
-            "--consumer-key is missing; --gateway needs a credential",
+            "consumer_key is missing; gateway needs a credential",
             "set STATUM_CONFORMANCE_CONSUMER_KEY",
         ),
     ],
@@ -130,7 +125,7 @@ def test_a_failure_is_a_finding_and_what_was_asked_for_is_written(here: Path) ->
 def test_an_option_that_cannot_be_used_is_a_usage_error(
     options: dict[str, object], message: str, hint: str | None
 ) -> None:
-    """As the command line has it, with the same words and hint."""
+    """In the words of the command line, but with the names of keyword arguments."""
     with pytest.raises(conformance.UsageError) as raised:
         conformance.run(**options)
 
@@ -161,6 +156,15 @@ def test_a_flag_that_is_false_gives_its_opposite(here: Path) -> None:
 
     settings = outcome.report.settings
     assert (False, {"sms": "airtime"}) == (settings["exclusive_account"], settings["callback_paths"])
+
+
+def test_false_overrules_the_environment(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Though such a flag has no opposite on the command line; None leaves it to the environment."""
+    monkeypatch.setenv("STATUM_CONFORMANCE_STRICT", "true")
+    small = {"product": ["sms"], "max_examples": 0, "report_dir": here}
+    by_value = [conformance.run(strict=value, **small).report.settings["strict"] for value in (False, None)]
+
+    assert [False, True] == by_value
 
 
 def test_the_package_imports_nothing_until_a_name_is_asked_for(here: Path) -> None:

@@ -147,13 +147,6 @@ def unchallenging() -> Iterator[dict[str, Any]]:
     servers[0].stop()
 
 
-@pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty directory as the current one."""
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
 def options(told: dict[str, Any]) -> tuple[str, ...]:
     """What the command is told of it."""
     return (

@@ -78,7 +78,7 @@ def test_a_lawful_client_is_conformant(lawful: Record) -> None:
     assert {"sms", None} == {v.command for v in judged.by(Verdict.PASS)}
 
 
-def test_the_journal_holds_what_was_said_and_what_was_sent(lawful: Record) -> None:
+def test_the_journal_holds_messages_and_requests(lawful: Record) -> None:
     """Each call with its message, its answer, and the request that came of it; the credential as it was."""
     calls = [case for case in lawful.cases if case.kind is Kind.INVOKE and case.command]
     lines = [message for message in lawful.messages if message.case_id == calls[0].id]
@@ -105,8 +105,8 @@ def test_base_urls_and_ids_tell_nothing(lawful: Record) -> None:
     assert 0 < len(pairs) == len([count for count in base_urls.values() if count > 1])
 
 
-def test_the_report_tells_of_a_client(lawful: Record, tmp_path: Path) -> None:
-    """Valid against its schema; what was declared, how long was watched; JUnit skips what is not applicable."""
+def test_the_report_describes_a_client(lawful: Record, tmp_path: Path) -> None:
+    """It is valid against its schema, with the declared commands; JUnit skips requirements that do not apply."""
     result = Result.of(lawful)
     write_reports(result, tmp_path)
 
@@ -123,7 +123,7 @@ def test_the_report_tells_of_a_client(lawful: Record, tmp_path: Path) -> None:
 
 
 def test_a_client_that_dies_over_a_case_is_judged_by_the_others(tmp_path: Path) -> None:
-    """It is started again; what it did is told with the last that it wrote."""
+    """It is started again, and its death is in the report."""
     record = held(tmp_path, "crashes-on-html")
     judged = judge(record)
     failed = {v.requirement.id for v in judged.by(Verdict.FAIL)}
@@ -265,7 +265,7 @@ def test_the_same_seed_asks_for_the_same_calls() -> None:
     assert len(planned(7)) == len({case for case, *_ in planned(7)})
 
 
-def test_what_fails_comes_between_what_is_accepted() -> None:
+def test_failing_calls_come_between_accepted_ones() -> None:
     """No circuit breaker opens that counts failures in a row."""
     calls = calls_of(Cases(statum(), 7, "http://x"), tuple(statum().commands), 0, 7)
     troubled = "".join("x" if call.troubles else "." for call in calls)
@@ -274,8 +274,8 @@ def test_what_fails_comes_between_what_is_accepted() -> None:
     assert "x" in troubled
 
 
-def test_a_client_is_not_asked_for_what_it_lacks() -> None:
-    """Nor twice for what is the same without it."""
+def test_a_client_gets_no_calls_with_members_that_it_lacks() -> None:
+    """Nor two that are equal without them."""
     cases = Cases(statum(), 7, "http://x")
     calls = calls_of(cases, ("mpesa/online",), 0, 7, ["bill_ref_number"])
     sending = [json.dumps(call.params, sort_keys=True) for call in calls if call.scenario is SENDING]
@@ -285,7 +285,7 @@ def test_a_client_is_not_asked_for_what_it_lacks() -> None:
 
 
 def test_a_certification_ends_when_its_time_is_used_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A client that waits for ever and may take its time: what was not reached is not exercised, the rest is judged."""
+    """Requirements that a client which waits for ever never reached are not exercised; the rest is judged."""
     monkeypatch.setattr(settings, "CALLS_WITHIN_S", 6.0)
     program = shlex.join((sys.executable, "-S", "-E", "-c", WAITS_FOR_EVER))
     record = read_journal(certification.certify(ClientSettings(driver=program, report_dir=tmp_path, **QUICK)))

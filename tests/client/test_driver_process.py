@@ -24,7 +24,7 @@ from conformance.model.traffic import Direction
 __all__ = ["heard", "started"]  # fixtures
 
 
-def test_answers_are_handed_back_and_every_line_is_told(started: Start, heard: list[Line]) -> None:
+def test_answers_are_handed_back_and_every_line_is_recorded(started: Start, heard: list[Line]) -> None:
     """With the case at hand."""
     driver = started()
 
@@ -103,7 +103,7 @@ def test_a_second_answer_to_the_last_message_shows_at_the_end(started: Start) ->
     [("os._exit(3)", "exit code 3"), ("time.sleep(3600)", "did not end within")],
     ids=["another exit code", "goes on"],
 )
-def test_a_driver_that_does_not_stop_in_good_order_is_told_of(started: Start, stop: str, words: str) -> None:
+def test_a_driver_that_does_not_stop_with_exit_code_0_is_reported(started: Start, stop: str, words: str) -> None:
     """And it is ended all the same."""
     driver = started(stop=stop)
 
@@ -135,7 +135,7 @@ def test_what_it_has_started_is_ended_with_it(
     monkeypatch: pytest.MonkeyPatch,
     can_wait: bool,  # noqa: FBT001 - a column
 ) -> None:
-    """Also what does not listen to SIGTERM, and where the suite can only wait for a process by reaping it."""
+    """Also a child that ignores SIGTERM, and where the suite can only wait for a process by reaping it."""
     monkeypatch.setattr(driver_module, "CAN_WAIT", can_wait)
     child = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(flush=True); time.sleep(3600)"
     driver = started(
@@ -175,7 +175,7 @@ def test_no_signal_goes_to_a_number_that_is_free_again(
     assert not any(reaped)
 
 
-def test_standard_error_is_told_and_never_in_the_way(started: Start, heard: list[Line]) -> None:
+def test_standard_error_is_recorded_and_blocks_nothing(started: Start, heard: list[Line]) -> None:
     """However much it is, and whatever bytes."""
     noise = "sys.stderr.buffer.write(b'x' * 200000 + b'\\n' + b'\\xff\\n'); sys.stderr.flush()"
     driver = started(f"{noise}; {ACCEPTED}")
@@ -188,8 +188,8 @@ def test_standard_error_is_told_and_never_in_the_way(started: Start, heard: list
     assert ["x" * LONGEST_STDERR + "…", "\\xff", left_out] == lines
 
 
-def test_a_file_that_is_not_executable_is_told_apart(tmp_path: Path) -> None:
-    """With what to do about it."""
+def test_a_file_that_is_not_executable_has_its_own_error(tmp_path: Path) -> None:
+    """With a hint."""
     file = tmp_path / "driver.py"
     file.write_text("#!/usr/bin/env python\n")
 
@@ -199,7 +199,7 @@ def test_a_file_that_is_not_executable_is_told_apart(tmp_path: Path) -> None:
     assert "chmod +x" in (error.value.hint or "")
 
 
-def test_a_program_of_another_kind_is_told_apart(tmp_path: Path) -> None:
+def test_a_program_of_another_kind_has_its_own_error(tmp_path: Path) -> None:
     """Executable, and nothing that the machine could execute."""
     file = tmp_path / "driver"
     file.write_bytes(b"\x00\x01\x02")
@@ -210,7 +210,7 @@ def test_a_program_of_another_kind_is_told_apart(tmp_path: Path) -> None:
 
 
 def test_doctor_greets_a_driver_and_stops_it(started: Start, tmp_path: Path) -> None:
-    """And tells what it says of itself."""
+    """And shows its description."""
     started()
     line = shlex.join((sys.executable, str(tmp_path / "driver.py")))
 
@@ -219,7 +219,7 @@ def test_doctor_greets_a_driver_and_stops_it(started: Start, tmp_path: Path) -> 
     ]
 
 
-def test_doctor_tells_what_a_driver_does_instead() -> None:
+def test_doctor_shows_why_a_driver_does_not_say_hello() -> None:
     """In one line."""
     with pytest.raises(EnvironmentFailure, match="it ended with exit code 3 instead of answering hello"):
         list(examine_driver(shlex.join((sys.executable, "-c", "raise SystemExit(3)")), statum()))

@@ -25,7 +25,7 @@ from conformance.reports.result import client_of
 __all__ = ["heard", "started"]  # fixtures
 
 
-def test_of_a_flood_to_standard_error_the_first_and_last_lines_are_told(started: Start, heard: list[Line]) -> None:
+def test_of_a_flood_to_standard_error_the_first_and_last_lines_are_recorded(started: Start, heard: list[Line]) -> None:
     """And how much lies between; the last ones mostly say why it died."""
     flood = f"sys.stderr.write(''.join(f'line {{n}}\\n' for n in range({2 * MOST_LINES})))"
     driver = started(f"exec({flood!r}); sys.stderr.flush(); {ACCEPTED}")
@@ -108,7 +108,7 @@ BARE = CHILD.replace("start_new_session=True", "start_new_session=True, env=dict
     ids=["an orphan", "a child", "a child without its environment", "an orphan of one that dies", "a child of one"],
 )
 def test_nothing_of_a_driver_survives_it(started: Start, tmp_path: Path, begets: str, ends: str) -> None:
-    """Be it in a session of its own: it is ended, and told by number and name; nor does it hold anybody up.
+    """A process in another session is ended, too, and reported by number and name; nobody waits for it.
 
     It has the driver's standard output, which so goes on after the driver's end.
     """
@@ -144,7 +144,7 @@ def test_what_was_left_behind_is_in_the_report(
     told: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """By name; where nobody can look, that is told instead of nothing."""
+    """By name; where the suite cannot look, the report says so."""
     monkeypatch.setattr(certification, "can_look", lambda: looks)
     driver = Driver(("none",), DriverLog(statum()))
     monkeypatch.setattr(Driver, "left_behind", (Left(42, "sleep 3600", ended=False),))

@@ -1,4 +1,4 @@
-"""Receivers under examination over real HTTP, without a driver: what is sent, how, and what is said of it."""
+"""Receivers under examination over real HTTP, without a driver: the requests, and the verdicts on them."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ Capsys = pytest.CaptureFixture[str]
 
 
 class Recorder(Inbox):
-    """A lawful receiver that remembers what came."""
+    """A lawful receiver that keeps its requests."""
 
     def __init__(self) -> None:
         self.posted: list[Posted] = []
@@ -80,7 +80,7 @@ def recorder() -> Iterator[Recorder]:
 
 @pytest.fixture(scope="module")
 def record(recorder: Recorder, tmp_path_factory: pytest.TempPathFactory) -> Record:
-    """What became of it."""
+    """The record of its examination."""
     return examined(recorder, tmp_path_factory.mktemp("examined"), *statum().products)
 
 
@@ -96,7 +96,7 @@ def test_a_lawful_receiver_is_conformant(record: Record) -> None:
 
 
 def test_the_url_is_used_as_it_is(recorder: Recorder, record: Record) -> None:
-    """With its prefix and its query, for whatever is sent."""
+    """With its prefix and its query, in every request."""
     assert {f"/hooks/sms?token={TOKEN}"} == {posted.path for posted in recorder.posted}
     assert len(record.exchanges) == len(recorder.posted)
 
@@ -109,7 +109,7 @@ def test_the_token_is_not_in_the_journal(record: Record, tmp_path: Path) -> None
 
 
 def test_the_token_is_not_on_the_page(record: Record) -> None:
-    """Where the transcript shows what was sent to the receiver, and that it was."""
+    """Although the transcript shows the requests to the receiver."""
     result = Result.of(record)
     page = html(result).decode()
 
@@ -150,7 +150,7 @@ def test_notifications_of_a_product_have_its_members(record: Record) -> None:
 
 
 def test_the_same_seed_sends_the_same(tmp_path: Path) -> None:
-    """Byte for byte, in whatever order what is sent at the same moment arrives."""
+    """Byte for byte; requests of the same moment arrive in any order."""
     sent = []
     for name in ("one", "two"):
         inbox = Recorder()
@@ -197,7 +197,7 @@ def test_a_receiver_that_does_not_answer_is_left_alone(
 
 
 def test_an_examination_ends_in_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What was not sent by then is inconclusive, with the reason."""
+    """Requirements that need later requests are inconclusive, with the reason."""
     monkeypatch.setattr(examiner, "EXAMINED_WITHIN_S", 0.0)
     inbox = Recorder()
     verdicts = judge(examined(inbox, tmp_path)).verdicts
@@ -309,7 +309,7 @@ sys.stdin.read()
 
 
 def test_a_receiver_that_dies_is_sent_nothing_afterwards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is named what it died of; what follows could not be seen."""
+    """The finding names the request that killed it; the rest is inconclusive."""
     monkeypatch.setattr(examination, "BACK_WITHIN_S", 0.1)
     program = MORTAL.format(tests=str(Path(__file__).parents[1]))
     arguments = (sys.executable, "-S", "-E", "-c", program)

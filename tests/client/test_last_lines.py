@@ -31,17 +31,17 @@ for line in sys.stdin:
 
 
 def crashing(directory: Path, on: str) -> str:
-    """The command line of a driver that writes a stack trace and ends when it is told that."""
+    """The command line of a driver that writes a stack trace and ends at that message."""
     file = directory / "crashing.py"
     file.write_text(CRASHES, encoding="utf-8")
     return shlex.join([sys.executable, "-S", "-E", str(file), json.dumps(TRACE), on])
 
 
 @pytest.mark.parametrize("command", ["doctor", "certify"])
-def test_a_driver_that_dies_at_hello_is_told_with_its_last_lines(
+def test_a_driver_that_dies_at_hello_is_shown_with_its_last_lines(
     command: str, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Below the one line that says what happened; the blank line within them stays."""
+    """Below the line with the error; the blank line within them stays."""
     monkeypatch.chdir(tmp_path)
     called = call(capsys, command, "--driver", crashing(tmp_path, "hello"))
 
@@ -50,7 +50,7 @@ def test_a_driver_that_dies_at_hello_is_told_with_its_last_lines(
     assert [f"  | {line}" for line in TRACE[-SHOWN_LINES:]] == shown
 
 
-def test_a_driver_that_dies_over_a_case_is_told_with_its_last_lines(
+def test_a_driver_that_dies_over_a_case_is_shown_with_its_last_lines(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """On the terminal, in report.json and on the page."""

@@ -1,4 +1,4 @@
-"""Observed mode over real HTTP: what is shown, what is made of what arrives, what is judged and what cannot be."""
+"""Observed mode over real HTTP: the address that is shown, the cases made of requests, and the verdicts."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ Client = Callable[[httpx.Client], None]
 
 
 def observed(directory: Path, client: Client, key: str | None = None, secret: str | None = None) -> Record:
-    """What is recorded while `client` does what it does."""
+    """The record of a run of `client`."""
 
     def run(base_url: str, account: Account) -> None:
         credential = (key or account.consumer_key, secret or account.consumer_secret)
@@ -87,8 +87,8 @@ def lawful(tmp_path_factory: pytest.TempPathFactory) -> Record:
     return observed(tmp_path_factory.mktemp("observed"), client)
 
 
-def test_what_can_be_told_from_the_wire_is_judged(lawful: Record) -> None:
-    """And nothing falls short."""
+def test_requirements_on_requests_alone_are_judged(lawful: Record) -> None:
+    """And nothing fails."""
     judged = judge(lawful)
     passed = {(v.requirement.id, v.command) for v in judged.by(Verdict.PASS)}
 
@@ -151,7 +151,7 @@ FLAWED: Mapping[str, Client] = {
 
 @pytest.mark.parametrize("id_", FLAWED)
 def test_a_flaw_is_found(id_: str, tmp_path: Path) -> None:
-    """By what arrived alone."""
+    """By its requests alone."""
     judged = judge(observed(tmp_path, FLAWED[id_]))
 
     assert {id_} == found(judged, Verdict.FAIL)
@@ -204,7 +204,7 @@ def test_a_target_is_taken_for_the_command_that_is_meant(target: str, command: s
 
 @pytest.mark.skipif(os.name == "nt", reason="SIGINT cannot be sent to another process there")
 def test_it_shows_where_to_go_and_ends_with_ctrl_c(tmp_path: Path) -> None:
-    """The last line is for scripts that wait for it; what was seen by then is judged."""
+    """Scripts can wait for the last line; the requests until then are judged."""
     running = process(tmp_path, "certify", "--observe", "--product", "sms", "--seed", "7")
     assert running.stdout is not None
     shown = list(iter(running.stdout.readline, "ready\n"))
@@ -222,7 +222,7 @@ def test_it_shows_where_to_go_and_ends_with_ctrl_c(tmp_path: Path) -> None:
 
 
 def test_the_mock_lists_the_numbers(capsys: Capsys) -> None:
-    """Each with what it brings about."""
+    """Each with its effect."""
     called = call(capsys, "mock", "--list-scenarios")
 
     assert 0 == called.code

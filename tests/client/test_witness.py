@@ -1,4 +1,4 @@
-"""The witness over real HTTP: what it records, and how it answers what it does not like."""
+"""The witness over real HTTP: its records, and its answers to requests of all kinds."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Watched:
     def send(
         self, url: str, method: str = "POST", body: bytes = b"{}", timeout_s: float = PATIENCE_S
     ) -> tuple[http.client.HTTPResponse, bytes]:
-        """One request on a connection of its own."""
+        """One request on a new connection."""
         parts = urlsplit(url)
         connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=timeout_s)
         try:
@@ -62,7 +62,7 @@ class Watched:
             connection.close()
 
     def record(self) -> Record:
-        """What the journal holds, once the witness has stopped."""
+        """The journal, once the witness has stopped."""
         self.witness.stop()
         self.journal.close()
         return read_journal(self.path)
@@ -100,7 +100,7 @@ def test_a_request_is_recorded_under_its_case_as_it_came(watched: Watched) -> No
     [("PUT", "sms", b"{}"), ("POST", "fax", b"{}"), ("POST", "sms", b"nonsense"), ("POST", "sms/", b"")],
 )
 def test_the_scenario_is_played_whatever_is_sent(watched: Watched, method: str, path: str, body: bytes) -> None:
-    """What is wrong with a request is for the checks to say."""
+    """The checks judge requests, not the witness."""
     watched.stage(BY_NAME["answer-402"])
 
     response, content = watched.send(f"{watched.witness.base_url(NONCE)}/{path}", method, body)
@@ -108,8 +108,8 @@ def test_the_scenario_is_played_whatever_is_sent(watched: Watched, method: str, 
     assert (402, 402) == (response.status, json.loads(content)["status_code"])
 
 
-def test_of_what_is_nobodys_call_so_much_is_kept(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
-    """And the rest counted; what evidently is of the client is kept, and counted apart."""
+def test_few_requests_of_strangers_are_recorded(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The rest is counted; requests that are evidently the client's are recorded, and counted separately."""
     monkeypatch.setattr("conformance.wire.ledger.KEPT_BODY", 100)
     watched.stage()
     watched.witness._strays._without_id.requests = 3  # noqa: SLF001 - as after nearly a thousand
@@ -228,7 +228,7 @@ def test_the_journal_says_on_which_connection_an_answer_was_lost(watched: Watche
 
 
 def test_a_failure_is_of_the_first_request(watched: Watched) -> None:
-    """What is sent after it is accepted: it was seen by then whether it comes, and when."""
+    """Requests after it are accepted: whether one comes, and when, is seen by then."""
     watched.stage(BY_NAME["answer-500"])
     url = f"{watched.witness.base_url(NONCE)}/sms"
 
@@ -279,7 +279,7 @@ def test_an_answer_in_http_1_0_is_one_on_the_wire(watched: Watched) -> None:
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
 def test_every_scenario_can_be_played(watched: Watched, scenario: ScenarioRow) -> None:
-    """Whatever it is, serving goes on, and what was answered or lost is in the journal."""
+    """Serving goes on after it, and the journal has the answer or its loss."""
     watched.stage(scenario)
 
     try:
@@ -296,7 +296,7 @@ def test_every_scenario_can_be_played(watched: Watched, scenario: ScenarioRow) -
     assert (exchange.response is None) != (exchange.failure is None)
 
 
-def test_scenarios_are_told_apart_by_their_names() -> None:
-    """And each says what happens."""
+def test_scenarios_have_different_names() -> None:
+    """And each has a summary."""
     assert len(SCENARIOS) == len(BY_NAME)
     assert [] == [scenario.name for scenario in SCENARIOS if not scenario.summary]

@@ -29,7 +29,7 @@ from conformance.contract.schemas import FORMATS
 from conformance.gateway import campaign
 from conformance.gateway.settings import Settings
 from conformance.journal import read_journal
-from conformance.judging.reading import Answer
+from conformance.judging.messages import Answer
 from conformance.mock.account import Account
 from conformance.model.untrusted import parse_json
 from conformance.options import options_of

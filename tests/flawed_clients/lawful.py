@@ -289,25 +289,6 @@ class LeavesConnections(Client):
         return 0.6 if answer == "timeout" and attempt == 1 else None
 
 
-class KeepsOnePerBase(Client):
-    """Keeps a connection for each base URL, as an HTTP client that is made for one does."""
-
-    commands = ("mpesa/online", "account-details")
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.connections: dict[str, HTTPConnection] = {}
-
-    def exchange(self, request: Outgoing, patience_s: float | None) -> Answer:
-        base = request.url.partition("/api/")[0]
-        host = urlsplit(request.url).netloc
-        connection = self.connections.pop(base, None) or HTTPConnection(host, timeout=patience_s)
-        answer = self.exchanged(connection, request)
-        if answer.version > 10 and answer.headers.get("connection") != "close":
-            self.connections[base] = connection
-        return answer
-
-
 class ReadsAnyMediaType(Client):
     """Reads an envelope whatever it is declared as."""
 
@@ -367,19 +348,33 @@ class FollowsBare(Client):
 class KeepsConnections(Client):
     """Uses one connection for all calls, as long as the gateway lets it."""
 
-    commands = ("sms", "airtime", "account-details")
+    commands: tuple[str, ...] = ("sms", "airtime", "account-details")
 
     def __init__(self) -> None:
         super().__init__()
         self.connections: dict[str, HTTPConnection] = {}
 
+    def shared_by(self, url: str) -> str:
+        """The part of URLs that one connection is kept for."""
+        return urlsplit(url).netloc
+
     def exchange(self, request: Outgoing, patience_s: float | None) -> Answer:
-        host = urlsplit(request.url).netloc
-        connection = self.connections.pop(host, None) or HTTPConnection(host, timeout=patience_s)
+        part = self.shared_by(request.url)
+        connection = self.connections.pop(part, None)
+        connection = connection or HTTPConnection(urlsplit(request.url).netloc, timeout=patience_s)
         answer = self.exchanged(connection, request)
         if answer.version > 10 and answer.headers.get("connection") != "close":
-            self.connections[host] = connection
+            self.connections[part] = connection
         return answer
+
+
+class KeepsOnePerBase(KeepsConnections):
+    """Keeps a connection for each base URL, as an HTTP client that is made for one does."""
+
+    commands = ("mpesa/online", "account-details")
+
+    def shared_by(self, url: str) -> str:
+        return url.partition("/api/")[0]
 
 
 class Threads(Client):

@@ -27,13 +27,15 @@ def says(answer: Answer | str, code: int) -> bool:
 class _Resender(Client):
     commands = ("airtime",)
     attempts = 2
+    pause_s = AT_ONCE_S
+    after: int | str = 0
 
     def due(self, asked: Asked, answer: Answer | str) -> bool:
-        """Whether this is what it sends again."""
-        raise NotImplementedError
+        """Whether it sends the request again: after that status, or that word for a lost answer."""
+        return (answer if isinstance(answer, str) else answer.status) == self.after
 
     def again(self, asked: Asked, attempt: int, answer: Answer | str) -> float | None:
-        return AT_ONCE_S if attempt < self.attempts and self.due(asked, answer) else None
+        return self.pause_s if attempt < self.attempts and self.due(asked, answer) else None
 
 
 class ResendsClientErrors(_Resender, breaks=("RTY-01",)):
@@ -46,15 +48,13 @@ class ResendsClientErrors(_Resender, breaks=("RTY-01",)):
 class ResendsUnauthorized(_Resender, breaks=("RTY-01",)):
     """Sends again after a 401."""
 
-    def due(self, asked: Asked, answer: Answer | str) -> bool:
-        return isinstance(answer, Answer) and answer.status == 401
+    after = 401
 
 
 class ResendsUnfunded(_Resender, breaks=("RTY-01",)):
     """Sends airtime again after a 402, hoping for funds."""
 
-    def due(self, asked: Asked, answer: Answer | str) -> bool:
-        return isinstance(answer, Answer) and answer.status == 402
+    after = 402
 
 
 class IgnoresRetryAfter(_Resender, breaks=("RTY-02",)):
@@ -85,8 +85,7 @@ class Hammers(_Resender, breaks=("RTY-03",)):
 class ResendsAfter500(_Resender, breaks=("RTY-04",)):
     """Sends again at once after a 500, whatever it costs."""
 
-    def due(self, asked: Asked, answer: Answer | str) -> bool:
-        return isinstance(answer, Answer) and answer.status == 500
+    after = 500
 
 
 class ResendsPaymentsAfter500(_Resender, breaks=("RTY-04",)):
@@ -106,9 +105,6 @@ class QueuesAfter500(_Resender, breaks=("RTY-04",)):
         if isinstance(answer, Answer) and answer.status == 500:
             threading.Timer(AT_ONCE_S, super().attempt, [asked]).start()
         return answer
-
-    def due(self, asked: Asked, answer: Answer | str) -> bool:
-        return False
 
 
 class ResendsAfterBody500(_Resender, breaks=("RTY-04",)):
@@ -131,18 +127,14 @@ class ResendsAfterLoss(_Resender, breaks=("RTY-05",)):
     """Sends a payment again at once when the connection was closed before the answer was there."""
 
     commands = ("mpesa/online",)
-
-    def due(self, asked: Asked, answer: Answer | str) -> bool:
-        return answer == "lost"
+    after = "lost"
 
 
 class ResendsAfterTimeOut(_Resender, breaks=("RTY-05",)):
     """Sends a payment again at once when no answer came in time."""
 
     commands = ("mpesa-wallet",)
-
-    def due(self, asked: Asked, answer: Answer | str) -> bool:
-        return answer == "timeout"
+    after = "timeout"
 
 
 class ResendsUnreadable(_Resender, breaks=("RTY-05",)):
@@ -183,9 +175,6 @@ class ResendsOnNewConnection(_Resender, breaks=("RTY-05",)):
             self.kept[base] = connection
         return answer
 
-    def due(self, asked: Asked, answer: Answer | str) -> bool:
-        return False
-
 
 class ResendsLostAirtime(_Resender, breaks=("RTY-06",)):
     """Sends airtime again at once when its answer was lost: the gateway refuses the second, if it remembers."""
@@ -198,32 +187,24 @@ class ResendsLostSms(_Resender, breaks=("RTY-06",)):
     """Sends a message again at once when its answer was lost."""
 
     commands = ("sms",)
-
-    def due(self, asked: Asked, answer: Answer | str) -> bool:
-        return answer == "lost"
+    after = "lost"
 
 
 class _Impatient(_Resender):
     pause_s = 0.65
 
-    def again(self, asked: Asked, attempt: int, answer: Answer | str) -> float | None:
-        return self.pause_s if attempt < self.attempts and self.due(asked, answer) else None
-
 
 class ResendsSoonAfter500(_Impatient, breaks=("RTY-07",)):
     """Sends again after a 500, not at once, and sooner than is advised."""
 
-    def due(self, asked: Asked, answer: Answer | str) -> bool:
-        return isinstance(answer, Answer) and answer.status == 500
+    after = 500
 
 
 class ResendsSoonAfterLoss(_Impatient, breaks=("RTY-07",)):
     """Sends a payment again when its answer was lost, not at once, and sooner than is advised."""
 
     commands = ("mpesa-wallet",)
-
-    def due(self, asked: Asked, answer: Answer | str) -> bool:
-        return answer == "lost"
+    after = "lost"
 
 
 class IgnoresDates(_Resender, breaks=("RTY-02",)):

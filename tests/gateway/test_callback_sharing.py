@@ -13,7 +13,7 @@ from conformance.contract.contract import statum
 from conformance.gateway import campaign
 from conformance.gateway.rig import RunIntake
 from conformance.gateway.settings import Settings
-from conformance.journal import read_journal
+from conformance.journal import Record, read_journal
 from conformance.judging.verdicts import Judged, Verdict
 from conformance.mock.behaviour import BUILT_IN, Behaviour
 from conformance.model.errors import UsageError
@@ -41,9 +41,9 @@ def settings(directory: Path, callback_paths: Mapping[str, str]) -> Settings:
     )
 
 
-def judged(directory: Path, behaviour: Behaviour, callback_paths: Mapping[str, str] = AT_C2B) -> Judged:
-    """A run against the built-in mock gateway, judged."""
-    return judge(read_journal(campaign.run(settings(directory, callback_paths), behaviour=behaviour)))
+def held(directory: Path, behaviour: Behaviour, callback_paths: Mapping[str, str] = AT_C2B) -> Record:
+    """A run against the built-in mock gateway."""
+    return read_journal(campaign.run(settings(directory, callback_paths), behaviour=behaviour))
 
 
 def short(judgement: Judged) -> dict[tuple[str, str | None], Verdict]:
@@ -53,12 +53,15 @@ def short(judgement: Judged) -> dict[tuple[str, str | None], Verdict]:
 
 
 def test_results_and_payments_of_customers_share_a_callback(tmp_path: Path) -> None:
-    """Nothing is amiss, and each is judged as what it is."""
-    judgement = judged(tmp_path, PAYING)
+    """Nothing is amiss, and each is judged as what it is; the line that repeats the run has the option."""
+    record = held(tmp_path, PAYING)
+    judgement = judge(record)
     assert {} == short(judgement)
     verdicts = {(v.requirement.id, v.command): v.verdict for v in judgement.verdicts}
     for name in (("NTF-01", "mpesa/online"), ("NTF-17", "mpesa/online"), ("UNS-01", "mpesa-c2b")):
         assert Verdict.PASS == verdicts[name]
+    assert AT_C2B == record.settings["callback_paths"]
+    assert "--callback-path mpesa-online=mpesa-c2b" in repeat_command(record.settings, statum())
 
 
 @pytest.mark.parametrize(
@@ -71,20 +74,13 @@ def test_results_and_payments_of_customers_share_a_callback(tmp_path: Path) -> N
 )
 def test_a_fault_is_one_at_a_shared_callback_too(tmp_path: Path, fault: str, broken: set[tuple[str, str]]) -> None:
     """What is judged of the results does not change with where they arrive."""
-    assert broken == set(short(judged(tmp_path, FAULTS[fault].change(BUILT_IN))))
+    assert broken == set(short(judge(held(tmp_path, FAULTS[fault].change(BUILT_IN)))))
 
 
 def test_unshared_a_result_at_the_callback_of_payments_is_misdirected(tmp_path: Path) -> None:
     """Unless the user says so."""
-    found = short(judged(tmp_path, FAULTS["result-to-unsolicited"].change(BUILT_IN), {}))
+    found = short(judge(held(tmp_path, FAULTS["result-to-unsolicited"].change(BUILT_IN), {})))
     assert {"NTF-17"} == {requirement for requirement, _ in found}
-
-
-def test_the_run_can_be_repeated(tmp_path: Path) -> None:
-    """The journal keeps it, and the line that repeats the run has it."""
-    record = read_journal(campaign.run(settings(tmp_path, AT_C2B)))
-    assert AT_C2B == record.settings["callback_paths"]
-    assert "--callback-path mpesa-online=mpesa-c2b" in repeat_command(record.settings, statum())
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,6 @@ from urllib.parse import quote, quote_plus
 
 import pytest
 from campaigns import KEY, SECRET, held, judged, registered, settings, shortfalls
-from command_line import PATIENCE_S, call, process
 from mock_rig import eventually
 from seeded import FAULTS, VARIANTS
 
@@ -26,15 +25,15 @@ from conformance.contract.contract import statum
 from conformance.contract.requirements import Level
 from conformance.gateway import campaign, listening
 from conformance.gateway.plan import Plan
+from conformance.gateway.rig import CANARY_HEADER
 from conformance.journal import Record, read_journal
 from conformance.judging.judgement import Reason
 from conformance.judging.verdicts import Conclusion, Verdict
 from conformance.mock.account import Account
 from conformance.mock.behaviour import BUILT_IN, Callback, Moment, Reply
 from conformance.mock.serving import MockServer, serve_mock
-from conformance.model.errors import UsageError
 from conformance.model.process import Silent
-from conformance.model.traffic import CLOSED_ON_REUSE
+from conformance.model.traffic import CLOSED_ON_REUSE, header
 from conformance.reports.files import write_reports
 from conformance.reports.result import Result, judge
 from conformance.wire import pacing
@@ -73,6 +72,7 @@ def test_the_journal_tells_the_whole_run(lawful: Path) -> None:
     assert {case.id: 1 for case in record.cases} == Counter(exchange.case_id for exchange in record.exchanges)
     assert set(PRODUCTS) == {notification.product for notification in record.notifications}
     assert len(record.notifications) == settled["owed"] == settled["arrived"]
+    assert {None} == {header(n.request.headers, CANARY_HEADER) for n in record.notifications}, "a canary is none"
     assert ["settled", "finished"] == kinds[-2:]
     assert [True] * (2 + len(PRODUCTS)) == [note.detail["ok"] for note in record.notes if note.kind == "preflight"]
 
@@ -98,11 +98,6 @@ def test_a_run_without_random_examples_exercises_every_must(tmp_path: Path) -> N
     unexercised = [v for v in judgement.by(Verdict.INCONCLUSIVE) if v.level is Level.MUST]
     assert [] == [v.requirement.id for v in unexercised if v.requirement.condition is None], shortfalls(judgement)
     assert Conclusion.CONFORMANT == judgement.conclusion, shortfalls(judgement)
-
-
-def test_judging_is_repeatable(lawful: Path) -> None:
-    """The same journal gives the same document."""
-    assert Result.of(read_journal(lawful)).document == Result.of(read_journal(lawful)).document
 
 
 @pytest.mark.parametrize("product", PRODUCTS)
@@ -269,29 +264,6 @@ def test_an_interrupted_run_ends_in_order_and_is_inconclusive(during: str, tmp_p
     assert Conclusion.INCONCLUSIVE == judgement.conclusion
 
 
-def test_a_killed_run_leaves_a_journal_that_can_be_judged(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """`kill -9` in the middle: what happened before is there, judged inconclusive with exit code 3."""
-    path = tmp_path / "reports" / campaign.JOURNAL
-    running = process(tmp_path, "run", "--product=sms", "--max-examples=800", "--seed=7")
-    with running:
-        assert eventually(lambda: path.exists() and _answers(path) >= 50, PATIENCE_S)
-        running.kill()
-    before = {name.name for name in path.parent.iterdir()}
-    record = read_journal(path)
-    judgement = judge(record)
-
-    assert -signal.SIGKILL == running.returncode
-    assert path.name in before
-    assert 50 <= len(record.exchanges) < len(record.cases)
-    assert [] == [note.kind for note in record.notes if note.kind in ("settled", "finished")]
-    assert [] == judgement.by(Verdict.FAIL), shortfalls(judgement)
-    assert Conclusion.INCONCLUSIVE == judgement.conclusion
-    assert Reason.INTERRUPTED in {v.reason for v in judgement.verdicts}
-    called = call(capsys, "judge", str(path), "--report-dir", str(tmp_path / "again"))
-    assert 3 == called.code, called.err
-    assert called.out.splitlines()[-1].startswith("inconclusive: ")
-
-
 def test_a_notification_by_get_is_not_waited_for_once_it_came(tmp_path: Path) -> None:
     """What it tells in its query settles what was owed; that it is no POST is for the check to say."""
     record = read_journal(held(tmp_path, FAULTS["notification-by-get"].change(BUILT_IN), shrink_requests=0, **SMS))
@@ -299,14 +271,6 @@ def test_a_notification_by_get_is_not_waited_for_once_it_came(tmp_path: Path) ->
     settled = noted(record, "settled")
     assert 0 == settled["missing"]
     assert settled["owed"] == settled["arrived"] > 0
-
-
-def _answers(path: Path) -> int:
-    """How many answers a journal holds that is being written; none before it has its tables."""
-    try:
-        return sum(exchange.response is not None for exchange in read_journal(path).exchanges)
-    except UsageError:
-        return 0
 
 
 class Dying(Silent):

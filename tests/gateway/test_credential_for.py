@@ -21,7 +21,7 @@ from conformance.reports.reproduce import replay_command, resume_command
 SECRET, KEY = "s3cret-0f-th3-us3r", "users-key"
 ELSEWHERE = "https://gateway.invalid/api/v2"
 NAMED = "https://gateway.invalid"
-SEES_NOTHING = "and the credential stands elsewhere, so it is not sent"
+SEES_NOTHING = "and the credential comes from elsewhere, so it is not sent"
 # With these it would go on to look for the gateway, whose name nobody has.
 WELL = ("--product=sms", "--phone-number=254712345678", "--callback-listen=127.0.0.1:0")
 
@@ -37,6 +37,20 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv(variable("consumer-key"), KEY)
     monkeypatch.setenv(variable("consumer-secret"), SECRET)
     return tmp_path
+
+
+@pytest.fixture
+def nothing_exported(here: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current directory, where no credential is exported."""
+    for name in ("consumer-key", "consumer-secret"):
+        monkeypatch.delenv(variable(name))
+    return here
+
+
+@pytest.fixture
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory of the user's, apart from the current one."""
+    return tmp_path_factory.mktemp("home")
 
 
 @pytest.fixture(autouse=True)
@@ -65,6 +79,13 @@ def refused(called: Called, asked: list[str]) -> str:
 def configured(here: Path, text: str, name: str = FILE) -> None:
     """Write the configuration file."""
     (here / name).write_text(text, encoding="utf-8")
+
+
+def private(path: Path, text: str) -> Path:
+    """Write a file that nobody else may read."""
+    path.touch(mode=0o600)
+    path.write_text(text, encoding="utf-8")
+    return path
 
 
 @pytest.mark.parametrize("command", ["run", "doctor"])
@@ -154,50 +175,33 @@ def test_a_file_may_have_a_credential_of_its_own(
 
 
 def test_a_file_that_names_a_secret_of_the_user_does_not_get_it(
-    here: Path,
-    capsys: Capsys,
-    asked: list[str],
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path_factory: pytest.TempPathFactory,
+    nothing_exported: Path, home: Path, capsys: Capsys, asked: list[str]
 ) -> None:
     """A path leads anywhere, also through a link; what lies in the project is its own."""
-    for name in ("consumer-key", "consumer-secret"):
-        monkeypatch.delenv(variable(name))
-    secret = tmp_path_factory.mktemp("home") / "secret"
-    secret.write_text(SECRET, encoding="utf-8")
-    secret.chmod(0o600)
-    (here / "link").symlink_to(secret)
-    own = here / "own"
-    own.write_text(SECRET, encoding="utf-8")
-    own.chmod(0o600)
-    for path in (secret, here / "link"):
-        configured(here, f'gateway = "{ELSEWHERE}"\nconsumer-key = "k"\nconsumer-secret-file = "{path}"\n')
+    secret, link = private(home / "secret", SECRET), nothing_exported / "link"
+    link.symlink_to(secret)
+    private(nothing_exported / "own", SECRET)
+    named = f'gateway = "{ELSEWHERE}"\nconsumer-key = "k"\nconsumer-secret-file = '
+    for path in (secret, link):
+        configured(nothing_exported, f'{named}"{path}"\n')
         assert SEES_NOTHING in refused(call(capsys, "run", *WELL), asked)
-    configured(here, f'gateway = "{ELSEWHERE}"\nconsumer-key = "k"\nconsumer-secret-file = "own"\n')
+    configured(nothing_exported, f'{named}"own"\n')
 
     assert 3 == call(capsys, "run", *WELL).code
 
 
 def test_a_netrc_names_the_hosts_that_it_has(
-    here: Path,
-    capsys: Capsys,
-    asked: list[str],
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path_factory: pytest.TempPathFactory,
+    nothing_exported: Path, home: Path, capsys: Capsys, asked: list[str]
 ) -> None:
     """By https, and not what it has for any host."""
-    for name in ("consumer-key", "consumer-secret"):
-        monkeypatch.delenv(variable(name))
-    netrc = tmp_path_factory.mktemp("home") / "netrc"
+    netrc = private(home / "netrc", f"default login {KEY} password {SECRET}\n")
     arguments = [*WELL, "--netrc", str(netrc)]
-    netrc.write_text(f"default login {KEY} password {SECRET}\n", encoding="utf-8")
-    netrc.chmod(0o600)
-    configured(here, f'gateway = "{ELSEWHERE}"\n')
+    configured(nothing_exported, f'gateway = "{ELSEWHERE}"\n')
     refused(call(capsys, "run", *arguments), asked)
-    netrc.write_text(f"machine gateway.invalid login {KEY} password {SECRET}\n", encoding="utf-8")
-    configured(here, f'gateway = "{ELSEWHERE.replace("https", "http")}"\n')
+    private(netrc, f"machine gateway.invalid login {KEY} password {SECRET}\n")
+    configured(nothing_exported, f'gateway = "{ELSEWHERE.replace("https", "http")}"\n')
     refused(call(capsys, "run", *arguments), asked)
-    configured(here, f'gateway = "{ELSEWHERE}"\n')
+    configured(nothing_exported, f'gateway = "{ELSEWHERE}"\n')
 
     assert 3 == call(capsys, "run", *arguments).code
 
@@ -207,7 +211,7 @@ def test_a_file_cannot_say_whom_a_credential_is_for(here: Path, capsys: Capsys, 
     configured(here, f'gateway = "{ELSEWHERE}"\ncredential-for = "{NAMED}"\n')
     line = refused(call(capsys, "run", *WELL), asked)
 
-    assert "credential-for stands in statum-conformance.toml, which may be anybody's" in line
+    assert "credential-for is in statum-conformance.toml, which may be anybody's" in line
 
 
 def test_a_plan_may_be_looked_at_first(here: Path, capsys: Capsys, asked: list[str]) -> None:

@@ -26,27 +26,28 @@ def failing(directory: Path, name: str, **changes: Any) -> tuple[Record, Judged]
     return record, judge(record)
 
 
-def test_a_failing_case_is_kept_as_the_smallest_one(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def emoji(tmp_path_factory: pytest.TempPathFactory) -> tuple[Record, Judged]:
+    """A run against a gateway that refuses one kind of messages."""
+    return failing(tmp_path_factory.mktemp("emoji"), "refuses-emoji")
+
+
+def test_a_failing_case_is_kept_as_the_smallest_one(emoji: tuple[Record, Judged]) -> None:
     """With what it found; its bytes are those of the run, but for what belongs to the account."""
-    record, judgement = failing(tmp_path, "refuses-emoji")
+    record, judgement = emoji
     (file,) = failing_cases(record, judgement, statum())
     (find,) = file.found
 
-    assert ("sms", Kind.VALID, "unicode", "ACC-03") == (
-        file.step.command,
-        file.step.kind,
-        file.step.aspect,
-        find.requirement,
-    )
+    assert ("sms", Kind.VALID, "unicode") == (file.step.command, file.step.kind, file.step.aspect)
+    assert "ACC-03" == find.requirement
     assert record.settings["started_at"].startswith(find.date)
     assert b'"sender_id": "${sender_id}"' in file.step.body
     assert file.step.body.replace(b"${sender_id}", b"Statum") in {case.request.body for case in record.cases}
 
 
-def test_a_kept_case_finds_the_fault_again_and_passes_without_it(tmp_path: Path) -> None:
+def test_a_kept_case_finds_the_fault_again_and_passes_without_it(emoji: tuple[Record, Judged], tmp_path: Path) -> None:
     """That is what it is kept for."""
-    record, judgement = failing(tmp_path / "first", "refuses-emoji")
-    kept = save_failing(record, judgement, tmp_path / "corpus", statum())
+    kept = save_failing(*emoji, tmp_path / "corpus", statum())
     cases = CaseFolder.read(tmp_path / "corpus", statum())
 
     again = judged(tmp_path / "again", fault("refuses-emoji").change(BUILT_IN), cases=cases)
@@ -66,25 +67,20 @@ def test_each_kind_of_case_can_be_kept(tmp_path: Path, name: str) -> None:
     record, judgement = failing(tmp_path / "first", name)
     save_failing(record, judgement, tmp_path / "corpus", statum())
 
-    again = judged(
-        tmp_path / "again",
-        fault(name).change(BUILT_IN),
-        cases=CaseFolder.read(tmp_path / "corpus", statum()),
-        products=("sms",),
-    )
+    cases = CaseFolder.read(tmp_path / "corpus", statum())
+    again = judged(tmp_path / "again", fault(name).change(BUILT_IN), cases=cases, products=("sms",))
 
     assert Conclusion.NON_CONFORMANT == again.conclusion
 
 
-def test_nothing_is_kept_twice_or_overwritten(tmp_path: Path) -> None:
+def test_nothing_is_kept_twice_or_overwritten(emoji: tuple[Record, Judged], tmp_path: Path) -> None:
     """A second run with the same finding adds nothing, and a file of the same name stays."""
-    record, judgement = failing(tmp_path / "first", "refuses-emoji")
-    (path,) = save_failing(record, judgement, tmp_path / "corpus", statum())
+    (path,) = save_failing(*emoji, tmp_path, statum())
     before = path.read_bytes()
 
-    assert [] == save_failing(record, judgement, tmp_path / "corpus", statum())
+    assert [] == save_failing(*emoji, tmp_path, statum())
     path.write_text(json.dumps(document()), encoding="utf-8")
-    (beside,) = save_failing(record, judgement, tmp_path / "corpus", statum())
+    (beside,) = save_failing(*emoji, tmp_path, statum())
 
     assert path != beside
     assert document() == json.loads(path.read_bytes())

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from campaigns import held, registered, settings, shortfalls
+from campaigns import KEY, SECRET, held, registered, settings, shortfalls
 from command_line import call
 from recording_server import RawServer
 
 from conformance.gateway import campaign, listening
+from conformance.gateway.plan import Plan
 from conformance.gateway.settings import DEFAULT_MAX_ACCEPTED, RunLimits, Settings
 from conformance.journal import read_journal
 from conformance.judging.verdicts import Conclusion
+from conformance.mock.behaviour import BUILT_IN
 from conformance.model.errors import UsageError
+from conformance.model.process import Silent
+from conformance.model.traffic import Kind
 from conformance.payloads.addressees import GIVEN_BY
 from conformance.reports.result import Result, judge
 from conformance.wire.allowance import ACCEPTED, SPEND
+from conformance.wire.sender import CONCURRENCY
 
 GIVEN = ("254712345678",)
 BEYOND = {"gateway": "https://sandbox.example/api/v2", "phone_numbers": GIVEN}
@@ -74,6 +80,38 @@ def test_the_default_cap_exercises_most_of_all_products(tmp_path: Path) -> None:
     assert result.document["limits"]["spent_at_most"] <= 500
     assert {ACCEPTED, SPEND, GIVEN_BY} == set(result.document["limits"]["not_planned"])
     assert {} == result.document["limits"]["withheld"]
+
+
+# --- How many notifications are awaited at a time
+
+
+class Counting(Silent):
+    """Keeps the most notifications that were awaited at a time, as far as arrivals show it."""
+
+    most = 0
+
+    def notified(self, arrived: int, outstanding: int) -> None:  # noqa: ARG002 - the interface's
+        """Called at each arrival."""
+        self.most = max(self.most, outstanding)
+
+
+def test_no_more_notifications_are_awaited_than_the_receiver_can_take(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Requests are held back meanwhile; what is under way with the other senders comes on top."""
+    monkeypatch.setattr(listening, "MOST_AWAITED", 20)
+    monkeypatch.setattr(listening, "MOST_AWAITED_PER_S", 1)
+    counting = Counting()
+    journal = campaign.run(settings(tmp_path, products=("sms",)), counting, replace(BUILT_IN, notify_after_s=0.1))
+    assert 0 < counting.most < 20 + CONCURRENCY
+    assert Conclusion.CONFORMANT == judge(read_journal(journal)).conclusion
+
+
+def test_a_default_run_waits_once() -> None:
+    """However slow the gateway: it is never held back for notifications, as it asks for fewer."""
+    plan = Plan.of(Settings(KEY, SECRET, seed=7), "http://gateway.example/api/v2")
+    accepted = [case for case in plan.cases if case.kind in (Kind.VALID, Kind.HEADERS, Kind.REPEAT)]
+    assert len(accepted) < listening.MOST_AWAITED
 
 
 # --- Limits as they are given

@@ -31,7 +31,7 @@ from conformance.judging.verdicts import Conclusion, Judged, RequirementVerdict,
 from conformance.mock.account import Account
 from conformance.mock.behaviour import BUILT_IN
 from conformance.mock.serving import serve_mock
-from conformance.model.traffic import Request, Response, header
+from conformance.model.traffic import Request, Response
 from conformance.reports.result import judge
 from conformance.wire.listening import Address
 
@@ -122,20 +122,10 @@ def test_a_proxy_that_speaks_tls_to_the_plain_port_is_told(tmp_path: Path, https
         return Given("", 502)
 
     httpserver.expect_request("/callbacks/sms").respond_with_handler(forward)
-    found = obstacle(
-        settings(tmp_path, callback_listen=address, callback_url=httpserver.url_for("/"), products=("sms",))
-    )
+    given = {"callback_listen": address, "callback_url": httpserver.url_for("/"), "products": ("sms",)}
+    found = obstacle(settings(tmp_path, **given))
     said = "it answered 502, and nothing arrived that could be read: a TLS handshake on a plain HTTP port"
     assert found.detail.endswith(said)
-
-
-def test_a_canary_is_no_notification(tmp_path: Path) -> None:
-    """What the suite sends to itself is not judged."""
-    record = read_journal(campaign.run(settings(tmp_path, products=("sms",))))
-
-    (settled,) = (note.detail for note in record.notes if note.kind == "settled")
-    assert settled["owed"] == len(record.notifications)
-    assert {None} == {header(n.request.headers, CANARY_HEADER) for n in record.notifications}
 
 
 def test_what_comes_before_the_run_is_ready_is_kept_for_it() -> None:
@@ -183,17 +173,8 @@ def test_a_proxy_that_keeps_path_and_query_is_fine(tmp_path: Path) -> None:
         url = f"{public}/hooks/statum?token={TOKEN}"
         callbacks = {product: f"{public}/hooks/statum/callbacks/{product}?token={TOKEN}" for product in PRODUCTS}
         with serve_mock(Account.sample(callbacks), BUILT_IN) as server:
-            account = server.gateway.account
-            given = settings(
-                tmp_path,
-                gateway=server.url,
-                consumer_key=account.consumer_key,
-                consumer_secret=account.consumer_secret,
-                callback_listen=address,
-                callback_url=url,
-                products=("sms",),
-            )
-            path = campaign.run(given)
+            given = {"gateway": server.url, "callback_listen": address, "callback_url": url, **_credential()}
+            path = campaign.run(settings(tmp_path, products=("sms",), **given))
     judgement = judge(read_journal(path))
 
     assert Conclusion.CONFORMANT == judgement.conclusion, shortfalls(judgement)
@@ -313,11 +294,8 @@ def test_a_proxy_may_spell_the_target_otherwise(tmp_path: Path) -> None:
     """As long as it names the same: notifications that come this way keep NTF-18."""
     address = free_address()
     with proxy(address, lambda target: target.replace("callbacks/sms", "c%61llbacks/sm%73")) as public:
-        url = f"{public}/hooks?token={TOKEN}"
-        assert all(
-            probe.ok
-            for probe in probes(settings(tmp_path, callback_listen=address, callback_url=url, products=("sms",)))
-        )
+        given = {"callback_listen": address, "callback_url": f"{public}/hooks?token={TOKEN}", "products": ("sms",)}
+        assert all(probe.ok for probe in probes(settings(tmp_path, **given)))
 
 
 def test_only_the_products_of_the_run_need_a_way_back(tmp_path: Path) -> None:
@@ -371,8 +349,7 @@ def held_through(tunnel: Tunnel, directory: Path, *faults: str) -> Judged:
         account = Account.sample({"sms": f"{public}/callbacks/sms"})
         behaviour = reduce(lambda changed, name: fault(name).change(changed), faults, BUILT_IN)
         with serve_mock(account, behaviour, seed=1) as server:
-            credential = {"consumer_key": account.consumer_key, "consumer_secret": account.consumer_secret}
-            return judge(read_journal(campaign.run(settings(directory, gateway=server.url, **credential, **given))))
+            return judge(read_journal(campaign.run(settings(directory, gateway=server.url, **_credential(), **given))))
 
 
 def verdict_of(judgement: Judged, id_: str) -> RequirementVerdict:

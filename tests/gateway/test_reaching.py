@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -392,9 +393,15 @@ def away(reply: Reply, moment: Moment) -> Reply:
 AWAY = replace(BUILT_IN, additional_refusals=(lambda moment: "rate" if moment.count >= 40 else None,), reply=(away,))
 
 
-def test_a_gateway_that_asks_for_an_hour_in_the_middle_ends_the_run(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def put_off(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The journal of a run against that gateway."""
+    return campaign.run(settings(tmp_path_factory.mktemp("away"), products=("sms",)), behaviour=AWAY)
+
+
+def test_a_gateway_that_asks_for_an_hour_in_the_middle_ends_the_run(put_off: Path) -> None:
     """At once; what was seen until then is judged, and that answer is held against nobody."""
-    record = read_journal(campaign.run(settings(tmp_path, products=("sms",)), behaviour=AWAY))
+    record = read_journal(put_off)
     (obstacle,) = (note.detail for note in record.notes if note.kind == "obstacle")
     judgement = judge(record)
     assert "for 60 minutes (503 with Retry-After)" in obstacle["message"]
@@ -402,12 +409,11 @@ def test_a_gateway_that_asks_for_an_hour_in_the_middle_ends_the_run(tmp_path: Pa
     assert Conclusion.INCONCLUSIVE == judgement.conclusion, shortfalls(judgement)
 
 
-def test_a_run_that_was_told_to_come_back_later_goes_on_then(tmp_path: Path) -> None:
+def test_a_run_that_was_told_to_come_back_later_goes_on_then(put_off: Path, tmp_path: Path) -> None:
     """With `run --resume`, as the line says; nothing that was sent is sent again."""
-    given = settings(tmp_path, products=("sms",))
-    path = campaign.run(given, behaviour=AWAY)
+    path = Path(shutil.copy(put_off, tmp_path))
     before = {exchange.case_id for exchange in read_journal(path).exchanges}
-    record = read_journal(campaign.resume(path, given))
+    record = read_journal(campaign.resume(path, settings(tmp_path, products=("sms",))))
     judgement = judge(record)
 
     assert Conclusion.CONFORMANT == judgement.conclusion, shortfalls(judgement)
@@ -416,14 +422,13 @@ def test_a_run_that_was_told_to_come_back_later_goes_on_then(tmp_path: Path) -> 
     assert len(set(sent)) == len(sent)
 
 
-def test_a_run_that_cannot_go_on_is_left_as_it_was(tmp_path: Path) -> None:
+def test_a_run_that_cannot_go_on_is_left_as_it_was(put_off: Path, tmp_path: Path) -> None:
     """For the next time."""
-    given = settings(tmp_path, products=("sms",))
-    path = campaign.run(given, behaviour=AWAY)
+    path = Path(shutil.copy(put_off, tmp_path))
     before = path.read_bytes()
     down = replace(BUILT_IN, reply=(lambda reply, _: replace(reply, status=500, content="down"),))
     with pytest.raises(EnvironmentFailure, match="every request with 500"):
-        campaign.resume(path, given, behaviour=down)
+        campaign.resume(path, settings(tmp_path, products=("sms",)), behaviour=down)
     assert before == path.read_bytes()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -12,24 +13,16 @@ from seeded import VARIANTS, fault
 
 from conformance.judging.judgement import Reason
 from conformance.judging.verdicts import Conclusion, Verdict
-from conformance.mock.account import Account
 from conformance.mock.behaviour import BUILT_IN
-from conformance.mock.serving import MockServer, serve_mock
+from conformance.mock.serving import serve_mock
 
 
 @pytest.fixture
 def long_lived(request: pytest.FixtureRequest) -> Iterator[dict[str, Any]]:
     """What runs are told about a gateway that outlives them; it may have a behaviour of its own."""
-    servers: list[MockServer] = []
-    behaviour = getattr(request, "param", BUILT_IN)
-
-    def started(account: Account) -> str:
-        servers.append(serve_mock(account, behaviour))
-        servers[0].start()
-        return servers[0].url
-
-    yield registered(started)
-    servers[0].stop()
+    with ExitStack() as until:
+        behaviour = getattr(request, "param", BUILT_IN)
+        yield registered(lambda account: until.enter_context(serve_mock(account, behaviour)).url)
 
 
 def test_runs_in_a_row_do_not_meet_each_others_window(long_lived: dict[str, Any], tmp_path: Path) -> None:

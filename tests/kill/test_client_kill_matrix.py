@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from campaigns import shortfalls
 from flawed_clients.table import FLAWS, LAWFUL, VARIETIES, Variety
 
 from conformance.client import certification
@@ -70,8 +71,8 @@ def test_a_flaw_breaks_exactly_what_it_says(
     found = failures(judgement)
     exit_code = judgement.conclusion.exit_code
     record_property("kill", {"name": name, "kind": "flawed client", "found": sorted(found), "exit": exit_code})
-    assert set(flaw.breaks) == found, told(judgement)
-    assert ending(flaw) == judgement.conclusion, told(judgement)
+    assert set(flaw.breaks) == found, shortfalls(judgement)
+    assert ending(flaw) == judgement.conclusion, shortfalls(judgement)
 
 
 def ending(flaw: Variety) -> Conclusion:
@@ -104,8 +105,8 @@ def test_a_lawful_client_breaks_nothing(
     found = sorted(failures(judgement))
     exit_code = judgement.conclusion.exit_code
     record_property("kill", {"name": name, "kind": "lawful client", "found": found, "exit": exit_code})
-    assert [] == found, told(judgement)
-    assert Conclusion.CONFORMANT == judgement.conclusion, told(judgement)
+    assert [] == found, shortfalls(judgement)
+    assert Conclusion.CONFORMANT == judgement.conclusion, shortfalls(judgement)
 
 
 @pytest.mark.parametrize("actor", [Actor.CLIENT, Actor.RECEIVER])
@@ -120,11 +121,3 @@ def test_every_variety_says_in_a_sentence_what_it_does() -> None:
     """The names are told apart, and each has its summary."""
     assert len(VARIETIES) == len(FLAWS) + len(LAWFUL)
     assert [] == [variety.name for variety in VARIETIES.values() if not variety.summary.endswith(".")]
-
-
-def told(judgement: Judged) -> str:
-    """What is no PASS, for whoever reads the failure."""
-    short = [v for v in judgement.verdicts if v.verdict not in (Verdict.PASS, Verdict.NOT_APPLICABLE)]
-    return "\n".join(
-        f"{v.verdict} {v.requirement.id} {v.command}: {v.findings[0] if v.findings else v.detail}" for v in short
-    )

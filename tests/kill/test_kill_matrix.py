@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from campaigns import shortfalls
 from seeded import FAULTS, VARIANTS
 
 from conformance.contract.contract import statum
@@ -95,9 +96,9 @@ def test_a_fault_breaks_exactly_what_it_says(
         "kill", {"name": name, "kind": "fault", "found": sorted(found), "exit": judgement.conclusion.exit_code}
     )
     levels = {statum().catalogue[id_].level_for(exclusive_account=False) for id_ in fault.breaks}
-    failed = any(level.value == "MUST" for level in levels)
-    assert set(fault.breaks) == found, _told(judgement)
-    assert (Conclusion.NON_CONFORMANT if failed else Conclusion.CONFORMANT) == judgement.conclusion, _told(judgement)
+    ending = Conclusion.NON_CONFORMANT if any(level.value == "MUST" for level in levels) else Conclusion.CONFORMANT
+    assert set(fault.breaks) == found, shortfalls(judgement)
+    assert ending == judgement.conclusion, shortfalls(judgement)
 
 
 @pytest.mark.parametrize("name", ["lawful", *VARIANTS])
@@ -116,8 +117,8 @@ def test_a_lawful_variant_breaks_nothing(
             "exit": judgement.conclusion.exit_code,
         },
     )
-    assert [] == judgement.by(Verdict.FAIL), _told(judgement)
-    assert Conclusion.CONFORMANT == judgement.conclusion, _told(judgement)
+    assert [] == judgement.by(Verdict.FAIL), shortfalls(judgement)
+    assert Conclusion.CONFORMANT == judgement.conclusion, shortfalls(judgement)
 
 
 def test_every_judged_requirement_is_killed_by_a_fault_of_its_own() -> None:
@@ -125,13 +126,6 @@ def test_every_judged_requirement_is_killed_by_a_fault_of_its_own() -> None:
     alone = {fault.breaks[0] for fault in FAULTS.values() if len(fault.breaks) == 1}
     wanted = {r.id for r in statum().catalogue.requirements if r.actor is Actor.GATEWAY and r.excluded is None}
     assert set() == wanted - alone
-
-
-def _told(judgement: Judged) -> str:
-    short = [v for v in judgement.verdicts if v.verdict not in (Verdict.PASS, Verdict.NOT_APPLICABLE)]
-    return "\n".join(
-        f"{v.verdict} {v.requirement.id} {v.command}: {v.findings[0] if v.findings else v.detail}" for v in short
-    )
 
 
 def test_a_plan_that_was_moved_is_the_plan_for_that_address(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from campaigns import shortfalls
 from parcel import parcel
 
 from conformance.gateway import campaign
@@ -45,13 +46,6 @@ def failures(judgement: Judged) -> set[str]:
     return {v.requirement.id for v in judgement.verdicts if v.verdict in (Verdict.FAIL, Verdict.WARN)}
 
 
-def told(judgement: Judged) -> str:
-    """What fell short, for the message of a failure."""
-    return "\n".join(
-        f"{v.verdict} {v.requirement.id} {v.command}: {v.findings[0]}" for v in judgement.verdicts if v.findings
-    )
-
-
 @cache
 def lawful() -> tuple[str, ...]:
     """The built-in behaviour, and whatever the folder lists beside it."""
@@ -65,7 +59,7 @@ def test_a_fault_breaks_exactly_what_it_says(name: str, tmp_path: Path) -> None:
 
     judgement = judged(tmp_path, fault.change(BUILT_IN))
 
-    assert set(fault.breaks) == failures(judgement), told(judgement)
+    assert set(fault.breaks) == failures(judgement), shortfalls(judgement)
 
 
 @pytest.mark.parametrize("name", lawful())
@@ -75,4 +69,4 @@ def test_a_lawful_behaviour_breaks_nothing(name: str, tmp_path: Path) -> None:
 
     judgement = judged(tmp_path, behaviour)
 
-    assert set() == failures(judgement), told(judgement)
+    assert set() == failures(judgement), shortfalls(judgement)

@@ -175,20 +175,20 @@ def line_of(case: Case) -> str:
     return curl(redacted(case.request), statum(), case)
 
 
+WRONG_SECRET = {
+    "kind": "credential",
+    "aspect": "wrong-secret",
+    "outcome": "refused",
+    "made": [{"by": "credential", "secret": "last-changed"}, {"by": "header", "value": "Basic {token}"}],
+}
+
+
 def test_a_bearer_token_is_spelled_of_the_secret_alone() -> None:
     """And so is a wrong one, whatever the header is called."""
     contract = replace(
         statum(),
         authentication=Authentication("X-Token", "Bearer", "secret"),
-        probes=Probes.read(
-            """
-            [[probe]]
-            kind = "credential"
-            aspect = "wrong-secret"
-            outcome = "refused"
-            made = [{ by = "credential", secret = "last-changed" }, { by = "header", value = "Basic {token}" }]
-            """
-        ),
+        probes=Probes.from_table({"probe": [WRONG_SECRET]}),
     )
     request = Request("GET", "http://gateway.example/x", (("X-Token", "…"),))
     cases = [

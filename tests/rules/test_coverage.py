@@ -16,7 +16,7 @@ from conformance.contract.contract import statum
 from conformance.contract.schemas import FORMATS
 from conformance.journal import read_journal
 from conformance.judging.coverage import BROKEN, OPEN, VALID, Coverage, Covered
-from conformance.judging.reading import Answer
+from conformance.judging.messages import Answer
 from conformance.model.traffic import Case, Exchange, Kind, Request
 from conformance.payloads import json_defects
 from conformance.reports.remarks import coverage_lines

@@ -22,8 +22,7 @@ from conformance.judging.judgement import (
     answers_where,
     notices_where,
 )
-from conformance.judging.reading import Answer
-from conformance.judging.summaries import Notice
+from conformance.judging.messages import Answer, Notice
 
 
 def heard(run: Run, *checks: Check) -> tuple[Tally, ...]:

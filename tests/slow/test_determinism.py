@@ -5,17 +5,18 @@ What is compared is what really went out: as the journal has it (redacted alike)
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from subprocess import run as run_process
+from typing import Any
 
 import pytest
-from campaigns import free_address, held
+from campaigns import held, registered
 from command_line import CHECKOUT, PATIENCE_S, finished, process
 
-from conformance.contract.contract import statum
 from conformance.journal import read_journal
 from conformance.mock.account import Account
 from conformance.mock.behaviour import BUILT_IN
@@ -30,7 +31,9 @@ SMS = ("--product", "sms", *QUICK)
 
 # Prints a digest of the plan in the order of sending: groups, ids, bytes, headers, everything.
 PLAN = """
-import hashlib, sys
+import contextlib, hashlib, sys
+with contextlib.suppress(ImportError):
+    import local
 from conformance.cli.settings import settings_from
 from conformance.cli.run import run
 from conformance.gateway.plan import Plan
@@ -63,7 +66,7 @@ def environment(hash_seed: str) -> dict[str, str]:
 
 
 def plan_digest(directory: Path, hash_seed: str, *arguments: str) -> str:
-    """The digest of the plan that `run` with these arguments makes in that directory."""
+    """The digest of the plan that `run` with these arguments makes in that directory, whose `local` is imported."""
     done = run_process(
         [sys.executable, "-c", PLAN, *arguments],
         cwd=directory,
@@ -131,21 +134,21 @@ def test_two_runs_differ_in_no_byte_of_what_was_sent(fresh: Path, used: Path) ->
     assert {} == {name: (first[name], second[name]) for name in first if first[name] != second[name]}
 
 
-def test_two_runs_in_one_directory_differ_in_no_byte(fresh: Path) -> None:
-    """What the first left behind is nothing to the second."""
-    journals = []
-    for _ in range(2):
-        assert 0 == finished(process(fresh, "run", *SMS)).code
-        journals.append(sent(fresh / "reports" / "journal.sqlite"))
-
-    assert journals[0] == journals[1]
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory in which nothing was, and then one run."""
+    directory = tmp_path_factory.mktemp("ran")
+    assert 0 == finished(process(directory, "run", *SMS)).code
+    return directory
 
 
-def test_nothing_but_reports_is_left_behind(fresh: Path) -> None:
-    """No hidden state, which a later run could find."""
-    finished(process(fresh, "run", *SMS))
-
+def test_two_runs_in_one_directory_differ_in_no_byte(ran: Path, fresh: Path) -> None:
+    """What the first left behind is nothing to the second: its reports, and no hidden state."""
+    shutil.copytree(ran, fresh, dirs_exist_ok=True)
     assert ["reports"] == [path.name for path in fresh.iterdir()]
+    assert 0 == finished(process(fresh, "run", *SMS)).code
+
+    assert sent(ran / "reports" / "journal.sqlite") == sent(fresh / "reports" / "journal.sqlite")
 
 
 # --- On the wire
@@ -166,21 +169,17 @@ class Wire(Gateway):
 
 
 @contextmanager
-def wire() -> Iterator[tuple[Wire, dict[str, object]]]:
+def wire() -> Iterator[tuple[Wire, dict[str, Any]]]:
     """Such a gateway, and what a run is told of it."""
-    address = free_address()
-    account = Account.sample({product: f"{address.url}/callbacks/{product}" for product in statum().products})
-    with MockServer(Wire(account)) as server:
-        assert isinstance(server.gateway, Wire)
-        yield (
-            server.gateway,
-            {
-                "gateway": server.url,
-                "consumer_key": account.consumer_key,
-                "consumer_secret": account.consumer_secret,
-                "callback_listen": address,
-            },
-        )
+    with ExitStack() as until:
+        gateways: list[Wire] = []
+
+        def started(account: Account) -> str:
+            gateways.append(Wire(account))
+            return until.enter_context(MockServer(gateways[0])).url
+
+        told = registered(started)
+        yield gateways[0], told
 
 
 def test_what_reaches_two_gateways_is_the_same_with_the_credentials_in_it(tmp_path: Path) -> None:
@@ -224,12 +223,11 @@ def through_pytest(directory: Path, hash_seed: str, *arguments: str) -> Sent:
     return sent(directory / "reports" / "journal.sqlite")
 
 
-def test_pytest_sends_the_same_whatever_is_selected_in_whatever_order(fresh: Path) -> None:
+def test_pytest_sends_the_same_whatever_is_selected_in_whatever_order(ran: Path, fresh: Path) -> None:
     """All items, those that `-k` leaves, or two by name with the later one first: one campaign serves them."""
     suite = ("--pyargs", "conformance.pytest")
     items = "conformance.pytest.test_gateway::test_requirement"
-    finished(process(fresh, "run", *SMS))
-    by_the_command = sent(fresh / "reports" / "journal.sqlite")
+    by_the_command = sent(ran / "reports" / "journal.sqlite")
 
     selected = through_pytest(fresh, "1", *suite, "-k", "RSP-03 and sms")
     turned = through_pytest(fresh, "2", "--pyargs", f"{items}[NTF-01-sms]", f"{items}[ANS-01-sms]")

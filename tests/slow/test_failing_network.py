@@ -43,6 +43,13 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(listening, "NETWORK_HOLDS_S", 1.0)
 
 
+@pytest.fixture
+def without_heartbeat(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two canaries in a row that are lost by chance would be an outage, for which tests/slow/test_outages.py is."""
+    monkeypatch.setattr(preflight, "SOONEST_HEARTBEAT_S", 60.0)
+    monkeypatch.setattr(preflight, "HEARTBEAT_S", 60.0)
+
+
 # --- Whole runs
 
 
@@ -83,13 +90,9 @@ def _pays(case: Case) -> bool:
     return paying and case.aspect != "equal"
 
 
-def test_notifications_lost_on_the_way_back_are_held_against_nobody(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.usefixtures("without_heartbeat")
+def test_notifications_lost_on_the_way_back_are_held_against_nobody(tmp_path: Path) -> None:
     """Nobody sends them again: that they are missing is told, with what else got lost, and all else is judged."""
-    # Two heartbeats that are lost by chance would make an outage of it, for which tests/slow/test_outages.py is.
-    monkeypatch.setattr(preflight, "SOONEST_HEARTBEAT_S", 60.0)
-    monkeypatch.setattr(preflight, "HEARTBEAT_S", 60.0)
     # The gateway tries each notification three times: of two in ten that are dropped, all may come in the end.
     held = held_through(tmp_path, back=Weather(dropped=0.5, reset=0.5), notify_within_s=1.0, **SMS)
     judgement = judge(read_journal(held.journal))
@@ -101,13 +104,9 @@ def test_notifications_lost_on_the_way_back_are_held_against_nobody(
     assert Conclusion.INCONCLUSIVE == judgement.conclusion
 
 
-def test_a_gateway_that_notifies_nobody_is_found_out_over_a_network_that_loses_some(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.usefixtures("without_heartbeat")
+def test_a_gateway_that_notifies_nobody_is_found_out_over_a_network_that_loses_some(tmp_path: Path) -> None:
     """That so many are missing is no chance: canaries come through."""
-    # Two of those that go out meanwhile may be lost in a row, which is an outage.
-    monkeypatch.setattr(preflight, "SOONEST_HEARTBEAT_S", 60.0)
-    monkeypatch.setattr(preflight, "HEARTBEAT_S", 60.0)
     behaviour = fault("no-notifications").change(BUILT_IN)
     held = held_through(tmp_path, back=Weather(dropped=0.1), behaviour=behaviour, notify_within_s=0.5, **SMS)
     judgement = judge(read_journal(held.journal))
@@ -186,12 +185,15 @@ def plans(tmp_path: Path, **given: Any) -> tuple[Plan, Plan]:
     ("given", "left"), [({}, 2), ({"phone_numbers": PHONE_NUMBERS}, 0), ({"phone_numbers": PHONE_NUMBERS[:1]}, 20)]
 )
 def test_each_case_can_be_planned_anew(given: dict[str, Any], left: int, tmp_path: Path) -> None:
-    """But for what would be the same once more: samples, and airtime to the only number that may be called."""
+    """But for what would be the same once more: samples, and airtime to the only number that may be called.
+
+    One case of each command, kind and aspect is lost in turn.
+    """
     first, second = plans(tmp_path, **given)
     groups = (*first.alone, *first.groups, *first.last)
     ids = {case.id for case in first.cases}
     without: dict[str, str | None] = {}
-    for case in first.cases:
+    for case in {(case.command, case.kind, case.aspect): case for case in first.cases}.values():
         lost = lost_of(groups, {case.id})
         anew = Replacements(lost, second, "anew-1", first.cases, ids - {one.id for one in lost})
         without |= {one.id: one.command for one in lost if one.id not in anew.stands_for.values()}

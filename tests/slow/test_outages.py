@@ -1,4 +1,4 @@
-"""A way back that was cut for a while: what is excuses of then is held against nobody, and everything else is."""
+"""A way back that was cut for a while: notifications missing of that time fail nobody, all others do."""
 
 from __future__ import annotations
 
@@ -113,17 +113,14 @@ NONE_OF_TWENTY = dict.fromkeys(range(20), 0.0)
 def test_what_is_missing_of_an_outage_is_held_against_nobody(over_network: bool) -> None:  # noqa: FBT001 - a parameter
     """Neither failed nor passed, and it is said why."""
     gone = dict.fromkeys(range(4, 16), 0.0)
-    found = verdict_of(
-        judge(recorded(20, gone, up(220, down=(50, 165)), over_network=over_network)),
-        "NTF-01",
-    )
+    found = verdict_of(judge(recorded(20, gone, up(220, down=(50, 165)), over_network=over_network)), "NTF-01")
 
     assert (Verdict.INCONCLUSIVE, Reason.ENVIRONMENT) == (found.verdict, found.reason)
     assert "the way back was cut while a notification was due: 115 canaries in a row got lost on it" == found.detail
 
 
 def test_without_a_lost_canary_it_is_the_gateway() -> None:
-    """The same notifications excuses."""
+    """The same notifications are missing."""
     found = verdict_of(judge(recorded(20, dict.fromkeys(range(4, 16), 0.0), up(220))), "NTF-01")
     assert (Verdict.FAIL, 12) == (found.verdict, found.failed)
 
@@ -210,7 +207,7 @@ def test_a_tunnel_that_is_down_for_a_while_is_held_against_nobody(
 
 @pytest.mark.usefixtures("impatient")
 def test_a_gateway_that_drops_notifications_is_found_out_beside_a_tunnel_that_was_down(tmp_path: Path) -> None:
-    """What was owed at another time is excuses for the gateway."""
+    """Notifications that were owed at another time are missing, and the gateway fails for them."""
     behaviour = fault("no-notifications").change(BUILT_IN)
     judgement = judge(held_with_a_cut(tmp_path, 20, 60, behaviour))
 
@@ -220,7 +217,7 @@ def test_a_gateway_that_drops_notifications_is_found_out_beside_a_tunnel_that_wa
 
 @pytest.mark.usefixtures("impatient")
 def test_a_gateway_that_is_late_is_found_out_over_a_network(tmp_path: Path) -> None:
-    """Where canaries come through, it was no second try; also if nothing is excuses in the end."""
+    """Where canaries come through, it was no second try; also if nothing is missing in the end."""
 
     def late(deliveries: tuple[Callback, ...], moment: Moment) -> tuple[Callback, ...]:
         return tuple(replace(each, after_s=0.8) for each in deliveries) if moment.accepted <= LATE else deliveries

@@ -186,15 +186,6 @@ def test_a_run_against_the_built_in_gateway_goes_on_against_another(tmp_path: Pa
     assert Conclusion.CONFORMANT == judgement.conclusion, shortfalls(judgement)
 
 
-def test_a_run_that_came_to_its_end_cannot_go_on(subject: Subject, tmp_path: Path) -> None:
-    """Nothing is left to do, and its journal stays as it is."""
-    path = campaign.run(settings(tmp_path, **subject.told))
-    exchanges = len(read_journal(path).exchanges)
-    with pytest.raises(UsageError, match="came to its end"):
-        campaign.resume(path, settings(tmp_path, **subject.told))
-    assert exchanges == len(read_journal(path).exchanges)
-
-
 def test_a_run_goes_on_to_the_same_callbacks(subject: Subject, tmp_path: Path) -> None:
     """Else notifications would be lost, and the token of those that come would stand in the journal."""
     path = cut_off(tmp_path, 10, **subject.told)
@@ -332,12 +323,14 @@ def options_of(subject: Subject, *more: str) -> list[str]:
 def test_a_killed_run_is_resumed_on_the_command_line(
     subject: Subject, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """`kill -9`, then `run --resume`: exit 0, and the reports are of the whole run."""
+    """`kill -9`, which leaves a journal that can be judged, then `run --resume`: the reports are of the whole run."""
     path = tmp_path / "reports" / campaign.JOURNAL
     with process(tmp_path, "run", *options_of(subject, "--product=sms", "--max-examples=800")) as running:
         assert eventually(lambda: path.exists() and _answers(path) >= 50, PATIENCE_S)
         running.kill()
-    before = _answers(path)
+    before, judgement = _answers(path), judge(read_journal(path))
+    judged = call(capsys, "judge", str(path), "--report-dir", str(tmp_path / "again"))
+    unended = [note.kind for note in read_journal(path).notes]
     secret = ("--consumer-secret", subject.told["consumer_secret"])
     refused = call(capsys, "run", "--resume", str(path), *secret, "--seed", "1")
     other = call(capsys, "run", "--resume", str(path), *secret, "--consumer-key", "somebody-else")
@@ -346,6 +339,10 @@ def test_a_killed_run_is_resumed_on_the_command_line(
 
     assert -signal.SIGKILL == running.returncode
     assert (0, 2, 2, 2) == (called.code, refused.code, other.code, ended.code), called.out + called.err
+    assert {"settled", "finished"}.isdisjoint(unended)
+    assert ([], Conclusion.INCONCLUSIVE) == (judgement.by(Verdict.FAIL), judgement.conclusion), shortfalls(judgement)
+    assert Reason.INTERRUPTED in {v.reason for v in judgement.verdicts}
+    assert (3, True) == (judged.code, judged.out.splitlines()[-1].startswith("inconclusive: ")), judged.err
     assert "--seed is given with --resume" in refused.err
     assert "was that of consumer key" in other.err
     assert "came to its end" in ended.err

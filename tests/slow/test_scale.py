@@ -24,7 +24,7 @@ from conformance.journal import Journal, Record, Redaction, read_journal
 from conformance.journal.rows import Attempt
 from conformance.judging.evidence import Evidence
 from conformance.judging.judgement import Check, SubjectCheck
-from conformance.judging.summaries import ResponseSummary
+from conformance.judging.messages import ResponseSummary
 from conformance.judging.verdicts import Verdict, judge_as
 from conformance.model.traffic import Case, Exchange, Headers, Kind, Notification, Request, Response
 from conformance.reports.result import judge

@@ -1,4 +1,4 @@
-"""Bodies that are broken as JSON: each is what it says, and told by its bytes alone."""
+"""Bodies that are broken as JSON: each has its defect, which its bytes alone show."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ EACH_BODY = pytest.mark.parametrize("body", BODIES, ids=range(len(BODIES)))
 
 
 def malformed(body: bytes, aspect: str | None = None) -> list[BodyProbe]:
-    """The malformed json_defects that are made when every valid one is `body`; those of one aspect, if it is given."""
+    """The malformed bodies made from `body`; those of one aspect, if it is given."""
     return [probe for probe in malformed_bodies(statum(), lambda: body) if aspect in (None, probe.aspect)]
 
 
@@ -52,7 +52,7 @@ def in_turn(payloads: list[ValidPayload]) -> Callable[[], ValidPayload]:
 
 
 def opened(command: Command, *, careful: bool = False) -> list[OpenBody]:
-    """The open json_defects of a command, each of a payload of its own."""
+    """The open bodies of a command, each of another payload."""
     following = in_turn(PLAIN[command])
     return list(open_bodies(statum(), command, lambda: following().members, careful=careful))
 
@@ -241,7 +241,7 @@ def test_an_open_body_that_is_not_what_it_says_is_an_error_of_the_suite(monkeypa
         opened(COMMANDS["airtime"])
 
 
-# --- Anatomy
+# --- Defects
 
 
 def test_a_valid_body_has_no_defects() -> None:
@@ -285,7 +285,7 @@ def test_what_is_usual_is_no_defect() -> None:
 
 
 @given(st.binary(max_size=60) | st.text(st.sampled_from("{}[]\",:\\'ab0e-N \n"), max_size=40).map(str.encode))
-def test_any_bytes_have_an_anatomy(body: bytes) -> None:
+def test_any_bytes_have_known_defects(body: bytes) -> None:
     """Nothing is raised, and every name is one of those that there are."""
     assert json_defects.defects_of(body) <= {*REFUSED, *OPEN}
 

@@ -81,14 +81,9 @@ def test_every_string_has_a_shortest_and_a_longest() -> None:
     assert {} == {where: found for where, found in ends.items() if len(found) != 2}
 
 
-def test_the_operator_ranges_are_classes() -> None:
-    """The two that the pattern tells."""
-    assert {"shortest", "longest", "pattern 2541[0-9]{8}", "pattern 2547[0-9]{8}"} == names("airtime", "phone_number")
-
-
-def test_the_forms_of_a_name_are_classes() -> None:
-    """Short codes of each length, and names with and without digits in front."""
-    assert {
+NAMES: dict[tuple[str, str], set[str]] = {
+    ("airtime", "phone_number"): {"shortest", "longest", "pattern 2541[0-9]{8}", "pattern 2547[0-9]{8}"},
+    ("sms", "sender_id"): {
         "shortest",
         "longest",
         "pattern [0-9]{5}",
@@ -97,20 +92,22 @@ def test_the_forms_of_a_name_are_classes() -> None:
         "pattern [A-Za-z][A-Za-z0-9]+",
         "pattern [0-9]+[A-Za-z]",
         "pattern [0-9]+[A-Za-z][A-Za-z0-9]+",
-    } == names("sms", "sender_id")
+    },
+    ("mpesa-wallet", "short_code"): {"shortest", "longest", *(f"pattern [0-9]{{{length}}}" for length in (5, 6, 7))},
+}
 
 
-def test_each_length_of_a_short_code_is_a_class() -> None:
-    """Five, six and seven digits."""
-    assert {f"pattern [0-9]{{{length}}}" for length in (5, 6, 7)} <= names("mpesa-wallet", "short_code")
+def test_the_variants_of_a_pattern_are_classes() -> None:
+    """Operator ranges; short codes of each length; names with and without digits in front."""
+    assert NAMES == {(folder, member): names(folder, member) for folder, member in NAMES}
 
 
 def test_the_boundaries_of_amounts_are_classes() -> None:
-    """Each end and its neighbour, and the number of digits; what lies outside is told apart."""
-    assert {"minimum", "minimum + 1", "maximum - 1", "maximum", "pattern [5-9]", "pattern 10000"} <= names(
-        "airtime", "amount"
-    )
+    """Each end and its neighbour, and the number of digits; values outside of the range are told apart."""
+    ends = {"minimum", "minimum + 1", "maximum - 1", "maximum", "pattern [5-9]", "pattern 10000"}
     rules = SCHEMAS.resolved("airtime/request")["properties"]
+
+    assert ends <= names("airtime", "amount")
     assert {"minimum - 1": "4", "maximum + 1": "10001"} == outside(rules["amount"])
     assert {} == outside(rules["phone_number"])
 
@@ -234,12 +231,11 @@ def test_lengths_are_those_of_the_encodings(text: str) -> None:
     assert (septets(text) or len(text)) >= len(text)
 
 
-@pytest.mark.parametrize(
-    ("text", "length"), [("", 0), ("a@£ñΩ", 5), ("[€]", 6), ("ç", None), ("`", None), ("\t", None), ("\n", 1)]
-)
-def test_septets(text: str, length: int | None) -> None:
+def test_septets() -> None:
     """Of the default alphabet one, of its extension two; nothing of any other."""
-    assert length == septets(text)
+    lengths = {"": 0, "a@£ñΩ": 5, "[€]": 6, "ç": None, "`": None, "\t": None, "\n": 1}
+
+    assert lengths == {text: septets(text) for text in lengths}
 
 
 def test_limits() -> None:
@@ -250,21 +246,12 @@ def test_limits() -> None:
     assert [] == list(UCS_2.limits(69))
 
 
-@pytest.mark.parametrize(
-    ("text", "place", "crossing"),
-    [
-        ("a€b", 2, True),
-        ("a€b", 1, False),
-        ("a€b", 3, False),
-        ("€€", 1, True),
-        ("€€", 2, False),
-        ("", 1, False),
-        ("€", 1, True),
-    ],
-)
-def test_crossing(text: str, place: int, crossing: bool) -> None:  # noqa: FBT001
+def test_crossing() -> None:
     """A character crosses a place if one half of it is before, the other behind."""
-    assert crossing == crosses(text, place, encoding=GSM_7)
+    within = [("a€b", 2), ("€€", 1), ("€", 1)]
+    beside = [("a€b", 1), ("a€b", 3), ("€€", 2), ("", 1)]
+
+    assert within == [(text, place) for text, place in within + beside if crosses(text, place, encoding=GSM_7)]
 
 
 def test_a_text_without_a_limit_has_no_longest() -> None:

@@ -29,6 +29,12 @@ def told(folder: Path, engine: Engine | None = ENGINE) -> list[str]:
     return [f"{fault.file}:{fault.line}: {fault.message}" for fault in faults_of(ContractFolder.at(folder), engine)]
 
 
+def place_of(folder: Path, fault: str) -> str:
+    """The line of a file in which a fault is."""
+    file, number, _ = fault.split(":", 2)
+    return (folder / file).read_text("utf-8").splitlines()[int(number) - 1]
+
+
 def line_with(folder: Path, file: str, words: str) -> int:
     """The line in which these words first are."""
     lines = (folder / file).read_text("utf-8").splitlines()
@@ -52,13 +58,7 @@ def test_a_copy_is_the_same_contract(tmp_path: Path) -> None:
 # file, words, what is put in their place, the words that the line of the fault has, what is told
 EDITS = [
     # Tables that are not well-formed
-    (
-        "contract.toml",
-        'scheme = "Basic"',
-        "",
-        "[authentication]",
-        "scheme is missing; expected the word",
-    ),
+    ("contract.toml", 'scheme = "Basic"', "", "[authentication]", "scheme is missing; expected the word"),
     ("contract.toml", 'scheme = "Basic"', 'schema = "Basic"', "schema =", "did you mean scheme?"),
     ("contract.toml", 'scheme = "Basic"', "scheme = 5", "scheme =", "authentication.scheme is 5; expected the word"),
     ("contract.toml", 'token = "base64(key:secret)"', 'token = "base64"', "token =", "expected base64(key:secret) or"),
@@ -72,7 +72,13 @@ EDITS = [
     ("requirements.toml", 'level = "MUST"', 'level = "MAY"', '"MAY"', "level is 'MAY'; expected MUST or SHOULD"),
     ("requirements.toml", 'id = "ANS-01"', 'id = "ANS-1"', '"ANS-1"', "id is 'ANS-1'; expected"),
     ("requirements.toml", 'commands = "all"', 'commands = "every"', '"every"', "expected all, posts"),
-    ("requirements.toml", 'basis = "practice"', 'basis = "docs"\nfancy = 1', "fancy", "fancy is no key of this table"),
+    (
+        "requirements.toml",
+        'basis = "practice"',
+        'basis = "docs"\nfancy = 1',
+        "fancy",
+        "fancy is not a key of this table",
+    ),
     (
         "requirements.toml",
         'basis = "practice"',
@@ -81,13 +87,7 @@ EDITS = [
         "quote cannot be there",
     ),
     # Roles that lead nowhere
-    (
-        "contract.toml",
-        'code = "status_code"',
-        'code = "status_kode"',
-        "status_kode",
-        "did you mean status_code?",
-    ),
+    ("contract.toml", 'code = "status_code"', 'code = "status_kode"', "status_kode", "did you mean status_code?"),
     ("contract.toml", 'errors = "validation_errors"', 'errors = "errors"', '"errors"', "has no member 'errors'"),
     ("contract.toml", 'outcome = "result_code"', 'outcome = "result"', '"result"', "has no member 'result'"),
     ("contract.toml", 'receipt = "third_', 'receipt = "fourth_', '"fourth_', "has the member 'fourth_party_trans_id'"),
@@ -97,7 +97,7 @@ EDITS = [
     ("contract.toml", '["phone_number", "amount"]', '["phone_number", "amounts"]', "amounts", "did you mean amount?"),
     ("contract.toml", 'command = "account-details"', 'command = "account"', '"account"', "is none of this contract"),
     ("contract.toml", "details/available_balance", "details/balance", "details/balance", "has no 'balance' at"),
-    ("contract.toml", 'success = "200"', 'success = "OK"', '"OK"', "'OK' is no result_code of"),
+    ("contract.toml", 'success = "200"', 'success = "OK"', '"OK"', "'OK' is not a result_code of"),
     ("contract.toml", 'name = "airtime"', 'name = "sms"', 'name = "sms"', "name 'sms' is taken by a row before"),
     ("contract.toml", 'product = "mpesa-c2b"', 'product = "sms"', 'product = "sms"', "callback 'sms' has another use"),
     ("contract.toml", 'product = "airtime"', 'product = "airtimes"', '"airtimes"', "there is no airtimes/request.json"),
@@ -115,36 +115,25 @@ def test_a_fault_of_a_table_is_told_with_its_line(  # noqa: PLR0913, PLR0917 - t
     folder = text_edited(tmp_path, file, words, others)
     found = told(folder)
 
-    lines = (folder / file).read_text("utf-8").splitlines()
     matching = [each for each in found if expected in each]
     assert matching, found
-    place, _, _ = matching[0].partition(": ")
-    assert place.startswith(f"{file}:")
-    assert line in lines[int(place.rpartition(":")[2]) - 1]
+    assert matching[0].startswith(f"{file}:")
+    assert line in place_of(folder, matching[0])
     assert "; expected " in matching[0]
 
 
 JUDGED: list[tuple[str, str]] = [
-    (
-        '{ message = "answer", at = "/status_code", keyword = "required" }',
-        "there is no message 'answer'; expected one",
-    ),
-    (
-        '{ message = "response", at = "/status", keyword = "required" }',
-        "no required at /status; expected a place",
-    ),
-    (
-        '{ message = "response", at = "/status_code", keyword = "maxItems" }',
-        "no maxItems at /status_code; expected",
-    ),
+    ('{ message = "answer", at = "/status_code", keyword = "required" }', "there is no message 'answer'; expected one"),
+    ('{ message = "response", at = "/status", keyword = "required" }', "no required at /status; expected a place"),
+    ('{ message = "response", at = "/status_code", keyword = "maxItems" }', "no maxItems at /status_code; expected"),
     ('{ probe = "credential.absent" }', "judge.expect is missing; expected what must become of the probes"),
     (
         '{ rule = "unique", probe = "x.y", expect = "401" }',
-        "judge.rule is no key of this table; expected probe, expect",
+        "judge.rule is not a key of this table; expected probe, expect",
     ),
     ('{ probe = "credential", expect = "401" }', "judge.probe is 'credential'; expected KIND.ASPECT of a probe"),
     ('{ message = "response", at = "code", keyword = "type" }', "judge.at is 'code'; expected a JSON pointer"),
-    ('{ message = "response", on = "/code" }', "judge.on is no key of this table; expected message, "),
+    ('{ message = "response", on = "/code" }', "judge.on is not a key of this table; expected message, "),
     ('{ probe = "valid.sample", expect = "happiness" }', "judge.expect is 'happiness'; expected one of accepted, 401"),
     ("{ rule = 7 }", "judge.rule is 7; expected the name of a written rule"),
     ('{ message = "response", at = "/status_code" }', "judge.keyword is missing; expected a keyword of the schema"),
@@ -201,25 +190,10 @@ def referring(reference: str) -> Callable[[dict[str, Any]], dict[str, Any]]:
 SCHEMAS: list[tuple[str, Callable[[dict[str, Any]], dict[str, Any]], str, str]] = [
     ("sms/request.json", changed("message", maxlength=5), '"maxlength"', "did you mean maxLength"),
     ("sms/request.json", referring("../comon.json"), '"$ref": "../comon', "leads to no file"),
-    (
-        "sms/request.json",
-        changed("message", **{"$ref": "../common.json#/$defs/mesage"}),
-        "/mesage",
-        "did you mean message?",
-    ),
-    (
-        "sms/request.json",
-        changed("message", **{"$ref": "../../formats/report.json"}),
-        "report.json",
-        "leads to no file",
-    ),
+    ("sms/request.json", referring("../common.json#/$defs/mesage"), "/mesage", "did you mean message?"),
+    ("sms/request.json", referring("../../formats/report.json"), "report.json", "leads to no file"),
     ("sms/request.json", changed("sender_id", minLength=-1), '"minLength": -1', "expected a schema of JSON Schema"),
-    (
-        "sms/request.json",
-        changed("sender_id", const="X"),
-        "    {",
-        "the example breaks its schema at",
-    ),
+    ("sms/request.json", changed("sender_id", const="X"), "    {", "the example breaks its schema at"),
     (
         "sms/request.json",
         lambda document: document | {"examples": []},
@@ -241,17 +215,15 @@ def test_a_fault_of_a_schema_is_told_with_its_line(
     found = [each for each in told(folder) if expected in each]
 
     assert found, told(folder)
-    place, _, words = found[0].partition(": ")
-    named, _, number = place.rpartition(":")
-    assert line in (folder / named).read_text("utf-8").splitlines()[int(number) - 1]
-    assert "; expected " in words
+    assert line in place_of(folder, found[0])
+    assert "; expected " in found[0]
 
 
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
         (b"{\n\n  nothing", "sms/request.json:3: "),
-        (b"[]", "sms/request.json:1: it is no object; expected a JSON Schema"),
+        (b"[]", "sms/request.json:1: it is not an object; expected a JSON Schema"),
         (b'{"type": "object", "type": "object"}', "the member 'type' is there more than once"),
         (b"\xff", "it is not UTF-8"),
     ],
@@ -276,12 +248,7 @@ def test_a_file_that_every_folder_has_is_asked_for(tmp_path: Path, name: str) ->
 
 def test_a_quote_stands_in_the_source(tmp_path: Path) -> None:
     """Where the contract has that as a file, letter for letter but for white space."""
-    folder = text_edited(
-        tmp_path,
-        "contract.toml",
-        "[sources.docs]",
-        'file = "guide.txt"\n[sources.docs]',
-    )
+    folder = text_edited(tmp_path, "contract.toml", "[sources.docs]", 'file = "guide.txt"\n[sources.docs]')
     quotes = [each.quote for each in statum().catalogue.requirements if each.quote]
     (folder / "guide.txt").write_text("\n".join(quote.replace(" ", "\n  ", 1) for quote in quotes[1:]), "utf-8")
     once = [each for each in statum().catalogue.requirements if each.quote == quotes[0]]
@@ -305,7 +272,7 @@ def test_one_fault_is_the_error(capsys: Capsys, tmp_path: Path) -> None:
 
     assert (2, "") == (called.code, called.out)
     line = line_with(folder, "contract.toml", "schem =")
-    assert called.only_line.startswith(f"error: {folder}/contract.toml:{line}: authentication.schem is no key")
+    assert called.only_line.startswith(f"error: {folder}/contract.toml:{line}: authentication.schem is not a key")
     assert "did you mean scheme?" in called.only_line
 
 

@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM and a closed terminal: a flag that no swallowed exception takes away, and a second wish."""
+"""Ctrl-C, SIGTERM and a closed terminal: a flag that survives a swallowed exception, and a second signal."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ PATIENCE_S = 10.0
 
 @pytest.mark.parametrize("first", SIGNALS)
 @pytest.mark.parametrize("second", SIGNALS)
-def test_what_is_signalled_again_at_once_does_not_disturb_the_end(first: int, second: int) -> None:
+def test_a_repeated_signal_does_not_disturb_the_end(first: int, second: int) -> None:
     """`timeout` signals a process and its group, a CI runner SIGINT and then SIGTERM."""
     with signals_handled():
         with pytest.raises(KeyboardInterrupt):
@@ -36,13 +36,13 @@ def test_what_is_signalled_again_at_once_does_not_disturb_the_end(first: int, se
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each signal is a wish of its own."""
+    """Each signal counts."""
     monkeypatch.setattr(process, "REPEAT_S", -1.0)
 
 
 @pytest.mark.usefixtures("impatient")
-def test_a_second_wish_closes_what_is_open() -> None:
-    """And raises once more. What was closed by then is left alone."""
+def test_a_second_signal_closes_connections() -> None:
+    """And raises once more. A connection that was closed before is left alone."""
     closed: list[str] = []
     over = threading.Event()
     with signals_handled(hard=False):
@@ -57,8 +57,8 @@ def test_a_second_wish_closes_what_is_open() -> None:
 
 
 @pytest.mark.usefixtures("impatient")
-def test_a_second_wish_does_not_end_what_comes_after(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The thread that grants it may read the signals, or wait, when what was asked to end is over."""
+def test_a_second_signal_does_not_end_later_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The thread that acts on it may still read signals, or wait, when the interrupted work is over."""
     ended: list[int] = []
     monkeypatch.setattr(process, "GRACE_S", 0.1)
     monkeypatch.setattr("conformance.model.process.os._exit", ended.append)
@@ -66,16 +66,16 @@ def test_a_second_wish_does_not_end_what_comes_after(monkeypatch: pytest.MonkeyP
         for _ in range(2):
             with pytest.raises(KeyboardInterrupt):
                 signal.raise_signal(signal.SIGTERM)
-        granting = [thread for thread in threading.enumerate() if thread.name == "signals"]
-    for thread in granting:
+        acting = [thread for thread in threading.enumerate() if thread.name == "signals"]
+    for thread in acting:
         thread.join(PATIENCE_S)
     assert [] == ended
-    assert granting
+    assert acting
 
 
 @pytest.mark.usefixtures("impatient")
-def test_what_cannot_be_closed_keeps_nothing_else_from_it() -> None:
-    """One that raises is passed over."""
+def test_an_error_at_closing_does_not_stop_the_others() -> None:
+    """All other connections are closed."""
     over = threading.Event()
     with signals_handled(hard=False), closed_at_second_signal(lambda: 1 / 0), closed_at_second_signal(over.set):
         for _ in range(2):
@@ -84,8 +84,8 @@ def test_what_cannot_be_closed_keeps_nothing_else_from_it() -> None:
         assert over.wait(PATIENCE_S)
 
 
-def test_who_signals_every_second_is_obeyed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The time of a wish is counted from its first signal, not from the last one."""
+def test_a_signal_every_second_counts_every_other_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Repetitions are measured from the last signal that counted."""
     now = 100.0
     monkeypatch.setattr("conformance.model.process.time.monotonic", lambda: now)
     raised = 0
@@ -99,14 +99,14 @@ def test_who_signals_every_second_is_obeyed(monkeypatch: pytest.MonkeyPatch) -> 
     assert 2 == raised
 
 
-def test_a_swallowed_signal_is_raised_at_the_end_of_what_swallowed_it() -> None:
+def test_a_swallowed_interrupt_is_raised_at_the_end() -> None:
     """Hypothesis, a callback from C and a finalizer swallow what a signal raises."""
     with signals_handled(), pytest.raises(KeyboardInterrupt), interrupts_allowed(), suppress(KeyboardInterrupt):
         signal.raise_signal(signal.SIGINT)
 
 
-def test_a_signal_that_is_held_back_is_raised_by_what_comes_next() -> None:
-    """What has begun is finished; nothing new begins."""
+def test_a_deferred_interrupt_is_raised_by_the_next_step() -> None:
+    """The work in hand is finished; nothing new begins."""
     done = False
     with signals_handled(), interrupts_deferred():
         signal.raise_signal(signal.SIGTERM)
@@ -116,8 +116,8 @@ def test_a_signal_that_is_held_back_is_raised_by_what_comes_next() -> None:
     assert not done
 
 
-def test_what_waits_for_a_signal_is_not_interrupted_by_it() -> None:
-    """A command that is meant to end by one goes on to its end after it."""
+def test_a_command_that_waits_for_a_signal_goes_on() -> None:
+    """It ends in its regular way."""
     with signals_handled(), interrupts_deferred():
         with pytest.raises(KeyboardInterrupt), interrupts_allowed():
             signal.raise_signal(signal.SIGINT)
@@ -135,8 +135,8 @@ def ignored(request: pytest.FixtureRequest) -> Iterator[signal.Signals]:
 
 
 @pytest.mark.parametrize("ignored", [signal.SIGINT], indirect=True)
-def test_a_signal_that_was_ignored_before_is_obeyed(ignored: signal.Signals) -> None:
-    """Who signals the process means it; afterwards it is ignored again."""
+def test_an_ignored_sigint_interrupts(ignored: signal.Signals) -> None:
+    """Whoever sends it means this process; afterwards it is ignored again."""
     with pytest.raises(KeyboardInterrupt), signals_handled():
         signal.raise_signal(ignored)
     assert signal.SIG_IGN == signal.getsignal(ignored)
@@ -150,8 +150,8 @@ def test_nohup_is_respected(ignored: signal.Signals) -> None:
         assert not is_interrupted()
 
 
-def test_after_it_signals_mean_what_they_did_before() -> None:
-    """Whatever ended it; and nothing is interrupted any more."""
+def test_handlers_are_restored() -> None:
+    """Whatever ended the block; and the flag is reset."""
     before = [signal.getsignal(number) for number in SIGNALS]
     with pytest.raises(KeyboardInterrupt), signals_handled():
         signal.raise_signal(signal.SIGTERM)
@@ -160,7 +160,7 @@ def test_after_it_signals_mean_what_they_did_before() -> None:
 
 
 def test_within_another_it_changes_nothing() -> None:
-    """The console script heeds signals before the commands are there; they do so for whoever calls them otherwise."""
+    """The console script handles signals before the commands are imported; the commands do so for other callers."""
     with signals_handled():
         handlers = [signal.getsignal(number) for number in SIGNALS]
         with signals_handled():
@@ -168,8 +168,8 @@ def test_within_another_it_changes_nothing() -> None:
         assert handlers == [signal.getsignal(number) for number in SIGNALS]
 
 
-def test_no_file_for_the_numbers_of_signals_keeps_none_from_being_heeded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With a limit on files or threads that is reached, the first signal counts all the same."""
+def test_the_first_signal_counts_without_a_pipe(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A limit on files or threads may be reached."""
 
     def refused(*_: object) -> None:
         raise OSError(24, "Too many open files")

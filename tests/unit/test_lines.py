@@ -5,16 +5,16 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Iterator
-from pathlib import Path as File
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conformance.contract.folder import Path, json_lines, line_of, toml_lines
+from conformance.contract.folder import Place, json_lines, line_of, toml_lines
 
-CHECKOUT = File(__file__).parents[2]
+CHECKOUT = Path(__file__).parents[2]
 
 TOML = '''\
 # a comment with [a.table]
@@ -71,7 +71,7 @@ def test_what_has_no_line_of_its_own_has_that_above_it() -> None:
     assert 1 == line_of(("nothing",), lines)
 
 
-def paths(value: Any, above: Path = ()) -> Iterator[Path]:
+def paths(value: Any, above: Place = ()) -> Iterator[Place]:
     """All that lead to something."""
     yield above
     children = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
@@ -99,7 +99,7 @@ def test_everything_in_json_has_a_line(value: Any) -> None:
 
 
 @pytest.mark.parametrize("file", sorted(CHECKOUT.glob("schemas/**/*.toml")), ids=lambda file: file.name)
-def test_the_lines_of_our_own_files_hold_their_keys(file: File) -> None:
+def test_the_lines_of_our_own_files_hold_their_keys(file: Path) -> None:
     """Every table and every key that is read is found, and stands in its line."""
     text = file.read_text(encoding="utf-8")
     lines = toml_lines(text)

@@ -8,11 +8,14 @@ from typing import Any
 
 import pytest
 
-from conformance.client.deliveries import Known, ReceiverUnderTest
+from conformance.client.deliveries import ReceiverUnderTest
+from conformance.client.plan import Cases
+from conformance.client.witness import SENDING
 from conformance.contract.contract import statum
 from conformance.payloads.probes import FORMS, NEAR, USUAL
 
 COMMANDS = statum().commands
+CASES = Cases(statum(), 7, "http://127.0.0.1:9")
 
 ONLINE, AIRTIME, SMS = COMMANDS["mpesa/online"], COMMANDS["airtime"], COMMANDS["sms"]
 ASKED = {"phone_number": "254712345149", "amount": "24024", "short_code": "600100"}
@@ -21,7 +24,7 @@ ASKED = {"phone_number": "254712345149", "amount": "24024", "short_code": "60010
 def told(command: str, about: dict[str, str], number: int = 0) -> dict[str, Any]:
     """The optional members of a notification."""
     subject = ReceiverUnderTest(statum(), COMMANDS[command], "http://127.0.0.1:9/hook", Random(number), count=number)
-    subject.known["a"] = Known("case", about)
+    subject.known["a"] = CASES.call(command, SENDING, "x", about)
     content = subject.success("a")
     return {name: content[name] for name in subject.optional if name in content}
 
@@ -56,7 +59,7 @@ def test_no_two_payments_have_one_receipt() -> None:
 def test_contents_are_valid_and_tell_what_is_known(command: str) -> None:
     """With all that may be left out, and without."""
     subject = ReceiverUnderTest(statum(), COMMANDS[command], "http://127.0.0.1:9/hook", Random(7))
-    subject.known["a"] = Known("case", ASKED)
+    subject.known["a"] = CASES.call(command, SENDING, "x", ASKED)
     whole, bare = subject.success("a"), subject.content("a", "200", "Success", left_out=subject.optional)
 
     assert {"request_id", "result_code", "result_desc"} == set(bare)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import base64
 import re
-import subprocess
-import sys
 from collections import Counter
 from functools import cache
 from pathlib import Path
@@ -14,7 +12,6 @@ from urllib.parse import quote
 
 import pytest
 from campaigns import KEY, SECRET, settings
-from command_line import CHECKOUT, PATIENCE_S
 
 from conformance.contract.contract import statum
 from conformance.gateway.command_plan import GROUP_SIZE, Group
@@ -37,39 +34,11 @@ MUST_BE_ACCEPTED = (Kind.VALID, Kind.HEADERS)
 GIVEN = ("254712000001", "254112000002")
 RIGHT = "Basic " + base64.b64encode(f"{KEY}:{SECRET}".encode()).decode()
 
-# Prints what a plan comes to; in a process of its own, so that nothing of this one can play a part.
-DIGEST = """
-import contextlib, hashlib
-with contextlib.suppress(ImportError):
-    import local
-from conformance.gateway.command_plan import GROUP_SIZE
-from conformance.gateway.plan import Plan
-from conformance.payloads.json_defects import defects_of
-from conformance.gateway.settings import Settings
-plan = Plan.of(Settings("key", "secret", seed=7, max_examples=3), "http://gateway.example/api/v2")
-print(hashlib.sha256(repr(plan).encode()).hexdigest())
-"""
-
 
 @cache
 def planned(**changes: Any) -> Plan:
     """The plan of a run; plans are values, so tests share them."""
     return Plan.of(settings(Path("reports"), **changes), BASE)
-
-
-def digest(directory: Path, hash_seed: str) -> str:
-    """The digest of a plan made in a process with that hash seed, in that directory."""
-    done = subprocess.run(
-        [sys.executable, "-c", DIGEST],
-        cwd=directory,
-        env={"PYTHONPATH": str(CHECKOUT), "PYTHONHASHSEED": hash_seed, "PYTHONUTF8": "1"},
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE_S,
-        check=False,
-    )
-    assert 0 == done.returncode, done.stderr
-    return done.stdout
 
 
 def members_of(case: Case) -> dict[str, Any]:
@@ -84,17 +53,6 @@ def members_of(case: Case) -> dict[str, Any]:
 def commands_in(group: Group) -> set[str | None]:
     """The commands in a group; those of paths and methods that are none count for that of their twin."""
     return {case.command for case in group if case.command}
-
-
-def test_the_same_seed_gives_the_same_bytes_wherever_it_is_planned(tmp_path: Path) -> None:
-    """Neither the order of hashes nor the current directory nor its modules play a part; nothing is left behind."""
-    empty, strewn = tmp_path / "empty", tmp_path / "strewn"
-    empty.mkdir()
-    strewn.mkdir()
-    (strewn / "local.py").write_text("CONSTANT = 'drawn by Hypothesis if it looked around'\nNUMBER = 424242\n")
-
-    assert digest(empty, "1") == digest(strewn, "2")
-    assert [] == list(empty.iterdir())
 
 
 def test_another_seed_gives_other_payloads() -> None:
@@ -182,15 +140,17 @@ def test_a_group_is_named_by_its_first_case_and_holds_what_names_it() -> None:
         assert {group[0].id} == {case.group for case in group}
 
 
-def test_what_depends_on_an_earlier_case_is_behind_it_in_its_group() -> None:
-    """Else the repeat might go out before what it repeats."""
-    dependent = 0
-    for group in planned(max_examples=3).groups:
+def test_a_case_comes_after_those_that_it_builds_on() -> None:
+    """What it repeats is before it in its group; its positive twin, too, or in another group of the plan."""
+    plan, dependent = planned(max_examples=3), 0
+    known = {case.id for case in plan.cases} | {None}
+    for group in plan.groups:
         ids = [case.id for case in group]
-        for case in group:
-            if case.earlier is not None:
-                dependent += 1
-                assert ids.index(case.earlier) < ids.index(case.id)
+        for number, case in enumerate(group):
+            assert {case.twin, case.earlier} <= known, case.id
+            assert case.earlier is None or case.earlier in ids[:number], case.id
+            assert case.twin not in ids[number:], case.id
+            dependent += case.earlier is not None
     assert dependent >= 3 * len(POSTS)
 
 
@@ -207,20 +167,6 @@ def test_each_negative_case_has_a_positive_twin() -> None:
         assert Kind.VALID is twin.kind, case.id
         assert case.command in (twin.command, None), case.id
         assert RIGHT == header(twin.request.headers, "Authorization"), case.id
-
-
-def test_a_twin_in_the_same_group_comes_first() -> None:
-    """The gateway accepts before it refuses."""
-    for group in planned(max_examples=3).groups:
-        ids = [case.id for case in group]
-        assert [] == [c.id for c in group if c.twin in ids and ids.index(c.twin) >= ids.index(c.id)]
-
-
-def test_every_twin_is_in_the_plan() -> None:
-    """Also that of an OPEN case or a repeat."""
-    ids = {case.id for case in planned(max_examples=3).cases}
-
-    assert [] == [c.id for c in planned(max_examples=3).cases if not {c.twin, c.earlier} <= ids | {None}]
 
 
 def test_what_must_be_accepted_is_valid_and_what_must_be_refused_is_not() -> None:

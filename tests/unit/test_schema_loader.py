@@ -1,9 +1,8 @@
-"""The loader of the schemas: names, copies, resolved references, order and speed of violations, and strict JSON."""
+"""The loader of the schemas: names, copies, resolved references, order and speed of violations."""
 
 from __future__ import annotations
 
 import json
-import sys
 import time
 
 import pytest
@@ -11,13 +10,10 @@ import pytest
 from conformance.contract.contract import statum
 from conformance.contract.schemas import FORMATS, LONGEST_MESSAGE, ContractValidator
 from conformance.model.errors import SuiteError
-from conformance.model.untrusted import parse_json
 
 SCHEMAS = statum().schemas
 
 SMS = {"sender_id": "Statum", "phone_number": "254712345678", "message": "Habari"}
-
-# --- The loader
 
 
 def test_missing_schema_is_an_error_with_the_nearest_name() -> None:
@@ -88,53 +84,3 @@ def test_judging_is_quick() -> None:
         SCHEMAS.violations("sms/request", SMS)
 
     assert 1_000 / (time.process_time() - started) > VALIDATIONS_PER_SECOND
-
-
-# --- JSON
-
-
-def test_what_is_no_json_is_refused_in_words() -> None:
-    """Python's leniencies are not those of other clients."""
-    rows = [
-        (b"", "empty"),
-        (b" \n", "empty"),
-        (b"\xef\xbb\xbf{}", "byte order mark"),
-        (b'"\xe9"', "not UTF-8"),
-        ("{}".encode("utf-16"), "not UTF-8"),
-        (b"{", "not JSON"),
-        (b"{}x", "not JSON"),
-        (b"{'a': 1}", "not JSON"),
-        (b"[1,]", "not JSON"),
-        (b"[01]", "not JSON"),
-        (b'"a\nb"', "not JSON"),
-        (b"NaN", "NaN"),
-        (b"[-Infinity]", "-Infinity"),
-        (b'{"a": 1, "b": 2, "a": 1}', "'a' is there more than once"),
-        (b"[" * 100_000, "nested"),
-    ]
-    wrong = []
-    for data, words in rows:
-        try:
-            told = f"{parse_json(data)!r}"
-        except ValueError as error:
-            told = str(error)
-        if words not in told:
-            wrong.append((data[:99], words, told))
-
-    assert [] == wrong
-
-
-def test_what_is_json_is_read() -> None:
-    """All of RFC 8259, also what Python alone would stumble over."""
-    rows: list[tuple[bytes, object]] = [
-        (b"\r\n {} \t", {}),
-        ('"é👋"'.encode(), "é👋"),
-        (b'"\\ud83d\\udc4b"', "👋"),
-        (b'"\\ud800"', "\ud800"),
-        (b"2e2", 200.0),
-        (b"[1e999, -1e999]", [sys.float_info.max, -sys.float_info.max]),
-        (b"9" * 5000, sys.float_info.max),
-        (b"null", None),
-    ]
-
-    assert rows == [(data, parse_json(data)) for data, _ in rows]

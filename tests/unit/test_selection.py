@@ -26,8 +26,10 @@ URL = "http://127.0.0.1:1/api/v2"
 GIVEN = ("254712345678",)
 
 
-# Each example is a choice among a thousand cases.
-quick = hypothesis.settings(max_examples=20, deadline=None)
+# Of both kinds: with a window and without. Each example is a choice among some four hundred cases.
+TWO = ("sms", "airtime")
+quick = hypothesis.settings(max_examples=10, deadline=None)
+LIMITS = {"accepted": st.integers(1, 80), "spend": st.none() | st.integers(0, 2000)}
 
 
 @cache
@@ -57,10 +59,10 @@ def paid(cases: tuple[Case, ...]) -> list[Case]:
 
 
 @quick
-@given(accepted=st.integers(1, 120), spend=st.none() | st.integers(0, 3000))
+@given(**LIMITS)
 def test_a_plan_keeps_within_its_limits(accepted: int, spend: int | None) -> None:
     """If all goes as planned; and what has to be refused has room while it is sent, so that all can be sent."""
-    plan = capped(accepted, spend)
+    plan = capped(accepted, spend, TWO)
     first = tuple(chain.from_iterable((*plan.alone, *plan.groups)))
 
     assert len(paid(plan.cases)) <= accepted
@@ -72,13 +74,13 @@ def test_a_plan_keeps_within_its_limits(accepted: int, spend: int | None) -> Non
 
 
 @quick
-@given(accepted=st.integers(1, 120), spend=st.none() | st.integers(0, 3000))
+@given(**LIMITS)
 def test_whatever_is_sent_has_before_it_what_it_needs(accepted: int, spend: int | None) -> None:
     """Its twin, and what it repeats; nothing is sent twice, nothing invented, and nothing cut out of the middle."""
-    plan = capped(accepted, spend)
+    plan, everything = capped(accepted, spend, TWO), whole(TWO)
     ids = [case.id for case in plan.cases]
-    known = {case.id: case for case in whole(PRODUCTS).cases}
-    before = {group[0].id: [case.id for case in group] for group in (*whole(PRODUCTS).groups, *whole(PRODUCTS).last)}
+    known = {case.id: case for case in everything.cases}
+    before = {group[0].id: [case.id for case in group] for group in (*everything.groups, *everything.last)}
 
     assert len(ids) == len(set(ids))
     for group in (*plan.alone, *plan.groups, *plan.last):
@@ -91,7 +93,7 @@ def test_whatever_is_sent_has_before_it_what_it_needs(accepted: int, spend: int 
         if any(case.earlier for case in group) and group not in plan.alone:
             planned = before[known[group[0].id].group]
             assert planned[: len(sent)] == sent
-    bursts = [case for case in whole(PRODUCTS).cases if case.kind is Kind.BURST]
+    bursts = [case for case in everything.cases if case.kind is Kind.BURST]
     for burst in bursts:
         together = {case.id for case in bursts if case.group == burst.group}
         assert together <= set(ids) or not together & set(ids)
@@ -99,9 +101,8 @@ def test_whatever_is_sent_has_before_it_what_it_needs(accepted: int, spend: int 
 
 def test_the_choice_is_always_the_same() -> None:
     """Nothing in it is drawn."""
-    again = selected(
-        statum(), whole(PRODUCTS).alone, (*whole(PRODUCTS).groups, *whole(PRODUCTS).last), RunLimits(25, 500)
-    )
+    plan = whole(PRODUCTS)
+    again = selected(statum(), plan.alone, (*plan.groups, *plan.last), RunLimits(25, 500))
 
     assert (capped(25, 500).groups, capped(25, 500).last) == (again.groups, again.last)
 
@@ -119,12 +120,11 @@ def test_the_twin_of_all_refusals_of_a_command_is_one_request() -> None:
 @pytest.mark.parametrize("accepted", [6, 12, 25, 60])
 def test_what_exercises_most_is_chosen(accepted: int) -> None:
     """No area that is left out could have been exercised in place of a case that exercises nothing by itself."""
-    plan = capped(accepted)
-    areas = {case.id: set(areas_of(statum(), case)) for case in whole(PRODUCTS).cases}
+    plan, everything = capped(accepted), whole(PRODUCTS)
+    areas = {case.id: set(areas_of(statum(), case)) for case in everything.cases}
     exercised = set().union(*(areas[case.id] for case in plan.cases))
-    singles = [
-        g[0] for g in (*whole(PRODUCTS).groups, *whole(PRODUCTS).last) if len(g) == 1 and not has_to_be_refused(g[0])
-    ]
+    groups = (*everything.groups, *everything.last)
+    singles = [group[0] for group in groups if len(group) == 1 and not has_to_be_refused(group[0])]
     idle = [
         c
         for c in plan.last

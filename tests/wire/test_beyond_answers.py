@@ -159,8 +159,8 @@ def test_a_receiver_is_not_taken_at_its_second_word() -> None:
     server = Delayed()
     with serving(server) as port:
         url = f"http://127.0.0.1:{port}/"
-        with Posting(url, NO_TLS) as posting:
-            posting.connect()
+        with Posting(NO_TLS) as posting:
+            posting.connect(url)
             posting.begin(Request("POST", url, (), b"{}"))
             posting.release()
             assert 201 == posting.answer(PATIENCE_S).status

@@ -237,8 +237,8 @@ def test_what_this_machine_refuses_is_not_the_gateways_fault(monkeypatch: pytest
 def test_a_receiver_that_answers_without_end_is_given_up(handle: Handler) -> None:
     """Notifications go out by another client, with the same deadline."""
     began = time.monotonic()
-    with serving(handle) as port, Posting(f"http://127.0.0.1:{port}/", NO_TLS) as posting:
-        posting.connect()
+    with serving(handle) as port, Posting(NO_TLS) as posting:
+        posting.connect(f"http://127.0.0.1:{port}/")
         posting.begin(Request("POST", f"http://127.0.0.1:{port}/", (), b"{}"))
         posting.release()
         with pytest.raises(Unanswered, match=r"within 0\.3 s"):

@@ -27,7 +27,7 @@ from conformance.client.rules.calls import (
 from conformance.client.rules.evidence import UNHEARD, ClientCheck, ClientEvidence, ClientRule, failed, one_of, passed
 from conformance.client.rules.sending import sends_again_later, waits_for_ever
 from conformance.judging.judgement import Inconclusive, Judgement, Reason, shown
-from conformance.judging.reading import TOO_MANY_REQUESTS
+from conformance.judging.messages import TOO_MANY_REQUESTS
 from conformance.model.traffic import header
 
 # A client that has waited for nothing else goes on within this time.

@@ -16,7 +16,8 @@ from urllib.parse import quote, unquote, urlsplit
 from conformance.contract.contract import AnswerRoles, Contract
 from conformance.contract.requirements import ACCEPTED
 from conformance.judging.judgement import shown
-from conformance.judging.reading import Answer, Content, is_number
+from conformance.judging.messages import Answer
+from conformance.judging.reading import Content, is_number
 from conformance.model.traffic import JSON_MEDIA_TYPE, Case, Exchange, Request, header, media_type
 
 STRAY = "stray"

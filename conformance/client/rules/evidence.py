@@ -24,7 +24,8 @@ from conformance.contract.requirements import Offer
 from conformance.contract.schemas import FORMATS
 from conformance.journal import Note, Record
 from conformance.judging.judgement import Finding, Judgement, Passed
-from conformance.judging.reading import Answer, Content, is_number
+from conformance.judging.messages import Answer
+from conformance.judging.reading import Content, is_number
 from conformance.model.traffic import Case, Direction, Exchange, Kind
 
 # A client that is only observed has neither.

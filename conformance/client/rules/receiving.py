@@ -13,14 +13,14 @@ from conformance.client.rules.calls import ReceiverCase
 from conformance.client.rules.evidence import ClientCheck, ClientEvidence, ClientRule
 from conformance.client.rules.inbox import CROWD, FEW, NONE_TAKEN, THRONG, Fate, Inbox, ReceiverRequest
 from conformance.client.rules.results import (
-    alike,
     check_of,
+    equal_ones,
     failed,
     inconclusive,
     is_mixed_up,
     of_inbox,
     passed,
-    simple,
+    reports_on_first,
     understood,
 )
 from conformance.contract.command import Inquiry
@@ -131,7 +131,7 @@ def unusual_are_taken(inbox: Inbox) -> Iterator[Judgement]:
             continue
         extra = sorted(name for name in first.members if name.startswith("x_"))
         what = f"the extra field {extra[0]}" if extra else f"the text {shown(first.text)}"
-        own = [report for report in simple(inbox, fate) if inbox.is_own(fate, report)]
+        own = [report for report in reports_on_first(inbox, fate) if inbox.is_own(fate, report)]
         wrong = (report for report in own if report.state != first.state and not is_mixed_up(inbox, report))
         if not inbox.understands():
             yield inconclusive(first, NONE_TAKEN)
@@ -165,7 +165,7 @@ def repeats_are_survived(inbox: Inbox) -> Iterator[Judgement]:
 def _repeats(inbox: Inbox) -> Iterator[tuple[ReceiverRequest, str]]:
     """The notifications that came again after one that was taken, or at the same moment, and their answers in words."""
     for fate in inbox.fates:
-        for same in alike(fate.notifications):
+        for same in equal_ones(fate.notifications):
             if len(same) == 1 or any(n.in_crowd or inbox.after_junk(n) for n in same) or fate.early:
                 continue
             taken = next((each for each in same if each.taken), None)

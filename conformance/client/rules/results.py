@@ -85,13 +85,13 @@ def understood(inbox: Inbox) -> frozenset[str]:
     """The states that the client has always reported rightly after the first usual notification of a request."""
     right, wrong = set[str](), set[str]()
     for fate, first in inbox.firsts():
-        for report in simple(inbox, fate) if first.usual else ():
+        for report in reports_on_first(inbox, fate) if first.usual else ():
             if not report.open and inbox.is_own(fate, report):
                 (right if report.state == first.state else wrong).add(first.state)
     return frozenset(right - wrong)
 
 
-def simple(inbox: Inbox, fate: Fate) -> list[StateReport]:
+def reports_on_first(inbox: Inbox, fate: Fate) -> list[StateReport]:
     """The reports on a request after its first notification and before any other."""
     return [
         report
@@ -105,7 +105,7 @@ def only_success_is_success(inbox: Inbox) -> Iterator[Judgement]:
     for fate, first in inbox.firsts():
         if not first.usual:
             continue  # RCV-03
-        for report in simple(inbox, fate):
+        for report in reports_on_first(inbox, fate):
             code = first.members[inbox.roles.outcome]
             if report.open or not inbox.is_own(fate, report):
                 yield inconclusive(first, "the client does not know of the result")  # RCV-10
@@ -121,7 +121,7 @@ def failures_have_reasons(inbox: Inbox) -> Iterator[Judgement]:
     for fate, first in inbox.firsts():
         if first.succeeded or not first.usual:
             continue
-        for report in simple(inbox, fate):
+        for report in reports_on_first(inbox, fate):
             if report.state != "failed" or not inbox.is_own(fate, report):
                 yield inconclusive(first, "the client does not know of the failure")  # RCV-04, RCV-10
             elif report.text == first.text:
@@ -134,7 +134,7 @@ def repeats_are_applied_once(inbox: Inbox) -> Iterator[Judgement]:
     """RCV-07, of notifications one after the other."""
     for fate, report, notifications in inbox.reports():
         one_by_one = len({each.sent_at for each in notifications}) == len(notifications) > 1
-        if one_by_one and len(alike(notifications)) == 1 and not fate.early and not fate.first.in_crowd:
+        if one_by_one and len(equal_ones(notifications)) == 1 and not fate.early and not fate.first.in_crowd:
             yield _applied_once(inbox, fate, report, notifications)
 
 
@@ -143,7 +143,7 @@ def moments_are_applied_once(inbox: Inbox) -> Iterator[Judgement]:
     one_by_one = not any(isinstance(each, Finding) for each in repeats_are_applied_once(inbox))
     for fate, report, notifications in inbox.reports():
         at_once = len({each.sent_at for each in notifications}) == 1 < len(notifications)
-        if not at_once or len(alike(notifications)) > 1:
+        if not at_once or len(equal_ones(notifications)) > 1:
             continue
         if one_by_one:
             yield _applied_once(inbox, fate, report, notifications)
@@ -285,7 +285,7 @@ def is_mixed_up(inbox: Inbox, report: StateReport) -> bool:
     return report.open and any(not inbox.is_own(fate, each) for fate in inbox.fates for each in fate.reports)
 
 
-def alike(notifications: list[ReceiverRequest]) -> list[list[ReceiverRequest]]:
+def equal_ones(notifications: list[ReceiverRequest]) -> list[list[ReceiverRequest]]:
     """The notifications of a request in groups of the same content."""
     groups: dict[bytes, list[ReceiverRequest]] = {}
     for each in notifications:

@@ -27,8 +27,8 @@ from conformance.judging.judgement import (
     RunCheck,
     verdict_of,
 )
+from conformance.judging.messages import ABSENT, NotificationSummary, ResponseSummary
 from conformance.judging.reading import is_number
-from conformance.judging.summaries import ABSENT, NotificationSummary, ResponseSummary
 from conformance.judging.transactions import SEPARATOR, amount_in, comparable, compared
 from conformance.model.traffic import Kind
 
@@ -44,18 +44,14 @@ def accepted(answer: ResponseSummary) -> Iterator[Finding]:
         yield Finding.in_answer(answer, words, pointer=pointer, value=value)
 
 
-def must_be_accepted(
-    kind: Kind,
-    select: Callable[[ResponseSummary], bool],
-    further: Callable[[Evidence, ResponseSummary], Inconclusive | None] = lambda *_: None,
-) -> RunCheck:
-    """A check that the selected cases of a kind are accepted, unless there is an excuse, be it a `further` one."""
+def must_be_accepted(kind: Kind, select: Callable[[ResponseSummary], bool]) -> RunCheck:
+    """A check that the selected cases of a kind are accepted, unless there is an excuse."""
 
     def check(evidence: Evidence, command: str | None) -> Iterator[Judgement]:
         excuses = Excuses(evidence, command)
         for answer in evidence.final_of(command, kind):
             if select(answer):
-                yield from verdict_of(answer, accepted(answer), excuses.of(answer) or further(evidence, answer))
+                yield from verdict_of(answer, accepted(answer), excuses.of(answer))
 
     return check
 
@@ -169,7 +165,8 @@ def refusals_spend_nothing(*, for_funds: bool = False) -> RunCheck:
 def _compared(
     evidence: Evidence, before: ResponseSummary, after: ResponseSummary, between: Sequence[ResponseSummary]
 ) -> Iterator[Judgement]:
-    had, has = _balance(before), _balance(after)
+    pointer = evidence.contract.account.balance if evidence.contract.account else None
+    had, has = _balance(before, pointer), _balance(after, pointer)
     taken = next((one for one in between if not one.rejected), None)
     if not evidence.terms.alone:
         yield Inconclusive(Reason.NO_TRAFFIC, "others use the account, too; see --exclusive-account", after.number)
@@ -180,13 +177,12 @@ def _compared(
     elif has < had:  # a higher balance is lawful: somebody may have paid in
         names = ", ".join(one.case_id for one in between)
         words = f"the balance went from {had} to {has} while nothing was accepted, only refused: {names}"
-        yield Finding.in_answer(after, words, pointer=_balance_pointer(evidence.contract), value=has)
+        yield Finding.in_answer(after, words, pointer=pointer, value=has)
     else:
         yield Passed(after.number)
 
 
-def _balance(answer: ResponseSummary) -> float | None:
-    pointer = _balance_pointer(answer.contract)
+def _balance(answer: ResponseSummary, pointer: str | None) -> float | None:
     if pointer is None or answer.whole is None or not answer.accepted:
         return None
     try:
@@ -196,31 +192,24 @@ def _balance(answer: ResponseSummary) -> float | None:
     return balance if is_number(balance) else None
 
 
-def _balance_pointer(contract: Contract) -> str | None:
-    return contract.account.balance if contract.account else None
-
-
 # --- At once
 
 
-def _nothing_to_do_with_the_burst(evidence: Evidence, answer: ResponseSummary) -> Inconclusive | None:
-    """The excuse of a refusal that ordinary requests meet as well, where no other one of the burst was accepted.
-
-    All of a burst go to one phone number: then it may be that number that is refused, by whomever it is asked for.
-    """
-    burst = (o for o in evidence.final_of(answer.command, Kind.BURST) if burst_of(o) == burst_of(answer))
-    if answer.accepted or any(other.accepted for other in burst):
-        return None
-    return Excuses(evidence, answer.command).as_ordinary_ones(answer)
-
-
-DIFFERENT_AT_ONCE = must_be_accepted(Kind.BURST, lambda answer: answer.aspect != EQUAL, _nothing_to_do_with_the_burst)
-
-
 def accepted_at_once(evidence: Evidence, command: str | None) -> Iterator[Judgement]:
-    """Of different requests at the same moment all, of equal ones within a window one."""
-    yield from DIFFERENT_AT_ONCE(evidence, command)
+    """Of different requests at the same moment all, of equal ones within a window one.
+
+    All of a burst go to one phone number, which may be refused by whomever it is asked for. So where no request of a
+    burst was accepted, a refusal that ordinary requests meet as well is excused.
+    """
     excuses = Excuses(evidence, command)
+    requests = list(evidence.final_of(command, Kind.BURST))
+    served = {burst_of(answer) for answer in requests if answer.accepted}
+    for answer in requests:
+        if answer.aspect != EQUAL:
+            excuse = excuses.of(answer)
+            if excuse is None and burst_of(answer) not in served:
+                excuse = excuses.as_ordinary_ones(answer)
+            yield from verdict_of(answer, accepted(answer), excuse)
     for burst in equal_bursts(evidence, command).values():
         taken = next((answer for answer in burst if answer.accepted), None)
         excused = (excuses.of_account(answer) or excuses.as_ordinary_ones(answer) for answer in burst)
@@ -236,19 +225,19 @@ def accepted_at_once(evidence: Evidence, command: str | None) -> Iterator[Judgem
 # --- Whose notification it is
 
 
-# Requests that are compared with a notification that tells of another request than its own. A run has few that ask for
-# the same amount, or no others; and then the comparison shows nothing.
+# Requests that are compared with a notification that contradicts its own request. A run has few that ask for the same
+# amount, or none that ask for another; and then the comparison proves nothing.
 MOST_COMPARED = 100
-# So many members of another request are no chance, and no fee.
+# So many equal members are neither chance nor a fee.
 BEYOND_CHANCE = 2
 
 
 def tells_of_its_own_request(evidence: Evidence, command: str | None) -> Iterator[Judgement]:
     """No notification repeats the values of another request.
 
-    A difference from its own request alone is no fault, for the form of its members is open: an amount may be less a
-    fee. So another request has to fit in its stead; and either more than one member agrees with that one, or most of
-    the other notifications agree with their own.
+    A difference from its own request is not enough, for the form of the members is open: an amount may be less a fee.
+    So another request has to fit instead; and either more than one member agrees with that one, or most of the other
+    notifications agree with their own.
     """
     arrivals = [
         arrival

@@ -26,8 +26,8 @@ from conformance.judging.judgement import (
     answers_where,
     shown,
 )
-from conformance.judging.reading import Answer, is_number
-from conformance.judging.summaries import ABSENT, ResponseSummary
+from conformance.judging.messages import ABSENT, Answer, ResponseSummary
+from conformance.judging.reading import is_number
 from conformance.judging.terms import Terms
 from conformance.model.traffic import CLOSED_ON_REUSE, JSON_MEDIA_TYPE, Headers, Kind, header, media_type
 

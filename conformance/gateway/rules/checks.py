@@ -53,8 +53,7 @@ from conformance.judging.judgement import (
     answers_where,
     notices_where,
 )
-from conformance.judging.reading import Answer
-from conformance.judging.summaries import ABSENT, Notice, ResponseSummary
+from conformance.judging.messages import ABSENT, Answer, Notice, ResponseSummary
 from conformance.judging.terms import Terms
 from conformance.judging.verdicts import (
     Evaluation,
@@ -262,14 +261,14 @@ class GatewayFace:
         judged = [contract.notified(name) for name in (*terms.commands, *contract.unsolicited)]
         pairs = contract.catalogue.judged(Actor.GATEWAY, judged)
         coverage = Coverage(contract)
-        hearing = SinglePass.of(
+        passage = SinglePass.of(
             part,
             contract,
             [(checks[r.id], command) for r, command in pairs],
             witnesses=[coverage.see] if measured else [],
             listed=[standard.beginnings(r, command, terms) for r, command in pairs],
         )
-        tallies = tuple(Tally() for _ in pairs) if unproven else hearing.tallies
+        tallies = tuple(Tally() for _ in pairs) if unproven else passage.tallies
 
         def explain(verdicts: Verdicts, listed: Listed) -> Explained:
             return explain_gateway(verdicts, listed, record, part, contract, checks, is_of_form)
@@ -278,10 +277,10 @@ class GatewayFace:
             terms,
             tuple(verdict_on(*pair, terms, tally, standard) for pair, tally in zip(pairs, tallies, strict=True)),
             tallies,
-            sum(outcome.accepted for outcome in hearing.evidence.final.values()),
+            sum(outcome.accepted for outcome in passage.evidence.final.values()),
             explain,
             coverage.of(terms.commands) if measured else (),
-            of_anybody=hearing.evidence.of_anybody.total(),
+            of_anybody=passage.evidence.of_anybody.total(),
         )
 
     is_about_notifications = staticmethod(is_about_notifications)

@@ -20,12 +20,12 @@ from conformance.judging.evidence import Evidence
 from conformance.judging.excuses import (
     CUT_OFF,
     NETWORK_HOLDS_S,
-    held_up,
+    delayed_in_the_network,
+    excuse_for_absence,
+    excuse_for_lateness,
     in_an_outage,
-    lost_on_its_way,
-    obstacle_to,
-    sent_once_more,
-    what_came_instead,
+    lost_in_the_network,
+    other_requests,
 )
 from conformance.judging.judgement import (
     PASSED,
@@ -41,7 +41,7 @@ from conformance.judging.judgement import (
     shown,
     verdict_of,
 )
-from conformance.judging.summaries import Notice, NotificationSummary, ResponseSummary
+from conformance.judging.messages import Notice, NotificationSummary, ResponseSummary
 from conformance.judging.terms import Terms
 from conformance.judging.transactions import contradiction, telling_of
 from conformance.model.traffic import Kind, normalized
@@ -65,7 +65,7 @@ def follows_each_accepted_request(evidence: Evidence, command: str | None) -> It
             yield replace(CUT_OFF, exchange=answer.number)
         elif evidence.first_about(answer) is not None:
             notified.append(answer)
-        elif (obstacle := obstacle_to(evidence.terms, answer)) is not None:
+        elif (obstacle := excuse_for_absence(evidence.terms, answer)) is not None:
             yield obstacle
         else:
             missing.append(answer)
@@ -85,7 +85,7 @@ def _of_missing(
     left = [answer for answer in missing if answer.number not in of_outages]
     unexplained = max(0, len(left) - explained)
     comparable = notified if not terms.watch.outages else [a for a in notified if in_an_outage(terms, a) is None]
-    lost = lost_on_its_way(terms, product, unexplained, unexplained + len(comparable)) if unexplained else None
+    lost = lost_in_the_network(terms, product, unexplained, unexplained + len(comparable)) if unexplained else None
     if lost is not None:
         yield from (Inconclusive(Reason.ENVIRONMENT, lost, answer.number) for answer in missing)
         return
@@ -95,7 +95,7 @@ def _of_missing(
     if unexplained:
         # Which of them the unreadable ones belong to is unknown; that more are missing than that is certain.
         words = f"no notification within {terms.notify_within_s:g} s of the accepted request"
-        words += what_came_instead(evidence, callback)
+        words += other_requests(evidence, callback)
         for answer in left[explained:]:
             yield Finding.in_answer(answer, words)
     see = ", ".join(_owners_of_unattributed(evidence, product)) if explained else ""
@@ -131,7 +131,7 @@ def comes_in_time(evidence: Evidence, command: str | None) -> Iterator[Judgement
         if took <= within + LATENESS_GRACE_S:
             in_time += 1
             yield Passed(answer.number)
-        elif (obstacle := held_up(evidence.terms, answer)) is not None:
+        elif (obstacle := excuse_for_lateness(evidence.terms, answer)) is not None:
             yield obstacle
         elif evidence.terms.network_back and took <= within + NETWORK_HOLDS_S:
             detail = f"a notification came {took:.2f} s after the answer, allowed are {within:g} s; networks hold up"
@@ -139,7 +139,7 @@ def comes_in_time(evidence: Evidence, command: str | None) -> Iterator[Judgement
         else:
             late.append((answer, first, took))
     product = evidence.contract.product_of(command)
-    lost = sent_once_more(evidence.terms, product or "", len(late), in_time + len(late)) if late else None
+    lost = delayed_in_the_network(evidence.terms, product or "", len(late), in_time + len(late)) if late else None
     for answer, first, took in late:
         if lost is not None:
             yield Inconclusive(Reason.ENVIRONMENT, lost, answer.number)

@@ -22,8 +22,8 @@ from conformance.judging.judgement import (
     shown,
     verdict_of,
 )
-from conformance.judging.reading import UNAUTHORIZED, Answer, envelope_problems
-from conformance.judging.summaries import ABSENT, ResponseSummary
+from conformance.judging.messages import ABSENT, UNAUTHORIZED, Answer, ResponseSummary
+from conformance.judging.reading import envelope_problems
 from conformance.model.traffic import Kind, header
 
 # Codes that do not blame the input, but credential, funds, access, path or rate (contract: "Responses").
@@ -151,7 +151,9 @@ def refused_credential_has_no_effect(evidence: Evidence, command: str | None) ->
     excuses = Excuses(evidence, command)
     for answer in evidence.final_of(command, Kind.CREDENTIAL, Kind.REPEAT):
         if answer.kind is Kind.CREDENTIAL and answer.status == UNAUTHORIZED and answer.request_id is not None:
-            yield from verdict_of(answer, _without_effect(evidence, answer))
+            words = f"a request refused for its credential ({answer.aspect}) was followed by a notification"
+            arrivals = () if evidence.shares_id(answer) else evidence.arrivals_about(answer)
+            yield from verdict_of(answer, (Finding.in_notice(arrival, words) for arrival in arrivals))
         elif answer.kind is Kind.REPEAT and answer.aspect == "after-refusal":
             probe = evidence.earlier_of(answer)
             obstacle = unjudgeable(answer) or twin_obstacle(evidence, answer)
@@ -162,21 +164,9 @@ def refused_credential_has_no_effect(evidence: Evidence, command: str | None) ->
                 yield Inconclusive(Reason.PRECONDITION, words, answer.number)
             else:
                 obstacle = excuses.of_account(answer) or excuses.as_ordinary_ones(answer, crashes=True)
-                yield from verdict_of(answer, _accepted_after(answer), obstacle)
-
-
-def _without_effect(evidence: Evidence, answer: ResponseSummary) -> Iterator[Finding]:
-    for arrival in () if evidence.shares_id(answer) else evidence.arrivals_about(answer):
-        words = f"a request refused for its credential ({answer.aspect}) was followed by a notification"
-        yield Finding.in_notice(arrival, words)
-
-
-def _accepted_after(answer: ResponseSummary) -> Iterator[Finding]:
-    if not answer.accepted:
-        yield _finding(
-            answer,
-            f"the request that had been refused for its credential was {reply(answer)} when sent with the right one",
-        )
+                again = f"{reply(answer)} when sent with the right one"
+                words = f"the request that had been refused for its credential was {again}"
+                yield from verdict_of(answer, () if answer.accepted else [_finding(answer, words)], obstacle)
 
 
 def _unprocessable(answer: Answer) -> bool:
@@ -197,14 +187,6 @@ def names_the_member(answer: Answer) -> Iterator[Finding]:
         yield Finding.in_answer(answer, words, pointer=f"/{name}", value=errors)
 
 
-def _with_right_credential(answer: Answer) -> bool:
-    return answer.final and answer.status is not None and answer.kind is not Kind.CREDENTIAL
-
-
-def _refused_probe(answer: Answer) -> bool:
-    return answer.status == UNAUTHORIZED and answer.kind is Kind.CREDENTIAL
-
-
 EXPECTED: Mapping[Expected, Rule] = {
     Expected.UNAUTHORIZED: refused_with_401,
     Expected.REFUSED: refused,
@@ -217,9 +199,12 @@ EXPECTED: Mapping[Expected, Rule] = {
 
 RULES: Mapping[str, Callable[..., Check]] = {
     "right-credential-is-not-refused": lambda: answers_where(
-        _with_right_credential, rule=right_credential_is_not_refused
+        lambda answer: answer.final and answer.status is not None and answer.kind is not Kind.CREDENTIAL,
+        rule=right_credential_is_not_refused,
     ),
     "refused-credential-has-no-effect": lambda: refused_credential_has_no_effect,
-    "unauthorized-names-its-scheme": lambda: answers_where(_refused_probe, rule=has_www_authenticate),
+    "unauthorized-names-its-scheme": lambda: answers_where(
+        lambda answer: answer.status == UNAUTHORIZED and answer.kind is Kind.CREDENTIAL, rule=has_www_authenticate
+    ),
     "errors-name-the-member": lambda: answers_where(_unprocessable, rule=names_the_member),
 }

@@ -1,19 +1,51 @@
-"""Summaries of responses and notifications, of a fixed size, without their bodies.
+"""Answers and notifications as the contract reads them, and their summaries.
 
-They are not frozen: a run has one for each exchange, and links them while it is read.
+Answer, Notice                        in full: made when they are read, judged, and dropped again
+ResponseSummary, NotificationSummary  of a fixed size, without bodies; a run has one for each exchange, and links them
+                                      while it is read, so they are not frozen
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from operator import attrgetter
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from conformance.contract.contract import Contract
-from conformance.judging.reading import NOTHING, Answer, Answered, Content, FormResult, notice_form
+from conformance.judging.reading import NOTHING, Content, FormResult, answer_form, is_number, notice_form
 from conformance.judging.transactions import AccountUse, Details, Echo
-from conformance.model.traffic import Case, Kind, Notification
+from conformance.model.traffic import Case, Exchange, Kind, Notification, Response
+from conformance.wire.pacing import retry_after_s
+
+UNAUTHORIZED = 401
+TOO_MANY_REQUESTS = 429
+UNAVAILABLE = 503
+# A proxy answers with these if it does not reach the gateway (RFC 9110, 15.6.3 and 15.6.5).
+ANSWERED_BETWEEN = frozenset({502, 504})
+
+PROBES_OF_PATH = (Kind.METHOD, Kind.UNKNOWN_COMMAND)
+
+ABSENT = object()
+"""The value of a member that an answer lacks; null is a value."""
+
+
+def as_over_a_network(exchange: Exchange) -> Exchange:
+    """The exchange, without its answer if a proxy evidently gave it: a 502 or 504 outside the envelope.
+
+    The gateway's own have a JSON object, as all of its answers have.
+    """
+    response = exchange.response
+    if response is None or response.status not in ANSWERED_BETWEEN:
+        return exchange
+    if Content.with_repeats(response.body).members is not None:
+        return exchange
+    return replace(exchange, response=None, failure=f"answered {response.status} by a proxy")
+
+
+def asks_for_a_wait(response: Response) -> bool:
+    """Whether it is a 503 with a Retry-After (RFC 9110, 15.6.4)."""
+    return response.status == UNAVAILABLE and retry_after_s(response.headers, 0.0) is not None
 
 
 class Purpose(NamedTuple):
@@ -29,14 +61,160 @@ class Purpose(NamedTuple):
     earlier: str | None
 
     @classmethod
-    def of(cls, case: Case, contract: Contract) -> Purpose:
+    def of(cls, case: Case, contract: Contract) -> Self:
         """Of a case."""
         about = (case.command, case.kind, case.aspect, case.member, case.keyword, case.twin, case.earlier)
         return cls(contract, *about)
 
 
-ABSENT = object()
-"""The value of a member that an answer lacks; null is a value."""
+class Answered:
+    """The properties of an answer that follow from its status, and from the purpose of its request."""
+
+    __slots__ = ()
+
+    status: int | None
+    request_id: str | None
+    # Whether the gateway accepted the request.
+    accepted: bool
+    purpose: Purpose
+
+    @property
+    def contract(self) -> Contract:
+        """The contract."""
+        return self.purpose.contract
+
+    @property
+    def command(self) -> str | None:
+        """The command of the request; None for an unknown one."""
+        return self.purpose.command
+
+    @property
+    def kind(self) -> Kind:
+        """The kind of the request."""
+        return self.purpose.kind
+
+    @property
+    def aspect(self) -> str:
+        """The aspect of the request."""
+        return self.purpose.aspect
+
+    @property
+    def is_probe_of_path(self) -> bool:
+        """Whether the request was for an unknown command or method, which only CMD judges."""
+        return self.kind in PROBES_OF_PATH
+
+    @property
+    def rejected(self) -> bool:
+        """Whether the gateway refused the request (4xx): no transaction, hence no notification."""
+        return self.status is not None and 400 <= self.status <= 499
+
+    @property
+    def product(self) -> str | None:
+        """The product whose callback gets the notification."""
+        return self.contract.product_of(self.command)
+
+    @property
+    def code_pointer(self) -> str:
+        """The JSON pointer of the code in an answer."""
+        return f"/{self.contract.answer.code}"
+
+    @property
+    def owes_notification(self) -> bool:
+        """Whether a notification with a known id must follow."""
+        return self.accepted and self.request_id is not None and self.product is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer(Answered):
+    """One exchange as the contract reads it.
+
+    `status` is the outcome: the code of the envelope if it is readable (seed: it "can be used to determine whether your
+    API call request was successful or not"), else the HTTP status; None without a response. A 503 that asks for a wait
+    counts as a 429, because both are no answer to the request. `final` is False for an attempt that the gateway asked
+    to slow down, and that was repeated.
+    """
+
+    case: Case
+    exchange: Exchange
+    content: Content
+    status: int | None
+    request_id: str | None
+    accepted: bool
+    purpose: Purpose
+    final: bool = True
+    _form: FormResult | None = field(default=None, init=False, repr=False, compare=False)
+
+    @classmethod
+    def of(cls, case: Case, exchange: Exchange, contract: Contract, *, final: bool = True) -> Self:
+        """Read one exchange."""
+        purpose = Purpose.of(case, contract)
+        if exchange.response is None:
+            return cls(
+                case,
+                exchange,
+                Content(error="there is no answer"),
+                None,
+                None,
+                accepted=False,
+                purpose=purpose,
+                final=final,
+            )
+        unreadable = exchange.response.undecodable
+        content = Content.with_repeats(exchange.response.body) if unreadable is None else Content(error=unreadable)
+        members = content.members or {}
+        roles = contract.answer
+        code, request_id = members.get(roles.code), members.get(roles.id)
+        if asks_for_a_wait(exchange.response):
+            code = TOO_MANY_REQUESTS
+        status = int(code) if isinstance(code, int | float) and is_number(code) else exchange.response.status
+        return cls(
+            case,
+            exchange,
+            content,
+            status,
+            request_id if isinstance(request_id, str) and request_id.strip() else None,
+            status == roles.success,
+            purpose,
+            final,
+        )
+
+    @property
+    def case_id(self) -> str:
+        """The id of its case."""
+        return self.case.id
+
+    @property
+    def http_status(self) -> int | None:
+        """The HTTP status, None if there was no response."""
+        return self.response.status if self.response else None
+
+    @property
+    def form(self) -> FormResult:
+        """The cached result of its validation."""
+        if self._form is None:
+            form = NOTHING
+            if self.content.error is None:
+                form = answer_form(self.contract, self.case.command, self.content.value, accepted=self.accepted)
+            object.__setattr__(self, "_form", form)
+        return self._form or NOTHING
+
+    @property
+    def number(self) -> int:
+        """The number of the exchange in the journal."""
+        return self.exchange.number
+
+    @property
+    def response(self) -> Response | None:
+        """The HTTP response, None if there was none."""
+        return self.exchange.response
+
+    @property
+    def body(self) -> bytes:
+        """The body of the response; empty if there was none."""
+        return self.response.body if self.response else b""
+
+
+# --- Summaries
 
 
 @dataclass(slots=True, eq=False)
@@ -70,11 +248,6 @@ class ResponseSummary(Answered):
     shared: SharedId | None = None
     arrivals: list[NotificationSummary] | None = None
     altered: list[NotificationSummary] | None = None
-
-    @property
-    def contract(self) -> Contract:
-        """The contract."""
-        return self.purpose.contract
 
     @property
     def said(self) -> str | None:
@@ -229,51 +402,3 @@ class Notice:
             return ()
         shared = None if self.altered else self.answer.shared
         return shared.products if shared else (self.answer.product,)
-
-
-# An altered request_id must keep enough characters, 12 of an alphabet of 10 or more, to rule out chance. Similar ids
-# of one length (counters) are never taken for altered ones.
-RECOGNISABLE = 12
-# The most characters that may be cut off an id, or added.
-CUT = 4
-# Longer ids are compared unchanged: ids in use have some thirty characters.
-LONGEST = 1_000
-
-
-class AlteredIds:
-    """Finds the accepted answer that an unknown id evidently means: same letters, or a few cut off or added.
-
-    `unnotified`: the answers without a notification with exactly their request_id. `unknown`: the ids to find.
-    """
-
-    def __init__(self, unnotified: Iterable[ResponseSummary], unknown: Iterable[str]) -> None:
-        self._exactly: dict[str, ResponseSummary] = {}
-        for outcome in unnotified:
-            if outcome.request_id is not None:
-                self._exactly.setdefault(_bare(outcome.request_id), outcome)
-        wanted = {_bare(request_id) for request_id in unknown}
-        self._cut: dict[str, ResponseSummary] = {}
-        for bare, outcome in self._exactly.items():
-            for part in _cuts(bare):
-                if part in wanted:
-                    self._cut.setdefault(part, outcome)
-
-    def meant_by(self, request_id: str) -> ResponseSummary | None:
-        """The answer that one of the `unknown` ids means; None if there is none."""
-        bare = _bare(request_id)
-        found = self._exactly.get(bare) or self._cut.get(bare)
-        return found or next((self._exactly[part] for part in _cuts(bare) if part in self._exactly), None)
-
-
-def _cuts(bare: str) -> Iterator[str]:
-    for length in range(1, CUT + 1):
-        if RECOGNISABLE <= len(bare) - length < LONGEST:
-            yield bare[:-length]
-            yield bare[length:]
-
-
-def _bare(request_id: str) -> str:
-    """The letters and digits of an id, in lower case."""
-    if len(request_id) > LONGEST:
-        return request_id
-    return "".join(character for character in request_id.casefold() if character.isalnum())

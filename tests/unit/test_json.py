@@ -1,14 +1,66 @@
-"""JSON that is too much is not read, and what is read costs in proportion to its length."""
+"""JSON is read strictly, up to a depth and a number of values, in a time proportional to its length."""
 
 from __future__ import annotations
 
+import sys
 import time
 
 import pytest
 
 from conformance.judging.reading import Content
-from conformance.model.untrusted import DEEPEST, MOST_VALUES, parse_with_repeats
+from conformance.model.untrusted import DEEPEST, MOST_VALUES, parse_json, parse_with_repeats
 from conformance.reports.page.transcript import LONGEST_BODY, body_markup
+
+
+def test_invalid_json_is_refused_with_a_reason() -> None:
+    """Python's leniencies are not those of other clients."""
+    rows = [
+        (b"", "empty"),
+        (b" \n", "empty"),
+        (b"\xef\xbb\xbf{}", "byte order mark"),
+        (b'"\xe9"', "not UTF-8"),
+        ("{}".encode("utf-16"), "not UTF-8"),
+        (b"{", "not JSON"),
+        (b"{}x", "not JSON"),
+        (b"{'a': 1}", "not JSON"),
+        (b"[1,]", "not JSON"),
+        (b"[01]", "not JSON"),
+        (b'"a\nb"', "not JSON"),
+        (b"NaN", "NaN"),
+        (b"[-Infinity]", "-Infinity"),
+        (b'{"a": 1, "b": 2, "a": 1}', "'a' is there more than once"),
+        (b"[" * 100_000, "nested"),
+    ]
+    wrong = []
+    for data, words in rows:
+        try:
+            told = f"{parse_json(data)!r}"
+        except ValueError as error:
+            told = str(error)
+        if words not in told:
+            wrong.append((data[:99], words, told))
+
+    assert [] == wrong
+
+
+def test_all_of_rfc_8259_is_read() -> None:
+    """Also numbers beyond a double, at which Python alone fails."""
+    rows: list[tuple[bytes, object]] = [
+        (b"\r\n {} \t", {}),
+        ('"é👋"'.encode(), "é👋"),
+        (b'"\\ud83d\\udc4b"', "👋"),
+        (b'"\\ud800"', "\ud800"),
+        (b"2e2", 200.0),
+        (b"[1e999, -1e999]", [sys.float_info.max, -sys.float_info.max]),
+        (b"9" * 5000, sys.float_info.max),
+        (b"null", None),
+    ]
+
+    assert rows == [(data, parse_json(data)) for data, _ in rows]
+
+
+# --- Limits
+
 
 # What a busy machine may take for what costs a second; what is quadratic takes minutes.
 SOON_S = 20.0
@@ -30,7 +82,7 @@ TEXTS = {
 
 
 @pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
-def test_whatever_it_holds_it_is_read_in_linear_time(text: bytes) -> None:
+def test_any_text_is_read_in_linear_time(text: bytes) -> None:
     """Or refused; by a check, and for the page."""
     began = time.process_time()
     Content.with_repeats(text)
@@ -39,7 +91,7 @@ def test_whatever_it_holds_it_is_read_in_linear_time(text: bytes) -> None:
 
 
 @pytest.mark.parametrize("opening", [b"[", b'{"a": '])
-def test_what_is_nested_too_deeply_is_told(opening: bytes) -> None:
+def test_deep_nesting_is_refused(opening: bytes) -> None:
     """At one depth, wherever it is read: how deep Python itself can go depends on where it is called."""
     closing = b"]" if opening == b"[" else b"}"
     parse_with_repeats(opening * DEEPEST + b"1" + closing * DEEPEST)
@@ -54,7 +106,7 @@ def test_brackets_in_texts_nest_nothing() -> None:
     assert MANY + 1 == len(value["list"])
 
 
-def test_more_values_than_anybody_reads_are_told() -> None:
+def test_too_many_values_are_refused() -> None:
     """Commas in texts are none."""
     assert MOST_VALUES == len(parse_with_repeats(b"[1" + b",1" * (MOST_VALUES - 1) + b"]")[0])
     parse_with_repeats(b'["' + b"," * (2 * MOST_VALUES) + b'"]')

@@ -1,7 +1,8 @@
-"""The rows of behaviours.toml: what is wrong with one is told in a line, and every word of them does something."""
+"""The rows of probes.toml and behaviours.toml: each fault of one is a line, and the suite does what each word says."""
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -9,45 +10,136 @@ import pytest
 from contract_edits import copy_of_statum
 from mock_rig import CALLBACKS, request
 
+from conformance.contract.checking import faults_of
+from conformance.contract.command import Outcome
 from conformance.contract.contract import Contract, statum
+from conformance.contract.folder import ContractFolder
 from conformance.contract.schemas import FORMATS
-from conformance.contract.tables import CHOOSING, Change
+from conformance.contract.tables import CHOOSING, MAKERS, Change, Probes
 from conformance.mock.account import Account
 from conformance.mock.behaviour import Behaviour, Ending, Form
 from conformance.mock.faults import changed_by
 from conformance.mock.gateway import Gateway, Reaction
+from conformance.mock.rules import TAGS, refusal_of
 from conformance.model.errors import UsageError
+from conformance.payloads.invalid import OPEN, SYSTEMATIC
+from conformance.payloads.json_defects import MALFORMED, OPEN_BODIES
+
+# --- Probes
+
+
+# Makers of open bodies, and those that stand for no table of their own.
+OPEN_MAKERS = {"body", "unknown-member", "huge-text", "huge-beside", "careful-number"}
+
+ROW = """
+[[probe]]
+kind = "method"
+aspect = "*"
+outcome = "refused"
+made = [{ by = "method", method = "PUT", aspect = "x" }]
+"""
+
+
+def test_a_row_is_read() -> None:
+    """Its makings have its aspect, or one of their own."""
+    (probe,) = Probes.from_table(tomllib.loads(ROW))
+
+    assert ("method.*", Outcome.REFUSED) == (probe.name, probe.outcome)
+    assert [("method", "x", "PUT")] == [(each.by, each.aspect, each.text("method")) for each in probe.made]
+
+
+@pytest.mark.parametrize(
+    ("words", "others", "told"),
+    [
+        ('kind = "method"', 'kind = "methods"', "kind is 'methods'; expected one of credential, headers"),
+        ('aspect = "*"', 'aspect = ""', "aspect is ''; expected the aspect of its cases"),
+        ('"refused"', '"denied"', "outcome is 'denied'; expected accepted or refused or open"),
+        ('[{ by = "method", method = "PUT", aspect = "x" }]', "[]", "made is []; expected a table for each request"),
+        ('by = "method"', 'by = "tags"', "made has by = 'tags'; expected one of method for kind method"),
+        ('by = "method"', 'by = "verb"', "by is 'verb'; expected one of credential, header"),
+        ('method = "PUT"', 'text = "PUT"', "made has text for method; expected of its parameters (method)"),
+        ('method = "PUT"', 'verb = "PUT"', "verb is not a key of this table; expected by, aspect"),
+        (', aspect = "x"', "", "made has no aspect for method; expected one where the probe's is '*'"),
+        ('outcome = "refused"', "", "outcome is missing; expected what must become of it"),
+        ('outcome = "refused"', 'outcome = "refused"\nexpect = "401"', "expect is not a key of this table"),
+        (ROW, ROW * 2, "aspect of method.* is there twice; expected one row for each kind and aspect"),
+        ("[[probe]]", "[[probes]]", "probes is not a key of this table; expected probe (hint: did you mean probe?)"),
+    ],
+)
+def test_a_fault_of_a_probe_is_one_line(tmp_path: Path, words: str, others: str, told: str) -> None:
+    """With its place, and what is expected."""
+    folder = copy_of_statum(tmp_path)
+    (folder / "probes.toml").write_text(ROW.replace(words, others), "utf-8")
+    faults = [fault.message for fault in faults_of(ContractFolder.at(folder)) if fault.file == "probes.toml"]
+
+    assert [told] == [each[: len(told)] for each in faults]
+
+
+def test_the_suite_has_every_maker() -> None:
+    """The vocabulary of rows is that of the code that makes requests of them."""
+    assert MAKERS["malformed"].keys() - {"header", "cut"} == MALFORMED.keys()
+    assert MAKERS["broken"].keys() == SYSTEMATIC.keys()
+    assert MAKERS["open"].keys() - OPEN_MAKERS == OPEN.keys()
+    bodies = [each.shows for probe in statum().probes.of("open") for each in probe.made if each.by == "body"]
+    assert bodies == list(OPEN_BODIES)
+
+
+def test_the_mock_gateway_refuses_each_in_its_words() -> None:
+    """Under the very name of the probe."""
+    refused = [probe for probe in statum().probes if probe.outcome is Outcome.REFUSED]
+
+    assert {probe.name for probe in refused} <= TAGS
+    assert [probe.reason for probe in refused] == [refusal_of(statum(), probe.name).description for probe in refused]
+
+
+def test_without_a_row_the_words_are_those_of_the_contracts_examples() -> None:
+    """Or of HTTP, where no example has the status."""
+    assert "Insufficient funds" == refusal_of(statum(), "funds").description
+    assert 429 == refusal_of(statum(), "rate").status
+
+
+# --- Behaviours
+
 
 WORDS = frozenset(FORMATS.schema("behaviours")["$defs"]["change"]["properties"])
 
-ROW = '[[behaviour]]\nname = "own"\nsummary = "of its own"\n'
+OWN = '[[behaviour]]\nname = "own"\nsummary = "of its own"\n'
 
 WRONG: list[tuple[str, str]] = [
     (
-        f'{ROW}breaks = ["RSP-01"]\nchanges = [{{ remov = "code" }}]\n',
-        r"remov is no key of this table; expected a word of docs/contract-folder.md \(hint: did you mean remove",
+        f'{OWN}breaks = ["RSP-01"]\nchanges = [{{ remov = "code" }}]\n',
+        r"remov is not a key of this table; expected a word of docs/contract-folder.md \(hint: did you mean remove",
     ),
-    (f'{ROW}breaks = ["RSP-01"]\nchanges = [{{ every = 3 }}]\n', "a table that changes nothing"),
+    (f'{OWN}breaks = ["RSP-01"]\nchanges = [{{ every = 3 }}]\n', "a table that changes nothing"),
     (
-        f'{ROW}breaks = ["RSP-01"]\nchanges = [{{ to = "all", remove = "id" }}]\n',
+        f'{OWN}breaks = ["RSP-01"]\nchanges = [{{ to = "all", remove = "id" }}]\n',
         "to is 'all'; expected one of request",
     ),
-    (f'{ROW}breaks = ["RSP-01"]\nchanges = [{{ ending = "later" }}]\n', "ending is 'later'; expected one of before"),
     (
-        f'{ROW}breaks = ["RSP-01"]\nchanges = [{{ retype = {{ id = "text" }} }}]\n',
+        f'{OWN}breaks = ["RSP-01"]\nchanges = [{{ ending = "later" }}]\n',
+        "ending is 'later'; expected one of before",
+    ),
+    (
+        f'{OWN}breaks = ["RSP-01"]\nchanges = [{{ retype = {{ id = "text" }} }}]\n',
         "retype.id is 'text'; expected array or string",
     ),
-    (f'{ROW}breaks = ["RSP-01"]\nchanges = [{{ also = {{ ofter = 1 }} }}]\n', "also.ofter is no key of this table"),
     (
-        f'{ROW}breaks = ["RSP-01"]\nchanges = [{{ matches = {{ a = "(" }}, wrap = true }}]\n',
-        r"matches.a is '\(', which is no regular expression",
+        f'{OWN}breaks = ["RSP-01"]\nchanges = [{{ also = {{ ofter = 1 }} }}]\n',
+        "also.ofter is not a key of this table",
     ),
-    (f"{ROW}lawful = true\n", "changes is missing"),
-    (f'{ROW}breaks = ["RSP-01", "RSP-02"]\n', "changes is missing"),
-    (f"{ROW}changes = [{{ wrap = true }}]\n", "breaks is missing; expected the requirements that fall with it"),
-    (f'{ROW}breaks = ["RSP-1"]\n', "breaks names 'RSP-1'; expected a requirement of requirements.toml"),
-    (f'{ROW}breaks = ["RSP-01"]\nlawfull = false\n', "lawfull is no key of this table; expected name, summary, lawful"),
-    (f'{ROW}breaks = ["RSP-01"]\n{ROW}breaks = ["RSP-01"]\n', "name of a behaviour is 'own' twice"),
+    (
+        f'{OWN}breaks = ["RSP-01"]\nchanges = [{{ matches = {{ a = "(" }}, wrap = true }}]\n',
+        r"matches.a is '\(', which is not a regular expression",
+    ),
+    (f"{OWN}lawful = true\n", "changes is missing"),
+    (f'{OWN}breaks = ["RSP-01", "RSP-02"]\n', "changes is missing"),
+    (f"{OWN}changes = [{{ wrap = true }}]\n", "breaks is missing; expected the requirements that fall with it"),
+    (f'{OWN}breaks = ["RSP-1"]\n', "breaks names 'RSP-1'; expected a requirement of requirements.toml"),
+    (
+        f'{OWN}breaks = ["RSP-01"]\nlawfull = false\n',
+        "lawfull is not a key of this table; expected name, summary, lawful",
+    ),
+    (f'{OWN}breaks = ["RSP-01"]\n{OWN}breaks = ["RSP-01"]\n', "name of a behaviour is 'own' twice"),
     (
         '[[scenario]]\nname = "a"\nsummary = "b"\nwaits = "long"\nchanges = [{ status = 429 }]\n',
         "waits is 'long'; expected seconds or date",
@@ -55,12 +147,15 @@ WRONG: list[tuple[str, str]] = [
     ('[[scenario]]\nname = "a"\nsummary = "b"\nchanges = [{ status = 429 }]\n' * 2, "name of a scenario is 'a' twice"),
     ('[[scenario]]\nname = "a"\nsummary = "b"\n', "changes is missing; expected what becomes of the answers"),
     ('[[failure]]\noutcome = "1"\n', "reason is missing"),
-    ('[[numbers]]\nending = "1"\n', "numbers is no key of this table; expected failure, behaviour, number, scenario"),
+    (
+        '[[numbers]]\nending = "1"\n',
+        "numbers is not a key of this table; expected failure, behaviour, number",
+    ),
 ]
 
 
 @pytest.mark.parametrize(("text", "told"), WRONG, ids=[told[:30] for _, told in WRONG])
-def test_what_is_wrong_with_a_row_is_told_in_a_line(tmp_path: Path, text: str, told: str) -> None:
+def test_a_fault_of_a_behaviour_is_one_line(tmp_path: Path, text: str, told: str) -> None:
     """The file, the line, what is there and what is expected."""
     folder = copy_of_statum(tmp_path)
     (folder / "behaviours.toml").write_text(f"# rows\n{text}", "utf-8")
