@@ -1,12 +1,9 @@
 """The console script, and `python -m conformance`.
 
-    main        before anything is imported, streams are set up and signals handled
+It sets up streams and signal handlers, and only then imports the suite. A signal that comes meanwhile waits until the
+imports are done: an exception in the middle of an import may get lost, or leave a half-made module.
 
-A signal while modules are imported waits until they are there: an exception in the middle of that may get lost, or
-leave a module that is half there.
-
-It imports nothing of the suite that needs anything but Python itself, so that an installation that lacks something is
-told in one line as well.
+Until then it needs nothing but Python itself, so that a broken installation is reported in one line, too.
 """
 
 from __future__ import annotations
@@ -23,7 +20,7 @@ BROKEN = 4
 AT_LEAST = (3, 11)
 LEAST_MEMORY_MB = 128  # importing the suite takes some 75; below it an import fails with whatever error comes first
 
-ANEW = "install it anew, from where you have it: pip install --force-reinstall SOURCE"
+REINSTALL = "install it again, from where you have it: pip install --force-reinstall SOURCE"
 
 
 def main() -> None:
@@ -54,14 +51,14 @@ def _called() -> int:
             " (hint: raise the limit: `ulimit -v` and `ulimit -d` show it)"
         )
     try:
-        from conformance.cli import outcome  # noqa: PLC0415 - what is missing is told in one line
+        from conformance.cli import outcome  # noqa: PLC0415 - what is missing is reported in one line
     except MemoryError:
         return _ended("there is not enough memory to begin with")
     except OSError as error:
-        told = f"it cannot begin: {error.strerror or error}: {error.filename}"
-        return _ended(told, BROKEN if isinstance(error, FileNotFoundError) else INCONCLUSIVE)
+        code = BROKEN if isinstance(error, FileNotFoundError) else INCONCLUSIVE
+        return _ended(f"it cannot begin: {error.strerror or error}: {error.filename}", code)
     except Exception as error:  # noqa: BLE001 - a module that is missing, half there or of another version
-        return _ended(f"the installation is broken: {error} (hint: {ANEW})", BROKEN)
+        return _ended(f"the installation is broken: {error} (hint: {REINSTALL})", BROKEN)
     return _ended("interrupted before anything was done") if is_interrupted() else outcome()
 
 

@@ -269,7 +269,7 @@ def in_words(error: BaseException) -> ConformanceError:
     elif _is_of_installation(error):
         translated = SuiteError(
             f"the installation is broken: {error}",
-            "install it anew, from where you have it: pip install --force-reinstall SOURCE",
+            "install it again, from where you have it: pip install --force-reinstall SOURCE",
         )
     else:
         translated = lack_of(error) or SuiteError(

@@ -261,7 +261,7 @@ def replay(case_id: str, **options: Any) -> int:
     record = read_evidence(path, contract)
     if is_client(record):
         raise UsageError(
-            f"{path} is the journal of a certification; a client cannot be told to send a case again",
+            f"{path} is the journal of a certification; no command can make a client send a case again",
             hint="repeat the certification with its seed instead",
         )
     case = _recorded(record, case_id, path)

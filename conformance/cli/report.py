@@ -1,4 +1,4 @@
-"""`report` and `compare`: old results rendered anew, and two of them side by side."""
+"""Saved results: `report` writes their reports again, `compare` puts two of them side by side."""
 
 from __future__ import annotations
 

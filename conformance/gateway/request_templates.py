@@ -19,7 +19,7 @@ from conformance import __version__
 from conformance.contract.contract import Contract
 from conformance.gateway.rules.acceptance import LAWFUL
 from conformance.gateway.rules.answers import EQUAL
-from conformance.journal.marks import MARKS
+from conformance.journal.marks import is_marked
 from conformance.model.errors import UsageError
 from conformance.model.traffic import JSON_MEDIA_TYPE, Case, Headers, Kind, Request, header, media_type
 from conformance.model.untrusted import json_object, parse_json
@@ -180,7 +180,7 @@ def _is_redacted(contract: Contract, request: Request) -> bool:
     """Whether a part other than the credential is redacted."""
     headers = without_credential(contract, request.headers)
     texts = [request.url, *(f"{name}: {value}" for name, value in headers)]
-    return any(mark in text for mark in MARKS for text in texts) or any(mark.encode() in request.body for mark in MARKS)
+    return is_marked("\n".join(texts).encode(errors="surrogatepass")) or is_marked(request.body)
 
 
 def _is_text(body: bytes) -> bool:

@@ -171,13 +171,14 @@ class Run:
 class Sought:
     """The properties of the texts to search for that decide which readings are made.
 
-    `escapes`: sets of escapes to undo, all of them first. `digits`: a text may be a number. `base64`, `hexadecimal`,
-    `numbers`: runs as long as the shortest text needs; `in_a_row`: a run of bytes of the texts or of plain text in the
-    decoded bytes. So nearly nothing is decoded that only looks like base64.
+    `escapes`: sets of escapes to undo, all of them first. `digits`: a text may be a number. `wide`: a text is not
+    ASCII. `base64`, `hexadecimal`, `numbers`: runs as long as the shortest text needs; `in_a_row`: a run of bytes of
+    the texts or of plain text in the decoded bytes. So nearly nothing is decoded that only looks like base64.
     """
 
     escapes: tuple[frozenset[Escapes], ...]
     digits: bool
+    wide: bool
     base64: Run = field(repr=False)
     hexadecimal: Run = field(repr=False)
     numbers: Run = field(repr=False)
@@ -195,6 +196,7 @@ class Sought:
         return cls(
             _readable(texts),
             any(text.isdigit() for text in texts),
+            not all(text.isascii() for text in texts),
             Run.of(_BASE64, whole * 8 // 6),
             Run.of(_HEXADECIMAL, whole * 2),
             Run.of(OF_NUMBERS, min(whole * 5 // 2, MOST_IN_A_ROW)),

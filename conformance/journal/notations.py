@@ -62,11 +62,23 @@ _CONTROLS = {b"a": b"\a", b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"
 
 LAST_CHARACTER = 0x10FFFF
 
-# CSS ends the number of a character by a space. JSON and others mean something else by some of these.
-CSS = re.compile(rb"\\[0-9a-fA-F]{1,6}(?:\r\n|[ \t\r\n\f])?")
+# CSS ends the number of a character by a space, which is a plus sign in a form. JSON means something else by some.
+CSS = re.compile(rb"\\[0-9a-fA-F]{1,6}(?:\r\n|[ +\t\r\n\f])?")
 
 # Java writes integers from ten millions on so, if it has read them as JSON.
 SCIENTIFIC = re.compile(rb"[0-9]\.[0-9]+[eE]\+?[0-9]{1,2}(?![0-9])")
+
+# A character of two bytes or four, and some in a row that are ASCII.
+UTF_16 = {
+    "utf-16-le": (
+        re.compile(rb"[\0-\xff][\xd8-\xdb][\0-\xff][\xdc-\xdf]|[\0-\xff]{2}"),
+        re.compile(rb"(?:[\t-~]\0){3,}"),
+    ),
+    "utf-16-be": (
+        re.compile(rb"[\xd8-\xdb][\0-\xff][\xdc-\xdf][\0-\xff]|[\0-\xff]{2}"),
+        re.compile(rb"(?:\0[\t-~]){3,}"),
+    ),
+}
 
 # Java writes a character beyond the first plane as two of three bytes each; so do readers that undo escapes one by one.
 PAIR = re.compile(rb"\xed[\xa0-\xaf][\x80-\xbf]\xed[\xb0-\xbf][\x80-\xbf]")
@@ -84,7 +96,13 @@ _CACHED = 4096
 @lru_cache(_CACHED)
 def meant_by_css(escape: bytes) -> bytes | None:
     """The character of an escape of CSS in UTF-8; None if there is none of its number."""
-    return _utf8(int(escape[1:], 16))
+    return _utf8(int(escape[1:].rstrip(b" +\t\r\n\f"), 16))
+
+
+@lru_cache(_CACHED)
+def meant_in_utf_16(form: str, character: bytes) -> bytes:
+    """A character of UTF-16 in UTF-8."""
+    return character.decode(form, "surrogatepass").encode(errors="surrogatepass")
 
 
 @lru_cache(_CACHED)
@@ -235,8 +253,10 @@ NOTATIONS = (
 # A line of a dump: its offset, its bytes alone or some together, and what they are as text.
 _DUMPED = re.compile(
     rb"(?<![0-9a-fA-F])(?:0[xX])?[0-9a-fA-F]{4,16}[:|]?[ \t+]+"
-    rb"((?:[0-9a-fA-F]{2}){1,8}(?:[ \t+-]{1,2}(?:[0-9a-fA-F]{2}){1,8})*+)([ \t+]+\|?)?"
+    rb"((?:[0-9a-fA-F]{2}){1,8}(?:[ \t+-]{1,2}(?:[0-9a-fA-F]{2}){1,8})*+)"
 )
+_DUMPED_WORD = re.compile(rb"[0-9a-fA-F]+")
+_BEFORE_TEXT = re.compile(rb"[ \t+]+\|?")
 _OF_A_LINE = 16
 
 
@@ -244,14 +264,17 @@ def dumped(data: bytes) -> Iterator[tuple[int, int, list[bytes]]]:
     """The begin and end of each line of a dump in `data` behind its offset, and its words of hexadecimal digits."""
     at = 0
     while (found := _DUMPED.search(data, at)) is not None:
-        words, length = [], 0
-        for word in re.findall(rb"[0-9a-fA-F]+", found[1]):
-            length += len(word) // 2
-            if length <= _OF_A_LINE:
-                words.append(word)
-        at = found.end()
-        if found[2]:
-            at += len(data[at : at + min(length, _OF_A_LINE)].partition(b"\n")[0])
+        words: list[bytes] = []
+        length = 0
+        for word in _DUMPED_WORD.finditer(data, *found.span(1)):
+            if length + len(word[0]) // 2 > _OF_A_LINE:
+                break
+            words.append(word[0])
+            length += len(word[0]) // 2
+            at = word.end()
+        if text := _BEFORE_TEXT.match(data, at):
+            at = text.end()
+            at += len(data[at : at + length].partition(b"\n")[0])
             at += data[at : at + 1] == b"|"
         yield found.start(1), at, words
 

@@ -3,7 +3,7 @@
 Writers nest escapes and mix them: base64 of JSON in a query, say. So each reading is read again in every way, until
 nothing is left to undo, MOST_LEVELS at the most. All kinds of escapes are undone at once. Where the text searched for
 has the first character of an escape, a reading also leaves escapes of that kind alone, for a writer of another kind
-leaves that character plain. `MOST_READ` bounds the cost, however readings multiply.
+leaves that character plain. `MOST_READ` and `MOST_READINGS` bound the cost.
 
 Not read: base32, UTF-7, EBCDIC, names of characters, quotes doubled by SQL, and what somebody encrypts or reverses.
 """
@@ -14,16 +14,19 @@ import re
 from bisect import bisect_right
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 from conformance.journal.codings import Original, Reading, Sought, decoded
 from conformance.journal.notations import (
     CSS,
     PAIR,
     SCIENTIFIC,
+    UTF_16,
     Escapes,
     Gaps,
     meant_by,
     meant_by_css,
+    meant_in_utf_16,
     pattern_of,
     without_exponent,
 )
@@ -32,6 +35,8 @@ from conformance.journal.notations import (
 MOST_LEVELS = 10
 # Levels of base64, hexadecimal digits and gzip among them.
 MOST_ENCODED = 6
+# Readings of a text: what common writers make, one within the other, is read by the first hundred.
+MOST_READINGS = 1024
 # Bytes of all readings of a text together, or three times its own. A body of some kB stays far below.
 MOST_READ = 4 * 2**20
 _SIGNS = tuple((kind, kind.value.encode()) for kind in Escapes)
@@ -79,7 +84,7 @@ def readings(
                 yield reading
                 seen.add(reading.data)
                 read += len(reading.data)
-                if read > max(MOST_READ, 3 * len(data)):
+                if read > max(MOST_READ, 3 * len(data)) or len(seen) == MOST_READINGS:
                     return
                 if levels + 1 < MOST_LEVELS:
                     if undone := [(each, levels + 1, encoded) for each in _undone(reading, sought, gaps)]:
@@ -115,21 +120,31 @@ def says_more(data: bytes, sought: Sought, *, gaps: Collection[Gaps] = (Gaps.ZER
 _OF_GAPS = {kind: pattern_of(frozenset({kind})) for kind in Gaps}
 
 
+Undoing = tuple[re.Pattern[bytes], Callable[[bytes], bytes | None], int]
+"""An expression for what is to be undone, its meanings, and where to begin."""
+
+
 def _undone(reading: Reading, sought: Sought, gaps: Collection[Gaps]) -> Iterator[Reading]:
-    data = reading.data
-    if sought.digits and (undone := _without(reading, SCIENTIFIC, without_exponent)) is not None:
-        yield undone
+    for undoing in _to_undo(reading.data, sought, gaps):
+        if (undone := _without(reading, *undoing)) is not None:
+            yield undone
+
+
+def _to_undo(data: bytes, sought: Sought, gaps: Collection[Gaps]) -> Iterator[Undoing]:
+    if sought.digits:
+        yield SCIENTIFIC, without_exponent, 0
     if Gaps.SPACE not in gaps and not data.translate(None, _OF_PLAIN_TEXT):
         return
     if begun := frozenset(kind for kind, sign in _SIGNS if sign in data):
-        for kinds in dict.fromkeys(kinds & begun for kinds in sought.escapes):
-            if kinds and (undone := _without(reading, pattern_of(kinds))) is not None:
-                yield undone
-    for others in (PAIR, *(_OF_GAPS[gap] for gap in gaps)):
-        if (undone := _without(reading, others)) is not None:
-            yield undone
-    if b"\\" in data and (undone := _without(reading, CSS, meant_by_css)) is not None:
-        yield undone
+        chosen = dict.fromkeys(kinds & begun for kinds in sought.escapes)
+        yield from ((pattern_of(kinds), meant_by, 0) for kinds in chosen if kinds)
+    yield from ((pattern, meant_by, 0) for pattern in (PAIR, *(_OF_GAPS[gap] for gap in gaps)))
+    if Escapes.BACKSLASH in begun:
+        yield CSS, meant_by_css, 0
+    if sought.wide and b"\0" in data:
+        for form, (pattern, signature) in UTF_16.items():
+            starts = {found.start() % 2 for found in signature.finditer(data)}
+            yield from ((pattern, partial(meant_in_utf_16, form), start) for start in starts)
 
 
 def _one_by_one(reading: Reading) -> Iterator[Reading]:
@@ -141,14 +156,14 @@ def _one_by_one(reading: Reading) -> Iterator[Reading]:
 
 
 def _without(
-    reading: Reading, escapes: re.Pattern[bytes], meant: Callable[[bytes], bytes | None] = meant_by
+    reading: Reading, escapes: re.Pattern[bytes], meant: Callable[[bytes], bytes | None] = meant_by, start: int = 0
 ) -> Reading | None:
     """The reading with these escapes undone; None if it has none. What means None is not an escape."""
     data = reading.data
     pieces: list[bytes] = []
     begins, ends, read_from, read_to = [], [], [], []
     at = length = 0
-    for found in escapes.finditer(data):
+    for found in escapes.finditer(data, start):
         if (read := meant(found[0])) is None:
             continue
         begin, end = found.span()

@@ -47,6 +47,7 @@ from conformance.model.process import closed_at_second_signal, interrupts_deferr
 from conformance.pytest.plugin import arguments
 from conformance.reports.files import REPORT_HTML, write_reports
 from conformance.reports.result import Result
+from conformance.reports.terminal import problem_lines
 from conformance.wire.streams import close_all
 
 EXPECTATIONS_TEST = "test_expectations"
@@ -241,11 +242,13 @@ def pytest_xdist_node_collection_finished(node: Node) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """The verdict on the gateway, and how to repeat it."""
+    """The problems of the gateway by cause, the verdict, and how to repeat it."""
     holder = config.stash[CAMPAIGN]
     if isinstance(holder, Holder) and holder.held is not None:
-        report = holder.held.report
+        report, directory = holder.held.report, holder.settings.report_dir
         terminalreporter.section("conformance")
+        for line, command in problem_lines(holder.held, directory / REPORT_HTML, directory / campaign.JOURNAL):
+            terminalreporter.write_line(f"{line.plain} {command}".rstrip())
         terminalreporter.write_line(
-            f"{report.verdict}: {report.subject.url} · seed {report.seed} · {holder.settings.report_dir / REPORT_HTML}"
+            f"{report.verdict}: {report.subject.url} · seed {report.seed} · {directory / REPORT_HTML}"
         )

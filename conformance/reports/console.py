@@ -1,7 +1,7 @@
 """The terminal: results on standard output; progress, warnings and errors on standard error.
 
 results, remarks        the two consoles
-print_line, print_prose, print_json, print_document
+print_line, print_prose, print_command, print_json, print_document
 progress_on             how far a run is, as suits a console:
     LiveProgress        one line that is redrawn and disappears at the end
     PlainProgress       a line for each phase and each quarter of the sending, for logs
@@ -11,6 +11,7 @@ progress_on             how far a run is, as suits a console:
 from __future__ import annotations
 
 import os
+import re
 import sys
 import threading
 import time
@@ -88,6 +89,26 @@ def print_line(console: Console, text: str, style: str = "") -> None:
 def print_prose(console: Console, text: str, style: str = "") -> None:
     """Print one line in a log, where it can be searched for; a screen breaks it between words."""
     console.print(Text(for_terminal(text), style), soft_wrap=not is_screen(console))
+
+
+# Of a line in a log.
+LONGEST_LINE = 500
+# Of a command: what is quoted is part of a word.
+_WORD = re.compile(r"""(?:[^\s'"]|'[^']*'|"(?:\\.|[^"\\])*")+""")
+
+
+def print_command(console: Console, label: str, command: str, style: str = "") -> None:
+    """Print a command for a shell behind a label; one that is too long is continued after a backslash."""
+    limit = console.width if is_screen(console) else LONGEST_LINE
+    words = _WORD.findall(command)
+    line = label
+    for word in words if " ".join(words) == command else [command]:
+        if line != label and len(line) + len(word) + len("  \\") > limit:
+            print_line(console, f"{line} \\", style)
+            line = f"    {word}"
+        else:
+            line = f"{line} {word}"
+    print_line(console, line, style)
 
 
 def is_screen(console: Console) -> bool:

@@ -1,6 +1,9 @@
-"""The result on a terminal: failures with their evidence, a table of them, and one line of verdict.
+"""The result on a terminal: one screen of problems and the verdict, and with -v all the evidence.
 
-Texts of a gateway are escaped: no markup, no control characters.
+    show            what failed, by cause: what is wrong, how often and where, and how to send it again
+    show_observed   for -v, before it: every requirement, every finding, the slowest notifications, what was sent again
+
+A gateway's words are escaped. A line in a log has at most 500 characters.
 """
 
 from __future__ import annotations
@@ -23,11 +26,12 @@ from conformance.journal import Record
 from conformance.judging.evidence import Evidence
 from conformance.judging.judgement import Dependence
 from conformance.judging.verdicts import Conclusion, RequirementVerdict, Verdict, day_of
-from conformance.reports.console import print_line, print_prose
+from conformance.reports.console import LONGEST_LINE, is_screen, print_command, print_line, print_prose
 from conformance.reports.remarks import (
     client_lines,
     coverage_lines,
     entries_to_paste,
+    in_ranges,
     limit_lines,
     not_applicable,
     stale_lines,
@@ -37,7 +41,20 @@ from conformance.reports.report import Report, ReportedFinding, ReportEntry, Shr
 from conformance.reports.reproduce import repeat_command, replay_command, resume_command, was_cut_off
 from conformance.reports.result import Result
 from conformance.reports.text import counted, for_terminal
-from conformance.reports.view import Shortfall, counts_of, cut, explained, kinds, musts, places_of, rests_on, shortfalls
+from conformance.reports.view import (
+    SHOWN,
+    Shortfall,
+    alike,
+    counts_of,
+    explained,
+    kinds,
+    musts,
+    places_of,
+    problems,
+    rests_on,
+    shortfalls,
+    value_of,
+)
 
 STYLES: Mapping[str, str] = {
     Verdict.PASS: "green",
@@ -50,12 +67,14 @@ STYLES: Mapping[str, str] = {
     Conclusion.INCONCLUSIVE: "bold cyan",
 }
 
-# With more than these a screen tells no more than the first ones do; report.json has all.
-# Failures are named all the same.
-SHOWN_SHORTFALLS = 30
-
-# One failing case is enough to begin with; the evidence names those of the others.
-SHOWN_REPLAYS = 3
+# Of the problems on the screen; some six lines of remarks follow.
+MOST_LINES = 34
+# So many problems are shown with an example, however many there are; then so many by their titles.
+FEWEST_SHOWN, NAMED = 3, 8
+# The others of one cause, and commands in a line.
+ALSO_SHOWN, SHOWN_COMMANDS = 2, 3
+# With more entries to paste than these the screen has only their number.
+SHOWN_ENTRIES = 2
 
 INDENT = 2
 
@@ -64,22 +83,18 @@ SHOWN_SLOWEST = 5
 # A gateway that asks for less speed does so hundreds of times.
 SHOWN_REPEATS = 20
 
-# Column of numbers.
-OBSERVED = "observed"
-
-# With fewer columns a table of four would cut the longest words of a title.
-NARROW = 80
-
 
 def show(result: Result, console: Console, path: Path | None = None, journal: Path | None = None) -> None:
-    """Print the result, the verdict last; `path` has it in full, the `journal` is where failing cases are replayed."""
+    """Print the problems and the verdict; `path` has the result in full, cases are replayed from the `journal`."""
     report, contract = result.report, result.contract
-    failed = shortfalls(report)
-    _show_shortfalls(failed, result, console, path)
+    width = console.width if is_screen(console) else LONGEST_LINE
+    for text, command in problem_lines(result, path, journal, width=width):
+        if command:
+            print_command(console, text.plain, command)
+        else:
+            _print(console, text)
     for line in chain(
-        _unexercised(result),
-        not_applicable(report),
-        coverage_lines(report),
+        list(coverage_lines(report))[-1:],
         [" · ".join(f"{number:,} {verdict}" for verdict, _, number in counts_of(report))],
         client_lines(report),
         _not_looked_into(report),
@@ -88,16 +103,12 @@ def show(result: Result, console: Console, path: Path | None = None, journal: Pa
         stranger_lines(report),
     ):
         print_prose(console, line)
-    for line in entries_to_paste(result.judged, day_of(result.record)):
+    entries = list(entries_to_paste(result.judged, day_of(result.record)))
+    for line in [f"{entries[0]}; -v prints the entries"] if _are_many(entries) else entries:
         print_line(console, line)
-    print_line(console, f"repeat with: {repeat_command(report.settings, contract)}")
+    print_command(console, "repeat with:", repeat_command(report.settings, contract))
     if journal is not None and was_cut_off(result.record):
-        print_line(console, f"go on with: {resume_command(journal, report.settings)}")
-    if journal is not None and report.client is None:  # a client cannot be told to send a case again
-        findings = (each.finding for each in failed if each.verdict is Verdict.FAIL)
-        cases = dict.fromkeys(finding.simplest.case for finding in findings if finding)
-        for case_id in list(filter(None, cases))[:SHOWN_REPLAYS]:
-            print_line(console, f"replay with: {replay_command(case_id, journal, report.settings)}")
+        print_command(console, "go on with:", resume_command(journal, report.settings))
     show_verdict(result, console, path)
 
 
@@ -173,90 +184,170 @@ def _not_looked_into(report: Report) -> Iterator[str]:
         )
 
 
-# --- Failures
+# --- Problems
 
 
-def _show_shortfalls(failed: Sequence[Shortfall], result: Result, console: Console, path: Path | None) -> None:
-    shown, failures, more = cut(failed, SHOWN_SHORTFALLS)
-    for shortfall in shown:
+Line = tuple[Text, str]
+"""A line, and the command for a shell at its end; "" for none."""
+
+
+def problem_lines(
+    result: Result, path: Path | None = None, journal: Path | None = None, *, width: int = LONGEST_LINE
+) -> Iterator[Line]:
+    """As many problems as fit on a screen with an example, others by their titles, and the ids of the rest.
+
+    `path` has the result in full, cases are replayed from the `journal`; a line takes a row for each `width`.
+    """
+    found = problems(result.report)
+    unlisted = [problem[0].verdict for problem in found if not problem[0].listed]
+    if unlisted:
+        noun = "warning" if set(unlisted) == {Verdict.WARN} else "problem"
+        order = ", the gravest first" if len(unlisted) > 1 else ""
+        headline = f"{result.conclusion}: {counted(len(unlisted), noun)}{order}"
+        yield Text(headline, STYLES[result.conclusion]), ""
+        yield Text(), ""
+    room = MOST_LINES
+    shown = 0
+    for problem in found:
+        lines = [*_problem(problem, result, journal), (Text(), "")]
+        height = sum(max(1, -(-line.cell_len // width)) for line, _ in lines)
+        rest = min(len(found) - shown - 1, NAMED + 1)
+        if problem[0].listed or (shown >= FEWEST_SHOWN and height + rest > room):
+            break
+        yield from lines
+        room -= height
+        shown += 1
+    for problem in found[shown : shown + NAMED]:
+        also = "".join(f" And {', '.join(each.ids)}: {each.title}" for each in problem[1:])
+        listed = f" · listed: {problem[0].listed}" if problem[0].listed else ""
+        yield Text(for_terminal(f"{problem[0].named}{also}{listed}")), ""
+    if rest_of := found[shown + NAMED :]:
+        failed = {id_ for problem in rest_of for each in problem if each.verdict is Verdict.FAIL for id_ in each.ids}
+        names = f": FAIL {in_ranges(sorted(failed))}" if failed else ""
+        yield Text(for_terminal(f"… and {len(rest_of):,} more in {path or 'report.json'}{names}")), ""
+    if found[shown:]:
+        yield Text(), ""
+
+
+def _problem(problem: Sequence[Shortfall], result: Result, journal: Path | None) -> Iterator[Line]:
+    """What is wrong in a sentence, how often and where, on what it depends, and how to send an example again."""
+    first, finding = problem[0], problem[0].finding
+    if first.verdict is Verdict.INCONCLUSIVE:
+        yield _title(first), ""
+        yield Text(f"  {in_ranges(first.ids)}{_in_commands(first)}"), ""
+        return
+    yield _title(first), ""
+    for each in problem[1 : 1 + ALSO_SHOWN]:
+        yield Text.assemble("  and ", (each.ids[0], "bold"), f" {for_terminal(each.title)}"), ""
+    if others := [each.ids[0] for each in problem[1 + ALSO_SHOWN :]]:
+        yield Text(f"  and {in_ranges(others)}"), ""
+    if finding is None:
+        return
+    yield Text(for_terminal(f"  {finding.message}{value_of(finding, SHOWN)}")), ""
+    messages = list(dict.fromkeys(each.message for entry in first.entries for each in entry.findings))
+    if messages[1:]:
+        more = f", and {counted(len(messages) - 2, 'other message')}" if messages[2:] else ""
+        yield Text(for_terminal(f"  also: {messages[1]}{more}")), ""
+    entries = [entry for entry in first.entries if entry.failed]
+    tally = f"{sum(entry.failed for entry in entries):,} of {sum(entry.observations for entry in entries):,}"
+    yield Text(for_terminal(f"  {tally}{_in_commands(first)}{_dependence(entries)}")), ""
+    if finding.minimal:
+        yield from ((Text(for_terminal(f"  {line}")), "") for line in alike(finding, name_others=False))
+    case = finding.simplest.case
+    if journal is not None and result.report.client is None and case:  # a client cannot be told to send a case again
+        yield Text("  replay with:"), replay_command(case, journal, result.report.settings)
+    elif case:
+        yield Text(for_terminal(f"  case {case}")), ""
+
+
+def _title(shortfall: Shortfall) -> Text:
+    """`FAIL RSP-03 status_code is a JSON number.`; `INCONCLUSIVE` with the reason."""
+    ids = () if shortfall.verdict is Verdict.INCONCLUSIVE else ((f" {shortfall.ids[0]}", "bold"),)
+    return Text.assemble(_verdict(shortfall.verdict), *ids, f" {for_terminal(shortfall.title)}")
+
+
+def _verdict(verdict: Verdict) -> tuple[str, str]:
+    return verdict.value, STYLES.get(verdict, "")
+
+
+def _in_commands(shortfall: Shortfall) -> str:
+    """` in sms, airtime, mpesa/online and 2 more commands`; "" for none."""
+    shown = shortfall.commands[:SHOWN_COMMANDS]
+    rest = len(shortfall.commands) - len(shown)
+    more = f" and {counted(rest, 'more command')}" if rest else ""
+    return f" in {', '.join(shown)}{more}" if shown else ""
+
+
+def _dependence(entries: Sequence[ReportEntry]) -> str:
+    """`, always`, or what the failure of the first command depends on; "" where that is not known."""
+    if all(entry.depends_on == Dependence.ALWAYS for entry in entries):
+        words = {line.partition(":")[0] for entry in entries for line in explained(entry)}
+        return f", {words.pop()}" if len(words) == 1 else ", always"
+    named = ((entry, line) for entry in entries for line in explained(entry))
+    entry, line = next(named, (None, ""))
+    command = f"{entry.column}: " if entry is not None and len(entries) > 1 else ""
+    return f"; {command}{line}" if line else ""
+
+
+def _print(console: Console, line: Text) -> None:
+    """Print a line, broken between words where it is longer than the screen, or than a line of a log may be."""
+    if is_screen(console):
+        indent = len(line.plain) - len(line.plain.lstrip())
+        console.print(Padding(line[indent:], (0, 0, 0, indent)))
+    else:
+        for part in line.wrap(console, LONGEST_LINE):
+            console.print(part, soft_wrap=True)
+
+
+# --- All that was observed
+
+
+def show_observed(result: Result, console: Console) -> None:
+    """Print all requirements, the evidence of all that failed, and what else was seen: what -v adds."""
+    report, record = result.report, run_proper(result.record, result.contract)
+    console.print(_observed_table(report.requirements))
+    console.print()
+    slowest = () if report.client else _slowest(record, result.contract)
+    for line in chain(slowest, _sent_again(record), _replaced(record)):
+        _print(console, Text(for_terminal(result.masking.text(line))))
+    for shortfall in shortfalls(report):
         _show_evidence(shortfall, result.contract, console)
-    if shown:
-        console.print(_summary_table(shown, narrow=console.width < NARROW))
-        console.print()
-    for failure in failures:
-        print_prose(console, failure.named)
-    if more:
-        print_prose(console, f"… and {more} more in {path or 'report.json'}")
+    for line in chain(_unexercised(result), not_applicable(report), list(coverage_lines(report))[:-1]):
+        _print(console, Text(for_terminal(line)))
+    entries = list(entries_to_paste(result.judged, day_of(result.record)))
+    for line in entries if _are_many(entries) else ():
+        print_line(console, line)
 
 
-def _summary_table(failed: Sequence[Shortfall], *, narrow: bool) -> Table:
-    """A row for each; a `narrow` table has the command below the title instead of in a column."""
-    table = _table("verdict", "id", *(() if narrow else ("command",)), "what failed")
-    for shortfall in failed:
-        title, command = Text(for_terminal(shortfall.title)), _first(shortfall.commands)
-        if narrow and command:
-            title.append(f"\n{command}", "dim")
-        columns = (title,) if narrow else (command, title)
-        table.add_row(_verdict(shortfall.verdict), _first(shortfall.ids), *columns)
-    return table
-
-
-def _table(*columns: str) -> Table:
-    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
-    for column in columns[:-1]:
-        table.add_column(column, no_wrap=True, justify="right" if column == OBSERVED else "left")
-    table.add_column(columns[-1], ratio=1, overflow="fold")
-    return table
-
-
-def _first(names: Sequence[str]) -> str:
-    """The first name and the number of the others, which the evidence above the table names."""
-    return " +".join([*names[:1], *([str(len(names) - 1)] if len(names) > 1 else [])])
-
-
-def _verdict(verdict: Verdict) -> Text:
-    return Text(verdict.value, STYLES.get(verdict, ""))
+def _are_many(entries: Sequence[str]) -> bool:
+    """Whether the entries of an expectations file take more than a screen can spare."""
+    return sum(line.startswith("[[") for line in entries) > SHOWN_ENTRIES
 
 
 def _show_evidence(shortfall: Shortfall, contract: Contract, console: Console) -> None:
-    if shortfall.cause:
-        print_prose(console, shortfall.cause, "bold")
-    verdict, title = _verdict(shortfall.verdict), Text(f" {for_terminal(shortfall.title)}")
-    if shortfall.verdict is Verdict.INCONCLUSIVE:
-        console.print(verdict + title)
-        commands = f" ({', '.join(shortfall.commands)})" if shortfall.commands else ""
-        console.print(_indented(Text(f"{', '.join(shortfall.ids)}{commands}")))
-    else:
-        console.print(verdict + Text(f" {shortfall.ids[0]}", "bold") + title)
-        console.print(_indented(_observed(shortfall)))
+    """Print every entry with its findings, the first place, and the sentence that the requirement rests on."""
     finding = shortfall.finding
-    if not shortfall.follows:  # else the first of the same cause has what they rest on
-        if finding:
-            for line in (_places(finding), rests_on(shortfall.entries[0], contract)):
-                console.print(_indented(Text(for_terminal(line))))
-        if shortfall.listed:
-            print_line(console, " " * INDENT + f"listed: {shortfall.listed}")
-        if finding and finding.simplest.reproduce:
-            print_line(console, " " * INDENT + finding.simplest.reproduce, "dim")
+    lines: list[str] = []
+    if shortfall.cause:
+        _print(console, Text(shortfall.cause, "bold"))
+    _print(console, _title(shortfall))
+    if shortfall.verdict is Verdict.INCONCLUSIVE:
+        commands = f" ({', '.join(shortfall.commands)})" if shortfall.commands else ""
+        lines.append(f"{', '.join(shortfall.ids)}{commands}")
+    else:
+        for entry in shortfall.entries:
+            message = entry.findings[0].message if entry.findings else ""
+            lines.append(f"{entry.column}: {entry.failed:,} of {entry.observations:,}: {message}".rstrip(": "))
+            lines += [f"  {line}" for line in chain(explained(entry), kinds(entry))]
+    if finding and not shortfall.follows:  # else the first of the same cause has what they rest on
+        lines += [_places(finding), rests_on(shortfall.entries[0], contract)]
+    if shortfall.listed and not shortfall.follows:
+        lines.append(f"listed: {shortfall.listed}")
+    for line in lines:
+        _print(console, Text(" " * INDENT + for_terminal(line)))
+    if finding and finding.simplest.reproduce and not shortfall.follows:
+        print_command(console, " " * (INDENT - 1), finding.simplest.reproduce, "dim")
     console.print()
-
-
-def _indented(content: Text | Table) -> Padding:
-    return Padding(content, (0, 0, 0, INDENT))
-
-
-def _observed(shortfall: Shortfall) -> Table:
-    grid = Table.grid(padding=(0, 2, 0, 0))
-    grid.add_column(no_wrap=True)
-    grid.add_column(no_wrap=True, justify="right")
-    grid.add_column(ratio=1, overflow="fold")
-    for entry in shortfall.entries:
-        message = entry.findings[0].message if entry.findings else ""
-        tally = f"{entry.failed:,} of {entry.observations:,}"
-        grid.add_row(entry.command or "", tally, Text(for_terminal(message)))
-        for line in chain(explained(entry), kinds(entry)):
-            grid.add_row("", "", Text(for_terminal(line), "italic"))
-    return grid
 
 
 def _places(finding: ReportedFinding) -> str:
@@ -268,32 +359,23 @@ def _places(finding: ReportedFinding) -> str:
     return " · ".join(places)
 
 
-# --- All that was observed
-
-
-def show_observed(result: Result, console: Console) -> None:
-    """Print the table of all requirements, the slowest notifications, and what was sent again or replaced."""
-    console.print(_observed_table(result.report.requirements))
-    console.print()
-    record = run_proper(result.record, result.contract)
-    slowest = () if result.report.client else _slowest(record, result.contract)
-    for line in chain(slowest, _sent_again(record), _replaced(record)):
-        print_prose(console, result.masking.text(line))
-
-
 def _observed_table(entries: Sequence[ReportEntry]) -> Table:
-    table = _table("verdict", "id", OBSERVED, "requirement")
+    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("verdict", no_wrap=True)
+    table.add_column("id", no_wrap=True)
+    table.add_column("observed", no_wrap=True, justify="right")
+    table.add_column("requirement", ratio=1, overflow="fold")
     together: dict[tuple[str, Verdict], list[ReportEntry]] = {}
     for entry in entries:
         together.setdefault((entry.id, entry.verdict), []).append(entry)
-    for (name, verdict), alike in together.items():
-        title = Text(for_terminal(alike[0].title))
-        commands = ", ".join(entry.command for entry in alike if entry.command)
-        reasons = [entry.why for entry in alike] + [entry.not_applicable for entry in alike]
+    for (name, verdict), same in together.items():
+        title = Text(for_terminal(same[0].title))
+        commands = ", ".join(entry.command for entry in same if entry.command)
+        reasons = [entry.why for entry in same] + [entry.not_applicable for entry in same]
         for line in dict.fromkeys(filter(None, (commands, *reasons))):
             title.append(f"\n{for_terminal(line)}", "dim")
-        observed = sum(entry.observations for entry in alike)
-        table.add_row(_verdict(verdict), name, f"{observed:,}", title)
+        observed = sum(entry.observations for entry in same)
+        table.add_row(Text(*_verdict(verdict)), name, f"{observed:,}", title)
     return table
 
 

@@ -105,6 +105,17 @@ def shortfalls(report: Report) -> list[Shortfall]:
     return list(_by_cause(sorted(gathered, key=_gravity), report.one_causes))
 
 
+def problems(report: Report) -> list[tuple[Shortfall, ...]]:
+    """The shortfalls, those of one cause together; what is listed as known comes last."""
+    together: list[list[Shortfall]] = []
+    for each in shortfalls(report):
+        if each.follows:
+            together[-1].append(each)
+        else:
+            together.append([each])
+    return [tuple(each) for each in together]
+
+
 def cut(gathered: Sequence[Shortfall], most: int) -> tuple[list[Shortfall], list[Shortfall], int]:
     """At most so many to show in full, the failures among the others, to be named, and the number of the rest."""
     rest = gathered[most:]

@@ -96,7 +96,7 @@ def test_a_conformant_run_is_certified(tmp_path: Path) -> None:
         ),
         (
             conformant(record=replace(RECORD, settings={**RECORD.settings, "cases": "one.json"})),
-            "the run was told to send chosen cases only; a certificate needs all of them",
+            "the run sent chosen cases only; a certificate needs all of them",
         ),
     ],
 )

@@ -205,13 +205,13 @@ def test_a_lawful_gateway_passes_in_a_run_without_any_option_but_those_that_make
 
 
 def test_what_could_not_be_exercised_fails_if_it_is_a_must(tmp_path: Path) -> None:
-    """The gateway cannot be reached: nothing is green, and each item says why."""
+    """The gateway cannot be reached: nothing is green, and each item and the summary say why."""
     with_gateway = ("--gateway=http://127.0.0.1:9/api/v2", "--callback-listen=127.0.0.1:0")
     called = suite(tmp_path, *SUITE, *QUICK, *with_gateway, "-k", "HDR-01 or AUT-11", "-rs", **CREDENTIAL)
 
     assert 1 == called.code, called.out + called.err
     assert "2 failed, 2 skipped" in called.out
-    assert 2 == called.out.count("environment: gateway http://127.0.0.1:9/api/v2 cannot be reached")
+    assert 3 == called.out.count("environment: gateway http://127.0.0.1:9/api/v2 cannot be reached")
     assert "inconclusive: http://127.0.0.1:9/api/v2" in called.out
 
 

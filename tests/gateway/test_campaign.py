@@ -100,11 +100,6 @@ def test_a_run_without_random_examples_exercises_every_must(tmp_path: Path) -> N
     assert Conclusion.CONFORMANT == judgement.conclusion, shortfalls(judgement)
 
 
-def test_judging_is_repeatable(lawful: Path) -> None:
-    """The same journal gives the same document."""
-    assert Result.of(read_journal(lawful)).document == Result.of(read_journal(lawful)).document
-
-
 @pytest.mark.parametrize("product", PRODUCTS)
 def test_one_product_alone_is_conformant(product: str, tmp_path: Path) -> None:
     """`--product` exercises its command and account-details, and judges nothing else that requests bring about."""

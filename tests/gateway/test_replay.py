@@ -195,8 +195,8 @@ def test_a_failing_case_is_reproduced(capsys: Capsys) -> None:
     """The line that the run prints can be pasted; exit 1, and it says that it was reproduced."""
     with gateway("accepts-null") as (_, options):
         ran = call(capsys, "run", *SMS, *options)
-        (line,) = (line for line in ran.out.splitlines() if line.startswith("replay with: "))
-        program, *arguments = shlex.split(line.removeprefix("replay with: "))
+        (line,) = (line for line in ran.out.splitlines() if line.startswith("  replay with: "))
+        program, *arguments = shlex.split(line.partition(": ")[2])
         called = call(capsys, *arguments)
 
     assert ("statum-conformance", 1, 1) == (program, ran.code, called.code)
@@ -209,7 +209,7 @@ def test_a_failing_case_passes_where_the_fault_is_mended(capsys: Capsys) -> None
     """At another address, named by --gateway."""
     with gateway("refuses-emoji") as (_, options):
         ran = call(capsys, "run", *SMS, *options)
-    case_id = shlex.split(next(line for line in ran.out.splitlines() if line.startswith("replay with: ")))[4]
+    case_id = shlex.split(next(line for line in ran.out.splitlines() if line.startswith("  replay with: ")))[4]
     with gateway() as (subject, options):
         called = replayed(capsys, case_id, *options)
 

@@ -13,6 +13,7 @@ import pytest
 from campaigns import free_address
 from command_line import call
 from hostile_writers import WRITERS, found_in
+from planted_secrets import dying_driver
 from seeded import fault
 
 from conformance.client.driver_messages import SHOWN, DriverLog, ProtocolError, parsed, secrets_of, tokens_in
@@ -23,7 +24,6 @@ from conformance.mock.account import Account
 from conformance.mock.behaviour import BUILT_IN, Moment, Reply
 from conformance.mock.serving import serve_mock
 from conformance.model.traffic import has_userinfo, shown_url
-from conformance.wire.listening import Address
 
 Capsys = pytest.CaptureFixture[str]
 
@@ -223,35 +223,11 @@ def test_what_a_driver_is_started_with_is_known_for_a_secret(command: str) -> No
     assert {"abcd-1234"} == {*secrets_of(statum(), command)}
 
 
-# A driver in the manner of PHP and Gson, with another token each time it is started; it dies over its second call.
-DRIVER = """
-import json, pathlib, sys
-count = pathlib.Path("count")
-number = len(count.read_text()) if count.exists() else 0
-count.write_text("x" * (number + 1))
-url = f"http://{sys.argv[1]}/hook?token=h0stile={number}=Driver8z&b=c"
-written = lambda value: json.dumps(value).replace("/", "\\\\/").replace("=", "\\\\u003d").replace("&", "\\\\u0026")
-print("listening at", url.replace("=", "%3D"), file=sys.stderr, flush=True)
-calls = 0
-for line in sys.stdin:
-    message = json.loads(line)
-    answer = {"id": message.get("id", ""), "outcome": "accepted", "request_id": url}
-    if message["cmd"] == "hello":
-        answer = {"protocol": 1, "implementation": {"name": "tiny"}, "commands": ["sms"], "features": ["callback"]}
-        answer["callback_urls"] = {"sms": url}
-    if message["cmd"] == "stop":
-        break
-    calls += message["cmd"] == "invoke"
-    if number == 0 and calls == 2:
-        sys.exit(f"cannot serve {url}")
-    print(written(answer), flush=True)
-"""
-
-
 def test_no_token_of_a_driver_is_in_an_artefact_however_it_writes(here: Path, capsys: Capsys) -> None:
     """Not of its command line, nor of a callback URL that it names when it is started again."""
-    (here / "driver.py").write_text(DRIVER, encoding="utf-8")
-    line = f"{sys.executable} -S -E driver.py {Address('127.0.0.1', free_address().port)} --api-token=c0mmand-Line9x"
+    as_php_and_gson = {"/": "\\/", "=": "\\u003d", "&": "\\u0026"}
+    (here / "driver.py").write_text(dying_driver("h0stile={number}=Driver8z&b=c", as_php_and_gson), encoding="utf-8")
+    line = f"{sys.executable} -S -E driver.py {free_address()} --api-token=c0mmand-Line9x"
     called = call(capsys, "certify", "--driver", line, "--product=sms", "--max-examples=0", "--seed=7")
     (here / "driver.py").unlink()
 

@@ -24,7 +24,7 @@ from conformance.reports.reproduce import repeat_command
 from conformance.reports.result import Result
 from conformance.reports.sarif import sarif
 from conformance.reports.summary import summary
-from conformance.reports.terminal import show
+from conformance.reports.terminal import show, show_observed
 from conformance.reports.view import alike, kinds
 
 PATTERN = Pattern(
@@ -42,10 +42,11 @@ def shrunk(**changes: Any) -> RequirementVerdict:
 
 
 def told(result: Result) -> str:
-    """What the terminal shows."""
-    file = StringIO()
-    show(result, Console(file=file, width=120))
-    return file.getvalue()
+    """What the terminal shows with -v."""
+    console = Console(file=StringIO(), width=120)
+    show_observed(result, console)
+    show(result, console)
+    return console.file.getvalue()  # type: ignore[attr-defined]
 
 
 def test_every_report_explains_in_the_same_words() -> None:
@@ -58,6 +59,7 @@ def test_every_report_explains_in_the_same_words() -> None:
     assert [] == [(report[:40], each) for report in reports for each in words if each not in report]
     assert 'simplest: message "\U0001f44b" · case sms/shrink/RSP-03/9' in reports[0]
     assert "sms/valid/unicode/2, sms/valid/unicode/3 and 2 more" in reports[0]
+    assert [2, 2] == [reports[0].count(each) for each in words[:2]]  # on the first screen, too
 
 
 def test_the_report_holds_them_and_is_valid() -> None:

@@ -1,17 +1,17 @@
-"""The result as a person reads it, at two widths, and what it is made of."""
+"""The result as a person reads it on a screen and in a log, what -v adds, and what it is made of."""
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from io import StringIO
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
+from golden_files import Screen
 from made_result import (
+    CASE,
     LOST,
-    NOT_SENT,
     PASSED,
     RECORD,
     SETTINGS,
@@ -23,35 +23,38 @@ from made_result import (
     verdict,
 )
 from rich.console import Console
+from runs import Run
 
 from conformance.contract.contract import statum
 from conformance.contract.requirements import Basis, Level
+from conformance.journal import Note, Record
 from conformance.judging.judgement import OneCause, Reason
 from conformance.judging.verdicts import Verdict
+from conformance.reports.console import LONGEST_LINE
 from conformance.reports.reproduce import repeat_command
 from conformance.reports.result import Result
-from conformance.reports.terminal import SHOWN_SHORTFALLS, show, verdict_line
+from conformance.reports.terminal import (
+    MOST_LINES,
+    NAMED,
+    SHOWN_REPEATS,
+    SHOWN_SLOWEST,
+    show,
+    show_observed,
+    verdict_line,
+)
 from conformance.reports.view import hinders, shortfalls
 
-REPORT = Path("reports/report.html")
+REPORT, JOURNAL = Path("reports/report.html"), Path("reports/journal.sqlite")
 
 
-class Screen(StringIO):
-    """A file that says it is a terminal."""
-
-    def isatty(self) -> bool:
-        """It is one."""
-        return True
-
-
-def shown(result: Result, width: int = 100, *, color: bool = False) -> str:
+def shown(result: Result, width: int = 100, *, color: bool = False, screen: bool = False, verbose: bool = False) -> str:
     """What is printed, without the blanks that fill lines up."""
-    file = StringIO()
-    show(
-        result,
-        Console(file=file, width=width, force_terminal=color, color_system="standard" if color else None),
-        REPORT,
-    )
+    file = Screen() if screen else StringIO()
+    system: Literal["standard"] | None = "standard" if color else None
+    console = Console(file=file, width=width, force_terminal=color or screen, color_system=system)
+    if verbose:
+        show_observed(result, console)
+    show(result, console, REPORT, JOURNAL)
     return "\n".join(line.rstrip() for line in file.getvalue().splitlines())
 
 
@@ -63,21 +66,18 @@ VERDICT = (
 
 
 @pytest.mark.parametrize("kind", [Verdict.FAIL, Verdict.WARN, Verdict.KNOWN])
-def test_no_word_is_cut_at_60_columns(kind: Verdict) -> None:
-    """Whichever requirement it is, for all of its commands: each word of the table and of the evidence is whole."""
+def test_no_word_is_cut_on_a_screen_of_60_columns(kind: Verdict) -> None:
+    """Whichever requirement it is, for all of its commands; and no line is longer than the screen."""
     for requirement in statum().catalogue.requirements:
         if requirement.excluded:
             continue
-        told = [verdict(requirement.id, command, kind, LOST) for command in requirement.commands]
-        # Beside what makes the other columns as wide as they get.
-        others = [unexercised(f"AUT-0{n}", "account-details", Reason.PRECONDITION, NOT_SENT) for n in (2, 3, 4)]
+        broken = [verdict(requirement.id, command, kind, LOST) for command in requirement.commands]
 
-        lines = shown(result_of([*told, *others]), 60).splitlines()
-        table = lines[next(at for at, line in enumerate(lines) if line.startswith("verdict ")) :]
+        text = shown(result_of(broken), 60, screen=True)
 
-        words = "\n".join(table).split()
-        assert [] == [word for word in requirement.title.split() if word not in words], requirement.id
-        assert {kind.value, requirement.id, "INCONCLUSIVE"} <= set(words)
+        assert [] == [word for word in requirement.title.split() if word not in text.split()], requirement.id
+        assert {kind.value, requirement.id} <= set(text.split())
+        assert 60 >= max(map(len, text.splitlines()))
 
 
 def test_a_long_word_of_a_finding_is_shown_whole() -> None:
@@ -85,22 +85,29 @@ def test_a_long_word_of_a_finding_is_shown_whole() -> None:
     url = "https://hooks.example/" + "x" * 70
     long = replace(WRONG_TYPE, message=f"it went to {url} instead")
 
-    text = shown(result_of([verdict("RSP-03", "sms", Verdict.FAIL, long)]), 60)
+    text = shown(result_of([verdict("RSP-03", "sms", Verdict.FAIL, long)]), 60, screen=True)
 
     assert url in "".join(text.split())
     assert "…" not in text
 
 
-def test_on_a_screen_prose_is_broken_between_words_and_commands_are_not() -> None:
-    """Prose is read, commands are copied; in a log each is one line."""
-    screen = Console(file=Screen(), width=60, force_terminal=True, color_system=None)
-    show(result_of(), screen, REPORT)
-    text = screen.file.getvalue()  # type: ignore[attr-defined]
+def test_a_command_that_is_too_long_for_the_screen_can_still_be_pasted() -> None:
+    """It goes on after a backslash; in a log it is one line."""
+    text = shown(result_of(), 60, screen=True).replace(" \\\n   ", "")
 
-    lines = text.splitlines()
-    assert REPEAT in lines
-    assert [] == [line for line in lines if len(line) > 60 and not re.search("curl |listed: |repeat with: ", line)]
-    assert " ".join(text.split()).endswith(VERDICT)
+    assert REPEAT in text.replace(" \\\n ", "").splitlines()
+    assert f"  replay with: statum-conformance replay {CASE.id} --journal {JOURNAL}" in text.splitlines()
+    assert REPEAT in shown(result_of()).splitlines()
+
+
+def test_no_line_of_a_log_is_longer_than_people_read() -> None:
+    """Nor is a command."""
+    long = replace(WRONG_TYPE, message=" ".join(["x" * 20] * 100))
+    settings = {**SETTINGS, "products": ["sms"], "phone_numbers": [f"2547{n:08}" for n in range(50)]}
+
+    text = shown(result_of([verdict("RSP-03", "sms", Verdict.FAIL, long)], replace(RECORD, settings=settings)))
+
+    assert LONGEST_LINE >= max(map(len, text.splitlines())) > LONGEST_LINE / 2
 
 
 def test_the_last_line_is_the_verdict() -> None:
@@ -109,7 +116,7 @@ def test_the_last_line_is_the_verdict() -> None:
 
 
 def test_a_conformant_run_is_told_in_few_lines() -> None:
-    """Nothing fell short, so there is no table."""
+    """There are no problems."""
     assert [
         "2 PASS",
         REPEAT,
@@ -147,8 +154,7 @@ def test_what_a_gateway_says_is_not_obeyed() -> None:
 
     text = shown(result_of([verdict("RSP-03", "sms", Verdict.FAIL, nasty)]))
 
-    assert "[bold]x[/bold] \\x1b[2J :smile:" in text
-    assert "/status_code: \\r\\x07 · request_id [red]" in text
+    assert "[bold]x[/bold] \\x1b[2J :smile: (/status_code is \\r\\x07)" in text
 
 
 def test_shortfalls_are_gathered_by_what_there_is_to_look_into() -> None:
@@ -182,18 +188,24 @@ def test_a_shortfall_shows_its_first_finding() -> None:
     assert LOST.message == found.finding.message
 
 
-def test_every_failure_is_named_in_a_flood_of_them() -> None:
-    """The first with their evidence, the others in one line each; of warnings the rest is counted."""
+@pytest.mark.parametrize("screen", [True, False])
+def test_a_flood_of_failures_fits_on_a_screen(screen: bool) -> None:  # noqa: FBT001 - where it is shown
+    """The first with an example, others by their titles, the ids of the rest: every failure is named."""
     ids = [requirement.id for requirement in statum().catalogue.requirements if not requirement.excluded]
     half = len(ids) // 2
     kinds = [Verdict.FAIL if number < half else Verdict.WARN for number in range(len(ids))]
     broken = [verdict(each, "sms", kind, WRONG_TYPE) for each, kind in zip(ids, kinds, strict=True)]
 
-    lines = shown(result_of(broken)).splitlines()
+    lines = shown(result_of(broken), screen=screen).splitlines()
 
-    assert all(any(line.startswith(f"FAIL {each} ") for line in lines) for each in ids[:half])
-    assert half - SHOWN_SHORTFALLS == sum(" sms: " in line for line in lines if line.startswith("FAIL "))
-    assert f"… and {len(ids) - half} more in reports/report.html" in lines
+    assert len(lines) <= MOST_LINES + 12
+    assert f"non-conformant: {len(ids)} problems, the gravest first" == lines[0]
+    titled = [line.split()[1] for line in lines if line.startswith("FAIL ")]
+    assert NAMED < len(titled) < half
+    rest = next(line for line in " ".join(lines).split("… and ") if " more in " in line)
+    assert f"{len(ids) - len(titled)} more in {REPORT}: FAIL " in rest
+    areas = {each.partition("-")[0] for each in ids[:half] if each not in titled}
+    assert [] == [area for area in areas if area not in rest]
 
 
 def test_what_costs_money_or_gives_away_a_credential_is_told_first() -> None:
@@ -202,19 +214,22 @@ def test_what_costs_money_or_gives_away_a_credential_is_told_first() -> None:
     broken = [verdict("AUT-11", "sms", Verdict.WARN, UNCHALLENGED), *VERDICTS]
     lines = shown(result_of([*broken, verdict(costly, "sms", Verdict.FAIL, LOST)])).splitlines()
 
-    assert lines[0].startswith(f"FAIL {costly} ")
-    assert [n for n, line in enumerate(lines) if line.startswith("FAIL ")][-1] > 0
+    kinds = [line.split()[0] for line in lines if line.startswith(("FAIL ", "WARN "))]
+    assert lines[2].startswith(f"FAIL {costly} ")
+    assert kinds == sorted(kinds)
 
 
-def test_one_cause_of_several_requirements_is_told_once() -> None:
-    """The requirements that it breaks stand together; only the first has the evidence."""
+def test_one_cause_of_several_requirements_is_one_problem() -> None:
+    """The first has the evidence; with -v, too."""
     result = result_of(VERDICTS)
-    report = replace(result.report, one_causes=(OneCause(("RSP-03", "NTF-01"), 3),))
-    text = shown(replace(result, report=report))
+    result = replace(result, report=replace(result.report, one_causes=(OneCause(("RSP-03", "NTF-01"), 3),)))
+    text, verbose = shown(result), shown(result, verbose=True)
 
-    assert text.startswith("one cause, 2 requirements: RSP-03, NTF-01 (3 exchanges)\nFAIL RSP-03 ")
-    assert text.index("FAIL NTF-01 ") < text.index("WARN AUT-11 ")
-    assert 1 == text.count("\n  curl ") - text[text.index("WARN AUT-11 ") :].count("\n  curl ")
+    assert text.startswith("non-conformant: 3 problems, the gravest first\n\nFAIL RSP-03 ")
+    assert f"\n  and NTF-01 {statum().catalogue['NTF-01'].title}\n" in text
+    assert "one cause, 2 requirements: RSP-03, NTF-01 (3 exchanges)\nFAIL RSP-03 " in verbose
+    evidence = verbose[verbose.index("FAIL RSP-03 ") : verbose.index("WARN AUT-11 ")]
+    assert 1 == evidence.count("\n  curl ")
 
 
 REPEATED: list[tuple[dict[str, Any], str]] = [
@@ -247,3 +262,60 @@ REPEATED: list[tuple[dict[str, Any], str]] = [
 def test_the_run_can_be_repeated(changes: dict[str, Any], options: str) -> None:
     """The options that differ from the defaults, fit to be pasted; the secret is not among them."""
     assert f"statum-conformance run {options}" == repeat_command({**SETTINGS, **changes}, statum())
+
+
+# --- What -v adds
+
+
+def lines_about(record: Record) -> list[str]:
+    """What is told below the table."""
+    file = StringIO()
+    show_observed(result_of(PASSED, record), Console(file=file, width=60))
+    return file.getvalue().partition("\n\n")[2].splitlines()
+
+
+def test_the_slowest_notifications_are_told_with_their_case() -> None:
+    """The slowest first, and no more than anybody looks at; an answer is there 0.1 s after its request."""
+    run = Run()
+    for number in range(1, SHOWN_SLOWEST + 3):
+        run.invoke(f"R-{number}")
+        run.notify(f"R-{number}", at=number + 0.1 + number / 10)
+
+    told = lines_about(run.record())
+
+    assert [f"slow notification: {n / 10:.3f} s after the answer to case-{n}" for n in (7, 6, 5, 4, 3)] == told
+
+
+def test_a_notification_that_overtook_its_answer_took_no_time() -> None:
+    """It is no negative one."""
+    run = Run()
+    run.invoke("R-1")
+    run.notify("R-1", at=1.01)
+
+    assert ["slow notification: 0.000 s after the answer to case-1"] == lines_about(run.record())
+
+
+def test_what_was_sent_again_is_told_with_what_came_before() -> None:
+    """A 429, or no answer at all; what is endless is cut off, and counted."""
+    run = Run()
+    limited = run.invoke(status=429)
+    run.answer_again(limited, 422, "R-1")
+    lost = run.invoke(failure="connection reset")
+    run.answer_again(lost, 422, "R-2")
+
+    assert [
+        "sent again: case-1, attempt 2 after 429",
+        "sent again: case-2, attempt 2 after connection reset",
+    ] == lines_about(run.record())
+
+    for number in range(SHOWN_REPEATS):
+        run.answer_again(run.invoke(status=429), 422, f"R-{number}")
+    assert "sent again: 2 more" == lines_about(run.record())[-1]
+
+
+def test_what_was_sent_in_the_stead_of_something_lost_is_told() -> None:
+    """As the run noted it."""
+    note = Note(1, "planned-anew", {"stands_for": {"anew-1/case-1": "case-1"}}, 0.0, 0.0)
+    record = Run().record()
+
+    assert ["sent in the stead of case-1: anew-1/case-1"] == lines_about(replace(record, notes=(*record.notes, note)))

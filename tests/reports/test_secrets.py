@@ -20,6 +20,7 @@ from planted_secrets import (
     SECRET,
     TOKEN,
     Planted,
+    dying_driver,
     echoing,
     errands,
     leaks,
@@ -170,37 +171,14 @@ def test_a_bug_of_the_suite_tells_no_secret(says: Speaking, monkeypatch: pytest.
 
 # --- Clients
 
-# A driver whose receivers are at another address each time it is started; the first time it dies over its second call.
-DRIVER = """
-import json, pathlib, sys
-count = pathlib.Path("count")
-number = len(count.read_text()) if count.exists() else 0
-count.write_text("x" * (number + 1))
-url = f"http://127.0.0.1:{sys.argv[1]}/hook?token=planted-{number}-Driver8z"
-print("listening at", url, file=sys.stderr, flush=True)
-calls = 0
-for line in sys.stdin:
-    message = json.loads(line)
-    answer = {"id": message.get("id", ""), "outcome": "accepted", "request_id": url}
-    if message["cmd"] == "hello":
-        answer = {"protocol": 1, "implementation": {"name": "tiny"}, "commands": ["sms"], "features": ["callback"]}
-        answer["callback_urls"] = {"sms": url}
-    if message["cmd"] == "stop":
-        break
-    calls += message["cmd"] == "invoke"
-    if number == 0 and calls == 2:
-        sys.exit(f"cannot serve {url}")
-    print(json.dumps(answer), flush=True)
-"""
-
 
 def test_nothing_of_a_certification_holds_a_secret(says: Speaking, here: Path) -> None:
     """Of the driver's command line, and of each callback URL that it ever names, before it died and after.
 
     It is started again because it died, and because nothing listens at its callback URL.
     """
-    (here / "driver.py").write_text(DRIVER, encoding="utf-8")
-    program = f"{sys.executable} -S -E driver.py {free_address().port}"
+    (here / "driver.py").write_text(dying_driver("planted-{number}-Driver8z"), encoding="utf-8")
+    program = f"{sys.executable} -S -E driver.py {free_address()}"
     line = f"{program} https://h.example/?planted-Given4q --password {SECRET}"
     given = ("--driver", line, "--redact", SECRET, "--product=sms", "--max-examples=0", "--seed=7")
     called = says(1, "certify", *given)

@@ -28,10 +28,20 @@ FOLDER = Path(__file__).parents[1] / "data" / "golden"
 REPORT = Path("reports/report.html")
 
 
-def printed(result: Result, width: int, *, verbose: bool = False) -> bytes:
-    """What a terminal of that width shows of a result, without colours and the blanks that fill lines up."""
-    file = StringIO()
-    console = Console(file=file, width=width, markup=False, emoji=False, highlight=False)
+class Screen(StringIO):
+    """A file that says it is a terminal."""
+
+    def isatty(self) -> bool:
+        """It is one."""
+        return True
+
+
+def printed(result: Result, width: int, *, verbose: bool = False, screen: bool = False) -> bytes:
+    """What a log or a screen of that width shows of a result, without colours and the blanks that fill lines up."""
+    file = Screen() if screen else StringIO()
+    console = Console(
+        file=file, width=width, force_terminal=screen, color_system=None, markup=False, emoji=False, highlight=False
+    )
     if verbose:
         show_observed(result, console)
     show(result, console, REPORT)
@@ -42,9 +52,9 @@ CASES: Mapping[str, Callable[[Result], bytes]] = {
     "summary.md": summary,
     "report.sarif": sarif,
     "junit.xml": junit,
-    "terminal-60.txt": partial(printed, width=60),
+    "terminal-60.txt": partial(printed, width=60, screen=True),
     "terminal-100.txt": partial(printed, width=100),
-    "terminal-60-verbose.txt": partial(printed, width=60, verbose=True),
+    "terminal-60-verbose.txt": partial(printed, width=60, verbose=True, screen=True),
     "annotations.txt": lambda result: "".join(f"{line}\n" for line in workflow_commands(result.report)).encode(),
 }
 

@@ -5,6 +5,7 @@ FORMS           what none of them may look like, in whatever is left behind
 echoing         a behaviour with all of them in its answers and notifications
 Planted         a gateway of that behaviour, and what the command is told of it
 errands         the commands that meet a gateway or its journal, one after the other
+dying_driver    a driver that names other callback URLs each time it is started
 leaks           what is found in some bytes
 """
 
@@ -143,6 +144,38 @@ def errands(gateway: Planted) -> Iterator[tuple[str, ...]]:
     yield ("compare", "reports", "again", "--html=compared.html")
     yield ("badge", "reports/certificate.json", "--output=badge.svg")
     yield ("badge", "reports/report.json", "--endpoint", "--output=badge.json")
+
+
+_DRIVER = """
+import json, pathlib, sys
+count = pathlib.Path("count")
+number = len(count.read_text()) if count.exists() else 0
+count.write_text("x" * (number + 1))
+url = f"http://{sys.argv[1]}/hook?token=TOKEN"
+print("listening at", url.replace("=", "%3D") if ESCAPES else url, file=sys.stderr, flush=True)
+calls = 0
+for line in sys.stdin:
+    message = json.loads(line)
+    answer = {"id": message.get("id", ""), "outcome": "accepted", "request_id": url}
+    if message["cmd"] == "hello":
+        answer = {"protocol": 1, "implementation": {"name": "tiny"}, "commands": ["sms"], "features": ["callback"]}
+        answer["callback_urls"] = {"sms": url}
+    if message["cmd"] == "stop":
+        break
+    calls += message["cmd"] == "invoke"
+    if number == 0 and calls == 2:
+        sys.exit(f"cannot serve {url}")
+    print(json.dumps(answer).translate(str.maketrans(ESCAPES)), flush=True)
+"""
+
+
+def dying_driver(token: str, escapes: Mapping[str, str] | None = None) -> str:
+    """The program of a driver that dies over its second call, the first time that it is started.
+
+    Its argument is the address of its receivers. `token` of its callback URLs, in which {number} counts the starts;
+    `escapes` of characters in its JSON.
+    """
+    return _DRIVER.replace("TOKEN", token).replace("ESCAPES", repr(dict(escapes or {})))
 
 
 def leaks(content: bytes | str) -> list[str]:

@@ -24,7 +24,7 @@ from conformance.reports.report import ReportEntry
 from conformance.reports.result import Reportable, Result
 from conformance.reports.sarif import sarif
 from conformance.reports.summary import summary
-from conformance.reports.terminal import show
+from conformance.reports.terminal import show_observed
 from conformance.reports.text import for_terminal
 from conformance.reports.view import rests_on
 
@@ -85,9 +85,9 @@ def first(basis: Basis) -> str:
 
 
 def shown(result: Result) -> str:
-    """What a terminal shows."""
+    """What a terminal shows with -v."""
     console = Console(width=10_000, file=StringIO())
-    show(result, console)
+    show_observed(result, console)
     assert isinstance(console.file, StringIO)
     return console.file.getvalue()
 

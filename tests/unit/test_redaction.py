@@ -173,6 +173,20 @@ def test_no_writer_hides_a_secret(secret: str, first: str, later: list[str]) -> 
     assert spelled.encode(errors="surrogatepass") not in hidden
 
 
+@pytest.mark.parametrize("around", ["plain", "JSON of Go", "form", "base64 behind a word", "bytes of C", "dump of xxd"])
+def test_each_writer_is_read_within_another(around: str) -> None:
+    """Of a secret with characters of one to four bytes, and of one in ASCII."""
+    missed = []
+    for secret in ("pä'ss wörd=€😀+9", "C4nary/S+cret&9<a>"):
+        redaction = Redaction.of(secret, "key")
+        for name in sorted({*WRITERS} - ALONE):
+            spelled = nested([name, around], secret, Random(7))
+            hidden = redaction.data(f'{{"a": "before {spelled} after"}}'.encode())
+            if b"REDACTED]" not in hidden or spelled.encode() in hidden or found_in(hidden, secret):
+                missed.append((secret, name))
+    assert [] == missed
+
+
 @given(secret=SECRETS, names=st.lists(st.sampled_from(LATER), max_size=6))
 def test_what_stands_beside_a_secret_stays(secret: str, names: list[str]) -> None:
     """A JSON body is one still: the ends of its texts are no part of what was spelled in them."""

@@ -187,14 +187,6 @@ def names_the_member(answer: Answer) -> Iterator[Finding]:
         yield Finding.in_answer(answer, words, pointer=f"/{name}", value=errors)
 
 
-def _with_right_credential(answer: Answer) -> bool:
-    return answer.final and answer.status is not None and answer.kind is not Kind.CREDENTIAL
-
-
-def _refused_probe(answer: Answer) -> bool:
-    return answer.status == UNAUTHORIZED and answer.kind is Kind.CREDENTIAL
-
-
 EXPECTED: Mapping[Expected, Rule] = {
     Expected.UNAUTHORIZED: refused_with_401,
     Expected.REFUSED: refused,
@@ -207,9 +199,12 @@ EXPECTED: Mapping[Expected, Rule] = {
 
 RULES: Mapping[str, Callable[..., Check]] = {
     "right-credential-is-not-refused": lambda: answers_where(
-        _with_right_credential, rule=right_credential_is_not_refused
+        lambda answer: answer.final and answer.status is not None and answer.kind is not Kind.CREDENTIAL,
+        rule=right_credential_is_not_refused,
     ),
     "refused-credential-has-no-effect": lambda: refused_credential_has_no_effect,
-    "unauthorized-names-its-scheme": lambda: answers_where(_refused_probe, rule=has_www_authenticate),
+    "unauthorized-names-its-scheme": lambda: answers_where(
+        lambda answer: answer.status == UNAUTHORIZED and answer.kind is Kind.CREDENTIAL, rule=has_www_authenticate
+    ),
     "errors-name-the-member": lambda: answers_where(_unprocessable, rule=names_the_member),
 }
