@@ -37,8 +37,11 @@ def mark_for(needles: Iterable[bytes]) -> bytes:
 
 
 def is_marked(data: bytes) -> bool:
-    """Whether a text in `data` was replaced by a mark."""
-    return any(mark.encode() in data or _unlike_json(mark) in data for mark in MARKS)
+    """Whether a text in `data`, or a number in JSON, was replaced by a mark."""
+    if any(mark.encode() in data or _unlike_json(mark) in data for mark in MARKS):
+        return True
+    numbers = {token[0] for token in _TEXT_OR_NUMBER.finditer(data)} & {INTEGER, WHOLE, FRACTION}
+    return bool(numbers) and _is_json(data)
 
 
 def _unlike_json(mark: str) -> bytes:

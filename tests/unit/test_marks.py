@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conformance.journal import Redaction
+from conformance.journal.marks import is_marked
 from conformance.model.untrusted import parse_json, parse_with_repeats
 
 PIN = "48151623"
@@ -115,3 +116,19 @@ def test_what_is_not_json_does_not_become_json(body: bytes) -> None:
     assert not is_json(body)
     assert not is_json(hidden)
     assert hidden == Redaction.of_values('qu"te-9').data(hidden)
+
+
+@pytest.mark.parametrize(
+    ("body", "redacted"),
+    [
+        (f'{{"pin": {PIN}}}', True),
+        (f'{{"pin": {PIN}.5}}', True),
+        (f'{{"pin": "{PIN}"}}', True),
+        (f"pin={PIN}", True),
+        ('{"pin": 0, "change": -0.25, "range": "-0"}', False),
+        ("range: -0", False),
+    ],
+)
+def test_a_body_with_a_mark_is_recognised(body: str, redacted: bool) -> None:
+    """Of a text or of a number: such a body cannot be sent again."""
+    assert redacted == is_marked(REDACTION.data(body.encode()))
