@@ -129,6 +129,6 @@ def test_what_is_not_json_does_not_become_json(body: bytes) -> None:
         ("range: -0", False),
     ],
 )
-def test_a_body_with_a_mark_is_recognised(body: str, redacted: bool) -> None:
+def test_a_body_with_a_mark_is_recognised(body: str, *, redacted: bool) -> None:
     """Of a text or of a number: such a body cannot be sent again."""
     assert redacted == is_marked(REDACTION.data(body.encode()))
