@@ -1,6 +1,6 @@
 """For mkdocs, which calls it with each page: what GitHub and mkdocs read differently, or only one of them has.
 
-- A link to a file of the repository that is no part of the site leads to the repository.
+- A link to a file of the repository that is not part of the site leads to the repository.
 - In a table, GitHub wants a bar inside code escaped; mkdocs shows the escape.
 """
 

@@ -80,14 +80,14 @@ class Envelope:
     def parse(cls, data: bytes) -> Self:
         """Parse a file, without verifying anything. Raises Rejected if it is not an envelope."""
         if len(data) > LONGEST_CERTIFICATE:
-            raise Rejected(f"envelope: it is longer than {LONGEST_CERTIFICATE:,} bytes, so it is no certificate")
+            raise Rejected(f"envelope: it is longer than {LONGEST_CERTIFICATE:,} bytes, so it is not a certificate")
         if data.count(b":") > _MOST_MEMBERS:
             # A colon follows the name of a member, and is nowhere else: neither in base64 nor in an id.
-            raise Rejected(f"envelope: it has more than {MOST_SIGNATURES} signatures, or is no certificate")
+            raise Rejected(f"envelope: it has more than {MOST_SIGNATURES} signatures, or is not a certificate")
         try:
             document = parse_json(data)
         except ValueError as error:
-            raise Rejected(f"envelope: the file is no certificate: {error}") from error
+            raise Rejected(f"envelope: the file is not a certificate: {error}") from error
         if (wrong := FORMATS.violation("certificate", document)) is not None:
             where = wrong.pointer or "the whole file"
             raise Rejected(f"envelope: {where} is not as in a certificate ({wrong.keyword})")
@@ -128,7 +128,7 @@ def _decoded(entry: Mapping[str, Any], member: str, where: str) -> bytes:
     try:
         return base64.b64decode(entry[member], validate=True)
     except binascii.Error as error:
-        raise Rejected(f"{where}: {member} is no base64: {error}") from error
+        raise Rejected(f"{where}: {member} is not base64: {error}") from error
 
 
 PASSPHRASE_VARIABLE = "STATUM_CONFORMANCE_KEY_PASSPHRASE"  # noqa: S105 - where it is, not what it is
@@ -249,7 +249,7 @@ def _content(path: Path, what: str) -> bytes:
 def _label(path: Path, data: bytes) -> str:
     found = _LABEL.search(data)
     if found is None:
-        raise UsageError(f"{path} is no PEM file; expected an Ed25519 key in PEM", hint=_KEYGEN)
+        raise UsageError(f"{path} is not a PEM file; expected an Ed25519 key in PEM", hint=_KEYGEN)
     return found[1].decode("ascii")
 
 

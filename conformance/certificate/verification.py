@@ -207,7 +207,7 @@ def verified(data: bytes, contract: Contract, trust: Trust = ANYBODY) -> Verifie
         _ = (certificate.issued, certificate.expires)
     except ValueError as error:
         dates = (certificate.extension["issued"], certificate.extension["expires"])
-        raise Rejected(f"payload: it is signed, but {' or '.join(dates)} is no date: {error}") from error
+        raise Rejected(f"payload: it is signed, but {' or '.join(dates)} is not a date: {error}") from error
     return certificate
 
 

@@ -135,7 +135,7 @@ def certificate_bytes(path: Path, most: int = LONGEST_CERTIFICATE) -> bytes:
 
 
 def trust_of(keys: tuple[Path, ...], threshold: int | None) -> Trust:
-    """Whose signatures are asked for. Raises UsageError for files that are no public keys."""
+    """Whose signatures are asked for. Raises UsageError for files that are not public keys."""
     return Trust.of([read_public_key(path) for path in keys], threshold)
 
 

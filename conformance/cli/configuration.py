@@ -82,7 +82,7 @@ def configured(
     """The configured values of `options`, by their keys; `env`: the named environment that was chosen.
 
     Options of other commands are ignored. Raises UsageError for a file that cannot be read, a key that
-    is no option of any command (also in an environment that was not chosen), a value of the wrong type, and an
+    is not an option of any command (also in an environment that was not chosen), a value of the wrong type, and an
     environment that the file does not have.
     """
     values: dict[str, Configured] = {}
@@ -109,7 +109,7 @@ def _tables(directory: Path, env: str | None = None) -> Mapping[str, Mapping[str
         for key in own:
             if key not in known:
                 raise UsageError(
-                    f"{key!r} in {name} is no option; expected the long name of one, as in --help",
+                    f"{key!r} in {name} is not an option; expected the long name of one, as in --help",
                     hint=did_you_mean(key.replace("_", "-"), known),
                 )
     if not env:
@@ -143,7 +143,7 @@ def _environments(given: Mapping[str, Any], where: str) -> Mapping[str, Mapping[
 def file_values(directory: Path) -> tuple[Mapping[str, Any], str]:
     """The keys and values of the file in `directory`, and how to call it; none if there is no such file.
 
-    Raises UsageError if it cannot be read, or is no TOML.
+    Raises UsageError if it cannot be read, or is not valid TOML.
     """
     own = directory / FILE
     if own.exists():
@@ -165,7 +165,7 @@ def _parsed(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise UsageError(f"configuration file {path.name} cannot be read: {error.strerror}") from error
     except ValueError as error:
-        raise UsageError(f"configuration file {path.name} is no TOML: {error}") from error
+        raise UsageError(f"configuration file {path.name} is not valid TOML: {error}") from error
 
 
 def _from_file(switch: Switch, value: Any, where: str) -> Any:

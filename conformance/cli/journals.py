@@ -91,7 +91,7 @@ class JudgedRun:
         """Judge `journal` and write the reports into `report_dir`.
 
         `contract`, `expectations`, `show_phone_numbers` and `strict` are those of `Result.of`. Raises UsageError if it
-        is no journal of a run by that contract, EnvironmentFailure if the reports cannot be written.
+        is not a journal of a run by that contract, EnvironmentFailure if the reports cannot be written.
         """
         # Before it is read, so that what is certified is what was judged.
         notary = None if certification is None else Notary(journal, certification)

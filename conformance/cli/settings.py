@@ -93,7 +93,7 @@ def _cases(corpus: Path | None, cases: Path | None, saved: Path | None, contract
     if corpus is None and Path(DEFAULT_CORPUS).is_dir():
         corpus = Path(DEFAULT_CORPUS)
     if corpus is not None and not corpus.is_dir():
-        raise UsageError(f"--corpus {corpus} is no folder; expected one with case files in it")
+        raise UsageError(f"--corpus {corpus} is not a folder; expected one with case files in it")
     return {
         "corpus": CaseFolder.read(corpus, contract) if corpus is not None and cases is None else None,
         "cases": CaseFolder.read(cases, contract) if cases is not None else None,
@@ -249,7 +249,7 @@ def _read(path: Path, option: str) -> str:
     except OSError as error:
         raise UsageError(f"{option} {path} cannot be read: {error.strerror}") from error
     except UnicodeDecodeError:
-        raise UsageError(f"{option} {path} is no text in UTF-8") from None
+        raise UsageError(f"{option} {path} is not UTF-8 text") from None
 
 
 def _files(options: Mapping[str, Any]) -> list[Path]:

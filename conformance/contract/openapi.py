@@ -129,7 +129,7 @@ class _Made:
         definition = pointer.removeprefix("/$defs/")
         target = f"{path}#{definition}" if definition else path
         if target not in self.messages and not (definition and path in self.contract.schemas):
-            raise SuiteError(f"{name} refers to {reference!r}, which is no part of the contract")
+            raise SuiteError(f"{name} refers to {reference!r}, which is not part of the contract")
         return _reference(target)["$ref"]
 
     def content(self, name: str) -> dict[str, Any]:

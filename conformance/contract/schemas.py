@@ -330,7 +330,7 @@ class SchemaSet:
             except ValueError as error:
                 raise SuiteError(f"the schema {path!r} cannot be read: {error}") from error
             if not isinstance(document, dict):
-                raise SuiteError(f"the schema {path!r} is no JSON object")
+                raise SuiteError(f"the schema {path!r} is not a JSON object")
             self._documents[path] = document
         return self._documents[path]
 

@@ -116,7 +116,7 @@ def case_file(data: bytes, name: str, place: Path | str, contract: Contract) -> 
     try:
         document = parse_json(data)
     except ValueError as error:
-        raise UsageError(f"case file {place} is no JSON: {error}") from error
+        raise UsageError(f"case file {place} is not JSON: {error}") from error
     for violation in FORMATS.violations(SCHEMA, document):
         where = f" at {violation.pointer}" if violation.pointer else ""
         raise UsageError(f"case file {place} is not as schemas/formats/case.json has it{where}: {violation.message}")

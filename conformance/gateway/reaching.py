@@ -353,7 +353,7 @@ def _leads_to(asking: _Asking, answer: Response) -> str | None:
         parts = urlsplit(urljoin(f"{asking.gateway.rstrip('/')}/{asking.first.name}", location))
         return _short(parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl())
     except ValueError:
-        return "what is no URL"
+        return "an invalid URL"
 
 
 def _hint(asking: _Asking, answer: Response) -> str:

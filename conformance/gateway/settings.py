@@ -223,7 +223,7 @@ class Settings:
         secret = self.consumer_secret
         if self.consumer_key == secret:
             raise UsageError(
-                "--consumer-key and --consumer-secret are the same, and the key is no secret",
+                "--consumer-key and --consumer-secret are the same, and the key is not secret",
                 hint="is one of the two given in place of the other?",
             )
         # A credential probe sends the secret without its last character, so that is redacted, too.
@@ -357,7 +357,7 @@ class Settings:
 
 
 def check_gateway_url(url: str) -> None:
-    """UsageError if `url` is no http or https URL with a host, or commands cannot be appended to it."""
+    """UsageError if `url` is not an http or https URL with a host, or commands cannot be appended to it."""
     if has_userinfo(url):
         # The part before the @ may be the secret, so the URL is not shown.
         raise UsageError("the gateway URL holds a credential", "give it as --consumer-key and --consumer-secret")

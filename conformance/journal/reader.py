@@ -107,12 +107,12 @@ def _check_files(path: Path) -> None:
     if path.is_dir():
         raise UsageError(f"{path} is a directory, expected a journal", HINT)
     if not path.is_file():
-        what = "is no file, expected a journal" if path.exists() else None
+        what = "is not a file, expected a journal" if path.exists() else None
         raise UsageError(f"{path} {what}" if what else f"there is no journal {path}", HINT)
     for suffix in BESIDE:
         beside = path.with_name(path.name + suffix)
         if beside.exists() and not beside.is_file():
-            raise UsageError(f"{beside} is no file; SQLite would read it as a part of the journal {path}", HINT)
+            raise UsageError(f"{beside} is not a file; SQLite would read it as a part of the journal {path}", HINT)
 
 
 def _connected(path: Path) -> sqlite3.Connection:

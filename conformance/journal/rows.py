@@ -337,5 +337,5 @@ def _request_of(method: str, url: str, headers: str, body: bytes) -> Request:
 def _headers_of(text: str) -> Headers:
     headers = tuple((name, value) for name, value in value_of(text))
     if not all(isinstance(each, str) for pair in headers for each in pair):
-        raise ValueError("it has headers that are no texts")
+        raise ValueError("it has headers that are not texts")
     return headers

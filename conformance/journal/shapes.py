@@ -259,7 +259,7 @@ _CLOSED = frozenset({"cause"})
 def check_settings(settings: Any, *, whole: bool = False) -> None:
     """ValueError for settings that no run has; `whole`: also for a missing one that judging needs."""
     if not isinstance(settings, dict):
-        raise ValueError("its settings are no JSON object")  # noqa: TRY004 - damage, whatever it is
+        raise ValueError("its settings are not a JSON object")  # noqa: TRY004 - damage, whatever it is
     kind = settings.get("subject_kind", "gateway")
     of_the_kind = _OF_A_CLIENT if kind == "client" else _OF_A_GATEWAY
     shapes = {"subject_kind": _maybe(_KINDS_OF_SUBJECT), **_OF_EVERY_RUN, **of_the_kind}
@@ -270,7 +270,7 @@ def check_settings(settings: Any, *, whole: bool = False) -> None:
 def check_note(kind: str, detail: Any) -> None:
     """ValueError for the detail of a note that no run writes."""
     if not isinstance(detail, dict):
-        raise ValueError(f"a note {kind!r:.40} is no JSON object")  # noqa: TRY004 - damage, whatever it is
+        raise ValueError(f"a note {kind!r:.40} is not a JSON object")  # noqa: TRY004 - damage, whatever it is
     shapes = NOTES.get(kind)
     if shapes is None:
         return

@@ -397,7 +397,7 @@ def other_requests(evidence: Evidence, product: str) -> str:
     if (refused := _refused_on_arrival(evidence.terms, product)) is not None:
         return f"; {refused}"
     others, of_anybody = evidence.without_content[product], evidence.of_anybody[product]
-    text = f"; {others} requests without a body came to its callback, which are no notifications" if others else ""
+    text = f"; {others} requests without a body came to its callback, which are not notifications" if others else ""
     if of_anybody:
         text += f"; {of_anybody} came there that carry no id and may be anybody's, for its address has no token"
     elif not others and not any(arrival.product == product for arrival in evidence.arrivals):

@@ -234,7 +234,7 @@ def read_expectations(path: Path, catalogue: Catalogue) -> Expectations:
     try:
         document = _as_json(tomllib.loads(data.decode()))
     except ValueError as error:
-        raise UsageError(f"expectations file {path} is no TOML: {error}", hint=GUIDE) from error
+        raise UsageError(f"expectations file {path} is not valid TOML: {error}", hint=GUIDE) from error
     # A key with a typo comes first: it explains a missing one.
     for violation in sorted(
         FORMATS.violations(SCHEMA, document), key=lambda each: each.keyword != "additionalProperties"
@@ -265,10 +265,10 @@ def _refusal(document: Any, violation: Violation, path: Path, catalogue: Catalog
         return _refused_key(document[TABLE][int(number)], key, violation.keyword, place, catalogue)
     if violation.keyword == "additionalProperties":
         return UsageError(
-            f"{first!r} in {path} is no table of an expectations file; expected [[{TABLE}]]",
+            f"{first!r} in {path} is not a table of an expectations file; expected [[{TABLE}]]",
             hint=did_you_mean(first, [TABLE]),
         )
-    return UsageError(f"{TABLE} in {path} is no list of tables", hint=f"begin each entry with [[{TABLE}]]")
+    return UsageError(f"{TABLE} in {path} is not a list of tables", hint=f"begin each entry with [[{TABLE}]]")
 
 
 def _refused_key(entry: Mapping[str, Any], key: str, keyword: str, place: str, catalogue: Catalogue) -> UsageError:
@@ -277,7 +277,7 @@ def _refused_key(entry: Mapping[str, Any], key: str, keyword: str, place: str, c
     if keyword == "additionalProperties":
         keys = list(known["properties"])
         return UsageError(
-            f"{key!r} in {place} is no key of an entry; expected {', '.join(keys)}", hint=did_you_mean(key, keys)
+            f"{key!r} in {place} is not a key of an entry; expected {', '.join(keys)}", hint=did_you_mean(key, keys)
         )
     if keyword == "required":
         return UsageError(f"{key} is missing in {place}", hint=f"each entry has {', '.join(known['required'])}")

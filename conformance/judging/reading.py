@@ -129,8 +129,9 @@ class _Rulebook:
             case "required":
                 return f"{name} is missing"
             case "type":
-                kinds = " or ".join([rule] if isinstance(rule, str) else rule or ["such value"])
-                return f"{name} is no {f'JSON {kinds}' if not violation.pointer else kinds}"
+                types = " or ".join([rule] if isinstance(rule, str) else rule or ["value of that type"])
+                article = "a JSON" if not violation.pointer else "an" if types[0] in "aeiou" else "a"
+                return f"{name} is not {article} {types}"
             case "minLength" if rule == 1:
                 return f"{name} is empty"
             case "pattern" if rule == NOT_BLANK:

@@ -199,7 +199,7 @@ def check_http_url(url: str, called: str, hint: str) -> None:
 
     The message shows nothing of the URL that may be secret.
     """
-    no_url = f"{called} {shown_url(url)!r} is no URL"
+    no_url = f"{called} {shown_url(url)!r} is not a URL"
     if any(character.isspace() or not character.isprintable() for character in url):
         raise UsageError(f"{no_url}: there is white space or a control character in it")
     try:

@@ -136,7 +136,7 @@ def _check_size(data: bytes) -> None:
 
 
 def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"it is not JSON: {name} is no number")
+    raise ValueError(f"it is not JSON: {name} is not a number")
 
 
 def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -67,7 +67,7 @@ REFUSED: tuple[str, ...] = (
     "array",
     "scalar",
     "form",
-    "bytes that are no UTF-8",
+    "bytes that are not UTF-8",
 )
 OPEN: tuple[str, ...] = (
     "duplicate members",
@@ -128,7 +128,7 @@ def _found(body: bytes) -> Iterator[str]:
     try:
         text = body.decode("utf-8").strip(" \t\r\n")
     except UnicodeDecodeError:
-        yield "bytes that are no UTF-8"
+        yield "bytes that are not UTF-8"
         return
     yield from _of_text(text)
 

@@ -179,7 +179,7 @@ SPARED = frozenset(
         # Widespread readers take these for members of another type.
         *(f"{name} for a value" for name in ("NaN", "Infinity", "-Infinity")),
         # Widespread readers replace them with a replacement character or a surrogate (RFC 8259, 9).
-        "bytes that are no UTF-8",
+        "bytes that are not UTF-8",
         # JSON; `incomplete` makes it.
         "array",
         "scalar",

@@ -22,7 +22,7 @@ class ConformanceWarning(UserWarning):
 
 
 def test_requirement(requirement: Requirement, command: str | None, gateway_result: Result) -> None:
-    """The gateway keeps the requirement; a MUST that could not be exercised is no success either."""
+    """The gateway keeps the requirement; a MUST that could not be exercised is not a success either."""
     verdict = next(
         v for v in gateway_result.judged.verdicts if v.requirement.id == requirement.id and v.command == command
     )

@@ -161,13 +161,13 @@ def read_report(path: Path, contract: Contract) -> Report:
             f"{file} cannot be read: {error.strerror}", hint=f"name a {REPORT_JSON}, or the directory that it is in"
         ) from error
     except ValueError as error:
-        raise UsageError(f"{file} is no JSON: {error}") from error
+        raise UsageError(f"{file} is not JSON: {error}") from error
     version = document.get("schema_version", SCHEMA_VERSION) if isinstance(document, dict) else SCHEMA_VERSION
     if version != SCHEMA_VERSION:
         raise UsageError(f"{file} has schema_version {version}; this version reads {SCHEMA_VERSION}", hint=JUDGE)
     wrong = FORMATS.violation("report", document)
     if wrong is not None:
-        raise UsageError(f"{file} is no report of statum-conformance: {wrong.message} at {wrong.pointer or '/'}")
+        raise UsageError(f"{file} is not a report of statum-conformance: {wrong.message} at {wrong.pointer or '/'}")
     contract.check_recorded(document["settings"], f"the report {file}")
     with as_a_run_writes_it(path):
         report = Report.read(document)

@@ -258,8 +258,8 @@ EC = ec.generate_private_key(ec.SECP256R1())
 BAD_PRIVATE: dict[str, tuple[Callable[[Path], object], str]] = {
     "missing": (lambda _: None, "there is no key file bad.key (hint: `statum-conformance keygen` makes one)"),
     "a folder": (Path.mkdir, "bad.key is a directory; expected a private key in PEM"),
-    "empty": (Path.touch, "bad.key is no PEM file; expected an Ed25519 key in PEM"),
-    "bytes": (lambda path: path.write_bytes(bytes(range(256))), "bad.key is no PEM file"),
+    "empty": (Path.touch, "bad.key is not a PEM file; expected an Ed25519 key in PEM"),
+    "bytes": (lambda path: path.write_bytes(bytes(range(256))), "bad.key is not a PEM file"),
     "endless": (lambda path: path.symlink_to("/dev/zero"), "bad.key is too long for a key"),
     "public": (
         lambda path: shutil.copy("vendor.key.pub", path),
@@ -294,7 +294,7 @@ def test_a_wrong_private_key_is_one_line_and_exit_2(capsys: Capsys, here: Path, 
 BAD_PUBLIC: dict[str, tuple[Callable[[Path], object], str]] = {
     "missing": (lambda _: None, "there is no key file bad.pub"),
     "a folder": (Path.mkdir, "bad.pub is a directory; expected a public key in PEM"),
-    "empty": (Path.touch, "bad.pub is no PEM file"),
+    "empty": (Path.touch, "bad.pub is not a PEM file"),
     "private": (
         lambda path: shutil.copy("vendor.key", path),
         "bad.pub is a private key; expected a public key (hint: such as bad.pub.pub)",

@@ -69,7 +69,7 @@ def test_a_good_one_is_read(path: Path) -> None:
 
 @pytest.mark.parametrize("name", STRUCTURE)
 def test_a_file_of_another_structure_is_refused_before_it_is_read(path: Path, name: str) -> None:
-    """Views, triggers, columns that compute, pages that several tables share, and what is no file at all."""
+    """Views, triggers, columns that compute, pages that several tables share, and what is not a file at all."""
     STRUCTURE[name](path)
 
     complaint(path)
@@ -86,7 +86,7 @@ def test_a_file_of_another_structure_is_refused_before_it_is_read(path: Path, na
         ("the older version", "is not as the suite makes a journal of version 1: it has the table 'messages'"),
         ("pages shared", "is damaged: *** in database main ***"),
         ("settings missing", "it has the settings of 0 runs"),
-        ("a pipe", "is no file, expected a journal"),
+        ("a pipe", "is not a file, expected a journal"),
     ],
 )
 def test_what_is_wrong_is_named(path: Path, name: str, words: str) -> None:
@@ -163,14 +163,14 @@ def test_whatever_stands_in_a_column_it_is_a_row_or_one_line(good: Path, tmp_pat
         ("sent", "body", None, "holds int, str, int, str, str, str, NULL, float, float"),
         ("sent", "sent_at", ("9e999",), "has the time inf"),
         ("answered", "status", 10**9, "has the status 1000000000"),
-        ("answered", "headers", '[[1, {}], ["a", null]]', "it has headers that are no texts"),
+        ("answered", "headers", '[[1, {}], ["a", null]]', "it has headers that are not texts"),
         ("answered", "headers", "[" * 100_000, "JSON in it cannot be read: it is nested too deeply"),
         ("cases", "command", "fax", "is of the command 'fax', which there is not"),
         ("cases", "kind", "other", "'other' is not a valid Kind"),
-        ("notes", "detail", "[]", "a note 'finished' is no JSON object"),
+        ("notes", "detail", "[]", "a note 'finished' is not a JSON object"),
         ("notes", "detail", '{"duration_s": "1"}', "a note 'finished' is not as a run writes it: duration_s is '1'"),
-        ("notes", "detail", '{"duration_s": NaN}', "JSON in it cannot be read: it is not JSON: NaN is no number"),
-        ("meta", "value", "[]", "its settings are no JSON object"),
+        ("notes", "detail", '{"duration_s": NaN}', "JSON in it cannot be read: it is not JSON: NaN is not a number"),
+        ("meta", "value", "[]", "its settings are not a JSON object"),
     ],
 )
 def test_what_is_wrong_with_a_row_is_said(path: Path, table: str, column: str, value: Any, words: str) -> None:

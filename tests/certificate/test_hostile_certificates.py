@@ -166,7 +166,7 @@ def test_a_copied_signature_is_not_another_ones(sample: bytes) -> None:
     )
 
 
-# --- What is no file
+# --- What is not a file
 
 
 def fifo(path: Path) -> None:
@@ -283,7 +283,7 @@ def test_a_report_that_would_keep_a_reader_busy_is_refused(capsys: Capsys, tmp_p
     long.write_bytes(b" " * (LONGEST_REPORT + 1))
     begun = time.monotonic()
 
-    assert "is no report of statum-conformance: " in call(capsys, "compare", str(many), str(many)).only_line
+    assert "is not a report of statum-conformance: " in call(capsys, "compare", str(many), str(many)).only_line
     assert "is too long for a report" in call(capsys, "compare", str(long), str(many)).only_line
     assert 1 == call(capsys, "badge", str(many)).code
     assert time.monotonic() - begun < SOON_S

@@ -239,7 +239,7 @@ def set_in(*path: str, value: Any) -> Callable[[dict[str, Any]], None]:
         (set_in("statum_conformance", "verdict", value="inconclusive"), "policy: the verdict in it is inconclusive"),
         (set_in("statum_conformance", "expires", value="2026-11-22T12:00:00Z"), "before it was issued"),
         (set_in("statum_conformance", "expires", value="for ever"), "/predicate/statum_conformance/expires (pattern)"),
-        (set_in("statum_conformance", "expires", value="2027-02-31T12:00:00Z"), "2027-02-31T12:00:00Z is no date"),
+        (set_in("statum_conformance", "expires", value="2027-02-31T12:00:00Z"), "2027-02-31T12:00:00Z is not a date"),
         (set_in("statum_conformance", "version", value=2), "/predicate/statum_conformance/version (const)"),
         (set_in("statum_conformance", value={}), "/predicate/statum_conformance"),
     ],

@@ -112,7 +112,7 @@ USAGE = [
     (
         ["run", "--gateway", "api.statum.co.ke/api/v2", *CREDENTIAL],
         (
-            "error: gateway 'api.statum.co.ke/api/v2' is no URL; expected http:// or https://, a host and a path "
+            "error: gateway 'api.statum.co.ke/api/v2' is not a URL; expected http:// or https://, a host and a path "
             "(hint: try https://api.statum.co.ke/api/v2)"
         ),
     ),
@@ -177,7 +177,9 @@ def test_a_file_with_an_unknown_key_is_one_line_and_exit_2(capsys: Capsys, here:
 
     called = call(capsys, "run")
 
-    assert called.only_line.startswith("error: 'products' in [tool.statum-conformance] of pyproject.toml is no option")
+    assert called.only_line.startswith(
+        "error: 'products' in [tool.statum-conformance] of pyproject.toml is not an option"
+    )
     assert called.only_line.endswith("(hint: did you mean product?)")
     assert 2 == called.code
 
@@ -314,7 +316,7 @@ def test_a_secret_on_the_command_line_is_warned_of(capsys: Capsys) -> None:
             "warning: --consumer-secret is visible to other processes of this machine; "
             "prefer STATUM_CONFORMANCE_CONSUMER_SECRET"
         ),
-        "error: gateway 'no-url' is no URL; expected http:// or https://, a host and a path (hint: try https://no-url)",
+        "error: gateway 'no-url' is not a URL; expected http:// or https://, a host and a path (hint: try https://no-url)",
     ] == called.err.splitlines()
 
 

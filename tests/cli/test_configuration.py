@@ -189,10 +189,10 @@ def test_a_pyproject_without_the_table_configures_nothing(tmp_path: Path, text: 
 
 
 REFUSED = [
-    ("max_examples = 1", "'max_examples' in statum-conformance.toml is no option", "did you mean max-examples?"),
-    ("gatway = 'x'", "'gatway' in statum-conformance.toml is no option", "did you mean gateway?"),
-    ("help = true", "'help' in statum-conformance.toml is no option", None),
-    ("[run]\nseed = 1", "'run' in statum-conformance.toml is no option", None),
+    ("max_examples = 1", "'max_examples' in statum-conformance.toml is not an option", "did you mean max-examples?"),
+    ("gatway = 'x'", "'gatway' in statum-conformance.toml is not an option", "did you mean gateway?"),
+    ("help = true", "'help' in statum-conformance.toml is not an option", None),
+    ("[run]\nseed = 1", "'run' in statum-conformance.toml is not an option", None),
     ("seed = '1'", "seed in statum-conformance.toml is a text ('1'); expected a whole number", None),
     ("seed = true", "seed in statum-conformance.toml is true or false (True); expected a whole number", None),
     ("seed = 1.5", "seed in statum-conformance.toml is a number (1.5); expected a whole number", None),
@@ -210,7 +210,7 @@ REFUSED = [
         'write short-code = "174379"',
     ),
     ("phone-number = ['254711000001', 2]", "phone-number in statum-conformance.toml is a whole number (2)", None),
-    ("seed = ", "configuration file statum-conformance.toml is no TOML: Invalid value", None),
+    ("seed = ", "configuration file statum-conformance.toml is not valid TOML: Invalid value", None),
 ]
 
 

@@ -47,7 +47,7 @@ def test_an_empty_file_lists_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "complaint"),
     [
-        ({"owner": None, "ownr": '"us"'}, "'ownr' in entry 1 of {} is no key of an entry…did you mean owner?"),
+        ({"owner": None, "ownr": '"us"'}, "'ownr' in entry 1 of {} is not a key of an entry…did you mean owner?"),
         ({"owner": None}, "owner is missing in entry 1 of {}"),
         ({"owner": '""'}, "owner in entry 1 of {} is ''; expected a text that is not empty"),
         ({"issue": "17"}, "issue in entry 1 of {} is 17; expected a text that is not empty"),
@@ -61,8 +61,8 @@ def test_an_empty_file_lists_nothing(tmp_path: Path) -> None:
         ({"expires": '"2027-02-30"'}, "expires in entry 1 of {} is '2027-02-30', which no calendar has; "),
         ({"command": '"smss"'}, "ENC-01 is not judged for a command 'smss' (entry 1 of {})…(hint: did you mean sms?)"),
         ({"requirement": '"CMD-01"', "command": '"sms"'}, "CMD-01 belongs to no command, and entry 1 of {}"),
-        ({"a/b~c": "1"}, "expectations file {} is no TOML: "),
-        ({'"a/b~c"': "1"}, "'a/b~c' in entry 1 of {} is no key of an entry"),
+        ({"a/b~c": "1"}, "expectations file {} is not valid TOML: "),
+        ({'"a/b~c"': "1"}, "'a/b~c' in entry 1 of {} is not a key of an entry"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_in_an_entry_is_told(tmp_path: Path, changes: dict[str, str | None], complaint: str) -> None:
@@ -79,11 +79,11 @@ def test_what_is_wrong_in_an_entry_is_told(tmp_path: Path, changes: dict[str, st
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("[[expectations]]\n", "'expectations' in {} is no table of an expectations file; expected [[expectation]]"),
-        ("[expectation]\n", "expectation in {} is no list of tables (hint: begin each entry with [[expectation]])"),
-        ("expectation = [1]\n", "expectation in {} is no list of tables (hint: begin each entry with [[expectation]])"),
-        ("- requirement: ENC-01\n", "expectations file {} is no TOML: "),
-        ("\udcff", "expectations file {} is no TOML: "),
+        ("[[expectations]]\n", "'expectations' in {} is not a table of an expectations file; expected [[expectation]]"),
+        ("[expectation]\n", "expectation in {} is not a list of tables (hint: begin each entry with"),
+        ("expectation = [1]\n", "expectation in {} is not a list of tables (hint: begin each entry with"),
+        ("- requirement: ENC-01\n", "expectations file {} is not valid TOML: "),
+        ("\udcff", "expectations file {} is not valid TOML: "),
     ],
 )  # fmt: skip
 def test_what_is_no_expectations_file_is_told(tmp_path: Path, text: str, complaint: str) -> None:

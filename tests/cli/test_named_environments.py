@@ -96,9 +96,9 @@ def test_pyproject_has_environments_too(here: Path, settings_of: SettingsOf) -> 
         ("seed = 1", f"there is no environment 'sandbix' in {FILE}; it has none", None),
         ("env = 'sandbix'", f"env in {FILE} is a text; expected tables", "such as [env.sandbox]"),
         ("[env]\nsandbix = 1", f"env.sandbix in {FILE} is a whole number; expected a table", None),
-        ("[env.sandbix]\ngatway = 'x'", f"'gatway' in [env.sandbix] of {FILE} is no option", "did you mean gateway?"),
-        ("[env.sandbix]\n[env.b]\nsede = 1", f"'sede' in [env.b] of {FILE} is no option", "did you mean seed or"),
-        ("[env.sandbix]\nenv = 'x'", f"'env' in [env.sandbix] of {FILE} is no option", None),
+        ("[env.sandbix]\ngatway = 1", f"'gatway' in [env.sandbix] of {FILE} is not an option", "did you mean gateway?"),
+        ("[env.sandbix]\n[env.b]\nsede = 1", f"'sede' in [env.b] of {FILE} is not an option", "did you mean seed or"),
+        ("[env.sandbix]\nenv = 'x'", f"'env' in [env.sandbix] of {FILE} is not an option", None),
         ("[env.sandbix]\nseed = 'x'", f"seed in [env.sandbix] of {FILE} is a text ('x'); expected", None),
     ],
 )  # fmt: skip

@@ -335,7 +335,7 @@ WRONG: dict[str, tuple[tuple[str, ...], str]] = {
         ("sms/valid/sample/1", "--journal", "reports/replay/journal.sqlite"),
         "would be replaced by its own replay",
     ),
-    "no url": (("sms/valid/sample/1", "--gateway", "nowhere"), "gateway 'nowhere' is no URL"),
+    "no url": (("sms/valid/sample/1", "--gateway", "nowhere"), "gateway 'nowhere' is not a URL"),
     "no key": (("sms/valid/sample/1", "--notify-within", "0"), "--notify-within is 0.0"),
 }
 

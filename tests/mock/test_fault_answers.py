@@ -166,7 +166,7 @@ def test_drops_answers_but_never_the_first_call() -> None:
 
 
 def test_cuts_one_answer_in_ten() -> None:
-    """A body that lacks its end is no JSON, whatever it answers."""
+    """A body that lacks its end is not JSON, whatever it answers."""
     answers = sent(faulty("one-answer-in-ten-cut-short"), 10)
     assert [None] * 9 + [b"{"] == [raw(answer.reply) for answer in answers]
 

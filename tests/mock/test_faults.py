@@ -358,7 +358,7 @@ def test_loses_some_notifications(name: str, every: int) -> None:
 
 
 def test_cuts_one_notification_in_ten() -> None:
-    """Its body is no JSON."""
+    """Its body is not JSON."""
     bodies = [delivery.raw for delivery in deliveries("one-notification-in-ten-cut-short", 20)]
     assert [9, 19] == [n for n, body in enumerate(bodies) if body is not None]
     with pytest.raises(ValueError, match="delimiter"):

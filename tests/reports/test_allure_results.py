@@ -153,7 +153,7 @@ def test_the_attachment_holds_the_notification() -> None:
     body = b'{"result_code": 200}'
     request = Request("POST", "/callbacks/sms", (("Content-Type", "application/json"),), body)
     record = replace(RECORD, notifications=(Notification(7, "sms", request, 1.2, 1.2),))
-    finding = Finding("result_code is no string", notification=7, pointer="/result_code", value="200")
+    finding = Finding("result_code is not a string", notification=7, pointer="/result_code", value="200")
 
     text = attachments_of(result_of([verdict("NTF-08", "sms", Verdict.FAIL, finding)], record))["NTF-08 sms"]
 

@@ -226,7 +226,7 @@ def test_what_shows_messages_says_that_there_are_none(run: Path, tmp_path: Path,
     assert isinstance(made, dict)
     assert set(before) == set(made)
     (evidence,) = (made[name].decode() for name in made if name.endswith(".txt"))
-    assert "=== finding 1 of 1: result_code is no string" in evidence
+    assert "=== finding 1 of 1: result_code is not a string" in evidence
     assert "--- notification" not in evidence
 
 
@@ -273,9 +273,9 @@ def test_the_journal_of_another_run_is_refused(run: Path, capsys: Capture) -> No
     ("content", "complaint"),
     [
         (None, "cannot be read: No such file or directory (hint: name a report.json"),
-        ("{", "is no JSON"),
-        ("[" * 100_000, "is no JSON"),
-        ("[]", "is no report of statum-conformance"),
+        ("{", "is not JSON"),
+        ("[" * 100_000, "is not JSON"),
+        ("[]", "is not a report of statum-conformance"),
         ('{"schema_version": 0}', "has schema_version 0; this version reads 1 (hint: `statum-conformance judge`"),
         ('{"schema_version": 2}', "has schema_version 2; this version reads 1"),
     ],

@@ -45,7 +45,7 @@ def whole(request_id: str, **members: Any) -> Run:
 
 
 def unreadable(run: Run, raw: bytes = NO_JSON, **members: Any) -> Run:
-    """The run, with a notification that is no JSON."""
+    """The run, with a notification that is not JSON."""
     return notified(run, None, raw=raw, **members)
 
 

@@ -292,7 +292,7 @@ def test_a_client_that_makes_no_calls_may_refuse_or_forget_unknown_requests() ->
 
 
 def test_an_empty_body_and_a_large_one_break_no_requirement_of_others() -> None:
-    """The one is no JSON, the other lacks the members of a notification."""
+    """The one is not JSON, the other lacks the members of a notification."""
     large = b'{"x_padding": "' + b"x" * HUGE + b'"}'
 
     assert {"RCV-22"} == failures(started().sent(b"{", b"", status=500))

@@ -56,7 +56,7 @@ BREAKS = {
 }
 WARNED = {
     "VAL-08": "the example of a 422 blames phone_number, whatever is wrong",
-    "BOD-07": "bytes that are no UTF-8 are replaced before they are looked at",
+    "BOD-07": "bytes that are not UTF-8 are replaced before they are looked at",
 }
 # Whether outcomes contradict each other, or one is about a refusal: with one request_id for all nobody can know. Nor
 # whether the instant has anything to do with it: ids that are given twice anyway are RID-01's.

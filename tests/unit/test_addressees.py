@@ -136,7 +136,7 @@ BODIES = [
 
 
 def test_a_stranger_is_found_wherever_he_stands() -> None:
-    """In members of every name, twice over, in forms, and in what is no JSON."""
+    """In members of every name, twice over, in forms, and in what is not JSON."""
     assert [] == [body for body in BODIES if stranger(body) is None]
 
 

@@ -62,7 +62,7 @@ def opened(command: Command, *, careful: bool = False) -> list[OpenBody]:
 
 @EACH_BODY
 def test_no_malformed_body_is_an_object(body: bytes) -> None:
-    """Each aspect is there, and each body is no JSON, or no object."""
+    """Each aspect is there, and each body is not JSON, or no object."""
     assert {probe.aspect for probe in malformed(body)} == ASPECTS
     for probe in malformed(body):
         try:

@@ -87,8 +87,8 @@ def test_a_digest_tells_what_is_sent_and_not_what_is_said_about_it() -> None:
 
 
 MISLABELLED = [
-    ("no JSON", b"{", "is no JSON"),
-    ("not utf-8", b"\xff", "is no JSON"),
+    ("no JSON", b"{", "is not JSON"),
+    ("not utf-8", b"\xff", "is not JSON"),
     ("member", document(colour="red"), "is not as schemas/formats/case.json has it at /colour"),
     ("kind", document(kind="curious"), "at /kind"),
     ("command", document(command="fax"), "there is no command 'fax'"),

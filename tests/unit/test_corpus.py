@@ -252,7 +252,7 @@ def test_a_file_that_was_left_out_is_told(capsys: pytest.CaptureFixture[str], he
 
 USAGE = [
     (("--cases", "nowhere"), "there is no case file or folder nowhere"),
-    (("--corpus", "nowhere"), "--corpus nowhere is no folder"),
+    (("--corpus", "nowhere"), "--corpus nowhere is not a folder"),
     (("--corpus", "bad"), "case file bad/a.json is mislabelled: valid (long) has nothing long in it"),
     (("--save-corpus", "bad"), "case file bad/a.json is mislabelled"),
     (("--save-corpus", "bad/a.json"), "--save-corpus bad/a.json is a file"),

@@ -296,14 +296,14 @@ def pasted(found: Judged, tmp_path: Path) -> Expectations:
 @pytest.mark.parametrize(
     ("messages", "beginning"),
     [
-        (["result_code is no string"], "result_code is no string"),
+        (["result_code is not a string"], "result_code is not a string"),
         (['status_code is the text "200"'], "status_code is the text"),
         (["no notification within 10 s of it"], "no notification within"),
         (["a valid request (minimal) was 400", "a valid request (maximal) was 400"], "a valid request"),
         (["sender_id is missing", "short_code is missing"], None),
         (["wrong"], None),
         (['"\\'], None),
-        (["the value – is no number"], "the value"),
+        (["the value – is not a number"], "the value"),
     ],
 )  # fmt: skip
 def test_a_message_to_paste_ends_before_the_details_of_one_request(

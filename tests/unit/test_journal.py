@@ -1,4 +1,4 @@
-"""The journal keeps everything, in order, through threads, full disks and a kill; and tells what is no journal."""
+"""The journal keeps everything, in order, through threads, full disks and a kill; and tells what is not a journal."""
 
 from __future__ import annotations
 
@@ -371,7 +371,7 @@ def test_a_full_disk_is_told_to_every_caller(path: Path) -> None:
 
 
 def test_a_row_that_cannot_be_is_the_suites_fault(journal: Journal) -> None:
-    """An id planned twice, a detail that is no JSON, and telling a closed journal something are errors of the suite."""
+    """An id planned twice, a detail that is not JSON, and a note in a closed journal are errors of the suite."""
     with pytest.raises(SuiteError, match="'phase' cannot be written as JSON"):
         journal.note("phase", {"x": object()})
     with pytest.raises(SuiteError, match="the settings cannot be written as JSON"):

@@ -263,7 +263,7 @@ def test_server_and_callbacks_can_be_named(capsys: Capsys) -> None:
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (("--server", "example.com"), "gateway 'example.com' is no URL"),
+        (("--server", "example.com"), "gateway 'example.com' is not a URL"),
         (("--callback", "sms"), "callback 'sms' is not PRODUCT=URL"),
         (("--callback", "mail=http://x"), "there is no product 'mail'"),
     ],

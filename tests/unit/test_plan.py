@@ -42,7 +42,7 @@ def planned(**changes: Any) -> Plan:
 
 
 def members_of(case: Case) -> dict[str, Any]:
-    """The members of a case's body; none if it is no JSON object."""
+    """The members of a case's body; none if it is not a JSON object."""
     try:
         members = parse_json(case.request.body)
     except ValueError:

@@ -233,7 +233,7 @@ def test_a_word_changes_notifications() -> None:
 
 
 def test_every_word_is_in_use() -> None:
-    """What nobody tries and no row of Statum's has is no part of the vocabulary."""
+    """What nobody tries and no row of Statum's has is not part of the vocabulary."""
     contract = statum().behaviours
     rows = (*contract.rows, *contract.numbers, *contract.scenarios)
     used = {word for row in rows for change in row.changes for word in change.actions}

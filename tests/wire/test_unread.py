@@ -1,4 +1,4 @@
-"""What reaches the suite and is no request: noted in the journal, and told where somebody misses it."""
+"""What reaches the suite and is not a request: noted in the journal, and told where somebody misses it."""
 
 from __future__ import annotations
 

@@ -117,7 +117,7 @@ REFUSED: dict[str, tuple[bytes, str]] = {
     ),
     "HTTP/2 at once": (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "HTTP/2.0 instead of HTTP/1.1"),
     "two different lengths": (posted(b"Content-Length: 3\r\n" + LENGTH), "conflicting Content-Length"),
-    "a length that is no number": (posted(b"Content-Length: many\r\n"), "bad Content-Length"),
+    "a length that is not a number": (posted(b"Content-Length: many\r\n"), "bad Content-Length"),
     "white space before a colon": (posted(b"X-Odd : 1\r\n" + LENGTH), "illegal header line"),
     "a header broken over two lines": (
         posted(b"Authorization: Basic " + b"a" * 76 + b"\n" + b"b" * 20 + b"\r\n" + LENGTH),

@@ -302,7 +302,7 @@ def has_what_all_have(notice: Notice) -> Iterator[Finding | Inconclusive]:
     if unreadable is not None:
         yield unreadable
     elif notice.content.members is None:
-        yield Finding.in_notice(notice, "the notification is no JSON object", pointer="", value=notice.content.value)
+        yield Finding.in_notice(notice, "the notification is not a JSON object", pointer="", value=notice.content.value)
     else:
         yield from _violations(notice, of_all=True)
 
@@ -310,7 +310,7 @@ def has_what_all_have(notice: Notice) -> Iterator[Finding | Inconclusive]:
 def has_what_is_documented(notice: Notice) -> Iterator[Finding | Inconclusive]:
     """The members that it is documented to have, of their types."""
     if notice.content.members is None:
-        yield Inconclusive(Reason.PRECONDITION, "a notification came that is no JSON object")
+        yield Inconclusive(Reason.PRECONDITION, "a notification came that is not a JSON object")
     else:
         yield from _violations(notice, of_all=False)
 

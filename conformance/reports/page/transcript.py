@@ -227,7 +227,7 @@ def _line(at: float, speaker: tuple[str, str], what: str, content: tuple[Headers
 def _said(message: DriverLine, masking: Masking) -> Line:
     said = Content.of(message.line.encode("utf-8", "surrogateescape")).members
     if said is None:
-        what = "" if message.direction is Direction.STDERR else "what is no message"
+        what = "" if message.direction is Direction.STDERR else "not a message"
     elif message.direction is Direction.TO:
         what = " ".join(filter(None, (_text(said.get("cmd")), _text(said.get("command")))))
     else:
