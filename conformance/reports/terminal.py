@@ -256,7 +256,7 @@ def _problem(problem: Sequence[Shortfall], result: Result, journal: Path | None)
     case = finding.simplest.case
     if journal is not None and result.report.client is None and case:  # a client cannot be told to send a case again
         yield Text("  replay with:"), replay_command(case, journal, result.report.settings)
-    elif case:
+    elif case and not finding.minimal:  # the line of the simplest request names its case
         yield Text(for_terminal(f"  case {case}")), ""
 
 

@@ -231,7 +231,7 @@ def test_a_file_that_is_not_utf_8_is_refused(tmp_path: Path) -> None:
     """TOML is UTF-8."""
     (tmp_path / FILE).write_bytes(b"gateway = '\xff'")
 
-    with pytest.raises(UsageError, match="is no TOML"):
+    with pytest.raises(UsageError, match="is not valid TOML"):
         file_values(tmp_path)
 
 

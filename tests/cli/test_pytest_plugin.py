@@ -148,7 +148,7 @@ def test_the_plugin_is_light() -> None:
     ("arguments", "told"),
     [
         (("--product=smss",), "there is no product 'smss'"),
-        (("--gateway=gateway.example",), "is no URL"),
+        (("--gateway=gateway.example",), "is not a URL"),
         (("--gateway=http://127.0.0.1:9/api/v2",), "--consumer-key is missing"),
         (("--max-examples=many",), "many"),
         (("--seed=-1",), "--seed is -1"),

@@ -217,7 +217,7 @@ def test_bad_input_is_one_clear_line(  # noqa: PLR0913, PLR0917 - two of them ar
 
 
 OBSERVED = {"observe": Address("127.0.0.1", 0)}
-NO_URL = "is no URL; expected http:// or https://"
+NO_URL = "is not a URL; expected http:// or https://"
 UNUSABLE: tuple[tuple[dict[str, Any], str], ...] = (
     ({"driver": "no-such-program-anywhere"}, "was not found"),
     ({"driver": "./no-such-file"}, "was not found"),
@@ -227,7 +227,7 @@ UNUSABLE: tuple[tuple[dict[str, Any], str], ...] = (
     ({"callback_url": "127.0.0.1:8080/hook"}, NO_URL),
     ({"callback_url": "ftp://127.0.0.1/hook"}, NO_URL),
     ({"callback_url": "http:///hook"}, NO_URL),
-    ({"callback_url": "http://127.0.0.1:port/hook"}, "is no URL: "),
+    ({"callback_url": "http://127.0.0.1:port/hook"}, "is not a URL: "),
     ({"callback_url": "http://127.0.0.1/a hook"}, "white space"),
     ({**OBSERVED, "callback_url": "http://127.0.0.1:9/"}, "--observe watches a client that is run by hand"),
     ({**OBSERVED, "observe_for_s": 0.0}, "--observe-for is 0; expected more than 0 seconds"),

@@ -87,11 +87,7 @@ NO_GATEWAYS: Mapping[str, tuple[Callable[[str, str], Page], str, str]] = {
         "which leads to https://api.example/v2/account-details$",
         "try --gateway https://api.example/v2$",
     ),
-    "redirect to nowhere": (
-        lambda *_: Page(302, headers={"Location": "http://[::1/"}),
-        "leads to an invalid URL",
-        "",
-    ),
+    "redirect to nowhere": (lambda *_: Page(302, headers={"Location": "http://[::1/"}), "leads to an invalid URL", ""),
     "redirect without a place": (lambda *_: Page(302), "302", ""),
     "login": (
         lambda method, _: Page(302, headers=LOGIN) if method == "GET" else Page(403, "csrf"),

@@ -49,8 +49,8 @@ def until(connection: socket.socket, end: bytes) -> bytes:
 
 def posted(request: Request, form: Framing = PLAIN, *, within_s: float = 5) -> Response:
     """The answer to it."""
-    with Posting(request.url, TLS) as posting:
-        posting.connect()
+    with Posting(TLS) as posting:
+        posting.connect(request.url)
         posting.begin(request, form)
         posting.release()
         return posting.answer(within_s)
@@ -102,8 +102,8 @@ def test_the_last_byte_waits_for_its_release() -> None:
         finished.set()
         connection.sendall(THANKS)
 
-    with served(behave) as url, Posting(url, TLS) as posting:
-        posting.connect()
+    with served(behave) as url, Posting(TLS) as posting:
+        posting.connect(url)
         posting.begin(Request("POST", url, JSON, BODY))
         assert arrived.wait(5)
         assert not finished.is_set()
@@ -194,9 +194,9 @@ def test_a_reset_is_told_from_a_close() -> None:
 def test_a_connection_is_used_again_if_it_was_left_open() -> None:
     """And only then."""
     closing = b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n"
-    with served(answering(THANKS, closing)) as url, Posting(url, TLS) as posting:
+    with served(answering(THANKS, closing)) as url, Posting(TLS) as posting:
         reusable = []
-        posting.connect()
+        posting.connect(url)
         for _ in range(2):
             posting.begin(Request("POST", url, JSON, BODY))
             posting.release()
@@ -213,5 +213,5 @@ def test_where_nobody_listens_there_is_no_connection() -> None:
         assert listening(url)
     assert not listening(url)
     with pytest.raises(Unanswered, match="connection refused") as refused:
-        Posting(url, TLS).connect()
+        Posting(TLS).connect(url)
     assert refused.value.never_left
