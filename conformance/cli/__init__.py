@@ -23,7 +23,7 @@ import click
 
 from conformance import __version__
 from conformance.cli.certificates import badge, keygen, sign, verify
-from conformance.cli.command import ConformanceCommand, ConformanceGroup, Messages, in_words
+from conformance.cli.command import HELP_OPTIONS, ConformanceCommand, ConformanceGroup, Messages, in_words
 from conformance.cli.configuration import variable
 from conformance.cli.journals import judge, listen, replay
 from conformance.cli.mock import mock
@@ -39,7 +39,7 @@ PROGRAM = "statum-conformance"
 
 @click.group(
     cls=ConformanceGroup,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={"help_option_names": HELP_OPTIONS},
     epilog="Every option can also be given in the environment (--max-examples as STATUM_CONFORMANCE_MAX_EXAMPLES), or "
     "in statum-conformance.toml or [tool.statum-conformance] of pyproject.toml in the current directory. The command "
     "line beats the environment, which beats the file. --env NAME takes what the file has in [env.NAME]; `config` "

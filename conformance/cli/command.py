@@ -68,6 +68,10 @@ EXAMPLES = Path(__file__).with_name("examples.toml")
 CONFIGURED = "configured"
 
 
+# Of the group and of each command: click remembers those of the first context of a command, which may have no parent.
+HELP_OPTIONS = ["-h", "--help"]
+
+
 class ConformanceCommand(click.Command):
     """A command whose options may stand on the command line, in the environment or in a file, the former first.
 
@@ -76,6 +80,7 @@ class ConformanceCommand(click.Command):
 
     def __init__(self, *arguments: Any, **attributes: Any) -> None:
         super().__init__(*arguments, **attributes)
+        self.context_settings = {"help_option_names": HELP_OPTIONS}
         self.params += [SectionedOption(option, self.name or "") for option in options_of(self.name or "")]
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:

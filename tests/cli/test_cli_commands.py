@@ -24,8 +24,10 @@ NAMES = [command.name for command in COMMANDS]
 
 @pytest.mark.parametrize("command", [None, *NAMES])
 def test_help_fits_80_columns(capsys: Capsys, monkeypatch: pytest.MonkeyPatch, command: str | None) -> None:
-    """However wide the terminal is."""
+    """However wide the terminal is, and by both options, even after a context without a parent."""
     monkeypatch.setenv("COLUMNS", "300")
+    for each in COMMANDS:
+        click.Context(each).get_help()
 
     called = call(capsys, *([command] if command else []), "--help")
 
