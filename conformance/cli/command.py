@@ -68,7 +68,6 @@ EXAMPLES = Path(__file__).with_name("examples.toml")
 CONFIGURED = "configured"
 
 
-# Of the group and of each command: click remembers those of the first context of a command, which may have no parent.
 HELP_OPTIONS = ["-h", "--help"]
 
 
@@ -80,12 +79,15 @@ class ConformanceCommand(click.Command):
 
     def __init__(self, *arguments: Any, **attributes: Any) -> None:
         super().__init__(*arguments, **attributes)
-        self.context_settings = {"help_option_names": HELP_OPTIONS}
         self.params += [SectionedOption(option, self.name or "") for option in options_of(self.name or "")]
+
+    def get_help_option_names(self, ctx: click.Context) -> list[str]:
+        """The same in every context: click remembers those of the first one, which may have no parent."""
+        return HELP_OPTIONS
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse, with what is configured as defaults; where only help is asked for, configuration does not matter."""
-        if not set(args) & set(ctx.help_option_names):
+        if not set(args) & set(HELP_OPTIONS):
             # To complete a command line nothing that is configured may get in the way.
             with suppress(ConformanceError) if ctx.resilient_parsing else nullcontext():
                 self._configure(ctx, args)
