@@ -81,7 +81,7 @@ class ConformanceCommand(click.Command):
         super().__init__(*arguments, **attributes)
         self.params += [SectionedOption(option, self.name or "") for option in options_of(self.name or "")]
 
-    def get_help_option_names(self, ctx: click.Context) -> list[str]:
+    def get_help_option_names(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         """The same in every context: click remembers those of the first one, which may have no parent."""
         return HELP_OPTIONS
 
