@@ -245,15 +245,15 @@ class Steps:
 @pytest.fixture
 def steps(monkeypatch: pytest.MonkeyPatch) -> type[Steps]:
     """The count of what checks go through, also of what they ask the evidence for."""
-    of_command, heard = Evidence.of_command, ResponseSummary.heard
+    of_command, notifications = Evidence.of_command, ResponseSummary.notifications
 
-    def counted_heard(outcome: ResponseSummary) -> Any:
-        arrivals = heard(outcome)
+    def counted(outcome: ResponseSummary) -> Any:
+        arrivals = notifications(outcome)
         Steps.taken += 1 + len(arrivals)
         return arrivals
 
     monkeypatch.setattr(Evidence, "of_command", lambda *given: Steps.through(iter(of_command(*given))))
-    monkeypatch.setattr(ResponseSummary, "heard", counted_heard)
+    monkeypatch.setattr(ResponseSummary, "notifications", counted)
     return Steps
 
 
