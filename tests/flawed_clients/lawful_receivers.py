@@ -94,7 +94,7 @@ class WorksOneByOne(Inbox):
 
     def respond(self, posted: Posted) -> int:
         with self.turn:
-            time.sleep(0.06)
+            time.sleep(0.06)  # the work
             return super().respond(posted)
 
 
@@ -114,7 +114,7 @@ class ThanksFirst(Inbox):
         """One after the other."""
         while True:
             content = self.queue.get()
-            time.sleep(0.01)
+            time.sleep(0.01)  # the work, which the answer did not wait for
             super().take(content)
 
 

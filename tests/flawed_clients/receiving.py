@@ -124,7 +124,7 @@ class WorksForTooLong(Inbox, breaks=("RCV-02",)):
     def take(self, content: Told) -> int:
         works_s, self.works_s = self.works_s, 0.0
         status = super().take(content)
-        time.sleep(works_s)
+        time.sleep(works_s)  # the flaw itself
         return status
 
 

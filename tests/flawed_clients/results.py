@@ -91,7 +91,7 @@ class Races(Inbox, breaks=("RCV-08",)):
     def take(self, content: Told) -> int:
         request_id = content["request_id"]
         if request_id not in self.told:
-            time.sleep(A_MOMENT_S)
+            time.sleep(A_MOMENT_S)  # the flaw itself: another thread looks meanwhile
             with self.lock:
                 self.told.setdefault(request_id, content)
                 self.applied[request_id] = self.applied.get(request_id, 0) + 1
@@ -119,7 +119,7 @@ class RacesABit(Inbox, breaks=("RCV-08",)):
     def take(self, content: Told) -> int:
         request_id = content["request_id"]
         if request_id not in self.told:
-            time.sleep(0)
+            time.sleep(0)  # the flaw itself: another thread may run
             self.told[request_id] = content
             with self.lock:
                 self.applied[request_id] = self.applied.get(request_id, 0) + 1

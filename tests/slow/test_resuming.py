@@ -289,7 +289,7 @@ def test_a_late_notification_is_taken_in_after_the_run(tmp_path: Path, monkeypat
         url = f"{told['callback_listen'].url}/callbacks/sms"
         for request_id in ids[:3]:
             late = {"result_code": "200", "result_desc": "Success", "request_id": request_id}
-            while not _posted(url, late):  # the receiver is being started
+            while not _posted(url, late):  # the receiver is being started, in a process that announces nothing
                 time.sleep(0.01)
 
     thread = threading.Thread(target=notify, daemon=True)
