@@ -9,7 +9,8 @@
     journals                    `judge`, `listen`, `replay`; the end of all that judge
     report, certificates        `report`, `compare`; `verify`, `sign`, `badge`, `keygen`
     mock                        `mock`
-    printing                    `requirements`, `openapi`, `config`, `completion`
+    printing                    `requirements`, `openapi`, `history`, `config`, `completion`
+    explaining                  `explain`
 
 Every option and its help is a row of `conformance/options.toml`.
 """
@@ -25,9 +26,10 @@ from conformance import __version__
 from conformance.cli.certificates import badge, keygen, sign, verify
 from conformance.cli.command import HELP_OPTIONS, ConformanceCommand, ConformanceGroup, Messages, in_words
 from conformance.cli.configuration import variable
+from conformance.cli.explaining import explain
 from conformance.cli.journals import judge, listen, replay
 from conformance.cli.mock import mock
-from conformance.cli.printing import completion, config, openapi, requirements
+from conformance.cli.printing import completion, config, history, openapi, requirements
 from conformance.cli.report import compare, report
 from conformance.cli.run import certify, doctor, run
 from conformance.model.errors import ConformanceError, EnvironmentFailure, SuiteError, UsageError
@@ -60,7 +62,9 @@ COMMANDS: tuple[ConformanceCommand, ...] = (
     replay,
     report,
     compare,
+    history,
     requirements,
+    explain,
     openapi,
     verify,
     sign,

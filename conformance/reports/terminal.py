@@ -27,10 +27,10 @@ from conformance.judging.evidence import Evidence
 from conformance.judging.judgement import Dependence
 from conformance.judging.verdicts import Conclusion, RequirementVerdict, Verdict, day_of
 from conformance.reports.console import LONGEST_LINE, is_screen, print_command, print_line, print_prose
+from conformance.reports.expectations_file import entries_to_paste
 from conformance.reports.remarks import (
     client_lines,
     coverage_lines,
-    entries_to_paste,
     in_ranges,
     limit_lines,
     not_applicable,
@@ -122,6 +122,8 @@ def show_verdict(result: Result, console: Console, path: Path | None = None) -> 
 def show_verdict_alone(result: Result, console: Console, path: Path | None = None) -> None:
     """Print the line of the verdict, in its colour."""
     style = STYLES[Verdict.KNOWN if result.judged.as_expected else result.conclusion]
+    if result.judged.passed_in_part:
+        style = STYLES[Conclusion.CONFORMANT]
     print_prose(console, verdict_line(result, path), style)
 
 
@@ -129,7 +131,9 @@ def verdict_line(result: Result, path: Path | None = None) -> str:
     """`conformant: 312 of 312 MUST passed, 0 warnings · 1,204 exchanges, 310 notifications · seed 4711 · PATH`."""
     report, counts = result.report, result.report.counts
     conclusion = result.conclusion.value
-    if result.judged.as_expected:
+    if result.judged.passed_in_part:
+        conclusion += f" about the rest, exit code {result.exit_code}"
+    elif result.judged.as_expected:
         conclusion += f" as expected, exit code {result.exit_code}"
     elif report.stale:
         conclusion += f" with {counted(len(report.stale), 'stale expectation')}"
@@ -141,6 +145,7 @@ def verdict_line(result: Result, path: Path | None = None) -> str:
         *([f"watched {report.client.waited_s:.1f} s"] if report.client and report.client.waited_s else []),
         *(["strict"] if result.judged.strict else []),
         *([f"only {cases}"] if (cases := result.record.settings.get("cases")) else []),
+        *([f"only {counted(len(only), 'requirement')}"] if (only := result.judged.focus.entries) else []),
         *([str(path)] if path else []),
     ]
     return " · ".join(parts)
