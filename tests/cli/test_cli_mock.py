@@ -83,7 +83,7 @@ def test_it_serves_until_it_is_told_to_stop(tmp_path: Path, number: signal.Signa
     with serving(tmp_path) as mock:
         httpx.get(f"{mock.url}/account-details", auth=CREDENTIAL)
 
-        assert Called(0, "1 requests answered, 0 notifications taken, 0 not taken\n", "") == mock.stop(number)
+        assert Called(0, "1 request answered, 0 notifications taken, 0 not taken\n", "") == mock.stop(number)
 
 
 def test_notifications_go_to_the_callback_of_their_product(tmp_path: Path, httpserver: HTTPServer) -> None:

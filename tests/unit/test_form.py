@@ -15,16 +15,8 @@ from other_contracts import json_edited
 from run_records import Run
 
 from conformance.contract.contract import Contract, statum
-from conformance.contract.requirements import (
-    ByPlace,
-    ByRule,
-    Catalogue,
-    Message,
-    SchemaPlace,
-    answer_to,
-    notified_of,
-    places_of,
-)
+from conformance.contract.places import Message, SchemaPlace, answer_to, notified_of, places_of
+from conformance.contract.requirements import ByPlace, ByRule, Catalogue
 from conformance.contract.schemas import compiled, value_at
 from conformance.gateway.rules.checks import checks_of
 from conformance.judging.reading import answer_form, notice_form
