@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from client_runs import ACCEPTED, Certification, Sent, refused
+from client_records import ACCEPTED, Certification, Examined, Sent, notification, refused
 from made_result import result_of
-from receiver_runs import Examined, notification
 from test_page import EVIL, Page
 
 from conformance.contract.contract import statum

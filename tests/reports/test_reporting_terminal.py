@@ -23,7 +23,7 @@ from made_result import (
     verdict,
 )
 from rich.console import Console
-from runs import Run
+from run_records import Run
 
 from conformance.contract.contract import statum
 from conformance.contract.requirements import Basis, Level

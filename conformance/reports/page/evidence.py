@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from conformance.contract.contract import Contract
-from conformance.contract.requirements import answer_to
+from conformance.contract.places import answer_to
 from conformance.journal import Record
 from conformance.judging.reading import Content
 from conformance.model.traffic import Case, Exchange, Kind, Notification, Request, Response
