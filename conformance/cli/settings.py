@@ -36,7 +36,14 @@ from conformance.cli.parameters import contract_in
 from conformance.contract.contract import Contract
 from conformance.contract.requirements import Actor, Focus
 from conformance.gateway.case_files import CaseFolder
-from conformance.gateway.settings import DEFAULT_CORPUS, RunLimits, Settings, check_gateway_url, is_loopback
+from conformance.gateway.settings import (
+    DEFAULT_CORPUS,
+    MOCK_GATEWAY,
+    RunLimits,
+    Settings,
+    check_gateway_url,
+    is_loopback,
+)
 from conformance.journal import Record
 from conformance.journal.marks import MARKS
 from conformance.journal.redaction import is_own_word, tokens_of
@@ -45,8 +52,8 @@ from conformance.model.errors import UsageError
 from conformance.options import options_of, resumed
 from conformance.reports.files import read_report
 from conformance.reports.folders import PART, folder_of, latest_folder
+from conformance.reports.problems import shortfalls
 from conformance.reports.report import Report
-from conformance.reports.view import shortfalls
 from conformance.wire.asgi import Tls
 from conformance.wire.listening import Address
 from conformance.wire.streams import client_tls
@@ -85,7 +92,7 @@ def settings_from(options: Mapping[str, Any], *, looks_only: bool = False, is_se
     if "corpus" in options:
         settings |= _cases(options["corpus"], options["cases"], options["save_corpus"], contract)
     built = Settings(**settings)
-    return replace(built, report_dir=folder_of(built.report_dir, urlsplit(gateway or "").netloc or "mock", built.seed))
+    return replace(built, report_dir=folder_of(built.report_dir, gateway or MOCK_GATEWAY, built.seed))
 
 
 def _cases(corpus: Path | None, cases: Path | None, saved: Path | None, contract: Contract) -> dict[str, Any]:

@@ -33,6 +33,8 @@ from conformance.wire.streams import is_this_machine
 # A run without --corpus takes this one, where it is in the current directory.
 DEFAULT_CORPUS = "corpus"
 SEED_BITS = 32
+# The subject of a run without --gateway.
+MOCK_GATEWAY = "built-in mock gateway"
 # Shorter ones are guessed; other characters are escaped in different ways on their way.
 SHORTEST_TOKEN = 8
 SOUND_TOKEN = re.compile(f"[A-Za-z0-9._~-]{{{SHORTEST_TOKEN},}}")

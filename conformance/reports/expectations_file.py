@@ -16,9 +16,9 @@ from conformance.contract.requirements import Level
 from conformance.judging.expectations import TABLE, Expectation, Expectations
 from conformance.judging.judgement import Reason
 from conformance.judging.verdicts import Judged, RequirementVerdict, Verdict, day_of
+from conformance.reports.problems import Shortfall, problems
 from conformance.reports.result import Result, judge
 from conformance.reports.text import for_terminal
-from conformance.reports.view import Shortfall, problems
 
 # Until the entry of an expectations file expires, unless who pastes it decides otherwise.
 GRANTED = timedelta(days=30)
