@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any, Self
 from urllib.parse import urlsplit
 
@@ -161,6 +162,7 @@ def _account(contract: Contract) -> Account:
     return replace(Account.sample(contract=contract), callbacks=callbacks)
 
 
+@cache
 def _plan(contract: Contract) -> Plan:
     sample = Account.sample(contract=contract)
     settings = Settings(sample.consumer_key, sample.consumer_secret, contract=contract, max_examples=0, seed=SEED)

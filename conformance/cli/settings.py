@@ -50,7 +50,7 @@ from conformance.journal.redaction import is_own_word, tokens_of
 from conformance.mock.account import Account
 from conformance.model.errors import UsageError
 from conformance.options import options_of, resumed
-from conformance.reports.files import read_report
+from conformance.reports.files import REPORT_JSON, read_report
 from conformance.reports.folders import PART, folder_of, latest_folder
 from conformance.reports.problems import shortfalls
 from conformance.reports.report import Report
@@ -125,6 +125,8 @@ def limited(options: Mapping[str, Any], actors: Collection[Actor]) -> dict[str, 
         if only:
             raise UsageError("--only and --last-failed are both given; give one of the two")
         directory = latest_folder(directory)
+        if not (directory / REPORT_JSON).exists():
+            raise UsageError(f"there is no {REPORT_JSON} of an earlier run in {directory}", "run it once as a whole")
         report = read_report(directory, options["contract"])
         only = Focus.on(_failed(report, directory), catalogue).written()
     for id_, _ in Focus.of(only).entries:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
-from conformance.contract.requirements import Level
+from conformance.contract.requirements import Catalogue, Level
 from conformance.judging.expectations import TABLE, Expectation, Expectations
 from conformance.judging.judgement import Reason
 from conformance.judging.verdicts import Judged, RequirementVerdict, Verdict, day_of
@@ -162,21 +162,18 @@ def _causes(result: Result, day: date, uncovered: Places) -> Iterator[ListedCaus
             own = verdict.expected or (_entry(verdict, day),)
             entries.update(dict.fromkeys(replace(each, message=None) if place in uncovered else each for each in own))
         if entries:
-            yield ListedCause(problem, tuple(_without_commands(list(entries), result.judged)))
+            yield ListedCause(problem, tuple(_without_commands(list(entries), result.contract.catalogue)))
 
 
 def _can_be_listed(verdict: RequirementVerdict) -> bool:
     return (verdict.hinders or verdict.verdict is Verdict.WARN) and verdict.reason not in NOT_THE_SUBJECT
 
 
-def _without_commands(entries: list[Expectation], judged: Judged) -> Iterator[Expectation]:
-    """One entry without a command for several that differ only in it, where they list all that were judged."""
-    commands: dict[str, set[str | None]] = {}
-    for verdict in judged.verdicts:
-        commands.setdefault(verdict.requirement.id, set()).add(verdict.command)
+def _without_commands(entries: list[Expectation], catalogue: Catalogue) -> Iterator[Expectation]:
+    """One entry without a command for several that differ only in it, where they list all of a requirement's."""
     together: dict[Expectation, list[Expectation]] = {}
     for entry in entries:
         together.setdefault(replace(entry, command=None), []).append(entry)
     for one, several in together.items():
-        whole = {entry.command for entry in several} == commands.get(one.requirement)
+        whole = {entry.command for entry in several} == {*catalogue[one.requirement].commands}
         yield from (one,) if whole else several

@@ -55,7 +55,10 @@ def folder_of(pattern: Path, subject: str, seed: int, started: datetime | None =
 
 
 def latest_folder(pattern: Path) -> Path:
-    """The directory of that pattern whose report is the newest; the path itself if it has no placeholders."""
+    """The directory of that pattern whose report is the newest; the path itself if it has no placeholders.
+
+    Raises UsageError if there is none of that pattern.
+    """
     parts = _PLACEHOLDER.sub("*", str(pattern))
     if parts == str(pattern):
         return pattern
