@@ -66,6 +66,7 @@ def test_help_lists_the_commands_in_the_order_of_use(capsys: Capsys) -> None:
         "listen",
         "replay",
         "report",
+        "show",
         "compare",
         "history",
         "requirements",

@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from campaigns import KEY, SECRET, settings
-from runs import TARGETS, Run
+from run_records import TARGETS, Run
 
 from conformance.contract.contract import statum
 from conformance.contract.requirements import Actor, Focus
