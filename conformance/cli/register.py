@@ -17,7 +17,7 @@ from conformance.model.errors import UsageError
 from conformance.register.certificates import Checks
 from conformance.register.pages import INDEX, Layout, ReportPage, contents_of, files_of
 from conformance.register.publishing import Published, publish
-from conformance.register.reading import Reading, found_in
+from conformance.register.reading import ReadResults, found_in
 from conformance.register.results import RegisteredResult
 from conformance.register.subjects import SUBJECTS, Register
 from conformance.reports.console import print_line, remarks, results
@@ -50,7 +50,7 @@ def site(reports: tuple[Path, ...], out: Path, **options: Any) -> int:
     threshold = 1 if options["threshold"] is None and options["key"] else options["threshold"]
     checks = Checks(trust_of(options["key"], threshold), policy, with_evidence=options["judge_again"])
     address = _address(options["site_url"])
-    reading = Reading.of(found_in(reports, out), contracts, checks)
+    reading = ReadResults.of(found_in(reports, out), contracts, checks)
     if not options["skip_invalid"] or not reading.results:
         reading.check_complete()
     for each in reading.left_out:
@@ -72,7 +72,7 @@ def _contracts(folders: Sequence[Path]) -> Mapping[str, Contract]:
         contract = contract_at(folder, ENGINE)
         if contract.name in contracts:
             raise UsageError(
-                f"--contract {folder} is called {contract.name!r}, as another one is; expected one of each name"
+                f"--contract {folder} is called {contract.name!r}, as another one is; expected other names"
             )
         contracts[contract.name] = contract
     return contracts

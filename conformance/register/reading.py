@@ -1,7 +1,7 @@
 """Files and folders → results; what cannot be read is a line each.
 
     found_in        the files among the paths that were given, and in the folders below them
-    Reading         the results of these files, and those that were left out
+    ReadResults         the results of these files, and those that were left out
 
 A file is read once, and one at a time, so that memory does not grow with the size of reports.
 """
@@ -79,7 +79,7 @@ def _below(folder: Path, out: Path) -> Iterator[Path]:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class ReadResults:
     """The results of files, those of one run put together.
 
     `remarks`: a line for each two results that contradict each other.
@@ -90,7 +90,7 @@ class Reading:
     remarks: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, files: Sequence[Path], contracts: Contracts, checks: Checks) -> Reading:
+    def of(cls, files: Sequence[Path], contracts: Contracts, checks: Checks) -> ReadResults:
         """Read the files. A file that cannot be read, or is no result, is left out."""
         reports: list[RegisteredResult] = []
         certificates: list[RegisteredResult] = []

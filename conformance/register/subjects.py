@@ -23,7 +23,7 @@ from itertools import pairwise
 from conformance.contract.contract import Contract, statum
 from conformance.judging.verdicts import Conclusion
 from conformance.register.certificates import CheckedCertificate
-from conformance.register.reading import Reading
+from conformance.register.reading import ReadResults
 from conformance.register.results import KINDS, RegisteredResult, Standing, by_area, by_requirement, folded
 from conformance.reports.comparing import ReportComparison, in_one_line
 
@@ -165,10 +165,10 @@ class Register:
     """All groups, those of one contract together, in the order of the contracts."""
 
     groups: tuple[SubjectGroup, ...]
-    reading: Reading
+    reading: ReadResults
 
     @classmethod
-    def of(cls, reading: Reading, contracts: Sequence[Contract]) -> Register:
+    def of(cls, reading: ReadResults, contracts: Sequence[Contract]) -> Register:
         """Sort the results into subjects, and those into groups."""
         by_subject: dict[tuple[str, str, str], list[RegisteredResult]] = {}
         for result in reading.results:

@@ -28,7 +28,7 @@ OF_GATEWAY = {"consumer_key": "key", "phone_numbers": [], "notify_within_s": 10,
 ACTORS = {"gateway": Actor.GATEWAY, "client": Actor.CLIENT, "receiver": Actor.RECEIVER}
 
 
-def judged_report(
+def judged_report(  # noqa: PLR0913 - each is a part of a report
     kind: str,
     name: str,
     broken: Mapping[str, str] | None = None,
@@ -48,7 +48,11 @@ def judged_report(
     url = f"https://{name.lower().replace(' ', '-')}.example/api/v2" if is_gateway else None
     stated = {"name": name, "version": version, "language": "python"} if kind == "client" else None
     settings = {**COMMON, "contract": contract.recorded()}
-    settings |= {**OF_GATEWAY, "subject_name": name, "gateway": url} if is_gateway else {"subject_kind": "client", "timeout_s": 5}
+    settings |= (
+        {**OF_GATEWAY, "subject_name": name, "gateway": url}
+        if is_gateway
+        else {"subject_kind": "client", "timeout_s": 5}
+    )
     report = Report(
         tool=Tool("statum-conformance", __version__, contract.catalogue.digest),
         subject=ReportSubject("gateway" if is_gateway else "client", f"{name} {version}".strip(), url),
@@ -92,7 +96,9 @@ def _entry(requirement: Any, command: str | None, message: str | None) -> Report
 
 
 def _concluded(entries: tuple[ReportEntry, ...]) -> Conclusion:
-    return Conclusion.NON_CONFORMANT if any(entry.verdict is Verdict.FAIL for entry in entries) else Conclusion.CONFORMANT
+    return (
+        Conclusion.NON_CONFORMANT if any(entry.verdict is Verdict.FAIL for entry in entries) else Conclusion.CONFORMANT
+    )
 
 
 def hand_in(folder: Path, report: Report, name: str = "report.json") -> Path:
@@ -115,9 +121,11 @@ MESSAGES = (
 
 def many(folder: Path, per_kind: int = 20) -> Path:
     """A folder with `per_kind` gateways, clients and receivers, each with one to four results."""
-    chance = random.Random(7)  # noqa: S311 - no secret
+    chance = random.Random(7)
     for kind, actor in ACTORS.items():
-        ids = sorted({r.id for r, _ in statum().catalogue.judged(actor, [*statum().commands.values()]) if not r.condition})
+        ids = sorted(
+            {r.id for r, _ in statum().catalogue.judged(actor, [*statum().commands.values()]) if not r.condition}
+        )
         for number in range(per_kind):
             name = f"{FIRST[number % 10]} {LAST[kind][number // 10 % 2]}{f' {number}' if number >= 20 else ''}"
             for release in range(chance.randint(1, 4)):
@@ -125,6 +133,8 @@ def many(folder: Path, per_kind: int = 20) -> Path:
                     id_: chance.choice(MESSAGES) for id_ in chance.sample(ids, max(0, chance.randint(-2, 4) - release))
                 }
                 began = BEGAN + timedelta(days=30 * release + number, hours=number)
-                report = judged_report(kind, name, broken, began=began, version=f"1.{release}.0" if kind == "client" else "")
+                report = judged_report(
+                    kind, name, broken, began=began, version=f"1.{release}.0" if kind == "client" else ""
+                )
                 hand_in(folder / kind / name.replace(" ", "-") / f"{began:%Y-%m-%d}", report)
     return folder
