@@ -1,6 +1,7 @@
 """Workflows, actions and pipelines of this repository and of its pages, as tests read and run them.
 
 WORKFLOWS, ACTION, TEMPLATE     the files
+template                        the template for GitLab: its inputs, and its jobs with some
 shown_workflows, shown_pipelines    those that docs/ci.md and README.md show, to be copied
 shell                           runs a step as GitHub's runner does
 executable, the_command         programs for it to find
@@ -33,6 +34,18 @@ def read(text: str) -> dict[str, Any]:
     found = yaml.load(text, Loader=yaml.BaseLoader)  # noqa: S506 - makes text, lists and mappings only
     assert isinstance(found, dict)
     return found
+
+
+def template(**inputs: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The inputs of the template for GitLab, and its jobs with these inputs, each with what it extends."""
+    header, jobs = TEMPLATE.read_text(encoding="utf-8").split("\n---\n")
+    for name, value in inputs.items():
+        jobs = jobs.replace(f"$[[ inputs.{name} ]]", value)
+    made = read(jobs)
+    for name, job in made.items():
+        base = made.get(job.get("extends"), {})
+        made[name] = {**base, **job, "variables": {**base.get("variables", {}), **job["variables"]}}
+    return read(header)["spec"]["inputs"], made
 
 
 def _shown() -> list[Block]:
