@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from pipelines import ACTION, executable, read, shell, step, template, the_command
+from project_files import ACTION, executable, read, shell, step, template, the_command
 
 from conformance.certificate.issuing import CERTIFICATE
 from conformance.gateway.campaign import JOURNAL

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from fake_gh import LOGIN
-from pipelines import ACTION, CHECKOUT, executable, read, shell, step
+from project_files import ACTION, CHECKOUT, executable, read, shell, step
 
 STEP = step(read(ACTION.read_text(encoding="utf-8"))["runs"]["steps"], "comment")
 MARKER = "<!-- statum-conformance: tests/client/statum-conformance -->"
