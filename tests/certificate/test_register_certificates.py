@@ -9,8 +9,8 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from certificates import CERTIFIER, NOW, STRANGER, VENDOR, certificate, conformant, resigned
 from command_line import call
-from made_certificate import CERTIFIER, NOW, STRANGER, VENDOR, certificate, conformant, resigned
 
 from conformance.certificate.coverage import Policy
 from conformance.certificate.verification import ANYBODY, Trust

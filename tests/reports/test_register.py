@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from command_line import call
 from made_result import VERDICTS, parcel_result, result_of
-from parcel import FOLDER, parcel
+from other_contracts import PARCEL, parcel
 from registered import BEGAN, hand_in, judged_report
 
 from conformance.contract.contract import statum
@@ -281,7 +281,7 @@ def test_results_by_another_contract_are_a_group_of_their_own(tmp_path: Path, ca
     unknown = call(capsys, *asked)
     assert 2 == unknown.code
     assert "it is of a run by the contract 'parcel'; expected one by 'statum'" in unknown.err
-    assert 0 == call(capsys, *asked, "--contract", str(FOLDER)).code
+    assert 0 == call(capsys, *asked, "--contract", str(PARCEL)).code
 
     groups = json.loads((tmp_path / "out" / "register.json").read_bytes())["groups"]
     assert [("statum", "gateway"), (parcel().name, "gateway")] == [(g["contract"]["name"], g["kind"]) for g in groups]
@@ -291,9 +291,9 @@ def test_results_by_another_contract_are_a_group_of_their_own(tmp_path: Path, ca
 def test_a_contract_that_is_given_twice_is_refused(tmp_path: Path, capsys: Capsys) -> None:
     """Results could not be told apart."""
     hand_in(tmp_path, judged_report("gateway", "acme"))
-    called = call(capsys, "site", str(tmp_path), "--out=x", f"--contract={FOLDER}", f"--contract={FOLDER}")
+    called = call(capsys, "site", str(tmp_path), "--out=x", f"--contract={PARCEL}", f"--contract={PARCEL}")
 
-    assert (2, f"error: --contract {FOLDER} is called 'parcel', as another one is; expected other names") == (
+    assert (2, f"error: --contract {PARCEL} is called 'parcel', as another one is; expected other names") == (
         called.code,
         called.only_line,
     )

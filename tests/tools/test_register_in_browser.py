@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from certified_run import certified_in
+from certificates import certified_in
 from registered import hand_in, judged_report, many
 
 from conformance.cli import outcome
