@@ -16,12 +16,7 @@ from conformance.judging.coverage import ASSERTIONS
 from conformance.model.errors import SuiteError
 from conformance.model.untrusted import parse_json
 from conformance.payloads import invalid
-from conformance.payloads.invalid import (
-    SYSTEMATIC,
-    BrokenPayload,
-    broken_payloads,
-    open_payloads,
-)
+from conformance.payloads.invalid import SYSTEMATIC, BrokenPayload, broken_payloads, open_payloads
 from conformance.payloads.members import Constraints
 from conformance.payloads.valid import valid_payloads
 

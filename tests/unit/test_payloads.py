@@ -154,10 +154,7 @@ def test_long_messages() -> None:
 
 # One value for each class that the values of the account at hand can be in.
 NAMED = Constraints(
-    {
-        "sender_id": ("K", "4G", "254Karibuni", "20880", "204880", "Statum"),
-        "short_code": ("60010", "174379", "6001001"),
-    }
+    {"sender_id": ("K", "4G", "254Karibuni", "20880", "204880", "Statum"), "short_code": ("60010", "174379", "6001001")}
 )
 
 
