@@ -162,7 +162,7 @@ def crashed(run: Run, **known: Any) -> Case:
 
 
 @pytest.mark.parametrize("answer", [partial(refused, said="Validation failed."), crashed], ids=["refused", "crashed"])
-def test_a_request_after_a_wrong_credential_is_not_failed_for_what_ordinary_ones_meet(
+def test_a_request_after_a_wrong_credential_does_not_fail_for_faults_of_ordinary_ones(
     answer: Callable[..., Case],
 ) -> None:
     """One misbehaviour breaks one requirement; a crash may be intermittent."""

@@ -80,14 +80,14 @@ def test_a_condition_that_checks_have_in_common_is_tried_once() -> None:
     assert [1, 2] == tried
 
 
-def test_the_first_findings_are_kept_and_all_are_counted() -> None:
+def test_the_first_findings_are_shown_and_all_are_counted() -> None:
     """In the order of sending."""
     (tally,) = heard(answered(*[200] * (KEPT_FINDINGS + 5)), answers_where(rule=falls_short))
     assert KEPT_FINDINGS + 5 == tally.failed == tally.observations
     assert list(range(1, KEPT_FINDINGS + 1)) == [finding.exchange for finding in tally.findings]
 
 
-def test_findings_on_notifications_are_kept_in_the_order_of_arrival() -> None:
+def test_findings_on_notifications_are_in_the_order_of_arrival() -> None:
     """Altered ids are recognised only when all have arrived."""
     run = answered(200, 200)
     for request_id in ("nobody's", "id-1", "id-1", "id-0"):

@@ -36,7 +36,7 @@ def judged(directory: Path, variant: str | None) -> Judged:
     return campaigns.judged(directory, behaviour, **told)
 
 
-def test_where_nothing_happens_nothing_is_amiss(tmp_path: Path) -> None:
+def test_conditional_requirements_do_not_hinder_where_nothing_happens(tmp_path: Path) -> None:
     """The requirements are conditional: they hinder no conformant verdict."""
     judgement = judged(tmp_path, None)
     of_it = {v.verdict: v.hinders for v in judgement.verdicts if v.requirement.id.startswith("UNS")}

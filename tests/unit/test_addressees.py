@@ -135,7 +135,7 @@ BODIES = [
 ]
 
 
-def test_a_stranger_is_found_wherever_he_stands() -> None:
+def test_a_stranger_is_found_in_any_part_of_a_body() -> None:
     """In members of every name, twice over, in forms, and in what is not JSON."""
     assert [] == [body for body in BODIES if stranger(body) is None]
 
@@ -164,7 +164,7 @@ VALUES = st.recursive(
 @example({"phone_number": [NUMBER, "", NUMBER]})  # joined, and read as a double
 @given(st.dictionaries(st.sampled_from(["phone_number", "short_code", "x_unknown", "message"]), VALUES, min_size=1))
 @settings(max_examples=200)
-def test_what_the_guard_lets_by_has_nobody_called_by_any_reader(members: dict[str, Any]) -> None:
+def test_no_reader_of_a_request_that_passes_the_guard_calls_a_stranger(members: dict[str, Any]) -> None:
     """Neither as JSON nor with something behind it."""
     for body in (json.dumps(members).encode(), json.dumps(members, ensure_ascii=False).encode() + b"}"):
         request = Request("POST", f"{BASE}/sms", (), body)
@@ -224,7 +224,7 @@ def test_faults_about_phone_numbers_are_found_with_given_ones(name: str, tmp_pat
 # --- The last guard
 
 
-def test_a_sender_refuses_what_no_plan_has(tmp_path: Path) -> None:
+def test_a_sender_refuses_a_request_to_a_stranger(tmp_path: Path) -> None:
     """Nothing goes out, nor what builds on it, and it is told by the option that would have been broken."""
     case = Case("a", "sms", Kind.VALID, "random", "a", Request("POST", f"{BASE}/sms", (), b'{"phone_number": "911"}'))
     after = Case("b", "sms", Kind.REPEAT, "equal", "a", Request("POST", f"{BASE}/sms"), earlier="a")

@@ -63,7 +63,7 @@ def test_whatever_the_order_no_more_can_come_to_be_accepted_than_may(
         )
 
 
-def test_what_was_refused_makes_room_for_another() -> None:
+def test_a_refused_request_makes_room_for_another() -> None:
     """And nothing else does."""
     allowance = Allowance(statum(), requests=1)
 

@@ -114,7 +114,7 @@ EDITS = [
 ]
 
 
-def test_a_fault_of_a_table_is_told_with_its_line(tmp_path: Path) -> None:
+def test_a_fault_of_a_table_is_reported_with_its_line(tmp_path: Path) -> None:
     """First of all that it brings about, and with what is expected there."""
     folder, wrong = copied(tmp_path), []
     for file, words, others, line, expected in EDITS:
@@ -147,7 +147,7 @@ JUDGED: list[tuple[str, str]] = [
 ]
 
 
-def test_what_a_requirement_is_judged_by_exists(tmp_path: Path) -> None:
+def test_a_requirement_judged_by_something_unknown_is_reported(tmp_path: Path) -> None:
     """A message and a place in its schema, a probe, or a written rule."""
     folder, wrong = copied(tmp_path), []
     unjudged = re.sub(r"(?m)^judge = .*\n", "", (folder / CATALOGUE).read_text("utf-8"))
@@ -204,7 +204,7 @@ SCHEMAS: list[tuple[str, Callable[[dict[str, Any]], dict[str, Any]], str, str]] 
 ]
 
 
-def test_a_fault_of_a_schema_is_told_with_its_line(tmp_path: Path) -> None:
+def test_a_fault_of_a_schema_is_reported_with_its_line(tmp_path: Path) -> None:
     """References, keywords, examples, and what no values can be made of."""
     folder, wrong = copied(tmp_path), []
     for file, change, line, expected in SCHEMAS:
@@ -216,7 +216,7 @@ def test_a_fault_of_a_schema_is_told_with_its_line(tmp_path: Path) -> None:
     assert [] == wrong
 
 
-def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+def test_an_unreadable_file_is_reported(tmp_path: Path) -> None:
     """With the line where reading ended, if that is known; before anything else is looked at."""
     twice = b'{"type": "object", "type": "object"}'
     absent = ":1: there is no such file; expected one in every contract folder"
@@ -234,7 +234,7 @@ def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
         assert expected in found
 
 
-def test_a_quote_stands_in_the_source(tmp_path: Path) -> None:
+def test_a_quote_is_in_its_source(tmp_path: Path) -> None:
     """Where the contract has that as a file, letter for letter but for white space."""
     folder = text_edited(tmp_path, "contract.toml", "[sources.docs]", 'file = "guide.txt"\n[sources.docs]')
     quotes = [each.quote for each in statum().catalogue.requirements if each.quote]
@@ -304,7 +304,7 @@ def test_several_faults_are_lines_below_the_error_and_not_without_end(capsys: Ca
     assert last.endswith("more")
 
 
-def test_a_folder_that_is_not_there_is_told(capsys: Capsys, tmp_path: Path) -> None:
+def test_a_missing_folder_is_an_error(capsys: Capsys, tmp_path: Path) -> None:
     """With what is expected."""
     called = call(capsys, "openapi", "--contract", str(tmp_path / "nothing"))
     assert "there is no contract folder" in called.only_line

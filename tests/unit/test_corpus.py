@@ -50,7 +50,7 @@ def test_a_corpus_goes_first_and_changes_nothing_else() -> None:
     assert all(any(case.id.startswith("corpus/") for case in group) for group in first)
 
 
-def test_what_a_file_builds_on_is_sent_right_before_it(tmp_path: Path) -> None:
+def test_a_twin_or_repeated_case_is_sent_right_before_its_file(tmp_path: Path) -> None:
     """In one group: the twin of a refusal, which the run makes, and what is repeated, to the byte."""
     twin, refused = planned(folder(tmp_path / "broken", BROKEN)).groups[0]
     before, repeat = planned(folder(tmp_path / "repeated", REPEATED)).groups[0]
@@ -104,7 +104,7 @@ UNFIT = [
 ]
 
 
-def test_what_the_run_was_not_told_of_is_left_out(tmp_path: Path) -> None:
+def test_files_with_numbers_or_names_not_given_are_left_out(tmp_path: Path) -> None:
     """Nobody's phone rings who was not named; why a file is left out can be read."""
     plan = planned(folder(tmp_path, *(document(**changes) for changes, _ in UNFIT)), phone_numbers=ALLOWED)
 
@@ -145,7 +145,7 @@ def test_cases_alone_are_sent_with_their_twins_and_nothing_else(tmp_path: Path) 
 # --- The corpus of the project
 
 
-def test_a_file_of_the_corpus_tells_why_it_is_there() -> None:
+def test_each_file_of_the_corpus_has_a_reason() -> None:
     """A note that says more than its label, and no phone number of anybody's."""
     for file in CaseFolder.read(CORPUS, statum()).files:
         written_now = file_bytes(file)
@@ -209,7 +209,7 @@ def test_another_corpus_is_named_in_the_line_that_repeats(capsys: pytest.Capture
     assert ["cases/a"] == [case.id for case in read_journal(here / "reports" / "journal.sqlite").cases]
 
 
-def test_failing_cases_are_kept_from_the_command_line(
+def test_failing_cases_are_saved_to_the_corpus(
     capsys: pytest.CaptureFixture[str], here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Told on standard error, and sent by the next run; a conformant run keeps none."""

@@ -76,39 +76,51 @@ WRONG, OTHERWISE = Finding("wrong by 1"), Finding("otherwise by 1")
 # --- What becomes of a verdict
 
 
-def test_without_a_file_nothing_is_expected() -> None:
-    """A failure is a failure."""
-    found = judged(ENC_01=(WRONG,))
+KNOWN_FAILURE = (Conclusion.NON_CONFORMANT, 0, True)
+UNKNOWN_FAILURE = (Conclusion.NON_CONFORMANT, 1, False)
+CAPPED = (*[WRONG] * (3 * KEPT_FINDINGS), OTHERWISE)
+AWAY = {reason: (Inconclusive(reason, "away"),) for reason in (Reason.ENVIRONMENT, Reason.INTERRUPTED)}
+NO_TWIN = Inconclusive(Reason.PRECONDITION, "no twin")
+CUT_OFF = (Verdict.INCONCLUSIVE, False, Conclusion.INCONCLUSIVE, 3, False)
 
-    assert (Verdict.FAIL, ()) == (of(found).verdict, of(found).expected)
-    assert (Conclusion.NON_CONFORMANT, 1, False) == (found.conclusion, found.exit_code, found.as_expected)
+# Entries, a requirement and what is said of it; its verdict, whether the entries explain it, and how the run ends.
+Ends = tuple[Verdict, bool, Conclusion, int, bool]
+LISTED: dict[str, tuple[tuple[Expectation, ...], str, tuple[Judgement, ...], Ends]] = {
+    "nothing is listed": ((), MUST, (WRONG,), (Verdict.FAIL, False, *UNKNOWN_FAILURE)),
+    "a failure": ((listed(message="wrong by"),), MUST, (Passed(), WRONG), (Verdict.KNOWN, True, *KNOWN_FAILURE)),
+    # also beyond the shown findings
+    "a finding begins otherwise": ((listed(message="wrong"),), MUST, CAPPED, (Verdict.FAIL, False, *UNKNOWN_FAILURE)),
+    "two entries explain it together": (
+        (listed(message="wrong"), listed(message="otherwise", number=2)),
+        MUST,
+        CAPPED,
+        (Verdict.KNOWN, True, *KNOWN_FAILURE),
+    ),
+    # it does not hinder
+    "a warning": ((listed(SHOULD, "WARN"),), SHOULD, (WRONG,), (Verdict.WARN, True, Conclusion.CONFORMANT, 0, False)),
+    "an inconclusive requirement": (
+        (listed(verdict="INCONCLUSIVE", message="precondition"),),
+        MUST,
+        (NO_TWIN,),
+        (Verdict.INCONCLUSIVE, True, Conclusion.INCONCLUSIVE, 0, True),
+    ),
+    # an unreachable gateway is inconclusive, whatever is listed
+    **{reason: ((listed(verdict="INCONCLUSIVE"),), MUST, said, CUT_OFF) for reason, said in AWAY.items()},
+}
 
 
-def test_a_listed_failure_is_known_and_does_not_fail_the_run() -> None:
-    """The subject is not called conformant for it."""
-    entry = listed(message="wrong by")
-    found = judged(entry, ENC_01=(Passed(), WRONG))
+def test_listed_expectations_change_verdicts_and_exit_codes() -> None:
+    """The subject is not called conformant for it; an entry that holds is not stale."""
+    found = {}
+    for name, (entries, requirement, said, _) in LISTED.items():
+        run = judged(*entries, **{requirement.replace("-", "_"): said})
+        its = of(run, requirement)
+        assert its.expected in ((), entries), name
+        assert [] == told(run), name
+        found[name] = (its.verdict, its.expected != (), run.conclusion, run.exit_code, run.as_expected)
 
-    assert (Verdict.KNOWN, (entry,)) == (of(found).verdict, of(found).expected)
-    assert (Conclusion.NON_CONFORMANT, 0, True) == (found.conclusion, found.exit_code, found.as_expected)
-    assert () == found.stale
-
-
-def test_a_finding_that_begins_otherwise_keeps_the_failure() -> None:
-    """Also beyond the shown findings; it is the first of these."""
-    found = judged(listed(message="wrong"), ENC_01=(*[WRONG] * (3 * KEPT_FINDINGS), OTHERWISE))
-
-    assert (Verdict.FAIL, ()) == (of(found).verdict, of(found).expected)
-    assert OTHERWISE == of(found).findings[0]
-    assert (1, []) == (found.exit_code, told(found))
-
-
-def test_two_entries_may_explain_one_verdict_together() -> None:
-    """Told apart by their messages, also where one is seen long after the other."""
-    entries = listed(message="wrong"), listed(message="otherwise", number=2)
-    found = judged(*entries, ENC_01=(*[WRONG] * (3 * KEPT_FINDINGS), OTHERWISE))
-
-    assert (Verdict.KNOWN, entries, 0) == (of(found).verdict, of(found).expected, found.exit_code)
+    assert {name: ends for name, (*_, ends) in LISTED.items()} == found
+    assert OTHERWISE == of(judged(listed(message="wrong"), ENC_01=CAPPED)).findings[0]
 
 
 def test_an_entry_without_a_command_is_about_every_command() -> None:
@@ -119,31 +131,6 @@ def test_an_entry_without_a_command_is_about_every_command() -> None:
     assert [Verdict.KNOWN] * 2 == [of(every, MUST, command).verdict for command in ("sms", "airtime")]
     assert [Verdict.KNOWN, Verdict.FAIL] == [of(one, MUST, command).verdict for command in ("sms", "airtime")]
     assert [0, 1] == [every.exit_code, one.exit_code]
-
-
-def test_a_listed_warning_stays_a_warning() -> None:
-    """It does not hinder; the verdict names its entry."""
-    entry = listed(SHOULD, "WARN")
-    found = judged(entry, AUT_11=(WRONG,))
-
-    assert (Verdict.WARN, (entry,)) == (of(found, SHOULD).verdict, of(found, SHOULD).expected)
-    assert (Conclusion.CONFORMANT, 0, False) == (found.conclusion, found.exit_code, found.as_expected)
-
-
-def test_an_inconclusive_requirement_can_be_listed() -> None:
-    """The subject is not called conformant for it."""
-    entry = listed(verdict="INCONCLUSIVE", message="precondition")
-    found = judged(entry, ENC_01=(Inconclusive(Reason.PRECONDITION, "no twin"),))
-
-    assert (Verdict.INCONCLUSIVE, (entry,)) == (of(found).verdict, of(found).expected)
-    assert (Conclusion.INCONCLUSIVE, 0, True) == (found.conclusion, found.exit_code, found.as_expected)
-
-
-def test_an_environment_failure_cannot_be_expected() -> None:
-    """An unreachable gateway is inconclusive, whatever is listed."""
-    for reason in (Reason.ENVIRONMENT, Reason.INTERRUPTED):
-        found = judged(listed(verdict="INCONCLUSIVE"), ENC_01=(Inconclusive(reason, "away"),))
-        assert ((), 3) == (of(found).expected, found.exit_code)
 
 
 def test_a_run_in_which_nothing_was_exercised_is_never_0() -> None:

@@ -107,7 +107,7 @@ def test_the_wait_ends_when_nothing_more_is_to_be_expected() -> None:
     assert {name: settled for name, (_, _, settled) in WAITS.items()} == ended
 
 
-def test_what_was_decided_long_ago_costs_one_quiet_window() -> None:
+def test_a_wait_after_the_deadline_lasts_one_quiet_window() -> None:
     """It counts from the wait's beginning, when the last request was sent, also after the deadline."""
     for arrives in (True, False):
         script = Script()
@@ -128,7 +128,7 @@ def test_one_that_came_before_the_answer_was_read_counts(script: Script, ledger:
     assert Settled(owed=1, arrived=1, missing=0, waited_s=QUIET_WINDOW_S) == ledger.wait()
 
 
-def test_what_came_elsewhere_or_without_an_id_settles_nothing(script: Script, ledger: Ledger) -> None:
+def test_a_notification_elsewhere_or_without_an_id_settles_nothing(script: Script, ledger: Ledger) -> None:
     """The right one may still come: on another product's path, on none, or without an id."""
     ledger.owe("sms", "a", script.now)
     for product, request_id in (("airtime", "a"), (None, "a"), ("sms", None)):
@@ -136,7 +136,7 @@ def test_what_came_elsewhere_or_without_an_id_settles_nothing(script: Script, le
     assert Settled(owed=1, arrived=0, missing=1, waited_s=IN_VAIN) == ledger.wait()
 
 
-def test_what_becomes_owed_during_the_wait_is_waited_for(script: Script, ledger: Ledger) -> None:
+def test_a_notification_owed_during_the_wait_is_awaited(script: Script, ledger: Ledger) -> None:
     """With a deadline of its own."""
     script.at(0.25, lambda now: ledger.owe("sms", "a", now))
     script.at(5.0, arrival(ledger, "a"))
@@ -175,7 +175,7 @@ def test_the_quiet_window_is_a_setting(script: Script) -> None:
     assert MAX_QUIET_S < 120.0
 
 
-def test_progress_is_told_after_each_event(script: Script) -> None:
+def test_progress_is_reported_after_each_event(script: Script) -> None:
     """With the number that is outstanding."""
     told: list[int] = []
     ledger = Ledger(NOTIFY_WITHIN, clock=script.clock, on_change=told.append)
@@ -278,7 +278,7 @@ def test_it_is_full_while_too_many_are_awaited(script: Script, ledger: Ledger) -
     assert script.now + 2.0 + NOTIFY_WITHIN == ledger.full_until(1)
 
 
-def test_what_is_overdue_is_awaited_no_more(script: Script, ledger: Ledger) -> None:
+def test_an_overdue_notification_is_no_longer_awaited(script: Script, ledger: Ledger) -> None:
     """A gateway that never notifies is not waited for again and again; it is still owed what it owes."""
     for request_id in ("a", "b"):
         ledger.owe("sms", request_id, script.now)
@@ -287,7 +287,7 @@ def test_what_is_overdue_is_awaited_no_more(script: Script, ledger: Ledger) -> N
     assert 2 == ledger.outstanding
 
 
-def test_what_came_ahead_of_its_answer_is_never_awaited(script: Script, ledger: Ledger) -> None:
+def test_a_notification_ahead_of_its_answer_is_never_awaited(script: Script, ledger: Ledger) -> None:
     """Nor is what comes again afterwards counted twice."""
     ledger.arrived("sms", "a", script.now)
     ledger.owe("sms", "a", script.now)
@@ -325,7 +325,7 @@ def test_the_request_id_is_read_kindly() -> None:
     assert rows == [(body, request_id_of(body, "request_id")) for body, _ in rows]
 
 
-def test_the_products_of_what_came_late_are_known(script: Script, ledger: Ledger) -> None:
+def test_products_with_late_notifications_are_known(script: Script, ledger: Ledger) -> None:
     """After it was waited for; also where it was given up before to make room for others."""
     for product in ("sms", "airtime", "mpesa-online", "mpesa-wallet"):
         ledger.owe(product, "a", script.now)

@@ -88,7 +88,7 @@ def test_every_schema_of_the_contract_is_in_it() -> None:
     }
 
 
-def test_a_component_says_what_its_schema_says() -> None:
+def test_a_component_equals_its_schema() -> None:
     """With its references followed, keyword by keyword, extensions included."""
 
     def inlined(node: Any) -> Any:
@@ -166,7 +166,7 @@ def test_members_of_a_get_travel_in_the_url(tmp_path: Path) -> None:
     assert [] == list(OpenAPIV31SpecValidator(document).iter_errors())
 
 
-def test_the_window_of_similar_requests_is_told() -> None:
+def test_the_window_of_similar_requests_is_described() -> None:
     """Where there is one."""
     assert "within the last 300 seconds" in operation(COMMANDS["airtime"])["description"]
     assert "seconds" not in operation(COMMANDS["sms"])["description"]
@@ -251,7 +251,7 @@ def test_server_and_callbacks_can_be_named(capsys: Capsys) -> None:
     ] == urls
 
 
-def test_what_cannot_be_used_is_told(capsys: Capsys) -> None:
+def test_invalid_options_are_errors(capsys: Capsys) -> None:
     """In one line, and nothing is printed."""
     rows = {
         ("--server", "example.com"): "gateway 'example.com' is not a URL",
@@ -264,7 +264,7 @@ def test_what_cannot_be_used_is_told(capsys: Capsys) -> None:
         assert complaint in called.only_line
 
 
-def test_what_no_request_precedes_is_a_webhook() -> None:
+def test_callbacks_without_a_request_are_webhooks() -> None:
     """Each of its callbacks, the inquiry before the notification that it decides on."""
     assert ["mpesa-c2b/validation", "mpesa-c2b"] == list(DOCUMENT["webhooks"])
     asked = DOCUMENT["webhooks"]["mpesa-c2b/validation"]["post"]

@@ -144,7 +144,7 @@ def test_turns_are_held_for_another_reason(clock: Clock) -> None:
     assert [3.0, 0.0, 0.0] == [_waited(pace, clock) for _ in range(3)]
 
 
-def test_whoever_is_held_goes_on_as_soon_as_the_reason_is_gone() -> None:
+def test_a_held_worker_continues_as_soon_as_the_reason_is_gone() -> None:
     """Long before the time that was told at first."""
     held = [math.inf]
     asked = threading.Event()

@@ -87,7 +87,7 @@ def test_the_time_of_a_certification_ends() -> None:
         _ = Patience(SETTINGS, begun=now - CALLS_WITHIN_S).left_s
 
 
-def test_what_takes_long_gives_way_to_the_rest() -> None:
+def test_slow_scenarios_give_way_to_the_rest() -> None:
     """A scenario takes as long for one command as for another."""
     late = Patience(SETTINGS, begun=time.monotonic() - 0.7 * CALLS_WITHIN_S)
     late.took(call("answer-500"), 10.0, sent=True)
@@ -98,7 +98,7 @@ def test_what_takes_long_gives_way_to_the_rest() -> None:
     assert (True, False) == tuple(late.spares(each, receives=True) for each in (call(), call("answer-500")))
 
 
-def test_whoever_asks_for_more_is_given_more_time() -> None:
+def test_longer_settings_give_more_time() -> None:
     """A longer time-out, more examples."""
     longer = ClientSettings(driver="sh", timeout_s=4.0)
     more = ClientSettings(driver="sh", max_examples=108, products=("sms",))

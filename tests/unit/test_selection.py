@@ -115,7 +115,7 @@ def test_the_twin_of_all_refusals_of_a_command_is_one_request() -> None:
 
 
 @pytest.mark.parametrize("accepted", [6, 12, 25, 60])
-def test_what_exercises_most_is_chosen(accepted: int) -> None:
+def test_cases_that_exercise_most_are_chosen(accepted: int) -> None:
     """No area that is left out could have been exercised in place of a case that exercises nothing by itself."""
     plan, everything = capped(accepted), whole(PRODUCTS)
     areas = {case.id: set(areas_of(statum(), case)) for case in everything.cases}
@@ -153,7 +153,7 @@ def test_without_a_cap_everything_is_sent_as_it_was_planned() -> None:
     assert (groups, plan.alone, (), {}) == (chosen.groups, chosen.alone, chosen.last, chosen.left_out)
 
 
-def test_what_is_left_out_is_counted_by_the_option_that_keeps_it_out() -> None:
+def test_left_out_cases_are_counted_by_option() -> None:
     """Nothing vanishes without being told."""
     plan = capped(25, 500)
 

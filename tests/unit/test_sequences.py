@@ -192,7 +192,7 @@ def test_equal_requests_of_which_one_is_accepted_go_out_at_once(
         ({"products": ("sms",)}, 2, 0),
     ],
 )
-def test_the_balance_is_looked_at_where_it_tells_something(
+def test_the_balance_is_read_only_where_it_is_conclusive(
     changes: dict[str, Any], looks: int, unaffordable: int
 ) -> None:
     """On an account of the run's own; and no real phone number is offered more than anybody has."""

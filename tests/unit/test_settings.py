@@ -44,7 +44,7 @@ REGISTERED = statum().members.registered
         ({"seed": -1}, "--seed is -1"),
     ],
 )
-def test_what_cannot_be_used_is_refused(changes: dict[str, Any], told: str) -> None:
+def test_invalid_settings_are_errors(changes: dict[str, Any], told: str) -> None:
     """In one line, with what was given and what is expected."""
     with pytest.raises(UsageError) as refused:
         settings(HERE, **changes)
@@ -62,7 +62,7 @@ def test_a_credential_in_the_gateway_url_is_refused_and_not_repeated() -> None:
     assert "hush" not in str(refused.value)
 
 
-def test_a_usable_gateway_url_is_kept_as_it_was_given() -> None:
+def test_a_usable_gateway_url_is_not_changed() -> None:
     """Every report names it."""
     urls = [
         "http://127.0.0.1:9000/api/v2",
@@ -112,7 +112,7 @@ def test_the_secret_is_neither_shown_nor_recorded() -> None:
     assert [] == [secret for secret in (SECRET, "canary42") if secret in shown]
 
 
-def test_what_is_recorded_suffices_to_repeat_the_run() -> None:
+def test_recorded_settings_suffice_to_repeat_the_run() -> None:
     """Everything that the plan depends on but the secret."""
     given = settings(
         HERE, phone_numbers=("254712345678",), registered={"sender_id": ("A", "B"), "short_code": ("60010",)}, seed=3

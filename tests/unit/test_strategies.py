@@ -38,7 +38,7 @@ def string_members() -> dict[str, dict[str, Any]]:
 
 
 @pytest.mark.parametrize("folder", FOLDERS)
-def test_what_is_made_is_valid(folder: str) -> None:
+def test_drawn_requests_are_valid(folder: str) -> None:
     """Every request that is drawn keeps the strict schema, and the tolerated one where there is one."""
     drawn = draw(strategy_for(SCHEMAS.resolved(f"{folder}/request")), 200, 1)
 
@@ -111,7 +111,7 @@ def test_annotations_are_known() -> None:
     assert {"a", "b"} == set(draw(strategy_for({"type": "string", "pattern": "^[ab]$", **explained}), 20, 1))
 
 
-def test_what_a_builder_honours_is_a_keyword_of_the_validator() -> None:
+def test_keywords_of_builders_are_keywords_of_the_validator() -> None:
     """No builder honours what nothing checks."""
     honoured = {keyword for builder in BUILDERS for keyword in builder.honours}
 
@@ -189,7 +189,7 @@ PATTERNS = (
 )
 
 
-def test_what_is_made_matches() -> None:
+def test_drawn_strings_match() -> None:
     """Every string matches, is not too long, and both short and long ones turn up."""
     for pattern in PATTERNS:
         chance, longest = Random(1), 14
@@ -223,7 +223,7 @@ def test_every_alternative_and_length_is_reached() -> None:
     assert {"a", "b", "bb", "d", "cd"} == made
 
 
-def test_the_longest_shuts_out_what_is_longer() -> None:
+def test_alternatives_beyond_the_longest_are_never_begun() -> None:
     """An alternative that does not fit is never begun; a pattern whose shortest match is too long is an error."""
     assert {"ab"} == {matching(parsed("^(abcdef|ab)$"), 3, iter([number])) for number in range(4)}
     with pytest.raises(SuiteError, match="3 characters or fewer"):

@@ -62,7 +62,7 @@ def test_each_key_of_toml_has_its_line() -> None:
     } == toml_lines(TOML)
 
 
-def test_what_has_no_line_of_its_own_has_that_above_it() -> None:
+def test_a_key_without_a_line_has_the_line_above() -> None:
     """Such as a member of an inline table."""
     lines = toml_lines(TOML)
     assert 13 == line_of(("command", 0, "window", "seconds"), lines)

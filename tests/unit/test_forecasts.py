@@ -48,7 +48,7 @@ FORECASTS: dict[str, tuple[tuple[Asked, ...], tuple[str, ...], Asked, Outcome, R
 }
 
 
-def test_a_forecast_says_what_why_and_because_of_which() -> None:
+def test_a_forecast_has_outcome_rule_and_cause() -> None:
     """As far as the contract says anything."""
     told = {}
     for name, (past, refused, asked, *_) in FORECASTS.items():

@@ -124,7 +124,7 @@ def test_scalars_of_every_kind() -> None:
     assert [str, int, bool, type(None)] == [type(parse_json(probe.body)) for probe in malformed(BODIES[0], "scalar")]
 
 
-def test_whoever_reads_nan_has_no_valid_member() -> None:
+def test_a_reader_of_nan_finds_no_valid_member() -> None:
     """So that a lenient reader, too, has something to refuse: no member keeps a value that it could go by."""
     for body in BODIES:
         constants = [probe.body for probe in malformed(body, "not-json") if probe.breakage.endswith("for a value")]
@@ -210,7 +210,7 @@ def test_a_get_has_no_body_to_break() -> None:
     assert [] == list(open_bodies(statum(), COMMANDS["account-details"], dict))
 
 
-def test_an_open_body_that_is_not_what_it_says_is_an_error_of_the_suite(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_mislabelled_open_body_is_an_error_of_the_suite(monkeypatch: pytest.MonkeyPatch) -> None:
     """The proof is made each time."""
     monkeypatch.setitem(json_defects.OPEN_BODIES, "byte order mark", (lambda valid: valid,))
 
@@ -230,7 +230,7 @@ def test_a_valid_body_has_no_defects() -> None:
     assert [] == wrong
 
 
-def test_a_defect_is_told_by_its_name() -> None:
+def test_defects_are_recognised() -> None:
     """And nothing else is."""
     rows = [
         (b'{"a": "\\"', "cut within a text"),
@@ -254,7 +254,7 @@ def test_a_defect_is_told_by_its_name() -> None:
     assert [(body, {name}) for body, name in rows] == [(body, json_defects.defects_of(body)) for body, _ in rows]
 
 
-def test_what_is_usual_is_no_defect() -> None:
+def test_usual_json_has_no_defect() -> None:
     """Zeros, words and pairs that look like something else; each name of a defect is refused or open, not both."""
     bodies = [b"{}", b'{"a": 0}', b'{"a": -0.0e5}', b'{"a": "NaN"}', b'{"a": "\\ud83d\\udc4b"}', b"{\n}\n"]
 

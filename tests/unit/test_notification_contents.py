@@ -52,7 +52,7 @@ def test_no_two_payments_have_one_receipt() -> None:
     assert 50 == len({payment["transaction_time"] for payment in payments})
 
 
-def test_contents_are_valid_and_tell_what_is_known() -> None:
+def test_contents_are_valid_with_all_optional_members_and_without() -> None:
     """With all that may be left out, and without."""
     for command in (command for command in COMMANDS.values() if command.product):
         subject = ReceiverUnderTest(statum(), command, "http://127.0.0.1:9/hook", Random(7))

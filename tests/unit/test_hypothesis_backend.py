@@ -174,7 +174,7 @@ BOUNDED: list[tuple[SearchStrategy[Any], Callable[[Any], bool]]] = [
 ]
 
 
-def test_bounds_are_kept() -> None:
+def test_values_stay_within_bounds() -> None:
     """Every kind of choice stays within what the strategy allows, and is not always the same."""
     for strategy, holds in BOUNDED:
         drawn = draw(strategy, 80, 1)

@@ -46,7 +46,7 @@ def names(folder: str, member: str) -> set[str]:
 # --- All of them
 
 
-def test_what_is_made_for_a_class_is_in_it_and_valid() -> None:
+def test_values_made_for_a_class_are_in_it_and_valid() -> None:
     """Whatever the chance; how JSON writes it is decided later."""
     wrong = []
     for folder, member, each in EVERY:
@@ -172,7 +172,7 @@ def test_how_long_a_match_can_be() -> None:
 # --- Texts
 
 
-def test_what_is_beside_a_class_is_not_in_it() -> None:
+def test_near_misses_are_not_in_a_class() -> None:
     """Near misses."""
     beside = [
         ("combining marks", "é"),  # one character, composed
@@ -199,7 +199,7 @@ def test_what_is_beside_a_class_is_not_in_it() -> None:
     assert [] == [(name, text) for name, text in beside if TEXT[name].holds(Written(text, text.encode()))]
 
 
-def test_what_people_write_is_in_its_class() -> None:
+def test_usual_texts_are_in_their_classes() -> None:
     """Beside what is made for it."""
     within = [
         ("combining marks", "e\u0301"),

@@ -236,7 +236,7 @@ def test_texts_are_filled_in() -> None:
     assert ("[7f]", ["7f"]) == (content["description"], content["a"])
 
 
-def test_a_count_begins_anew_for_each_behaviour() -> None:
+def test_each_behaviour_counts_from_one() -> None:
     """A change is data: two gateways that have it do not count together."""
     change = changed_by([Change.from_entry({"every": 2, "status": 418})])
     gateways = [Gateway(Account.sample(), change(Behaviour())) for _ in range(2)]

@@ -83,7 +83,7 @@ MESSAGES: list[tuple[str, Fails, str]] = [
 ]
 
 
-def test_a_message_is_brought_down_to_what_matters() -> None:
+def test_a_message_is_reduced_to_its_cause() -> None:
     """One character where one will do; the number of a phone, which does not matter, is plain."""
     for message, fails, left in MESSAGES:
         found = smallest("sms", sms(message), fails)
@@ -131,7 +131,7 @@ def test_an_optional_member_is_left_out_where_it_does_not_matter() -> None:
     assert "bill_ref_number" not in dearer
 
 
-def test_what_fails_for_want_of_an_optional_member_stays_without_it() -> None:
+def test_a_payload_that_fails_without_an_optional_member_stays_without_it() -> None:
     """Beside a payload that has it and went well."""
     members = {"short_code": "174379", "phone_number": "254711111111", "amount": "77"}
     good = {"short_code": "174379", "phone_number": "254700000000", "amount": "10", "bill_ref_number": "QWERT"}
@@ -187,7 +187,7 @@ def test_every_case_that_is_about_its_payload_has_a_label() -> None:
 
 
 @pytest.mark.parametrize("kind", [Kind.VALID, Kind.BROKEN, Kind.OPEN])
-def test_what_is_offered_counts_as_the_same(kind: Kind) -> None:
+def test_candidates_have_the_same_label(kind: Kind) -> None:
     """Proved on the bytes: valid, broken in that member by such a keyword, or open in the same place."""
     offered = 0
     for failing in [c for c in CASES if c.kind is kind and Label.of(c, statum())][::3]:
@@ -215,7 +215,7 @@ def test_a_broken_payload_stays_broken_in_the_same_way() -> None:
 # --- Without what ails another
 
 
-def test_a_message_without_what_ails_another_one() -> None:
+def test_a_message_is_cleared_of_the_cause_of_another() -> None:
     """Nothing else is changed; where there is nothing of the kind, nothing at all."""
     rows = [
         ("Habari 👋 \U00020bb7!", "👋", "Habari a a!"),
@@ -230,7 +230,7 @@ def test_a_message_without_what_ails_another_one() -> None:
     assert [sms(expected) for *_, expected in rows] == mended
 
 
-def test_other_members_without_what_ails_another_payload() -> None:
+def test_other_members_are_cleared_of_the_cause_of_another_payload() -> None:
     """An amount is put on the other side of the limit, a number and an absent member are those of the good one."""
     good = {"phone_number": "254700000000", "amount": "10", "bill_ref_number": "Q"}
     ill = {"phone_number": "254100000000", "amount": "5000"}
@@ -268,7 +268,7 @@ def test_within_a_window_no_pair_is_used_twice() -> None:
     assert [] == [m for m in placed if SCHEMAS.violations("airtime/request", m)]
 
 
-def test_given_phone_numbers_are_kept_to_within_a_window() -> None:
+def test_only_given_phone_numbers_are_used_within_a_window() -> None:
     """The amount is what moves."""
     numbers = ("254711000001", "254722000002")
     apart = UniquePayloads(statum(), AIRTIME, Constraints(phone_numbers=numbers), [], 12)
