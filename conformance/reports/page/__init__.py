@@ -127,6 +127,7 @@ def html(result: Reportable) -> bytes:
         shown=lambda finding, command: room.take(evidence.shown, finding, command),
         example=lambda entry: passed.take(evidence.example, entry),
         issue_of=lambda entries, finding, others: room.take(issue, entries, finding, report, contract, others),
+        entry_of=lambda shortfall: next(e for e in shortfall.entries if shortfall.finding in e.findings),
         replayed=partial(replayed, report=report),
         mending=partial(mending, contract=contract),
         place_of=evidence.place,
