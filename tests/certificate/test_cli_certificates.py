@@ -15,11 +15,10 @@ from xml.etree import ElementTree as ET
 
 import pytest
 from campaigns import registered
-from certified_run import CERTIFICATE, EVIDENCE, KNOWN, QUICK
+from certificates import CERTIFICATE, EVIDENCE, KNOWN, QUICK, VENDOR
 from command_line import CHECKOUT, call
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
-from made_certificate import VENDOR
 from made_result import result_of
 from seeded import fault
 

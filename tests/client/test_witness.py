@@ -14,7 +14,8 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
-from client_runs import HEADERS, PARAMS, Certification, Sent, failures, refused
+from client_records import HEADERS, PARAMS, Certification, Sent, refused
+from run_records import failures
 
 from conformance.client.rules.calls import OUTLASTED, REUSED, STRAY, UNUSED
 from conformance.client.witness import SENDING, Stage, Witness, played

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from pipelines import ACTION, TEMPLATE, executable, read, shell, step, the_command
+from project_files import ACTION, TEMPLATE, executable, read, shell, step, the_command
 
 from conformance.certificate.issuing import CERTIFICATE
 from conformance.gateway.campaign import JOURNAL

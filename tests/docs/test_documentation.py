@@ -15,10 +15,9 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from contract_copies import copied
 from flawed_clients.table import FLAWS
 from markdown_pages import CHECKOUT, PAGES, Block, blocks, broken_links, name_of, prose, sessions, steps
-from parcel import FOLDER, parcel
+from other_contracts import PARCEL, copied, parcel
 from seeded import FAULTS
 from shown_sessions import difference, run_session
 
@@ -307,7 +306,7 @@ def test_another_contract_has_a_page_of_its_own_rows() -> None:
 
 def test_a_note_stands_below_its_heading(tmp_path: Path) -> None:
     """It is the folder's, like all else of the page."""
-    folder = copied(tmp_path, FOLDER)
+    folder = copied(tmp_path, PARCEL)
     stated = folder / "contract.toml"
     stated.write_text(f"{stated.read_text('utf-8')}\n[page]\nSequences = 'Ask twice.'\n", encoding="utf-8")
 

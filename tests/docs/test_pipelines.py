@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 from campaigns import free_address
-from pipelines import (
+from project_files import (
     ACTION,
     CHECKOUT,
     TEMPLATE,

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from inquiries import SMS, astral, failures, refusing, result_of_run, with_short_waits
+from campaigns import SMS, astral, failures, refusing, result_of_run, with_short_waits
 from rich.console import Console
 from seeded import FAULTS, answers, together
 

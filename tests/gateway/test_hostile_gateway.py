@@ -15,7 +15,7 @@ from zlib import crc32
 
 import pytest
 from campaigns import free_address, settings, shortfalls
-from hostile_servers import drip, request_read, serving
+from sockets import drip, request_read, serving
 
 from conformance.gateway import campaign, listening
 from conformance.gateway.settings import RunLimits

@@ -23,7 +23,7 @@ from pathlib import Path
 from signal import SIGTERM
 
 from markdown_pages import CHECKOUT, Block, Step, steps
-from quiet_ports import quiet_port
+from sockets import quiet_port
 
 ELLIPSIS = "…"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from mock_rig import eventually
-from recording_server import NO_ANSWER, OK, PATIENCE_S, Answering, RawServer, a_case, sent_in_turn
+from sockets import NO_ANSWER, OK, PATIENCE_S, Answering, RawServer, a_case, sent_in_turn
 
 from conformance.journal import Journal, Record, Redaction, read_journal
 from conformance.model.errors import EnvironmentFailure, SuiteError

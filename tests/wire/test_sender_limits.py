@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any, Self
 
 import pytest
-from recording_server import PATIENCE_S, RawServer, a_case
+from sockets import PATIENCE_S, RawServer, a_case
 
 from conformance.contract.contract import statum
 from conformance.journal import Journal, read_journal
