@@ -186,7 +186,7 @@ def test_a_wrong_row_is_described(good: Path, tmp_path: Path) -> None:
     assert [] == [(said, words) for said, words in found if words not in said]
 
 
-FOREIGN_MEMBERS: tuple[Any, ...] = (None, "", -1, 0.5, 1e300, True, [], {}, [None], [[1]], {"a": 1}, "\ud800\x00")
+FOREIGN_MEMBERS: tuple[Any, ...] = (None, "", -1, 1e300, True, [[1]], {"a": 1}, "\ud800\x00")
 
 
 def test_settings_of_another_kind_are_judged_or_are_one_line(good: Path, tmp_path: Path) -> None:

@@ -288,7 +288,7 @@ def test_a_failure_after_the_first_judgement_is_investigated(tmp_path: Path, mon
         return found[-1]
 
     monkeypatch.setattr(campaign, "is_called_for", judged_and_then)
-    result = result_of_run(tmp_path, BUILT_IN, callback_listen=callbacks, **SMS)
+    result = result_of_run(tmp_path, BUILT_IN, callback_listen=callbacks, notify_within_s=10.0, **SMS)
 
     assert [False] == found
     assert [("NTF-19", "sms")] == list(failures(result))
