@@ -362,11 +362,13 @@ def test_no_badge_is_made_of_anything_else(capsys: Capsys, here: Path) -> None:
 
 
 def test_a_badge_is_written_to_output(capsys: Capsys, here: Path) -> None:
-    """The same bytes as on standard output."""
+    """The same bytes as on standard output, where now the Markdown is."""
     shown = call(capsys, "badge", CERTIFICATE).out
 
-    assert "" == call(capsys, "badge", CERTIFICATE, "--output=badge.svg").out
-    assert shown == (here / "badge.svg").read_text(encoding="utf-8")
+    assert "![statum conformance: signer unknown](my%20badge.svg)\n" == (
+        call(capsys, "badge", CERTIFICATE, "--output=my badge.svg").out
+    )
+    assert shown == (here / "my badge.svg").read_text(encoding="utf-8")
 
 
 # --- Costs

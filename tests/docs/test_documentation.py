@@ -141,6 +141,7 @@ def test_every_block_is_run_or_cannot_be() -> None:
         ("$ statum-conformance run --no-such-option\n…\n", "ended with 2"),
         ("$ (exit 3)\n$ echo $?\n1\n", "shown is\n  1\nbut it printed\n  3"),
         ("$ test -d reports/no-such-sample\n", "ended with 1"),
+        ("$ echo mine > left; rm examples/tiny_gateway.py\n", " D examples/tiny_gateway.py\n?? left"),
     ],
 )
 def test_a_session_that_goes_otherwise_is_told(text: str, complaint: str, tmp_path: Path) -> None:

@@ -65,6 +65,18 @@ def read(text: str) -> dict[str, Any]:
     return found
 
 
+def template(**inputs: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The inputs of the template for GitLab, and its jobs with these inputs, each with what it extends."""
+    header, jobs = TEMPLATE.read_text(encoding="utf-8").split("\n---\n")
+    for name, value in inputs.items():
+        jobs = jobs.replace(f"$[[ inputs.{name} ]]", value)
+    made = read(jobs)
+    for name, job in made.items():
+        base = made.get(job.get("extends"), {})
+        made[name] = {**base, **job, "variables": {**base.get("variables", {}), **job["variables"]}}
+    return read(header)["spec"]["inputs"], made
+
+
 def _shown() -> list[Block]:
     return [block for block in blocks(PAGE) if block.language == "yaml"]
 
