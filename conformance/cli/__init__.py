@@ -8,7 +8,7 @@
     run                         `run`, `certify`, `doctor`
     journals                    `judge`, `listen`, `replay`; the end of all that judge
     report, certificates        `report`, `compare`; `verify`, `sign`, `badge`, `keygen`
-    mock                        `mock`
+    mock, notify                `mock`, `notify`
     printing                    `requirements`, `openapi`, `config`, `completion`
 
 Every option and its help is a row of `conformance/options.toml`.
@@ -27,6 +27,7 @@ from conformance.cli.command import HELP_OPTIONS, ConformanceCommand, Conformanc
 from conformance.cli.configuration import variable
 from conformance.cli.journals import judge, listen, replay
 from conformance.cli.mock import mock
+from conformance.cli.notify import notify
 from conformance.cli.printing import completion, config, openapi, requirements
 from conformance.cli.report import compare, report
 from conformance.cli.run import certify, doctor, run
@@ -55,6 +56,7 @@ COMMANDS: tuple[ConformanceCommand, ...] = (
     certify,
     doctor,
     mock,
+    notify,
     judge,
     listen,
     replay,
