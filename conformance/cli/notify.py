@@ -15,9 +15,9 @@ from conformance.contract.contract import Contract
 from conformance.gateway.settings import fresh_seed
 from conformance.mock.behaviour import Callback, Form, json_bytes
 from conformance.mock.delivering import Courier, Received
-from conformance.mock.notifications import Order, Transacted, deliveries_of
+from conformance.mock.notifications import Order, Transacted, deliveries_of, notified_at
 from conformance.mock.recent import text_of
-from conformance.model.errors import UsageError
+from conformance.model.errors import UsageError, did_you_mean
 from conformance.model.traffic import check_http_url, shown_url
 from conformance.reports.console import print_json, print_line, results
 
@@ -44,6 +44,7 @@ def notify(url: str, contract: Contract, **options: Any) -> int:
     random = Random(fresh_seed() if options["seed"] is None else options["seed"])
     invented = Transacted.invented(contract, random)
     about = Transacted(options["request_id"] or invented.request_id)
+    _check_members(contract, products[0], options["remove"])
     changes = {"remove": [f"/{name}" for name in options["remove"]]} if options["remove"] else {}
     order = Order(products[0], url, options["kind"], dict(options["set"]), changes, after_s)
     sent = asyncio.run(_sent(deliveries_of(contract, order, about, random)))
@@ -55,6 +56,15 @@ def notify(url: str, contract: Contract, **options: Any) -> int:
     if any(received.status is None for _, received in sent):
         return UNANSWERED
     return 0 if all(received.taken for _, received in sent) else REFUSED
+
+
+def _check_members(contract: Contract, product: str, names: Sequence[str]) -> None:
+    """Raise UsageError for a name that no notification of the product has as a member: nothing would be left out."""
+    known = contract.schemas.resolved(notified_at(contract, product).notification_schema)["properties"]
+    for name in names:
+        if name not in known:
+            hint = did_you_mean(name, known) or f"its members are {', '.join(known)}"
+            raise UsageError(f"--remove names {name!r}, which no notification of {product} has", hint)
 
 
 async def _sent(deliveries: Sequence[Callback]) -> list[tuple[Callback, Received]]:
