@@ -16,9 +16,8 @@ import httpx
 import pytest
 from command_line import Called, call, finished, process
 from pytest_httpserver import HTTPServer
-from quiet_ports import quiet_port
-from raw_http import connection
 from seeded import FAULTS, VARIANTS
+from sockets import connection, quiet_port
 
 from conformance.mock.account import Account
 from conformance.wire.listening import Address

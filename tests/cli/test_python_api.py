@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from command_line import CHECKOUT, call, finished, process
-from quiet_ports import quiet_port
+from sockets import quiet_port
 
 import conformance
 from conformance import __main__ as console_script

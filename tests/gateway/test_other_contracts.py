@@ -9,8 +9,7 @@ from pathlib import Path
 
 import campaigns
 import pytest
-from contract_copies import renamed
-from parcel import FOLDER, parcel
+from other_contracts import PARCEL, parcel, renamed
 
 from conformance.client import certification
 from conformance.client.settings import ClientSettings
@@ -21,7 +20,7 @@ from conformance.judging.verdicts import Conclusion, Judged, Verdict
 from conformance.reports.result import judge
 
 DRIVERS = Path(__file__).parents[2] / "examples" / "drivers"
-GUIDE = " ".join((FOLDER / "guide.txt").read_text(encoding="utf-8").split())
+GUIDE = " ".join((PARCEL / "guide.txt").read_text(encoding="utf-8").split())
 NAMES = {"status_code": "answer_code", "request_id": "ticket", "result_code": "final_code"}
 
 

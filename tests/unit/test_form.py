@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from contract_edits import json_edited
 from hypothesis import given
 from hypothesis import strategies as st
-from runs import Run
+from other_contracts import json_edited
+from run_records import Run
 
 from conformance.contract.contract import Contract, statum
 from conformance.contract.places import Message, SchemaPlace, answer_to, notified_of, places_of
