@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from command_line import call
 from pytest_httpserver import HTTPServer
-from quiet_ports import quiet_port
+from sockets import quiet_port
 
 from conformance.mock.notifications import kinds
 

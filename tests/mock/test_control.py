@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 from mock_rig import ACCOUNT, COMMANDS, VALID, eventually, request, served
-from parcel import parcel
+from other_contracts import parcel
 
 from conformance.contract.schemas import FORMATS
 from conformance.mock.account import Account

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from random import Random
 
 import pytest
-from parcel import parcel
+from other_contracts import parcel
 
 from conformance.contract.command import Command
 from conformance.contract.contract import Contract, statum
