@@ -9,7 +9,7 @@
     journals                    `judge`, `listen`, `replay`; the end of all that judge
     report, certificates        `report`, `show`, `compare`; `verify`, `sign`, `badge`, `keygen`
     register                    `site`
-    mock                        `mock`
+    mock, notify                `mock`, `notify`
     printing                    `requirements`, `openapi`, `history`, `config`, `completion`
     explaining                  `explain`
 
@@ -30,6 +30,7 @@ from conformance.cli.configuration import variable
 from conformance.cli.explaining import explain
 from conformance.cli.journals import judge, listen, replay
 from conformance.cli.mock import mock
+from conformance.cli.notify import notify
 from conformance.cli.printing import completion, config, history, openapi, requirements
 from conformance.cli.register import site
 from conformance.cli.report import compare, report, show
@@ -59,6 +60,7 @@ COMMANDS: tuple[ConformanceCommand, ...] = (
     certify,
     doctor,
     mock,
+    notify,
     judge,
     listen,
     replay,
