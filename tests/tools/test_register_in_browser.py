@@ -28,6 +28,9 @@ pytestmark = pytest.mark.skipif(
 # All pages in all ways on a busy machine; a browser that hangs must not hang the build.
 PATIENCE_S = 600.0
 
+# Pixels: six lines of a long title on a telephone.
+HIGHEST_ROW = 150
+
 # The grounds of the page.
 LIGHT, DARK = "rgb(255, 255, 255)", "rgb(13, 17, 23)"
 EVIL = "</script><script>alert(1)</script><img src=//x.invalid/ onerror=alert(1)><style>@import '//x.invalid/'</style>"
@@ -96,6 +99,12 @@ def test_a_page_is_right_on_every_screen_and_in_every_theme(seen: dict[str, Any]
     assert [LIGHT, DARK] == quality["grounds"]
     assert [0, 0, 0, 0] == quality["wider"]
     assert all(quality["images"])
+
+
+@pytest.mark.parametrize("name", ["sixty", "few", "certified", "broken"])
+def test_a_row_is_a_few_lines_high(seen: dict[str, Any], name: str) -> None:
+    """No column is squeezed by the others."""
+    assert [] == [height for height in seen["quality"][name]["tallest"] if height > HIGHEST_ROW]
 
 
 @pytest.mark.parametrize("name", EVERY_PAGE)
