@@ -108,5 +108,5 @@ def test_bombs_stay_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     (obstacle,) = [note.detail["message"] for note in record.notes if note.kind == "obstacle"]
 
     assert "it cannot be decoded as 'gzip': it holds more than 1048576 bytes" in {each.undecodable for each in kept}
-    assert obstacle.startswith("the gateway's answers are too large to be kept: ")
+    assert obstacle.startswith("the gateway's answers are too large for the journal: ")
     assert Conclusion.NON_CONFORMANT == judge(record).conclusion

@@ -244,7 +244,7 @@ def test_a_gateway_that_asks_for_an_hour_is_not_waited_for(tmp_path: Path) -> No
     with serving(lambda *_: Page(503, headers={"Retry-After": "3600"})) as url:
         (found,) = probes(tmp_path, url)
     assert not found.ok
-    assert "asks to be left alone for 60 minutes (503 with Retry-After); a run waits for 60 s at most" in found.detail
+    assert "asks for a pause of 60 minutes (503 with Retry-After); a run waits for 60 s at most" in found.detail
 
 
 def test_a_gateway_that_asks_for_a_moment_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -404,7 +404,7 @@ def test_a_gateway_that_asks_for_an_hour_in_the_middle_ends_the_run(put_off: Pat
     record = read_journal(put_off)
     (obstacle,) = (note.detail for note in record.notes if note.kind == "obstacle")
     judgement = judge(record)
-    assert "for 60 minutes (503 with Retry-After)" in obstacle["message"]
+    assert "a pause of 60 minutes (503 with Retry-After)" in obstacle["message"]
     assert len(record.exchanges) < len(record.cases)
     assert Conclusion.INCONCLUSIVE == judgement.conclusion, shortfalls(judgement)
 
