@@ -19,7 +19,10 @@ const watched = async (options, kept) => {
   page.on("console", (message) => ["error", "warning"].includes(message.type()) && kept.complaints.push(`${where()}: ${message.text()}`));
   page.on("pageerror", (error) => kept.complaints.push(`${where()}: ${error}`));
   page.on("response", (response) => response.status() >= 400 && kept.failed.push(`${where()}: ${response.status()} ${response.url()}`));
-  page.on("requestfailed", (request) => kept.failed.push(`${where()}: ${request.failure().errorText} ${request.url()}`));
+  page.on("requestfailed", (request) => {
+    const { errorText } = request.failure();
+    if (errorText !== "net::ERR_ABORTED") kept.failed.push(`${where()}: ${errorText} ${request.url()}`); // that page was left
+  });
   page.on("request", (request) => !/^(data|blob):/.test(request.url()) && !request.url().startsWith(address) && kept.outside.push(request.url()));
   return { page, close: () => context.close() };
 };

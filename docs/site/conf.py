@@ -33,8 +33,9 @@ copybutton_line_continuation_character = "\\"
 
 html_theme = "furo"
 html_title = project
-html_static_path = [str(HERE / "style.css")]
+html_static_path = [str(HERE / "style.css"), str(HERE / "from-disk.js")]
 html_css_files = ["style.css"]
+html_js_files = ["from-disk.js"]
 html_favicon = str(HERE / "icon.svg")
 html_baseurl = f"{ADDRESS}/" if ADDRESS else ""
 html_copy_source = False

@@ -10,7 +10,7 @@ import json
 import os
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -58,14 +58,12 @@ def address(site: Path) -> Iterator[str]:
         server.shutdown()
 
 
-@pytest.fixture(scope="module", params=["http", "file"])
-def seen(request: pytest.FixtureRequest, site: Path) -> dict[str, Any]:
-    """What was seen of the site, served and from the disk."""
-    place = request.getfixturevalue("address") if request.param == "http" else f"{site.as_uri()}/"
-    screenshots = [folder] if (folder := os.environ.get("BROWSER_SCREENSHOTS")) and request.param == "http" else []
+def look(place: str, pages: Sequence[str]) -> dict[str, Any]:
+    """What is seen of these pages of the site at `place`, a URL that ends in a slash."""
+    screenshots = [folder] if (folder := os.environ.get("BROWSER_SCREENSHOTS")) else []
     done = subprocess.run(
         ["node", BROWSER / "site.mjs", place, *screenshots],  # noqa: S607 - the machine's
-        input=json.dumps([page.name for page in sorted(site.glob("*.html"))]),
+        input=json.dumps(pages),
         capture_output=True,
         text=True,
         timeout=PATIENCE_S,
@@ -74,6 +72,12 @@ def seen(request: pytest.FixtureRequest, site: Path) -> dict[str, Any]:
     assert 0 == done.returncode, done.stderr
     observations: dict[str, Any] = json.loads(done.stdout)
     return observations
+
+
+@pytest.fixture(scope="module")
+def seen(site: Path, address: str) -> dict[str, Any]:
+    """What is seen of the site where it is served."""
+    return look(address, [page.name for page in sorted(site.glob("*.html"))])
 
 
 def test_every_page_opens_without_a_complaint(seen: dict[str, Any]) -> None:
@@ -95,6 +99,14 @@ def test_the_search_finds_a_word(seen: dict[str, Any]) -> None:
     """The pages that have it, and none for what is on no page."""
     assert {"sandbox.html", "glossary.html"} <= set(seen["searched"])
     assert [] == seen["searchedInVain"]
+
+
+def test_it_is_read_and_searched_from_a_disk(site: Path) -> None:
+    """Without a server."""
+    seen = look(f"{site.as_uri()}/", ["index.html"])
+
+    assert ([], [], []) == (seen["complaints"], seen["failed"], seen["outside"])
+    assert "sandbox.html" in seen["searched"]
 
 
 def test_a_button_copies_the_commands_of_a_session(seen: dict[str, Any]) -> None:
