@@ -171,19 +171,13 @@ def held(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Held]:
         return {name: Held(runs[name], ended[name], subjects[name].server.requests) for name in ways}
 
 
-def test_workers_come_to_the_verdicts_of_one_process(held: Mapping[str, Held]) -> None:
-    """Item by item, those that fail with the same words."""
+def test_workers_share_one_campaign(held: Mapping[str, Held]) -> None:
+    """The gateway gets the requests of one process, byte for byte, and the verdicts are the same in the same words."""
     alone, shared = held["one process"], held["three workers"]
 
     assert BROKEN in alone.run.items, alone.called.out
     assert alone.run.items == shared.run.items, shared.called.out
     assert (1, 1) == (alone.called.code, shared.called.code)
-
-
-def test_workers_share_one_campaign(held: Mapping[str, Held]) -> None:
-    """The gateway gets as many requests as from one process, byte for byte the same, with the seed given elsewhere."""
-    alone, shared = held["one process"], held["three workers"]
-
     assert alone.requests == shared.requests > 0
     assert alone.run.sent == shared.run.sent != []
 

@@ -115,24 +115,6 @@ def test_connections_wait_for_the_last_free_file() -> None:
         assert [200] * 20 == notified_on_new_connections(address)
 
 
-def test_a_connection_that_has_carried_notifications_outlasts_those_that_have_not() -> None:
-    """A gateway that keeps its connection open does not find it closed because of a crowd."""
-    refused: list[Refused] = []
-    limits = Limits(connections=8)
-    with (
-        AsgiReceiver(ANY, PRODUCTS, ignored, limits=limits, on_refused=refused.append) as receiver,
-        connection(receiver.address) as gateway,
-        ExitStack() as until,
-    ):
-        gateway.sendall(post(NOTIFICATION))
-        assert 200 == status(gateway)
-        for _ in range(40):
-            until.enter_context(connection(receiver.address))
-        gateway.sendall(post(NOTIFICATION))
-        assert 200 == status(gateway)
-        assert [] == refused
-
-
 def test_closing_a_connection_in_use_is_reported() -> None:
     """Whoever used it could not know."""
     refused: list[Refused] = []
