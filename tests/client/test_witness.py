@@ -106,7 +106,7 @@ def test_a_request_is_recorded_under_its_case_as_it_came(watched: Watched) -> No
     ("method", "path", "body"),
     [("PUT", "sms", b"{}"), ("POST", "fax", b"{}"), ("POST", "sms", b"nonsense"), ("POST", "sms/", b"")],
 )
-def test_the_scenario_is_played_whatever_is_sent(watched: Watched, method: str, path: str, body: bytes) -> None:
+def test_the_scenario_is_played_for_any_request(watched: Watched, method: str, path: str, body: bytes) -> None:
     """The checks judge requests, not the witness."""
     watched.stage(BY_NAME["answer-402"])
 

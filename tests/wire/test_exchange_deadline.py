@@ -119,7 +119,7 @@ def test_a_proxy_that_drips_is_given_up(scheme: str, begins: bytes, monkeypatch:
         assert "no connection within 0.3 s" == why_unanswered("https://gateway.test/", tls=client_tls())
 
 
-def test_a_name_that_nobody_resolves_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_name_without_an_answer_of_the_resolver_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """The resolver knows no time-out of ours."""
     over = threading.Event()
 

@@ -267,7 +267,7 @@ def test_at_an_open_address_junk_beside_all_notifications_breaks_nothing(raw: by
     assert [] == [v.requirement.id for v in judge(record).verdicts if v.requirement.id[:3] == "NTF" and v.findings]
 
 
-def test_where_notifications_are_missing_what_came_instead_is_judged() -> None:
+def test_junk_in_place_of_missing_notifications_is_judged() -> None:
     """So that a gateway whose notifications cannot be read is told that, over a loopback address without a token."""
     run = Run()
     run.invoke("R-1")
@@ -363,7 +363,7 @@ def test_two_mebibytes_of_junk_do_not_make_a_gateway_fail(tmp_path: Path) -> Non
     assert 1 == sum(len(each.request.body) == 1 << 20 for each in record.notifications)
 
 
-def test_a_request_without_the_token_of_the_built_in_gateway_is_nobodys(tmp_path: Path) -> None:
+def test_a_request_without_the_token_of_the_built_in_gateway_is_ignored(tmp_path: Path) -> None:
     """Its address has one that nobody was told."""
     junk = [b"junk", b"{}", b"[]"]
 
