@@ -258,7 +258,7 @@ def test_a_connection_is_closed_when_the_client_wants_it(receiver: Receiver, ver
         assert b"" == client.recv(1)
 
 
-def test_idle_connections_hold_nobody_up(receiver: Receiver) -> None:
+def test_idle_connections_delay_no_request(receiver: Receiver) -> None:
     """Neither silent ones nor one that stops in the middle of a request."""
     with ExitStack() as stack:
         clients = [stack.enter_context(connection(receiver.address)) for _ in range(20)]
