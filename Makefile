@@ -42,7 +42,7 @@ run: $(READY)  ## judge a gateway, the built-in mock one unless ARGS say otherwi
 # What tries other people's tools needs them installed, and has targets of its own; so have the kill matrices, some four
 # hundred whole runs, the sessions of the documentation, a hundred, and the runs that need processes, workers or networks
 # of their own: each of these takes about half as long as all the rest.
-BROWSERS := $(addprefix tests/tools/,test_browser.py test_register_in_browser.py test_har_in_chromium.py)
+BROWSERS := $(addprefix tests/tools/,test_browser.py test_register_in_browser.py test_har_in_chromium.py test_mock_in_chromium.py)
 SESSIONS := tests/docs/test_documentation.py
 APART := tests/tools tests/kill tests/slow $(SESSIONS)
 
@@ -64,9 +64,9 @@ test-runs: $(READY)  ## hold runs with workers, in processes, through networks t
 # all that rests on what a library does not promise to keep.
 TELLING := $(addprefix tests/,reports/test_allure_results.py wire/test_behind_a_proxy.py \
 	wire/test_callback_server.py client/test_certification.py certificate/test_cli_certificates.py \
-	cli/test_cli_errors.py cli/test_cli_run.py wire/test_connection.py unit/test_draws.py reports/test_har.py \
-	mock/test_mock_serving.py wire/test_posting.py cli/test_pytest_plugin.py wire/test_receiver_guard.py \
-	wire/test_receivers.py reports/test_reporting_live.py unit/test_schema_loader.py certificate/test_verification.py)
+	cli/test_cli_errors.py cli/test_cli_run.py wire/test_connection.py unit/test_hypothesis_backend.py reports/test_har.py \
+	mock/test_mock_serving.py wire/test_notification_delivery.py cli/test_pytest_plugin.py wire/test_receiver_guard.py \
+	wire/test_receivers.py reports/test_reporting_live.py unit/test_schema_semantics.py certificate/test_verification.py)
 
 test-lowest: $(READY) $(LOWEST)  ## run telling tests with the lowest versions of the libraries that pyproject.toml allows
 	.venv-lowest/bin/python -m pytest -n $(WORKERS) -p no:cacheprovider $(TELLING) $(ARGS)

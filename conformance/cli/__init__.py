@@ -9,7 +9,7 @@
     journals                    `judge`, `listen`, `replay`; the end of all that judge
     report, certificates        `report`, `show`, `compare`; `verify`, `sign`, `badge`, `keygen`
     register                    `site`
-    mock                        `mock`
+    mock, notify                `mock`, `notify`
     printing                    `requirements`, `openapi`, `config`, `completion`
 
 Every option and its help is a row of `conformance/options.toml`.
@@ -28,6 +28,7 @@ from conformance.cli.command import HELP_OPTIONS, ConformanceCommand, Conformanc
 from conformance.cli.configuration import variable
 from conformance.cli.journals import judge, listen, replay
 from conformance.cli.mock import mock
+from conformance.cli.notify import notify
 from conformance.cli.printing import completion, config, openapi, requirements
 from conformance.cli.register import site
 from conformance.cli.report import compare, report, show
@@ -57,6 +58,7 @@ COMMANDS: tuple[ConformanceCommand, ...] = (
     certify,
     doctor,
     mock,
+    notify,
     judge,
     listen,
     replay,
