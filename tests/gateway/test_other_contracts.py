@@ -36,7 +36,7 @@ def passed(judged: Judged) -> int:
     return sum(v.verdict is Verdict.PASS for v in musts)
 
 
-def test_a_run_by_other_names_passes_what_it_passes_by_the_usual_ones(contract: Contract, tmp_path: Path) -> None:
+def test_a_run_by_other_names_has_the_same_verdicts(contract: Contract, tmp_path: Path) -> None:
     """The built-in mock gateway speaks them as well, so the run is conformant."""
     products = ("sms", "mpesa-online")
     usual = campaigns.judged(tmp_path / "usual", products=products)
@@ -49,7 +49,7 @@ def test_a_run_by_other_names_passes_what_it_passes_by_the_usual_ones(contract: 
     assert b"status_code" not in b"".join(e.response.body for e in read_journal(journal).exchanges if e.response)
 
 
-def test_an_example_client_that_is_told_the_names_is_conformant(contract: Contract, tmp_path: Path) -> None:
+def test_an_example_client_by_other_names_is_conformant(contract: Contract, tmp_path: Path) -> None:
     """The words of the driver protocol are its own: the driver alone has to know both."""
     shutil.copytree(DRIVERS, tmp_path / "drivers")
     for file in (tmp_path / "drivers").glob("python_*.py"):

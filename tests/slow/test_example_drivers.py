@@ -119,7 +119,7 @@ def test_an_example_is_read_in_one_go() -> None:
 
 
 @parametrized(*EXAMPLES)
-def test_an_example_says_what_happened(example: Example) -> None:
+def test_an_example_reports_each_outcome(example: Example) -> None:
     """Accepted, refused by the gateway, not reached, refused locally, unsupported; then it ends with 0."""
     right = {"phone_number": "254711000001", "sender_id": "Statum", "message": MESSAGE}
     with serve_mock(Account.sample()) as gateway:
@@ -181,7 +181,7 @@ def test_an_example_ends_with_its_input(example: Example) -> None:
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
-def test_curl_without_jq_says_what_is_needed(tmp_path: Path) -> None:
+def test_curl_without_jq_names_it(tmp_path: Path) -> None:
     """One line on standard error, and an exit code that is not 0."""
     (tmp_path / "curl").symlink_to(str(shutil.which("curl")))
     shell = shlex.split(str(shutil.which("sh")))
