@@ -198,7 +198,7 @@ def test_a_failure_to_record_is_reported(engine: Engine) -> None:
     receiver.start()
     assert [500, 200] == [httpx.post(receiver.urls["sms"]).status_code for _ in range(2)]
     assert ["OSError('disk full')"] == [repr(e) for e in receiver.errors]
-    with pytest.raises(EnvironmentFailure, match=r"^1 requests .* the first error was OSError: disk full$"):
+    with pytest.raises(EnvironmentFailure, match=r"^1 request .* the first error was OSError: disk full$"):
         receiver.close()
 
 

@@ -227,7 +227,7 @@ def test_answers_that_are_too_large_together_end_the_run(journal: Journal, monke
     answer = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
     with (
         RawServer(lambda *_: answer) as server,
-        pytest.raises(EnvironmentFailure, match=r"answers are too large to be kept: 120,\d+ bytes in 4 answers"),
+        pytest.raises(EnvironmentFailure, match=r"answers are too large for the journal: 120,\d+ bytes in 4 answers"),
     ):
         sent(journal, [[case] for case in cases(server.url, 20)], Allowance(statum()), concurrency=1)
     assert 4 == len(server.requests)
