@@ -9,6 +9,7 @@
     journals                    `judge`, `listen`, `replay`; the end of all that judge
     report, certificates        `report`, `compare`; `verify`, `sign`, `badge`, `keygen`
     mock                        `mock`
+    init, pages                 `init`; `docs`
     printing                    `requirements`, `openapi`, `config`, `completion`
 
 Every option and its help is a row of `conformance/options.toml`.
@@ -25,8 +26,10 @@ from conformance import __version__
 from conformance.cli.certificates import badge, keygen, sign, verify
 from conformance.cli.command import HELP_OPTIONS, ConformanceCommand, ConformanceGroup, Messages, in_words
 from conformance.cli.configuration import variable
+from conformance.cli.init import init
 from conformance.cli.journals import judge, listen, replay
 from conformance.cli.mock import mock
+from conformance.cli.pages import docs
 from conformance.cli.printing import completion, config, openapi, requirements
 from conformance.cli.report import compare, report
 from conformance.cli.run import certify, doctor, run
@@ -51,6 +54,7 @@ def cli() -> None:
 
 
 COMMANDS: tuple[ConformanceCommand, ...] = (
+    init,
     run,
     certify,
     doctor,
@@ -68,6 +72,7 @@ COMMANDS: tuple[ConformanceCommand, ...] = (
     keygen,
     config,
     completion,
+    docs,
 )
 
 for command in COMMANDS:

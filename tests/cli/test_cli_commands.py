@@ -58,6 +58,7 @@ def test_help_lists_the_commands_in_the_order_of_use(capsys: Capsys) -> None:
     listed = [line.split()[0] for line in out.partition("Commands:\n")[2].partition("\n\n")[0].splitlines()]
 
     assert [
+        "init",
         "run",
         "certify",
         "doctor",
@@ -75,6 +76,7 @@ def test_help_lists_the_commands_in_the_order_of_use(capsys: Capsys) -> None:
         "keygen",
         "config",
         "completion",
+        "docs",
     ] == listed
 
 
@@ -89,6 +91,7 @@ def test_help_lists_the_commands_in_the_order_of_use(capsys: Capsys) -> None:
                 "--exclusive-account --shared-account --report-dir"
             ),
         ),
+        ("init", "[DIR] --driver --receiver --gateway --ci --expectations --contract"),
         ("mock", "--listen --callback --fault --variant --list-faults --list-variants --failure-rate --balance"),
         ("judge", "JOURNAL --report-dir"),
         ("doctor", "--gateway --consumer-key --consumer-secret --callback-listen --callback-url"),
