@@ -46,7 +46,7 @@ BROWSERS := $(addprefix tests/tools/,test_browser.py test_har_in_chromium.py)
 SESSIONS := tests/docs/test_documentation.py
 APART := tests/tools tests/kill tests/slow $(SESSIONS)
 
-# More workers than cores: most tests wait for a socket or a deadline. tests/support/sharing_work.py keeps those with a
+# More workers than cores: most tests wait for a socket or a deadline. tests/support/suite_plugins.py keeps those with a
 # costly fixture together.
 test: $(READY)  ## run all tests of the suite itself
 	$(BIN)/python -m pytest -n $(WORKERS) -rs $(APART:%=--ignore=%) $(ARGS)

@@ -10,8 +10,7 @@ from tempfile import TemporaryDirectory
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.configuration import set_hypothesis_home_dir
-from kill_table import KillTable
-from sharing_work import SharingWork
+from suite_plugins import KillTable, SharingWork
 
 LEFTOVER = Path(__file__).parents[1] / ".hypothesis"
 

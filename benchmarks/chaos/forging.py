@@ -21,9 +21,8 @@ from functools import partial
 from pathlib import Path
 from threading import Timer
 
-from certified_run import CERTIFICATE, EVIDENCE, KNOWN, certified_in
+from certificates import BOMBS, CERTIFICATE, EVIDENCE, KNOWN, LIES, certified_in, resigned
 from command_line import process
-from forged_certificates import BOMBS, LIES, resigned
 from forged_journals import COLUMNS, FOREIGN_VALUES, HUGE, STRUCTURE, Change, changed
 
 from benchmarks.chaos.figures import Figures

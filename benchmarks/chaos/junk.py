@@ -13,7 +13,7 @@ from pathlib import Path
 from threading import Event
 
 from campaigns import registered, settings, shortfalls
-from raw_http import connection, post
+from sockets import connection, post
 
 from benchmarks.chaos.figures import Figures
 from conformance.gateway import campaign

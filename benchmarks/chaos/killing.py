@@ -17,8 +17,8 @@ from random import Random
 
 from campaigns import registered, settings, shortfalls
 from command_line import PATIENCE_S, process
+from failing_network import PHONE_NUMBERS, UNLIMITED
 from mock_rig import eventually
-from through_network import PHONE_NUMBERS, UNLIMITED
 
 from benchmarks.chaos.figures import Figures
 from conformance.contract.contract import statum

@@ -17,8 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from campaigns import shortfalls
-from failing_network import FailingNetwork, Weather
-from through_network import FAIR, UNLIMITED, Cut, Through, held_through, told
+from failing_network import FAIR, UNLIMITED, Cut, FailingNetwork, Through, Weather, held_through, told
 
 from benchmarks.chaos.figures import Figures
 from conformance.contract.contract import statum

@@ -25,7 +25,7 @@ from threading import Thread
 
 from campaigns import registered, settings, shortfalls
 from command_line import CHECKOUT, CONSOLE_SCRIPT
-from raw_http import post
+from sockets import post
 
 from benchmarks.chaos.figures import Figures
 from conformance.gateway import campaign

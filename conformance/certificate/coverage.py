@@ -11,10 +11,13 @@ anybody can write a report.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Self
+from urllib.parse import quote
 from xml.sax.saxutils import escape
 
 from conformance.certificate.signing import Rejected
@@ -194,6 +197,11 @@ class Badge:
         """JSON for https://shields.io/badges/endpoint-badge."""
         document = {"schemaVersion": 1, "label": self.label, "message": self.message, "color": self.colour}
         return f"{json.dumps(document, ensure_ascii=False)}\n".encode()
+
+    def markdown(self, path: Path) -> str:
+        """The image at that path, for a README."""
+        text = re.sub(r"([\\`*_\[\]<>])", r"\\\1", f"{self.label}: {self.message}")
+        return f"![{text}]({quote(path.as_posix())})"
 
     def svg(self) -> bytes:
         """A flat badge that loads nothing from elsewhere."""

@@ -7,7 +7,7 @@
     settings                    options → settings of a run
     run                         `run`, `certify`, `doctor`
     journals                    `judge`, `listen`, `replay`; the end of all that judge
-    report, certificates        `report`, `compare`; `verify`, `sign`, `badge`, `keygen`
+    report, certificates        `report`, `show`, `compare`; `verify`, `sign`, `badge`, `keygen`
     mock                        `mock`
     init, pages                 `init`; `docs`
     printing                    `requirements`, `openapi`, `config`, `completion`
@@ -31,7 +31,7 @@ from conformance.cli.journals import judge, listen, replay
 from conformance.cli.mock import mock
 from conformance.cli.pages import docs
 from conformance.cli.printing import completion, config, openapi, requirements
-from conformance.cli.report import compare, report
+from conformance.cli.report import compare, report, show
 from conformance.cli.run import certify, doctor, run
 from conformance.model.errors import ConformanceError, EnvironmentFailure, SuiteError, UsageError
 from conformance.model.process import closed_at_second_signal, interrupts_allowed, is_interrupted, signals_handled
@@ -63,6 +63,7 @@ COMMANDS: tuple[ConformanceCommand, ...] = (
     listen,
     replay,
     report,
+    show,
     compare,
     requirements,
     openapi,

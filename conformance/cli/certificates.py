@@ -328,7 +328,7 @@ def badge(source: Path, output: Path | None, contract: Contract, **options: Any)
     """Make a badge of SOURCE: a certificate, which is verified first, or a report.json.
 
     The same source gives the same badge. A certificate that is refused gets none (exit code 1). Without --key the
-    signer is unknown, and the badge says only that.
+    signer is unknown, and the badge says only that. With --output it prints the Markdown that shows the file.
     """
     trust = trust_of(options["key"], options["threshold"])
     data = certificate_bytes(source, LONGEST_REPORT)
@@ -350,6 +350,8 @@ def badge(source: Path, output: Path | None, contract: Contract, **options: Any)
         click.echo(content, nl=False)
     else:
         write_file(output, content)
+        if not options["endpoint"]:
+            print_line(results(), made.markdown(output))
     return 0
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import signal
 import threading
 import time
@@ -21,13 +20,17 @@ from conformance.cli.settings import credential_from
 from conformance.gateway.settings import fresh_seed
 from conformance.mock.account import Account
 from conformance.mock.behaviour import BUILT_IN, Behaviour, Callback, Moment, Reply
+from conformance.mock.control import controlled
 from conformance.mock.delivering import Received
 from conformance.mock.faults import faults, variants
-from conformance.mock.serving import MockServer, serve_mock
+from conformance.mock.page import is_sample
+from conformance.mock.partner import MockGateway
+from conformance.mock.recent import without_token
+from conformance.mock.serving import MockServer
 from conformance.model.errors import UsageError
 from conformance.model.process import ending_signals
-from conformance.model.traffic import shown_url
 from conformance.reports.console import print_line, results
+from conformance.reports.text import counted
 
 
 @click.command("mock", cls=ConformanceCommand, short_help="Serve the mock gateway.")
@@ -48,17 +51,16 @@ def mock(**options: Any) -> int:
                 hint=f"register one with --callback {product}=URL",
             )
     console = results()
-    behaviour = _behaviour(options)
-    if options["verbose"]:
-        behaviour = replace(behaviour, reply=(*behaviour.reply, _telling(console)))
+    behaviour = partial(_behaviour, options, console)
+    behaviour()  # what cannot be used is told before anything is served
     seed = fresh_seed() if options["seed"] is None else options["seed"]
     log = partial(_log_sent, console)
-    serving = serve_mock(account, behaviour, options["listen"], seed, controlled=True, on_sent=log)
-    with serving as server, _stop_signal() as stopped:
-        _introduce(server, options, console)
-        _keep_pace(server, paces, stopped)
+    gateway = controlled(MockGateway(account, behaviour, options["listen"], seed, on_sent=log))
+    with gateway, _stop_signal() as stopped:
+        _introduce(gateway, options, console)
+        _keep_pace(gateway.server, paces, stopped)
         stopped.wait()
-        _sum_up(server, console)
+        _sum_up(gateway.server, console)
     return 0
 
 
@@ -76,7 +78,8 @@ def _account(options: dict[str, Any]) -> Account:
     )
 
 
-def _behaviour(options: dict[str, Any]) -> Behaviour:
+def _behaviour(options: dict[str, Any], console: Console) -> Behaviour:
+    """The behaviour that the options ask for; each one counts and remembers anew."""
     rate = options["failure_rate"]
     if not 0 <= rate <= 1:
         raise UsageError(f"--failure-rate is {rate:g}; expected a share from 0 to 1")
@@ -85,6 +88,8 @@ def _behaviour(options: dict[str, Any]) -> Behaviour:
         behaviour = variants(options["contract"])[name].change(behaviour)
     for name in options["fault"]:
         behaviour = faults(options["contract"])[name].change(behaviour)
+    if options["verbose"]:
+        behaviour = replace(behaviour, reply=(*behaviour.reply, _telling(console)))
     return behaviour
 
 
@@ -103,12 +108,12 @@ def _log_sent(console: Console, callback: Callback, received: Received) -> None:
     print_line(console, f"→ {callback.product} {answer if received.taken else f'not taken: {received.why_not_taken}'}")
 
 
-def _introduce(server: MockServer, options: dict[str, Any], console: Console) -> None:
+def _introduce(gateway: MockGateway, options: dict[str, Any], console: Console) -> None:
     """Print how to send a request; scripts wait for the last line."""
-    account = server.gateway.account
-    print_line(console, f"mock gateway at {server.url}")
-    sample = Account.sample(contract=options["contract"])
-    if (account.consumer_key, account.consumer_secret) == (sample.consumer_key, sample.consumer_secret):
+    account = gateway.server.gateway.account
+    print_line(console, f"mock gateway at {gateway.base_url}")
+    print_line(console, f"page with exchanges and phone numbers at {gateway.root_url}/")
+    if is_sample(account):
         print_line(console, f"consumer key {account.consumer_key}, secret {account.consumer_secret}")
     else:
         print_line(console, f"consumer key {account.consumer_key}, and its secret as given")
@@ -117,7 +122,7 @@ def _introduce(server: MockServer, options: dict[str, Any], console: Console) ->
         url = account.callbacks.get(product)
         if url is None and product not in account.contract.products:
             continue  # nothing is amiss without it
-        registered = f"no callback (register one with --callback {product}=URL)" if url is None else _without_token(url)
+        registered = f"no callback (register one with --callback {product}=URL)" if url is None else without_token(url)
         print_line(console, f"  {product}: {registered}")
     for what in ("variant", "fault"):
         if options[what]:
@@ -128,27 +133,16 @@ def _introduce(server: MockServer, options: dict[str, Any], console: Console) ->
 
 def _sum_up(server: MockServer, console: Console) -> None:
     courier = server.courier
-    notifications = f"{courier.delivered:,} notifications taken, {courier.failed:,} not taken"
-    notifications += f", {courier.refused:,} not sent, for their inquiry got no 2xx" if courier.refused else ""
-    print_line(console, f"{server.requests:,} requests answered, {notifications}")
+    notifications = f"{counted(courier.delivered, 'notification')} taken, {courier.failed:,} not taken"
+    notifications += f", {courier.refused:,} not sent because the inquiry got no 2xx" if courier.refused else ""
+    print_line(console, f"{counted(server.requests, 'request')} answered, {notifications}")
     # Each way to fail once: a callback that is down fails for every notification alike.
     for product, url, reason in dict.fromkeys(
-        (f.product, _without_token(f.url.partition("?")[0]), f.reason) for f in tuple(courier.failures)
+        (f.product, without_token(f.url.partition("?")[0]), f.reason) for f in tuple(courier.failures)
     ):
         print_line(console, f"  not taken: {product} at {url}: {reason}")
     for error in dict.fromkeys(unreadable.error for unreadable in tuple(server.unreadable)):
         print_line(console, f"  could not be read as a request: {error}")
-
-
-# A segment of a path with letters and digits, or of many of them: `c2b` and `v2` are shorter, words have hyphens.
-_LIKE_A_TOKEN = re.compile(r"(?<=/)(?:(?=[^/?]*[0-9])(?=[^/?]*[A-Za-z])[^/?]{8,}|[A-Za-z0-9]{20,})")
-
-
-def _without_token(url: str) -> str:
-    """The URL without the receiver's token, which may be in the query or the path."""
-    shown = shown_url(url)
-    path_at = shown.find("/", shown.find("://") + len("://"))
-    return shown if path_at < 0 else shown[:path_at] + _LIKE_A_TOKEN.sub("…", shown[path_at:])
 
 
 @contextmanager

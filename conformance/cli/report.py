@@ -1,8 +1,10 @@
-"""Saved results: `report` writes their reports again, `compare` puts two of them side by side."""
+"""Saved results: `report` writes their reports again, `show` opens the page, `compare` compares two."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import webbrowser
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +37,8 @@ from conformance.reports.files import (
     read_saved,
     replace_file,
 )
+from conformance.reports.report import Report
+from conformance.reports.result import Reportable
 from conformance.reports.terminal import STYLES
 from conformance.reports.text import for_terminal
 
@@ -61,12 +65,14 @@ def report(journal: Path | None, contract: Contract, **asked: Any) -> int:
     """Write the reports of a saved result again, with its verdicts: the same files as its run wrote.
 
     They go into the report directory, or to the places that you give. Without the journal the page and Allure's results
-    show no messages. To judge a journal again, use `judge`.
+    show no messages. With --earlier the page has the history of each verdict. To judge a journal again, use `judge`.
     """
     directory: Path = asked.pop("from")
     everything: bool = asked.pop("all")
+    given: Sequence[Path] = asked.pop("earlier")
     home = directory.parent if directory.is_file() else directory
     saved = read_saved(directory, journal or home / JOURNAL, contract, required=journal is not None)
+    saved = replace(saved, earlier=tuple(_earlier(given, saved)))
     wanted = _wanted(home, asked, everything=everything)
     if saved.record is None:
         wanted = _without_journal(wanted, home / JOURNAL, everything=everything)
@@ -81,6 +87,20 @@ def report(journal: Path | None, contract: Contract, **asked: Any) -> int:
         beside = f" without messages, for there is no {home / JOURNAL}" if shorter else ""
         print_line(results(), f"{path} is written{beside}")
     return 0
+
+
+def _earlier(given: Iterable[Path], saved: Reportable) -> Iterator[Report]:
+    """Earlier reports, each given by its file, its directory, or the folder of such directories. Raises UsageError."""
+    for path in given:
+        folders = sorted(path.glob(f"*/{REPORT_JSON}")) if path.is_dir() and not (path / REPORT_JSON).exists() else []
+        for file in folders or [path]:
+            report = read_report(file, saved.contract)
+            if report.subject.kind != saved.report.subject.kind:
+                raise UsageError(
+                    f"{file} is the report of a {report.subject.kind}; expected one of a {saved.report.subject.kind}",
+                    hint="--earlier takes reports of the same subject",
+                )
+            yield report
 
 
 def _without_journal(wanted: Mapping[str, Path], journal: Path, *, everything: bool) -> dict[str, Path]:
@@ -107,6 +127,24 @@ def _place(directory: Path, file: str, place: str) -> Path:
         return directory / file
     path = Path(place)
     return path / file if path.is_dir() and file != ALLURE_RESULTS else path
+
+
+@click.command("show", cls=ConformanceCommand, short_help="Open the page of a result in the browser.")
+@click.argument("directory", metavar="[DIR]", type=click.Path(path_type=Path), required=False)
+def show(directory: Path | None, report_dir: Path) -> int:
+    """Open report.html of the report directory DIR in the browser, and print its path.
+
+    Exit code: 0 if it is open, 2 if there is none, 3 if there is no browser.
+    """
+    place = directory or report_dir
+    page = place / REPORT_HTML if place.is_dir() else place
+    if page.suffix != Path(REPORT_HTML).suffix or not page.is_file():
+        makes_it = f"`statum-conformance report --from {place}` makes it" if (place / REPORT_JSON).is_file() else ""
+        raise UsageError(f"there is no {REPORT_HTML} in {place}", hint=makes_it or "name the report directory of a run")
+    print_line(results(), str(page))
+    if not webbrowser.open(page.resolve().as_uri()):
+        raise EnvironmentFailure("there is no browser that could be started", hint=f"open {page.resolve()} yourself")
+    return 0
 
 
 @click.command("compare", cls=ConformanceCommand, short_help="Compare two saved results.")

@@ -23,7 +23,8 @@ from urllib.parse import urlsplit
 from conformance.contract.checking import Engine, faults_of
 from conformance.contract.command import Command, Inquiry, Money, Notified, Unsolicited, all_unsolicited
 from conformance.contract.folder import BEHAVIOURS, CONTRACT, PROBES, REQUIREMENTS, ContractFolder, digest_of
-from conformance.contract.requirements import Catalogue, without_idle
+from conformance.contract.places import without_idle
+from conformance.contract.requirements import Catalogue
 from conformance.contract.schemas import SchemaSet, built_in
 from conformance.contract.tables import Behaviours, Probes
 from conformance.model.errors import UsageError

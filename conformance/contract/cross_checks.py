@@ -18,6 +18,7 @@ from conformance.contract.folder import (
     Place,
     hinted,
 )
+from conformance.contract.places import places_of
 from conformance.contract.requirements import (
     ACCEPTED,
     ANSWER,
@@ -32,7 +33,6 @@ from conformance.contract.requirements import (
     ByRule,
     Judge,
     judge_of,
-    places_of,
 )
 from conformance.contract.schemas import ContractValidator
 from conformance.contract.tables import CHOOSING, MAKERS, Making, Probes

@@ -238,6 +238,7 @@ _WEIGHTS = {reason: weight for weight, reason in enumerate(Reason)}
 class Tally:
     """How many observations of one check on one command `passed`, `failed`, and were inconclusive (`unobserved`).
 
+    `passed_in`: the exchange of the first that passed, by its number, where that is known.
     `weightiest`: the first inconclusive one with the weightiest reason; `unsettled`: the first that no passed
     observation makes up for. `listed` are beginnings of expected messages: `beginnings` are those of them that were
     seen, `others` counts the findings that begin with none.
@@ -249,6 +250,7 @@ class Tally:
     unobserved: int = 0
     weightiest: Inconclusive | None = None
     unsettled: Inconclusive | None = None
+    passed_in: int | None = None
     beginnings: set[str] = field(default_factory=set)
     others: int = 0
     _findings: list[tuple[tuple[bool, int], Finding]] = field(default_factory=list)
@@ -266,7 +268,7 @@ class Tally:
     def add(self, judgement: Judgement, place: int = 0) -> None:
         """Count one judgement; those of one place stay in their order."""
         if isinstance(judgement, Passed):
-            self.passed += 1
+            self.add_passed(judgement.exchange)
         elif isinstance(judgement, Finding):
             self.failed += 1
             insort(self._findings, ((self._is_listed(judgement), place), judgement), key=itemgetter(0))
@@ -277,6 +279,12 @@ class Tally:
                 self.unsettled = judgement
             if self.weightiest is None or _WEIGHTS[judgement.reason] > _WEIGHTS[self.weightiest.reason]:
                 self.weightiest = judgement
+
+    def add_passed(self, exchange: int | None) -> None:
+        """Count an observation that passed, in the exchange with this number."""
+        self.passed += 1
+        if self.passed_in is None:
+            self.passed_in = exchange
 
     def _is_listed(self, finding: Finding) -> bool:
         seen = [beginning for beginning in self.listed if finding.message.startswith(beginning)]
@@ -342,7 +350,7 @@ class _Bench(Generic[Subject]):
                     judgements = rule(subject)
                     first = next(judgements, None)
                     if first is None:
-                        tally.passed += 1
+                        tally.add_passed(subject.exchange_number)
                         continue
                     for judgement in chain((first,), judgements):
                         tally.add(judgement, subject.number)
@@ -356,7 +364,7 @@ class _Bench(Generic[Subject]):
                 continue
             rule, tally = of_form[requirement]
             if requirement not in form.broken:
-                tally.passed += 1
+                tally.add_passed(subject.exchange_number)
                 continue
             for judgement in rule(subject):
                 tally.add(judgement, subject.number)

@@ -203,6 +203,8 @@ class Answer(Answered):
         """The number of the exchange in the journal."""
         return self.exchange.number
 
+    exchange_number = number
+
     @property
     def response(self) -> Response | None:
         """The HTTP response, None if there was none."""
@@ -376,6 +378,11 @@ class Notice:
     def number(self) -> int:
         """Its number in the journal."""
         return self.notification.number
+
+    @property
+    def exchange_number(self) -> int | None:
+        """The number of the exchange that it belongs to; None for an orphan."""
+        return self.answer.number if self.answer else None
 
     @property
     def product(self) -> str | None:

@@ -19,7 +19,8 @@ from typing import Any, Generic, Self, TypeVar
 from urllib.parse import parse_qsl
 
 from conformance.contract.contract import Contract
-from conformance.contract.requirements import ANSWER, ByPlace, Message, SchemaPlace, answer_to, notified_of, places_of
+from conformance.contract.places import Message, SchemaPlace, answer_to, notified_of, places_of
+from conformance.contract.requirements import ANSWER, ByPlace
 from conformance.contract.schemas import Violation, value_at
 from conformance.model.traffic import Request
 from conformance.model.untrusted import parse_json, parse_with_repeats

@@ -59,6 +59,7 @@ class RequirementVerdict:
     Of `observations` that were judged `failed` failed; `findings` has the first few of those. `unobserved` were
     inconclusive. `reason` and `detail` explain an inconclusive verdict, `detail` alone why the requirement is not
     applicable. `asked_for` is False if only chosen cases were sent, and none of them exercises the requirement.
+    `passed_in`: the number of an exchange in which it passed.
     `expected`: the entries of the expectations file that explain the verdict. `pattern`: the cause of the failure;
     findings with one cause are one, with a count. `ended_the_run`: it failed only because the driver died and ended the
     run, from which nothing follows.
@@ -78,6 +79,7 @@ class RequirementVerdict:
     expected: tuple[Expectation, ...] = ()
     pattern: Pattern | None = None
     ended_the_run: bool = False
+    passed_in: int | None = None
 
     @property
     def hinders(self) -> bool:
@@ -279,6 +281,7 @@ def verdict_on(
         tally.findings,
         reason,
         detail,
+        passed_in=tally.passed_in,
     )
 
 

@@ -32,6 +32,9 @@ MOST_CONNECTIONS = 16
 # Failures that are kept; more are only counted.
 MOST_FAILURES = 100
 
+# Bytes of the body of a callback's answer that are kept: enough for the message of a framework's error.
+MOST_ANSWER = 2048
+
 _USUAL_PORTS = {"http": 80, "https": 443}
 _LAST_PORT = 65535
 _FIRST_FINAL_STATUS = 200
@@ -49,11 +52,15 @@ class FailedDelivery:
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """How a callback answered: with a `status` after `took_s` seconds, or not at all for a `reason`."""
+    """How a callback answered: with a `status` after `took_s` seconds, or not at all for a `reason`.
+
+    `body`: the first MOST_ANSWER bytes of the answer's body.
+    """
 
     status: int | None
     reason: str | None
     took_s: float
+    body: bytes = b""
 
     @property
     def taken(self) -> bool:
@@ -110,9 +117,13 @@ class _Lost(ConnectionError):
 
 
 class _Connection(asyncio.Protocol):
-    """A connection to a callback: one request at a time, each answered with its status."""
+    """A connection to a callback: one request at a time, each answered with its status.
+
+    `body`: the first MOST_ANSWER bytes of the last answer's body.
+    """
 
     def __init__(self) -> None:
+        self.body = b""
         self._transport: asyncio.WriteTransport | None = None
         self._parser: httptools.HttpResponseParser | None = None
         self._answer: asyncio.Future[int] | None = None
@@ -122,6 +133,7 @@ class _Connection(asyncio.Protocol):
         """Sends `data`, a whole request; the future is the status of its answer. It raises _Lost or ValueError."""
         self._parser = httptools.HttpResponseParser(self)
         self._answer = asyncio.get_running_loop().create_future()
+        self.body = b""
         self._heard = self._headers_read = self.reusable = False
         if self._transport is None or self._transport.is_closing():
             self._answer.set_exception(_Lost(answered=False))
@@ -164,6 +176,10 @@ class _Connection(asyncio.Protocol):
     def on_headers_complete(self) -> None:
         self._headers_read = True
 
+    def on_body(self, data: bytes) -> None:
+        if len(self.body) < MOST_ANSWER:
+            self.body += data[: MOST_ANSWER - len(self.body)]
+
     def on_message_complete(self) -> None:
         """Interim answers (1xx) are passed over."""
         if self._parser is None or self._answer is None or self._parser.get_status_code() < _FIRST_FINAL_STATUS:
@@ -183,8 +199,11 @@ class _Pool:
         self._idle: list[_Connection] = []
         self._all: set[_Connection] = set()
 
-    async def post(self, data: bytes, within_s: float) -> int:
-        """The status of the answer to `data`, a whole request. Raises OSError (TimeoutError too) or ValueError."""
+    async def post(self, data: bytes, within_s: float) -> tuple[int, bytes]:
+        """Status of the answer to `data`, a whole request, and the beginning of its body.
+
+        Raises OSError (TimeoutError too) or ValueError.
+        """
         async with self._free, asyncio.timeout(within_s):
             while self._idle:
                 connection = self._idle.pop()
@@ -203,9 +222,9 @@ class _Pool:
             self._all.add(connection)
             return await self._post_on(connection, data)
 
-    async def _post_on(self, connection: _Connection, data: bytes) -> int:
+    async def _post_on(self, connection: _Connection, data: bytes) -> tuple[int, bytes]:
         try:
-            return await connection.request(data)
+            return await connection.request(data), connection.body
         finally:
             if connection.reusable:
                 self._idle.append(connection)
@@ -253,13 +272,17 @@ class Courier:
         """Sends all of `deliveries` side by side, now, and returns when each is answered or has failed."""
         await asyncio.gather(*(self._deliver(delivery) for delivery in deliveries))
 
-    async def close(self) -> None:
-        """Drops pending deliveries and all later ones, and closes every connection."""
-        self._closed = True
+    async def drop(self) -> None:
+        """Drops pending deliveries."""
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def close(self) -> None:
+        """Drops pending deliveries and all later ones, and closes every connection."""
+        self._closed = True
+        await self.drop()
         for pool in self._pools.values():
             pool.close()
 
@@ -287,12 +310,12 @@ class Courier:
     async def _post(self, delivery: Callback) -> Received:
         within_s = ANSWER_WITHIN_S if delivery.within_s is None else delivery.within_s
         begun = asyncio.get_running_loop().time()
-        status, reason = None, None
+        status, reason, body = None, None, b""
         try:
             target = _target(delivery.url)
             if target.origin not in self._pools:
                 self._pools[target.origin] = _Pool(target.origin)
-            status = await self._pools[target.origin].post(_request(delivery, target), within_s)
+            status, body = await self._pools[target.origin].post(_request(delivery, target), within_s)
         except TimeoutError:
             reason = f"not answered within {within_s:g} s"
         except (_Lost, ValueError) as error:
@@ -301,7 +324,7 @@ class Courier:
             # The loop joins the errors of several addresses into one text, such as those of `localhost`.
             refused = isinstance(error, ConnectionRefusedError) or f"[Errno {errno.ECONNREFUSED}]" in str(error)
             reason = "connection refused" if refused else cannot_connect(error)
-        received = Received(status, reason, round(asyncio.get_running_loop().time() - begun, 3))
+        received = Received(status, reason, round(asyncio.get_running_loop().time() - begun, 3), body)
         self._on_sent(delivery, received)
         return received
 

@@ -24,6 +24,7 @@ from types import MappingProxyType
 from typing import Any
 
 from conformance.contract.contract import Contract
+from conformance.contract.places import Message, messages_of, notified_of, places_of
 from conformance.contract.requirements import (
     ACCEPTED,
     ANSWER,
@@ -33,11 +34,7 @@ from conformance.contract.requirements import (
     ByPlace,
     ByProbe,
     Expected,
-    Message,
     Requirement,
-    messages_of,
-    notified_of,
-    places_of,
 )
 from conformance.contract.tables import BehaviourRow, Change, Which
 from conformance.mock.behaviour import Behaviour, Callback, Effect, Moment, Reply, remembering

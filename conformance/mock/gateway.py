@@ -53,10 +53,11 @@ JSON_HEADER = ("Content-Type", JSON_MEDIA_TYPE)
 
 @dataclass(frozen=True, slots=True)
 class Reaction:
-    """The reply to a request, and the notifications that it leads to."""
+    """The reply to a request, the notifications that it leads to, and the moment that both were made from."""
 
     reply: Reply
     deliveries: tuple[Callback, ...] = ()
+    moment: Moment | None = None
 
 
 @dataclass(slots=True)
@@ -133,7 +134,7 @@ class Gateway:
             reply = change(reply, moment)
         for alter in self.behaviour.deliveries:
             deliveries = alter(deliveries, moment)
-        return Reaction(reply, deliveries)
+        return Reaction(reply, deliveries, moment)
 
     # --- The steps, in the order of STEPS: each yields the rules that the request breaks
 

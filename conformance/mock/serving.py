@@ -16,20 +16,19 @@ import socket
 import struct
 import time
 from collections import deque
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Coroutine, Mapping, MutableMapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from random import Random
-from typing import Any, NamedTuple, Self, cast
+from typing import Any, NamedTuple, Protocol, Self, TypeVar, cast
 
 from conformance.mock.account import Account, price, unprompted
-from conformance.mock.behaviour import Behaviour, Ending, Reply, Wire, json_bytes
+from conformance.mock.behaviour import Behaviour, Callback, Ending, Reply, Wire, json_bytes
 from conformance.mock.delivering import Courier, OnSent, Received
-from conformance.mock.gateway import JSON_HEADER, Gateway
+from conformance.mock.gateway import Gateway, Reaction
 from conformance.model.errors import UsageError
 from conformance.model.traffic import Request, header, normalized
-from conformance.model.untrusted import parse_json
 from conformance.wire.asgi import AsgiThread, Receive, Send
 from conformance.wire.listening import Address, Unreadable
 from conformance.wire.protocol import AS_RECEIVED, Limits, ReadingProtocol, guarded
@@ -212,6 +211,7 @@ async def _left(closed: asyncio.Future[None], send: Send, hold_s: float | None, 
 
 
 RawHeaders = list[tuple[bytes, bytes]]
+Result = TypeVar("Result")
 
 
 def rendered(reply: Reply, wire: Wire, accept_encoding: str | None) -> tuple[RawHeaders, bytes]:
@@ -245,11 +245,24 @@ def _takes_gzip(accept_encoding: str | None) -> bool:
 
 ANY_PORT = Address("127.0.0.1", 0)
 
+# It has no body, and names no length.
+NOT_MODIFIED = 304
+
 # Stopping drops pending notifications at once; the limit is for a loop that is stuck.
 STOP_WITHIN_S = 2.0
 
-# A POST to PRODUCT below this path starts a transaction that no request precedes.
-CONTROL = "/unsolicited/"
+
+class Companion(Protocol):
+    """Accompanies a mock gateway that people develop against (`conformance.mock.partner`); a run has none.
+
+    It is called in the loop of the server.
+    """
+
+    async def aside(self, request: Request) -> Reply | None:
+        """The answer to a request that is not for the gateway; None for one that is."""
+
+    def answered(self, request: Request, reaction: Reaction) -> tuple[Callback, ...]:
+        """Take note of a request and its answer; the notifications that the server is to send."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,8 +286,7 @@ class MockServer:
     """A `gateway` served on the address `listen`; a context manager. `url` is the base URL, `requests` counts.
 
     `unreadable`: the last bytes that could not be read as a request, and why. `courier` counts notifications, and calls
-    `on_sent` with each. `controlled`: clients may start transactions that no request precedes (`CONTROL`), with values
-    determined by `seed`.
+    `on_sent` with each. `seed` determines the values of transactions that no request precedes.
     Raises EnvironmentFailure on construction if the address cannot be had, and SuiteError on entering if serving fails.
     """
 
@@ -284,12 +296,12 @@ class MockServer:
         listen: Address | tuple[str, int] = ANY_PORT,
         seed: int = 0,
         *,
-        controlled: bool = False,
+        companion: Companion | None = None,
         on_sent: OnSent = lambda *_: None,
     ) -> None:
         self.gateway = gateway
         self.requests = 0
-        self._controlled = controlled
+        self._companion = companion
         self.unreadable: deque[Unreadable] = deque(maxlen=MOST_UNREAD)
         self.courier = Courier(on_sent)
         self._random = Random(f"{seed}/unsolicited")
@@ -317,7 +329,11 @@ class MockServer:
         Raises UsageError for a product without unsolicited notifications, one without a callback, and members that make
         the notification invalid.
         """
-        return self._thread.submit(self._initiate(product, members or {})).result()
+        return self.wait_for(self.initiated(product, members or {}))
+
+    def wait_for(self, coroutine: Coroutine[Any, Any, Result]) -> Result:
+        """Run a coroutine in the loop of the server, from another thread; its result. RuntimeError if it is stopped."""
+        return self._thread.submit(coroutine).result()
 
     def start(self) -> None:
         """Serves from here on."""
@@ -343,21 +359,24 @@ class MockServer:
         request = await received(channel)
         if request is None:
             return
-        if self._controlled and request.url.startswith(CONTROL):
-            await put(await self._answer_control(request), Wire(), request, channel)
+        companion = self._companion
+        if companion is not None and (aside := await companion.aside(request)) is not None:
+            await put(aside, Wire(chunked=aside.status == NOT_MODIFIED), request, channel)
             return
         self.requests += 1
         answer = self.gateway.answer(request, time.monotonic())
-        early = [delivery for delivery in answer.deliveries if delivery.before_answer]
+        deliveries = answer.deliveries if companion is None else companion.answered(request, answer)
+        early = [delivery for delivery in deliveries if delivery.before_answer]
         if early:
             await self.courier.deliver(early)
         behaviour = self.gateway.behaviour
         if (after_s := behaviour.answer_after_s + answer.reply.after_s) > 0:
             await asyncio.sleep(after_s)
         await put(answer.reply, behaviour.wire, request, channel)
-        self.courier.dispatch(delivery for delivery in answer.deliveries if not delivery.before_answer)
+        self.courier.dispatch(delivery for delivery in deliveries if not delivery.before_answer)
 
-    async def _initiate(self, product: str, members: Mapping[str, Any]) -> Initiated:
+    async def initiated(self, product: str, members: Mapping[str, Any]) -> Initiated:
+        """As `initiate`, within the loop of the server."""
         gateway, contract, callbacks = self.gateway, self.gateway.contract, self.gateway.account.callbacks
         row = contract.unsolicited.get(product)
         if row is None:
@@ -374,35 +393,19 @@ class MockServer:
             gateway.balance -= price(row, initiated.content)
         return initiated
 
-    async def _answer_control(self, request: Request) -> Reply:
-        """Answer a POST below `CONTROL`: start a transaction of the product, with the members in its body."""
-        product = request.url.partition("?")[0].removeprefix(CONTROL)
-        if request.method != "POST":
-            return Reply(405, (JSON_HEADER, ("Allow", "POST")), {"error": f"expected a POST, not a {request.method}"})
-        try:
-            members = parse_json(request.body) if request.body.strip() else {}
-        except (ValueError, RecursionError):
-            members = None
-        if not isinstance(members, dict):
-            error = "the body is not a JSON object; expected the members of the notification, or nothing"
-            return Reply(400, (JSON_HEADER,), {"error": error})
-        try:
-            initiated = await self._initiate(product, members)
-        except UsageError as error:
-            return Reply(422, (JSON_HEADER,), {"error": error.message, "hint": error.hint})
-        return Reply(200, (JSON_HEADER,), {"went_through": initiated.went_through, **asdict(initiated)})
 
-
-def serve_mock(  # noqa: PLR0913 - each is a setting of its own
+def serve_mock(
     account: Account,
     behaviour: Behaviour | None = None,
     listen: Address | tuple[str, int] = ANY_PORT,
     seed: int = 0,
     *,
-    controlled: bool = False,
     on_sent: OnSent = lambda *_: None,
 ) -> MockServer:
     """A mock gateway for `account`, to be used in a `with`; its transactions have the current time."""
-    epoch = datetime.now(UTC) - timedelta(seconds=time.monotonic())
-    gateway = Gateway(account, behaviour, seed, epoch)
-    return MockServer(gateway, listen, seed, controlled=controlled, on_sent=on_sent)
+    return MockServer(gateway_of_today(account, behaviour, seed), listen, seed, on_sent=on_sent)
+
+
+def gateway_of_today(account: Account, behaviour: Behaviour | None = None, seed: int = 0) -> Gateway:
+    """A gateway whose clock is the monotonic one, and whose transactions have the current time."""
+    return Gateway(account, behaviour, seed, datetime.now(UTC) - timedelta(seconds=time.monotonic()))

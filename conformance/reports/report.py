@@ -135,6 +135,14 @@ class ReportedFinding:
 
 
 @dataclass(frozen=True, slots=True)
+class PassedExample:
+    """An exchange in which a requirement held, by its number in the journal, and its case."""
+
+    exchange: int
+    case: str
+
+
+@dataclass(frozen=True, slots=True)
 class ListedAs:
     """An entry of the expectations file that lists a result as known."""
 
@@ -163,6 +171,7 @@ class ReportEntry:
     observations: int = 0
     failed: int = 0
     findings: tuple[ReportedFinding, ...] = ()
+    example: PassedExample | None = field(default=None, metadata=OPTIONAL)
     pattern: str | None = field(default=None, metadata=OPTIONAL)
     depends_on: str | None = field(default=None, metadata=OPTIONAL)
     condition: str | None = field(default=None, metadata=OPTIONAL)

@@ -34,6 +34,7 @@ from conformance.reports.report import (
     LeftProcess,
     ListedAs,
     MinimalRequest,
+    PassedExample,
     Report,
     ReportedFinding,
     ReportEntry,
@@ -81,13 +82,15 @@ def judge(
 class Reportable:
     """A report and the contract that it was judged by; `record` is None without the journal.
 
-    `masking` was applied to the report. A format applies it to the parts of the record that it shows.
+    `masking` was applied to the report. A format applies it to the parts of the record that it shows. `earlier`:
+    reports of the same subject, for the history of its verdicts.
     """
 
     report: Report
     contract: Contract
     record: Record | None = None
     masking: Masking = field(default_factory=Masking)
+    earlier: tuple[Report, ...] = field(default=(), kw_only=True)
 
     @property
     def document(self) -> dict[str, Any]:
@@ -242,7 +245,7 @@ def _deaths(record: Record) -> Iterator[DriverDeath]:
 
 @dataclass(frozen=True, slots=True)
 class _Requests:
-    """The requests that findings name, by the number of the exchange."""
+    """The requests that findings name, and those of passed examples, by the number of the exchange."""
 
     contract: Contract
     sent: Mapping[int, tuple[Case | None, Exchange]]
@@ -251,6 +254,7 @@ class _Requests:
     def of(cls, record: Record, judged: Judged, contract: Contract) -> _Requests:
         shown = [finding for verdict in judged.verdicts for finding in verdict.findings]
         numbers = {each.exchange for finding in shown for each in (finding, finding.minimal) if each is not None}
+        numbers |= {verdict.passed_in for verdict in judged.verdicts}
         return cls(contract, record.exchanges_numbered({number for number in numbers if number is not None}))
 
     def curl(self, number: int | None) -> str | None:
@@ -258,6 +262,11 @@ class _Requests:
         case, exchange = self.sent.get(number or 0, (None, None))
         again = exchange is not None and (case is None or case.kind is not Kind.INVOKE)
         return curl(exchange.request, self.contract, case, exchange.number) if exchange and again else None
+
+    def example(self, number: int | None) -> PassedExample | None:
+        """The exchange with this number as an example of one that passed."""
+        _, exchange = self.sent.get(number or 0, (None, None))
+        return PassedExample(exchange.number, exchange.case_id) if exchange else None
 
     def body(self, number: int | None) -> str:
         """The body of a request as text, or the beginning of a long one."""
@@ -282,6 +291,7 @@ def _entry(verdict: RequirementVerdict, requests: _Requests) -> ReportEntry:
         observations=verdict.observations,
         failed=verdict.failed,
         findings=tuple(_finding(finding, requests) for finding in verdict.findings),
+        example=requests.example(verdict.passed_in),
         pattern=verdict.pattern.text if verdict.pattern else None,
         depends_on=verdict.pattern.kind.value if verdict.pattern else None,
         condition=requirement.condition or None,

@@ -23,11 +23,12 @@ from typing import Any
 from conformance.contract.contract import Contract
 from conformance.contract.requirements import Level
 from conformance.judging.verdicts import Conclusion, Verdict
+from conformance.reports.problems import shortfalls
 from conformance.reports.remarks import stale_lines
 from conformance.reports.report import Report, ReportedFinding, ReportEntry, written
 from conformance.reports.result import Reportable
 from conformance.reports.text import all_visible, for_terminal
-from conformance.reports.view import alike, explained, published_at, read_more, rests_on, shortfalls, value_of
+from conformance.reports.view import alike, explained, published_at, read_more, rests_on, value_of
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 # The file of the locations; conformance.reports.files names it so.

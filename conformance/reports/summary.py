@@ -7,29 +7,27 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
-from pathlib import Path
 
 from conformance.contract.contract import Contract
 from conformance.judging.verdicts import Conclusion, Verdict
+from conformance.reports.issue import JOURNAL
+from conformance.reports.problems import Shortfall, cut, shortfalls
 from conformance.reports.remarks import limit_lines, not_applicable, stale_lines, stranger_lines
 from conformance.reports.report import Report, ReportEntry
 from conformance.reports.reproduce import repeat_command, replay_command
 from conformance.reports.result import Reportable
-from conformance.reports.text import fenced, for_markdown, for_terminal, shortened
+from conformance.reports.text import fenced, for_markdown, for_terminal, plain_markdown, shortened
 from conformance.reports.view import (
     SIGNS,
     Row,
-    Shortfall,
     columns_of,
     counts_of,
-    cut,
     explained,
     kinds,
     musts,
     places_of,
     rests_on,
     rows_of,
-    shortfalls,
     value_of,
 )
 
@@ -42,8 +40,6 @@ MARKS: Mapping[str, str] = {
 SHOWN_SHORTFALLS = 10
 # Of a gateway's text.
 LONGEST_TEXT = 300
-# The default of --report-dir.
-JOURNAL = Path("reports") / "journal.sqlite"
 # GitHub's runner keeps so many annotations of a kind for each step.
 MOST_OF_A_KIND = 10
 KINDS: Mapping[Verdict, str] = {
@@ -98,7 +94,7 @@ def _table(rows: Sequence[Row], columns: Sequence[str | None]) -> str:
     heads = ["requirement", *(column or "as a whole" for column in columns)]
     lines = [heads, ["---", *[":-:"] * len(columns)]]
     for row in rows:
-        name = f"**{row.first.id}** {row.first.level} {_plain(row.first.title)}"
+        name = f"**{row.first.id}** {row.first.level} {plain_markdown(row.first.title)}"
         cells = (row.cell(column) for column in columns)
         lines.append([name, *(SIGNS[entry.verdict] if entry else "" for entry in cells)])
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
@@ -109,22 +105,22 @@ def _findings(report: Report, contract: Contract) -> Iterator[str]:
     for shortfall in shown:
         yield from _finding(shortfall, contract)
     if failures:
-        yield "\n".join(f"- {_plain(each.named)}" for each in failures)
+        yield "\n".join(f"- {plain_markdown(each.named)}" for each in failures)
     if more:
         yield f"… and {more:,} more in `report.html`."
 
 
 def _finding(shortfall: Shortfall, contract: Contract) -> Iterator[str]:
     if shortfall.cause:
-        yield f"**{_plain(shortfall.cause)}**"
+        yield f"**{plain_markdown(shortfall.cause)}**"
     sign = f"### {SIGNS[shortfall.verdict]} {shortfall.verdict}"
     if shortfall.verdict is Verdict.INCONCLUSIVE:
         yield f"{sign}: {_code(shortfall.title)}"
         yield f"Not exercised: {', '.join(shortfall.ids)}."
     else:
-        yield f"{sign} {shortfall.ids[0]}: {_plain(shortfall.title)}"
+        yield f"{sign} {shortfall.ids[0]}: {plain_markdown(shortfall.title)}"
         yield "\n".join(line for entry in shortfall.entries for line in _observed(entry))
-        yield f"> {_plain(rests_on(shortfall.entries[0], contract))}"
+        yield f"> {plain_markdown(rests_on(shortfall.entries[0], contract))}"
     if shortfall.listed:
         yield f"Listed as known: {_code(shortfall.listed)}"
     if shortfall.finding and shortfall.finding.reproduce and not shortfall.follows:
@@ -155,12 +151,6 @@ def _again(report: Report, contract: Contract) -> Iterator[str]:
 
 def _code(text: str) -> str:
     return for_markdown(shortened(text, LONGEST_TEXT))
-
-
-def _plain(text: str) -> str:
-    """The suite's own words, with Markdown escaped."""
-    escaped = "".join(f"\\{character}" if character in "\\`*_[]<>|#" else character for character in for_terminal(text))
-    return escaped.replace("&", "&amp;")
 
 
 # --- Annotations

@@ -27,6 +27,7 @@ from conformance.judging.evidence import Evidence
 from conformance.judging.judgement import Dependence
 from conformance.judging.verdicts import Conclusion, RequirementVerdict, Verdict, day_of
 from conformance.reports.console import LONGEST_LINE, is_screen, print_command, print_line, print_prose
+from conformance.reports.problems import Shortfall, headline, in_commands, other_messages, problems, shortfalls, tally
 from conformance.reports.remarks import (
     client_lines,
     coverage_lines,
@@ -41,20 +42,7 @@ from conformance.reports.report import Report, ReportedFinding, ReportEntry, Shr
 from conformance.reports.reproduce import repeat_command, replay_command, resume_command, was_cut_off
 from conformance.reports.result import Result
 from conformance.reports.text import counted, for_terminal
-from conformance.reports.view import (
-    SHOWN,
-    Shortfall,
-    alike,
-    counts_of,
-    explained,
-    kinds,
-    musts,
-    places_of,
-    problems,
-    rests_on,
-    shortfalls,
-    value_of,
-)
+from conformance.reports.view import SHOWN, alike, counts_of, explained, kinds, musts, places_of, rests_on, value_of
 
 STYLES: Mapping[str, str] = {
     Verdict.PASS: "green",
@@ -71,8 +59,8 @@ STYLES: Mapping[str, str] = {
 MOST_LINES = 34
 # So many problems are shown with an example, however many there are; then so many by their titles.
 FEWEST_SHOWN, NAMED = 3, 8
-# The others of one cause, and commands in a line.
-ALSO_SHOWN, SHOWN_COMMANDS = 2, 3
+# The others of one cause.
+ALSO_SHOWN = 2
 # With more entries to paste than these the screen has only their number.
 SHOWN_ENTRIES = 2
 
@@ -199,12 +187,8 @@ def problem_lines(
     `path` has the result in full, cases are replayed from the `journal`; a line takes a row for each `width`.
     """
     found = problems(result.report)
-    unlisted = [problem[0].verdict for problem in found if not problem[0].listed]
-    if unlisted:
-        noun = "warning" if set(unlisted) == {Verdict.WARN} else "problem"
-        order = ", the gravest first" if len(unlisted) > 1 else ""
-        headline = f"{result.conclusion}: {counted(len(unlisted), noun)}{order}"
-        yield Text(headline, STYLES[result.conclusion]), ""
+    if words := headline(found):
+        yield Text(f"{result.conclusion}: {words}", STYLES[result.conclusion]), ""
         yield Text(), ""
     room = MOST_LINES
     shown = 0
@@ -234,7 +218,7 @@ def _problem(problem: Sequence[Shortfall], result: Result, journal: Path | None)
     first, finding = problem[0], problem[0].finding
     if first.verdict is Verdict.INCONCLUSIVE:
         yield _title(first), ""
-        yield Text(f"  {in_ranges(first.ids)}{_in_commands(first)}"), ""
+        yield Text(f"  {in_ranges(first.ids)}{in_commands(first.entries)}"), ""
         return
     yield _title(first), ""
     for each in problem[1 : 1 + ALSO_SHOWN]:
@@ -244,13 +228,9 @@ def _problem(problem: Sequence[Shortfall], result: Result, journal: Path | None)
     if finding is None:
         return
     yield Text(for_terminal(f"  {finding.message}{value_of(finding, SHOWN)}")), ""
-    messages = list(dict.fromkeys(each.message for entry in first.entries for each in entry.findings))
-    if messages[1:]:
-        more = f", and {counted(len(messages) - 2, 'other message')}" if messages[2:] else ""
-        yield Text(for_terminal(f"  also: {messages[1]}{more}")), ""
-    entries = [entry for entry in first.entries if entry.failed]
-    tally = f"{sum(entry.failed for entry in entries):,} of {sum(entry.observations for entry in entries):,}"
-    yield Text(for_terminal(f"  {tally}{_in_commands(first)}{_dependence(entries)}")), ""
+    if also := other_messages(first):
+        yield Text(for_terminal(f"  {also}")), ""
+    yield Text(for_terminal(f"  {tally(first.entries)}")), ""
     if finding.minimal:
         yield from ((Text(for_terminal(f"  {line}")), "") for line in alike(finding, name_others=False))
     case = finding.simplest.case
@@ -268,25 +248,6 @@ def _title(shortfall: Shortfall) -> Text:
 
 def _verdict(verdict: Verdict) -> tuple[str, str]:
     return verdict.value, STYLES.get(verdict, "")
-
-
-def _in_commands(shortfall: Shortfall) -> str:
-    """` in sms, airtime, mpesa/online and 2 more commands`; "" for none."""
-    shown = shortfall.commands[:SHOWN_COMMANDS]
-    rest = len(shortfall.commands) - len(shown)
-    more = f" and {counted(rest, 'more command')}" if rest else ""
-    return f" in {', '.join(shown)}{more}" if shown else ""
-
-
-def _dependence(entries: Sequence[ReportEntry]) -> str:
-    """`, always`, or what the failure of the first command depends on; "" where that is not known."""
-    if all(entry.depends_on == Dependence.ALWAYS for entry in entries):
-        words = {line.partition(":")[0] for entry in entries for line in explained(entry)}
-        return f", {words.pop()}" if len(words) == 1 else ", always"
-    named = ((entry, line) for entry in entries for line in explained(entry))
-    entry, line = next(named, (None, ""))
-    command = f"{entry.column}: " if entry is not None and len(entries) > 1 else ""
-    return f"; {command}{line}" if line else ""
 
 
 def _print(console: Console, line: Text) -> None:

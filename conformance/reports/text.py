@@ -79,6 +79,12 @@ def for_markdown(text: str) -> str:
     return f"{fence}{pad}{harmless or ' '}{pad}{fence}"
 
 
+def plain_markdown(text: str) -> str:
+    """The suite's own words, with Markdown escaped."""
+    escaped = "".join(f"\\{character}" if character in "\\`*_[]<>|#" else character for character in for_terminal(text))
+    return escaped.replace("&", "&amp;")
+
+
 def fenced(text: str, language: str = "") -> str:
     """`text` as a code block in Markdown, whose fence is longer than any in the text."""
     text = visible(text)

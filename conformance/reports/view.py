@@ -1,21 +1,21 @@
-"""One view of a report, which every format shows: failures in the same order, groups and words."""
+"""One view of a report, which every format shows: its requirements as rows, its findings and sources in words."""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from conformance.contract.contract import Contract
 from conformance.contract.folder import REQUIREMENTS
 from conformance.contract.requirements import Basis, Level, Requirement
 from conformance.diagnosis.patterns import ENOUGH
-from conformance.judging.judgement import Dependence, OneCause, Reason
+from conformance.judging.judgement import Dependence, Reason
 from conformance.judging.verdicts import Verdict
 from conformance.reports.report import Report, ReportedFinding, ReportEntry
-from conformance.reports.text import counted, for_terminal, shortened
+from conformance.reports.text import for_terminal, shortened
 
 SIGNS: Mapping[str, str] = {
     Verdict.PASS: "✓",
@@ -34,8 +34,6 @@ GRAVEST_FIRST = (
     Verdict.PASS,
     Verdict.NOT_APPLICABLE,
 )
-# Of one verdict, what costs money or gives away a credential comes first.
-COSTLY = frozenset({Basis.MONEY, Basis.CREDENTIALS})
 
 # How many of the other cases are named in a line for people.
 NAMED = 3
@@ -51,106 +49,7 @@ _BESIDE_A_FACT: Mapping[Basis | None, str] = {
 }
 
 
-# --- What failed
-
-
-@dataclass(frozen=True, slots=True)
-class Shortfall:
-    """Entries to look into together: a requirement that fails for several commands, or one obstacle for many.
-
-    `title` is the requirement's, or the obstacle. `listed`: issue, owner and last day of the expectations that list it.
-    `cause`: in words, that one cause breaks several requirements, in the first of them; `follows`: in the others.
-    """
-
-    verdict: Verdict
-    title: str
-    entries: tuple[ReportEntry, ...]
-    listed: str = ""
-    cause: str = ""
-    follows: bool = False
-
-    @property
-    def ids(self) -> tuple[str, ...]:
-        """The ids of the requirements."""
-        return tuple(dict.fromkeys(entry.id for entry in self.entries))
-
-    @property
-    def commands(self) -> tuple[str, ...]:
-        """The commands' names, each once."""
-        return tuple(dict.fromkeys(entry.command for entry in self.entries if entry.command))
-
-    @property
-    def finding(self) -> ReportedFinding | None:
-        """The first finding of all."""
-        return next((finding for entry in self.entries for finding in entry.findings), None)
-
-    @property
-    def named(self) -> str:
-        """`FAIL RSP-03 sms, airtime: status_code is a JSON number.`."""
-        commands = f" {', '.join(self.commands)}" if self.commands else ""
-        return f"{self.verdict} {', '.join(self.ids)}{commands}: {self.title}"
-
-
-def shortfalls(report: Report) -> list[Shortfall]:
-    """The broken requirements, and by reason those that were not exercised although they had to be."""
-    together: dict[tuple[Verdict, str, str], list[ReportEntry]] = {}
-    for entry in report.requirements:
-        if hinders(entry, report) or entry.verdict is Verdict.WARN:
-            shared = entry.why if entry.verdict is Verdict.INCONCLUSIVE else entry.id
-            together.setdefault((entry.verdict, str(shared), entry.listed), []).append(entry)
-    gathered = [
-        Shortfall(verdict, shared if verdict is Verdict.INCONCLUSIVE else entries[0].title, tuple(entries), listed)
-        for (verdict, shared, listed), entries in together.items()
-    ]
-    return list(_by_cause(sorted(gathered, key=_gravity), report.one_causes))
-
-
-def problems(report: Report) -> list[tuple[Shortfall, ...]]:
-    """The shortfalls, those of one cause together; what is listed as known comes last."""
-    together: list[list[Shortfall]] = []
-    for each in shortfalls(report):
-        if each.follows:
-            together[-1].append(each)
-        else:
-            together.append([each])
-    return [tuple(each) for each in together]
-
-
-def cut(gathered: Sequence[Shortfall], most: int) -> tuple[list[Shortfall], list[Shortfall], int]:
-    """At most so many to show in full, the failures among the others, to be named, and the number of the rest."""
-    rest = gathered[most:]
-    failures = [each for each in rest if each.verdict is Verdict.FAIL]
-    return list(gathered[:most]), failures, len(rest) - len(failures)
-
-
-def _gravity(shortfall: Shortfall) -> tuple[bool, int, bool]:
-    is_costly = any(entry.basis in COSTLY for entry in shortfall.entries)
-    return bool(shortfall.listed), GRAVEST_FIRST.index(shortfall.verdict), not is_costly
-
-
-def _by_cause(gathered: Sequence[Shortfall], shared: Sequence[OneCause]) -> Iterator[Shortfall]:
-    """The shortfalls in their order, but those of one cause one after the other."""
-    causes = {id_: cause for cause in shared for id_ in cause.requirements}
-    left = list(gathered)
-    while left:
-        first = left.pop(0)
-        cause = causes.get(first.ids[0]) if _has_cause(first) else None
-        others = [each for each in left if cause and _has_cause(each) and each.ids[0] in cause.requirements]
-        if cause is None or not others:
-            yield first
-            continue
-        ids = [id_ for each in (first, *others) for id_ in each.ids]
-        yield replace(
-            first,
-            cause=f"one cause, {len(ids)} requirements: {', '.join(ids)} ({counted(cause.exchanges, 'exchange')})",
-        )
-        for each in others:
-            left.remove(each)
-            yield replace(each, follows=True)
-
-
-def _has_cause(shortfall: Shortfall) -> bool:
-    return shortfall.verdict in (Verdict.FAIL, Verdict.WARN) and not shortfall.listed
+# --- Requirement × command
 
 
 def hinders(entry: ReportEntry, report: Report) -> bool:
@@ -162,9 +61,6 @@ def hinders(entry: ReportEntry, report: Report) -> bool:
     # A condition that did not come about, or cases that were chosen and do not bear on it.
     excused = entry.condition or report.settings.get("cases")
     return not (excused and entry.reason is Reason.NO_TRAFFIC)
-
-
-# --- Requirement × command
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +98,11 @@ class Row:
     def failed(self) -> bool:
         """Whether any observation broke it."""
         return any(entry.failed for entry in self.entries)
+
+    @property
+    def passed(self) -> ReportEntry | None:
+        """The first entry with an example of an exchange that passed."""
+        return next((entry for entry in self.entries if entry.example), None)
 
     def cell(self, column: str | None) -> ReportEntry | None:
         """Its entry for a command."""
@@ -330,6 +231,12 @@ def rests_on(entry: ReportEntry | Requirement, contract: Contract) -> str:
     if entry.fact is None:
         return f"a documented fact{place}"
     return f"{_BESIDE_A_FACT.get(entry.basis, f'a documented fact{place}')}: {entry.fact}"
+
+
+def mending(entry: ReportEntry, contract: Contract) -> str:
+    """How to mend the usual causes of a failure, by the catalogue of the contract; "" where it says nothing."""
+    # A report may be of another edition of the catalogue.
+    return getattr(contract.catalogue.by_id.get(entry.id), "mend", None) or ""
 
 
 def read_more(entry: ReportEntry, contract: Contract, pages: Sequence[str], code: str = "{}") -> str:

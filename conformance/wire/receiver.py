@@ -275,8 +275,8 @@ class Receiver(ABC):
         first = self.errors[0]
         kind = EnvironmentFailure if isinstance(first, EnvironmentFailure | OSError | MemoryError) else SuiteError
         return kind(
-            f"{len(self.errors)} requests to the callback receiver could not be recorded; the first error was "
-            f"{type(first).__name__}: {first}"
+            f"{len(self.errors)} request{'' if len(self.errors) == 1 else 's'} to the callback receiver could not be "
+            f"recorded; the first error was {type(first).__name__}: {first}"
         )
 
     def __enter__(self) -> Self:

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from certified_run import certified_in
+from certificates import certified_in
 
 from conformance.cli.configuration import PREFIX
 

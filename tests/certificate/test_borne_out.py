@@ -9,9 +9,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from certified_run import CERTIFICATE, EVIDENCE, KNOWN
+from certificates import (
+    CERTIFICATE,
+    EVIDENCE,
+    KNOWN,
+    LIES,
+    Lie,
+    another_edition,
+    changed_member,
+    more_passed,
+    resigned,
+    together,
+)
 from command_line import Called, call
-from forged_certificates import LIES, Lie, another_edition, changed_member, more_passed, resigned, together
 from forged_journals import changed, settings_changed
 
 from conformance.certificate.digests import JournalFile

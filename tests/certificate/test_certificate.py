@@ -7,16 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from made_certificate import (
-    CERTIFIER,
-    FINISHED,
-    NOW,
-    VENDOR,
-    certificate,
-    conformant,
-    journal_of,
-    payload,
-)
+from certificates import CERTIFIER, FINISHED, NOW, VENDOR, certificate, conformant, journal_of, payload
 from made_result import LOST, PASSED, RECORD, UNCHALLENGED, result_of, unexercised, verdict
 
 from conformance import __version__

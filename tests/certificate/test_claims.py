@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from client_runs import Certification, Sent
+from certificates import NOW, certificate, conformant, payload, resigned
+from client_records import Certification, Examined, Sent, notification
 from command_line import Called, call
-from made_certificate import NOW, certificate, conformant, payload, resigned
 from made_result import PASSED, SETTINGS, UNCHALLENGED, result_of, verdict
-from receiver_runs import Examined, notification
 
 from conformance.certificate.coverage import Badge, Claims, Policy
 from conformance.certificate.signing import Rejected, make_key_pair

@@ -14,11 +14,10 @@ from xml.etree import ElementTree as ET
 
 import pytest
 from campaigns import registered
-from certified_run import CERTIFICATE, EVIDENCE, KNOWN, QUICK
+from certificates import CERTIFICATE, EVIDENCE, KNOWN, QUICK, VENDOR
 from command_line import CHECKOUT, call
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
-from made_certificate import VENDOR
 from made_result import result_of
 from seeded import fault
 
@@ -405,11 +404,13 @@ def test_no_badge_is_made_of_anything_else(capsys: Capsys, here: Path, source: s
 
 
 def test_a_badge_goes_where_it_is_told(capsys: Capsys, here: Path) -> None:
-    """The same bytes as on standard output."""
+    """The same bytes as on standard output, where now the Markdown is."""
     shown = call(capsys, "badge", CERTIFICATE).out
 
-    assert "" == call(capsys, "badge", CERTIFICATE, "--output=badge.svg").out
-    assert shown == (here / "badge.svg").read_text(encoding="utf-8")
+    assert "![statum conformance: signer unknown](my%20badge.svg)\n" == (
+        call(capsys, "badge", CERTIFICATE, "--output=my badge.svg").out
+    )
+    assert shown == (here / "my badge.svg").read_text(encoding="utf-8")
 
 
 # --- Costs

@@ -11,11 +11,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from certificates import BOMBS, CERTIFIER, NOW, VENDOR, certificate, payload, resigned
 from command_line import call
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from forged_certificates import BOMBS
-from made_certificate import CERTIFIER, NOW, VENDOR, certificate, payload, resigned
 from made_result import result_of
 
 from conformance.certificate.ed25519 import PrivateKey, PublicKey

@@ -10,17 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from certificates import CERTIFIER, NOW, STRANGER, VENDOR, certificate, journal_of, resigned
 from hypothesis import given
 from hypothesis import strategies as st
-from made_certificate import (
-    CERTIFIER,
-    NOW,
-    STRANGER,
-    VENDOR,
-    certificate,
-    journal_of,
-    resigned,
-)
 from securesystemslib.dsse import Envelope as TheirEnvelope
 from securesystemslib.signer import SSlibKey
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from command_line import call, finished, process
-from quiet_ports import quiet_port
+from sockets import quiet_port
 
 from conformance.cli.configuration import PREFIX
 from conformance.gateway import campaign

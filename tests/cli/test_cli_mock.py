@@ -16,9 +16,8 @@ import httpx
 import pytest
 from command_line import Called, call, finished, process
 from pytest_httpserver import HTTPServer
-from quiet_ports import quiet_port
-from raw_http import connection
 from seeded import FAULTS, VARIANTS
+from sockets import connection, quiet_port
 
 from conformance.mock.account import Account
 from conformance.wire.listening import Address
@@ -84,7 +83,7 @@ def test_it_serves_until_it_is_told_to_stop(tmp_path: Path, number: signal.Signa
     with serving(tmp_path) as mock:
         httpx.get(f"{mock.url}/account-details", auth=CREDENTIAL)
 
-        assert Called(0, "1 requests answered, 0 notifications taken, 0 not taken\n", "") == mock.stop(number)
+        assert Called(0, "1 request answered, 0 notifications taken, 0 not taken\n", "") == mock.stop(number)
 
 
 def test_notifications_go_to_the_callback_of_their_product(tmp_path: Path, httpserver: HTTPServer) -> None:

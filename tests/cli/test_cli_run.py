@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pytest
 from command_line import CHECKOUT, CONSOLE_SCRIPT, PATIENCE_S, Called, call, finished, process
-from quiet_ports import quiet_port
+from sockets import quiet_port
 
 from conformance.cli import outcome
 from conformance.contract.contract import statum

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from command_line import call
-from runs import Run
+from run_records import Run
 
 from conformance.cli import COMMANDS
 from conformance.cli.configuration import switches, variable

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from command_line import call
-from expectation_files import FILE, written
+from input_files import EXPECTATIONS, expectations_at
 
 from conformance.contract.contract import statum
 from conformance.contract.schemas import FORMATS
@@ -21,7 +21,7 @@ CATALOGUE = statum().catalogue
 @pytest.mark.parametrize("day", ["2027-01-31", '"2027-01-31"'])
 def test_a_file_is_read(tmp_path: Path, day: str) -> None:
     """Its entries in their order; a day may be a date or a text of TOML."""
-    read = read_expectations(written(tmp_path, command='"sms"', message='"wrong"', expires=day), CATALOGUE)
+    read = read_expectations(expectations_at(tmp_path, command='"sms"', message='"wrong"', expires=day), CATALOGUE)
 
     assert (Expectation(1, "ENC-01", "FAIL", "#1", "us", date(2027, 1, 31), "sms", "wrong"),) == read.entries
     assert read == Expectations.of(read.recorded())
@@ -29,7 +29,7 @@ def test_a_file_is_read(tmp_path: Path, day: str) -> None:
 
 def test_the_digest_is_that_of_the_bytes(tmp_path: Path) -> None:
     """A comment more is another edition."""
-    path = written(tmp_path)
+    path = expectations_at(tmp_path)
     before = read_expectations(path, CATALOGUE)
     path.write_text(path.read_text("utf-8") + "# agreed\n", "utf-8")
 
@@ -39,9 +39,9 @@ def test_the_digest_is_that_of_the_bytes(tmp_path: Path) -> None:
 
 def test_an_empty_file_lists_nothing(tmp_path: Path) -> None:
     """It is what one begins with."""
-    (tmp_path / FILE).touch()
+    (tmp_path / EXPECTATIONS).touch()
 
-    assert () == read_expectations(tmp_path / FILE, CATALOGUE).entries
+    assert () == read_expectations(tmp_path / EXPECTATIONS, CATALOGUE).entries
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_an_empty_file_lists_nothing(tmp_path: Path) -> None:
 )  # fmt: skip
 def test_what_is_wrong_in_an_entry_is_told(tmp_path: Path, changes: dict[str, str | None], complaint: str) -> None:
     """With the entry, what stands there, what is expected, and what may have been meant."""
-    path = written(tmp_path, **changes)
+    path = expectations_at(tmp_path, **changes)
 
     with pytest.raises(UsageError) as refused:
         read_expectations(path, CATALOGUE)
@@ -88,11 +88,11 @@ def test_what_is_wrong_in_an_entry_is_told(tmp_path: Path, changes: dict[str, st
 )  # fmt: skip
 def test_what_is_no_expectations_file_is_told(tmp_path: Path, text: str, complaint: str) -> None:
     """Each in the words of the file."""
-    (tmp_path / FILE).write_bytes(text.encode("utf-8", "surrogateescape"))
+    (tmp_path / EXPECTATIONS).write_bytes(text.encode("utf-8", "surrogateescape"))
 
     with pytest.raises(UsageError) as refused:
-        read_expectations(tmp_path / FILE, CATALOGUE)
-    assert str(refused.value).startswith(complaint.format(tmp_path / FILE))
+        read_expectations(tmp_path / EXPECTATIONS, CATALOGUE)
+    assert str(refused.value).startswith(complaint.format(tmp_path / EXPECTATIONS))
 
 
 def test_yaml_is_told_from_toml(tmp_path: Path) -> None:
@@ -117,14 +117,14 @@ def test_an_entry_that_is_there_twice_is_refused(
     tmp_path: Path, first: dict[str, str], second: dict[str, str], *, together: bool
 ) -> None:
     """Which of them a finding belongs to has to be clear."""
-    text = "".join(written(tmp_path, **changes).read_text("utf-8") for changes in (first, second))
-    (tmp_path / FILE).write_text(text, "utf-8")
+    text = "".join(expectations_at(tmp_path, **changes).read_text("utf-8") for changes in (first, second))
+    (tmp_path / EXPECTATIONS).write_text(text, "utf-8")
 
     if together:
-        assert 2 == len(read_expectations(tmp_path / FILE, CATALOGUE).entries)
+        assert 2 == len(read_expectations(tmp_path / EXPECTATIONS, CATALOGUE).entries)
     else:
         with pytest.raises(UsageError, match=r"entries 1 and 2 of .* both list ENC-01"):
-            read_expectations(tmp_path / FILE, CATALOGUE)
+            read_expectations(tmp_path / EXPECTATIONS, CATALOGUE)
 
 
 @pytest.mark.parametrize("command", [("run",), ("judge", "journal.sqlite")])
@@ -142,7 +142,7 @@ def test_a_file_that_cannot_be_used_is_one_line_and_exit_2(
 
 def test_the_example_of_the_schema_can_be_read(tmp_path: Path) -> None:
     """As TOML it is what docs/expectations.md shows."""
-    path = written(tmp_path, command='"sms"')
+    path = expectations_at(tmp_path, command='"sms"')
 
     assert [] == FORMATS.violations(
         "expectations", {"expectation": [read_expectations(path, CATALOGUE).entries[0].members()]}

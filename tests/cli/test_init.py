@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 from command_line import call
-from parcel import FOLDER, parcel
-from pipelines import ACTION, CHECKOUT, TEMPLATE, WORKFLOWS, read
+from other_contracts import PARCEL, parcel
+from project_files import ACTION, CHECKOUT, TEMPLATE, WORKFLOWS, read
 
 from conformance.cli.init import languages
 from conformance.contract.contract import statum
@@ -229,13 +229,13 @@ def test_a_missing_runtime_is_a_warning(capsys: Capsys, here: Path, monkeypatch:
 @pytest.mark.parametrize("name", languages())
 def test_a_driver_of_another_contract_has_its_names(capsys: Capsys, here: Path, name: str) -> None:
     """And none of Statum's; the configuration names the folder."""
-    called = call(capsys, "init", "--driver", name, "--contract", str(FOLDER))
+    called = call(capsys, "init", "--driver", name, "--contract", str(PARCEL))
 
     text = (here / languages()[name].file).read_text(encoding="utf-8")
     assert 0 == called.code
     assert [] == [word for word in (*parcel().commands, "waybill", "Bearer", parcel().title) if word not in text]
     assert [] == [word for word in ("Statum", "airtime", "sender_id", "account-details", "Basic") if word in text]
-    assert FOLDER == Path(configured()["contract"]).resolve()
+    assert PARCEL == Path(configured()["contract"]).resolve()
 
 
 def test_the_languages_are_those_of_the_option() -> None:

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from campaigns import held
 from command_line import call
-from quiet_ports import quiet_port
 from seeded import fault
+from sockets import quiet_port
 
 from conformance.cli.configuration import FILE, PREFIX
 from conformance.contract.schemas import FORMATS

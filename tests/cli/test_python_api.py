@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from command_line import CHECKOUT, call, finished, process
-from quiet_ports import quiet_port
+from sockets import quiet_port
 from starter_drivers import python_client
 
 import conformance

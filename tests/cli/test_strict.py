@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 from campaigns import held, registered, settings
-from client_runs import HEADERS, Certification, Sent, without
+from client_records import HEADERS, Certification, Sent, without
 from command_line import call
-from runs import Run
+from run_records import Run
 from seeded import fault
 
 from conformance.contract.contract import statum

@@ -14,7 +14,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
-from pins import BUILD_CONSTRAINTS, CHECKOUT, CONSTRAINTS, pins
+from project_files import BUILD_CONSTRAINTS, CHECKOUT, CONSTRAINTS, pins
 
 PROJECT = tomllib.loads((CHECKOUT / "pyproject.toml").read_text(encoding="utf-8"))
 

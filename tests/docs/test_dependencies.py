@@ -23,7 +23,7 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
-from pins import CHECKOUT, CONSTRAINTS, pins
+from project_files import CHECKOUT, CONSTRAINTS, pins
 
 import conformance
 

@@ -15,10 +15,9 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from contract_copies import copied
 from flawed_clients.table import FLAWS
 from markdown_pages import CHECKOUT, PAGES, Block, blocks, broken_links, name_of, prose, sessions, steps
-from parcel import FOLDER, parcel
+from other_contracts import PARCEL, copied, parcel
 from seeded import FAULTS
 from shown_sessions import difference, run_session
 
@@ -142,6 +141,7 @@ def test_every_block_is_run_or_cannot_be() -> None:
         ("$ statum-conformance run --no-such-option\n…\n", "ended with 2"),
         ("$ (exit 3)\n$ echo $?\n1\n", "shown is\n  1\nbut it printed\n  3"),
         ("$ test -d reports/no-such-sample\n", "ended with 1"),
+        ("$ echo mine > left; rm examples/tiny_gateway.py\n", " D examples/tiny_gateway.py\n?? left"),
     ],
 )
 def test_a_session_that_goes_otherwise_is_told(text: str, complaint: str, tmp_path: Path) -> None:
@@ -307,7 +307,7 @@ def test_another_contract_has_a_page_of_its_own_rows() -> None:
 
 def test_a_note_stands_below_its_heading(tmp_path: Path) -> None:
     """It is the folder's, like all else of the page."""
-    folder = copied(tmp_path, FOLDER)
+    folder = copied(tmp_path, PARCEL)
     stated = folder / "contract.toml"
     stated.write_text(f"{stated.read_text('utf-8')}\n[page]\nSequences = 'Ask twice.'\n", encoding="utf-8")
 

@@ -73,10 +73,10 @@ def make_variables() -> list[str]:
     return re.findall(r"^([A-Z_]+) \?=", (CHECKOUT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
 
 
-def gitlab_variables() -> Iterator[str]:
-    """Those of the job to extend that are no options."""
-    job = yaml.safe_load((CHECKOUT / "ci" / "gitlab.yml").read_text(encoding="utf-8"))[".statum-conformance"]
-    return (name for name in job["variables"] if not name.startswith(PREFIX))
+def gitlab_settings() -> Iterable[str]:
+    """The inputs of the template, and the variables of the job that judges."""
+    header, jobs = yaml.safe_load_all((CHECKOUT / "ci" / "gitlab.yml").read_text(encoding="utf-8"))
+    return [*header["spec"]["inputs"], *jobs[".statum-conformance"]["variables"]]
 
 
 def variables() -> Iterator[str]:
@@ -198,7 +198,7 @@ KINDS = (
     Told("tables of contract.toml", FOLDER, lambda: FORMATS.schema("contract")["properties"]),
     Told("keys of a requirement", FOLDER, lambda: FORMATS.schema("requirement")["properties"]),
     Told("words of a change", FOLDER, lambda: FORMATS.schema("behaviours")["$defs"]["change"]["properties"]),
-    Told("variables for GitLab", DOCS / "ci.md", gitlab_variables),
+    Told("variables for GitLab", DOCS / "ci.md", gitlab_settings),
     Told("driver messages", DRIVER, driver_messages),
     Told("scenarios of clients", DRIVER, lambda: (scenario.name for scenario in statum().behaviours.scenarios)),
     Told("phone numbers", DOCS / "mock.md", lambda: NUMBERS),

@@ -9,8 +9,8 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from kill_table import numbers_of
 from seeded import FAULTS, VARIANTS
+from suite_plugins import numbers_of
 
 from conformance.certificate.digests import suite_digest
 from conformance.contract.contract import statum

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 from campaigns import free_address
-from pipelines import (
+from project_files import (
     ACTION,
     CHECKOUT,
     TEMPLATE,
@@ -28,6 +28,7 @@ from pipelines import (
     shown_pipelines,
     shown_workflows,
     step,
+    template,
     the_command,
 )
 
@@ -48,7 +49,7 @@ UNREACHABLE = "Tell an unreachable sandbox from a broken one"
         ("github-workflows", [path.read_text(encoding="utf-8") for path in WORKFLOWS] + [*shown_workflows().values()]),
         ("dependabot", [(CHECKOUT / ".github" / "dependabot.yml").read_text(encoding="utf-8")]),
         ("github-actions", [ACTION.read_text(encoding="utf-8")]),
-        ("gitlab-ci", [TEMPLATE.read_text(encoding="utf-8"), *shown_pipelines().values()]),
+        ("gitlab-ci", [*TEMPLATE.read_text(encoding="utf-8").split("\n---\n"), *shown_pipelines().values()]),
     ],
 )
 def test_they_are_valid(schema: str, texts: list[str], tmp_path: Path) -> None:
@@ -64,8 +65,8 @@ def test_they_are_valid(schema: str, texts: list[str], tmp_path: Path) -> None:
     assert 0 == done.returncode, done.stdout + done.stderr
 
 
-def test_the_examples_give_the_action_what_it_takes() -> None:
-    """No input that it does not have."""
+def test_the_examples_give_the_action_and_the_template_what_they_take() -> None:
+    """No input that they do not have, and each that has to be given."""
     inputs = read(ACTION.read_text(encoding="utf-8"))["inputs"]
     uses = [
         each
@@ -75,8 +76,11 @@ def test_the_examples_give_the_action_what_it_takes() -> None:
         if each.get("uses") == PINNED
     ]
 
-    assert 3 == len(uses)
+    (pipeline,) = shown_pipelines().values()
+    (included,) = read(pipeline)["include"]
+    assert 4 == len(uses)
     assert set() == {name for each in uses for name in each["with"]} - set(inputs)
+    assert set(template()[0]) == set(included["inputs"])
 
 
 def test_variables_are_those_of_options() -> None:
@@ -89,8 +93,8 @@ def test_variables_are_those_of_options() -> None:
         if name.startswith("--")
     }
     named = {name for each in STEPS for name in each.get("env", {})}
-    for text in (TEMPLATE.read_text(encoding="utf-8"), *shown_pipelines().values()):
-        named |= {name for job in read(text).values() if isinstance(job, dict) for name in job.get("variables", {})}
+    for jobs in (template()[1], *map(read, shown_pipelines().values())):
+        named |= {name for job in jobs.values() if isinstance(job, dict) for name in job.get("variables", {})}
 
     assert set() == {name for name in named if name.startswith(PREFIX)} - options
 
@@ -213,6 +217,7 @@ RUN = {
     "install",
     "judge",
     "collect",
+    "comment",
     "Install the suite",
     "Start the mock gateway",
     "Put the key in a file",
@@ -256,9 +261,8 @@ def test_the_suite_of_an_example_is_installed_with_digests(tmp_path: Path) -> No
 def scripts_with_a_mock_gateway() -> Mapping[str, str]:
     """What starts it in the examples, for GitHub and for GitLab, whose runner gives all lines to one shell."""
     (pipeline,) = shown_pipelines().values()
-    libraries, suite, *lines, last = read(pipeline)["test"]["script"]
+    *lines, last = read(pipeline)["test"]["script"]
     assert "make test" == last
-    assert all(each.startswith("python -m pip install --") for each in (libraries, suite))
     steps = read(shown_workflows()["tests"])["jobs"]["test"]["steps"]
     return {"GitHub": step(steps, "Start the mock gateway")["run"], "GitLab": "\n".join(lines)}
 

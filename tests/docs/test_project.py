@@ -12,7 +12,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 import pytest
-from pipelines import CHECKOUT, PATIENCE_S, executable
+from project_files import CHECKOUT, PATIENCE_S, executable
 
 from conformance import __version__
 

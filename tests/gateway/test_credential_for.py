@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from campaigns import held
 from command_line import Called, call
-from recording_server import RawServer
+from sockets import RawServer
 
 from conformance.cli import COMMANDS
 from conformance.cli.configuration import FILE, PYPROJECT, switches, variable

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from inquiries import SMS, failures, result_of_run, with_short_waits
+from campaigns import SMS, failures, result_of_run, with_short_waits
 from rich.console import Console
 from seeded import FAULTS, answers, together
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from inquiries import SMS, astral, failures, refusing, result_of_run, with_short_waits
+from campaigns import SMS, astral, failures, refusing, result_of_run, with_short_waits
 
 from conformance.contract.contract import statum
 from conformance.contract.schemas import FORMATS

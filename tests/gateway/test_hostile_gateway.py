@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from campaigns import free_address, settings
-from hostile_servers import drip, request_read, serving
+from sockets import drip, request_read, serving
 
 from conformance.gateway import campaign, listening
 from conformance.gateway.settings import RunLimits

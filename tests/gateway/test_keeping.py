@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from campaigns import SECRET, held, judged, settings
-from case_documents import document
+from input_files import document
 from seeded import fault
 
 from conformance.contract.contract import statum

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from campaigns import KEY, SECRET, held, registered, settings, shortfalls
 from command_line import call
-from recording_server import RawServer
+from sockets import RawServer
 
 from conformance.gateway import campaign, listening
 from conformance.gateway.plan import Plan

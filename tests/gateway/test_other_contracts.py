@@ -6,8 +6,7 @@ from pathlib import Path
 
 import campaigns
 import pytest
-from contract_copies import renamed
-from parcel import FOLDER, parcel
+from other_contracts import PARCEL, parcel, renamed
 from starter_drivers import python_client
 
 from conformance.client import certification
@@ -18,7 +17,7 @@ from conformance.journal import read_journal
 from conformance.judging.verdicts import Conclusion, Judged, Verdict
 from conformance.reports.result import judge
 
-GUIDE = " ".join((FOLDER / "guide.txt").read_text(encoding="utf-8").split())
+GUIDE = " ".join((PARCEL / "guide.txt").read_text(encoding="utf-8").split())
 NAMES = {"status_code": "answer_code", "request_id": "ticket", "result_code": "final_code"}
 
 

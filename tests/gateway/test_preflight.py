@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 from campaigns import free_address, settings, shortfalls
 from pytest_httpserver import HTTPServer
-from raw_http import connection
 from seeded import fault
+from sockets import connection
 from werkzeug import Request as Received
 from werkzeug import Response as Given
 

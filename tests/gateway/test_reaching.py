@@ -14,8 +14,8 @@ import pytest
 import trustme
 from campaigns import free_address, settings, shortfalls
 from pytest_httpserver import HTTPServer
-from recording_server import NO_ANSWER, RawServer
 from seeded import FAULTS
+from sockets import NO_ANSWER, RawServer
 
 from conformance.gateway import campaign, reaching
 from conformance.gateway.reaching import ASKED_TO_WAIT, PreflightCheck, reached

@@ -11,8 +11,18 @@ from typing import Any
 
 import httpx
 import pytest
-from campaigns import free_address, settings
-from inquiries import SMS, Refuses, astral, failures, refusing, result_of_run, verdict_numbers, with_short_waits
+from campaigns import (
+    SMS,
+    Refuses,
+    astral,
+    failures,
+    free_address,
+    refusing,
+    result_of_run,
+    settings,
+    verdict_numbers,
+    with_short_waits,
+)
 from seeded import FAULTS, refuses, together
 
 from conformance.contract.contract import Contract, statum

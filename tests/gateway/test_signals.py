@@ -17,9 +17,8 @@ from typing import Any
 import pytest
 from campaigns import settings
 from command_line import PATIENCE_S, process
-from hostile_servers import drip, request_read, serving
 from mock_rig import eventually
-from recording_server import OK, RawServer, a_case
+from sockets import OK, RawServer, a_case, drip, request_read, serving
 
 from conformance.gateway import campaign
 from conformance.gateway.plan import Plan

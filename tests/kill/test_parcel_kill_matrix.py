@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from campaigns import shortfalls
-from parcel import parcel
+from other_contracts import parcel
 
 from conformance.gateway import campaign
 from conformance.gateway.settings import Settings

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from contract_edits import copy_of_statum
 from mock_rig import CALLBACKS, request
+from other_contracts import copied
 
 from conformance.contract.contract import Contract
 from conformance.mock.account import Account
@@ -56,7 +56,7 @@ BY_PLACE: dict[str, tuple[str, dict[str, Any]]] = {
 
 def judging(directory: Path, behaviours: str = "", **judges: str) -> Contract:
     """Statum's contract, of which these requirements alone are judged by more than a rule, with these behaviours."""
-    folder = copy_of_statum(directory)
+    folder = copied(directory)
     path = folder / "requirements.toml"
     by_rule = 'judge = { rule = "another" }'
     text = re.sub(r"^judge = \{ (message|probe) = .*$", by_rule, path.read_text("utf-8"), flags=re.MULTILINE)

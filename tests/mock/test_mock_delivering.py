@@ -14,9 +14,9 @@ from dataclasses import replace
 from urllib.parse import urlsplit
 
 import pytest
-from hostile_servers import Handler, serving
 from mock_rig import VALID, eventually, served, sms
 from pytest_httpserver import HTTPServer
+from sockets import Handler, serving
 from werkzeug import Request as Received
 from werkzeug import Response as Given
 

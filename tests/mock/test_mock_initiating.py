@@ -18,6 +18,8 @@ from werkzeug import Response as Given
 from conformance.contract.contract import statum
 from conformance.mock import serving
 from conformance.mock.account import Account
+from conformance.mock.control import controlled as under_control
+from conformance.mock.partner import MockGateway
 from conformance.mock.serving import Initiated, MockServer, serve_mock
 from conformance.model.errors import UsageError
 
@@ -62,8 +64,13 @@ def started(receiver: Receiver, *, asks: bool = True, controlled: bool = False) 
     callbacks = {"mpesa-c2b": receiver.url + TELLING}
     if asks:
         callbacks["mpesa-c2b/validation"] = receiver.url + ASKING
-    with serve_mock(Account.sample(callbacks, balance=1000), controlled=controlled) as server:
-        yield server
+    account = Account.sample(callbacks, balance=1000)
+    if not controlled:
+        with serve_mock(account) as server:
+            yield server
+        return
+    with under_control(MockGateway(account)) as gateway:
+        yield gateway.server
 
 
 def paid(server: MockServer, **members: str) -> Initiated:

@@ -9,7 +9,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from contract_edits import copy_of_statum
+from other_contracts import copied
 
 from conformance.contract.contract import Contract, statum
 from conformance.mock.account import TextShape, masked, retold, shape_of_ids, spelled
@@ -20,7 +20,7 @@ SAMPLES = ("9V7NcW1QMvWkQcceMnn3MKfmczdBeE1a", "2f1c7a0e9d3b4c5f8a6e0d1b2c3f4a5e
 
 def with_ids(directory: Path, **stated: Any) -> Contract:
     """Statum's contract with other keywords of its ids, and their example in all messages."""
-    folder = copy_of_statum(directory)
+    folder = copied(directory)
     for path in folder.rglob("*.json"):
         text = path.read_text("utf-8")
         for sample in SAMPLES:

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from made_result import LISTED, LOST, RECORD, SETTINGS, VERDICTS, WRONG_TYPE, parcel_result, result_of, verdict
-from parcel import FOLDER, parcel
+from other_contracts import PARCEL, parcel
 
 from conformance.judging.expectations import Expectation
 from conformance.judging.judgement import Finding
@@ -108,7 +108,7 @@ def test_a_test_by_another_contract_leads_to_its_own_catalogue() -> None:
     assert [
         "MUST for the gateway.",
         f"> the courier's guide says: “{parcel().catalogue['GOT-01'].quote}”",
-        f"More in `{FOLDER / 'requirements.toml'}`, under GOT-01.",
+        f"More in `{PARCEL / 'requirements.toml'}`, under GOT-01.",
     ] == found["description"].split("\n\n")
     assert "parcel.parcels.GOT-01" == found["fullName"]
 

@@ -67,11 +67,11 @@ def test_it_loads_nothing_from_anywhere() -> None:
 
 
 def test_every_requirement_and_verdict_is_in_it() -> None:
-    """By id in the matrix and as a section that can be linked to; and how to repeat the run."""
+    """Each once, as a section that can be linked to; and how to repeat the run."""
     result = result_of()
     page = page_of(result)
-    ids = [attributes["id"] for tag, attributes in page.elements if tag == "details" and "id" in attributes]
-    assert list(dict.fromkeys(entry["id"] for entry in result.document["requirements"])) == ids
+    ids = [attributes["id"] or "" for tag, attributes in page.elements if tag == "details" and "id" in attributes]
+    assert sorted({entry["id"] for entry in result.document["requirements"]}) == sorted(ids)
     signs = {"PASS": "✓", "FAIL": "✗", "WARN": "!", "KNOWN": "K", "NOT_APPLICABLE": "–", "INCONCLUSIVE": "?"}
     assert [] == [sign for sign in signs.values() if sign not in page.text]
     assert "statum-conformance run" in page.text

@@ -114,7 +114,7 @@ def test_a_finding_links_to_its_case_and_the_case_to_the_requirement() -> None:
     links = [attributes["href"] for tag, attributes in page.elements if tag == "a"]
     assert "#case-1" in links
     assert "case-1" in [attributes.get("id") for tag, attributes in page.elements if tag == "tr"]
-    assert links.count("#RSP-03") >= 3  # what fell short, the matrix, the case
+    assert links.count("#RSP-03") >= 3  # the problem, and twice the case
 
 
 def test_every_link_of_the_page_has_its_target() -> None:

@@ -23,7 +23,7 @@ from made_result import (
     verdict,
 )
 from rich.console import Console
-from runs import Run
+from run_records import Run
 
 from conformance.contract.contract import statum
 from conformance.contract.requirements import Basis, Level
@@ -31,6 +31,7 @@ from conformance.journal import Note, Record
 from conformance.judging.judgement import OneCause, Reason
 from conformance.judging.verdicts import Verdict
 from conformance.reports.console import LONGEST_LINE
+from conformance.reports.problems import shortfalls
 from conformance.reports.reproduce import repeat_command
 from conformance.reports.result import Result
 from conformance.reports.terminal import (
@@ -42,7 +43,7 @@ from conformance.reports.terminal import (
     show_observed,
     verdict_line,
 )
-from conformance.reports.view import hinders, shortfalls
+from conformance.reports.view import hinders
 
 REPORT, JOURNAL = Path("reports/report.html"), Path("reports/journal.sqlite")
 

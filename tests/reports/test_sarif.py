@@ -24,7 +24,7 @@ from made_result import (
     unexercised,
     verdict,
 )
-from parcel import FOLDER, parcel
+from other_contracts import PARCEL, parcel
 
 from conformance.judging.expectations import Expectations, Stale, Staleness
 from conformance.judging.judgement import Finding, Reason
@@ -68,7 +68,7 @@ def test_a_rule_of_another_contract_leads_to_its_own_catalogue() -> None:
     (run,) = json.loads(sarif(parcel_result()))["runs"]
     (rule,), (found,) = run["tool"]["driver"]["rules"], run["results"]
     quote = parcel().catalogue["GOT-01"].quote
-    catalogue = FOLDER / "requirements.toml"
+    catalogue = PARCEL / "requirements.toml"
 
     assert [
         "MUST for the gateway: Every request is answered.",

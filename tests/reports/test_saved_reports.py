@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from campaigns import held
-from client_runs import Certification, Sent
+from client_records import Certification, Sent
 from command_line import Called, call
 from made_result import LISTED, PASSED, result_of, unexercised
 from seeded import fault

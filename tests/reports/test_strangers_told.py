@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from made_result import result_of
-from runs import Run
+from run_records import Run
 
 from conformance.journal import Note
 from conformance.judging.terms import REFUSED_HERE

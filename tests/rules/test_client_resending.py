@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from email.utils import formatdate
 
-from client_runs import JSON_TYPE, PARAMS, UNREACHED, Certification, Sent, again, failures, refused, verdict
+from client_records import JSON_TYPE, PARAMS, UNREACHED, Certification, Sent, again, refused
+from run_records import failures, verdict
 
 from conformance.client.rules.answers import NO_CONNECTION_KEPT
 from conformance.client.rules.calls import NEVER, REUSED, UNUSED

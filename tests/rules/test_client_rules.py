@@ -8,23 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from client_runs import PARAMS, Certification, Sent, again, refused
-from contract_edits import json_edited, text_edited
+from client_records import PARAMS, Certification, Sent, again, refused
+from other_contracts import json_edited, text_edited, uncrossed
 
 from conformance.client.face import RULES, client_checks
 from conformance.contract.contract import Contract, statum
-from conformance.contract.folder import ContractFolder
 from conformance.contract.requirements import ByRule
 from conformance.judging.verdicts import Verdict
 from conformance.model.errors import SuiteError
 from conformance.reports.result import judge
 
 RESENDS = 'rule = "final-is-final", codes = [400, 401, 402, 403, 422]'
-
-
-def unchecked(folder: Path) -> Contract:
-    """The contract in a folder that may be at fault."""
-    return Contract._made(ContractFolder.at(folder))  # noqa: SLF001 - without the checks of `Contract.load`
 
 
 def failed(certification: Certification, contract: Contract) -> set[str]:
@@ -55,7 +49,7 @@ def test_a_catalogue_that_cannot_be_judged_by_says_why(stated: str, words: str, 
     folder = text_edited(tmp_path, "requirements.toml", RESENDS, stated)
 
     with pytest.raises(SuiteError) as told:
-        client_checks(unchecked(folder))
+        client_checks(uncrossed(folder))
     assert "requirement RTY-01 cannot be judged: " in str(told.value)
     assert words in str(told.value)
 
@@ -67,7 +61,7 @@ def test_codes_after_which_nothing_is_sent_again_are_the_catalogues(tmp_path: Pa
     stricter = text_edited(tmp_path, "requirements.toml", RESENDS, RESENDS.replace("422", "409, 422"))
 
     assert set() == failed(certification, statum())
-    assert {"RTY-01"} == failed(certification, unchecked(stricter))
+    assert {"RTY-01"} == failed(certification, uncrossed(stricter))
 
 
 def _of_numbers(schema: dict[str, Any]) -> Mapping[str, Any]:
@@ -85,6 +79,6 @@ def test_the_types_of_members_are_those_of_the_schema(
     """A number is wrong where the schema has a text, and right where it has a number."""
     certification = Certification()
     certification.call(Sent(body=json.dumps({**PARAMS, "message": 1}).encode()), params={**PARAMS, "message": "1"})
-    contract = unchecked(json_edited(tmp_path, "common.json", change))
+    contract = uncrossed(json_edited(tmp_path, "common.json", change))
 
     assert expected == failed(certification, contract)

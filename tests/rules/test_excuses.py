@@ -8,8 +8,7 @@ from functools import partial
 from typing import Any
 
 import pytest
-from run_verdicts import verdict
-from runs import Run
+from run_records import Run, verdict
 
 from conformance.judging.judgement import Reason
 from conformance.judging.verdicts import Verdict

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 
 import pytest
-from runs import Run
+from run_records import Run
 
 from conformance.contract.contract import statum
 from conformance.diagnosis.follow_ups import (

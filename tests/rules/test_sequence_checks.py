@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from runs import Run
+from run_records import Run
 
 from conformance.judging.judgement import Reason
 from conformance.judging.verdicts import RequirementVerdict, Verdict

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import pytest
-from runs import Run
+from run_records import Run
 
 from conformance.contract.contract import statum
 from conformance.judging.evidence import Evidence

@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 from campaigns import held, registered
-from recording_server import RawServer
+from sockets import RawServer
 
 from conformance.contract.contract import statum
 from conformance.gateway import listening

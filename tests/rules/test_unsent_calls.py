@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from client_runs import ACCEPTED, PARAMS, UNREACHED, UNSUPPORTED, Certification, Sent, failures, judged, verdict
+from client_records import ACCEPTED, PARAMS, UNREACHED, UNSUPPORTED, Certification, Sent
+from run_records import failures, judged, verdict
 
 from conformance.client.rules.calls import ASKED_AGAIN, IN_PLACE
 from conformance.judging.judgement import Finding, Reason

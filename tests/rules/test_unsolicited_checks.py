@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from campaigns import settings
-from parcel import parcel
+from other_contracts import parcel
 from seeded import VARIANTS
 
 from conformance.contract.contract import statum

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import campaigns
 import pytest
-from contract_copies import Place, copied, places, uncrossed
+from other_contracts import Place, copied, places, uncrossed
 
 from conformance.contract.contract import statum
 from conformance.journal import Record, read_journal

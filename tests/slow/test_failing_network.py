@@ -8,9 +8,8 @@ from typing import Any
 
 import pytest
 from campaigns import settings, shortfalls
-from failing_network import FailingNetwork, Weather
+from failing_network import FAIR, PHONE_NUMBERS, UNLIMITED, Cut, FailingNetwork, Weather, held_through, told
 from seeded import fault
-from through_network import FAIR, PHONE_NUMBERS, UNLIMITED, Cut, held_through, told
 
 from conformance.contract.contract import statum
 from conformance.gateway import campaign, listening, preflight

@@ -8,10 +8,9 @@ from typing import Any
 
 import pytest
 from campaigns import settings, shortfalls
-from failing_network import FailingNetwork
-from runs import Run
+from failing_network import Cut, FailingNetwork, held_through
+from run_records import Run
 from seeded import fault
-from through_network import Cut, held_through
 
 from conformance.gateway import campaign, listening, preflight
 from conformance.gateway.rig import CANARY_HEADER

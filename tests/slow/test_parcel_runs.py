@@ -20,7 +20,7 @@ import httpx
 import pytest
 from command_line import CHECKOUT, call, process
 from openapi_spec_validator import OpenAPIV31SpecValidator
-from parcel import FOLDER, parcel
+from other_contracts import PARCEL, parcel
 
 from conformance.contract.contract import statum
 from conformance.contract.requirements import Actor, Level
@@ -28,7 +28,7 @@ from conformance.journal import Record, read_journal
 from conformance.mock.account import Account
 from conformance.reports.files import REPORTS
 
-BY_PARCEL = ("--contract", str(FOLDER))
+BY_PARCEL = ("--contract", str(PARCEL))
 PYTEST = ("-p", "conformance.pytest.plugin", "-p", "no:cacheprovider", "-q", "--pyargs", "conformance.pytest")
 CLIENT = shlex.join((sys.executable, str(Path(__file__).parents[1] / "support" / "parcel_client.py")))
 

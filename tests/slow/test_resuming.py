@@ -20,7 +20,7 @@ import pytest
 from campaigns import registered, settings, shortfalls
 from command_line import CHECKOUT, CONSOLE_SCRIPT, PATIENCE_S, call, process
 from mock_rig import eventually
-from runs import Run
+from run_records import Run
 from seeded import fault
 
 from conformance.gateway import campaign, listening

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from runs import JSON, TARGETS, Run
+from run_records import JSON, TARGETS, Run
 
 from conformance.contract.contract import statum
 from conformance.gateway.plan import Plan

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from parcel import FOLDER
+from other_contracts import PARCEL
 from starter_drivers import starter
 
 from conformance.cli.init import languages
@@ -96,9 +96,9 @@ def go() -> dict[str, str]:
 VARIETIES = tuple(Variety(name) for name in languages())
 WITH_RECEIVER = tuple(Variety(name, receiver=True) for name, row in languages().items() if row.receiver)
 # The template in a language is one for all contracts; three that differ in how they spell the credential are tried.
-OF_PARCELS = tuple(Variety(name, receiver=name != "shell", folder=FOLDER) for name in ("python", "go", "shell"))
+OF_PARCELS = tuple(Variety(name, receiver=name != "shell", folder=PARCEL) for name in ("python", "go", "shell"))
 
-OF_GO = (Variety("go"), Variety("go", receiver=True), Variety("go", receiver=True, folder=FOLDER))
+OF_GO = (Variety("go"), Variety("go", receiver=True), Variety("go", receiver=True, folder=PARCEL))
 
 
 def parametrized(*varieties: Variety) -> pytest.MarkDecorator:

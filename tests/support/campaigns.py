@@ -1,28 +1,25 @@
-"""Campaigns as tests hold them: small ones, against the built-in mock gateway or a mock gateway of the test's own.
-
-settings        of a small run, changed as the test likes
-held            holds the run; the path of its journal
-judged          the same, judged
-registered      settings and account that fit each other: what `mock` and `run --gateway` are told in two processes
-shortfalls      what keeps a judged run from being all green, in words for the message of a failed assertion
-"""
+"""Small runs against the built-in mock gateway or a gateway of the test's own."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from quiet_ports import quiet_port
+import pytest
+from seeded import refuses
+from sockets import quiet_port
 
 from conformance.contract.contract import statum
+from conformance.diagnosis import search
 from conformance.gateway import campaign
 from conformance.gateway.settings import Settings
 from conformance.journal import read_journal
 from conformance.judging.verdicts import Judged, Verdict
 from conformance.mock.account import Account
-from conformance.mock.behaviour import BUILT_IN, Behaviour
-from conformance.reports.result import judge
+from conformance.mock.behaviour import BUILT_IN, Behaviour, Moment
+from conformance.mock.changes import member
+from conformance.reports.result import Result, judge
 from conformance.wire.listening import Address
 
 # Letters of both cases and other characters, so that each spelling of it can be looked for.
@@ -75,3 +72,41 @@ def shortfalls(judgement: Judged) -> str:
         for v in judgement.verdicts
         if v.verdict is not Verdict.PASS
     )
+
+
+SMS: dict[str, Any] = {"products": ("sms",)}
+
+Refuses = Callable[[Moment], bool]
+Entries = dict[tuple[str, str | None], Mapping[str, Any]]
+
+
+def with_short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What takes a second elsewhere takes a part of one here; the mock gateway notifies within milliseconds."""
+    monkeypatch.setattr(search, "LEAST_PATIENCE_S", 0.3)
+    monkeypatch.setattr(campaign, "LATE_S", 0.2)
+
+
+def result_of_run(directory: Path, behaviour: Behaviour, **changes: Any) -> Result:
+    """The result of a run against a gateway with that behaviour."""
+    return Result.of(read_journal(held(directory, behaviour, **({"notify_within_s": 1.0} | changes))))
+
+
+def refusing(which: Refuses, every: int = 1) -> Behaviour:
+    """A gateway that refuses requests that it should accept."""
+    return refuses(which, every=every)(BUILT_IN)
+
+
+def failures(result: Result) -> Entries:
+    """What failed or warns, by requirement and command."""
+    entries = result.document["requirements"]
+    return {(e["id"], e["command"]): e for e in entries if e["verdict"] in ("FAIL", "WARN")}
+
+
+def astral(moment: Moment) -> bool:
+    """A message with a character above U+FFFF."""
+    return any(ord(character) > 0xFFFF for character in member(moment, "message"))
+
+
+def verdict_numbers(judged: Judged) -> list[tuple[Any, ...]]:
+    """The verdicts, with their numbers."""
+    return [(v.requirement.id, v.command, v.verdict, v.observations, v.failed, v.unobserved) for v in judged.verdicts]

@@ -13,7 +13,7 @@ from datetime import date
 from typing import Any
 from unittest.mock import patch
 
-from parcel import parcel
+from other_contracts import parcel
 
 from conformance.contract.contract import Contract, statum
 from conformance.contract.requirements import Level

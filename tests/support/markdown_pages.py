@@ -12,6 +12,7 @@ The conventions of a page:
                     below each are its output. `…` alone in a line stands for any lines, inside one for any text.
     <!-- session: NAME -->              above a block: it belongs to the session NAME of that page, whose blocks share
                                         directory, environment and processes; a block without has a session of its own
+    <!-- session: every -->             it begins each session that starts below it on that page: where to go first
     <!-- session: NAME, background -->  its command goes on until the session ends, or until it is shown again
     <!-- session: NAME, file: PATH -->  the block is no commands but the content of that file
     <!-- session: NAME, change: PATH --> it is what to change in that file of the code, line by line as in a diff; `…`
@@ -37,6 +38,7 @@ PAGES = tuple(
 )
 
 PROMPT = "$ "
+EVERY = "every"
 
 _FENCE = re.compile(r"^```(?P<language>\S*)$")
 _MARK = re.compile(
@@ -112,9 +114,12 @@ def _up_to_fence(lines: Iterator[tuple[int, str]], place: str) -> Iterator[str]:
 def sessions(page: Path) -> dict[str, list[Block]]:
     """What is to be run of `page`: name of the session → its blocks."""
     found: dict[str, list[Block]] = {}
+    first: list[Block] = []
     for block in blocks(page):
-        if block.is_tried:
-            found.setdefault(block.session or f"line {block.line}", []).append(block)
+        if block.session == EVERY:
+            first.append(block)
+        elif block.is_tried:
+            found.setdefault(block.session or f"line {block.line}", [*first]).append(block)
     return found
 
 

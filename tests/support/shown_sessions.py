@@ -1,6 +1,7 @@
 """Sessions of the documentation, run in a shell and compared with what the pages show.
 
-    run_session         runs the blocks of one session; AssertionError where something goes otherwise than shown
+    run_session         runs the blocks of one session in a clone; AssertionError where something goes otherwise than
+                        shown, or is left in the clone
     difference          what makes printed lines unlike those shown; empty if they are alike
 
 Compared is line by line. What cannot be the same twice is replaced on both sides (`VOLATILE`); a number of things
@@ -16,14 +17,14 @@ import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from itertools import zip_longest
 from pathlib import Path
 from signal import SIGTERM
 
 from markdown_pages import CHECKOUT, Block, Step, steps
-from quiet_ports import quiet_port
+from sockets import quiet_port
 
 ELLIPSIS = "…"
 
@@ -50,32 +51,72 @@ TOLERANCE = 0.1
 
 _PORT = re.compile(r"127\.0\.0\.1:(\d{4})\b")
 
-# What a session finds in its directory, as in a checkout; and what it has besides where the code is changed.
-PRESENT = ("examples", "reports/sample")
+# What a session finds of a clone; and what it has besides where the code is changed.
+PRESENT = (".gitignore", "examples", "reports/sample")
 CODE = ("conformance", "schemas")
 
 
 def run_session(blocks: Sequence[Block], directory: Path, not_run: frozenset[str] = frozenset()) -> None:
-    """Run the blocks of one session in `directory`, leaving out the commands in `not_run`.
+    """Run the blocks of one session in a clone at `directory`, leaving out the commands in `not_run`.
 
-    Raises AssertionError, with the place in the page, for the first command that goes otherwise than shown.
+    Raises AssertionError, with the place in the page, for the first command that goes otherwise than shown, and for
+    what the session leaves in the clone.
     """
     changes_code = any(block.change for block in blocks)
-    for name in (*PRESENT, *(CODE if changes_code else ())):
-        if (CHECKOUT / name).exists():
+    _clone(directory, (*PRESENT, *(CODE if changes_code else ())))
+    _run(
+        blocks,
+        Shell(directory, "".join(block.text for block in blocks), code=directory if changes_code else CHECKOUT),
+        not_run,
+    )
+    left = _git(directory, "status", "--porcelain", "--untracked-files=all")
+    assert not left, f"{blocks[0].place}: the session leaves in the clone\n{left}"
+
+
+def _clone(directory: Path, names: Iterable[str]) -> None:
+    """Make a repository at `directory` that holds these files and folders of the checkout; nothing, if it is one."""
+    if (directory / ".git").exists():
+        return
+    for name in names:
+        place = directory / name
+        if (CHECKOUT / name).is_dir():
             # Bytecode that another process is about to put in its place is gone a moment later.
-            shutil.copytree(CHECKOUT / name, directory / name, ignore=shutil.ignore_patterns("*.pyc.*"))
-    shell = Shell(directory, "".join(block.text for block in blocks), directory if changes_code else CHECKOUT)
+            shutil.copytree(CHECKOUT / name, place, ignore=shutil.ignore_patterns("*.pyc.*"))
+        else:
+            shutil.copy(CHECKOUT / name, place)
+    _git(directory, "init", "--quiet")
+    _git(directory, "add", "--all")
+    _git(
+        directory,
+        "-c",
+        "user.name=reader",
+        "-c",
+        "user.email=reader@reader.invalid",
+        "commit",
+        "--quiet",
+        "-m",
+        "clone",
+    )
+
+
+def _git(directory: Path, *arguments: str) -> str:
+    """What git prints. Raises CalledProcessError if it fails."""
+    command = ("git", "-C", str(directory), *arguments)
+    return subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=PATIENCE_S, check=True).stdout
+
+
+def _run(blocks: Sequence[Block], shell: Shell, not_run: frozenset[str]) -> None:
     running: dict[str, ExitStack] = {}
     with ExitStack() as session:
         for block in blocks:
             if block.change:
-                changed = directory / block.change
+                changed = shell.directory / block.change
                 changed.write_text(with_change(changed.read_text(encoding="utf-8"), block), encoding="utf-8")
                 continue
             if block.file:
-                (directory / block.file).parent.mkdir(parents=True, exist_ok=True)
-                (directory / block.file).write_text(shell.with_free_ports(block.text), encoding="utf-8")
+                written = shell.directory / block.file
+                written.parent.mkdir(parents=True, exist_ok=True)
+                written.write_text(shell.with_free_ports(block.text), encoding="utf-8")
                 continue
             planned = [step for step in steps(block) if step.command not in not_run]
             for step, following in zip_longest(planned, planned[1:]):
@@ -99,19 +140,27 @@ def with_change(text: str, block: Block) -> str:
 
 
 class Shell:
-    """A shell in which one command after the other is run: variables and `$?` carry over.
+    """A shell in which one command after the other is run: directory, variables and `$?` carry over.
 
     `text` is all that the session shows: for each port of 127.0.0.1 that it names, a free one is taken. `code` is where
     the suite is taken from, whatever is installed.
     """
 
     def __init__(self, directory: Path, text: str, code: Path) -> None:
-        self._directory = directory
-        self._environment = _environment(code)
+        temporary = directory.parent / f"{directory.name}.temporary"
+        temporary.mkdir(exist_ok=True)
+        self._environment = {**_environment(code), "TMPDIR": str(temporary)}
         self._state = directory.parent / f"{directory.name}.environment"
         self._state.write_text("", encoding="utf-8")
+        self._went_to = directory.parent / f"{directory.name}.directory"
+        self._went_to.write_text(f"{directory}\n", encoding="utf-8")
         self._code = 0
         self._ports = {port: str(quiet_port()) for port in dict.fromkeys(_PORT.findall(text))}
+
+    @property
+    def directory(self) -> Path:
+        """Where it is."""
+        return Path(self._went_to.read_text(encoding="utf-8").removesuffix("\n"))
 
     def with_free_ports(self, text: str) -> str:
         """`text` with free ports in the place of those that the page shows."""
@@ -126,7 +175,7 @@ class Shell:
         """Run a command to its end and compare what it prints."""
         script = (
             f'. "{self._state}"\n(exit {self._code})\n{self.with_free_ports(step.command)}\n'
-            f'code=$?\nexport -p > "{self._state}"\nexit $code'
+            f'code=$?\nexport -p > "{self._state}"\npwd > "{self._went_to}"\nexit $code'
         )
         ended = self._run(script)
         self._code = ended.returncode
@@ -139,7 +188,7 @@ class Shell:
     def _run(self, script: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             ["/bin/sh", "-c", script],
-            cwd=self._directory,
+            cwd=self.directory,
             env=self._environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -156,7 +205,7 @@ class Shell:
         script = f'. "{self._state}"\nexec {self.with_free_ports(step.command)}'
         process = subprocess.Popen(
             ["/bin/sh", "-c", script],
-            cwd=self._directory,
+            cwd=self.directory,
             env=self._environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -271,7 +271,7 @@ def test_a_cell_leads_to_the_requirement_and_that_to_the_case(seen: dict[str, An
     """Each in view when one gets there, though it was folded."""
     trail = seen["trail"][name]
     assert (True, True) == (trail["requirement"]["inView"], trail["inView"])
-    assert "fell short" in trail["requirement"]["heading"]
+    assert "failed" in trail["requirement"]["heading"]
     assert trail["case"] in trail["shown"]
 
 
@@ -349,21 +349,21 @@ def test_without_javascript_all_can_be_read(seen: dict[str, Any], name: str) -> 
     unscripted = seen["unscripted"][name]
     assert (0, True, []) == (unscripted["controls"], unscripted["unfolds"], unscripted["dead"])
     assert "non-conformant" in unscripted["text"]
-    assert "fell short" in unscripted["text"]
+    assert "failed" in unscripted["text"]
 
 
 # --- A client's transcript
 
 
 def test_the_transcript_shows_who_said_what(seen: dict[str, Any]) -> None:
-    """The suite asks, the client sends, the witness answers, the driver tells; what fell short stands beside it."""
+    """The suite asks, the client sends, the witness answers, the driver tells; what failed stands beside it."""
     transcript = seen["transcript"]["flawed"]
     assert ["suite", "client", "witness", "driver"] == transcript["speakers"]
     assert "RDG-07" in transcript["beside"]
 
 
 def test_the_transcript_is_filtered(seen: dict[str, Any]) -> None:
-    """By what fell short, and by words."""
+    """By what failed, and by words."""
     transcript = seen["transcript"]["flawed"]
     assert 0 < transcript["short"] < transcript["all"]
     assert f"{transcript['short']} of {transcript['all']} scenes" == transcript["said"]

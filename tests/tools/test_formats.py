@@ -16,7 +16,7 @@ import pytest
 from jsonschema import FormatChecker
 from jsonschema.validators import validator_for
 from made_result import CASE, LISTED, PASSED, RECORD, REQUEST, WRONG_TYPE, result_of, unexercised, verdict
-from pipelines import WORKFLOWS, shown_workflows
+from project_files import WORKFLOWS, shown_workflows
 
 from conformance.journal import Record
 from conformance.judging.expectations import Expectations, Stale, Staleness

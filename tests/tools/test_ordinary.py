@@ -22,7 +22,7 @@ from typing import Any
 
 import pytest
 from command_line import process
-from quiet_ports import quiet_port
+from sockets import quiet_port
 
 CHECKOUT = Path(__file__).parents[2]
 ORDINARY = CHECKOUT / "tests" / "ordinary"

@@ -21,8 +21,7 @@ from typing import Any
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
-from pins import BUILD_CONSTRAINTS, CHECKOUT, CONSTRAINTS, pins
-from pipelines import ACTION, read, step
+from project_files import ACTION, BUILD_CONSTRAINTS, CHECKOUT, CONSTRAINTS, pins, read, step
 
 from conformance import __version__
 from conformance.gateway.campaign import JOURNAL

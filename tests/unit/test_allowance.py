@@ -9,7 +9,7 @@ from random import Random
 
 from hypothesis import given
 from hypothesis import strategies as st
-from recording_server import PATIENCE_S
+from sockets import PATIENCE_S
 
 from conformance.contract.contract import statum
 from conformance.model.traffic import Request, Response

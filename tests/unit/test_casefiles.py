@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from campaigns import settings
-from case_documents import AIRTIME, BROKEN, REPEATED, SMS, WRONG_KEY, document
 from command_line import CHECKOUT
+from input_files import AIRTIME, BROKEN, REPEATED, SMS, WRONG_KEY, document
 from made_result import SETTINGS
 
 from conformance.contract.contract import statum

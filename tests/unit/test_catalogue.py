@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -100,6 +101,18 @@ def test_every_gateway_requirement_that_is_not_excluded_is_judged() -> None:
     assert expected == judged
 
 
+def test_every_judged_requirement_tells_how_to_mend_its_usual_causes() -> None:
+    """In one to three sentences: whoever broke it reads them beside the finding."""
+    ends = re.compile(r"[.](?= [A-Z`]|$)")
+    amiss = [
+        requirement.id
+        for requirement in statum().catalogue.requirements
+        if not requirement.excluded and len(ends.findall(requirement.mend or "")) not in range(1, 4)
+    ]
+
+    assert [] == amiss
+
+
 def test_digest_names_the_edition() -> None:
     """Reports name the catalogue by the digest of its file."""
     raw = (built_in("statum") / "requirements.toml").read_bytes()
@@ -127,6 +140,7 @@ SPOILT: dict[str, tuple[dict[str, Any], str]] = {
     "source seed beside another basis": ({"source": "seed"}, "/source"),
     "quote without seed": ({"quote": "Words that are not of the seed."}, "quote"),
     "fact beside a quote": ({"source": "seed", "basis": "seed", "quote": "Words of the seed."}, "fact"),
+    "a mend without an end": ({"mend": "Look for it"}, "Look for it"),
     "docs without a fact": ({"fact": None}, "fact"),
 }
 

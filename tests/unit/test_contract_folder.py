@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from command_line import call
-from contract_edits import copy_of_statum, json_edited, text_edited
+from other_contracts import copied, json_edited, text_edited
 
 from conformance.cli.command import ENGINE
 from conformance.contract.checking import Engine, faults_of
@@ -50,7 +50,7 @@ def test_a_contract_of_ours_has_no_fault(folder: Path | None) -> None:
 
 def test_a_copy_is_the_same_contract(tmp_path: Path) -> None:
     """By name and digest; only where it is from differs."""
-    copy = Contract.load(copy_of_statum(tmp_path))
+    copy = Contract.load(copied(tmp_path))
     assert (statum().name, statum().digest) == (copy.name, copy.digest)
     assert (None, tmp_path / "statum") == (statum().folder, copy.folder)
 
@@ -147,7 +147,7 @@ JUDGED: list[tuple[str, str]] = [
 @pytest.mark.parametrize(("judge", "expected"), JUDGED, ids=[each[1] for each in JUDGED])
 def test_what_a_requirement_is_judged_by_exists(tmp_path: Path, judge: str, expected: str) -> None:
     """A message and a place in its schema, a probe, or a written rule."""
-    catalogue = (copy_of_statum(tmp_path) / "requirements.toml").read_text("utf-8")
+    catalogue = (copied(tmp_path) / "requirements.toml").read_text("utf-8")
     entries = re.split(r"(?m)^(?=\[\[requirement\]\])", re.sub(r"(?m)^judge = .*\n", "", catalogue))
     changed = entries[0] + entries[1].rstrip() + f"\njudge = {judge}\n\n" + "".join(entries[2:])
     folder = tmp_path / "statum"
@@ -161,7 +161,7 @@ def test_what_a_requirement_is_judged_by_exists(tmp_path: Path, judge: str, expe
 
 def test_a_requirement_without_a_judge_is_excluded(tmp_path: Path) -> None:
     """Or else it would be neither judged nor told of."""
-    folder = copy_of_statum(tmp_path)
+    folder = copied(tmp_path)
     text = re.sub(r"(?m)^judge = .*\n", "", (folder / "requirements.toml").read_text("utf-8"))
     (folder / "requirements.toml").write_text(text, "utf-8")
     found = told(folder, None)
@@ -230,7 +230,7 @@ def test_a_fault_of_a_schema_is_told_with_its_line(
 )
 def test_a_file_that_cannot_be_read_is_told(tmp_path: Path, content: bytes, expected: str) -> None:
     """With the line where reading ended, if that is known."""
-    folder = copy_of_statum(tmp_path)
+    folder = copied(tmp_path)
     (folder / "sms" / "request.json").write_bytes(content)
 
     (found,) = told(folder)
@@ -240,7 +240,7 @@ def test_a_file_that_cannot_be_read_is_told(tmp_path: Path, content: bytes, expe
 @pytest.mark.parametrize("name", ["contract.toml", "requirements.toml"])
 def test_a_file_that_every_folder_has_is_asked_for(tmp_path: Path, name: str) -> None:
     """Before anything else is looked at."""
-    folder = copy_of_statum(tmp_path)
+    folder = copied(tmp_path)
     (folder / name).unlink()
 
     assert [f"{name}:1: there is no such file; expected one in every contract folder"] == told(folder)
@@ -278,7 +278,7 @@ def test_one_fault_is_the_error(capsys: Capsys, tmp_path: Path) -> None:
 
 def test_several_faults_are_lines_below_the_error_and_not_without_end(capsys: Capsys, tmp_path: Path) -> None:
     """All of one step, so that they can be mended together."""
-    folder = copy_of_statum(tmp_path)
+    folder = copied(tmp_path)
     text = (folder / "requirements.toml").read_text("utf-8")
     count = text.count('level = "MUST"')
     (folder / "requirements.toml").write_text(text.replace('level = "MUST"', 'level = "MAY"'), "utf-8")
@@ -301,7 +301,7 @@ def test_a_folder_that_is_not_there_is_told(capsys: Capsys, tmp_path: Path) -> N
 
 def test_a_contract_is_read_once(tmp_path: Path) -> None:
     """What becomes of the folder later does not show."""
-    folder = copy_of_statum(tmp_path)
+    folder = copied(tmp_path)
     contract = Contract.load(folder)
     digest = contract.digest
     (folder / "sms" / "request.json").write_text(json.dumps({}), "utf-8")

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 from campaigns import judged, registered, settings, shortfalls
-from case_documents import AIRTIME, BROKEN, QUICK, REPEATED, SMS, WRONG_KEY, document, folder, written
 from command_line import CHECKOUT, call
+from input_files import AIRTIME, BROKEN, QUICK, REPEATED, SMS, WRONG_KEY, document, folder, written
 from seeded import fault
 
 from conformance.contract.contract import statum

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 from command_line import call
-from expectation_files import FILE, written
+from input_files import EXPECTATIONS, expectations_at
 from made_result import SETTINGS
-from runs import Run
+from run_records import Run
 
 from conformance.contract.contract import statum
 from conformance.contract.schemas import FORMATS
@@ -55,7 +55,7 @@ def judged(*entries: Expectation, run: Run | None = None, **said: tuple[Judgemen
         **{id_.replace("_", "-"): saying(*j) for id_, j in said.items()},
     }
     record = (run or Run()).record()
-    return judge_as(GatewayFace(lambda _: checks), record, Expectations(entries, str(FILE), f"sha256:{0:064}"))
+    return judge_as(GatewayFace(lambda _: checks), record, Expectations(entries, str(EXPECTATIONS), f"sha256:{0:064}"))
 
 
 def of(found: Judged, requirement: str = MUST, command: str | None = "sms") -> RequirementVerdict:
@@ -208,7 +208,7 @@ def test_one_that_passes_for_one_of_its_commands_has_to_be_narrowed() -> None:
         **dict.fromkeys(CHECKS, saying(Passed())),
         MUST: lambda _, command: iter([WRONG if command == "sms" else Passed()]),
     }
-    listing = Expectations((listed(),), str(FILE), "sha256:")
+    listing = Expectations((listed(),), str(EXPECTATIONS), "sha256:")
     found = judge_as(GatewayFace(lambda _: checks), run.record(), listing)
 
     (stale,) = found.stale
@@ -225,7 +225,12 @@ def test_chosen_cases_prove_nothing_about_the_list() -> None:
     chosen = Record({**record.settings, "cases": "case.json"}, notes=record.notes)
     checks = dict.fromkeys(CHECKS, saying(Passed()))
 
-    assert () == judge_as(GatewayFace(lambda _: checks), chosen, Expectations((listed(),), str(FILE), "sha256:")).stale
+    assert (
+        ()
+        == judge_as(
+            GatewayFace(lambda _: checks), chosen, Expectations((listed(),), str(EXPECTATIONS), "sha256:")
+        ).stale
+    )
 
 
 def test_an_expired_entry_explains_nothing() -> None:
@@ -247,7 +252,7 @@ def failing_run() -> Run:
 
 def test_a_journal_is_judged_by_its_recorded_expectations() -> None:
     """Offline, without the file; another list may be put in its place."""
-    entries = Expectations((listed("NTF-08"),), str(FILE), f"sha256:{1:064x}")
+    entries = Expectations((listed("NTF-08"),), str(EXPECTATIONS), f"sha256:{1:064x}")
     record = failing_run().record()
     recorded = replace(record, settings={**record.settings, "expectations": entries.recorded()})
 
@@ -261,14 +266,14 @@ def test_a_journal_is_judged_by_its_recorded_expectations() -> None:
 def test_the_report_has_the_list_and_the_entries_behind_a_verdict() -> None:
     """Valid against its schema; of the settings it repeats the name of the file alone."""
     stale = listed("NTF-10", number=2)
-    entries = Expectations((listed("NTF-08", message="result_code"), stale), str(FILE), f"sha256:{1:064x}")
+    entries = Expectations((listed("NTF-08", message="result_code"), stale), str(EXPECTATIONS), f"sha256:{1:064x}")
     record = failing_run().record()
     settings = {**SETTINGS, **record.settings, "expectations": entries.recorded()}
     document = Result.of(replace(record, settings=settings)).document
 
     (entry,) = (each for each in document["requirements"] if each["id"] == "NTF-08")
     assert [] == FORMATS.violations("report", document)
-    assert str(FILE) == document["settings"]["expectations"]
+    assert str(EXPECTATIONS) == document["settings"]["expectations"]
     assert entries.recorded() | {"stale": document["expectations"]["stale"]} == document["expectations"]
     assert [(2, "NTF-10", "passes")] == [
         (each["entry"], each["requirement"], each["why"]) for each in document["expectations"]["stale"]
@@ -289,8 +294,8 @@ def test_the_report_has_the_list_and_the_entries_behind_a_verdict() -> None:
 
 def pasted(found: Judged, tmp_path: Path) -> Expectations:
     """The file with the printed entries."""
-    (tmp_path / FILE).write_text("\n".join(entries_to_paste(found, TODAY)), "utf-8")
-    return read_expectations(tmp_path / FILE, statum().catalogue)
+    (tmp_path / EXPECTATIONS).write_text("\n".join(entries_to_paste(found, TODAY)), "utf-8")
+    return read_expectations(tmp_path / EXPECTATIONS, statum().catalogue)
 
 
 @pytest.mark.parametrize(
@@ -380,7 +385,7 @@ def test_judge_takes_another_list_from_the_command_line_alone(
     journal: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """From file or environment it would change the verdicts of an old journal."""
-    path = written(tmp_path, expires="2020-01-01")
+    path = expectations_at(tmp_path, expires="2020-01-01")
     reports = ("--report-dir", str(tmp_path / "reports"))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("STATUM_CONFORMANCE_EXPECTATIONS", str(path))

@@ -9,22 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from contract_edits import json_edited
 from hypothesis import given
 from hypothesis import strategies as st
-from runs import Run
+from other_contracts import json_edited
+from run_records import Run
 
 from conformance.contract.contract import Contract, statum
-from conformance.contract.requirements import (
-    ByPlace,
-    ByRule,
-    Catalogue,
-    Message,
-    SchemaPlace,
-    answer_to,
-    notified_of,
-    places_of,
-)
+from conformance.contract.places import Message, SchemaPlace, answer_to, notified_of, places_of
+from conformance.contract.requirements import ByPlace, ByRule, Catalogue
 from conformance.contract.schemas import compiled, value_at
 from conformance.gateway.rules.checks import checks_of
 from conformance.judging.reading import answer_form, notice_form

@@ -10,8 +10,8 @@ from typing import Any
 import jsonschema_rs
 import pytest
 from command_line import call
-from contract_edits import json_edited
 from openapi_spec_validator import OpenAPIV31SpecValidator
+from other_contracts import json_edited
 
 from conformance.contract.command import Command
 from conformance.contract.contract import Contract, statum

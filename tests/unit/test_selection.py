@@ -11,7 +11,7 @@ import pytest
 from campaigns import settings
 from hypothesis import given
 from hypothesis import strategies as st
-from parcel import parcel
+from other_contracts import parcel
 
 from conformance.contract.contract import statum
 from conformance.gateway.plan import Plan

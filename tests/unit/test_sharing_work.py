@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sharing_work import unit_of
+from suite_plugins import unit_of
 
 
 def test_a_file_with_a_costly_fixture_is_one_unit() -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from contract_edits import copy_of_statum
 from mock_rig import CALLBACKS, request
+from other_contracts import copied
 
 from conformance.contract.checking import faults_of
 from conformance.contract.command import Outcome
@@ -68,7 +68,7 @@ def test_a_row_is_read() -> None:
 )
 def test_a_fault_of_a_probe_is_one_line(tmp_path: Path, words: str, others: str, told: str) -> None:
     """With its place, and what is expected."""
-    folder = copy_of_statum(tmp_path)
+    folder = copied(tmp_path)
     (folder / "probes.toml").write_text(ROW.replace(words, others), "utf-8")
     faults = [fault.message for fault in faults_of(ContractFolder.at(folder)) if fault.file == "probes.toml"]
 
@@ -157,7 +157,7 @@ WRONG: list[tuple[str, str]] = [
 @pytest.mark.parametrize(("text", "told"), WRONG, ids=[told[:30] for _, told in WRONG])
 def test_a_fault_of_a_behaviour_is_one_line(tmp_path: Path, text: str, told: str) -> None:
     """The file, the line, what is there and what is expected."""
-    folder = copy_of_statum(tmp_path)
+    folder = copied(tmp_path)
     (folder / "behaviours.toml").write_text(f"# rows\n{text}", "utf-8")
     with pytest.raises(UsageError, match=rf"behaviours.toml:\d+: .*{told}"):
         Contract.load(folder)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from contract_edits import copy_of_statum
+from other_contracts import copied
 
 from conformance.contract.checking import faults_of
 from conformance.contract.command import Flow, Inquiry, Money, Unsolicited
@@ -58,7 +58,7 @@ def test_nothing_else_comes_without_an_invocation(callback: str | None) -> None:
 )
 def test_a_callback_has_one_use(tmp_path: Path, rows: str) -> None:
     """What comes to an address is told by the address alone."""
-    folder = copy_of_statum(tmp_path)
+    folder = copied(tmp_path)
     text = (folder / "contract.toml").read_text("utf-8")
     (folder / "contract.toml").write_text(f'{text}\n[[unsolicited]]\nsource = "docs"\n{rows}\n', "utf-8")
     faults = [fault.message for fault in faults_of(ContractFolder.at(folder))]

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 from campaigns import held, shortfalls
-from runs import Run
+from run_records import Run
 
 from conformance.contract.contract import statum
 from conformance.contract.requirements import Actor, Level

@@ -9,8 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from hostile_servers import request_read, serving
-from recording_server import OK, PATIENCE_S, RawServer, a_case
+from sockets import OK, PATIENCE_S, RawServer, a_case, request_read, serving
 
 from conformance.client.posting import Posting
 from conformance.journal import Journal, Redaction, read_journal

@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 import pytest
-from raw_http import PATIENCE_S, connection, post
+from sockets import PATIENCE_S, connection, post
 
 from conformance.model.errors import SuiteError
 from conformance.wire.asgi import AsgiThread

@@ -12,9 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from hostile_servers import serving
-from quiet_ports import quiet_port
-from recording_server import NO_ANSWER, OK, PATIENCE_S, RawServer, a_case, sent_in_turn
+from sockets import NO_ANSWER, OK, PATIENCE_S, RawServer, a_case, quiet_port, sent_in_turn, serving
 
 from conformance.journal import Journal, Redaction, read_journal
 from conformance.model.errors import SuiteError

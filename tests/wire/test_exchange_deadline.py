@@ -9,9 +9,7 @@ import time
 from contextlib import suppress
 
 import pytest
-from hostile_servers import Handler, drip, request_read, serving
-from raw_http import PATIENCE_S
-from recording_server import OK
+from sockets import OK, PATIENCE_S, Handler, drip, request_read, serving
 
 from conformance.client.posting import Posting
 from conformance.model.errors import EnvironmentFailure

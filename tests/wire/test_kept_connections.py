@@ -14,7 +14,7 @@ from zlib import crc32
 
 import pytest
 from campaigns import free_address, settings, shortfalls
-from hostile_servers import request_read, serving
+from sockets import request_read, serving
 
 from conformance.gateway import campaign
 from conformance.journal import read_journal

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from hostile_servers import Handler, serving
+from sockets import Handler, serving
 
 from conformance.client.posting import PLAIN, Framing, Posting, Reset, listening
 from conformance.model.traffic import Headers, Request, Response

@@ -14,7 +14,7 @@ import httpx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from raw_http import PATIENCE_S, connection, post, status
+from sockets import PATIENCE_S, connection, post, status
 
 from conformance.contract.contract import statum
 from conformance.model.traffic import Request

@@ -11,7 +11,7 @@ import httpx
 import pytest
 import trustme
 from mock_rig import eventually
-from raw_http import connection
+from sockets import connection
 
 from conformance.contract.contract import statum
 from conformance.model.errors import UsageError

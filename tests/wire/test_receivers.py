@@ -17,7 +17,7 @@ from contextlib import ExitStack
 
 import httpx
 import pytest
-from raw_http import PATIENCE_S, connection, post, status
+from sockets import PATIENCE_S, connection, post, status
 
 from conformance.contract.contract import statum
 from conformance.model.errors import EnvironmentFailure

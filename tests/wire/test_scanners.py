@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
-from client_runs import HEADERS, PARAMS, Certification, Sent, failures, refused
+from client_records import HEADERS, PARAMS, Certification, Sent, refused
+from run_records import failures
 
 from conformance.model.traffic import Headers
 

@@ -10,7 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from recording_server import NO_ANSWER, OK, PATIENCE_S, Answering, RawServer, a_case, sent_in_turn
+from sockets import NO_ANSWER, OK, PATIENCE_S, Answering, RawServer, a_case, sent_in_turn
 
 from conformance.journal import Journal, Redaction, read_journal
 from conformance.model.errors import EnvironmentFailure, SuiteError

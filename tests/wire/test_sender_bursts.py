@@ -6,7 +6,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from recording_server import OK, PATIENCE_S, RawServer
+from sockets import OK, PATIENCE_S, RawServer
 
 from conformance.journal import Journal, Record, Redaction, read_journal
 from conformance.model.traffic import Case, Kind, Request

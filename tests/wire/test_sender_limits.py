@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import pytest
-from recording_server import PATIENCE_S, RawServer, a_case
+from sockets import PATIENCE_S, RawServer, a_case
 
 from conformance.contract.contract import statum
 from conformance.journal import Journal, Redaction, read_journal

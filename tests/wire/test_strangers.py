@@ -22,8 +22,8 @@ import pytest
 from campaigns import held, registered, settings, shortfalls
 from command_line import CHECKOUT
 from mock_rig import eventually
-from raw_http import PATIENCE_S, connection, post, status
-from runs import Run
+from run_records import Run
+from sockets import PATIENCE_S, connection, post, status
 
 from conformance.contract.contract import statum
 from conformance.gateway import campaign

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from campaigns import held
 from mock_rig import eventually
-from raw_http import PATIENCE_S, connection, post
+from sockets import PATIENCE_S, connection, post
 from wire_servers import ANY
 
 from conformance.client.certification import ObservingWitness

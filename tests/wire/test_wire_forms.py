@@ -13,7 +13,7 @@ from contextlib import suppress
 
 import pytest
 from mock_rig import eventually
-from raw_http import PATIENCE_S, connection, post, status
+from sockets import PATIENCE_S, connection, post, status
 from wire_servers import SERVERS, Served
 
 from conformance.model.traffic import header, normalized

@@ -14,7 +14,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
 
-from conformance.contract.requirements import ByRule, notified_of
+from conformance.contract.places import notified_of
+from conformance.contract.requirements import ByRule
 from conformance.gateway.rules.answers import declared_otherwise
 from conformance.judging.evidence import Evidence
 from conformance.judging.excuses import (

@@ -11,9 +11,11 @@ A page loads nothing. Without JavaScript it lacks only filters and buttons.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import cache, partial
-from typing import Any
+from itertools import groupby
+from typing import Any, TypeVar
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
@@ -25,7 +27,10 @@ from conformance.judging.coverage import Covered
 from conformance.judging.verdicts import Conclusion, Verdict
 from conformance.model.traffic import Kind
 from conformance.reports.figures import Bar, Figures, bar_chart, in_words, latency_plot, run_plot
+from conformance.reports.history import ReportHistory
+from conformance.reports.issue import issue, replayed
 from conformance.reports.page.evidence import MOST_CASES, PageEvidence
+from conformance.reports.problems import headline, in_commands, other_messages, problems, tally
 from conformance.reports.remarks import (
     client_lines,
     exercised,
@@ -34,22 +39,23 @@ from conformance.reports.remarks import (
     stale_lines,
     stranger_lines,
 )
-from conformance.reports.report import Report, ReportedFinding
+from conformance.reports.report import Report, ReportEntry
 from conformance.reports.reproduce import repeat_command
 from conformance.reports.result import Reportable, is_client
 from conformance.reports.text import all_visible, counted, visible
 from conformance.reports.view import (
+    GRAVEST_FIRST,
     SIGNS,
     Row,
     alike,
     columns_of,
     counts_of,
-    cut,
     explained,
+    mending,
     rests_on,
     rows_of,
-    shortfalls,
     unshown,
+    value_of,
     why,
 )
 
@@ -71,13 +77,16 @@ FILES: Mapping[str, str] = {"style": "style.css", "script": "script.js"}
 SHOWN_OF_LISTED = 3
 # Fewer points are not a distribution.
 FEWEST_FOR_A_PLOT = 2
-# As many as can be read in ten seconds.
-SHOWN_BROKEN = 8
-# Of evidence, so that the page stays below 5 MB; each value takes so much markup.
-MOST_BYTES = 1_500_000
+# With an example; the others have a line each.
+SHOWN_PROBLEMS = 12
+# Of evidence of failures, and of passed examples, so that the page stays below 5 MB; each value takes so much markup.
+MOST_BYTES, MOST_PASSED_BYTES = 1_500_000, 500_000
 MARKUP_BYTES = 40
 # A longer body scrolls within its frame.
 LONG_LINES, LONG_CHARACTERS = 26, 4_000
+
+
+T = TypeVar("T")
 
 
 def html(result: Reportable) -> bytes:
@@ -87,20 +96,26 @@ def html(result: Reportable) -> bytes:
     """
     report, contract, record = result.report, result.contract, result.record
     rows = rows_of(report)
-    opened = [at for at, row in enumerate(rows) if row.failed]
-    shown, failures, more = cut(shortfalls(report), SHOWN_BROKEN)
+    found = problems(report)
+    short = {id_ for problem in found for each in problem for id_ in each.ids}
+    history = ReportHistory.of(report, result.earlier)
     evidence = PageEvidence.of(result)
+    room = _PageRoom(MOST_BYTES)
+    passed = _PageRoom(MOST_PASSED_BYTES)
     return rendered(
         "template.html",
         report=report,
         meaning=_meaning(report),
         rows=rows,
-        areas=contract.areas,
+        areas=list(_areas(rows, short, contract)),
         columns=columns_of(rows),
         counts=counts_of(report),
-        shortfalls=shown,
-        named_failures=failures,
-        number_more=more,
+        problems=found,
+        shown_problems=SHOWN_PROBLEMS,
+        headline=headline(found),
+        short=short,
+        history=history,
+        history_of=partial(_history_of, history=history),
         remarks=[
             *client_lines(report),
             *not_applicable(report),
@@ -109,11 +124,14 @@ def html(result: Reportable) -> bytes:
             *stale_lines(report),
         ],
         repeat=_repeat(result),
-        shown=_Shown(evidence),
+        shown=lambda finding, command: room.take(evidence.shown, finding, command),
+        example=lambda entry: passed.take(evidence.example, entry),
+        issue_of=lambda entries, finding, others: room.take(issue, entries, finding, report, contract, others),
+        replayed=partial(replayed, report=report),
+        mending=partial(mending, contract=contract),
         place_of=evidence.place,
         anchor=lambda entry: f"{entry.id}-{(entry.command or 'all').replace('/', '-')}",
         search_text=partial(_search_text, contract=contract),
-        opened=opened[:SHOWN_BROKEN],
         shown_findings=lambda entry: SHOWN_OF_LISTED if entry.expected else len(entry.findings),
         rests_on=partial(rests_on, contract=contract),
         plots=list(_plots(record, contract)) if record is not None else [],
@@ -147,11 +165,15 @@ def _environment() -> Environment:
         "body": _body,
         "counted": counted,
         "explained": explained,
+        "in_commands": in_commands,
         "in_words": in_words,
         "most_cases": MOST_CASES,
+        "other_messages": other_messages,
         "seals": SEALS,
         "signs": SIGNS,
+        "tally": tally,
         "unshown": unshown,
+        "value_of": value_of,
         "why": why,
         **{name: Markup(loader.get_source(environment, file)[0]) for name, file in FILES.items()},  # noqa: S704 - our own
     }
@@ -173,19 +195,46 @@ def _search_text(row: Row, contract: Contract) -> str:
     return " ".join([row.first.id, row.first.title, rests_on(row.first, contract), *messages]).lower()
 
 
-class _Shown:
-    """The evidence of findings, in the order of the page, while there is room for it; None after that."""
+def _areas(rows: Sequence[Row], short: Collection[str], contract: Contract) -> Iterator[Mapping[str, Any]]:
+    """The areas of the catalogue: title, rows, whether any is `short`, and how many of all and of the others passed."""
+    for area, group in groupby(rows, key=lambda row: row.first.area):
+        its = list(group)
+        others = [row for row in its if row.first.id not in short]
+        yield {
+            "title": contract.areas.get(area, area),
+            "rows": its,
+            "short": len(others) < len(its),
+            "counts": _counted_verdicts(its),
+            "others": _counted_verdicts(others),
+        }
 
-    def __init__(self, evidence: PageEvidence) -> None:
-        self._evidence = evidence
-        self._room = MOST_BYTES
 
-    def __call__(self, finding: ReportedFinding, command: str | None) -> Mapping[str, Any] | None:
-        if self._room <= 0:
+def _counted_verdicts(rows: Sequence[Row]) -> str:
+    """`✗ 3 FAIL · ✓ 14 PASS`, by the gravest verdict of each row."""
+    counts = Counter(row.verdict for row in rows)
+    return " · ".join(f"{SIGNS[each]} {counts[each]} {each}" for each in GRAVEST_FIRST if counts[each])
+
+
+def _history_of(entries: Sequence[ReportEntry], history: ReportHistory) -> str:
+    """The history of the first entry, with its command where there are several; "" for none."""
+    seen = history[entries[0]]
+    command = f"{entries[0].column}: " if len(entries) > 1 else ""
+    return f"{command}{seen.in_words}" if seen and seen.in_words else ""
+
+
+class _PageRoom:
+    """So many bytes of the page, which are taken in the order of the page."""
+
+    def __init__(self, size: int) -> None:
+        self._left = size
+
+    def take(self, make: Callable[..., T | None], *about: Any) -> T | None:
+        """The value that is made of the arguments; None if there is no room left."""
+        if self._left <= 0:
             return None
-        shown = self._evidence.shown(finding, command)
-        self._room -= _size(shown)
-        return shown
+        made = make(*about)
+        self._left -= _size(made)
+        return made
 
 
 def _size(value: Any) -> int:

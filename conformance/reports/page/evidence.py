@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from conformance.contract.contract import Contract
-from conformance.contract.requirements import answer_to
+from conformance.contract.places import answer_to
 from conformance.journal import Record
 from conformance.judging.reading import Content
 from conformance.model.traffic import Case, Exchange, Kind, Notification, Request, Response
@@ -22,7 +22,7 @@ from conformance.reports.page.transcript import (
     Transcript,
     body_markup,
 )
-from conformance.reports.report import Report, ReportedFinding
+from conformance.reports.report import Report, ReportedFinding, ReportEntry
 from conformance.reports.result import Reportable, is_client
 from conformance.reports.text import Masking
 from conformance.wire.ledger import request_id_of
@@ -40,7 +40,7 @@ MASK = "*"
 
 CaseRow = list[Any]
 """Of an attempt: case, kind, aspect, status (0: none), milliseconds to the answer and from it to a notification (None:
-there was none), number of the exchange, ids of the requirements that failed in the case."""
+there was none), number of the exchange, ids of the requirements that failed in the case, and the one that shows it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,9 @@ class PageEvidence:
         if record is None:
             return cls(contract, result.masking)
         findings = result.report.findings
-        numbers = list(dict.fromkeys(f.exchange for f in findings if f.exchange is not None))[:MOST_EXCHANGES]
+        examples = [entry.example.exchange for entry in result.report.requirements if entry.example]
+        named_exchanges = (*(f.exchange for f in findings if f.exchange is not None), *examples)
+        numbers = list(dict.fromkeys(named_exchanges))[:MOST_EXCHANGES]
         named = {finding.notification for finding in findings}
         exchanges = record.exchanges_numbered(set(numbers))
         wanted = {_request_id(exchange, contract) for _, exchange in exchanges.values()}
@@ -82,7 +84,8 @@ class PageEvidence:
             first_at.setdefault(request_id, notification.received_at)
             if request_id in wanted and len(by_request_id[request_id]) < MOST_NOTIFICATIONS:
                 by_request_id[request_id].append(notification)
-        cases = list(_rows(record, first_at, _failed_in(result.report), contract))
+        shown = {entry.example.case: entry.id for entry in reversed(result.report.requirements) if entry.example}
+        cases = list(_rows(record, first_at, _failed_in(result.report), shown, contract))
         return cls(
             contract,
             result.masking,
@@ -110,6 +113,7 @@ class PageEvidence:
         case, exchange = self.exchanges.get(finding.exchange or 0, (None, None))
         notifications = self._notifications(finding, exchange)
         said = self.transcript.answers.get(finding.case or "")
+        stderr = self.transcript.stderr.get(finding.case or "")
         if exchange is None and not notifications and said is None:
             return None
         response = exchange.response if exchange else None
@@ -143,9 +147,17 @@ class PageEvidence:
                 for each in notifications
             ],
             "said": said,
+            "stderr": stderr,
             "differs": bool(differs),
             "timeline": list(_timeline(exchange, notifications)),
         }
+
+    def example(self, entry: ReportEntry) -> Mapping[str, Any] | None:
+        """The exchange and the notifications of an entry's example of one that passed; None if there are none."""
+        passed = entry.example
+        if passed is None:
+            return None
+        return self.shown(ReportedFinding("", case=passed.case, exchange=passed.exchange), entry.command)
 
     def _notifications(self, finding: ReportedFinding, exchange: Exchange | None) -> list[Notification]:
         request_id = _request_id(exchange, self.contract) if exchange else None
@@ -198,7 +210,11 @@ def _failed_in(report: Report) -> Mapping[str, Mapping[str, None]]:
 
 
 def _rows(
-    record: Record, first_at: Mapping[str, float], short: Mapping[str, Mapping[str, None]], contract: Contract
+    record: Record,
+    first_at: Mapping[str, float],
+    short: Mapping[str, Mapping[str, None]],
+    shown: Mapping[str, str],
+    contract: Contract,
 ) -> Iterator[CaseRow]:
     for case, exchange, _ in record.attempts():
         if exchange.number > MOST_CASES:
@@ -212,7 +228,8 @@ def _rows(
         )
         status = exchange.response.status if exchange.response else 0
         ids = list(short.get(case.id, ()))
-        yield [case.id, case.kind.value, case.aspect, status, took, waited, exchange.number, ids]
+        place = ids[0] if ids else shown.get(case.id, "")
+        yield [case.id, case.kind.value, case.aspect, status, took, waited, exchange.number, ids, place]
 
 
 def _request_id(exchange: Exchange, contract: Contract) -> str | None:

@@ -13,6 +13,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Any
 
 from markupsafe import Markup, escape
@@ -22,7 +23,7 @@ from conformance.client.witness import SENDING
 from conformance.contract.contract import Contract
 from conformance.journal import Record
 from conformance.judging.reading import Content
-from conformance.model.traffic import Case, Direction, DriverLine, Exchange, Headers, Kind
+from conformance.model.traffic import Case, Direction, DriverLine, Exchange, Headers, Kind, last_lines
 from conformance.reports.figures import in_words
 from conformance.reports.result import Reportable
 from conformance.reports.text import Masking, counted, for_terminal
@@ -113,13 +114,14 @@ class Scene:
 class Transcript:
     """The scenes that are shown, by command and time; `left_out` is the number of the others.
 
-    `answers`: the last answer of the driver in each case.
+    `answers`: the last answer of the driver in each case. `stderr`: what it wrote to standard error meanwhile.
     """
 
     scenes: Sequence[Scene] = ()
     left_out: int = 0
     by_case: Mapping[str, Scene] = field(default_factory=dict, repr=False)
     answers: Mapping[str, Markup] = field(default_factory=dict, repr=False)
+    stderr: Mapping[str, Markup] = field(default_factory=dict, repr=False)
 
     @classmethod
     def of(cls, result: Reportable, record: Record) -> Transcript:
@@ -136,12 +138,23 @@ class Transcript:
         scenes = list({id(scene): scene for scene in by_case.values() if scene.lines}.values())
         for scene in scenes:
             scene.lines.sort(key=lambda line: line.at)
-        shown = _that_fit(sorted(scenes, key=lambda scene: (order.get(scene.command or "", -1), scene.begun)))
+        shown = _that_fit(
+            sorted(scenes, key=lambda each: (not each.failures, order.get(each.command or "", -1), each.begun))
+        )
         for number, scene in enumerate(shown, start=1):
             scene.number = number
         answers = {m.case_id: m.line for m in record.messages if m.case_id and m.direction is Direction.FROM}
         bodies = {case_id: _driver_line(line, masking) for case_id, line in answers.items()}
-        return cls(shown, len(scenes) - len(shown), by_case, bodies)
+        return cls(shown, len(scenes) - len(shown), by_case, bodies, _stderr(record, masking))
+
+    @property
+    def groups(self) -> Iterator[tuple[str, Sequence[Scene], bool]]:
+        """Title, scenes, and whether they are folded: those with failures, then the others."""
+        failed = [scene for scene in self.scenes if scene.failures]
+        if failed:
+            yield f"{counted(len(failed), 'scene')} with failures", failed, False
+        if others := [scene for scene in self.scenes if not scene.failures]:
+            yield f"{counted(len(others), 'scene')} without failures", others, True
 
     def place(self, case_id: str | None) -> str | None:
         """The anchor of the scene of a case; None if it is not on the page."""
@@ -149,16 +162,20 @@ class Transcript:
         return f"scene-{scene.number}" if scene is not None and scene.number else None
 
 
-def _that_fit(scenes: Sequence[Scene]) -> list[Scene]:
-    """The scenes with failures, and the first of the others while there is room, in the given order."""
-    room = MOST_BYTES
-    kept: set[int] = set()
-    for scene in sorted(scenes, key=lambda scene: not scene.failures):
-        room -= scene.size
-        if room < 0:
-            break
-        kept.add(id(scene))
-    return [scene for scene in scenes if id(scene) in kept]
+def _that_fit(scenes: Sequence[Scene]) -> Sequence[Scene]:
+    """The first scenes, while there is room."""
+    sizes = accumulate(scene.size for scene in scenes)
+    return scenes[: sum(size <= MOST_BYTES for size in sizes)]
+
+
+def _stderr(record: Record, masking: Masking) -> Mapping[str, Markup]:
+    """Case → the last lines that the driver wrote to standard error meanwhile."""
+    lines: dict[str, list[str]] = {}
+    for message in record.messages:
+        if message.case_id and message.direction is Direction.STDERR:
+            lines.setdefault(message.case_id, []).append(masking.text(message.line))
+    texts = {case_id: "\n".join(last_lines(written)) for case_id, written in lines.items()}
+    return {case_id: body_markup(text.encode("utf-8", "surrogateescape")) for case_id, text in texts.items()}
 
 
 def _staged(record: Record, contract: Contract, masking: Masking) -> dict[str, Scene]:

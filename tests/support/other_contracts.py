@@ -1,19 +1,13 @@
-"""Copies of a contract folder in which something is changed, and all that could be changed in them.
-
-copied          the folder as it is
-renamed         the same with words replaced by others, wherever they stand
-uncrossed       the contract in a copy, whatever has become of its examples
-places          every keyword of a message's schema, each with a change that its messages fall short of
-Place           one of them; `changed(folder)` makes the change in a copy
-"""
+"""Contracts beside Statum's: the invented one in `tests/contracts/parcel/`, and changed copies of a contract folder."""
 
 from __future__ import annotations
 
 import json
 import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib.resources import as_file
 from pathlib import Path
 from typing import Any
@@ -21,6 +15,15 @@ from typing import Any
 from conformance.contract.contract import Contract
 from conformance.contract.folder import ContractFolder
 from conformance.contract.schemas import built_in
+
+PARCEL = Path(__file__).parents[1] / "contracts" / "parcel"
+
+
+@cache
+def parcel() -> Contract:
+    """The contract, read once."""
+    return Contract.load(PARCEL)
+
 
 # A value of another type than any that a message has there.
 ANOTHER_TYPE = {"string": "boolean", "number": "string", "object": "array", "array": "object", "boolean": "string"}
@@ -34,10 +37,11 @@ def uncrossed(folder: Path) -> Contract:
 
 
 def copied(directory: Path, folder: Path | None = None) -> Path:
-    """A copy of `folder`, or else of the contract that comes with the suite, below `directory`."""
+    """A copy of `folder`, or else of Statum's contract, below `directory`; made once."""
     with as_file(built_in("statum")) as statum:
         source = folder or statum
-        return shutil.copytree(source, directory / source.name)
+        copy = directory / source.name
+        return copy if copy.exists() else shutil.copytree(source, copy)
 
 
 def renamed(directory: Path, names: Mapping[str, str], folder: Path | None = None) -> Path:
@@ -122,3 +126,21 @@ def _stricter(schema: Mapping[str, Any]) -> Iterator[tuple[str, Any, str]]:
         yield "const", UNHEARD_OF, ""
     if schema.get("type") == "array":
         yield "minItems", 10_000, ""
+
+
+def json_edited(directory: Path, file: str, change: Callable[[dict[str, Any]], Mapping[str, Any]]) -> Path:
+    """A copy whose `file` holds what `change` makes of it, laid out as it was."""
+    folder = copied(directory)
+    path = folder / file
+    path.write_text(json.dumps(change(json.loads(path.read_text("utf-8"))), indent=2, ensure_ascii=False), "utf-8")
+    return folder
+
+
+def text_edited(directory: Path, file: str, words: str, others: str) -> Path:
+    """A copy whose `file` has `others` where it first had `words`."""
+    folder = copied(directory)
+    path = folder / file
+    text = path.read_text("utf-8")
+    assert words in text, f"{file} does not hold {words!r}"
+    path.write_text(text.replace(words, others, 1), "utf-8")
+    return folder

@@ -1,9 +1,4 @@
-"""Case files as tests write them, changed as each test likes.
-
-document, REPEATED, BROKEN      cases as their files have them
-written, folder                 a folder of such, and the same read
-QUICK                           a quick run of the command
-"""
+"""Files that users write: cases and expectations, changed as a test likes."""
 
 from __future__ import annotations
 
@@ -49,3 +44,21 @@ WRONG_KEY = document(kind="credential", aspect="wrong-key", credential="wrong-ke
 
 # Of a run that is over soon.
 QUICK = ("run", "--product", "sms", "--max-examples", "0", "--seed", "7")
+
+
+EXPECTATIONS = Path("expectations.toml")
+EXPECTATION: dict[str, str] = {
+    "requirement": '"ENC-01"',
+    "verdict": '"FAIL"',
+    "issue": '"#1"',
+    "owner": '"us"',
+    "expires": "2027-01-31",
+}
+
+
+def expectations_at(directory: Path, **changes: str | None) -> Path:
+    """A file with one entry, some of its keys changed or (None) left out."""
+    path = directory / EXPECTATIONS
+    keys = {name: value for name, value in {**EXPECTATION, **changes}.items() if value is not None}
+    path.write_text("[[expectation]]\n" + "".join(f"{name} = {value}\n" for name, value in keys.items()), "utf-8")
+    return path

@@ -1,25 +1,82 @@
-"""Certificates that say otherwise than their evidence: every member changed, alone and together with what goes with it.
-
-changed_member  a statement with one member of another value
-LIES            name → what is changed together, so that the statement does not contradict itself
-forged          a certificate with its statement changed, signed anew by whoever has the key
-"""
+"""Certificates: of hand-made results, of real runs, and forged ones that say otherwise than their evidence."""
 
 from __future__ import annotations
 
 import json
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
+import pytest
+from made_result import PASSED, RECORD, SETTINGS, result_of
+
+from conformance.certificate.digests import JournalFile
 from conformance.certificate.ed25519 import PrivateKey
-from conformance.certificate.issuing import EXTENSION, countersign, statement_bytes
-from conformance.certificate.signing import LONGEST_CERTIFICATE, PAYLOAD_TYPE, Envelope
+from conformance.certificate.issuing import EXTENSION, Certification, countersign, issue, statement_bytes
+from conformance.certificate.signing import LONGEST_CERTIFICATE, PAYLOAD_TYPE, Envelope, make_key_pair
 from conformance.certificate.verification import MEMBERS
+from conformance.cli import outcome
 from conformance.contract.contract import statum
+from conformance.journal import Journal, Note, Record, Redaction
+from conformance.judging.verdicts import RequirementVerdict
+from conformance.reports.result import Result
 
 Statement = dict[str, Any]
 Lie = Callable[[Statement], None]
+
+QUICK = ("--product=sms", "--max-examples=0", "--seed=7")
+CERTIFICATE = "reports/certificate.json"
+EVIDENCE = ("--evidence", "reports/journal.sqlite")
+KNOWN = ("--key=vendor.key.pub", *EVIDENCE)
+
+
+def certified_in(folder: Path) -> Path:
+    """The folder, with the keys of a vendor and a certifier, and a run that was certified with the vendor's."""
+    with pytest.MonkeyPatch.context() as there:
+        there.chdir(folder)
+        for key in ("vendor.key", "certifier.key"):
+            make_key_pair(Path(key))
+        assert 0 == outcome(["run", *QUICK, "--sign-key=vendor.key"])
+    return folder
+
+
+FINISHED = Note(1, "finished", {"duration_s": 1.5}, 2.0, 2.0)
+NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
+
+VENDOR, CERTIFIER, STRANGER = (PrivateKey.generate() for _ in range(3))
+
+
+def journal_of(folder: Path) -> JournalFile:
+    """A closed journal that holds nothing but settings and its end."""
+    path = folder / "journal.sqlite"
+    with Journal.create(path, SETTINGS, Redaction.none()) as journal:
+        journal.note("finished", {"duration_s": 1.5})
+    return JournalFile.closed(path)
+
+
+def conformant(*verdicts: RequirementVerdict, record: Record = RECORD) -> Result:
+    """A result of those verdicts, or of two that passed, of a run that came to its end."""
+    return result_of(verdicts or PASSED, replace(record, notes=(FINISHED,)))
+
+
+def certificate(
+    folder: Path, *more: PrivateKey, result: Result | None = None, now: datetime = NOW, **asked: Any
+) -> bytes:
+    """A certificate by VENDOR, and by `more`."""
+    envelope = issue(result or conformant(), journal_of(folder), Certification(VENDOR, **asked), now)
+    for key in more:
+        envelope = countersign(envelope, key)
+    return envelope.to_bytes()
+
+
+def payload(data: bytes) -> Statement:
+    """The statement in a certificate."""
+    document: Statement = json.loads(Envelope.parse(data).payload)
+    return document
+
 
 ELSEWHERE = "https://gateway-a.example/api/v2"
 
@@ -85,12 +142,13 @@ def changed_member(document: Statement, name: str) -> None:
         holder[key] = _other(name, holder[key])
 
 
-def resigned(envelope: Envelope, lie: Lie, *keys: PrivateKey) -> bytes:
-    """The certificate with its statement changed, and signed as if that were right."""
+def resigned(certificate: Envelope | bytes, lie: Lie, *keys: PrivateKey) -> bytes:
+    """The certificate with its statement changed, and signed by these keys, or by VENDOR, as if that were right."""
+    envelope = Envelope.parse(certificate) if isinstance(certificate, bytes) else certificate
     document = json.loads(envelope.payload)
     lie(document)
     forged = Envelope(statement_bytes(document))
-    for key in keys:
+    for key in keys or (VENDOR,):
         forged = countersign(forged, key)
     return forged.to_bytes()
 

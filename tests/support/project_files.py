@@ -1,23 +1,53 @@
-"""Workflows, actions and pipelines of this repository and of its pages, as tests read and run them.
-
-WORKFLOWS, ACTION, TEMPLATE     the files
-shown_workflows, shown_pipelines    those that docs/ci.md and README.md show, to be copied
-shell                           runs a step as GitHub's runner does
-executable, the_command         programs for it to find
-"""
+"""Constraints, workflows, actions and pipelines of this repository and of its pages, as tests read and run them."""
 
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 from command_line import CONSOLE_SCRIPT
 from markdown_pages import CHECKOUT, Block, blocks
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+CONSTRAINTS, BUILD_CONSTRAINTS = CHECKOUT / "ci" / "constraints.txt", CHECKOUT / "ci" / "build-constraints.txt"
+
+
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """One entry of a file of constraints."""
+
+    requirement: Requirement
+    digests: tuple[str, ...]
+
+    @property
+    def version(self) -> Version:
+        """The only one."""
+        (bound,) = self.requirement.specifier
+        assert "==" == bound.operator
+        return Version(bound.version)
+
+
+def pins(path: Path) -> Mapping[str, Pin]:
+    """Its entries, by name."""
+    whole = path.read_text(encoding="utf-8").replace("\\\n", " ")
+    found = {}
+    for line in whole.splitlines():
+        if line.startswith("#"):
+            continue
+        requirement = Requirement(line.partition("--hash")[0].strip())
+        assert canonicalize_name(requirement.name) not in found, "a second version of it would need its own tests"
+        found[canonicalize_name(requirement.name)] = Pin(requirement, tuple(re.findall(r"--hash=sha256:(\w+)", line)))
+    return found
+
 
 WORKFLOWS = tuple(sorted((CHECKOUT / ".github" / "workflows").glob("*.yml")))
 ACTION = CHECKOUT / "action.yml"
@@ -33,6 +63,18 @@ def read(text: str) -> dict[str, Any]:
     found = yaml.load(text, Loader=yaml.BaseLoader)  # noqa: S506 - makes text, lists and mappings only
     assert isinstance(found, dict)
     return found
+
+
+def template(**inputs: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The inputs of the template for GitLab, and its jobs with these inputs, each with what it extends."""
+    header, jobs = TEMPLATE.read_text(encoding="utf-8").split("\n---\n")
+    for name, value in inputs.items():
+        jobs = jobs.replace(f"$[[ inputs.{name} ]]", value)
+    made = read(jobs)
+    for name, job in made.items():
+        base = made.get(job.get("extends"), {})
+        made[name] = {**base, **job, "variables": {**base.get("variables", {}), **job["variables"]}}
+    return read(header)["spec"]["inputs"], made
 
 
 def _shown() -> list[Block]:

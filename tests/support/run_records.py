@@ -1,17 +1,16 @@
-"""Hand-made records of runs, for tests of what judges them: no server, no clock.
-
-Run     collects cases, answers and notifications, and gives a `Record`
-"""
+"""Records of runs made by hand, and the verdicts on records: no server, no clock."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Protocol
 
 from conformance.contract.contract import statum
 from conformance.journal import Note, Record
+from conformance.judging.verdicts import Judged, RequirementVerdict, Verdict
 from conformance.model.traffic import Case, Exchange, Headers, Kind, Notification, Request, Response
+from conformance.reports.result import judge
 
 JSON: Headers = (("Content-Type", "application/json"),)
 TARGETS = {p: f"/callbacks/{p}?token=t" for p in ("sms", "airtime", "mpesa-online", "mpesa-wallet")}
@@ -101,3 +100,30 @@ class Run:
         if self.settled:
             notes.append(Note(2, "settled", {"at": 1000.0}, 1000.0, 1000.0))
         return Record(settings, tuple(self.cases), tuple(self.exchanges), tuple(self.notifications), tuple(notes))
+
+
+class Recorded(Protocol):
+    """Something of which a record can be made."""
+
+    def record(self) -> Record:
+        """The record."""
+
+
+def judged(run: Recorded) -> Judged:
+    """The verdicts on a record."""
+    return judge(run.record())
+
+
+def verdict(run: Recorded, requirement: str, command: str | None = "sms") -> RequirementVerdict:
+    """The verdict on one requirement × command."""
+    return next(v for v in judged(run).verdicts if (v.requirement.id, v.command) == (requirement, command))
+
+
+def failures(run: Recorded) -> set[str]:
+    """The ids of what failed or warns."""
+    return failed_requirements(judged(run))
+
+
+def failed_requirements(judgement: Judged) -> set[str]:
+    """The ids of what failed or warns."""
+    return {v.requirement.id for v in judgement.verdicts if v.verdict in (Verdict.FAIL, Verdict.WARN)}

@@ -1,8 +1,4 @@
-"""The kill matrices as tables: collected from the tests that ran, in whatever process, and written after the last.
-
-A pytest plugin (`tests/conftest.py` loads it). A partial run writes nothing: half a table would be read as a whole one.
-Beside each table goes what certificates say of it, for `docs/record_kill_matrix.py` to put into the package.
-"""
+"""The pytest plugins of this suite, which `tests/conftest.py` loads."""
 
 from __future__ import annotations
 
@@ -10,6 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -155,3 +152,31 @@ def rendered(matrix: Matrix, rows: Rows) -> str:
 
 def _ids(ids: Any) -> str:
     return ", ".join(ids)
+
+
+ROOT = Path(__file__).parents[2]
+COSTLY = 'fixture(scope="module")'
+
+
+@cache
+def _has_costly_fixture(file: str) -> bool:
+    return COSTLY in (ROOT / file).read_text(encoding="utf-8")
+
+
+def unit_of(nodeid: str) -> str:
+    """What a worker is given in one piece: the file, if its tests share a fixture of the module, or else the test."""
+    file = nodeid.partition("::")[0]
+    return file if _has_costly_fixture(file) else nodeid
+
+
+class SharingWork:
+    """Takes the place of xdist's own choice where tests are spread over workers."""
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> Any:
+        """The scheduler; units with many tests go out first, so that no long one is begun last."""
+        if config.getvalue("dist") != "load":
+            return None
+        scheduler = pytest.importorskip("xdist.scheduler").LoadScopeScheduling(config, log)
+        scheduler._split_scope = unit_of  # noqa: SLF001 - the method that xdist's own schedulers replace
+        return scheduler
