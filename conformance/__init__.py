@@ -5,7 +5,7 @@ may change with any release. Its names are imported when they are first asked fo
 
 Data flows one way, and each part imports only from those before it (`tests/docs/test_architecture.py`):
 model → options → contract → payloads → journal → wire → mock → judging → diagnosis → gateway → client → reports →
-certificate → cli → api → pytest
+certificate → register → cli → api → pytest
 """
 
 from __future__ import annotations

@@ -183,6 +183,11 @@ class Badge:
         return cls._of(contract, Conclusion.INCONCLUSIVE, "signer unknown")
 
     @classmethod
+    def of_expired(cls, contract: Contract, expires: datetime) -> Self:
+        """The last day of a certificate that has expired."""
+        return cls._of(contract, Conclusion.INCONCLUSIVE, f"certificate expired {expires:%Y-%m-%d}")
+
+    @classmethod
     def of_report(cls, report: Report, contract: Contract) -> Self:
         """The verdict of a report, and the coverage of a conformant one."""
         verdict = report.verdict

@@ -8,6 +8,7 @@
     run                         `run`, `certify`, `doctor`
     journals                    `judge`, `listen`, `replay`; the end of all that judge
     report, certificates        `report`, `show`, `compare`; `verify`, `sign`, `badge`, `keygen`
+    register                    `site`
     mock                        `mock`
     init, pages                 `init`; `docs`
     printing                    `requirements`, `openapi`, `config`, `completion`
@@ -31,6 +32,7 @@ from conformance.cli.journals import judge, listen, replay
 from conformance.cli.mock import mock
 from conformance.cli.pages import docs
 from conformance.cli.printing import completion, config, openapi, requirements
+from conformance.cli.register import site
 from conformance.cli.report import compare, report, show
 from conformance.cli.run import certify, doctor, run
 from conformance.model.errors import ConformanceError, EnvironmentFailure, SuiteError, UsageError
@@ -70,6 +72,7 @@ COMMANDS: tuple[ConformanceCommand, ...] = (
     verify,
     sign,
     badge,
+    site,
     keygen,
     config,
     completion,

@@ -103,7 +103,7 @@ class ConformanceCommand(click.Command):
         secrets = [option for option in options if option.secret]
         here = (given[option.key] for option in secrets if option.key in given)
         messages.protect("", "", *here, *(text for option in secrets for text in texts(found, option.name)))
-        if any(option.name == CONTRACT for option in options):
+        if any(option.type == CONTRACT for option in options):  # `site` takes several
             folder = given.get(CONTRACT) or (found[CONTRACT].value if CONTRACT in found else None)
             ctx.meta[CONTRACT] = messages.contract = contract_at(Path(folder) if folder else None, ENGINE)
         if not ctx.resilient_parsing:

@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from conformance.contract.contract import Contract
 from conformance.contract.schemas import FORMATS
@@ -162,14 +162,24 @@ def read_report(path: Path, contract: Contract) -> Report:
         ) from error
     except ValueError as error:
         raise UsageError(f"{file} is not JSON: {error}") from error
+    check_report(document, file)
+    contract.check_recorded(document["settings"], f"the report {file}")
+    return report_of(document, contract, file)
+
+
+def check_report(document: Any, file: Path | str) -> None:
+    """Raise UsageError unless the document of a `file`, as messages call it, is a report that this version can read."""
     version = document.get("schema_version", SCHEMA_VERSION) if isinstance(document, dict) else SCHEMA_VERSION
     if version != SCHEMA_VERSION:
         raise UsageError(f"{file} has schema_version {version}; this version reads {SCHEMA_VERSION}", hint=JUDGE)
     wrong = FORMATS.violation("report", document)
     if wrong is not None:
         raise UsageError(f"{file} is not a report of statum-conformance: {wrong.message} at {wrong.pointer or '/'}")
-    contract.check_recorded(document["settings"], f"the report {file}")
-    with as_a_run_writes_it(path):
+
+
+def report_of(document: Mapping[str, Any], contract: Contract, file: Path | str) -> Report:
+    """The report of a document that was checked, of a run by `contract`. Raises UsageError for an unknown command."""
+    with as_a_run_writes_it(file):
         report = Report.read(document)
     for command in (*(entry.command for entry in report.requirements), *(each.command for each in report.coverage)):
         if command is not None and command not in contract.names:
@@ -203,7 +213,7 @@ def read_saved(directory: Path, journal: Path, contract: Contract, *, required: 
 
 
 @contextmanager
-def as_a_run_writes_it(*saved: Path) -> Iterator[None]:
+def as_a_run_writes_it(*saved: Path | str) -> Iterator[None]:
     """Raise UsageError for a value that the schema allows, because it leaves settings open, but no run writes."""
     try:
         yield

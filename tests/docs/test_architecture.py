@@ -33,6 +33,7 @@ ORDER = (
     "client",
     "reports",
     "certificate",
+    "register",
     "cli",
     "api",
     "pytest",

@@ -17,6 +17,10 @@ from rich.console import Console
 
 from conformance import __version__
 from conformance.contract.contract import statum
+from conformance.register.document import register_json
+from conformance.register.reading import ReadResults
+from conformance.register.results import RegisteredResult
+from conformance.register.subjects import Register
 from conformance.reports.junit import junit
 from conformance.reports.result import Result
 from conformance.reports.sarif import sarif
@@ -48,6 +52,12 @@ def printed(result: Result, width: int, *, verbose: bool = False, screen: bool =
     return "".join(f"{line.rstrip()}\n" for line in file.getvalue().splitlines()).encode()
 
 
+def register_of(result: Result) -> bytes:
+    """register.json of one subject, with its result."""
+    registered = RegisteredResult.of_report(result.report, result.contract, Path("report.json"))
+    return register_json(Register.of(ReadResults((registered,)), [result.contract]), "Register")
+
+
 CASES: Mapping[str, Callable[[Result], bytes]] = {
     "summary.md": summary,
     "report.sarif": sarif,
@@ -55,6 +65,7 @@ CASES: Mapping[str, Callable[[Result], bytes]] = {
     "terminal-60.txt": partial(printed, width=60, screen=True),
     "terminal-100.txt": partial(printed, width=100),
     "terminal-60-verbose.txt": partial(printed, width=60, verbose=True, screen=True),
+    "register.json": register_of,
     "annotations.txt": lambda result: "".join(f"{line}\n" for line in workflow_commands(result.report)).encode(),
 }
 
