@@ -75,9 +75,9 @@ const LOOKS = {
   async filters(name) {
     const { page, close } = await opened(name);
     const left = async () => page.evaluate(() => ({
-      rows: [...document.querySelectorAll("tr.row")].filter((row) => row.checkVisibility()).map((row) => ({ ...row.dataset })),
-      sections: [...document.querySelectorAll("details.requirement")].filter((each) => each.checkVisibility()).length,
-      areas: [...document.querySelectorAll("tr.area")].filter((each) => each.checkVisibility()).length,
+      rows: [...document.querySelectorAll("details.requirement")].filter((row) => !row.hidden).map((row) => ({ ...row.dataset })),
+      visible: [...document.querySelectorAll("details.requirement")].filter((row) => row.checkVisibility()).length,
+      areas: [...document.querySelectorAll("details.area")].filter((each) => each.checkVisibility()).length,
       said: document.getElementById("matching").textContent,
       address: location.search,
     }));
@@ -95,6 +95,11 @@ const LOOKS = {
     seen.both = await left();
     await page.reload();
     seen.reloaded = await left();
+    await page.click("#filters [type=reset]");
+    await page.waitForFunction((said) => document.getElementById("matching").textContent === said, seen.all.said);
+    await page.click("#only-failures");
+    seen.only = { ...(await left()), failed: await page.locator("details.requirement.short").count() };
+    seen.only.cases = await page.$$eval("#case-table tbody tr", (rows) => rows.filter((row) => !row.lastChild.textContent).length);
     await close();
     return seen;
   },
@@ -116,7 +121,7 @@ const LOOKS = {
     return { followed: hashes.length, outside: hashes.filter((hash) => !hash.startsWith("#")), dead };
   },
 
-  // From a cell of the matrix to the requirement, its finding, and the case.
+  // From a problem to the requirement, its finding, and the case.
   async trail(name) {
     const { page, close } = await opened(name);
     const inView = (selector) => page.$eval(selector, (element) => {
@@ -124,13 +129,13 @@ const LOOKS = {
       return element.checkVisibility() && top >= -1 && top < innerHeight;
     });
     await page.click("#close-all");
-    const cell = page.locator("td.cell.FAIL a").first();
-    const target = await cell.getAttribute("href");
-    await cell.click();
-    await page.waitForFunction((id) => document.getElementById(id).closest("details").open, target.slice(1));
-    const requirement = { target, inView: await inView(target), heading: await page.textContent(target) };
+    const failure = page.locator(".problem.FAIL h3 a").first();
+    const target = await failure.getAttribute("href");
+    await failure.click();
+    await page.waitForFunction((id) => document.getElementById(id).open, target.slice(1));
+    const requirement = { target, inView: await inView(target), heading: await page.locator(`${target} h4`).first().textContent() };
     await picture(page, `${name}-requirement`);
-    const link = page.locator(`${target} ~ article .where a`).first();
+    const link = page.locator(`${target} article .where a`).first();
     const place = await link.getAttribute("href");
     const text = await link.textContent();
     await link.click();
@@ -149,12 +154,13 @@ const LOOKS = {
     return seen;
   },
 
-  // Each copy button: what the clipboard holds then; and without a clipboard, what is selected.
+  // Copy buttons: what the clipboard holds then; and without a clipboard, what is selected.
   async copying(name) {
     const { page, close } = await opened(name, { permissions: ["clipboard-read", "clipboard-write"] });
     await page.click("#open-all");
     const seen = { copied: [], shown: [], selected: "" };
-    for (const button of await page.$$("button[data-copy]")) {
+    const buttons = await page.$$("button[data-copy]");
+    for (const button of [...buttons.slice(0, 12), buttons.at(-1)]) {
       await button.click();
       await page.waitForFunction((each) => each.textContent === "Copied", button);
       seen.copied.push(await page.evaluate(() => navigator.clipboard.readText()));
@@ -210,13 +216,13 @@ const LOOKS = {
     await page.keyboard.press("F"); // chooses the option that begins so
     seen.chosen = await page.inputValue("[name=verdict]");
     seen.matching = await page.textContent("#matching");
-    const summary = await page.$("details.requirement[open]:not([hidden]) > summary");
+    const summary = await page.$("details.requirement.short:not([hidden]) > summary");
     await summary.focus();
     await page.keyboard.press("Enter");
-    seen.folded = !(await summary.evaluate((each) => each.parentElement.open));
-    await page.keyboard.press("Space");
     seen.unfolded = await summary.evaluate((each) => each.parentElement.open);
-    await page.locator("td.cell.FAIL a").first().focus();
+    await page.keyboard.press("Space");
+    seen.folded = !(await summary.evaluate((each) => each.parentElement.open));
+    await page.locator(".problem.FAIL h3 a").first().focus();
     await page.keyboard.press("Enter");
     seen.followed = await page.evaluate(() => location.hash);
     await page.locator("#theme").focus();
@@ -239,9 +245,9 @@ const LOOKS = {
       return {
         ground: getComputedStyle(document.body).backgroundColor,
         findings: document.querySelectorAll(".finding").length,
-        folded: [...document.querySelectorAll(".finding, .finding pre, .scene.short pre")].filter((each) => !visible(each)).length,
+        folded: [...document.querySelectorAll(":is(.finding, .problem), :is(.finding, .problem) pre:not([hidden]), .scene.short pre")].filter((each) => !visible(each)).length,
         wider: scrollWidth - clientWidth,
-        cut: all.filter((each) => visible(each) && !each.matches(".sr, .words, svg *, .track *, option") &&
+        cut: all.filter((each) => visible(each) && !each.matches(".sr, .words, .column, svg *, .track *, option") &&
           getComputedStyle(each).overflow !== "visible" && !each.matches(".strip, .share, svg") &&
           (each.scrollWidth > each.clientWidth + 1 || each.scrollHeight > each.clientHeight + 1)).map((each) => each.outerHTML.slice(0, 120)),
         buttons: [...document.querySelectorAll("button, form")].filter(visible).length,
@@ -301,11 +307,44 @@ const LOOKS = {
     return { wider };
   },
 
+  // How high the page is, on a desktop and on a telephone, as it opens.
+  async height(name) {
+    const seen = {};
+    for (const width of [1280, 400]) {
+      const { page, close } = await opened(name, { viewport: { width, height: 900 } });
+      seen[width] = await page.evaluate(() => document.documentElement.scrollHeight);
+      await picture(page, `${name}-${width}`);
+      await close();
+    }
+    return seen;
+  },
+
+  // The same example of a failure and of one that passed, opened.
+  async examples(name) {
+    const { page, close } = await opened(name);
+    await page.click("#open-all");
+    const shown = async (selector) => {
+      const evidence = page.locator(selector).first();
+      await evidence.locator("summary").first().click();
+      return evidence.locator(".messages .head").allTextContents();
+    };
+    const seen = { failed: await shown(".problem details.evidence"), passed: await shown(".requirement.PASS details.evidence") };
+    const link = page.locator("#case-table tbody th a").first();
+    await page.fill("#case-filter [name=text]", "valid/sample/1");
+    const target = await link.getAttribute("href");
+    await link.click();
+    await page.waitForFunction((id) => document.getElementById(id.slice(1)).open, target);
+    seen.opened = await page.locator(target).evaluate((each) => each.checkVisibility());
+    await close();
+    return seen;
+  },
+
   // The transcript of a client, filtered.
   async transcript(name) {
     const { page, close } = await opened(name, { hash: "#transcript" });
-    const visible = () => page.$$eval("details.scene", (all) => all.filter((each) => each.checkVisibility()).length);
+    const visible = () => page.$$eval("details.scene", (all) => all.filter((each) => !each.hidden).length);
     const seen = { all: await visible() };
+    seen.groups = await page.$$eval("#transcript ~ :is(h3, details) , #transcript ~ details > summary h3", (all) => all.map((each) => each.matches("details.scene") ? each.className : each.textContent));
     await page.check("#scene-filter [name=short]");
     seen.short = await visible();
     seen.said = await page.textContent("#scenes-matching");

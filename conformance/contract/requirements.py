@@ -54,6 +54,10 @@ class ByPlace:
         places = f"{', '.join(self.at)}: {', '.join(self.keywords)}" if self.at else "what no other names"
         return f"{', '.join(self.messages)} {places}"
 
+    def is_about_form_of(self, message: str) -> bool:
+        """Whether it judges the form of that message."""
+        return message in self.messages
+
     @property
     def takes_the_rest(self) -> bool:
         """Whether it judges the places that no other requirement names."""
@@ -80,6 +84,10 @@ class ByProbe:
         """The kinds of its probes, each once."""
         return tuple(dict.fromkeys(probe.partition(".")[0] for probe in self.probes))
 
+    def is_about_form_of(self, message: str) -> bool:
+        """Whether its probes demand the form of that message, which is one of an answer."""
+        return self.expect is Expected.IN_ENVELOPE and message.startswith("response.")
+
 
 @dataclass(frozen=True, slots=True)
 class ByRule:
@@ -92,6 +100,10 @@ class ByRule:
         """In words."""
         parameters = ", ".join(f"{name} = {value}" for name, value in self.parameters.items())
         return f"rule {self.rule}{f' ({parameters})' if parameters else ''}"
+
+    def is_about_form_of(self, message: str) -> bool:
+        """Whether its rule judges that message."""
+        return self.parameters.get("of") == message
 
 
 Judge = ByPlace | ByProbe | ByRule

@@ -2,19 +2,23 @@
 
 Two requirements that fail in the same exchanges have one cause, unless chance explains it. Where nearly all exchanges
 fail, the overlap says nothing: there both have to be about the message as a whole, about the same place in it, or in
-the same words.
+the same words. Two that fail in other exchanges have one cause if the simplest requests that fail are alike, and all
+are answered alike. Where no error answer has any member that the contract requires of it, all failures of the form of
+error answers have one cause: the gateway answers errors in another form.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, reduce
 from itertools import combinations
+from typing import Any
 
 from conformance.contract.contract import Contract
-from conformance.contract.requirements import Requirement
+from conformance.contract.requirements import ByPlace, Requirement
 from conformance.diagnosis.follow_ups import ERROR_RATE, causes_of
 from conformance.diagnosis.observations import (
     ObservedCheck,
@@ -27,23 +31,34 @@ from conformance.diagnosis.observations import (
 from conformance.diagnosis.patterns import PatternContext, depends_alone, pattern_of, payload_classes
 from conformance.journal import Record
 from conformance.judging.excuses import chance_of_as_many
-from conformance.judging.judgement import KEPT_FINDINGS, Check, Finding, OneCause
+from conformance.judging.judgement import KEPT_FINDINGS, Check, Finding, Minimal, OneCause
 from conformance.judging.verdicts import Listed, RequirementVerdict, Verdict, Verdicts
 from conformance.model.traffic import Kind
 
 # Each requirement leaves some exchanges out, so that this share of all has to be the same.
 SAME = 0.9
+# The answers of which a gateway may have none in the form of the contract.
+ERROR_ANSWER = "response.error"
+# With one required member alone its lack is a failure like any other.
+FEWEST_REQUIRED = 2
+# In a finding, before the answer.
+ANSWERED = " was answered "
+# Characters of a text that is compared by their widths; of a longer one more than these are special.
+SHORT = 2
 
 # An exchange, a case or a notification, by its number or id.
 Subject = tuple[str, int | str]
 # The place in a message, and the text of the finding.
 Sentence = tuple[str | None, str]
+# Members of a request, each with its value or the widths of its characters.
+Simplest = tuple[tuple[str, str], ...]
 
 
 @dataclass(slots=True)
 class Failing:
     """The failures of a requirement: `subjects`, of so many `observations`, and the sentences of its findings.
 
+    `statuses`: those that they say were answered. `simplest`: what is special in the simplest requests that fail.
     `is_of_form`: it judges the form of a message.
     """
 
@@ -53,6 +68,8 @@ class Failing:
     failed: int = 0
     subjects: set[Subject] = field(default_factory=set)
     sentences: set[Sentence] = field(default_factory=set)
+    statuses: set[str] = field(default_factory=set)
+    simplest: set[Simplest] = field(default_factory=set)
 
     def add(self, findings: Iterable[Finding], failed: int, observations: int) -> None:
         """The findings of one command more."""
@@ -61,6 +78,11 @@ class Failing:
         for finding in findings:
             self.subjects.add(_subject(finding))
             self.sentences.add((finding.pointer, without_particulars(finding.message)))
+            self.statuses.add(finding.message.rpartition(ANSWERED)[2].partition(" ")[0])
+
+    def add_simplest(self, requests: Iterable[Minimal]) -> None:
+        """The simplest requests that fail."""
+        self.simplest |= {_special(each) for each in requests}
 
     @property
     def places(self) -> set[str | None]:
@@ -71,8 +93,10 @@ class Failing:
 def one_causes(failing: Sequence[Failing], contract: Contract) -> tuple[OneCause, ...]:
     """The causes that break several requirements, in the order of the first of each."""
     groups: list[list[Failing]] = [[each] for each in failing]
+    formless, sentence = _of_another_form(failing, contract)
     for one, other in combinations(failing, 2):
-        if _in_the_same(one, other, contract) or _in_the_same_words(one, other):
+        together = {one.requirement, other.requirement} <= formless
+        if together or any(alike(one, other, contract) for alike in (_in_the_same, _in_the_same_words, _of_the_same)):
             first = next(group for group in groups if one in group)
             second = next(group for group in groups if other in group)
             if first is not second:
@@ -83,6 +107,7 @@ def one_causes(failing: Sequence[Failing], contract: Contract) -> tuple[OneCause
         OneCause(
             tuple(sorted((each.requirement for each in group), key=order.index)),
             len(reduce(set.union, (each.subjects for each in group), set[Subject]())),
+            sentence if any(each.requirement in formless for each in group) else "",
         )
         for group in groups
         if len(group) > 1
@@ -109,7 +134,44 @@ def _in_the_same(one: Failing, other: Failing, contract: Contract) -> bool:
     return one.places == other.places or bool(texts & others)
 
 
-def _in_the_same_words(one: Failing, other: Failing) -> bool:
+def _of_another_form(failing: Sequence[Failing], contract: Contract) -> tuple[frozenset[str], str]:
+    """If no error answer has any required member: the failed requirements on the form of error answers, in a sentence.
+
+    Else none, and "".
+    """
+    always = {each.requirement for each in failing if each.failed >= SAME * each.observations}
+    required = [
+        (requirement.id, requirement.judge.at)
+        for requirement in contract.catalogue.requirements
+        if isinstance(requirement.judge, ByPlace)
+        and (requirement.judge.messages, requirement.judge.keywords) == ((ERROR_ANSWER,), ("required",))
+    ]
+    if len(required) < FEWEST_REQUIRED or not always.issuperset(id_ for id_, _ in required):
+        return frozenset(), ""
+    judges = {each.requirement: contract.catalogue[each.requirement].judge for each in failing}
+    formless = {id_ for id_, judge in judges.items() if judge is not None and judge.is_about_form_of(ERROR_ANSWER)}
+    *members, last = (pointer.removeprefix("/") for _, at in required for pointer in at)
+    return frozenset(formless), f"no error answer has {', '.join(members)} or {last}"
+
+
+def _of_the_same(one: Failing, other: Failing, _: Contract) -> bool:
+    """Whether the simplest requests that fail are alike, and every failure of both is answered alike."""
+    same = bool(one.simplest & other.simplest) and one.statuses == other.statuses
+    return same and max(len(each) for failing in (one, other) for each in (failing.sentences, failing.statuses)) == 1
+
+
+def _special(minimal: Minimal) -> Simplest:
+    """The members in which a simplest request is special; of a short text only how many bytes each character takes."""
+    return tuple(sorted((name, _width(value)) for name, value in minimal.differs.items()))
+
+
+def _width(value: Any) -> str:
+    if isinstance(value, str) and len(value) <= SHORT:
+        return " ".join(str(len(character.encode("utf-8", "surrogatepass"))) for character in value)
+    return json.dumps(value)
+
+
+def _in_the_same_words(one: Failing, other: Failing, _: Contract) -> bool:
     """Whether both find the same fault at the same place, each in messages of its own."""
     same = len(one.sentences & other.sentences)
     return one.is_of_form and other.is_of_form and same >= SAME * max(len(one.sentences), len(other.sentences))
@@ -168,7 +230,7 @@ def explain_gateway(  # noqa: PLR0913, PLR0917 - a failure is explained by all o
         )
         explained[number] = replace(each, pattern=pattern, findings=tuple(shown) or each.findings)
     found = {number: seen.found for number, seen in watched.items()}
-    return tuple(explained), _in_common(verdicts, found, contract, is_of_form)
+    return tuple(explained), _in_common(explained, found, contract, is_of_form)
 
 
 def explain_client(
@@ -187,7 +249,7 @@ def explain_client(
 
 
 def _in_common(
-    verdicts: Verdicts,
+    verdicts: Sequence[RequirementVerdict],
     found: Mapping[int, Sequence[Finding]],
     contract: Contract,
     is_of_form: Callable[[Requirement], bool],
@@ -198,6 +260,7 @@ def _in_common(
         if each.failed and each.verdict in (Verdict.FAIL, Verdict.WARN):
             known = failing.setdefault(each.requirement.id, Failing(each.requirement.id, is_of_form(each.requirement)))
             known.add(found[number], each.failed, each.observations)
+            known.add_simplest(finding.minimal for finding in each.findings if finding.minimal)
     return one_causes(list(failing.values()), contract)
 
 

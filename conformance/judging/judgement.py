@@ -101,10 +101,14 @@ class Pattern:
 
 @dataclass(frozen=True, slots=True)
 class OneCause:
-    """Requirements, by their ids, that fail for one cause, and the number of exchanges with it."""
+    """Requirements, by their ids, that fail for one cause, and the number of exchanges with it.
+
+    `sentence`: the cause in words, where it is more than the failures; "" else.
+    """
 
     requirements: tuple[str, ...]
     exchanges: int
+    sentence: str = field(default="", metadata={"optional": True})
 
 
 @dataclass(frozen=True, slots=True)

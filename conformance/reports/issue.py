@@ -12,7 +12,7 @@ from conformance.contract.contract import Contract
 from conformance.reports.problems import tally
 from conformance.reports.report import Report, ReportedFinding, ReportEntry
 from conformance.reports.reproduce import replay_command
-from conformance.reports.text import fenced, for_markdown, for_terminal, plain_markdown, shortened
+from conformance.reports.text import code_spans, fenced, for_markdown, for_terminal, plain_markdown, shortened
 from conformance.reports.view import explained, mending, places_of, rests_on
 
 # Of a subject's text.
@@ -51,7 +51,8 @@ def _blocks(
         yield "\n".join(f"- {each.id}: {plain_markdown(each.title)}" for each in others)
     yield f"> {plain_markdown(rests_on(first, contract))}"
     if mend := mending(first, contract):
-        yield f"How to mend it: {plain_markdown(mend)}"
+        words = "".join(for_markdown(part) if is_code else plain_markdown(part) for part, is_code in code_spans(mend))
+        yield f"How to mend it: {words}"
     again = [finding.simplest.reproduce, replayed(finding, report)]
     if lines := [for_terminal(line) for line in again if line]:
         yield "Send it again:"

@@ -7,6 +7,7 @@ tally           how often, where, and on what a failure depends, in a line
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -21,6 +22,8 @@ from conformance.reports.view import GRAVEST_FIRST, explained, hinders
 COSTLY = frozenset({Basis.MONEY, Basis.CREDENTIALS})
 # Commands in a line.
 SHOWN_COMMANDS = 3
+# Of the commands that a failure is explained for another one is preferred.
+_VAGUE = frozenset({Dependence.UNTOLD, Dependence.INTERMITTENT, None})
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +31,8 @@ class Shortfall:
     """Entries to look into together: a requirement that fails for several commands, or one obstacle for many.
 
     `title` is the requirement's, or the obstacle. `listed`: issue, owner and last day of the expectations that list it.
-    `cause`: in words, that one cause breaks several requirements, in the first of them; `follows`: in the others.
+    `cause`: in words, that one cause breaks several requirements, in the first of them, with the `sentence` of the
+    cause, if it has one; `follows`: in the others.
     """
 
     verdict: Verdict
@@ -36,6 +40,7 @@ class Shortfall:
     entries: tuple[ReportEntry, ...]
     listed: str = ""
     cause: str = ""
+    sentence: str = ""
     follows: bool = False
 
     @property
@@ -49,9 +54,18 @@ class Shortfall:
         return tuple(dict.fromkeys(entry.command for entry in self.entries if entry.command))
 
     @property
+    def failed(self) -> int:
+        """How many observations failed."""
+        return sum(entry.failed for entry in self.entries)
+
+    @property
     def finding(self) -> ReportedFinding | None:
-        """The first finding of all."""
-        return next((finding for entry in self.entries for finding in entry.findings), None)
+        """The first finding of the most frequent kind; of findings that were not gathered the first."""
+        kinds: Counter[str] = Counter()
+        findings = [finding for entry in self.entries for finding in entry.findings]
+        for finding in findings:
+            kinds[finding.message] += finding.count if finding.count > 1 else 0
+        return max(findings, key=lambda finding: kinds[finding.message], default=None)
 
     @property
     def named(self) -> str:
@@ -98,7 +112,7 @@ def _gravity(shortfall: Shortfall) -> tuple[bool, int, bool]:
 
 
 def _by_cause(gathered: Sequence[Shortfall], shared: Sequence[OneCause]) -> Iterator[Shortfall]:
-    """The shortfalls in their order, but those of one cause one after the other."""
+    """The shortfalls in their order, but those of one cause one after the other, the most frequent of them first."""
     causes = {id_: cause for cause in shared for id_ in cause.requirements}
     left = list(gathered)
     while left:
@@ -108,14 +122,13 @@ def _by_cause(gathered: Sequence[Shortfall], shared: Sequence[OneCause]) -> Iter
         if cause is None or not others:
             yield first
             continue
-        ids = [id_ for each in (first, *others) for id_ in each.ids]
-        yield replace(
-            first,
-            cause=f"one cause, {len(ids)} requirements: {', '.join(ids)} ({counted(cause.exchanges, 'exchange')})",
-        )
         for each in others:
             left.remove(each)
-            yield replace(each, follows=True)
+        lead, *others = sorted((first, *others), key=lambda each: (_gravity(each), -each.failed))
+        ids = [id_ for each in (lead, *others) for id_ in each.ids]
+        words = f"one cause, {len(ids)} requirements: {', '.join(ids)} ({counted(cause.exchanges, 'exchange')})"
+        yield replace(lead, cause=words, sentence=cause.sentence)
+        yield from (replace(each, follows=True) for each in others)
 
 
 def _has_cause(shortfall: Shortfall) -> bool:
@@ -126,8 +139,12 @@ def _has_cause(shortfall: Shortfall) -> bool:
 
 
 def headline(found: Sequence[Sequence[Shortfall]]) -> str:
-    """`6 problems, the gravest first`, of those that are not listed as known; "" for none."""
-    unlisted = [problem[0].verdict for problem in found if not problem[0].listed]
+    """`6 problems, the gravest first`, of those that are not listed as known; "" for none.
+
+    Requirements that were not exercised count only where nothing failed.
+    """
+    every = [problem[0].verdict for problem in found if not problem[0].listed]
+    unlisted = [verdict for verdict in every if verdict is not Verdict.INCONCLUSIVE] or every
     noun = "warning" if set(unlisted) == {Verdict.WARN} else "problem"
     order = ", the gravest first" if len(unlisted) > 1 else ""
     return f"{counted(len(unlisted), noun)}{order}" if unlisted else ""
@@ -141,10 +158,12 @@ def tally(entries: Sequence[ReportEntry]) -> str:
 
 
 def other_messages(shortfall: Shortfall) -> str:
-    """`also: MESSAGE, and 3 other messages`: those of its findings beside the first; "" for none."""
-    messages = list(dict.fromkeys(each.message for entry in shortfall.entries for each in entry.findings))
-    more = f", and {counted(len(messages) - 2, 'other message')}" if messages[2:] else ""
-    return f"also: {messages[1]}{more}" if messages[1:] else ""
+    """`also: MESSAGE, and 3 other messages`: those of its findings beside the one that is shown; "" for none."""
+    shown = shortfall.finding
+    messages = dict.fromkeys(each.message for entry in shortfall.entries for each in entry.findings)
+    others = [message for message in messages if shown and message != shown.message]
+    more = f", and {counted(len(others) - 1, 'other message')}" if others[1:] else ""
+    return f"also: {others[0]}{more}" if others else ""
 
 
 def in_commands(entries: Sequence[ReportEntry]) -> str:
@@ -161,7 +180,8 @@ def _dependence(entries: Sequence[ReportEntry]) -> str:
     if all(entry.depends_on == Dependence.ALWAYS for entry in entries):
         words = {line.partition(":")[0] for entry in entries for line in explained(entry)}
         return f", {words.pop()}" if len(words) == 1 else ", always"
-    named = ((entry, line) for entry in entries for line in explained(entry))
-    entry, line = next(named, (None, ""))
+    named = [(entry, line) for entry in entries for line in explained(entry)]
+    # What is known of one command is likely true of the others.
+    entry, line = min(named, key=lambda each: each[0].depends_on in _VAGUE, default=(None, ""))
     command = f"{entry.column}: " if entry is not None and len(entries) > 1 else ""
     return f"; {command}{line}" if line else ""

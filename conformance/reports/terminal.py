@@ -204,7 +204,9 @@ def problem_lines(
     for problem in found[shown : shown + NAMED]:
         also = "".join(f" And {', '.join(each.ids)}: {each.title}" for each in problem[1:])
         listed = f" · listed: {problem[0].listed}" if problem[0].listed else ""
-        yield Text(for_terminal(f"{problem[0].named}{also}{listed}")), ""
+        finding = None if problem[0].listed else problem[0].finding
+        said = f" {finding.message}{value_of(finding, SHOWN)}" if finding else ""
+        yield Text(for_terminal(f"{problem[0].named}{said}{also}{listed}")), ""
     if rest_of := found[shown + NAMED :]:
         failed = {id_ for problem in rest_of for each in problem if each.verdict is Verdict.FAIL for id_ in each.ids}
         names = f": FAIL {in_ranges(sorted(failed))}" if failed else ""
@@ -221,6 +223,8 @@ def _problem(problem: Sequence[Shortfall], result: Result, journal: Path | None)
         yield Text(f"  {in_ranges(first.ids)}{in_commands(first.entries)}"), ""
         return
     yield _title(first), ""
+    if first.sentence:
+        yield Text(for_terminal(f"  {first.sentence}")), ""
     for each in problem[1 : 1 + ALSO_SHOWN]:
         yield Text.assemble("  and ", (each.ids[0], "bold"), f" {for_terminal(each.title)}"), ""
     if others := [each.ids[0] for each in problem[1 + ALSO_SHOWN :]]:

@@ -79,6 +79,13 @@ def for_markdown(text: str) -> str:
     return f"{fence}{pad}{harmless or ' '}{pad}{fence}"
 
 
+def code_spans(text: str) -> Iterator[tuple[str, bool]]:
+    """The parts of a text of the suite, in which code is between backticks: each part, and whether it is code."""
+    for number, part in enumerate(text.split("`")):
+        if part:
+            yield part, number % 2 == 1
+
+
 def plain_markdown(text: str) -> str:
     """The suite's own words, with Markdown escaped."""
     escaped = "".join(f"\\{character}" if character in "\\`*_[]<>|#" else character for character in for_terminal(text))

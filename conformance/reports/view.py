@@ -236,7 +236,8 @@ def rests_on(entry: ReportEntry | Requirement, contract: Contract) -> str:
 def mending(entry: ReportEntry, contract: Contract) -> str:
     """How to mend the usual causes of a failure, by the catalogue of the contract; "" where it says nothing."""
     # A report may be of another edition of the catalogue.
-    return getattr(contract.catalogue.by_id.get(entry.id), "mend", None) or ""
+    requirement = contract.catalogue.by_id.get(entry.id)
+    return (requirement and requirement.mend) or ""
 
 
 def read_more(entry: ReportEntry, contract: Contract, pages: Sequence[str], code: str = "{}") -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from typing import Any
 
@@ -16,9 +17,12 @@ from conformance.journal import Record
 from conformance.judging.verdicts import Verdict
 from conformance.model.traffic import Exchange, Notification, Request, Response
 from conformance.reports.figures import in_words
+from conformance.reports.issue import issue
 from conformance.reports.page import html
 from conformance.reports.page.transcript import LONGEST_BODY, body_markup
+from conformance.reports.problems import headline, problems, tally
 from conformance.reports.result import Reportable
+from conformance.reports.view import mending, rests_on
 
 EVIL = "</script><script>alert(1)</script><img src=x onerror=alert(1)>"
 JSON = (("Content-Type", "application/json"),)
@@ -99,7 +103,7 @@ def test_a_notification_stands_beside_its_exchange() -> None:
 
 def test_what_a_gateway_says_is_shown_and_not_obeyed() -> None:
     """Wherever its words may be: bodies, findings, headers, cases."""
-    finding = WRONG_TYPE.__class__(**{**vars_of(WRONG_TYPE), "message": EVIL, "value": EVIL, "request_id": EVIL})
+    finding = replace(WRONG_TYPE, message=EVIL, value=EVIL, request_id=EVIL)
     answer = Response(200, (("X", EVIL),), json.dumps({EVIL: EVIL}).encode())
     exchange = Exchange(1, CASE.id, 1, Request("POST", REQUEST.url, (), EVIL.encode()), 1.0, 1.0, answer, None, 1.1)
     page = page_of(
@@ -108,11 +112,6 @@ def test_what_a_gateway_says_is_shown_and_not_obeyed() -> None:
     assert 2 == sum(tag == "script" for tag, _ in page.elements)
     assert [] == [attributes for tag, attributes in page.elements if tag == "img" or "onerror" in attributes]
     assert "alert(1)" in page.text
-
-
-def vars_of(value: Any) -> dict[str, Any]:
-    """The fields of a value with slots."""
-    return {name: getattr(value, name) for name in value.__slots__}
 
 
 @given(
@@ -134,35 +133,15 @@ def test_a_long_body_is_cut() -> None:
     assert body_markup(b"x" * (LONGEST_BODY + 5)).endswith("… 5 bytes more")
 
 
-def test_five_thousand_cases_make_less_than_five_megabytes() -> None:
-    """Every verdict a failure with findings of its own."""
-    cases = tuple(CASE.__class__(**{**vars_of(CASE), "id": f"sms/valid/random/{number}"}) for number in range(5000))
-    answer = Response(200, JSON, json.dumps({"status_code": 200, "description": "x" * 200, "request_id": "R"}).encode())
-    exchanges = tuple(
-        Exchange(number + 1, case.id, 1, REQUEST, float(number), float(number), answer, None, number + 0.1)
-        for number, case in enumerate(cases)
-    )
-    findings = tuple(
-        WRONG_TYPE.__class__(**{**vars_of(WRONG_TYPE), "exchange": number, "case": f"sms/valid/random/{number}"})
-        for number in range(1, 11)
-    )
-    verdicts = [
-        verdict(id_, command, Verdict.FAIL, *findings)
-        for id_ in ("RSP-03", "RSP-04", "RSP-09", "RSP-11", "ENC-01", "ENC-03", "ANS-01")
-        for command in ("sms", "airtime", "mpesa/online", "mpesa-wallet", "account-details")
-    ]
-    result = result_of(verdicts, Record(RECORD.settings, cases, exchanges))
-    assert len(html(result)) < 5_000_000
-
-
 def test_a_gateway_that_fails_everything_makes_less_than_five_megabytes() -> None:
-    """With long answers, each shown as long as there is room; all findings are told."""
+    """In five thousand cases, with long answers, each shown as long as there is room; all findings are told."""
+    cases = tuple(replace(CASE, id=f"sms/valid/random/{number}") for number in range(1, 5001))
     exchanges = tuple(
-        Exchange(number, CASE.id, 1, REQUEST, float(number), float(number), Response(500, JSON, b"<" * 5000), None, 1.1)
-        for number in range(1, 301)
+        Exchange(number, case.id, 1, REQUEST, float(number), float(number), Response(500, JSON, b"<" * 5000), None, 1.1)
+        for number, case in enumerate(cases, start=1)
     )
     findings = [
-        WRONG_TYPE.__class__(**{**vars_of(WRONG_TYPE), "exchange": number, "message": f"finding {number}"})
+        replace(WRONG_TYPE, exchange=number, case=cases[number].id, message=f"finding {number}")
         for number in range(1, 301)
     ]
     ids = [requirement.id for requirement in statum().catalogue.requirements[:100]]
@@ -171,12 +150,49 @@ def test_a_gateway_that_fails_everything_makes_less_than_five_megabytes() -> Non
         for at, id_ in enumerate(ids)
         for command in ("sms", "airtime", "mpesa/online", "mpesa-wallet")
     ]
-    result = result_of(verdicts, Record(RECORD.settings, (CASE,), exchanges))
-    content = html(result)
+    content = html(result_of(verdicts, Record(RECORD.settings, cases, exchanges)))
 
     assert len(content) < 5_000_000
     assert b"this page has no room for more" in content
     assert b"finding 300" in content
+    unnamed = [id_ for id_ in ids if f'href="#{id_}"'.encode() not in content]
+    assert [] == unnamed
+
+
+def test_problems_are_told_as_on_the_terminal() -> None:
+    """In the same order and sentences; each has the sentence that it rests on, and how to mend it."""
+    result = result_of()
+    page = page_of(result).text
+    found = problems(result.report)
+    sentences = [headline(found)]
+    for first, *_ in found:
+        sentences += [] if first.verdict is Verdict.INCONCLUSIVE else [first.title, tally(first.entries)]
+    pattern = ".*".join(map(re.escape, sentences))
+
+    assert re.search(pattern, page) is not None, sentences
+    (broken, *_) = found[0]
+    assert rests_on(broken.entries[0], statum()) in page
+    assert f"How to mend it: {mending(broken.entries[0], statum()).replace('`', ' ').split()[0]}" in page
+
+
+def test_an_issue_has_all_that_its_reader_needs_and_no_markup_of_a_gateway() -> None:
+    """Title, place, source, advice, and the lines that send it again."""
+    evil = "`</details>\n# @everyone [x](javascript:1)"
+    result = result_of([verdict("RSP-03", "sms", Verdict.FAIL, replace(WRONG_TYPE, message=evil, value=evil))])
+    (entry,) = result.report.requirements
+    text = issue([entry], entry.findings[0], result.report, statum())
+
+    assert text.startswith("**RSP-03: status\\_code is a JSON number.**\n\n``")
+    assert "\n# @everyone" not in text
+    lacking = [
+        "MUST · 1 of 20 in sms",
+        "Getting started says:",
+        "How to mend it:",
+        "```sh\ncurl ",
+        "replay sms/valid/random/1",
+    ]
+    assert [] == [words for words in lacking if words not in text]
+    assert f"case `{CASE.id}` · request_id `{WRONG_TYPE.request_id}` · found by statum-conformance" in text
 
 
 def test_durations_are_told_in_the_unit_that_suits_them() -> None:

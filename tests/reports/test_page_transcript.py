@@ -139,15 +139,17 @@ def test_a_finding_stands_beside_its_scene_and_links_lead_both_ways() -> None:
 
 
 def test_a_finding_about_a_client_shows_what_its_driver_said() -> None:
-    """Beside what was sent and answered."""
+    """And what it wrote to standard error meanwhile, beside what was sent and answered."""
     run = Certification()
     run.call(Sent())
-    run.call(Sent(status=402, code=200), said=ACCEPTED)
+    case = run.call(Sent(status=402, code=200), said=ACCEPTED)
+    run.messages.append(DriverLine(98, case.id, Direction.STDERR, "trace of mine", 101.0, 101.0))
     result = Result.of(run.record())
-    findings, _, _ = Page(html(result)).text.partition("What was put before")
+    findings, _, _ = Page(html(result)).text.partition("The calls of the client")
 
     assert "The client sends" in findings
     assert 'The driver says { "id" : "m2" , "outcome" : "accepted"' in findings
+    assert "The driver writes to standard error trace of mine" in findings
 
 
 def test_what_a_client_says_is_shown_and_not_obeyed() -> None:

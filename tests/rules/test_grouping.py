@@ -11,7 +11,7 @@ from conformance.contract.contract import statum
 from conformance.diagnosis.explanation import Failing, one_causes
 from conformance.diagnosis.observations import AnswerSignature, gathered, grouped
 from conformance.gateway.rules.checks import is_of_form
-from conformance.judging.judgement import Finding, OneCause
+from conformance.judging.judgement import Finding, Minimal, OneCause
 from conformance.model.traffic import Exchange, Request, Response
 
 JSON, HTML = (("Content-Type", "application/json"),), (("Content-Type", "text/html; charset=utf-8"),)
@@ -123,6 +123,42 @@ def test_one_cause_is_claimed_with_evidence(one: Failing, other: Failing, togeth
     names = (one.requirement, other.requirement)
 
     assert ([names] if together else []) == [cause.requirements for cause in one_causes([one, other], statum())]
+
+
+@pytest.mark.parametrize(
+    ("differs", "aspect", "together"),
+    [
+        ({"message": "👍"}, "long", True),  # one character of four bytes, too
+        ({"message": "é"}, "long", False),
+        ({"sender_id": "👋"}, "long", False),
+        ({"message": "👍", "sender_id": ""}, "long", False),
+    ],
+)
+def test_simplest_requests_that_are_alike_have_one_cause(differs: dict[str, str], aspect: str, together: bool) -> None:  # noqa: FBT001 - a row
+    """Where all are answered alike."""
+    one = failing("ACC-03", SOME, 100, "a valid request (unicode) was answered 500")
+    other = failing("ACC-04", OTHERS, 100, f"a valid request ({aspect}) was answered 500")
+    refused = failing("ACC-05", OTHERS, 100, "a valid request (line breaks) was answered 400")
+    one.add_simplest([Minimal("c", {"message": "👋"})])
+    for each in (other, refused):
+        each.add_simplest([Minimal("d", differs)])
+
+    found = [cause.requirements for cause in one_causes([one, other], statum())]
+    assert ([("ACC-03", "ACC-04")] if together else []) == found
+    assert () == one_causes([one, refused], statum())
+
+
+def test_a_gateway_that_has_another_form_of_errors_has_one_cause_for_it() -> None:
+    """Whatever is wrong with the form of which error answer; failures of other messages have their own causes."""
+    missing = [failing(name, ALL, 100, f"{name} is missing", "") for name in ("RSP-05", "RSP-10", "RSP-16")]
+    pages = failing("ENC-02", OTHERS, 120, "unreadable")
+    unknown = failing("CMD-02", [200], 1, "unknown POST was answered outside the envelope")
+    success = failing("ENC-01", range(300, 312), 100, "Content-Type")
+
+    (cause,) = one_causes([*missing, pages, unknown, success], statum())
+    assert ("RSP-05", "RSP-10", "RSP-16", "ENC-02", "CMD-02") == cause.requirements
+    assert "no error answer has status_code, description or request_id" == cause.sentence
+    assert [] == [each for each in one_causes([*missing[:2], pages, unknown], statum()) if each.sentence]
 
 
 def test_failures_at_random_have_no_cause_in_common() -> None:

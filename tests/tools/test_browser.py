@@ -26,6 +26,7 @@ import pytest
 from campaigns import settings
 from made_result import CASE, RECORD, REQUEST, WRONG_TYPE, result_of, verdict
 from seeded import fault
+from six_defects import judge_six_defects
 from starter_drivers import starter
 
 from conformance.client import certification
@@ -53,6 +54,8 @@ FIVE_FAULTS = ("accepts-null", "result-code-as-number", "no-challenge", "status-
 CASES = 5_000
 # What issue 6 allows for a page of so many cases.
 USABLE_MS, MOST_BYTES = 2_000, 5_000_000
+# What issue 16 allows for a page of six defects.
+HIGHEST = 10_000
 FLAWED = CHECKOUT / "tests" / "flawed_clients" / "driver.py"
 # The grounds of the page.
 LIGHT, DARK = "rgb(255, 255, 255)", "rgb(13, 17, 23)"
@@ -71,6 +74,12 @@ def of_gateway(directory: Path, *faults: str, **changes: Any) -> Result:
     """The result of a run against the built-in mock gateway with these faults."""
     behaviour: Behaviour = reduce(lambda changed, name: fault(name).change(changed), faults, BUILT_IN)
     return Result.of(read_journal(campaign.run(settings(directory, **changes), behaviour=behaviour)))
+
+
+def of_six_defects(directory: Path) -> Result:
+    """The result of a run against the gateway with six defects."""
+    judge_six_defects(directory)
+    return Result.of(read_journal(directory / "reports" / campaign.JOURNAL))
 
 
 def of_client(directory: Path, *driver: str | Path) -> Result:
@@ -122,6 +131,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         "flawed": of_client(folder / "5", "-S", "-E", FLAWED, "trusts-http-status"),
         "thousands": of_gateway(folder / "6", *FIVE_FAULTS, max_examples=1200),
         "evil": of_evil(),
+        "six": of_six_defects(folder),
     }
     made = {name: written(folder / f"{name}.html", html(result)) for name, result in results.items()}
     reports = results["conformant"].report, results["faulty"].report
@@ -130,7 +140,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 # Every page is looked at for barriers, complaints and requests; of the rest what shows the most.
-EVERY_PAGE = ("conformant", "faulty", "client", "receiver", "flawed", "evil", "comparison")
+EVERY_PAGE = ("conformant", "faulty", "client", "receiver", "flawed", "evil", "comparison", "six")
 LOOK = (
     *(("quality", name) for name in EVERY_PAGE),
     *(("links", name) for name in ("conformant", "faulty", "flawed", "receiver")),
@@ -138,6 +148,8 @@ LOOK = (
     *((what, "flawed") for what in ("trail", "keyboard", "print", "transcript", "unscripted")),
     *(("narrow", name) for name in EVERY_PAGE),
     ("unscripted", "faulty"),
+    ("height", "six"),
+    ("examples", "faulty"),
     ("speed", "thousands"),
 )
 
@@ -233,12 +245,12 @@ def test_a_button_changes_the_theme(seen: dict[str, Any]) -> None:
 def test_a_filter_leaves_what_it_names(
     seen: dict[str, Any], name: str, has: Callable[[dict[str, str], str], bool]
 ) -> None:
-    """All of it and nothing else, in the matrix and among the sections, and it says how many they are."""
+    """All of it and nothing else, unfolded, and it says how many they are."""
     found = seen["filters"]["faulty"]
     whole, left, value = found["all"]["rows"], found[name]["rows"], found[name]["value"]
 
     assert [row for row in whole if has(row, value)] == left
-    assert (len(left), f"{len(left)} of {len(whole)} requirements") == (found[name]["sections"], found[name]["said"])
+    assert (len(left), f"{len(left)} of {len(whole)} requirements") == (found[name]["visible"], found[name]["said"])
     assert left
 
 
@@ -263,11 +275,18 @@ def test_filters_work_together_and_stay_in_the_address(seen: dict[str, Any]) -> 
     assert both == reloaded
 
 
-# --- From the matrix to the evidence
+def test_one_click_leaves_only_failures(seen: dict[str, Any]) -> None:
+    """Among requirements and cases; the address keeps it."""
+    only = seen["filters"]["faulty"]["only"]
+    assert 0 < only["failed"] == len(only["rows"]) == only["visible"]
+    assert ("?only=failures", 0) == (only["address"], only["cases"])
+
+
+# --- From a problem to the evidence
 
 
 @pytest.mark.parametrize("name", ["faulty", "flawed"])
-def test_a_cell_leads_to_the_requirement_and_that_to_the_case(seen: dict[str, Any], name: str) -> None:
+def test_a_problem_leads_to_the_requirement_and_that_to_the_case(seen: dict[str, Any], name: str) -> None:
     """Each in view when one gets there, though it was folded."""
     trail = seen["trail"][name]
     assert (True, True) == (trail["requirement"]["inView"], trail["inView"])
@@ -281,10 +300,12 @@ def test_a_link_to_a_requirement_shows_it_in_spite_of_filters(seen: dict[str, An
 
 
 def test_copy_buttons_copy_what_stands_beside_them(seen: dict[str, Any]) -> None:
-    """The curl lines as they are, and the command that repeats the run; screen readers are told."""
+    """Each as curl, as a replay, and as an issue, and the command that repeats the run; screen readers are told."""
     copying = seen["copying"]["faulty"]
     assert copying["shown"] == copying["copied"]
-    assert {"curl", "statum-conformance"} == {line.split()[0] for line in copying["copied"]}
+    beginnings = {text.split()[0] for text in copying["copied"]}
+    assert {"curl", "statum-conformance"} < beginnings
+    assert all(text.startswith("**") for text in beginnings - {"curl", "statum-conformance"})
     assert "Copied" == copying["said"]
 
 
@@ -292,6 +313,19 @@ def test_without_a_clipboard_the_line_is_selected(seen: dict[str, Any]) -> None:
     """To be copied by hand."""
     copying = seen["copying"]["faulty"]
     assert copying["shown"][-1] == copying["selected"]
+
+
+def test_a_case_that_passed_opens_like_one_that_failed(seen: dict[str, Any]) -> None:
+    """With its messages; and the table of cases leads there."""
+    examples = seen["examples"]["faulty"]
+    assert [heading.split()[0] for heading in examples["failed"][:2]] == ["Request", "Answer"]
+    assert [heading.split()[0] for heading in examples["passed"][:2]] == ["Request", "Answer"]
+    assert examples["opened"]
+
+
+def test_a_page_of_six_defects_is_not_endless(seen: dict[str, Any]) -> None:
+    """As it opens."""
+    assert seen["height"]["six"]["1280"] < HIGHEST
 
 
 # --- By keyboard
@@ -311,10 +345,10 @@ def test_the_focus_is_always_seen(seen: dict[str, Any], name: str) -> None:
     assert [] == seen["keyboard"][name]["unmarked"]
 
 
-def test_the_first_key_skips_to_the_matrix(seen: dict[str, Any]) -> None:
+def test_the_first_key_skips_to_the_requirements(seen: dict[str, Any]) -> None:
     """And on to what filters it."""
     keys = seen["keys"]["faulty"]
-    assert ("Skip to the matrix", "#matrix", "verdict") == (keys["first"], keys["skippedTo"], keys["afterSkip"])
+    assert ("Skip to the requirements", "#matrix", "verdict") == (keys["first"], keys["skippedTo"], keys["afterSkip"])
 
 
 def test_keys_do_what_clicks_do(seen: dict[str, Any]) -> None:
@@ -369,6 +403,14 @@ def test_the_transcript_is_filtered(seen: dict[str, Any]) -> None:
     assert f"{transcript['short']} of {transcript['all']} scenes" == transcript["said"]
     assert transcript["searched"]
     assert all("502" in title for title in transcript["searched"])
+
+
+def test_scenes_with_failures_come_first(seen: dict[str, Any]) -> None:
+    """The others are folded behind them."""
+    first, *scenes, folded, title = seen["transcript"]["flawed"]["groups"]
+    assert first.endswith("with failures")
+    assert set(scenes) == {"scene short"}
+    assert (True, True) == (folded.startswith(title), title.endswith("without failures"))
 
 
 # --- Five thousand cases

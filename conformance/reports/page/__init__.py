@@ -42,7 +42,7 @@ from conformance.reports.remarks import (
 from conformance.reports.report import Report, ReportEntry
 from conformance.reports.reproduce import repeat_command
 from conformance.reports.result import Reportable, is_client
-from conformance.reports.text import all_visible, counted, visible
+from conformance.reports.text import all_visible, code_spans, counted, visible
 from conformance.reports.view import (
     GRAVEST_FIRST,
     SIGNS,
@@ -127,6 +127,7 @@ def html(result: Reportable) -> bytes:
         shown=lambda finding, command: room.take(evidence.shown, finding, command),
         example=lambda entry: passed.take(evidence.example, entry),
         issue_of=lambda entries, finding, others: room.take(issue, entries, finding, report, contract, others),
+        entry_of=lambda shortfall: next(e for e in shortfall.entries if shortfall.finding in e.findings),
         replayed=partial(replayed, report=report),
         mending=partial(mending, contract=contract),
         place_of=evidence.place,
@@ -175,6 +176,7 @@ def _environment() -> Environment:
         "unshown": unshown,
         "value_of": value_of,
         "why": why,
+        "with_code": _with_code,
         **{name: Markup(loader.get_source(environment, file)[0]) for name, file in FILES.items()},  # noqa: S704 - our own
     }
     return environment
@@ -269,6 +271,12 @@ def _body(content: Markup, label: str) -> Markup:
     if content.count("\n") < LONG_LINES and len(content) < LONG_CHARACTERS:
         return Markup("<pre>{}</pre>").format(content)
     return Markup('<pre class="long" tabindex="0" role="group" aria-label="{}">{}</pre>').format(label, content)
+
+
+def _with_code(text: str) -> Markup:
+    """A text of the suite as HTML."""
+    parts = (Markup("<code>{}</code>").format(part) if is_code else part for part, is_code in code_spans(text))
+    return Markup("").join(parts)
 
 
 def _received(record: Record) -> Record:

@@ -212,5 +212,5 @@
   openTarget();
 
   // For browsers that cannot unfold by style alone.
-  addEventListener("beforeprint", () => all("details.short, .problem details").forEach((details) => { details.open = true; }));
+  addEventListener("beforeprint", () => all("details.short, .requirement.short details, .scene.short details, .problem details").forEach((details) => { details.open = true; }));
 })();
