@@ -1,4 +1,4 @@
-"""What every test of the suite rests on: the house's Hypothesis profile, and no trace left in the checkout."""
+"""Settings of every test: the Hypothesis profile, the environment, signals, and no files left in the checkout."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from suite_plugins import KillTable, SharingWork
 
 LEFTOVER = Path(__file__).parents[1] / ".hypothesis"
 
-# No database: nothing carries over from one run to the next. Derandomized: what fails, fails again. No deadline and
-# no complaint about slowness: on busy cores both measure the machine.
+# Without a database nothing carries over from one run to the next; derandomized, a failure fails again. A deadline and
+# the check for slowness would measure the machine.
 settings.register_profile(
     "statum-conformance",
     database=None,
@@ -27,7 +27,7 @@ settings.load_profile("statum-conformance")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Gives Hypothesis a home that goes with the run: even without a database it caches Unicode tables."""
+    """Give Hypothesis a home that is removed after the run: even without a database it caches Unicode tables."""
     home = TemporaryDirectory(prefix="statum-conformance-hypothesis-")
     config.add_cleanup(home.cleanup)
     set_hypothesis_home_dir(home.name)
@@ -39,7 +39,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def not_on_github() -> Iterator[None]:
-    """Keeps what tests run from annotating the build that they are part of; who asks for it, gets it."""
+    """Keep runs of tests from annotating the build that they are part of, unless a test asks for it."""
     with pytest.MonkeyPatch.context() as environment:
         for name in ("GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY"):
             environment.delenv(name, raising=False)
@@ -48,9 +48,9 @@ def not_on_github() -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def interruptible() -> Iterator[None]:
-    """Has signals mean what they do at a terminal, here and in the processes that tests start.
+    """Handle signals as at a terminal, here and in the processes that tests start.
 
-    A shell starts what it runs in the background with SIGINT ignored, `nohup` with SIGHUP, and that is inherited.
+    Shells ignore SIGINT for programs in the background, `nohup` ignores SIGHUP, and their children inherit that.
     """
     usual = {signal.SIGINT: signal.default_int_handler, signal.SIGHUP: signal.SIG_DFL}
     before = {number: signal.signal(number, handler) for number, handler in usual.items()}
@@ -61,7 +61,7 @@ def interruptible() -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def nothing_left_behind() -> Iterator[None]:
-    """Fails the run that leaves a `.hypothesis` folder in the checkout (rule 5 of the design: no hidden state)."""
+    """Fail a run that leaves a `.hypothesis` folder in the checkout: there is no hidden state."""
     was_there = LEFTOVER.exists()
     yield
     assert was_there == LEFTOVER.exists(), (

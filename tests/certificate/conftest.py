@@ -1,4 +1,4 @@
-"""A certified run, which tests of certificates have in common."""
+"""A certified run for the tests of certificates."""
 
 from __future__ import annotations
 

@@ -13,12 +13,13 @@ from typing import Any
 import pytest
 from certificates import NOW, certificate, conformant, payload, resigned
 from client_records import Certification, Examined, Sent, notification
-from command_line import Called, call
+from command_line import call
 from made_result import PASSED, SETTINGS, UNCHALLENGED, result_of, verdict
 
 from conformance.certificate.coverage import Badge, Claims, Policy
 from conformance.certificate.signing import Rejected, make_key_pair
 from conformance.certificate.verification import ANYBODY, VerifiedCertificate, proved, verified
+from conformance.cli import outcome
 from conformance.client import certification
 from conformance.contract.contract import Contract, statum
 from conformance.contract.schemas import FORMATS
@@ -84,48 +85,34 @@ def test_of_a_receiver_its_notifications_are_claimed_and_no_command() -> None:
     assert ((), ("sms",)) == (found.exercised, found.notifications)
 
 
-@pytest.mark.parametrize(
-    ("found", "words"),
-    [
-        (Claims(statum(), ("account-details",)), "account-details"),
-        (Claims(statum(), ("sms", "account-details"), ("sms",)), "sms, account-details, notifications"),
-        (Claims(statum(), ("sms", "airtime"), ("sms",)), "sms, airtime, notifications of sms"),
-        (Claims(statum(), (), ("sms", "mpesa-online")), "notifications of sms, mpesa-online"),
-        (Claims(statum(), tuple(COMMANDS)), "all commands"),
-        (
-            Claims(statum(), tuple(COMMANDS), tuple(c.product for c in COMMANDS.values() if c.product)),
-            "all commands, notifications",
-        ),
-        (Claims(statum(), ()), "nothing"),
-    ],
+IN_WORDS = (
+    (Claims(statum(), ("account-details",)), "account-details"),
+    (Claims(statum(), ("sms", "account-details"), ("sms",)), "sms, account-details, notifications"),
+    (Claims(statum(), ("sms", "airtime"), ("sms",)), "sms, airtime, notifications of sms"),
+    (Claims(statum(), (), ("sms", "mpesa-online")), "notifications of sms, mpesa-online"),
+    (Claims(statum(), tuple(COMMANDS)), "all commands"),
+    (Claims(statum(), tuple(COMMANDS), statum().products), "all commands, notifications"),
+    (Claims(statum(), ()), "nothing"),
 )
-def test_what_is_claimed_is_said_in_short(found: Claims, words: str) -> None:
+
+
+def test_a_claim_has_short_words() -> None:
     """As badges and the last line of `verify` have it."""
-    assert words == found.in_words
+    assert [words for _, words in IN_WORDS] == [claims.in_words for claims, _ in IN_WORDS]
 
 
 # --- Badges
 
 
-def test_a_badge_for_all_commands_names_none() -> None:
-    """It says that it is all of them."""
+def test_a_badge_names_contract_commands_and_expiry(tmp_path: Path) -> None:
+    """All commands are not listed; the expiry is given to the day."""
     passed = [verdict("ENC-01", command, Verdict.PASS) for command in COMMANDS]
-
-    assert "conformant: all commands" == Badge.of_report(result_of(passed).report, statum()).message
-
-
-def test_a_badge_of_a_certificate_by_hand(tmp_path: Path) -> None:
-    """Until when it is valid stands in it, to the day."""
     made = verified(certificate(tmp_path, now=NOW), statum())
-
-    badge = Badge.of_certificate(statum(), made.coverage, made.expires)
-    assert "conformant: sms · certified until 2027-11-22" == badge.message
-
-
-def test_a_badge_bears_the_name_of_the_contract() -> None:
-    """So that two gateways of different kinds have different badges."""
     labels = [Badge.of_unknown_signer(contract).label for contract in (statum(), PARCEL)]
 
+    assert "conformant: all commands" == Badge.of_report(result_of(passed).report, statum()).message
+    badge = Badge.of_certificate(statum(), made.coverage, made.expires)
+    assert "conformant: sms · certified until 2027-11-22" == badge.message
     assert ["statum conformance", "parcel conformance"] == labels
 
 
@@ -152,16 +139,6 @@ def test_a_certificate_tells_what_was_exercised_and_which_shoulds_were_broken(tm
         "must_not_applicable": ["ACC-02 airtime"],
     } == told["coverage"]
     assert (["sms"], ["AUT-11"], False) == (told["commands"], told["warned"], told["strict"])
-
-
-def test_a_strict_run_with_a_broken_should_is_not_certified(tmp_path: Path) -> None:
-    """And it is said which one it was."""
-    failed = verdict("AUT-11", "sms", Verdict.FAIL, UNCHALLENGED)
-
-    with pytest.raises(
-        Rejected, match=r"^the subject is non-conformant, judged strictly: the SHOULD AUT-11 is broken$"
-    ):
-        certificate(tmp_path, result=conformant(*PASSED, failed))
 
 
 def as_of_old(data: bytes) -> bytes:
@@ -198,28 +175,25 @@ def claim(**members: Any) -> Callable[[dict[str, Any]], None]:
     return change
 
 
-@pytest.mark.parametrize(
-    ("change", "reason"),
-    [
-        (claim(exercised=["sms", "airtime"]), "policy: it says that it covers sms, airtime, notifications of sms, and"),
-        (claim(notifications=["sms", "airtime"]), "policy: it says that it covers sms, notifications of sms, airtime"),
-        (
-            claim(exercised=["sms", "fax"]),
-            "policy: it says that it covers sms, fax, notifications, and its passed tests",
-        ),
-        (claim(warned=[]), "policy: the SHOULDs that it says are broken are not those of its tests"),
-        (claim(strict=True), "policy: it was judged strictly, and yet has warnings: AUT-11"),
-    ],
+FALSE_CLAIMS: tuple[tuple[Callable[[dict[str, Any]], None], str], ...] = (
+    (claim(exercised=["sms", "airtime"]), "policy: it says that it covers sms, airtime, notifications of sms, and"),
+    (claim(notifications=["sms", "airtime"]), "policy: it says that it covers sms, notifications of sms, airtime"),
+    (
+        claim(exercised=["sms", "fax"]),
+        "policy: it says that it covers sms, fax, notifications, and its passed tests",
+    ),
+    (claim(warned=[]), "policy: the SHOULDs that it says are broken are not those of its tests"),
+    (claim(strict=True), "policy: it was judged strictly, and yet has warnings: AUT-11"),
 )
-def test_a_claim_that_its_own_tests_do_not_bear_out_is_refused(
-    change: Callable[[dict[str, Any]], None], reason: str, tmp_path: Path
-) -> None:
+
+
+def test_a_claim_that_contradicts_its_own_tests_is_refused(tmp_path: Path) -> None:
     """Whoever signed it."""
     data = certificate(tmp_path, result=conformant(*PASSED, NOTIFIED, WARNED))
-
-    with pytest.raises(Rejected) as refused:
-        list(proved(resigned(data, change), statum(), now=NOW))
-    assert refused.value.message.startswith(reason)
+    for change, reason in FALSE_CLAIMS:
+        with pytest.raises(Rejected) as refused:
+            list(proved(resigned(data, change), statum(), now=NOW))
+        assert refused.value.message.startswith(reason)
 
 
 # --- What is asked of one
@@ -227,57 +201,58 @@ def test_a_claim_that_its_own_tests_do_not_bear_out_is_refused(
 COVERED = Claims(statum(), ("sms", "airtime", "account-details"), ("sms",))
 
 
-@pytest.mark.parametrize(
-    ("required", "known", "reason"),
-    [
-        ([], COVERED, None),
-        (["sms"], COVERED, None),
-        (["sms,airtime", "account-details"], COVERED, None),
-        (["sms", "notifications"], COVERED, None),
-        (["notifications"], COVERED, None),
-        (["notifications"], Claims(statum(), (), ("sms",)), None),
-        (["account-details , notifications"], COVERED, None),
-        ([], None, None),
-        (
-            ["mpesa/online"],
-            COVERED,
-            "it does not cover mpesa/online; it covers sms, airtime, account-details, notifications of",
-        ),
-        (
-            ["mpesa-wallet,mpesa/online,sms"],
-            COVERED,
-            "it does not cover mpesa/online, mpesa-wallet; it covers sms, airtime",
-        ),
-        (["sms,airtime,notifications"], COVERED, "it does not cover notifications of airtime; it covers sms, airtime"),
-        (["notifications"], Claims(statum(), ("sms",)), "it does not cover notifications; it covers sms"),
-        (["sms"], Claims(statum(), (), ("sms",)), "it does not cover sms; it covers notifications of sms"),
-        (
-            ["sms"],
-            None,
-            "it is not known to cover sms: it was issued before certificates said what they cover",
-        ),
-    ],
+REQUIRED: tuple[tuple[list[str], Claims | None, str], ...] = (
+    ([], COVERED, ""),
+    (["sms"], COVERED, ""),
+    (["sms,airtime", "account-details"], COVERED, ""),
+    (["sms", "notifications"], COVERED, ""),
+    (["notifications"], COVERED, ""),
+    (["notifications"], Claims(statum(), (), ("sms",)), ""),
+    (["account-details , notifications"], COVERED, ""),
+    ([], None, ""),
+    (
+        ["mpesa/online"],
+        COVERED,
+        "it does not cover mpesa/online; it covers sms, airtime, account-details, notifications of",
+    ),
+    (
+        ["mpesa-wallet,mpesa/online,sms"],
+        COVERED,
+        "it does not cover mpesa/online, mpesa-wallet; it covers sms, airtime",
+    ),
+    (["sms,airtime,notifications"], COVERED, "it does not cover notifications of airtime; it covers sms, airtime"),
+    (["notifications"], Claims(statum(), ("sms",)), "it does not cover notifications; it covers sms"),
+    (["sms"], Claims(statum(), (), ("sms",)), "it does not cover sms; it covers notifications of sms"),
+    (["sms"], None, "it is not known to cover sms: it was issued before certificates said what they cover"),
 )
-def test_what_is_required_has_to_be_covered(required: list[str], known: Claims | None, reason: str | None) -> None:
-    """Each command by name, all of them; notifications of these commands, or of any."""
-    policy = Policy.of(required, statum())
-
-    if reason is None:
-        policy.check(known, ())
-    else:
-        with pytest.raises(Rejected) as refused:
-            policy.check(known, ())
-        assert refused.value.message.startswith(f"policy: {reason}")
 
 
-@pytest.mark.parametrize("name", ["fax", "", "sms,", "SMS", "mpesa-online"])
-def test_what_is_no_command_is_refused(name: str) -> None:
+def refusal(required: list[str], known: Claims | None) -> str:
+    """Why a certificate that covers this is refused; "" if it is not."""
+    try:
+        Policy.of(required, statum()).check(known, ())
+    except Rejected as refused:
+        return refused.message.removeprefix("policy: ")
+    return ""
+
+
+def test_each_required_command_has_to_be_covered() -> None:
+    """All that are named; notifications of these commands, or of any."""
+    found = [(required, refusal(required, known), reason) for required, known, reason in REQUIRED]
+
+    assert [] == [row for row in found if not row[1].startswith(row[2]) or bool(row[1]) != bool(row[2])]
+
+
+def test_an_unknown_command_cannot_be_required() -> None:
     """Before anything is verified."""
-    with pytest.raises(UsageError, match="expected sms, airtime, mpesa/online, mpesa-wallet, account-details or notif"):
-        Policy.of([name], statum())
+    for name in ("fax", "", "sms,", "SMS", "mpesa-online"):
+        with pytest.raises(
+            UsageError, match="expected sms, airtime, mpesa/online, mpesa-wallet, account-details or not"
+        ):
+            Policy.of([name], statum())
 
 
-def test_no_broken_should_may_be_asked_for(tmp_path: Path) -> None:
+def test_strict_verification_refuses_broken_shoulds(tmp_path: Path) -> None:
     """Of certificates of any version."""
     warned = certificate(tmp_path, result=conformant(*PASSED, WARNED))
     strict = Policy.of((), statum(), strict=True)
@@ -291,25 +266,33 @@ def test_no_broken_should_may_be_asked_for(tmp_path: Path) -> None:
 # --- On the command line
 
 
-@pytest.fixture
-def certified(capsys: Capsys, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Called:
-    """A certificate of a client that has account-details and nothing else."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(certification, "watch", lambda bench: bench.journal.note("settled", {"at": 1e10}))
-    make_key_pair(Path("vendor.key"))
+@pytest.fixture(scope="module")
+def certified(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the certificate of a client that has account-details and nothing else."""
+    folder = tmp_path_factory.mktemp("certified")
     driver = shlex.join((sys.executable, "-S", "-E", str(DRIVER), "only-details"))
-    quick = ("--max-examples", "0", "--timeout", "0.3", "--seed", "7")
-    called = call(capsys, "certify", "--driver", driver, *quick, "--sign-key", "vendor.key", "--strict")
-    assert 0 == called.code, called.out + called.err
-    return called
+    quick = ("--max-examples=0", "--timeout=0.3", "--seed=7")
+    with pytest.MonkeyPatch.context() as there:
+        there.chdir(folder)
+        there.setattr(certification, "watch", lambda bench: bench.journal.note("settled", {"at": 1e10}))
+        make_key_pair(Path("vendor.key"))
+        assert 0 == outcome(["certify", "--driver", driver, *quick, "--sign-key=vendor.key", "--strict"])
+    return folder
+
+
+@pytest.fixture
+def here(certified: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """That folder, as the current directory."""
+    monkeypatch.chdir(certified)
+    return certified
 
 
 VERIFY = ("verify", "reports/certificate.json", "--key", "vendor.key.pub", "--evidence", "reports/journal.sqlite")
 
 
-def test_a_client_with_one_command_is_certified_for_that_command(capsys: Capsys, certified: Called) -> None:
-    """`verify` shows what it covers and what not, and the badge claims no more."""
-    assert " · strict · " in certified.out
+@pytest.mark.usefixtures("here")
+def test_a_client_with_one_command_is_certified_for_that_command(capsys: Capsys) -> None:
+    """`verify` shows what it covers, and the badge claims no more."""
     told = call(capsys, *VERIFY)
     badge = call(capsys, "badge", "reports/certificate.json", "--endpoint", "--key", "vendor.key.pub")
     of_report = call(capsys, "badge", "reports/report.json", "--endpoint")
@@ -325,19 +308,21 @@ def test_a_client_with_one_command_is_certified_for_that_command(capsys: Capsys,
     assert "conformant: account-details" == json.loads(of_report.out)["message"]
 
 
-def test_it_does_for_nothing_else(capsys: Capsys, certified: Called) -> None:  # noqa: ARG001 - what is verified
-    """One line, and exit 1; what it covers may be asked for, in the environment or a file, too."""
+def test_a_certificate_of_one_command_does_not_cover_others(capsys: Capsys, here: Path) -> None:
+    """One line, and exit 1; requirements may also be in the environment or a file."""
     assert 0 == call(capsys, *VERIFY, "--require", "account-details", "--strict").code
     refused = call(capsys, *VERIFY, "--require", "sms,airtime", "--require=account-details")
-    Path("statum-conformance.toml").write_text('require = ["sms"]\n', encoding="utf-8")
+    file = here / "statum-conformance.toml"
+    file.write_text('require = ["sms"]\n', encoding="utf-8")
     by_file = call(capsys, *VERIFY)
+    file.unlink()
 
     assert "refused: policy: it does not cover sms, airtime; it covers account-details" == refused.out.splitlines()[-1]
     assert (1, 1, "") == (refused.code, by_file.code, refused.err)
     assert "refused: policy: it does not cover sms; it covers account-details" == by_file.out.splitlines()[-1]
 
 
-def test_what_is_known_of_an_old_certificate_is_shown(capsys: Capsys, tmp_path: Path) -> None:
+def test_the_coverage_of_an_old_certificate_is_unknown(capsys: Capsys, tmp_path: Path) -> None:
     """That its coverage is unknown; so is who signed it, as no key is given."""
     path = tmp_path / "old.json"
     path.write_bytes(as_of_old(certificate(tmp_path, valid_days=3650)))
@@ -348,25 +333,3 @@ def test_what_is_known_of_an_old_certificate_is_shown(capsys: Capsys, tmp_path: 
     assert "covers  unknown: it was issued before certificates said so" in told.out.splitlines()
     assert 1 == refused.code
     assert refused.out.splitlines()[-1].startswith("refused: policy: it is not known to cover sms: it was issued")
-
-
-def test_evidence_that_covers_less_is_refused_by_any_edition(capsys: Capsys, certified: Called) -> None:  # noqa: ARG001
-    """Another edition may count otherwise, but it cannot have exercised what is not in the journal."""
-
-    def change(document: dict[str, Any]) -> None:
-        predicate = document["predicate"]
-        predicate["configuration"][0]["digest"]["sha256"] = "0" * 64
-        predicate["passedTests"].append("SND-02 sms")
-        told = predicate["statum_conformance"]
-        told["coverage"]["exercised"].insert(0, "sms")
-        told["must"] = {name: count + 1 for name, count in told["must"].items()}
-
-    path = Path("reports/certificate.json")
-    path.write_bytes(resigned(path.read_bytes(), change))
-    refused = call(capsys, "verify", str(path), "--evidence", "reports/journal.sqlite")
-
-    assert 1 == refused.code
-    assert (
-        "refused: evidence: judged again, the journal covers account-details; the certificate says sms, account-details"
-        == refused.out.splitlines()[-1]
-    )

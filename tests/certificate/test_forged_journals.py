@@ -67,33 +67,36 @@ def test_a_good_one_is_read(path: Path) -> None:
 # --- Structure
 
 
-@pytest.mark.parametrize("name", STRUCTURE)
-def test_a_file_of_another_structure_is_refused_before_it_is_read(path: Path, name: str) -> None:
-    """Views, triggers, columns that compute, pages that several tables share, and what is not a file at all."""
-    STRUCTURE[name](path)
+def test_a_file_of_another_structure_is_refused(good: Path, tmp_path: Path) -> None:
+    """Views, triggers, columns that compute, pages that several tables share, and files that are no database."""
+    for number, change in enumerate(STRUCTURE.values()):
+        path = Path(shutil.copy(good, tmp_path / f"{number}.sqlite"))
+        change(path)
+        complaint(path)
 
-    complaint(path)
+
+WRONG_STRUCTURE = {
+    "a view without end": "is not as the suite makes a journal of version 2: the view 'sent' is not the suite's",
+    "one more trigger": "it has the trigger 'more'",
+    "no trigger": "it lacks the trigger 'sent_keeps_UPDATE'",
+    "a generated column": "the table 'notes' is not the suite's",
+    "two thousand tables": "holds far more tables than a journal has",
+    "the older version": "is not as the suite makes a journal of version 1: it has the table 'messages'",
+    "pages shared": "is damaged: *** in database main ***",
+    "settings missing": "it has the settings of 0 runs",
+    "a pipe": "is not a file, expected a journal",
+}
 
 
-@pytest.mark.parametrize(
-    ("name", "words"),
-    [
-        ("a view without end", "is not as the suite makes a journal of version 2: the view 'sent' is not the suite's"),
-        ("one more trigger", "it has the trigger 'more'"),
-        ("no trigger", "it lacks the trigger 'sent_keeps_UPDATE'"),
-        ("a generated column", "the table 'notes' is not the suite's"),
-        ("two thousand tables", "holds far more tables than a journal has"),
-        ("the older version", "is not as the suite makes a journal of version 1: it has the table 'messages'"),
-        ("pages shared", "is damaged: *** in database main ***"),
-        ("settings missing", "it has the settings of 0 runs"),
-        ("a pipe", "is not a file, expected a journal"),
-    ],
-)
-def test_what_is_wrong_is_named(path: Path, name: str, words: str) -> None:
+def test_a_wrong_structure_is_named(good: Path, tmp_path: Path) -> None:
     """So that whoever made it by mistake finds it."""
-    STRUCTURE[name](path)
+    found = {}
+    for name in WRONG_STRUCTURE:
+        path = Path(shutil.copy(good, tmp_path / f"{name}.sqlite"))
+        STRUCTURE[name](path)
+        found[name] = complaint(path)
 
-    assert words in complaint(path)
+    assert {} == {name: said for name, said in found.items() if WRONG_STRUCTURE[name] not in said}
 
 
 def test_the_older_version_is_read_as_it_was_made(path: Path) -> None:
@@ -157,54 +160,57 @@ def test_whatever_stands_in_a_column_it_is_a_row_or_one_line(good: Path, tmp_pat
     assert tried >= len(COLUMNS[table])
 
 
-@pytest.mark.parametrize(
-    ("table", "column", "value", "words"),
-    [
-        ("sent", "body", None, "holds int, str, int, str, str, str, NULL, float, float"),
-        ("sent", "sent_at", ("9e999",), "has the time inf"),
-        ("answered", "status", 10**9, "has the status 1000000000"),
-        ("answered", "headers", '[[1, {}], ["a", null]]', "it has headers that are not texts"),
-        ("answered", "headers", "[" * 100_000, "JSON in it cannot be read: it is nested too deeply"),
-        ("cases", "command", "fax", "is of the command 'fax', which there is not"),
-        ("cases", "kind", "other", "'other' is not a valid Kind"),
-        ("notes", "detail", "[]", "a note 'finished' is not a JSON object"),
-        ("notes", "detail", '{"duration_s": "1"}', "a note 'finished' is not as a run writes it: duration_s is '1'"),
-        ("notes", "detail", '{"duration_s": NaN}', "JSON in it cannot be read: it is not JSON: NaN is not a number"),
-        ("meta", "value", "[]", "its settings are not a JSON object"),
-    ],
+WRONG_ROWS: tuple[tuple[str, str, Any, str], ...] = (
+    ("sent", "body", None, "holds int, str, int, str, str, str, NULL, float, float"),
+    ("sent", "sent_at", ("9e999",), "has the time inf"),
+    ("answered", "status", 10**9, "has the status 1000000000"),
+    ("answered", "headers", '[[1, {}], ["a", null]]', "it has headers that are not texts"),
+    ("answered", "headers", "[" * 100_000, "JSON in it cannot be read: it is nested too deeply"),
+    ("cases", "command", "fax", "is of the command 'fax', which there is not"),
+    ("cases", "kind", "other", "'other' is not a valid Kind"),
+    ("notes", "detail", "[]", "a note 'finished' is not a JSON object"),
+    ("notes", "detail", '{"duration_s": "1"}', "a note 'finished' is not as a run writes it: duration_s is '1'"),
+    ("notes", "detail", '{"duration_s": NaN}', "JSON in it cannot be read: it is not JSON: NaN is not a number"),
+    ("meta", "value", "[]", "its settings are not a JSON object"),
 )
-def test_what_is_wrong_with_a_row_is_said(path: Path, table: str, column: str, value: Any, words: str) -> None:
+
+
+def test_a_wrong_row_is_described(good: Path, tmp_path: Path) -> None:
     """What was found, and where."""
-    changed(table, column, value)(path)
+    found = []
+    for number, (table, column, value, words) in enumerate(WRONG_ROWS):
+        path = Path(shutil.copy(good, tmp_path / f"{number}.sqlite"))
+        changed(table, column, value)(path)
+        found.append((complaint(path), words))
 
-    assert words in complaint(path)
+    assert [] == [(said, words) for said, words in found if words not in said]
 
 
-FOREIGN_MEMBERS: tuple[Any, ...] = (None, "", -1, 0.5, 1e300, True, [], {}, [None], [[1]], {"a": 1}, "\ud800\x00")
+FOREIGN_MEMBERS: tuple[Any, ...] = (None, "", -1, 1e300, True, [[1]], {"a": 1}, "\ud800\x00")
 
 
-@pytest.mark.parametrize("name", SETTINGS)
-def test_settings_of_another_kind_are_judged_or_are_one_line(good: Path, tmp_path: Path, name: str) -> None:
+def test_settings_of_another_kind_are_judged_or_are_one_line(good: Path, tmp_path: Path) -> None:
     """Whatever a setting is, and where it is missing: judging ends in a verdict, or in a UsageError."""
-    for number, value in enumerate(FOREIGN_MEMBERS):
-        path = Path(shutil.copy(good, tmp_path / f"{number}.sqlite"))
-        settings_changed(lambda settings, value=value: settings.update({name: value}))(path)
+    for name in SETTINGS:
+        for number, value in enumerate(FOREIGN_MEMBERS):
+            path = Path(shutil.copy(good, tmp_path / f"{number}.sqlite"))
+            settings_changed(lambda settings, name=name, value=value: settings.update({name: value}))(path)
+            _judged_or_told(path)
+        path = Path(shutil.copy(good, tmp_path / "without.sqlite"))
+        settings_changed(lambda settings, name=name: settings.pop(name))(path)
         _judged_or_told(path)
-    path = Path(shutil.copy(good, tmp_path / "without.sqlite"))
-    settings_changed(lambda settings: settings.pop(name))(path)
-    _judged_or_told(path)
 
 
-@pytest.mark.parametrize("kind", NOTES)
-def test_notes_of_another_kind_are_one_line(good: Path, tmp_path: Path, kind: str) -> None:
+def test_notes_of_another_kind_are_judged_or_are_one_line(good: Path, tmp_path: Path) -> None:
     """Each member that is read has to be of its type."""
-    for number, value in enumerate(FOREIGN_MEMBERS):
-        path = Path(shutil.copy(good, tmp_path / f"{number}.sqlite"))
-        with closing(sqlite3.connect(path)) as connection:
-            detail = json.dumps(dict.fromkeys(NOTES[kind], value))
-            connection.execute("INSERT INTO notes VALUES (99, ?, ?, 1.0, 2.0)", (kind, detail))
-            connection.commit()
-        _judged_or_told(path)
+    for kind, members in NOTES.items():
+        for number, value in enumerate(FOREIGN_MEMBERS):
+            path = Path(shutil.copy(good, tmp_path / f"{number}.sqlite"))
+            with closing(sqlite3.connect(path)) as connection:
+                detail = json.dumps(dict.fromkeys(members, value))
+                connection.execute("INSERT INTO notes VALUES (99, ?, ?, 1.0, 2.0)", (kind, detail))
+                connection.commit()
+            _judged_or_told(path)
 
 
 def _judged_or_told(path: Path) -> None:

@@ -31,16 +31,14 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     return certificate(tmp_path_factory.mktemp("sample"), CERTIFIER)
 
 
-def steps(data: bytes, trust: Trust | None = None, **more: Any) -> list[CheckPassed | VerifiedCertificate]:
-    """What was checked; Rejected if something does not hold."""
-    return list(proved(data, statum(), trust or Trust(), now=NOW, **more))
-
-
 def refusal(data: bytes, trust: Trust | None = None, **more: Any) -> str:
-    """Why it is refused."""
-    with pytest.raises(Rejected) as refused:
-        list(proved(data, statum(), trust or Trust(), **{"now": NOW, **more}))
-    return refused.value.message
+    """Why it is refused; "valid" if it is not."""
+    try:
+        *_, last = proved(data, statum(), trust or Trust(), **{"now": NOW, **more})
+    except Rejected as refused:
+        return refused.message
+    assert isinstance(last, VerifiedCertificate)
+    return "valid"
 
 
 # --- Signatures
@@ -53,36 +51,33 @@ def test_others_can_verify_it(sample: bytes) -> None:
     assert set(TheirEnvelope.from_dict(json.loads(sample)).verify(keys, 2)) == {key.keyid for key in keys}
 
 
-@pytest.mark.parametrize(
-    ("keys", "threshold", "reason"),
-    [
-        ([], None, None),
-        ([VENDOR], None, None),
-        ([CERTIFIER], None, None),
-        ([VENDOR, CERTIFIER], None, None),
-        ([VENDOR, STRANGER], 1, None),
-        ([VENDOR, VENDOR], None, None),
-        ([STRANGER], None, "it is signed by 0 of the 1 key given, expected 1"),
-        ([VENDOR, STRANGER], None, "it is signed by 1 of the 2 keys given, expected 2"),
-    ],
+SIGNERS: tuple[tuple[list[PrivateKey], int | None, str], ...] = (
+    ([], None, "valid"),
+    ([VENDOR], None, "valid"),
+    ([CERTIFIER], None, "valid"),
+    ([VENDOR, CERTIFIER], None, "valid"),
+    ([VENDOR, STRANGER], 1, "valid"),
+    ([VENDOR, VENDOR], None, "valid"),
+    ([STRANGER], None, "it is signed by 0 of the 1 key given, expected 1"),
+    ([VENDOR, STRANGER], None, "it is signed by 1 of the 2 keys given, expected 2"),
 )
-def test_those_who_are_asked_for_have_to_have_signed(
-    sample: bytes, keys: list[PrivateKey], threshold: int | None, reason: str | None
-) -> None:
-    """All of the keys given, or as many as the threshold says."""
-    trust = Trust.of([key.public for key in keys], threshold)
-
-    if reason is None:
-        assert isinstance(steps(sample, trust)[-1], VerifiedCertificate)
-    else:
-        assert reason in refusal(sample, trust)
 
 
-@pytest.mark.parametrize(("keys", "threshold"), [([], 1), ([VENDOR], 0), ([VENDOR], 2), ([VENDOR, VENDOR], 2)])
-def test_a_threshold_that_cannot_be_is_refused(keys: list[PrivateKey], threshold: int) -> None:
+def test_the_given_keys_have_to_have_signed(sample: bytes) -> None:
+    """All of them, or as many as the threshold says."""
+    found = [
+        (refusal(sample, Trust.of([key.public for key in keys], threshold)), words)
+        for keys, threshold, words in SIGNERS
+    ]
+
+    assert [] == [(said, words) for said, words in found if words not in said]
+
+
+def test_an_impossible_threshold_is_refused() -> None:
     """The same key twice is one key."""
-    with pytest.raises(UsageError, match=f"--threshold is {threshold} with "):
-        Trust.of([key.public for key in keys], threshold)
+    for keys, threshold in (([], 1), ([VENDOR], 0), ([VENDOR], 2), ([VENDOR, VENDOR], 2)):
+        with pytest.raises(UsageError, match=f"--threshold is {threshold} with "):
+            Trust.of([key.public for key in keys], threshold)
 
 
 def test_nobody_signs_twice(sample: bytes, tmp_path: Path) -> None:
@@ -142,31 +137,22 @@ def test_no_byte_of_any_region_can_be_changed(sample: bytes) -> None:
 
 
 @given(st.data())
-def test_no_byte_of_the_file_can_be_changed(sample: bytes, data: st.DataObject) -> None:
-    """Wherever it is, white space too, and whatever it becomes."""
-    offset = data.draw(st.integers(0, len(sample) - 1))
-    byte = data.draw(st.integers(0, 255).filter(lambda value: value != sample[offset]))
-
-    assert refusal(sample[:offset] + bytes([byte]) + sample[offset + 1 :])
-
-
-@given(st.data())
 def test_nothing_can_be_cut_out_or_put_in(sample: bytes, data: st.DataObject) -> None:
-    """At any place, of any length."""
+    """At any place, of any length; a byte that becomes another one among it."""
     begin = data.draw(st.integers(0, len(sample)))
     end = data.draw(st.integers(begin, len(sample)))
     inserted = data.draw(st.binary(max_size=8).filter(lambda text: text != sample[begin:end]))
 
-    assert refusal(sample[:begin] + inserted + sample[end:])
+    assert "valid" != refusal(sample[:begin] + inserted + sample[end:])
 
 
 @given(st.binary(max_size=200))
-def test_whatever_is_no_certificate_is_refused(data: bytes) -> None:
+def test_random_bytes_are_refused(data: bytes) -> None:
     """In words, whatever it is."""
     assert refusal(data).startswith("envelope: ")
 
 
-def test_base64_that_says_the_same_otherwise_is_refused(tmp_path: Path) -> None:
+def test_another_spelling_of_the_same_base64_is_refused(tmp_path: Path) -> None:
     """The last letter of a signature has bits that no byte is made of."""
     data = certificate(tmp_path)
     place = regions(data)["sig 1"]
@@ -189,22 +175,16 @@ def test_a_reformatted_file_is_refused_with_the_reason(sample: bytes) -> None:
 # --- Expiry and policy
 
 
-@pytest.mark.parametrize(
-    ("when", "reason"),
-    [
-        (NOW, None),
-        (NOW - timedelta(minutes=4), None),
-        (NOW + timedelta(days=365, seconds=-1), None),
-        (NOW + timedelta(days=365), "expiry: it expired on 2027-11-22T12:00:00Z"),
-        (NOW - timedelta(minutes=6), "expiry: it was issued on 2026-11-22T12:00:00Z, which is yet to come"),
-    ],
-)
-def test_it_is_valid_from_issue_to_expiry(sample: bytes, when: Any, reason: str | None) -> None:
+def test_it_is_valid_from_issue_to_expiry(sample: bytes) -> None:
     """The second of expiry is out; clocks may be five minutes apart."""
-    if reason is None:
-        assert isinstance(list(proved(sample, statum(), now=when))[-1], VerifiedCertificate)
-    else:
-        assert reason == refusal(sample, now=when)
+    expected = {
+        timedelta(): "valid",
+        timedelta(minutes=-4): "valid",
+        timedelta(days=365, seconds=-1): "valid",
+        timedelta(days=365): "expiry: it expired on 2027-11-22T12:00:00Z",
+        timedelta(minutes=-6): "expiry: it was issued on 2026-11-22T12:00:00Z, which is yet to come",
+    }
+    assert expected == {since: refusal(sample, now=NOW + since) for since in expected}
 
 
 def set_in(*path: str, value: Any) -> Callable[[dict[str, Any]], None]:
@@ -219,28 +199,27 @@ def set_in(*path: str, value: Any) -> Callable[[dict[str, Any]], None]:
     return change
 
 
-@pytest.mark.parametrize(
-    ("change", "reason"),
-    [
-        (set_in("statum_conformance", "must", "passed", value=1), "policy: 1 of 2 MUST passed; expected all"),
-        (set_in("statum_conformance", "must", value={"applicable": 0, "passed": 0}), "policy: 0 of 0 MUST passed"),
-        (set_in("statum_conformance", "must", value={"applicable": 2, "passed": 3}), "policy: 3 of 2 MUST passed"),
-        (set_in("failedTests", value=["RSP-03 sms"]), "policy: it lists failed tests: RSP-03 sms"),
-        (set_in("result", value="FAILED"), "policy: it lists failed tests: FAILED"),
-        (set_in("passedTests", value=["ENC-01 sms"]), "policy: the tests that it lists as passed are not as many"),
-        (set_in("statum_conformance", "verdict", value="inconclusive"), "policy: the verdict in it is inconclusive"),
-        (set_in("statum_conformance", "expires", value="2026-11-22T12:00:00Z"), "before it was issued"),
-        (set_in("statum_conformance", "expires", value="for ever"), "/predicate/statum_conformance/expires (pattern)"),
-        (set_in("statum_conformance", "expires", value="2027-02-31T12:00:00Z"), "2027-02-31T12:00:00Z is not a date"),
-        (set_in("statum_conformance", "version", value=2), "/predicate/statum_conformance/version (const)"),
-        (set_in("statum_conformance", value={}), "/predicate/statum_conformance"),
-    ],
+CONTRADICTIONS: tuple[tuple[Callable[[dict[str, Any]], None], str], ...] = (
+    (set_in("statum_conformance", "must", "passed", value=1), "policy: 1 of 2 MUST passed; expected all"),
+    (set_in("statum_conformance", "must", value={"applicable": 0, "passed": 0}), "policy: 0 of 0 MUST passed"),
+    (set_in("statum_conformance", "must", value={"applicable": 2, "passed": 3}), "policy: 3 of 2 MUST passed"),
+    (set_in("failedTests", value=["RSP-03 sms"]), "policy: it lists failed tests: RSP-03 sms"),
+    (set_in("result", value="FAILED"), "policy: it lists failed tests: FAILED"),
+    (set_in("passedTests", value=["ENC-01 sms"]), "policy: the tests that it lists as passed are not as many"),
+    (set_in("statum_conformance", "verdict", value="inconclusive"), "policy: the verdict in it is inconclusive"),
+    (set_in("statum_conformance", "expires", value="2026-11-22T12:00:00Z"), "before it was issued"),
+    (set_in("statum_conformance", "expires", value="for ever"), "/predicate/statum_conformance/expires (pattern)"),
+    (set_in("statum_conformance", "expires", value="2027-02-31T12:00:00Z"), "2027-02-31T12:00:00Z is not a date"),
+    (set_in("statum_conformance", "version", value=2), "/predicate/statum_conformance/version (const)"),
+    (set_in("statum_conformance", value={}), "/predicate/statum_conformance"),
 )
-def test_what_is_signed_is_not_believed_for_that(
-    sample: bytes, change: Callable[[dict[str, Any]], None], reason: str
-) -> None:
-    """A statement that contradicts the policy is refused, whoever signed it."""
-    assert reason in refusal(resigned(sample, change))
+
+
+def test_a_signed_statement_that_contradicts_itself_is_refused(sample: bytes) -> None:
+    """Whoever signed it."""
+    found = [(refusal(resigned(sample, change)), words) for change, words in CONTRADICTIONS]
+
+    assert [] == [(said, words) for said, words in found if words not in said]
 
 
 def test_signed_bytes_that_are_no_statement_are_refused() -> None:
@@ -249,11 +228,11 @@ def test_signed_bytes_that_are_no_statement_are_refused() -> None:
         assert refusal(countersign(Envelope(content), VENDOR).to_bytes()).startswith("payload: it is signed, but no ")
 
 
-def test_what_is_checked_is_told_in_its_order(sample: bytes) -> None:
-    """Signature, expiry, policy."""
-    told = [step.name if isinstance(step, CheckPassed) else "certificate" for step in steps(sample)]
+def test_signature_expiry_and_policy_are_checked_in_this_order(sample: bytes) -> None:
+    """Each check that passed has its name."""
+    steps = proved(sample, statum(), Trust(), now=NOW)
 
-    assert ["signature", "expiry", "policy", "certificate"] == told
+    assert ["signature", "expiry", "policy"] == [step.name for step in steps if isinstance(step, CheckPassed)]
 
 
 # --- Evidence
@@ -269,7 +248,7 @@ def test_other_evidence_is_refused(sample: bytes, tmp_path: Path) -> None:
     )
 
 
-def test_the_certified_journal_has_to_bear_it_out(tmp_path: Path) -> None:
+def test_the_certified_journal_has_to_confirm_it(tmp_path: Path) -> None:
     """A certificate over a journal in which nothing happened is refused, though all its signatures and digests hold."""
     data = certificate(tmp_path)
 
@@ -278,7 +257,7 @@ def test_the_certified_journal_has_to_bear_it_out(tmp_path: Path) -> None:
     )
 
 
-def test_what_lies_beside_the_evidence_does_not_count(tmp_path: Path) -> None:
+def test_files_beside_the_evidence_do_not_count(tmp_path: Path) -> None:
     """Only the bytes that were certified are judged: a copy of them, alone."""
     journal = journal_of(tmp_path)
     (tmp_path / "journal.sqlite-wal").write_bytes(b"frames")
@@ -289,7 +268,7 @@ def test_what_lies_beside_the_evidence_does_not_count(tmp_path: Path) -> None:
     assert not copy.path.exists()
 
 
-def test_missing_evidence_is_no_refusal(sample: bytes, tmp_path: Path) -> None:
-    """It is a mistake of whoever asks."""
+def test_missing_evidence_is_a_usage_error(sample: bytes, tmp_path: Path) -> None:
+    """The certificate may be valid."""
     with pytest.raises(UsageError, match="there is no evidence"):
-        steps(sample, evidence=tmp_path / "none.sqlite")
+        refusal(sample, evidence=tmp_path / "none.sqlite")

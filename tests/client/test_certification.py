@@ -25,7 +25,7 @@ from conformance.contract.schemas import FORMATS
 from conformance.journal import Record, read_journal
 from conformance.judging.verdicts import Conclusion, Verdict
 from conformance.model.errors import UsageError
-from conformance.model.traffic import Direction, Kind
+from conformance.model.traffic import LONGEST_LINE, SHOWN_LINES, Direction, Kind, last_lines
 from conformance.reports.files import write_reports
 from conformance.reports.result import Result, judge
 from conformance.wire.listening import Address
@@ -92,8 +92,8 @@ def test_the_journal_holds_messages_and_requests(lawful: Record) -> None:
     assert {"hello", "settled", "finished"} == {note.kind for note in lawful.notes}
 
 
-def test_base_urls_and_ids_tell_nothing(lawful: Record) -> None:
-    """No scenario's name is in it; two calls share a base URL where the second is to find a connection open."""
+def test_base_urls_and_ids_reveal_no_scenario(lawful: Record) -> None:
+    """Two calls share a base URL where the second is to find a connection open."""
     told = [json.loads(message.line) for message in lawful.messages if message.direction is Direction.TO]
     invoked = [message for message in told if message["cmd"] == "invoke"]
     shapes = {(len(message["base_url"]), len(message["id"])) for message in invoked}
@@ -142,7 +142,7 @@ def test_three_deaths_in_a_row_end_the_certification(tmp_path: Path, name: str, 
     assert Conclusion.INCONCLUSIVE == judge(record).conclusion
 
 
-def test_an_interrupted_certification_is_judged_as_far_as_it_went(
+def test_an_interrupted_certification_is_judged_as_far_as_it_got(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The driver is ended without being blamed for it."""
@@ -184,36 +184,25 @@ def test_the_command_certifies_and_judges_again(
     assert "is the journal of a certification" in replayed.only_line
 
 
-@pytest.mark.parametrize(
-    ("arguments", "code", "words"),
-    [
-        (("certify",), 2, "nothing is given to certify"),
-        (("certify", "--driver", "no-such-program"), 2, "was not found"),
-        (("certify", "--driver", driver("has-nothing")), 2, "declares nothing to judge"),
-        (("certify", "--driver", driver("speaks-another-protocol")), 2, "speaks version 2"),
-        (("certify", "--driver", driver("crashes-at-start")), 3, "did not say hello"),
-        (("certify", "--driver", driver("only-sms"), "--timeout", "0"), 2, "--timeout is 0"),
-        (("certify", "--driver", driver("only-sms"), "--max-examples", "-1"), 2, "--max-examples is -1"),
-        (("doctor", "--driver", "no-such-program"), 2, "was not found"),
-        (("doctor", "--driver", driver("crashes-at-stop")), 3, "it ended with exit code 70 on stop"),
-    ],
-    ids=lambda value: " ".join(value[:1]) if isinstance(value, tuple) else None,
+BAD_INPUT = (
+    (("certify",), 2, "nothing is given to certify"),
+    (("certify", "--driver", "no-such-program"), 2, "was not found"),
+    (("certify", "--driver", driver("has-nothing")), 2, "declares nothing to judge"),
+    (("certify", "--driver", driver("speaks-another-protocol")), 2, "speaks version 2"),
+    (("certify", "--driver", driver("crashes-at-start")), 3, "did not say hello"),
+    (("certify", "--driver", driver("only-sms"), "--timeout", "0"), 2, "--timeout is 0"),
+    (("certify", "--driver", driver("only-sms"), "--max-examples", "-1"), 2, "--max-examples is -1"),
+    (("doctor", "--driver", "no-such-program"), 2, "was not found"),
+    (("doctor", "--driver", driver("crashes-at-stop")), 3, "it ended with exit code 70 on stop"),
 )
-def test_bad_input_is_one_clear_line(  # noqa: PLR0913, PLR0917 - two of them are fixtures of pytest's
-    capsys: Capsys,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    arguments: tuple[str, ...],
-    code: int,
-    words: str,
-) -> None:
-    """And the exit code that goes with it."""
+
+
+def test_bad_input_is_one_clear_line(capsys: Capsys, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the exit code that goes with it."""
     monkeypatch.chdir(tmp_path)
+    called = [(call(capsys, *arguments), code, words) for arguments, code, words in BAD_INPUT]
 
-    called = call(capsys, *arguments)
-
-    assert code == called.code
-    assert words in called.only_line
+    assert [] == [each for each, code, words in called if each.code != code or words not in each.only_line]
 
 
 OBSERVED = {"observe": Address("127.0.0.1", 0)}
@@ -285,7 +274,7 @@ def test_a_client_gets_no_calls_with_members_that_it_lacks() -> None:
 
 
 def test_a_certification_ends_when_its_time_is_used_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Requirements that a client which waits for ever never reached are not exercised; the rest is judged."""
+    """Requirements that the client never reached are inconclusive; the rest is judged."""
     monkeypatch.setattr(settings, "CALLS_WITHIN_S", 6.0)
     program = shlex.join((sys.executable, "-S", "-E", "-c", WAITS_FOR_EVER))
     record = read_journal(certification.certify(ClientSettings(driver=program, report_dir=tmp_path, **QUICK)))
@@ -297,48 +286,41 @@ def test_a_certification_ends_when_its_time_is_used_up(tmp_path: Path, monkeypat
     assert Verdict.INCONCLUSIVE == next(v.verdict for v in verdicts if v.requirement.id == "RDG-08")
 
 
-@pytest.mark.parametrize(
-    ("environ", "expected"),
-    [
-        ({}, []),
-        ({"HTTP_PROXY": ""}, []),
-        ({"HTTP_PROXY": "http://proxy:8080", "all_proxy": "socks5://proxy"}, ["HTTP_PROXY", "all_proxy"]),
-        ({"http_proxy": "http://proxy:8080", "NO_PROXY": "example.org, localhost"}, ["http_proxy"]),
-        ({"http_proxy": "http://proxy:8080", "no_proxy": "example.org, 127.0.0.1"}, []),
-        ({"https_proxy": "http://proxy:8080", "NO_PROXY": "*"}, []),
-    ],
+PROXIES: tuple[tuple[dict[str, str], list[str]], ...] = (
+    ({}, []),
+    ({"HTTP_PROXY": ""}, []),
+    ({"HTTP_PROXY": "http://proxy:8080", "all_proxy": "socks5://proxy"}, ["HTTP_PROXY", "all_proxy"]),
+    ({"http_proxy": "http://proxy:8080", "NO_PROXY": "example.org, localhost"}, ["http_proxy"]),
+    ({"http_proxy": "http://proxy:8080", "no_proxy": "example.org, 127.0.0.1"}, []),
+    ({"https_proxy": "http://proxy:8080", "NO_PROXY": "*"}, []),
 )
-def test_proxies_of_the_environment_are_named(environ: dict[str, str], expected: list[str]) -> None:
+
+
+def test_proxies_of_the_environment_are_named() -> None:
     """By their variables, unless this machine is excepted."""
-    assert expected == proxies_in(environ)
+    assert list(PROXIES) == [(environ, proxies_in(environ)) for environ, _ in PROXIES]
 
 
-@pytest.mark.parametrize(
-    ("commands", "expected"),
-    [
-        (("sms", "account-details"), {"dripping": ["sms"], "kept-alive-reset": [], "kept-alive-closed": ["sms"]}),
-        (
-            ("sms", "airtime", "mpesa-wallet", "account-details"),
-            {
-                "dripping": ["mpesa-wallet"],
-                "kept-alive-reset": ["mpesa-wallet"],
-                "kept-alive-closed": ["sms", "airtime", "mpesa-wallet"],
-            },
-        ),
-    ],
-    ids=["nothing moves money", "payments"],
-)
-def test_what_takes_long_is_met_where_most_is_at_stake(
-    commands: tuple[str, ...], expected: dict[str, list[str]]
-) -> None:
+SLOW = {
+    ("sms", "account-details"): {"dripping": ["sms"], "kept-alive-reset": [], "kept-alive-closed": ["sms"]},
+    ("sms", "airtime", "mpesa-wallet", "account-details"): {
+        "dripping": ["mpesa-wallet"],
+        "kept-alive-reset": ["mpesa-wallet"],
+        "kept-alive-closed": ["sms", "airtime", "mpesa-wallet"],
+    },
+}
+
+
+def test_slow_scenarios_are_played_to_the_command_with_most_at_stake() -> None:
     """And a connection dies under nothing that may be sent again."""
-    calls = calls_of(Cases(statum(), 7, "http://x"), commands, 0, 7)
+    for commands, expected in SLOW.items():
+        calls = calls_of(Cases(statum(), 7, "http://x"), commands, 0, 7)
 
-    met = {
-        name: sorted((call.case.command or "" for call in calls if call.scenario.name == name), key=commands.index)
-        for name in expected
-    }
-    assert expected == met
+        met = {
+            name: sorted((call.case.command or "" for call in calls if call.scenario.name == name), key=commands.index)
+            for name in expected
+        }
+        assert expected == met
 
 
 def test_the_credential_tells_the_alphabets_of_base64_apart() -> None:
@@ -347,3 +329,64 @@ def test_the_credential_tells_the_alphabets_of_base64_apart() -> None:
 
     assert accounts[0] == accounts[1] != accounts[2]
     assert ":" not in accounts[0].consumer_key
+
+
+# --- The last lines of a driver's standard error
+
+TRACE = [f"    at frame {number} (/app/index.js:{number})" for number in range(1, 21)] + ["", "Node.js v20.11.0"]
+
+CRASHES = """\
+import json, sys
+trace = json.loads(sys.argv[1])
+for line in sys.stdin:
+    message = json.loads(line)
+    if message["cmd"] == sys.argv[2]:
+        print(*trace, sep="\\n", file=sys.stderr, flush=True)
+        sys.exit(1)
+    if message["cmd"] == "hello":
+        print(json.dumps({"protocol": 1, "implementation": {"name": "crashing", "version": "1", "language": "python"},
+            "commands": ["sms"], "features": [], "callback_urls": {}}), flush=True)
+    if message["cmd"] == "stop":
+        sys.exit(0)
+"""
+
+
+def crashing(directory: Path, on: str) -> str:
+    """The command line of a driver that writes a stack trace and ends at that message."""
+    file = directory / "crashing.py"
+    file.write_text(CRASHES, encoding="utf-8")
+    return shlex.join([sys.executable, "-S", "-E", str(file), json.dumps(TRACE), on])
+
+
+@pytest.mark.parametrize("command", ["doctor", "certify"])
+def test_a_driver_that_dies_at_hello_is_shown_with_its_last_lines(
+    command: str, capsys: Capsys, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Below the line with the error; a blank line between them stays."""
+    monkeypatch.chdir(tmp_path)
+    called = call(capsys, command, "--driver", crashing(tmp_path, "hello"))
+
+    shown = [line for line in called.err.splitlines() if line.startswith("  |")]
+    assert 3 == called.code
+    assert [f"  | {line}" for line in TRACE[-SHOWN_LINES:]] == shown
+
+
+def test_a_driver_that_dies_over_a_case_is_shown_with_its_last_lines(
+    capsys: Capsys, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On the terminal, in report.json and on the page."""
+    monkeypatch.chdir(tmp_path)
+    called = call(capsys, "certify", "--driver", crashing(tmp_path, "invoke"), "--max-examples", "0")
+
+    report = json.loads((tmp_path / "reports" / "report.json").read_text(encoding="utf-8"))
+    page = (tmp_path / "reports" / "report.html").read_text(encoding="utf-8")
+    assert TRACE[-SHOWN_LINES:] == report["client"]["deaths"][0]["stderr"]
+    for line in filter(None, TRACE[-SHOWN_LINES:]):
+        assert f"  | {line}" in called.out.splitlines()
+        assert line in page
+
+
+def test_long_lines_are_cut() -> None:
+    """And blanks at the end take no room."""
+    assert ("a", "b" * LONGEST_LINE + "…") == last_lines(["a", "b" * 10_000, "", " "])
+    assert () == last_lines(["", ""])

@@ -64,7 +64,7 @@ def test_a_driver_is_given_none_of_the_secrets_of_the_suite(started: Start, monk
     ],
     ids=["crash", "killed", "ends", "hang", "garbage", "another id", "no such outcome"],
 )
-def test_whatever_else_it_does_is_its_death(started: Start, how: How, does: str, words: str) -> None:
+def test_a_breach_of_the_protocol_ends_the_driver(started: Start, how: How, does: str, words: str) -> None:
     """The case at hand fails, the words say why, and the process is gone."""
     driver = started(does)
 
@@ -76,24 +76,14 @@ def test_whatever_else_it_does_is_its_death(started: Start, how: How, does: str,
     assert not driver.running
 
 
-def test_a_second_answer_fails_the_case_that_it_is_of(started: Start) -> None:
-    """Though it shows only with the next one."""
+@pytest.mark.parametrize("shown_by", [invoke(2), None], ids=["at the next call", "at the end"])
+def test_a_second_answer_fails_its_own_case(started: Start, shown_by: dict[str, object] | None) -> None:
+    """Though it shows only later."""
     driver = started(f"{ACCEPTED}; {ACCEPTED}")
     driver.ask(invoke(1), "case-1", PATIENCE_S)
 
     with pytest.raises(Death) as death:
-        driver.ask(invoke(2), "case-2", PATIENCE_S)
-
-    assert (How.TWICE, "case-1") == (death.value.how, death.value.case_id)
-
-
-def test_a_second_answer_to_the_last_message_shows_at_the_end(started: Start) -> None:
-    """Nothing is left unread."""
-    driver = started(f"{ACCEPTED}; {ACCEPTED}")
-    driver.ask(invoke(1), "case-1", PATIENCE_S)
-
-    with pytest.raises(Death) as death:
-        driver.stop(PATIENCE_S)
+        driver.ask(shown_by, "case-2", PATIENCE_S) if shown_by else driver.stop(PATIENCE_S)
 
     assert (How.TWICE, "case-1") == (death.value.how, death.value.case_id)
 
@@ -115,7 +105,7 @@ def test_a_driver_that_does_not_stop_with_exit_code_0_is_reported(started: Start
     assert not driver.running
 
 
-def test_it_can_be_started_again(started: Start) -> None:
+def test_a_driver_can_be_started_again(started: Start) -> None:
     """And answers as if nothing had been."""
     driver = started("os._exit(70) if ID == 'm1' else " + ACCEPTED)
     with pytest.raises(Death):
@@ -129,7 +119,7 @@ def test_it_can_be_started_again(started: Start) -> None:
 @pytest.mark.parametrize(
     "can_wait", sorted({driver_module.CAN_WAIT, False}), ids=lambda can: "waitid" if can else "reaping"
 )
-def test_what_it_has_started_is_ended_with_it(
+def test_its_children_are_ended_with_it(
     started: Start,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -153,9 +143,7 @@ def test_what_it_has_started_is_ended_with_it(
 
 @pytest.mark.skipif(not hasattr(os, "waitid"), reason="a process can only be awaited by reaping it")
 @pytest.mark.parametrize("does", [ACCEPTED, "os._exit(70)", "time.sleep(3600)"], ids=["stop", "crash", "hang"])
-def test_no_signal_goes_to_a_number_that_is_free_again(
-    does: str, started: Start, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_signal_goes_to_a_reused_process_number(does: str, started: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     """A process that was reaped has given up its number: another session may have it when the driver is ended."""
     reaped: list[bool] = []
     send = os.killpg
@@ -188,25 +176,18 @@ def test_standard_error_is_recorded_and_blocks_nothing(started: Start, heard: li
     assert ["x" * LONGEST_STDERR + "…", "\\xff", left_out] == lines
 
 
-def test_a_file_that_is_not_executable_has_its_own_error(tmp_path: Path) -> None:
-    """With a hint."""
-    file = tmp_path / "driver.py"
-    file.write_text("#!/usr/bin/env python\n")
+def test_a_program_that_cannot_be_executed_is_refused(tmp_path: Path) -> None:
+    """A script without the permission, with a hint; and an executable file of another kind."""
+    script, binary = tmp_path / "driver.py", tmp_path / "driver"
+    script.write_text("#!/usr/bin/env python\n")
+    binary.write_bytes(b"\x00\x01\x02")
+    binary.chmod(0o755)
 
     with pytest.raises(UsageError, match="is not executable") as error:
-        program_of(str(file))
-
+        program_of(str(script))
     assert "chmod +x" in (error.value.hint or "")
-
-
-def test_a_program_of_another_kind_has_its_own_error(tmp_path: Path) -> None:
-    """Executable, and nothing that the machine could execute."""
-    file = tmp_path / "driver"
-    file.write_bytes(b"\x00\x01\x02")
-    file.chmod(0o755)
-
     with pytest.raises(UsageError, match="cannot be started"):
-        Driver(program_of(str(file)), DriverLog(statum())).start()
+        Driver(program_of(str(binary)), DriverLog(statum())).start()
 
 
 def test_doctor_greets_a_driver_and_stops_it(started: Start, tmp_path: Path) -> None:

@@ -24,21 +24,14 @@ def examples(kind: str) -> list[tuple[str, dict[str, Any]]]:
     ]
 
 
-def test_messages_go_out_as_their_schemas_have_them() -> None:
-    """Each as one line of ASCII."""
-    messages = [message for _, message in examples("")]
+def test_messages_go_out_as_one_line_of_ascii() -> None:
+    """As their schemas have them; readers of lines differ over U+2028 and its like."""
+    odd = {**INVOKE, "params": {"message": "one\u2028two\u0085three\nfour"}}
+    messages = [*(message for _, message in examples("")), odd]
     lines = [encoded(message) for message in messages]
 
     assert messages == [json.loads(line) for line in lines]
-    assert [] == [line for line in lines if not line.isascii() or "\n" in line]
-
-
-def test_text_that_ends_lines_elsewhere_goes_out_escaped() -> None:
-    """Readers of lines differ over U+2028 and its like."""
-    message = {**INVOKE, "params": {"message": "one\u2028two\u0085three\nfour"}}
-
-    assert 1 == len(encoded(message).splitlines())
-    assert message == json.loads(encoded(message))
+    assert [] == [line for line in lines if not line.isascii() or len(line.splitlines()) != 1 or "\n" in line]
 
 
 def test_a_message_that_is_not_valid_is_a_bug_of_the_suite() -> None:
@@ -90,41 +83,32 @@ def test_another_line_is_a_breach_that_says_why() -> None:
 
 
 def test_hello_is_read_in_the_order_of_the_contract() -> None:
-    """Commands, callback URLs, and members that are lacking."""
+    """Commands, members that are lacking, and callback URLs if the feature is declared."""
     hello = Hello.of({**HELLO, "commands": ["airtime", "sms"]}, statum())
 
     assert ("acme-sdk 1.4.0", ("sms", "airtime")) == (hello.subject, hello.commands)
     assert {"sms": "http://127.0.0.1:41233/hooks/sms?token=t"} == hello.callback_urls
     assert frozenset({"timeout"}) == hello.lacks
-
-
-def test_callback_urls_count_only_with_the_feature() -> None:
-    """A feature that is not declared is not judged."""
     assert {} == Hello.of({**HELLO, "features": []}, statum()).callback_urls
 
 
-def test_a_driver_that_declares_nothing_cannot_be_judged() -> None:
-    """One line names both ways to declare something."""
-    with pytest.raises(UsageError, match="acme-sdk declares nothing to judge"):
-        Hello.of({**HELLO, "commands": [], "features": []}, statum())
-
-
-@pytest.mark.parametrize(
-    ("offered", "words"),
-    [
-        ({"commands": ["fax"]}, r"names 'fax' in commands, .* contract statum; expected any of sms, airtime"),
-        ({"callback_urls": {"fax": "http://127.0.0.1/"}}, r"names 'fax' in callback_urls, .* expected any of sms"),
-        ({"lacks": ["tact"]}, r"names 'tact' in lacks, .* error-details, request-id, timeout, bill_ref_number"),
-    ],
+UNUSABLE: tuple[tuple[dict[str, Any], str], ...] = (
+    ({"commands": [], "features": []}, "acme-sdk declares nothing to judge"),
+    ({"commands": ["fax"]}, r"names 'fax' in commands, .* contract statum; expected any of sms, airtime"),
+    ({"callback_urls": {"fax": "http://127.0.0.1/"}}, r"names 'fax' in callback_urls, .* expected any of sms"),
+    ({"lacks": ["tact"]}, r"names 'tact' in lacks, .* error-details, request-id, timeout, bill_ref_number"),
 )
-def test_what_the_contract_does_not_have_cannot_be_offered(offered: dict[str, Any], words: str) -> None:
-    """One line says which name is unknown, where, and which there are."""
-    with pytest.raises(UsageError, match=words):
-        Hello.of({**HELLO, **offered}, statum())
 
 
-@pytest.mark.parametrize("version", [0, 2, 17])
-def test_another_version_is_refused_before_anything_else(version: int) -> None:
+def test_a_hello_without_anything_to_judge_is_refused() -> None:
+    """Or with a name that the contract does not have; the line has the name, its place and the usual ones."""
+    for offered, words in UNUSABLE:
+        with pytest.raises(UsageError, match=words):
+            Hello.of({**HELLO, **offered}, statum())
+
+
+def test_another_version_is_refused_before_anything_else() -> None:
     """Whatever else its hello may hold."""
-    with pytest.raises(UsageError, match=f"version {version} of the driver protocol"):
-        parsed("hello", json.dumps({"protocol": version}).encode(), str)
+    for version in (0, 2, 17):
+        with pytest.raises(UsageError, match=f"version {version} of the driver protocol"):
+            parsed("hello", json.dumps({"protocol": version}).encode(), str)

@@ -25,7 +25,7 @@ from conformance.reports.result import client_of
 __all__ = ["heard", "started"]  # fixtures
 
 
-def test_of_a_flood_to_standard_error_the_first_and_last_lines_are_recorded(started: Start, heard: list[Line]) -> None:
+def test_the_first_and_last_lines_of_a_flood_to_standard_error_are_recorded(started: Start, heard: list[Line]) -> None:
     """And how much lies between; the last ones mostly say why it died."""
     flood = f"sys.stderr.write(''.join(f'line {{n}}\\n' for n in range({2 * MOST_LINES})))"
     driver = started(f"exec({flood!r}); sys.stderr.flush(); {ACCEPTED}")
@@ -60,7 +60,7 @@ def test_its_bytes_are_counted_over_all_of_its_processes() -> None:
     ],
     ids=["no end of line", "nested objects", "repeated members", "nested arrays", "binary", "many lines"],
 )
-def test_what_it_writes_without_measure_is_its_death_and_cut(started: Start, heard: list[Line], writes: str) -> None:
+def test_output_without_end_ends_the_driver_and_is_cut(started: Start, heard: list[Line], writes: str) -> None:
     """At once, and the journal has its beginning."""
     driver = started(writes)
     begun = time.monotonic()
@@ -73,7 +73,7 @@ def test_what_it_writes_without_measure_is_its_death_and_cut(started: Start, hea
     assert len(told[0]) <= 4 * LONGEST_STDERR + 1  # a byte that is no character takes four
 
 
-def test_one_that_does_not_read_is_waited_for_no_longer_than_one_that_does_not_answer(started: Start) -> None:
+def test_a_driver_that_does_not_read_hangs(started: Start) -> None:
     """Though its pipe is full and nobody takes anything out of it."""
     driver = started(hello=f"{HELLO}'); time.sleep(3600); say('")
     large = {**invoke(1), "params": {"message": "x" * (1 << 20)}}
@@ -82,7 +82,7 @@ def test_one_that_does_not_read_is_waited_for_no_longer_than_one_that_does_not_a
     assert How.HANG is death.value.how
 
 
-def test_one_that_closes_its_output_and_lives_on_is_ended(started: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_driver_that_closes_its_output_is_ended(started: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     """It can answer no more."""
     monkeypatch.setattr(driver_module, "TERMINATE_WITHIN_S", SHORT_S)
     driver = started("os.close(1); time.sleep(3600)")
@@ -132,19 +132,20 @@ def test_nothing_of_a_driver_survives_it(started: Start, tmp_path: Path, begets:
 
 
 @pytest.mark.parametrize(
-    ("looks", "told"),
+    ("looks", "line"),
     [
         (True, "the driver has left a process behind: sleep 3600 (pid 42); it could not be ended, and goes on"),
         (False, "whether the driver has left processes behind was not looked at: this system does not tell"),
     ],
+    ids=["Linux", "elsewhere"],
 )
-def test_what_was_left_behind_is_in_the_report(
+def test_processes_left_behind_are_in_the_report(
     tmp_path: Path,
-    looks: bool,  # noqa: FBT001 - a column
-    told: str,
     monkeypatch: pytest.MonkeyPatch,
+    looks: bool,  # noqa: FBT001 - a column
+    line: str,
 ) -> None:
-    """By name; where the suite cannot look, the report says so."""
+    """By name; where the suite cannot look for them, the report says so."""
     monkeypatch.setattr(certification, "can_look", lambda: looks)
     driver = Driver(("none",), DriverLog(statum()))
     monkeypatch.setattr(Driver, "left_behind", (Left(42, "sleep 3600", ended=False),))
@@ -153,10 +154,10 @@ def test_what_was_left_behind_is_in_the_report(
         certification.note_left_behind(journal, driver)
     client = replace(client_of(read_journal(path)), implementation={})
 
-    assert told in list(client_lines(replace(result_of().report, client=client)))
+    assert line in list(client_lines(replace(result_of().report, client=client)))
 
 
-def test_of_a_line_that_was_cut_no_part_of_a_secret_is_left(tmp_path: Path) -> None:
+def test_a_cut_line_holds_no_part_of_a_secret(tmp_path: Path) -> None:
     """It may have been cut in the middle of one."""
     secret = "planted-Secret-8z"  # noqa: S105 - of this test
     line = ("x" * LONGEST_STDERR)[: LONGEST_STDERR - len(secret) + 3] + secret[:-3]

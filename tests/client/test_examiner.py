@@ -63,16 +63,27 @@ class Recorder(Inbox):
         return super().respond(posted)
 
 
-def examined(inbox: Inbox, directory: Path, *products: str, seed: int = SEED) -> Record:
-    """The record of its examination, as the receiver of these products' notifications (all at one address)."""
-    url = inbox.urls(("sms",))["sms"]
-    settings = ClientSettings(callback_url=url, products=products or ("sms",), seed=seed, report_dir=directory)
-    return read_journal(certify(settings))
+def settings(url: str, directory: Path, *products: str, **more: Any) -> ClientSettings:
+    """Of the examination of the receiver of these products' notifications, or of sms, at that address."""
+    return ClientSettings(callback_url=url, products=products or ("sms",), seed=SEED, report_dir=directory, **more)
+
+
+def examined(inbox: Inbox, directory: Path, *products: str) -> Record:
+    """The record of its examination; all notifications go to one address."""
+    return read_journal(certify(settings(inbox.urls(("sms",))["sms"], directory, *products)))
 
 
 @pytest.fixture(scope="module")
 def recorder() -> Iterator[Recorder]:
-    """One that all of its products' notifications go to."""
+    """A receiver of the notifications of all products."""
+    inbox = Recorder()
+    yield inbox
+    inbox.close()
+
+
+@pytest.fixture
+def inbox() -> Iterator[Recorder]:
+    """A receiver of a test's own."""
     inbox = Recorder()
     yield inbox
     inbox.close()
@@ -101,23 +112,17 @@ def test_the_url_is_used_as_it_is(recorder: Recorder, record: Record) -> None:
     assert len(record.exchanges) == len(recorder.posted)
 
 
-def test_the_token_is_not_in_the_journal(record: Record, tmp_path: Path) -> None:
-    """It may be the only thing that keeps strangers from posting results."""
+def test_the_token_is_neither_in_the_journal_nor_on_the_page(record: Record) -> None:
+    """Although the transcript shows the requests to the receiver."""
+    page = html(Result.of(record)).decode()
+
     assert not [e for e in record.exchanges if TOKEN in e.request.url]
     assert TOKEN not in json.dumps(record.settings)
-    assert not list(tmp_path.iterdir())
-
-
-def test_the_token_is_not_on_the_page(record: Record) -> None:
-    """Although the transcript shows the requests to the receiver."""
-    result = Result.of(record)
-    page = html(result).decode()
-
     assert "The suite notifies" in page
     assert TOKEN not in page
 
 
-def test_everything_that_a_receiver_may_meet_is_sent(record: Record) -> None:
+def test_every_kind_of_request_is_sent(record: Record) -> None:
     """Read off the bytes, for each product; twenty, and two hundred of them, at the same moment.
 
     What only a client that is asked afterwards tells about is not.
@@ -171,7 +176,7 @@ def hurried(contract: Contract, seconds: float) -> Contract:
     return replace(contract, catalogue=Catalogue(tuple(requirements), "sha256:hurried"))
 
 
-def test_a_receiver_that_does_not_answer_is_left_alone(
+def test_a_receiver_that_does_not_answer_gets_no_further_notification(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, httpserver: HTTPServer
 ) -> None:
     """After the first notification, which is waited for as long as it may take."""
@@ -184,9 +189,7 @@ def test_a_receiver_that_does_not_answer_is_left_alone(
     monkeypatch.setattr(examination, "SURELY_S", 0.05)
     httpserver.expect_request("/hook").respond_with_handler(hang)
     contract = hurried(statum(), 0.05)
-    url = httpserver.url_for("/hook")
-    settings = ClientSettings(callback_url=url, products=("sms",), contract=contract, seed=SEED, report_dir=tmp_path)
-    record = read_journal(certify(settings))
+    record = read_journal(certify(settings(httpserver.url_for("/hook"), tmp_path, contract=contract)))
     released.set()
     verdicts = {v.requirement.id: v for v in judge(record, contract=contract).verdicts}
 
@@ -196,18 +199,16 @@ def test_a_receiver_that_does_not_answer_is_left_alone(
     assert "the receiver did not answer its first notification" == verdicts["RCV-22"].detail
 
 
-def test_an_examination_ends_in_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_examination_ends_in_time(inbox: Recorder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Requirements that need later requests are inconclusive, with the reason."""
     monkeypatch.setattr(examiner, "EXAMINED_WITHIN_S", 0.0)
-    inbox = Recorder()
     verdicts = judge(examined(inbox, tmp_path)).verdicts
-    inbox.close()
 
     assert [] == inbox.posted
     assert {examination.TIME_IS_UP} == {v.detail for v in verdicts if v.verdict is Verdict.INCONCLUSIVE}
 
 
-def test_a_receiver_that_takes_one_after_the_other_is_lawful(tmp_path: Path, httpserver: HTTPServer) -> None:
+def test_a_receiver_without_concurrency_is_lawful(tmp_path: Path, httpserver: HTTPServer) -> None:
     """Nothing is done at the same time, and answers are 200 with a body."""
 
     def answer(request: Request) -> Response:
@@ -219,29 +220,16 @@ def test_a_receiver_that_takes_one_after_the_other_is_lawful(tmp_path: Path, htt
         return Response('{"ok": true}', 200 if sound else 400, mimetype="application/json")
 
     httpserver.expect_request("/hook").respond_with_handler(answer)
-    settings = ClientSettings(
-        callback_url=httpserver.url_for("/hook"), products=("sms",), seed=SEED, report_dir=tmp_path
-    )
+    record = read_journal(certify(settings(httpserver.url_for("/hook"), tmp_path)))
 
-    assert Conclusion.CONFORMANT == judge(read_journal(certify(settings))).conclusion
+    assert Conclusion.CONFORMANT == judge(record).conclusion
 
 
-def test_a_receiver_apart_from_its_client_gets_the_ids_of_its_requests(tmp_path: Path) -> None:
+def test_a_receiver_apart_from_its_client_gets_the_ids_of_its_requests(inbox: Recorder, tmp_path: Path) -> None:
     """The driver makes the calls, and the receiver is where the user says."""
-    inbox = Recorder()
-    settings = ClientSettings(
-        driver=shlex.join((sys.executable, "-S", "-E", str(DRIVER), "only-sms")),
-        callback_url=inbox.urls(("sms",))["sms"],
-        products=("sms",),
-        seed=SEED,
-        max_examples=0,
-        timeout_s=0.3,
-        resend_window_s=0.3,
-        advised_delay_s=0.3,
-        report_dir=tmp_path,
-    )
-    record = read_journal(certify(settings))
-    inbox.close()
+    program = shlex.join((sys.executable, "-S", "-E", str(DRIVER), "only-sms"))
+    quick = {"max_examples": 0, "timeout_s": 0.3, "resend_window_s": 0.3, "advised_delay_s": 0.3}
+    record = read_journal(certify(settings(inbox.urls(("sms",))["sms"], tmp_path, driver=program, **quick)))
     verdicts = {v.requirement.id: v for v in judge(record).verdicts if v.command == "sms"}
 
     assert Verdict.PASS == verdicts["RCV-01"].verdict
@@ -265,7 +253,7 @@ def test_an_address_where_nothing_listens_is_one_line(tmp_path: Path, capsys: Ca
     assert not list(tmp_path.iterdir())
 
 
-def test_a_name_that_nobody_has_is_said_to_be() -> None:
+def test_an_unknown_host_name_is_reported() -> None:
     """Not every machine says it in the same words."""
     with pytest.raises(EnvironmentFailure, match=r"callback URL http://nobody\.invalid/hook\?… cannot be reached: "):
         check_reachable("http://nobody.invalid/hook?token=s3cret", client_tls(None))
@@ -279,7 +267,7 @@ def test_a_callback_url_is_for_products_that_are_named(capsys: Capsys) -> None:
     assert "expected --product NAME" in called.only_line
 
 
-def test_what_came_before_the_end_of_a_certification_is_sent_by_threads_that_end(record: Record) -> None:
+def test_the_threads_of_an_examination_end_with_it(record: Record) -> None:
     """Nothing goes on when it is over."""
     assert record.exchanges
     assert [] == [thread.name for thread in threading.enumerate() if thread.name.startswith("delivery")]
@@ -308,15 +296,14 @@ sys.stdin.read()
 """
 
 
-def test_a_receiver_that_dies_is_sent_nothing_afterwards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_receiver_that_dies_gets_no_further_request(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The finding names the request that killed it; the rest is inconclusive."""
     monkeypatch.setattr(examination, "BACK_WITHIN_S", 0.1)
     program = MORTAL.format(tests=str(Path(__file__).parents[1]))
     arguments = (sys.executable, "-S", "-E", "-c", program)
     with subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         url = process.stdout.readline().strip() if process.stdout else ""
-        settings = ClientSettings(callback_url=url, products=("sms",), seed=SEED, report_dir=tmp_path)
-        record = read_journal(certify(settings))
+        record = read_journal(certify(settings(url, tmp_path)))
     found = {v.requirement.id: v for v in judge(record).verdicts}
 
     assert b"null" in [exchange.request.body for exchange in record.exchanges[-2:]]
@@ -326,19 +313,17 @@ def test_a_receiver_that_dies_is_sent_nothing_afterwards(tmp_path: Path, monkeyp
     assert str(found["RCV-18"].detail).startswith("the receiver was no longer there after receiver/sms/incomplete/")
 
 
-def test_an_authority_of_ones_own_has_to_be_given(tmp_path: Path) -> None:
-    """That a certificate is not trusted is nothing that the receiver has done wrong."""
+def test_a_private_certificate_authority_has_to_be_named(inbox: Recorder, tmp_path: Path) -> None:
+    """An untrusted certificate is no fault of the receiver."""
     authority = trustme.CA()
     ca_file = tmp_path / "ca.pem"
     authority.cert_pem.write_to_path(ca_file)
-    inbox = Recorder()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("127.0.0.1").configure_cert(context)
     inbox.server.socket = context.wrap_socket(inbox.server.socket, server_side=True, do_handshake_on_connect=False)
     url = inbox.urls(("sms",))["sms"].replace("http:", "https:")
-    settings = ClientSettings(callback_url=url, products=("sms",), seed=SEED, report_dir=tmp_path)
 
     with pytest.raises(EnvironmentFailure, match=r"certificate that is not trusted: .*--ca-file"):
-        certify(settings)
-    assert Conclusion.CONFORMANT == judge(read_journal(certify(replace(settings, ca_file=ca_file)))).conclusion
-    inbox.close()
+        certify(settings(url, tmp_path))
+    record = read_journal(certify(settings(url, tmp_path, ca_file=ca_file)))
+    assert Conclusion.CONFORMANT == judge(record).conclusion

@@ -6,7 +6,7 @@ import http.client
 import json
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -14,6 +14,8 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
+from client_records import HEADERS, PARAMS, Certification, Sent, refused
+from run_records import failures
 
 from conformance.client.rules.calls import OUTLASTED, REUSED, STRAY, UNUSED
 from conformance.client.witness import SENDING, Stage, Witness, played
@@ -23,12 +25,12 @@ from conformance.journal import Journal, Record, Redaction, read_journal
 from conformance.mock.account import Account
 from conformance.mock.behaviour import Ending
 from conformance.mock.gateway import Gateway
-from conformance.model.traffic import Case, Kind, Request, header
+from conformance.model.traffic import Case, Headers, Kind, Request, header
 
 NONCE = "00c0ffee00c0ffee"
 PATIENCE_S = 20.0
 DRIPS_EVERY_S = 0.3
-HEADERS = {"Authorization": "Basic a2V5OnNlY3JldA==", "Content-Type": "application/json"}
+SENT_HEADERS = {"Authorization": "Basic a2V5OnNlY3JldA==", "Content-Type": "application/json"}
 WITHOUT_END = ("never", "stalled", "dripping")
 SCENARIOS = statum().behaviours.scenarios
 BY_NAME = {scenario.name: scenario for scenario in SCENARIOS}
@@ -55,7 +57,7 @@ class Watched:
         parts = urlsplit(url)
         connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=timeout_s)
         try:
-            connection.request(method, parts.path, body, HEADERS)
+            connection.request(method, parts.path, body, SENT_HEADERS)
             response = connection.getresponse()
             return response, response.read()
         finally:
@@ -88,7 +90,7 @@ def test_a_request_is_recorded_under_its_case_as_it_came(watched: Watched) -> No
 
     (exchange,) = watched.record().exchanges
     assert ("case-1", 1, f"/n/{NONCE}/api/v2/sms") == (exchange.case_id, exchange.attempt, exchange.request.url)
-    assert HEADERS["Authorization"] == header(exchange.request.headers, "authorization")
+    assert SENT_HEADERS["Authorization"] == header(exchange.request.headers, "authorization")
     assert b'{"message": "Habari"}' == exchange.request.body
     assert exchange.response is not None
     assert (200, body) == (exchange.response.status, exchange.response.body)
@@ -108,7 +110,7 @@ def test_the_scenario_is_played_whatever_is_sent(watched: Watched, method: str, 
     assert (402, 402) == (response.status, json.loads(content)["status_code"])
 
 
-def test_few_requests_of_strangers_are_recorded(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_few_strays_are_recorded(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
     """The rest is counted; requests that are evidently the client's are recorded, and counted separately."""
     monkeypatch.setattr("conformance.wire.ledger.KEPT_BODY", 100)
     watched.stage()
@@ -126,8 +128,8 @@ def test_few_requests_of_strangers_are_recorded(watched: Watched, monkeypatch: p
 
 
 @pytest.mark.parametrize("path", ["/api/v2/sms", "/n/ffff/api/v2/sms", f"/n/{NONCE}", "/"])
-def test_what_arrives_under_no_base_url_is_a_stray(watched: Watched, path: str) -> None:
-    """It is answered as an address that there is not."""
+def test_a_request_under_no_base_url_is_a_stray(watched: Watched, path: str) -> None:
+    """It is answered with 404."""
     watched.stage()
 
     response, _ = watched.send(watched.witness.url + path)
@@ -136,7 +138,7 @@ def test_what_arrives_under_no_base_url_is_a_stray(watched: Watched, path: str) 
     assert [STRAY] == [exchange.case_id for exchange in watched.record().exchanges]
 
 
-def test_what_follows_a_redirect_is_recorded_with_its_host(watched: Watched) -> None:
+def test_a_redirected_request_is_recorded_with_its_host(watched: Watched) -> None:
     """Under the case whose answer has sent it there."""
     watched.stage(BY_NAME["redirect"])
 
@@ -214,10 +216,10 @@ def test_the_journal_says_on_which_connection_an_answer_was_lost(watched: Watche
         connections.append(http.client.HTTPConnection(host, timeout=PATIENCE_S))
 
     watched.stage()
-    connections[0].request("POST", target, b"{}", HEADERS)
+    connections[0].request("POST", target, b"{}", SENT_HEADERS)
     assert b"status_code" in connections[0].getresponse().read()
     watched.stage(BY_NAME["kept-alive-closed"])
-    connections[-1].request("POST", target, b"{}", HEADERS)
+    connections[-1].request("POST", target, b"{}", SENT_HEADERS)
     with pytest.raises(http.client.RemoteDisconnected):
         connections[-1].getresponse()
     for each in connections:
@@ -296,7 +298,36 @@ def test_every_scenario_can_be_played(watched: Watched, scenario: ScenarioRow) -
     assert (exchange.response is None) != (exchange.failure is None)
 
 
-def test_scenarios_have_different_names() -> None:
-    """And each has a summary."""
-    assert len(SCENARIOS) == len(BY_NAME)
-    assert [] == [scenario.name for scenario in SCENARIOS if not scenario.summary]
+# --- Strays beside calls
+
+OF_THE_CLIENT: Mapping[str, tuple[str, Headers, bytes]] = {
+    "its credential": ("/api/v2", HEADERS, b"{}"),
+    "its values": ("/messages", (), json.dumps(PARAMS).encode()),
+    "a command": ("/sms", (), b"{}"),
+    "a base URL": ("/n/00000000000000ff", (), b""),
+    "a value in the query": ("/?number=254712345678", (), b""),
+}
+OF_SCANNERS: Mapping[str, tuple[str, Headers, bytes]] = {
+    "a page": ("/", (), b""),
+    "a login": ("/wp-login.php", (("Authorization", "Basic YWRtaW46YWRtaW4="),), b"log=admin"),
+    "an API": ("/api/v2/cmdb/system/admin", (), b"{}"),
+    "no path": ("*", (), b""),
+    "secrets": ("/.env", (("User-Agent", "zgrab/0.x"),), b""),
+}
+
+
+def test_a_stray_counts_against_the_client_only_with_evidence() -> None:
+    """Whatever scanners ask for while a call is made is nobody's."""
+    found = {}
+    for name, stray in {**OF_THE_CLIENT, **OF_SCANNERS}.items():
+        certification = Certification()
+        certification.call(Sent())
+        if name in OF_THE_CLIENT:
+            certification.call(said=refused(404))
+        else:
+            certification.call(Sent())
+        certification.stray(*stray)
+        found[name] = failures(certification)
+
+    assert {} == {name: found[name] for name in OF_THE_CLIENT if "SND-03" not in found[name]}
+    assert {} == {name: found[name] for name in OF_SCANNERS if found[name]}

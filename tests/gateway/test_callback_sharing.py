@@ -5,18 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+import campaigns
 import pytest
 from command_line import call
 from seeded import FAULTS, VARIANTS
 
 from conformance.contract.contract import statum
-from conformance.gateway import campaign
 from conformance.gateway.rig import RunIntake
-from conformance.gateway.settings import Settings
 from conformance.journal import Record, read_journal
 from conformance.judging.verdicts import Judged, Verdict
 from conformance.mock.behaviour import BUILT_IN, Behaviour
-from conformance.model.errors import UsageError
 from conformance.model.traffic import Request
 from conformance.reports.reproduce import repeat_command
 from conformance.reports.result import judge
@@ -26,24 +24,10 @@ AT_C2B = {"mpesa-online": "mpesa-c2b"}
 PAYING = VARIANTS["unsolicited"].change(BUILT_IN)
 
 
-def settings(directory: Path, callback_paths: Mapping[str, str]) -> Settings:
-    """Those of a small run over two products."""
-    return Settings(
-        "SampleKey",
-        "SampleSecret",
-        products=("sms", "mpesa-online"),
-        callback_paths=callback_paths,
-        notify_within_s=2.0,
-        seed=20261122,
-        max_examples=2,
-        shrink_requests=0,
-        report_dir=directory,
-    )
-
-
 def held(directory: Path, behaviour: Behaviour, callback_paths: Mapping[str, str] = AT_C2B) -> Record:
-    """A run against the built-in mock gateway."""
-    return read_journal(campaign.run(settings(directory, callback_paths), behaviour=behaviour))
+    """A small run of two products against the built-in mock gateway."""
+    given = {"products": ("sms", "mpesa-online"), "notify_within_s": 1.0, "shrink_requests": 0}
+    return read_journal(campaigns.held(directory, behaviour, callback_paths=callback_paths, **given))
 
 
 def short(judgement: Judged) -> dict[tuple[str, str | None], Verdict]:
@@ -52,8 +36,8 @@ def short(judgement: Judged) -> dict[tuple[str, str | None], Verdict]:
     return {(v.requirement.id, v.command): v.verdict for v in judgement.verdicts if v.verdict in fell}
 
 
-def test_results_and_payments_of_customers_share_a_callback(tmp_path: Path) -> None:
-    """Nothing is amiss, and each is judged as what it is; the line that repeats the run has the option."""
+def test_results_and_payments_of_customers_can_share_a_callback(tmp_path: Path) -> None:
+    """The line that repeats the run has the option."""
     record = held(tmp_path, PAYING)
     judgement = judge(record)
     assert {} == short(judgement)
@@ -72,47 +56,33 @@ def test_results_and_payments_of_customers_share_a_callback(tmp_path: Path) -> N
         ("notification-off-the-registered-url", {("NTF-18", "sms"), ("NTF-18", "mpesa/online")}),
     ],
 )
-def test_a_fault_is_one_at_a_shared_callback_too(tmp_path: Path, fault: str, broken: set[tuple[str, str]]) -> None:
-    """What is judged of the results does not change with where they arrive."""
+def test_a_shared_callback_hides_no_fault(tmp_path: Path, fault: str, broken: set[tuple[str, str]]) -> None:
+    """Results are judged alike wherever they arrive."""
     assert broken == set(short(judge(held(tmp_path, FAULTS[fault].change(BUILT_IN)))))
 
 
-def test_unshared_a_result_at_the_callback_of_payments_is_misdirected(tmp_path: Path) -> None:
-    """Unless the user says so."""
+def test_without_the_option_a_result_at_the_callback_of_payments_is_misdirected(tmp_path: Path) -> None:
+    """It breaks NTF-17."""
     found = short(judge(held(tmp_path, FAULTS["result-to-unsolicited"].change(BUILT_IN), {})))
     assert {"NTF-17"} == {requirement for requirement, _ in found}
 
 
-@pytest.mark.parametrize(
-    ("given", "words"),
-    [
-        ("mpesa-online", "is not PRODUCT=PRODUCT"),
-        ("mpesa=mpesa-c2b", "there is no product 'mpesa'"),
-        ("mpesa-online=mpesa-cb2", "there is no callback 'mpesa-cb2'"),
-        ("mpesa-c2b=mpesa-online", "there is no product 'mpesa-c2b'"),
-        ("mpesa-online=mpesa-c2b/validation", "there is no callback"),
-    ],
-)
-def test_a_callback_that_there_is_none_of_is_refused(
-    capsys: pytest.CaptureFixture[str], given: str, words: str
-) -> None:
-    """One line, and nothing is sent."""
-    called = call(capsys, "run", "--callback-path", given)
-    assert 2 == called.code
-    assert words in called.only_line
+WRONG = {
+    ("--callback-path", "mpesa-online"): "is not PRODUCT=PRODUCT",
+    ("--callback-path", "mpesa=mpesa-c2b"): "there is no product 'mpesa'",
+    ("--callback-path", "mpesa-online=mpesa-cb2"): "there is no callback 'mpesa-cb2'",
+    ("--callback-path", "mpesa-c2b=mpesa-online"): "there is no product 'mpesa-c2b'",
+    ("--callback-path", "mpesa-online=mpesa-c2b/validation"): "there is no callback",
+    ("--product", "mpesa-c2b"): "no request precedes mpesa-c2b: a run judges it whenever it comes",
+}
 
 
-def test_a_product_that_no_request_precedes_is_not_exercised(capsys: pytest.CaptureFixture[str]) -> None:
-    """Whoever names it for a run learns that it is judged all the same."""
-    called = call(capsys, "run", "--product", "mpesa-c2b")
-    assert 2 == called.code
-    assert "no request precedes mpesa-c2b: a run judges it whenever it comes" in called.only_line
+def test_an_unknown_product_or_callback_is_refused_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    """Before anything is sent."""
+    called = {options: call(capsys, "run", *options) for options in WRONG}
 
-
-def test_settings_refuse_what_is_no_callback(tmp_path: Path) -> None:
-    """Whoever makes them."""
-    with pytest.raises(UsageError, match="--callback-path mpesa-online=sms2 names 'sms2'"):
-        settings(tmp_path, {"mpesa-online": "sms2"})
+    assert {2} == {each.code for each in called.values()}
+    assert [] == [each.only_line for options, each in called.items() if WRONG[options] not in each.only_line]
 
 
 def test_the_url_to_register_is_that_of_the_other_product() -> None:
@@ -122,7 +92,7 @@ def test_the_url_to_register_is_that_of_the_other_product() -> None:
     assert "mpesa-c2b" == paths.product_of(paths.target("mpesa-online"))
 
 
-def test_a_notification_of_the_preflight_is_the_runs_once_an_answer_of_it_has_the_id() -> None:
+def test_a_notification_of_the_preflight_belongs_to_the_run_once_an_answer_has_its_id() -> None:
     """A gateway may give one id for all; what was notified until that is known is not lost."""
     intake = RunIntake(lambda request: request.body.decode())
     taken: list[bytes] = []

@@ -88,32 +88,33 @@ def private(path: Path, text: str) -> Path:
     return path
 
 
-@pytest.mark.parametrize("command", ["run", "doctor"])
-@pytest.mark.parametrize(
-    ("name", "text", "where"),
-    [
-        (FILE, f'gateway = "{ELSEWHERE}"', FILE),
-        (
-            PYPROJECT,
-            f'[tool.statum-conformance]\ngateway = "{ELSEWHERE}"',
-            "[tool.statum-conformance] of pyproject.toml",
-        ),
-        (FILE, f'[env.ci]\ngateway = "{ELSEWHERE}"', "[env.ci] of statum-conformance.toml"),
-    ],
+FILES = (
+    (FILE, f'gateway = "{ELSEWHERE}"', FILE, ()),
+    (
+        PYPROJECT,
+        f'[tool.statum-conformance]\ngateway = "{ELSEWHERE}"',
+        "[tool.statum-conformance] of pyproject.toml",
+        (),
+    ),
+    (FILE, f'[env.ci]\ngateway = "{ELSEWHERE}"', "[env.ci] of statum-conformance.toml", ("--env", "ci")),
 )
-def test_a_file_of_the_current_directory_gets_no_credential_of_the_environment(  # noqa: PLR0913, PLR0917 - columns
-    here: Path, capsys: Capsys, asked: list[str], command: str, name: str, text: str, where: str
+
+
+def test_a_file_of_the_current_directory_gets_no_credential_of_the_environment(
+    here: Path, capsys: Capsys, asked: list[str]
 ) -> None:
     """The file may have been cloned; the line says how to name the gateway."""
-    configured(here, text, name)
-    arguments = ["--env", "ci"] if "env.ci" in text else []
-    line = refused(call(capsys, command, *arguments, *WELL[: 3 if command == "run" else 1]), asked)
+    for name, text, where, arguments in FILES:
+        configured(here, text, name)
+        for command, well in (("run", WELL), ("doctor", WELL[:1])):
+            line = refused(call(capsys, command, *arguments, *well), asked)
 
-    assert f"error: {where} names the gateway {ELSEWHERE}, {SEES_NOTHING}" in line
-    assert f"say --gateway {ELSEWHERE}, or set STATUM_CONFORMANCE_CREDENTIAL_FOR={NAMED}" in line
+            assert f"error: {where} names the gateway {ELSEWHERE}, {SEES_NOTHING}" in line
+            assert f"say --gateway {ELSEWHERE}, or set STATUM_CONFORMANCE_CREDENTIAL_FOR={NAMED}" in line
+        (here / name).unlink()
 
 
-NAMES = [
+NAMES: list[tuple[dict[str, str], list[str]]] = [
     ({}, ["--gateway", ELSEWHERE]),
     ({}, ["--credential-for", "https://GATEWAY.invalid:443/"]),
     ({"gateway": ELSEWHERE}, []),
@@ -121,41 +122,27 @@ NAMES = [
 ]
 
 
-@pytest.mark.parametrize(("variables", "arguments"), NAMES, ids=repr)
-def test_a_gateway_that_the_user_names_gets_it(  # noqa: PLR0913, PLR0917 - columns and fixtures
-    here: Path,
-    capsys: Capsys,
-    asked: list[str],
-    monkeypatch: pytest.MonkeyPatch,
-    variables: dict[str, str],
-    arguments: list[str],
+def test_a_gateway_that_the_user_names_gets_the_credential(
+    here: Path, capsys: Capsys, asked: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """On the command line or in the environment; the project's file may have all the rest."""
     configured(here, f'gateway = "{ELSEWHERE}"\nproduct = "sms"\nphone-number = "254712345678"\n')
-    for name, value in variables.items():
-        monkeypatch.setenv(variable(name), value)
-    called = call(capsys, "run", *arguments)
+    for variables, arguments in NAMES:
+        asked.clear()
+        with monkeypatch.context() as environment:
+            for name, value in variables.items():
+                environment.setenv(variable(name), value)
+            called = call(capsys, "run", *arguments)
 
-    assert 3 == called.code, called.err
-    assert "gateway.invalid" in asked
-
-
-OTHERS = [
-    "http://gateway.invalid",
-    "https://gateway.invalid:8443",
-    "https://other.invalid",
-    "https://gateway.invalid.x",
-]
+        assert 3 == called.code, called.err
+        assert "gateway.invalid" in asked
 
 
-@pytest.mark.parametrize("named", OTHERS)
-def test_another_scheme_port_or_host_is_another_gateway(
-    here: Path, capsys: Capsys, asked: list[str], named: str
-) -> None:
+def test_another_scheme_port_or_host_is_another_gateway(here: Path, capsys: Capsys, asked: list[str]) -> None:
     """In plain HTTP a credential can be read on its way."""
     configured(here, f'gateway = "{ELSEWHERE}"')
-
-    assert SEES_NOTHING in refused(call(capsys, "run", "--credential-for", named, *WELL), asked)
+    for named in ("http://gateway.invalid", f"{NAMED}:8443", "https://other.invalid", f"{NAMED}.x"):
+        assert SEES_NOTHING in refused(call(capsys, "run", "--credential-for", named, *WELL), asked)
 
 
 def test_a_file_may_have_a_credential_of_its_own(
@@ -206,7 +193,7 @@ def test_a_netrc_names_the_hosts_that_it_has(
     assert 3 == call(capsys, "run", *arguments).code
 
 
-def test_a_file_cannot_say_whom_a_credential_is_for(here: Path, capsys: Capsys, asked: list[str]) -> None:
+def test_a_file_cannot_name_the_gateway_of_a_credential(here: Path, capsys: Capsys, asked: list[str]) -> None:
     """It would say so of itself."""
     configured(here, f'gateway = "{ELSEWHERE}"\ncredential-for = "{NAMED}"\n')
     line = refused(call(capsys, "run", *WELL), asked)
@@ -214,7 +201,7 @@ def test_a_file_cannot_say_whom_a_credential_is_for(here: Path, capsys: Capsys, 
     assert "credential-for is in statum-conformance.toml, which may be anybody's" in line
 
 
-def test_a_plan_may_be_looked_at_first(here: Path, capsys: Capsys, asked: list[str]) -> None:
+def test_a_plan_needs_no_named_gateway(here: Path, capsys: Capsys, asked: list[str]) -> None:
     """It sends nothing."""
     configured(here, f'gateway = "{ELSEWHERE}"\n')
 
@@ -249,14 +236,12 @@ def again(command: str, journal: Path) -> list[str]:
     return ["run", "--resume", str(journal)] if command == "run" else ["replay", CASE, "--journal", str(journal)]
 
 
-@pytest.mark.parametrize("command", ["run", "replay"])
-def test_a_journal_gets_no_credential_of_the_environment(
-    theirs: Path, capsys: Capsys, asked: list[str], command: str
-) -> None:
-    """Neither to send a case again, nor to go on with a run."""
-    line = refused(call(capsys, *again(command, theirs)), asked)
+def test_a_journal_gets_no_credential_of_the_environment(theirs: Path, capsys: Capsys, asked: list[str]) -> None:
+    """Neither to send a case again nor to resume a run."""
+    for command in ("run", "replay"):
+        line = refused(call(capsys, *again(command, theirs)), asked)
 
-    assert f"error: the journal names the gateway {ELSEWHERE}, {SEES_NOTHING}" in line
+        assert f"error: the journal names the gateway {ELSEWHERE}, {SEES_NOTHING}" in line
 
 
 @pytest.mark.parametrize("command", ["run", "replay"])

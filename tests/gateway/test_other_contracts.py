@@ -23,7 +23,7 @@ NAMES = {"status_code": "answer_code", "request_id": "ticket", "result_code": "f
 
 @pytest.fixture
 def contract(tmp_path: Path) -> Contract:
-    """The built-in contract with other names."""
+    """The built-in contract with renamed members."""
     return Contract.load(renamed(tmp_path, NAMES))
 
 
@@ -35,9 +35,10 @@ def passed(judged: Judged) -> int:
 
 def test_a_run_by_other_names_passes_what_it_passes_by_the_usual_ones(contract: Contract, tmp_path: Path) -> None:
     """The built-in mock gateway speaks them as well, so the run is conformant."""
-    usual = campaigns.judged(tmp_path / "usual")
+    products = ("sms", "mpesa-online")
+    usual = campaigns.judged(tmp_path / "usual", products=products)
 
-    journal = campaigns.held(tmp_path / "renamed", contract=contract)
+    journal = campaigns.held(tmp_path / "renamed", contract=contract, products=products)
     renamed_ones = judge(read_journal(journal), contract=contract)
 
     assert Conclusion.CONFORMANT == renamed_ones.conclusion, campaigns.shortfalls(renamed_ones)

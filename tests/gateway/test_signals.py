@@ -1,4 +1,4 @@
-"""A signal at any moment of a run: nothing more is sent, what is there is judged, a second one ends it at once."""
+"""A signal at any moment of a run: no further request is sent, and the run is judged; a second one ends it at once."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ from conformance.wire.streams import client_tls, close_all
 
 
 def swallowed(number: signal.Signals = signal.SIGINT) -> None:
-    """A signal whose exception is caught by whatever it is raised in, as Hypothesis does."""
+    """Raise a signal whose exception is caught, as Hypothesis does."""
     with suppress(KeyboardInterrupt):
         signal.raise_signal(number)
 
 
 @pytest.mark.parametrize("number", SIGNALS)
-def test_a_signal_that_planning_swallows_is_obeyed(tmp_path: Path, number: signal.Signals) -> None:
+def test_a_signal_that_planning_swallows_ends_the_run(tmp_path: Path, number: signal.Signals) -> None:
     """Not one case of the plan goes out, and the run tells that it was interrupted."""
     sent: list[str] = []
 
@@ -70,7 +70,7 @@ def test_a_signal_that_planning_swallows_is_obeyed(tmp_path: Path, number: signa
     assert {"interrupted", "finished"} <= {note.kind for note in record.notes}
 
 
-def test_a_signal_while_a_connection_is_made_keeps_its_request_back(tmp_path: Path) -> None:
+def test_a_signal_during_connecting_holds_the_request_back(tmp_path: Path) -> None:
     """It stands, and not a byte goes out; what would have been sent surely never left."""
     with signals_handled(), interrupts_deferred(), RawServer(lambda *_: OK) as server:
         with Connection(5.0, KeepAlive(), client_tls(None)) as connection:
@@ -85,7 +85,7 @@ def test_a_signal_while_a_connection_is_made_keeps_its_request_back(tmp_path: Pa
     assert () == tuple(read_journal(tmp_path / campaign.JOURNAL).exchanges)
 
 
-def test_a_request_that_a_signal_kept_back_is_not_held_against_the_gateway(
+def test_a_request_that_a_signal_held_back_does_not_fail_the_gateway(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The signal comes when the request is recorded already, and nothing of it has gone out."""
@@ -108,7 +108,7 @@ def test_a_request_that_a_signal_kept_back_is_not_held_against_the_gateway(
     assert (None, None) == (exchange.response, exchange.failure)
 
 
-def test_a_signal_that_judging_meets_waits_until_the_reports_are_there(tmp_path: Path) -> None:
+def test_a_signal_during_judging_waits_for_the_reports(tmp_path: Path) -> None:
     """Even the quickest reader finds whole files, of one run; the exit code says that somebody wanted an end."""
     with process(tmp_path, "run", "--product", "sms", "--max-examples", "0") as running:
         assert running.stderr is not None
@@ -125,7 +125,7 @@ def test_a_signal_that_judging_meets_waits_until_the_reports_are_there(tmp_path:
     assert "error: interrupted at its end; whatever is written by now is whole" in err
 
 
-def test_a_second_signal_ends_what_a_gateway_drips(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_second_signal_ends_a_dripping_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The first one awaits the answer, which has ten minutes; the second one closes its connection."""
     monkeypatch.setattr("conformance.model.process.REPEAT_S", -1.0)
     asked = threading.Event()

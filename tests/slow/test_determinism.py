@@ -1,17 +1,15 @@
-"""One seed, one run: what is sent differs in no byte, wherever and however the run is started.
+"""One seed, one run: the same bytes go out wherever and however the run is started.
 
-What is compared is what really went out: as the journal has it (redacted alike), and as it reached a gateway.
+They are compared as the journal has them (redacted alike), and as they reached a gateway.
 """
 
 from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from subprocess import run as run_process
-from typing import Any
 
 import pytest
 from campaigns import held, registered
@@ -155,7 +153,7 @@ def test_two_runs_in_one_directory_differ_in_no_byte(ran: Path, fresh: Path) -> 
 
 
 class Wire(Gateway):
-    """A lawful gateway that keeps what reaches it, but for Host."""
+    """A lawful gateway that keeps each request, but for its Host header."""
 
     def __init__(self, account: Account) -> None:
         super().__init__(account, BUILT_IN)
@@ -168,30 +166,22 @@ class Wire(Gateway):
         return super().answer(request, now)
 
 
-@contextmanager
-def wire() -> Iterator[tuple[Wire, dict[str, Any]]]:
-    """Such a gateway, and what a run is told of it."""
-    with ExitStack() as until:
-        gateways: list[Wire] = []
+def test_two_gateways_receive_the_same_bytes_with_the_credentials_in_them(tmp_path: Path) -> None:
+    """Whole requests; in which order they arrive is a matter of threads."""
+    gateways: list[Wire] = []
 
-        def started(account: Account) -> str:
-            gateways.append(Wire(account))
-            return until.enter_context(MockServer(gateways[0])).url
+    def started(account: Account, until: ExitStack) -> str:
+        gateways.append(Wire(account))
+        return until.enter_context(MockServer(gateways[-1])).url
 
-        told = registered(started)
-        yield gateways[0], told
-
-
-def test_what_reaches_two_gateways_is_the_same_with_the_credentials_in_it(tmp_path: Path) -> None:
-    """Whole requests, as they arrived; in which order is a matter of threads."""
-    reached = []
     for name in ("first", "second"):
-        with wire() as (gateway, told):
+        with ExitStack() as until:
+            told = registered(lambda account: started(account, until))
             held(tmp_path / name, max_examples=3, **told)
-            reached.append(sorted(map(repr, gateway.reached)))
 
-    assert len(reached[0]) > 300
-    assert reached[0] == reached[1]
+    first, second = (sorted(map(repr, gateway.reached)) for gateway in gateways)
+    assert len(first) > 300
+    assert first == second
 
 
 def test_groups_go_out_in_the_order_of_the_plan(tmp_path: Path) -> None:

@@ -142,25 +142,21 @@ def test_a_tunnel_that_begins_here_is_no_gateway_on_this_machine(tmp_path: Path)
     assert (True, True) == (given.network_there, given.network_back)
 
 
-@pytest.mark.parametrize(
-    ("changes", "there", "back"),
-    [
-        ({}, False, False),
-        ({"callback_url": "https://hooks.example"}, False, True),
-        ({"gateway": "https://sandbox.example/api/v2"}, True, True),
-        ({"gateway": "https://sandbox.example/api/v2", "over_network": False}, False, False),
-        ({"over_network": True}, True, True),
-    ],
+NETWORKS: tuple[tuple[dict[str, object], tuple[bool, bool]], ...] = (
+    ({}, (False, False)),
+    ({"callback_url": "https://hooks.example"}, (False, True)),
+    ({"gateway": "https://sandbox.example/api/v2"}, (True, True)),
+    ({"gateway": "https://sandbox.example/api/v2", "over_network": False}, (False, False)),
+    ({"over_network": True}, (True, True)),
 )
-def test_whether_a_network_lies_between_follows_from_the_urls(
-    changes: dict[str, object],
-    there: bool,  # noqa: FBT001 - a parameter of the test
-    back: bool,  # noqa: FBT001 - a parameter of the test
-    tmp_path: Path,
-) -> None:
-    """Unless it is said."""
-    given = settings(tmp_path, **{"gateway": HERE, "phone_numbers": PHONE_NUMBERS, "limits": UNLIMITED, **changes})
-    assert (there, back) == (given.network_there, given.network_back)
+
+
+def test_whether_a_network_lies_between_follows_from_the_urls(tmp_path: Path) -> None:
+    """There and back, unless it is said."""
+    common = {"gateway": HERE, "phone_numbers": PHONE_NUMBERS, "limits": UNLIMITED}
+    found = [(changes, settings(tmp_path, **{**common, **changes})) for changes, _ in NETWORKS]
+
+    assert list(NETWORKS) == [(changes, (given.network_there, given.network_back)) for changes, given in found]
 
 
 def test_the_built_in_gateway_is_over_no_network(tmp_path: Path) -> None:
@@ -220,28 +216,24 @@ def test_what_builds_on_a_lost_case_is_planned_anew_with_it(tmp_path: Path) -> N
 # --- Chance
 
 
-@pytest.mark.parametrize(
-    ("missing", "owed", "lost", "sent", "by_chance"),
-    [
-        (8, 8, 0, 200, False),
-        (1, 50, 0, 200, True),
-        (8, 50, 0, 200, True),
-        (12, 50, 0, 200, False),
-        (5, 50, 20, 200, True),
-        (50, 50, 20, 200, False),
-        (5, 5, 200, 200, True),
-        (3, 10, 0, 0, True),
-    ],
+# How many of how many notifications are missing, how many of how many canaries got lost, and whether it may be chance.
+CHANCES = (
+    (8, 8, 0, 200, False),
+    (1, 50, 0, 200, True),
+    (8, 50, 0, 200, True),
+    (12, 50, 0, 200, False),
+    (5, 50, 20, 200, True),
+    (50, 50, 20, 200, False),
+    (5, 5, 200, 200, True),
+    (3, 10, 0, 0, True),
 )
-def test_what_is_missing_is_put_down_to_chance_if_it_may_be(
-    missing: int,
-    owed: int,
-    lost: int,
-    sent: int,
-    by_chance: bool,  # noqa: FBT001 - a parameter of the test
-) -> None:
-    """Beside what got lost of canaries on the same way; where none were sent it always may be."""
-    assert by_chance == (chance_of_as_many(missing, owed, missing + lost, owed + sent) > BY_CHANCE)
+
+
+def test_missing_notifications_may_be_chance_if_as_many_canaries_got_lost() -> None:
+    """Where no canary was sent, they always may be."""
+    assert CHANCES == tuple(
+        (*row[:4], chance_of_as_many(row[0], row[1], row[0] + row[2], row[1] + row[3]) > BY_CHANCE) for row in CHANCES
+    )
 
 
 def test_fair_weather_is_the_same_as_no_network(tmp_path: Path) -> None:

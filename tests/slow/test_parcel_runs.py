@@ -22,7 +22,6 @@ from command_line import CHECKOUT, call, process
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from other_contracts import PARCEL, parcel
 
-from conformance.contract.contract import statum
 from conformance.contract.requirements import Actor, Level
 from conformance.journal import Record, read_journal
 from conformance.mock.account import Account
@@ -125,14 +124,6 @@ def test_the_journal_is_judged_again(directory: Path, report: Any, tmp_path: Pat
     assert 0 == again.code, again.err
     there = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
     assert report["requirements"] == there["requirements"]
-
-
-def test_the_journal_is_refused_by_another_contract(directory: Path, tmp_path: Path, capsys: Capsys) -> None:
-    """In one line that names both, and the option that was left out."""
-    refused = call(capsys, "judge", str(directory / "journal.sqlite"), "--report-dir", str(tmp_path))
-
-    assert 2 == refused.code
-    assert all(word in refused.only_line for word in ("'parcel'", f"'{statum().name}'", "--contract")), refused.err
 
 
 def test_a_case_is_sent_again(record: Record, directory: Path, tmp_path: Path, capsys: Capsys) -> None:

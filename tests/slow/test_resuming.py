@@ -1,4 +1,4 @@
-"""A run that was cut off goes on where it stopped, and sends nothing twice; what comes late is taken in."""
+"""A run that was cut off is resumed and sends nothing twice; late notifications are recorded."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -29,9 +29,8 @@ from conformance.journal import LISTENED, RESUMED, Journal, Note, Record, Redact
 from conformance.journal import writer as writing
 from conformance.judging.judgement import Reason
 from conformance.judging.verdicts import Conclusion, Judged, RequirementVerdict, Verdict
-from conformance.mock.account import Account
 from conformance.mock.behaviour import BUILT_IN, Moment, Reply
-from conformance.mock.serving import MockServer, serve_mock
+from conformance.mock.serving import serve_mock
 from conformance.model.errors import EnvironmentFailure, UsageError
 from conformance.model.process import Silent
 from conformance.model.traffic import Request
@@ -41,21 +40,16 @@ PRODUCTS = ("sms", "airtime")
 
 
 class Subject:
-    """A gateway that outlives the runs against it and remembers what it did; `told` is what a run is told of it."""
+    """A gateway that outlives the runs against it and remembers requests; `told` are the settings of such a run."""
 
-    def __init__(self, *faults: str) -> None:
+    def __init__(self, until: ExitStack, *faults: str) -> None:
         self.posted: Counter[tuple[str, bytes]] = Counter()
-        self._behaviour = replace(BUILT_IN, reply=(*BUILT_IN.reply, self._remember))
-        for name in faults:
-            self._behaviour = fault(name).change(self._behaviour)
         self.given_to_the_next: str | None = None
-        self.servers: list[MockServer] = []
-        self.told: dict[str, Any] = {**registered(self._started), "products": PRODUCTS}
-
-    def _started(self, account: Account) -> str:
-        self.servers.append(serve_mock(account, self._behaviour))
-        self.servers[0].start()
-        return self.servers[0].url
+        behaviour = replace(BUILT_IN, reply=(*BUILT_IN.reply, self._remember))
+        for name in faults:
+            behaviour = fault(name).change(behaviour)
+        gateway = registered(lambda account: until.enter_context(serve_mock(account, behaviour)).url)
+        self.told: dict[str, Any] = {**gateway, "products": PRODUCTS}
 
     def _remember(self, reply: Reply, moment: Moment) -> Reply:
         if moment.refusal is None and moment.request.body:
@@ -65,18 +59,12 @@ class Subject:
             self.given_to_the_next = None
         return reply
 
-    def stop(self) -> None:
-        """Stops it; once stopped, does nothing."""
-        for server in self.servers:
-            server.stop()
-
 
 @pytest.fixture
 def subject() -> Iterator[Subject]:
     """A gateway that keeps the contract."""
-    it = Subject()
-    yield it
-    it.stop()
+    with ExitStack() as until:
+        yield Subject(until)
 
 
 class CutOff(Silent):
@@ -164,19 +152,17 @@ def test_a_notification_of_an_earlier_answer_is_kept_though_the_preflight_got_it
 
 def test_a_fault_is_found_out_in_a_run_that_went_on(tmp_path: Path) -> None:
     """The same that a run finds which is not cut off."""
-    subject = Subject("no-airtime-window")
-    try:
-        path = cut_off(tmp_path, 100, **subject.told)
-        campaign.resume(path, settings(tmp_path, **subject.told))
-    finally:
-        subject.stop()
+    with ExitStack() as until:
+        told = Subject(until, "no-airtime-window").told
+        path = cut_off(tmp_path, 100, **told)
+        campaign.resume(path, settings(tmp_path, **told))
 
     assert [("IDM-01", "airtime")] == [
         (v.requirement.id, v.command) for v in judge(read_journal(path)).by(Verdict.FAIL)
     ]
 
 
-def test_a_run_against_the_built_in_gateway_goes_on_against_another(tmp_path: Path) -> None:
+def test_a_run_of_the_built_in_gateway_is_resumed_against_another(tmp_path: Path) -> None:
     """Which remembers nothing: what is told by sequences is sent anew, whole."""
     path = cut_off(tmp_path, 100)
     campaign.resume(path, settings(tmp_path))
@@ -193,7 +179,7 @@ def test_a_run_goes_on_to_the_same_callbacks(subject: Subject, tmp_path: Path) -
         campaign.resume(path, settings(tmp_path, **subject.told, callback_token="s3cret-token"))  # noqa: S106
 
 
-def test_what_was_sent_before_counts_against_the_limits(subject: Subject, tmp_path: Path) -> None:
+def test_requests_before_the_cut_count_against_the_limits(subject: Subject, tmp_path: Path) -> None:
     """A run does not get another allowance by being resumed."""
     limits = campaign.Settings("k", "s" * 8).limits
     told = {**subject.told, "limits": replace(limits, max_accepted=20)}
@@ -255,7 +241,7 @@ def recorded(*, arrives_at: float | None, gap: tuple[float, float], kind: str = 
 
 
 @pytest.mark.parametrize("kind", [RESUMED, LISTENED])
-def test_what_may_have_come_while_nobody_was_there_is_held_against_nobody(kind: str) -> None:
+def test_a_notification_missing_while_nobody_listened_fails_nobody(kind: str) -> None:
     """Neither as missing nor, where it came again later, as late."""
     for arrives_at in (None, 60.0):
         judgement = judge(recorded(arrives_at=arrives_at, gap=(5.0, 50.0), kind=kind))
@@ -264,7 +250,7 @@ def test_what_may_have_come_while_nobody_was_there_is_held_against_nobody(kind: 
         assert [] == judgement.by(Verdict.FAIL), shortfalls(judgement)
 
 
-def test_what_did_not_come_while_somebody_was_there_is_missing() -> None:
+def test_a_notification_missing_while_the_run_listened_is_a_failure() -> None:
     """And what comes after its time is late, whoever was there in between."""
     gap = (20.0, 50.0)
     assert Verdict.FAIL == verdict_of(judge(recorded(arrives_at=None, gap=gap)), "NTF-01").verdict
@@ -272,15 +258,12 @@ def test_what_did_not_come_while_somebody_was_there_is_missing() -> None:
     assert (Verdict.PASS, Verdict.FAIL) == tuple(verdict_of(late, id_).verdict for id_ in ("NTF-01", "NTF-02"))
 
 
-def test_a_late_notification_is_taken_in_after_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_late_notification_is_recorded_after_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It was missing, and now it is late: that breaks another requirement."""
     monkeypatch.setattr(listening, "LATE_S", 0.1)
-    subject = Subject("no-notifications")
-    told = {**subject.told, "products": ("sms",), "notify_within_s": 0.2}
-    try:
+    with ExitStack() as until:
+        told = {**Subject(until, "no-notifications").told, "products": ("sms",), "notify_within_s": 0.2}
         path = campaign.run(settings(tmp_path, **told))
-    finally:
-        subject.stop()
     assert Verdict.FAIL == verdict_of(judge(read_journal(path)), "NTF-01").verdict
     answers = [json.loads(e.response.body) for e in read_journal(path).exchanges if e.response]
     ids = [answer["request_id"] for answer in answers if answer["status_code"] == 200 and "organization" not in answer]
@@ -372,7 +355,7 @@ def test_an_interrupted_run_says_how_to_go_on(subject: Subject, tmp_path: Path) 
     assert "go on with: statum-conformance run --resume reports/journal.sqlite" in out.splitlines()
 
 
-def test_nobody_adds_to_the_journal_of_a_run_that_goes_on(
+def test_nobody_adds_to_the_journal_of_a_run_in_progress(
     subject: Subject, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Nor is its port shared: whichever is met first is told, and the run is not disturbed."""
@@ -393,7 +376,7 @@ def test_nobody_adds_to_the_journal_of_a_run_that_goes_on(
     assert 0 == running.returncode, out + err
 
 
-def test_listening_on_needs_a_gateway_that_is_still_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_listening_needs_a_gateway_that_is_still_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The built-in one ended with its run."""
     path = campaign.run(settings(tmp_path, products=("sms",)))
     called = call(capsys, "listen", "--journal", str(path), "--for", "1")

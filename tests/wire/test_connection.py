@@ -3,37 +3,21 @@
 from __future__ import annotations
 
 import gzip
-import re
 import socket
 import ssl
 import time
-import zlib
-from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 from sockets import NO_ANSWER, OK, PATIENCE_S, RawServer, a_case, quiet_port, sent_in_turn, serving
 
-from conformance.journal import Journal, Redaction, read_journal
+from conformance.journal import Journal, read_journal
 from conformance.model.errors import SuiteError
 from conformance.model.traffic import CLOSED_ON_REUSE, Response
 from conformance.wire import Pace, Sender
 from conformance.wire import connection as connecting
 from conformance.wire.connection import Connection, KeepAlive
 
-
-@pytest.fixture
-def journal(tmp_path: Path) -> Iterator[Journal]:
-    """Where the senders under test record."""
-    with Journal.create(tmp_path / "journal.sqlite", {}, Redaction.none()) as journal:
-        yield journal
-
-
-@pytest.fixture
-def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The environment names no proxies."""
-    for name in ("http_proxy", "HTTP_PROXY", "no_proxy", "NO_PROXY", "all_proxy", "ALL_PROXY"):
-        monkeypatch.delenv(name, raising=False)
+TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 def _response(journal: Journal, answer: bytes, method: str = "POST", *, closes: bool = False) -> Response:
@@ -64,25 +48,28 @@ def test_sends_exactly_the_bytes_of_the_case(journal: Journal) -> None:
     assert [expected] == server.requests
 
 
-@pytest.mark.parametrize(
-    ("method", "body", "framing"),
-    [
-        ("GET", b"", b""),
-        ("DELETE", b"", b""),
-        ("OPTIONS", b"", b""),
-        ("POST", b"", b"Content-Length: 0\r\n"),
-        ("PUT", b"", b"Content-Length: 0\r\n"),
-        ("PATCH", b"x", b"Content-Length: 1\r\n"),
-        ("GET", b"{}", b"Content-Length: 2\r\n"),
-    ],
+FRAMING = (
+    ("GET", b"", b""),
+    ("DELETE", b"", b""),
+    ("OPTIONS", b"", b""),
+    ("POST", b"", b"Content-Length: 0\r\n"),
+    ("PUT", b"", b"Content-Length: 0\r\n"),
+    ("PATCH", b"x", b"Content-Length: 1\r\n"),
+    ("GET", b"{}", b"Content-Length: 2\r\n"),
 )
-def test_frames_a_body_as_http_needs(journal: Journal, method: str, body: bytes, framing: bytes) -> None:
+
+
+def test_frames_a_body_as_http_needs(journal: Journal) -> None:
     """No User-Agent, Accept or Accept-Encoding is made up; Content-Length where there is a body, or might be."""
     with RawServer(lambda *_: OK) as server:
-        sent_in_turn(journal, a_case("a", server.url, method, (), body))
-    assert [b"%b / HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n%b\r\n%b" % (method.encode(), server.port, framing, body)] == (
-        server.requests
-    )
+        sent_in_turn(
+            journal,
+            *(a_case(str(number), server.url, method, (), body) for number, (method, body, _) in enumerate(FRAMING)),
+        )
+    assert [
+        b"%b / HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n%b\r\n%b" % (method.encode(), server.port, framing, body)
+        for method, body, framing in FRAMING
+    ] == server.requests
 
 
 def test_takes_the_cases_own_host_and_length(journal: Journal) -> None:
@@ -131,28 +118,20 @@ def test_an_answer_to_what_was_not_read_to_its_end_counts(journal: Journal) -> N
     assert not exchange.unsent
 
 
-def test_a_body_that_nobody_reads_is_given_up(journal: Journal) -> None:
-    """In time, however large; it is told how much of it was never sent."""
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        url = f"http://127.0.0.1:{listening.getsockname()[1]}/"
-        (exchange,) = sent_in_turn(journal, a_case("a", url, "POST", (), b"x" * (12 << 20)), timeout_s=0.2)
-    assert re.fullmatch(
-        r"no answer within 0\.2 s; only \d+ of the 12\d{6} bytes of the request could be sent", exchange.failure or ""
-    )
-
-
 @pytest.mark.parametrize(
     ("scheme", "method", "value"),
     [
-        pytest.param("http://", "POST", "line\nbreak", id="line-break"),
-        pytest.param("http://", "POST", "\u20ac", id="not-latin-1"),
-        pytest.param("", "POST", "x", id="no-scheme"),
-        pytest.param("ftp://", "POST", "x", id="other-scheme"),
-        pytest.param("http://", "GE T", "x", id="method"),
+        ("http://", "POST", "line\nbreak"),
+        ("http://", "POST", "\u20ac"),
+        ("", "POST", "x"),
+        ("ftp://", "POST", "x"),
+        ("http://", "GE T", "x"),
     ],
 )
-def test_what_http_cannot_say_is_the_suites_fault(journal: Journal, scheme: str, method: str, value: str) -> None:
-    """Such a case ought not to be planned; it is no failure of the gateway."""
+def test_a_case_that_http_cannot_express_is_an_error_of_the_suite(
+    journal: Journal, scheme: str, method: str, value: str
+) -> None:
+    """It is no failure of the gateway."""
     with RawServer(lambda *_: OK) as server:
         case = a_case("a", server.url.replace("http://", scheme), method, (("X", value),))
         with pytest.raises(SuiteError, match="cannot be sent"):
@@ -185,8 +164,7 @@ def test_tells_the_proxy_its_credential_alone(journal: Journal, monkeypatch: pyt
 def test_uses_no_connection_again_once_one_was_closed_unannounced() -> None:
     """Not that of another sender either, which was used before and stands: its next request may cross its close."""
     keep_alive = KeepAlive()
-    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    with RawServer(lambda *_: OK) as server, Connection(PATIENCE_S, keep_alive, tls) as connection:
+    with RawServer(lambda *_: OK) as server, Connection(PATIENCE_S, keep_alive, TLS) as connection:
         request = a_case("a", server.url).request
         connection.ask(request)
         connection.ask(request)
@@ -199,13 +177,17 @@ def test_uses_no_connection_again_once_one_was_closed_unannounced() -> None:
     assert (1, 2) == (kept, anew)
 
 
-@pytest.mark.parametrize(("status", "connections"), [(200, 1), (404, 1), (500, 2), (503, 2)])
-def test_uses_no_connection_again_after_a_server_error(journal: Journal, status: int, connections: int) -> None:
+def test_uses_no_connection_again_after_a_server_error() -> None:
     """Servers close it then, and not all say so: the next request would cross the close."""
-    answer = b"HTTP/1.1 %d X\r\nContent-Length: 0\r\n\r\n" % status
-    with RawServer(lambda *_: answer) as server:
-        sent_in_turn(journal, a_case("a", server.url), a_case("b", server.url))
-        assert connections == server.connections
+    connections = {200: 1, 404: 1, 500: 2, 503: 2}
+    found = {}
+    for status in connections:
+        answer = b"HTTP/1.1 %d X\r\nContent-Length: 0\r\n\r\n" % status
+        with RawServer(lambda *_: answer) as server, Connection(PATIENCE_S, KeepAlive(), TLS) as connection:  # noqa: B023
+            for _ in range(2):
+                connection.ask(a_case("a", server.url).request)
+        found[status] = server.connections
+    assert connections == found
 
 
 @pytest.mark.parametrize(
@@ -280,17 +262,13 @@ def test_reads_no_body_after_head(journal: Journal) -> None:
     assert b"" == _response(journal, b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n", "HEAD").body
 
 
-@pytest.mark.parametrize(
-    ("encoding", "encode"),
-    [(b"gzip", gzip.compress), (b"deflate", zlib.compress), (b"GZIP", gzip.compress), (b"identity", bytes)],
-)
-def test_decodes_a_body(journal: Journal, encoding: bytes, encode: Callable[[bytes], bytes]) -> None:
-    """The body is what the gateway meant; the header still says how it came."""
-    body = encode(b'{"status_code": 200}')
-    head = b"HTTP/1.1 200 OK\r\nContent-Encoding: %b\r\nContent-Length: %d\r\n\r\n" % (encoding, len(body))
+def test_decodes_a_body(journal: Journal) -> None:
+    """The header still says how it came; test_content_coding.py has each coding."""
+    body = gzip.compress(b'{"status_code": 200}')
+    head = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(body)
     response = _response(journal, head + body)
     assert b'{"status_code": 200}' == response.body
-    assert ("Content-Encoding", encoding.decode()) == response.headers[0]
+    assert ("Content-Encoding", "gzip") == response.headers[0]
 
 
 def test_a_body_that_cannot_be_decoded_is_still_an_answer(journal: Journal) -> None:
@@ -302,20 +280,16 @@ def test_a_body_that_cannot_be_decoded_is_still_an_answer(journal: Journal) -> N
     assert note.detail["remark"].startswith("it cannot be decoded as 'gzip': ")
 
 
-@pytest.mark.parametrize(("framed", "failure"), [(True, None), (False, "connection closed in the middle")])
-def test_a_coding_without_its_end_is_a_lost_answer_where_only_the_connection_ends_it(
-    journal: Journal,
-    framed: bool,  # noqa: FBT001 - a parameter of the test
-    failure: str | None,
-) -> None:
-    """Else it is what the gateway wrote."""
+@pytest.mark.parametrize("framed", [True, False])
+def test_a_cut_coding_is_a_lost_answer_unless_its_length_is_right(journal: Journal, framed: bool) -> None:  # noqa: FBT001
+    """With a Content-Length it is what the gateway wrote."""
     body = gzip.compress(b'{"status_code": 200}')[:-4]
     length = b"Content-Length: %d\r\n" % len(body) if framed else b""
     answer = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n%b\r\n%b" % (length, body)
     with RawServer(lambda *_: answer, closes=True) as server:
         (exchange,) = sent_in_turn(journal, a_case("a", server.url))
-    assert (failure is None) == (exchange.failure is None)
-    assert (exchange.failure or "").startswith(failure or "")
+    assert framed == (exchange.failure is None)
+    assert framed or (exchange.failure or "").startswith("connection closed in the middle")
     assert framed == (exchange.response is not None and exchange.response.undecodable is not None)
 
 

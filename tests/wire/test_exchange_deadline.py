@@ -102,15 +102,8 @@ def test_a_handshake_that_drips_is_given_up() -> None:
         assert "no connection within 0.3 s" == why_unanswered(f"https://127.0.0.1:{port}/", tls=client_tls())
 
 
-def through(monkeypatch: pytest.MonkeyPatch, scheme: str, port: int) -> None:
-    """The environment names a proxy."""
-    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.upper(), raising=False)
-    monkeypatch.setenv("ALL_PROXY", f"{scheme}://user:secret@127.0.0.1:{port}")
-
-
 @pytest.mark.parametrize(("scheme", "begins"), [("http", b"HTTP/1.1 200 "), ("socks5", b"")])
+@pytest.mark.usefixtures("no_proxies")
 def test_a_proxy_that_drips_is_given_up(scheme: str, begins: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     """A tunnel that is never dug is no connection."""
 
@@ -122,7 +115,7 @@ def test_a_proxy_that_drips_is_given_up(scheme: str, begins: bytes, monkeypatch:
         connection.recv(1)
 
     with serving(handle) as port:
-        through(monkeypatch, scheme, port)
+        monkeypatch.setenv("ALL_PROXY", f"{scheme}://user:secret@127.0.0.1:{port}")
         assert "no connection within 0.3 s" == why_unanswered("https://gateway.test/", tls=client_tls())
 
 
@@ -165,18 +158,7 @@ def test_a_head_has_a_size(head: bytes) -> None:
     assert f"the head of the answer is longer than {MAX_HEAD} bytes, interim answers included" == str(caught.value)
 
 
-def test_an_interim_answer_is_passed_over() -> None:
-    """Some of them are lawful before each answer."""
-
-    def handle(connection: socket.socket) -> None:
-        request_read(connection)
-        connection.sendall(b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" * 3 + OK)
-
-    with serving(handle) as port:
-        assert 200 == asked(f"http://127.0.0.1:{port}/").response.status
-
-
-def test_closing_all_ends_what_any_thread_waits_for() -> None:
+def test_closing_all_connections_ends_every_wait() -> None:
     """At once, not when its time is up: a second signal has nobody wait."""
     reached, ended = threading.Event(), threading.Event()
     why: list[str] = []
@@ -202,7 +184,7 @@ def test_closing_all_ends_what_any_thread_waits_for() -> None:
     assert ["connection closed without an answer"] == why
 
 
-def test_a_connection_that_was_closed_is_not_kept_in_mind() -> None:
+def test_a_closed_connection_is_forgotten() -> None:
     """Or a long run would remember each of them."""
     before = set(streams._open)  # noqa: SLF001 - nobody else knows
     with serving(lambda connection: connection.sendall(OK)) as port:
@@ -212,7 +194,7 @@ def test_a_connection_that_was_closed_is_not_kept_in_mind() -> None:
     assert set() == {each for each in streams._open if each.fileno() == -1} - before  # noqa: SLF001
 
 
-def test_what_this_machine_refuses_is_not_the_gateways_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_exhausted_machine_is_not_the_gateways_fault(monkeypatch: pytest.MonkeyPatch) -> None:
     """No more files: in one line that helps, instead of a finding."""
 
     def none_left(*_: object) -> None:

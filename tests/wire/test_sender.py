@@ -4,27 +4,19 @@ from __future__ import annotations
 
 import signal
 import threading
-import time
-from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from mock_rig import eventually
 from sockets import NO_ANSWER, OK, PATIENCE_S, Answering, RawServer, a_case, sent_in_turn
 
-from conformance.journal import Journal, Redaction, read_journal
+from conformance.journal import Journal, Record, Redaction, read_journal
 from conformance.model.errors import EnvironmentFailure, SuiteError
-from conformance.model.traffic import CLOSED_ON_REUSE, Case, Exchange, Response
+from conformance.model.traffic import CLOSED_ON_REUSE, Case, Exchange, Kind, Request, Response
 from conformance.wire import Pace, Sender
 from conformance.wire import connection as connecting
 from conformance.wire.sender import MAX_ATTEMPTS, Manners
-
-
-@pytest.fixture
-def journal(tmp_path: Path) -> Iterator[Journal]:
-    """Where the senders under test record."""
-    with Journal.create(tmp_path / "journal.sqlite", {}, Redaction.none()) as journal:
-        yield journal
 
 
 class Waved(Pace):
@@ -54,19 +46,21 @@ def _refusing(times: int, answer: bytes) -> Answering:
     return lambda _, number: answer if number <= times else OK
 
 
-TOO_MANY = b"HTTP/1.1 429 Too Many Requests\r\nContent-Length: 0\r\n\r\n"
-TOO_MANY_FOR_3_S = b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 3\r\nContent-Length: 0\r\n\r\n"
-UNAVAILABLE = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n"
-UNAVAILABLE_FOR_3_S = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 3\r\nContent-Length: 0\r\n\r\n"
+def _refusal(status: int, retry_after: str = "") -> bytes:
+    header = f"Retry-After: {retry_after}\r\n" if retry_after else ""
+    return f"HTTP/1.1 {status} Not Now\r\n{header}Content-Length: 0\r\n\r\n".encode()
+
+
+TOO_MANY = _refusal(429)
 
 
 @pytest.mark.parametrize(
     ("answer", "statuses", "asked"),
     [
         (TOO_MANY, [429, 429, 200], [None, None]),
-        (TOO_MANY_FOR_3_S, [429, 429, 200], [3.0, 3.0]),
-        (UNAVAILABLE_FOR_3_S, [503, 503, 200], [3.0, 3.0]),
-        (UNAVAILABLE, [503], []),
+        (_refusal(429, "3"), [429, 429, 200], [3.0, 3.0]),
+        (_refusal(503, "3"), [503, 503, 200], [3.0, 3.0]),
+        (_refusal(503), [503], []),
     ],
     ids=["429", "429-retry-after", "503-retry-after", "503"],
 )
@@ -81,14 +75,6 @@ def test_a_refusal_for_now_is_tried_again(
     assert list(range(1, len(statuses) + 1)) == [exchange.attempt for exchange in exchanges]
     assert [server.requests[0]] * len(statuses) == server.requests
     assert asked == pace.asked
-
-
-def test_waits_as_long_as_the_gateway_asks(journal: Journal) -> None:
-    """Between the refusal and the next attempt lies what Retry-After says."""
-    answer = b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 0.25\r\nContent-Length: 0\r\n\r\n"
-    with RawServer(_refusing(1, answer)) as server:
-        first, second = sent_in_turn(journal, a_case("a", server.url))
-    assert second.sent_at - (first.answered_at or 0.0) >= 0.25
 
 
 def test_a_case_that_is_always_refused_is_left(journal: Journal) -> None:
@@ -163,9 +149,11 @@ def test_sends_as_many_at_once_as_it_may(journal: Journal) -> None:
 
 
 def test_begins_groups_in_the_order_given(journal: Journal) -> None:
-    """So that what the plan wants to see early is seen early."""
+    """What the plan wants to see early is seen early; empty groups are no trouble."""
     with RawServer(lambda *_: OK) as server:
-        send_singly(journal, server, 20, concurrency=1)
+        groups = [[], *([a_case(str(number), server.url)] for number in range(20)), []]
+        Sender(journal, Pace(), manners=Manners(concurrency=1)).send(groups)
+        Sender(journal, Pace()).send([])
     journal.flush()
     assert [str(number) for number in range(20)] == [e.case_id for e in read_journal(journal.path).exchanges]
 
@@ -204,10 +192,10 @@ def test_uses_connections_again(journal: Journal) -> None:
 def test_a_server_that_closes_after_each_answer_loses_nothing(journal: Journal, answer: bytes) -> None:
     """Closing is lawful, whether it was announced or not: no request crosses it, so that none fails."""
     with RawServer(lambda *_: answer, closes=True) as server:
-        send_singly(journal, server, 200, concurrency=8)
+        send_singly(journal, server, 100, concurrency=8)
     journal.flush()
-    assert [None] * 200 == [exchange.failure for exchange in read_journal(journal.path).exchanges]
-    assert 200 == len(server.requests) == server.connections
+    assert [None] * 100 == [exchange.failure for exchange in read_journal(journal.path).exchanges]
+    assert 100 == len(server.requests) == server.connections
 
 
 def test_does_not_use_a_connection_that_was_idle(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -233,7 +221,7 @@ def test_stop_ends_after_what_is_under_way(journal: Journal) -> None:
         sender = Sender(journal, Pace(), manners=Manners(concurrency=2))
         sending = threading.Thread(target=sender.send, args=([[a_case(str(n), server.url)] * 3 for n in range(9)],))
         sending.start()
-        _until(lambda: len(server.requests) == 2)
+        assert eventually(lambda: len(server.requests) == 2, PATIENCE_S)
         sender.stop()
         stopped.set()
         sending.join(PATIENCE_S)
@@ -241,13 +229,6 @@ def test_stop_ends_after_what_is_under_way(journal: Journal) -> None:
     journal.flush()
     assert [200, 200] == [e.response and e.response.status for e in read_journal(journal.path).exchanges]
     assert 2 == len(server.requests)
-
-
-def _until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < deadline
-        threading.Event().wait(0.005)
 
 
 def test_an_interrupt_ends_the_workers(journal: Journal) -> None:
@@ -292,14 +273,6 @@ def test_a_journal_that_cannot_be_written_ends_the_sending(journal: Journal) -> 
     assert [] == server.requests
     with pytest.raises(SuiteError):
         journal.close()
-
-
-def test_sends_nothing_when_there_is_nothing(journal: Journal) -> None:
-    """No groups, and groups without cases, are done at once."""
-    Sender(journal, Pace()).send([])
-    Sender(journal, Pace()).send([[], []])
-    journal.flush()
-    assert () == read_journal(journal.path).exchanges
 
 
 def test_what_is_told_is_not_redacted_but_what_is_written_is(tmp_path: Path) -> None:
@@ -349,3 +322,91 @@ def test_a_request_stands_in_the_file_before_its_first_byte_goes_out(
         journal.plan(cases)
         Sender(journal, Waved(), manners=Manners(recorded_first=recorded_first)).send([cases])
     assert [0 if recorded_first else -1] == seen
+
+
+# --- Bursts: requests that go out at the same moment
+
+
+def burst_of(url: str, *kinds: Kind) -> tuple[Case, ...]:
+    """One group of cases of these kinds."""
+    return tuple(
+        Case(f"case-{n}", "sms", kind, "random", "case-0", Request("POST", f"{url}/{n}", (), b"{}"))
+        for n, kind in enumerate(kinds)
+    )
+
+
+def sent(journal: Journal, group: tuple[Case, ...], pace: Pace | None = None) -> Record:
+    """Send one group; what the journal holds of it."""
+    journal.plan(group)
+    Sender(journal, pace or Pace()).send([group])
+    journal.flush()
+    return read_journal(journal.path)
+
+
+def test_a_burst_is_on_its_way_before_any_of_it_is_answered(journal: Journal) -> None:
+    """A server that answers none before it has all three gives each its answer."""
+    all_there = threading.Barrier(3)
+
+    def together(*_: object) -> bytes:
+        all_there.wait(PATIENCE_S)
+        return OK
+
+    with RawServer(together) as server:
+        record = sent(journal, burst_of(server.url, Kind.BURST, Kind.BURST, Kind.BURST))
+
+    assert [200] * 3 == [e.response.status for e in record.exchanges if e.response]
+
+
+def test_cases_around_a_burst_keep_their_place(journal: Journal) -> None:
+    """Those before it are answered before, those behind it are sent after."""
+    with RawServer(lambda *_: OK) as server:
+        record = sent(journal, burst_of(server.url, Kind.VALID, Kind.BURST, Kind.BURST, Kind.VALID))
+    by_id = {e.case_id: e for e in record.exchanges}
+    first, *burst, last = (by_id[f"case-{n}"] for n in range(4))
+
+    assert max(first.answered_at or 0.0, 0.1) <= min(e.sent_at for e in burst)
+    assert max(e.answered_at or 0.0 for e in burst) <= last.sent_at
+
+
+def test_a_refused_request_of_a_burst_is_sent_again_by_itself(journal: Journal) -> None:
+    """The others have their answers already."""
+    with RawServer(_refusing(1, TOO_MANY)) as server:
+        record = sent(journal, burst_of(server.url, Kind.BURST, Kind.BURST))
+
+    statuses = sorted(e.response.status for e in record.exchanges if e.response)
+    assert [200, 200, 429] == statuses
+
+
+def test_a_request_that_cannot_connect_does_not_hold_up_its_burst(journal: Journal) -> None:
+    """They go out as soon as it has given up."""
+    with RawServer(lambda *_: OK) as server:
+        one, other = burst_of(server.url, Kind.BURST, Kind.BURST)
+        nowhere = Case("lost", "sms", Kind.BURST, "random", "case-0", Request("POST", "http://127.0.0.1:1/", (), b"{}"))
+        record = sent(journal, (one, nowhere, other))
+    answered = {e.case_id: e.response is not None for e in record.exchanges}
+
+    assert {"case-0": True, "lost": False, "case-1": True} == answered
+
+
+def test_an_error_in_a_burst_ends_the_sending(journal: Journal) -> None:
+    """It is raised where the sending was asked for."""
+
+    def spoil(case: Case, _: object) -> None:
+        if case.id == "case-1":
+            raise RuntimeError("spoilt")
+
+    with RawServer(lambda *_: OK) as server:
+        group = burst_of(server.url, Kind.BURST, Kind.BURST, Kind.VALID)
+        journal.plan(group)
+        with pytest.raises(RuntimeError, match="spoilt"):
+            Sender(journal, Pace(), on_exchange=spoil).send([group])
+
+
+def test_nothing_is_sent_after_a_stop(journal: Journal) -> None:
+    """No burst is begun."""
+    pace = Pace()
+    pace.stop()
+    with RawServer(lambda *_: OK) as server:
+        record = sent(journal, burst_of(server.url, Kind.BURST, Kind.BURST), pace)
+
+    assert () == record.exchanges

@@ -5,16 +5,15 @@ from __future__ import annotations
 import json
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, Self
 
 import pytest
 from sockets import PATIENCE_S, RawServer, a_case
 
 from conformance.contract.contract import statum
-from conformance.journal import Journal, Redaction, read_journal
+from conformance.journal import Journal, read_journal
 from conformance.model.errors import EnvironmentFailure
 from conformance.model.traffic import Case, Kind, Request, Response
 from conformance.wire import Allowance, Manners, Pace, Sender, sender
@@ -43,13 +42,6 @@ class Unhurried(Pace):
         self.lost_in_a_row += 1
 
 
-@pytest.fixture
-def journal(tmp_path: Path) -> Iterator[Journal]:
-    """Where the senders under test record."""
-    with Journal.create(tmp_path / "journal.sqlite", {}, Redaction.none()) as journal:
-        yield journal
-
-
 def cases(url: str, number: int, **known: Any) -> list[Case]:
     """So many cases of one group; `known` are fields of each."""
     return [replace(a_case(f"case-{at}", f"{url}/{at}"), **known) for at in range(number)]
@@ -67,22 +59,20 @@ def sent(journal: Journal, groups: list[list[Case]], allowance: Allowance, **man
 
 
 class Late:
-    """Answers only when so many requests are at the gateway, or when nothing more can come: the worst moment."""
+    """Answers only when so many requests are at the gateway: the worst moment."""
 
     def __init__(self, answer: bytes, together: int) -> None:
         self._answer = answer
         self._together = threading.Barrier(together)
 
     def __call__(self, _request: bytes, _number: int) -> bytes:
-        """Waits for the others."""
+        """Wait for the others."""
         self._together.wait(PATIENCE_S)
         return self._answer
 
 
 @pytest.mark.parametrize("group_size", [1, 4, 40])
-def test_of_a_gateway_that_accepts_everything_late_no_more_is_asked_than_may_be_accepted(
-    journal: Journal, group_size: int
-) -> None:
+def test_no_more_is_sent_than_may_be_accepted_late(journal: Journal, group_size: int) -> None:
     """However many go side by side, whatever they were meant to show."""
     together = min(MAX, 40 // group_size)
     late = Late(ACCEPTED, together) if MAX % together == 0 else (lambda *_: ACCEPTED)
@@ -94,24 +84,6 @@ def test_of_a_gateway_that_accepts_everything_late_no_more_is_asked_than_may_be_
 
     assert MAX == len(server.requests) == counted.total() == allowance.taken
     assert {"--max-accepted": 40 - MAX} == allowance.withheld
-
-
-def test_what_is_refused_makes_room(journal: Journal) -> None:
-    """All are sent as long as one place is left, and the accepted ones are counted."""
-    with RawServer(lambda request, _: ACCEPTED if b"/7 " in request or b"/9 " in request else REFUSED) as server:
-        allowance = Allowance(statum(), requests=3)
-        sent(journal, [[case] for case in cases(server.url, 30)], allowance, concurrency=8)
-
-    assert (30, 2, {}) == (len(server.requests), allowance.taken, allowance.withheld)
-
-
-@pytest.mark.parametrize("answer", [FAILED, b"", b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n<html"])
-def test_what_may_have_been_accepted_counts_as_accepted(journal: Journal, answer: bytes) -> None:
-    """A 5xx, no answer, one that cannot be read."""
-    with RawServer(lambda *_: answer) as server:
-        sent(journal, [[case] for case in cases(server.url, 30)], Allowance(statum(), requests=MAX), concurrency=8)
-
-    assert MAX == len(server.requests)
 
 
 def test_each_attempt_counts(journal: Journal) -> None:
@@ -149,7 +121,7 @@ def test_no_more_money_is_asked_for_than_may_be_spent(journal: Journal) -> None:
     assert (100, {"--max-spend": 2}) == (allowance.spent, allowance.withheld)
 
 
-def test_what_builds_on_a_case_that_was_withheld_is_not_sent(journal: Journal) -> None:
+def test_a_case_that_depends_on_a_withheld_one_is_not_sent(journal: Journal) -> None:
     """A refusal counts for nothing without its twin, a repeat for nothing without what it repeats."""
     with RawServer(lambda *_: ACCEPTED) as server:
         dear, negative, repeat, other = cases(server.url, 4)

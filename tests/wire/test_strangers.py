@@ -10,7 +10,7 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -19,36 +19,32 @@ from typing import Any
 
 import httpx
 import pytest
-from campaigns import held, registered, settings, shortfalls
+from campaigns import held, registered, shortfalls
 from command_line import CHECKOUT
 from mock_rig import eventually
 from run_records import Run
 from sockets import PATIENCE_S, connection, post, status
+from wire_servers import ANY, SERVERS
 
 from conformance.contract.contract import statum
-from conformance.gateway import campaign
 from conformance.gateway.listening import id_at_a_glance
 from conformance.gateway.rig import MOST_REFUSALS, RunIntake
 from conformance.journal import Note, Record, read_journal
 from conformance.judging.terms import REFUSED_HERE, Terms
 from conformance.judging.verdicts import Conclusion, Verdict
-from conformance.mock.account import Account
-from conformance.mock.behaviour import BUILT_IN, Behaviour, Callback, Moment
+from conformance.mock.behaviour import BUILT_IN, Callback, Moment
 from conformance.mock.serving import serve_mock
 from conformance.model.errors import EnvironmentFailure
 from conformance.model.traffic import Request
 from conformance.reports.result import judge
 from conformance.wire import asgi, callback_server
 from conformance.wire.asgi import AsgiReceiver
-from conformance.wire.callback_server import HttpServerReceiver
 from conformance.wire.listening import Address, Refused
 from conformance.wire.protocol import Limits, check_has, unusable
 
 PRODUCTS = statum().products
 
-ANY = Address("127.0.0.1", 0)
 NOTIFICATION = b'{"result_code": "200", "result_desc": "Success", "request_id": "R-1"}'
-JUNK = post(b"x" * (2 << 20))
 
 
 def ignored(*_: object) -> None:
@@ -102,7 +98,7 @@ def notified_on_new_connections(address: Address) -> list[int]:
     return answered
 
 
-def test_a_crowd_that_says_nothing_keeps_nobody_out_where_files_are_few() -> None:
+def test_silent_connections_keep_nobody_out_of_a_process_with_few_files() -> None:
     """200 connections to a process that may have 64 files; the gateway's own stands all the time."""
     with receiving_with_few_files() as (address, _), ExitStack() as until:
         for _ in range(200):
@@ -111,7 +107,7 @@ def test_a_crowd_that_says_nothing_keeps_nobody_out_where_files_are_few() -> Non
         assert [200] * 20 == notified_on_new_connections(address)
 
 
-def test_where_others_hold_all_files_but_one_connections_wait_for_it() -> None:
+def test_connections_wait_for_the_last_free_file() -> None:
     """The process has run out of files for want of which nothing can be accepted: what is idle goes."""
     with receiving_with_few_files("1") as (address, _), ExitStack() as until:
         for _ in range(5):
@@ -137,7 +133,7 @@ def test_a_connection_that_has_carried_notifications_outlasts_those_that_have_no
         assert [] == refused
 
 
-def test_closing_one_in_use_is_told() -> None:
+def test_closing_a_connection_in_use_is_reported() -> None:
     """Whoever used it could not know."""
     refused: list[Refused] = []
     limits = Limits(connections=4)
@@ -168,7 +164,7 @@ def test_bodies_that_do_not_end_take_so_much_memory_and_no_more(monkeypatch: pyt
     assert Refused("more than 1 MiB of unfinished requests came at once") == refused[0]
 
 
-def test_a_receiver_that_has_died_is_told_and_refuses_whoever_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_receiver_that_has_died_says_so_and_refuses_connections(monkeypatch: pytest.MonkeyPatch) -> None:
     """It takes nothing from then on, which is held against nobody but the suite."""
     die = Event()
 
@@ -191,22 +187,15 @@ def test_a_receiver_that_has_died_is_told_and_refuses_whoever_comes(monkeypatch:
         receiver.close()
 
 
+@pytest.mark.parametrize("server", ["httpserver", "mock", "witness"])
 @pytest.mark.parametrize("begun", [b"", b"POST /call", post(NOTIFICATION)[:-5]], ids=["nothing", "head", "body"])
-def test_the_receiver_of_peoples_tests_has_a_deadline_too(begun: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each connection has a thread there."""
+def test_the_other_servers_close_unfinished_requests_too(
+    server: str, begun: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`callback_server` has a thread for each connection."""
     monkeypatch.setattr(callback_server, "REQUEST_WITHIN_S", 0.2)
-    with HttpServerReceiver(ANY, PRODUCTS, ignored) as receiver, connection(receiver.address) as client:
-        client.sendall(begun)
-        with suppress(ConnectionError):
-            while client.recv(1000):
-                """Whatever it says before it closes."""
-
-
-@pytest.mark.parametrize("begun", [b"", b"POST /api", post(b"{}")[:-1]], ids=["nothing", "head", "body"])
-def test_so_has_the_mock_gateway(begun: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    """And so has the witness of clients, which is served alike."""
     monkeypatch.setattr(Limits, "of_clients", classmethod(lambda cls: cls(request_within_s=0.2)))
-    with serve_mock(Account.sample()) as server, connection(Address.parse(server.url[7:].partition("/")[0])) as client:
+    with SERVERS[server]() as served, connection(served.address) as client:
         client.sendall(begun)
         with suppress(ConnectionError):
             while client.recv(1000):
@@ -230,7 +219,7 @@ def verdict_on(record: Record, requirement: str) -> tuple[Verdict, str]:
 
 
 @pytest.mark.parametrize(("at", "lasting"), [(2.0, False), (-50.0, True)])
-def test_what_the_receiver_did_not_take_is_not_held_against_the_gateway(at: float, lasting: bool) -> None:  # noqa: FBT001
+def test_a_notification_that_the_receiver_refused_does_not_fail_the_gateway(at: float, lasting: bool) -> None:  # noqa: FBT001
     """Nor is it green."""
     run = Run()
     run.invoke("R-1")
@@ -239,14 +228,14 @@ def test_what_the_receiver_did_not_take_is_not_held_against_the_gateway(at: floa
     assert "the suite's own receiver did not take everything while a notification was due: no files" in words
 
 
-def test_what_is_missing_at_another_time_is_held_against_it() -> None:
+def test_a_notification_missing_at_another_time_fails_it() -> None:
     """An excuse needs evidence that it applies."""
     run = Run()
     run.invoke("R-1")
     assert Verdict.FAIL is verdict_on(refused_at(run, 60.0), "NTF-01")[0]
 
 
-def test_of_many_refusals_so_many_are_told() -> None:
+def test_few_of_many_refusals_are_reported() -> None:
     """One a second; that it is for good is always told."""
     intake, told = RunIntake(), list[Refused]()
     intake.on_refused(Refused("early"))
@@ -260,37 +249,34 @@ def test_of_many_refusals_so_many_are_told() -> None:
 # --- Who can know the address
 
 
-@pytest.mark.parametrize(
-    ("registered_target", "target", "known"),
-    [
-        ("/callbacks/sms?token=t", "/callbacks/sms?token=t", True),
-        ("/callbacks/sms?a=b&token=t", "/callbacks/sms?a=b&token=t", True),
-        ("/callbacks/sms?key=[REDACTED]", "/callbacks/sms?key=[REDACTED]", True),
-        ("/callbacks/sms?[REDACTED]", "/callbacks/sms?[REDACTED]", True),
-        ("/9f86d081884c/callbacks/sms", "/9f86d081884c/callbacks/sms", True),
-        ("/callbacks/sms?token=t", "/callbacks/sms", False),
-        ("/callbacks/sms?token=t", "/callbacks/sms?token=u", False),
-        ("/callbacks/sms", "/callbacks/sms", False),
-        ("/hooks/callbacks/mpesa-online", "/hooks/callbacks/mpesa-online", False),
-        ("/callbacks/sms?source=a", "/callbacks/sms?source=a", False),
-    ],
-)
-def test_who_was_told_the_address_is_told_apart(registered_target: str, target: str, known: bool) -> None:  # noqa: FBT001
-    """By a token in its query, or a part of its path that nobody guesses."""
-    terms = Terms(targets={"sms": registered_target})
-    assert known == terms.is_known_only_to_the_gateway("sms", target)
+KNOWN = {
+    ("/callbacks/sms?token=t", "/callbacks/sms?token=t"): True,
+    ("/callbacks/sms?a=b&token=t", "/callbacks/sms?a=b&token=t"): True,
+    ("/callbacks/sms?key=[REDACTED]", "/callbacks/sms?key=[REDACTED]"): True,
+    ("/callbacks/sms?[REDACTED]", "/callbacks/sms?[REDACTED]"): True,
+    ("/9f86d081884c/callbacks/sms", "/9f86d081884c/callbacks/sms"): True,
+    ("/callbacks/sms?token=t", "/callbacks/sms"): False,
+    ("/callbacks/sms?token=t", "/callbacks/sms?token=u"): False,
+    ("/callbacks/sms", "/callbacks/sms"): False,
+    ("/hooks/callbacks/mpesa-online", "/hooks/callbacks/mpesa-online"): False,
+    ("/callbacks/sms?source=a", "/callbacks/sms?source=a"): False,
+}
+
+
+def test_an_address_that_nobody_can_guess_is_known_to_the_gateway_alone() -> None:
+    """It has a token in its query, or a random part in its path."""
+    assert KNOWN == {
+        (of_sms, target): Terms(targets={"sms": of_sms}).is_known_only_to_the_gateway("sms", target)
+        for of_sms, target in KNOWN
+    }
 
 
 OPEN = "/callbacks/sms"
 
 
-@pytest.mark.parametrize(
-    "raw",
-    [b"x" * 100, b"[1]", b"{}", b'{"result_code": 1}', b"", b"{" * 5000],
-    ids=["text", "array", "object", "?", "nothing", "nested"],
-)
-def test_at_an_open_address_junk_beside_all_notifications_is_judged_by_nothing(raw: bytes) -> None:
-    """Whoever it is of, it is not what became of a notification."""
+@pytest.mark.parametrize("raw", [b"x" * 100, b"[1]", b'{"result_code": 1}', b"", b"{" * 5000])
+def test_at_an_open_address_junk_beside_all_notifications_breaks_nothing(raw: bytes) -> None:
+    """Whoever sent it, it is not in the place of a notification."""
     run = Run()
     run.invoke("R-1")
     run.notify("R-1", target=OPEN)
@@ -311,7 +297,7 @@ def test_where_notifications_are_missing_what_came_instead_is_judged() -> None:
     assert (Verdict.FAIL, 2) == (verdict.verdict, verdict.observations)
 
 
-def test_over_a_network_it_is_told_and_explains_nothing() -> None:
+def test_over_a_network_junk_is_mentioned_and_excuses_nothing() -> None:
     """There anybody may be; that a notification is missing stands, and is held against the gateway."""
     run = Run()
     for number in range(20):
@@ -333,58 +319,37 @@ def with_targets(record: Record, target: str, **changes: Any) -> Record:
 
 
 def test_a_body_that_the_receiver_has_cut_is_not_called_unreadable() -> None:
-    """What was not read may be as JSON has it."""
+    """The rest may have been JSON."""
     run = Run()
     run.invoke("R-1")
     run.notify(raw=b'{"x": "' + b"x" * ((1 << 20) - 7))
-    assert (Verdict.INCONCLUSIVE, True) == (
-        verdict_on(run.record(), "NTF-04")[0],
-        "of which the receiver reads no more" in verdict_on(run.record(), "NTF-04")[1],
-    )
+    verdict, words = verdict_on(run.record(), "NTF-04")
+    assert Verdict.INCONCLUSIVE is verdict
+    assert "of which the receiver reads no more" in words
 
 
-def run_beside(directory: Path, meanwhile: Callable[[Address], object], behaviour: Behaviour = BUILT_IN) -> Record:
-    """A run against a gateway of its own at an address without a token, to which somebody else sends as it goes on."""
-    servers = []
-    address: list[Address] = []
-
-    def beside(deliveries: tuple[Callback, ...], _: Moment) -> tuple[Callback, ...]:
-        if address:
-            meanwhile(address.pop())
-        return deliveries
-
-    def started(account: Account) -> str:
-        servers.append(serve_mock(account, replace(behaviour, deliveries=(*behaviour.deliveries, beside))))
-        servers[0].start()
-        return servers[0].url
-
-    told = registered(started)
-    address.append(told["callback_listen"])
-    try:
-        path = campaign.run(settings(directory, **told, products=("sms",), notify_within_s=5.0))
-        return read_journal(path)
-    finally:
-        servers[0].stop()
+def body(content: bytes) -> Request:
+    """A POST with that body."""
+    return Request("POST", "/", (), content)
 
 
-@pytest.mark.parametrize(
-    ("request_", "expected"),
-    [
-        (Request("POST", "/", (), b'{"request_id": "R-1"}'), "R-1"),
-        (Request("POST", "/", (), b'{"request_id": 7}'), "7"),
-        (Request("POST", "/", (), b'{"request\\u005fid": "R-1"}'), "R-1"),
-        (Request("POST", "/", (), '{"request_id": "R-1"}'.encode("utf-16")), "R-1"),
-        (Request("GET", "/?request_id=R-1"), "R-1"),
-        (Request("POST", "/", (), b'{"x": "' + b"x" * 100_000 + b'", "request_id": "R-1"}'), "R-1"),
-        (Request("POST", "/", (), b'{"a": 1}'), None),
-    ],
+AT_A_GLANCE: tuple[tuple[Request, str | None], ...] = (
+    (body(b'{"request_id": "R-1"}'), "R-1"),
+    (body(b'{"request_id": 7}'), "7"),
+    (body(b'{"request\\u005fid": "R-1"}'), "R-1"),
+    (body('{"request_id": "R-1"}'.encode("utf-16")), "R-1"),
+    (Request("GET", "/?request_id=R-1"), "R-1"),
+    (body(b'{"x": "' + b"x" * 100_000 + b'", "request_id": "R-1"}'), "R-1"),
+    (body(b'{"a": 1}'), None),
 )
-def test_an_id_is_found_at_a_glance(request_: Request, expected: str | None) -> None:
-    """In each form in which a notification may tell one."""
-    assert expected == id_at_a_glance(request_, statum())
 
 
-def test_what_holds_no_id_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_id_is_found_at_a_glance() -> None:
+    """In each form in which a notification may have one."""
+    assert list(AT_A_GLANCE) == [(request, id_at_a_glance(request, statum())) for request, _ in AT_A_GLANCE]
+
+
+def test_a_body_without_an_id_is_not_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Else junk that is slow to read would hold up notifications."""
 
     def slow(_: object) -> None:
@@ -392,24 +357,31 @@ def test_what_holds_no_id_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr("conformance.gateway.listening.told_id", slow)
     monkeypatch.setattr("conformance.gateway.listening.request_id_of", lambda *_: None)
-    assert id_at_a_glance(Request("POST", "/", (), b'{"a":1,' * 140_000), statum()) is None
-    assert id_at_a_glance(Request("POST", "/", (), b'{"a":1,' * 140_000 + b'"request_id"'), statum()) is None
+    assert id_at_a_glance(body(b'{"a":1,' * 140_000), statum()) is None
+    assert id_at_a_glance(body(b'{"a":1,' * 140_000 + b'"request_id"'), statum()) is None
 
 
 def test_two_mebibytes_of_junk_do_not_make_a_gateway_fail(tmp_path: Path) -> None:
-    """From anybody, to a callback without a token, while the run goes on."""
+    """From anybody, to a callback without a token, during a run."""
+    junk = [post(b"x" * (2 << 20))]
 
-    def junk(address: Address) -> None:
-        with connection(address) as client:
-            client.sendall(JUNK)
-            assert 413 == status(client)
+    def beside(deliveries: tuple[Callback, ...], _: Moment) -> tuple[Callback, ...]:
+        if junk:
+            with connection(given["callback_listen"]) as client:
+                client.sendall(junk.pop())
+                assert 413 == status(client)
+        return deliveries
 
-    judged = judge(read := run_beside(tmp_path, junk))
+    with ExitStack() as until:
+        behaviour = replace(BUILT_IN, deliveries=(beside,))
+        given = registered(lambda account: until.enter_context(serve_mock(account, behaviour)).url)
+        record = read_journal(held(tmp_path, **given, products=("sms",), notify_within_s=5.0))
+    judged = judge(record)
     assert Conclusion.CONFORMANT is judged.conclusion, shortfalls(judged)
-    assert 1 == sum(len(each.request.body) == 1 << 20 for each in read.notifications)
+    assert 1 == sum(len(each.request.body) == 1 << 20 for each in record.notifications)
 
 
-def test_what_comes_to_the_callbacks_of_the_built_in_gateway_without_its_token_is_nobodys(tmp_path: Path) -> None:
+def test_a_request_without_the_token_of_the_built_in_gateway_is_nobodys(tmp_path: Path) -> None:
     """Its address has one that nobody was told."""
     junk = [b"junk", b"{}", b"[]"]
 
@@ -427,7 +399,7 @@ def test_what_comes_to_the_callbacks_of_the_built_in_gateway_without_its_token_i
 # --- What the servers are built on
 
 
-def test_another_uvicorn_is_told_in_one_line() -> None:
+def test_an_unsuitable_uvicorn_is_reported_in_one_line() -> None:
     """What there is, and what to install."""
     with pytest.raises(EnvironmentFailure, match="its protocol has no eof_received, on_header") as told:
         check_has(object, ("eof_received", "on_header"))

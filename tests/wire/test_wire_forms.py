@@ -185,7 +185,7 @@ def test_each_lawful_form_may_come_byte_by_byte(served: Served) -> None:
     assert {} == misread(served, lambda form: re.split(rb"(?<=[\r\n;:,])", form))
 
 
-def test_each_refusal_is_told(served: Served) -> None:
+def test_each_refusal_is_reported(served: Served) -> None:
     """With the reason and its first bytes; nothing is taken, and what comes next is."""
     wrong = {}
     for name, (form, words) in REFUSED.items():
@@ -206,7 +206,7 @@ def test_each_refusal_is_told(served: Served) -> None:
     assert [BODY] == [request.body for request in served.taken()]
 
 
-def test_each_request_that_is_broken_off_is_told(served: Served) -> None:
+def test_each_request_that_is_broken_off_is_reported(served: Served) -> None:
     """It is no request, and may be one that somebody misses."""
     for number, (form, words) in enumerate(BROKEN_OFF.values(), 1):
         with connection(served.address) as client:
@@ -255,10 +255,11 @@ def test_a_client_that_has_said_all_gets_its_answers(served: Served, count: int)
     assert [BODY] * count == [request.body for request in served.taken()]
 
 
-def test_headers_come_as_they_were_sent(served: Served) -> None:
-    """Folded ones in one line; the offer of an upgrade is evidence as any other header."""
+def test_headers_arrive_as_they_were_sent(served: Served) -> None:
+    """Folded ones in one line, the offer of an upgrade among them, and no trailer."""
+    headers = JDK_OFFER + b"X-Folded: one\r\n\ttwo\r\nTrailer: X-T\r\n" + CHUNKED
     with connection(served.address) as client:
-        client.sendall(written(posted(JDK_OFFER + b"X-Folded: one\r\n\ttwo\r\n" + LENGTH), served))
+        client.sendall(written(posted(headers, CHUNKS[:-2] + b"X-T: t\r\n\r\n"), served))
         assert status(client) > 0
     (request,) = served.taken()
-    assert ("h2c", "one two") == (header(request.headers, "Upgrade"), header(request.headers, "X-Folded"))
+    assert ["h2c", "one two", None] == [header(request.headers, name) for name in ("Upgrade", "X-Folded", "X-T")]

@@ -1,10 +1,9 @@
-"""What reaches the suite and is not a request: noted in the journal, and told where somebody misses it."""
+"""Bytes that are no request: noted in the journal, and mentioned where a notification is missing."""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -46,7 +45,7 @@ def noted(path: Path) -> list[dict[str, Any]]:
     return [note.detail for note in read_journal(path).notes if note.kind == UNREADABLE]
 
 
-def test_a_run_tells_of_notifications_by_https_to_a_plain_port(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_reports_notifications_by_https_to_a_plain_port(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In the finding on the first that is missing; and that the URL was not registered is not suspected."""
     monkeypatch.setattr(listening, "LATE_S", 0.2)
 
@@ -64,7 +63,7 @@ def test_a_run_tells_of_notifications_by_https_to_a_plain_port(tmp_path: Path, m
 
 
 @pytest.mark.parametrize("engine", [AsgiReceiver, HttpServerReceiver])
-def test_only_so_many_are_told(engine: type[AsgiReceiver | HttpServerReceiver]) -> None:
+def test_few_unreadable_requests_are_reported(engine: type[AsgiReceiver | HttpServerReceiver]) -> None:
     """Whoever speaks TLS to a plain port does so with each notification."""
     unread: list[Unread] = []
     with engine(ANY, PRODUCTS, ignored, on_unread=unread.append) as receiver:
@@ -75,29 +74,36 @@ def test_only_so_many_are_told(engine: type[AsgiReceiver | HttpServerReceiver]) 
     assert [Unread(None, TLS, HELLO)] * MOST_UNREAD == unread
 
 
-@pytest.mark.parametrize(
-    ("begun", "product"),
-    [
-        (b"POST /callbacks/airtime HTTP/1.1\r\nBad Header: x\r\n\r\n", "airtime"),
-        (b"POST http://here/callbacks/airtime HTTP/1.1\r\nBad Header: x\r\n\r\n", "airtime"),
-        (b"POST /callbacks/fax HTTP/1.1\r\nBad Header: x\r\n\r\n", None),
-        (b"POST\r\n\r\n", None),
-    ],
-)
-def test_whose_it_was_is_told_by_its_first_line(begun: bytes, product: str | None) -> None:
+@pytest.fixture
+def unread() -> list[Unread]:
+    """What a receiver could not read."""
+    return []
+
+
+@pytest.fixture
+def receiver(unread: list[Unread]) -> Iterator[AsgiReceiver]:
+    """A running receiver."""
+    with AsgiReceiver(ANY, PRODUCTS, ignored, on_unread=unread.append) as running:
+        yield running
+
+
+def test_the_product_is_read_off_the_first_line(receiver: AsgiReceiver, unread: list[Unread]) -> None:
     """As far as there is one."""
-    unread: list[Unread] = []
-    with (
-        AsgiReceiver(ANY, PRODUCTS, ignored, on_unread=unread.append) as receiver,
-        connection(receiver.address) as client,
-    ):
-        client.sendall(begun)
-        assert client.recv(1)
-    assert [product] == [each.product for each in unread]
+    products = {
+        b"POST /callbacks/airtime HTTP/1.1\r\nBad Header: x\r\n\r\n": "airtime",
+        b"POST http://here/callbacks/airtime HTTP/1.1\r\nBad Header: x\r\n\r\n": "airtime",
+        b"POST /callbacks/fax HTTP/1.1\r\nBad Header: x\r\n\r\n": None,
+        b"POST\r\n\r\n": None,
+    }
+    for begun in products:
+        with connection(receiver.address) as client:
+            client.sendall(begun)
+            assert client.recv(1)
+    assert list(products.values()) == [each.product for each in unread]
 
 
-def test_what_cannot_be_told_is_not_lost_silently() -> None:
-    """As with what arrives in good order."""
+def test_a_failure_to_report_it_is_an_error_of_the_receiver() -> None:
+    """As with requests in good order."""
 
     def fail(_: Unread) -> None:
         raise OSError("disk full")
@@ -111,36 +117,29 @@ def test_what_cannot_be_told_is_not_lost_silently() -> None:
     receiver.stop()
 
 
-def test_the_receiver_tells_once_of_what_does_not_go_on() -> None:
+def test_an_unfinished_request_is_reported_once(receiver: AsgiReceiver, unread: list[Unread]) -> None:
     """When a run has settled; a connection that rests between requests is none."""
-    unread: list[Unread] = []
-    with AsgiReceiver(ANY, PRODUCTS, ignored, on_unread=unread.append) as receiver, ExitStack() as until:
-        resting = until.enter_context(connection(receiver.address))
+    with connection(receiver.address) as resting, connection(receiver.address) as begun:
         resting.sendall(post(b"{}"))
         assert resting.recv(1)
-        begun = until.enter_context(connection(receiver.address))
         begun.sendall(post(b"{}") + post(b"{}")[:-1])
         assert begun.recv(1)
         receiver.tell_unfinished()
         receiver.tell_unfinished()
-        assert [("sms", "nothing more came after 1 bytes of its body")] == [(u.product, u.error) for u in unread]
-    assert 1 == len(unread)
+    assert [("sms", "nothing more came after 1 bytes of its body")] == [(u.product, u.error) for u in unread]
 
 
-def test_one_that_is_answered_before_its_end_is_not_told() -> None:
-    """A body beyond the limit is cut, and was handed over."""
-    unread: list[Unread] = []
-    taken: list[Request] = []
-    with (
-        AsgiReceiver(ANY, PRODUCTS, lambda _, request, *__: taken.append(request), on_unread=unread.append) as receiver,
-        connection(receiver.address) as client,
-    ):
+def test_a_request_that_is_answered_before_its_end_is_not_reported(
+    receiver: AsgiReceiver, unread: list[Unread]
+) -> None:
+    """A body beyond the limit is cut."""
+    with connection(receiver.address) as client:
         client.sendall(post(b"x" * (1 << 21))[:-1])
         assert client.recv(1)
-    assert ([], 1) == (unread, len(taken))
+    assert [] == unread
 
 
-def test_what_comes_before_the_journal_is_kept_for_it() -> None:
+def test_unreadable_requests_before_the_journal_are_kept_for_it() -> None:
     """The receiver listens before there is a report directory."""
     intake, told = RunIntake(), []
     first, second = (Unread(None, TLS, bytes([number])) for number in range(2))
@@ -155,7 +154,7 @@ def test_what_comes_before_the_journal_is_kept_for_it() -> None:
 
 @pytest.fixture
 def journal(tmp_path: Path) -> Iterator[Journal]:
-    """An open journal."""
+    """An open journal that keeps the suite's own credentials."""
     with Journal.create(tmp_path / "journal.sqlite", {}, Redaction.of_values()) as journal:
         yield journal
 
@@ -180,7 +179,7 @@ def _told_unfinished(witness: Witness, journal: Journal) -> bool:
     return bool(noted(journal.path))
 
 
-def test_the_witness_shows_a_broken_credential_of_its_own(journal: Journal) -> None:
+def test_the_witness_shows_a_broken_credential_of_the_suite(journal: Journal) -> None:
     """Python's `encodebytes` breaks it over two lines; only so many are noted."""
     broken = b"GET /n/00/api/v2/account-details HTTP/1.1\r\nHost: h\r\nAuthorization: Basic a2V5\nOnNl\r\n\r\n"
     with Witness(journal, statum()) as witness:

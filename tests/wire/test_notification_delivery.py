@@ -1,4 +1,4 @@
-"""Requests to receivers as they go over the wire, to a socket that keeps what it reads and answers as it is told."""
+"""Notifications on the wire: their bytes, connections and answers, with a server on a socket."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def sent(headers: Headers, form: Framing = PLAIN, *, end: bytes = BODY) -> bytes
     return heard[0]
 
 
-def test_a_plain_request_is_what_it_says() -> None:
+def test_a_plain_request_has_host_and_length() -> None:
     """With Host and Content-Length, and the target as it stands in the URL."""
     head, _, body = sent(JSON).partition(b"\r\n\r\n")
     lines = head.split(b"\r\n")
@@ -80,7 +80,7 @@ def test_a_plain_request_is_what_it_says() -> None:
     assert lines[1].startswith(b"Host: 127.0.0.1:")
 
 
-def test_forms_differ_in_what_they_say() -> None:
+def test_a_request_can_be_framed_in_each_form() -> None:
     """The version, the case of header names, chunks."""
     chunked = sent((*JSON, ("Transfer-Encoding", "chunked")), end=b"0\r\n\r\n")
 
@@ -113,8 +113,8 @@ def test_the_last_byte_waits_for_its_release() -> None:
 
 
 @pytest.mark.parametrize("says", [b"HTTP/1.1 100 Continue\r\n\r\n", b""], ids=["told to go on", "told nothing"])
-def test_who_expects_a_100_sends_the_body_after_it(says: bytes) -> None:
-    """Or without it, after a while."""
+def test_the_body_follows_a_100_or_its_time_out(says: bytes) -> None:
+    """A server need not send one."""
 
     def behave(connection: socket.socket) -> None:
         assert b"Expect: 100-continue" in until(connection, b"\r\n\r\n")
@@ -126,8 +126,8 @@ def test_who_expects_a_100_sends_the_body_after_it(says: bytes) -> None:
         assert 204 == posted(Request("POST", url, (*JSON, ("Expect", "100-continue")), BODY)).status
 
 
-def test_who_expects_a_100_may_be_refused_before_the_body() -> None:
-    """The refusal is the answer."""
+def test_a_refusal_in_place_of_a_100_is_the_answer() -> None:
+    """The body is not sent."""
 
     def behave(connection: socket.socket) -> None:
         until(connection, b"\r\n\r\n")
@@ -137,42 +137,38 @@ def test_who_expects_a_100_may_be_refused_before_the_body() -> None:
         assert 417 == posted(Request("POST", url, (*JSON, ("Expect", "100-continue")), BODY)).status
 
 
-@pytest.mark.parametrize(
-    ("answer", "expected"),
-    [
-        (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOK", (200, b"OK", "HTTP/1.1")),
-        (b"HTTP/1.0 200 OK\r\n\r\nOK", (200, b"OK", "HTTP/1.0")),
-        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nOK\r\n0\r\n\r\n", (200, b"OK", "HTTP/1.1")),
-        (b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n\r\n", (101, b"", "HTTP/1.1")),
-    ],
-)
-def test_answers_are_read(answer: bytes, expected: tuple[int, bytes, str]) -> None:
+ANSWERS = {
+    b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOK": (200, b"OK", "HTTP/1.1"),
+    b"HTTP/1.0 200 OK\r\n\r\nOK": (200, b"OK", "HTTP/1.0"),
+    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nOK\r\n0\r\n\r\n": (200, b"OK", "HTTP/1.1"),
+    b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n\r\n": (101, b"", "HTTP/1.1"),
+}
+
+
+def test_answers_are_read() -> None:
     """However they end."""
-    with served(answering(answer)) as url:
-        response = posted(Request("POST", url, (*JSON, ("Connection", "Upgrade"), ("Upgrade", "h2c")), BODY))
+    found = {}
+    for answer in ANSWERS:
+        with served(answering(answer)) as url:
+            response = posted(Request("POST", url, (*JSON, ("Connection", "Upgrade"), ("Upgrade", "h2c")), BODY))
+        found[answer] = (response.status, response.body, response.http_version)
+    assert found == ANSWERS
 
-    assert expected == (response.status, response.body, response.http_version)
 
-
-@pytest.mark.parametrize(
-    ("answer", "words"),
-    [
-        (b"", "connection closed without an answer"),
-        (b"220 mail.example ESMTP\r\n\r\n", "not an HTTP answer"),
-        (
-            b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nOK",
-            "closed in the middle of the answer, after the head of a 200",
-        ),
-    ],
-)
-def test_why_there_is_no_answer(answer: bytes, words: str) -> None:
+def test_the_reason_for_a_missing_answer_is_given() -> None:
     """In words."""
-    with served(answering(answer)) as url, pytest.raises(Unanswered, match=words):
-        posted(Request("POST", url, JSON, BODY))
+    reasons = {
+        b"": "connection closed without an answer",
+        b"220 mail.example ESMTP\r\n\r\n": "not an HTTP answer",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nOK": "closed in the middle of the answer, after the head",
+    }
+    for answer, words in reasons.items():
+        with served(answering(answer)) as url, pytest.raises(Unanswered, match=words):
+            posted(Request("POST", url, JSON, BODY))
 
 
-def test_an_answer_is_not_waited_for_any_longer() -> None:
-    """Than is said."""
+def test_an_answer_has_a_time_out() -> None:
+    """The error names it."""
     over = threading.Event()
     with served(lambda _: over.wait(5) and None) as url:
         with pytest.raises(Unanswered, match=r"no answer within 0\.05 s"):
@@ -180,8 +176,8 @@ def test_an_answer_is_not_waited_for_any_longer() -> None:
         over.set()
 
 
-def test_a_reset_is_told_from_a_close() -> None:
-    """For it may come of a full queue."""
+def test_a_reset_has_an_error_of_its_own() -> None:
+    """A full queue resets connections."""
 
     def behave(connection: socket.socket) -> None:
         until(connection, BODY)
@@ -206,8 +202,8 @@ def test_a_connection_is_used_again_if_it_was_left_open() -> None:
     assert [True, False] == reusable
 
 
-def test_where_nobody_listens_there_is_no_connection() -> None:
-    """Which is told from an answer that does not come."""
+def test_a_refused_connection_has_an_error_of_its_own() -> None:
+    """The request never left."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         url = f"http://127.0.0.1:{taken.getsockname()[1]}/hook"
         assert listening(url)
