@@ -64,9 +64,9 @@ test-runs: $(READY)  ## hold runs with workers, in processes, through networks t
 # all that rests on what a library does not promise to keep.
 TELLING := $(addprefix tests/,reports/test_allure_results.py wire/test_behind_a_proxy.py \
 	wire/test_callback_server.py client/test_certification.py certificate/test_cli_certificates.py \
-	cli/test_cli_errors.py cli/test_cli_run.py wire/test_connection.py unit/test_draws.py reports/test_har.py \
+	cli/test_cli_errors.py cli/test_cli_run.py wire/test_connection.py unit/test_hypothesis_backend.py reports/test_har.py \
 	mock/test_mock_serving.py wire/test_notification_delivery.py cli/test_pytest_plugin.py wire/test_receiver_guard.py \
-	wire/test_receivers.py reports/test_reporting_live.py unit/test_schema_loader.py certificate/test_verification.py)
+	wire/test_receivers.py reports/test_reporting_live.py unit/test_schema_semantics.py certificate/test_verification.py)
 
 test-lowest: $(READY) $(LOWEST)  ## run telling tests with the lowest versions of the libraries that pyproject.toml allows
 	.venv-lowest/bin/python -m pytest -n $(WORKERS) -p no:cacheprovider $(TELLING) $(ARGS)

@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.configuration import set_hypothesis_home_dir
-from suite_plugins import KillTable, SharingWork
+from suite_plugins import ForgettingValues, KillTable, SharingWork
 
 LEFTOVER = Path(__file__).parents[1] / ".hypothesis"
 
@@ -31,6 +31,7 @@ def pytest_configure(config: pytest.Config) -> None:
     home = TemporaryDirectory(prefix="statum-conformance-hypothesis-")
     config.add_cleanup(home.cleanup)
     set_hypothesis_home_dir(home.name)
+    config.pluginmanager.register(ForgettingValues())
     if not hasattr(config, "workerinput"):
         config.pluginmanager.register(KillTable())
         if config.pluginmanager.has_plugin("xdist"):

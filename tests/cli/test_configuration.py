@@ -128,7 +128,7 @@ def test_the_command_line_beats_the_environment_which_beats_the_file(
 def test_every_option_of_a_run_is_a_setting() -> None:
     """Nothing that can be configured is ignored: each option is in the precedence table or in the one of addresses."""
     tried = {row[0] for row in PRECEDENCE} | {"gateway", "callback-listen", "callback-url", "short-code"}
-    tried |= {"corpus", "cases", "save-corpus"}  # tests/unit/test_casefiles.py
+    tried |= {"corpus", "cases", "save-corpus"}  # tests/unit/test_case_files.py
     tried |= {"expectations"}  # tests/unit/test_expectations.py
     tried |= {"ca-file", "callback-token", "callback-tls-cert", "callback-tls-key"}  # tests/wire/test_receiver_tls.py
     tried |= {"max-accepted", "max-spend", "rate", "concurrency", "connect-timeout", "read-timeout", "plan"}

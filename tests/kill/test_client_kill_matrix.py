@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 from campaigns import shortfalls
 from flawed_clients.table import FLAWS, LAWFUL, VARIETIES, Variety
+from run_records import failed_requirements
 
 from conformance.client import certification
 from conformance.client.driver import Driver
@@ -23,7 +24,7 @@ from conformance.client.settings import ClientSettings
 from conformance.contract.contract import statum
 from conformance.contract.requirements import Actor, Level
 from conformance.journal import read_journal
-from conformance.judging.verdicts import Conclusion, Judged, Verdict
+from conformance.judging.verdicts import Conclusion
 from conformance.model.errors import ConformanceError
 from conformance.reports.result import judge
 
@@ -56,11 +57,6 @@ def held(variety: Variety, directory: Path) -> Path:
     return certification.certify(settings)
 
 
-def failures(judgement: Judged) -> set[str]:
-    """The ids of the requirements that failed or warn."""
-    return {v.requirement.id for v in judgement.verdicts if v.verdict in (Verdict.FAIL, Verdict.WARN)}
-
-
 @pytest.mark.parametrize("name", JUDGED)
 def test_a_flaw_breaks_exactly_what_it_says(
     name: str, tmp_path: Path, record_property: Callable[[str, object], None]
@@ -68,7 +64,7 @@ def test_a_flaw_breaks_exactly_what_it_says(
     """The requirements that fall short are those of the flaw; the exit code follows from their levels."""
     flaw = FLAWS[name]
     judgement = judge(read_journal(held(flaw, tmp_path)))
-    found = failures(judgement)
+    found = failed_requirements(judgement)
     exit_code = judgement.conclusion.exit_code
     record_property("kill", {"name": name, "kind": "flawed client", "found": sorted(found), "exit": exit_code})
     assert set(flaw.breaks) == found, shortfalls(judgement)
@@ -102,8 +98,7 @@ def test_a_lawful_client_breaks_nothing(
 ) -> None:
     """Whatever the contract allows is conformant, without a single failure or warning."""
     judgement = judge(read_journal(held(LAWFUL[name], tmp_path)))
-    found = sorted(failures(judgement))
-    exit_code = judgement.conclusion.exit_code
+    found, exit_code = sorted(failed_requirements(judgement)), judgement.conclusion.exit_code
     record_property("kill", {"name": name, "kind": "lawful client", "found": found, "exit": exit_code})
     assert [] == found, shortfalls(judgement)
     assert Conclusion.CONFORMANT == judgement.conclusion, shortfalls(judgement)

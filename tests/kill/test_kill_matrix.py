@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from campaigns import shortfalls
+from run_records import failed_requirements
 from seeded import FAULTS, VARIANTS
 
 from conformance.contract.contract import statum
@@ -79,11 +80,6 @@ def moved(case: Case, base_url: str) -> Case:
     return replace(case, request=replace(case.request, url=url))
 
 
-def failures(judgement: Judged) -> set[str]:
-    """The ids of the requirements that failed or warn."""
-    return {v.requirement.id for v in judgement.verdicts if v.verdict in (Verdict.FAIL, Verdict.WARN)}
-
-
 @pytest.mark.parametrize("name", FAULTS)
 def test_a_fault_breaks_exactly_what_it_says(
     name: str, tmp_path: Path, record_property: Callable[[str, object], None]
@@ -91,10 +87,9 @@ def test_a_fault_breaks_exactly_what_it_says(
     """The requirements that fall short are those of the fault's row; the exit code follows from their levels."""
     fault = FAULTS[name]
     judgement = judged(tmp_path, fault.change(BUILT_IN))
-    found = failures(judgement)
-    record_property(
-        "kill", {"name": name, "kind": "fault", "found": sorted(found), "exit": judgement.conclusion.exit_code}
-    )
+    found = failed_requirements(judgement)
+    exit_code = judgement.conclusion.exit_code
+    record_property("kill", {"name": name, "kind": "fault", "found": sorted(found), "exit": exit_code})
     levels = {statum().catalogue[id_].level_for(exclusive_account=False) for id_ in fault.breaks}
     ending = Conclusion.NON_CONFORMANT if any(level.value == "MUST" for level in levels) else Conclusion.CONFORMANT
     assert set(fault.breaks) == found, shortfalls(judgement)
@@ -108,15 +103,8 @@ def test_a_lawful_variant_breaks_nothing(
     """Whatever the contract allows is conformant, without a single failure."""
     behaviour = VARIANTS[name].change(BUILT_IN) if name in VARIANTS else BUILT_IN
     judgement = judged(tmp_path, behaviour)
-    record_property(
-        "kill",
-        {
-            "name": name,
-            "kind": "variant",
-            "found": sorted(failures(judgement)),
-            "exit": judgement.conclusion.exit_code,
-        },
-    )
+    found, exit_code = sorted(failed_requirements(judgement)), judgement.conclusion.exit_code
+    record_property("kill", {"name": name, "kind": "variant", "found": found, "exit": exit_code})
     assert [] == judgement.by(Verdict.FAIL), shortfalls(judgement)
     assert Conclusion.CONFORMANT == judgement.conclusion, shortfalls(judgement)
 

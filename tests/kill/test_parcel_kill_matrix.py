@@ -11,11 +11,12 @@ from pathlib import Path
 import pytest
 from campaigns import shortfalls
 from other_contracts import parcel
+from run_records import failed_requirements
 
 from conformance.gateway import campaign
 from conformance.gateway.settings import Settings
 from conformance.journal import read_journal
-from conformance.judging.verdicts import Judged, Verdict
+from conformance.judging.verdicts import Judged
 from conformance.mock.behaviour import BUILT_IN, Behaviour
 from conformance.mock.faults import faults, variants
 from conformance.reports.result import judge
@@ -41,11 +42,6 @@ def judged(directory: Path, behaviour: Behaviour) -> Judged:
     return judge(read_journal(campaign.run(settings, behaviour=behaviour)), contract=parcel())
 
 
-def failures(judgement: Judged) -> set[str]:
-    """The ids of the requirements that failed or warn."""
-    return {v.requirement.id for v in judgement.verdicts if v.verdict in (Verdict.FAIL, Verdict.WARN)}
-
-
 @cache
 def lawful() -> tuple[str, ...]:
     """The built-in behaviour, and whatever the folder lists beside it."""
@@ -59,7 +55,7 @@ def test_a_fault_breaks_exactly_what_it_says(name: str, tmp_path: Path) -> None:
 
     judgement = judged(tmp_path, fault.change(BUILT_IN))
 
-    assert set(fault.breaks) == failures(judgement), shortfalls(judgement)
+    assert set(fault.breaks) == failed_requirements(judgement), shortfalls(judgement)
 
 
 @pytest.mark.parametrize("name", lawful())
@@ -69,4 +65,4 @@ def test_a_lawful_behaviour_breaks_nothing(name: str, tmp_path: Path) -> None:
 
     judgement = judged(tmp_path, behaviour)
 
-    assert set() == failures(judgement), shortfalls(judgement)
+    assert set() == failed_requirements(judgement), shortfalls(judgement)

@@ -291,7 +291,7 @@ def test_the_first_call_repeated_is_held_against_the_first() -> None:
     assert [] == wrong
 
 
-def test_what_a_client_does_not_offer_is_not_applicable() -> None:
+def test_undeclared_features_are_not_applicable() -> None:
     """And the verdict says what is not offered."""
     rows = (
         (Certification(), "SND-02", "airtime", "the client does not declare airtime"),

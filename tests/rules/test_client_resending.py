@@ -83,7 +83,7 @@ def broken_by(command: str, sent: tuple[Sent, ...]) -> set[str]:
     return failures(certification)
 
 
-def test_what_is_sent_again_is_judged_by_when_and_why() -> None:
+def test_retries_are_judged_by_time_and_reason() -> None:
     """By the traffic and its times alone."""
     wrong = [
         (name, breaks, found)

@@ -69,9 +69,7 @@ def _of_numbers(schema: dict[str, Any]) -> Mapping[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("change", "expected"),
-    [(lambda schema: schema, {"SND-08"}), (_of_numbers, set())],
-    ids=["a text", "a number"],
+    ("change", "expected"), [(lambda schema: schema, {"SND-08"}), (_of_numbers, set())], ids=["a text", "a number"]
 )
 def test_the_types_of_members_are_those_of_the_schema(
     change: Callable[[dict[str, Any]], Mapping[str, Any]], expected: set[str], tmp_path: Path

@@ -237,10 +237,7 @@ def test_a_missing_notification_is_reported_with_the_unreadable_requests() -> No
     rows: list[tuple[list[tuple[str | None, str]], str]] = [
         ([(None, TLS)], f"; 1 request {unreadable} {TLS}"),
         ([(None, TLS)] * 3, f"; 3 requests {unreadable} {TLS}"),
-        (
-            [("sms", "bad"), *[(None, TLS)] * 2],
-            f"; 3 requests {unreadable} {TLS} (2), bad (1)",
-        ),
+        ([("sms", "bad"), *[(None, TLS)] * 2], f"; 3 requests {unreadable} {TLS} (2), bad (1)"),
         ([("sms", each) for each in "abcde"], "could not be read: a (1), b (1), c (1), and 2 other reasons"),
         ([("airtime", TLS)], none),
         ([], none),

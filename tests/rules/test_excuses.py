@@ -40,10 +40,13 @@ def look(status: int) -> Callable[[Run], Case]:
     return lambda run: run.invoke(next(IDS), status, command="account-details", payload=b"")
 
 
-FAIL, WARN, PASS, INCONCLUSIVE = Verdict.FAIL, Verdict.WARN, Verdict.PASS, Verdict.INCONCLUSIVE
+FAIL, WARN, PASS, OPEN = Verdict.FAIL, Verdict.WARN, Verdict.PASS, Verdict.INCONCLUSIVE
 PLAIN, EMOJI, OTHER_ID = ask(), ask(403, "unicode", message="Habari 👋"), ask(403, sender_id="Other")
+EMOJI_OF_OTHER = ask(403, "unicode", sender_id="Other")
 CHEAP, TOO_DEAR = ask(command="airtime", amount="50"), ask(402, "boundary", "airtime", amount="5")
+CHEAPER = ask(command="airtime", amount="4")
 DRAWN = [ask(command="airtime", phone_number=drawn(number)) for number in range(5)]
+DEAR_TO_DRAWN = ask(403, "boundary", "airtime", phone_number=drawn(9), amount="10000")
 REACHED = [ask(phone_number=drawn(number, "25471")) for number in range(5)]
 NOT_REACHED = [ask(403, phone_number=drawn(number, "25411")) for number in range(5)]
 UNLISTED = [ask(403, phone_number=drawn(number)) for number in range(20)]
@@ -55,36 +58,18 @@ EXCUSES: dict[str, tuple[list[Callable[[Run], Case]], str, Verdict, int, str]] =
     "403 to a long text, under accepted names": ([PLAIN, ask(403, "long")], "ACC-04", WARN, 0, ""),
     "403 to line breaks, under accepted names": ([PLAIN, ask(403, "line-breaks")], "ACC-05", FAIL, 0, ""),
     "403 to one of two sender ids": ([PLAIN, OTHER_ID], "ACC-02", PASS, 1, ""),
-    "403 to a sender id": (
-        [PLAIN, ask(403, "unicode", sender_id="Other")],
-        "ACC-03",
-        INCONCLUSIVE,
-        1,
-        "sender id 'Other' was not accepted",
-    ),
+    "403 to a sender id": ([PLAIN, EMOJI_OF_OTHER], "ACC-03", OPEN, 1, "sender id 'Other' was not accepted"),
     # many payloads have the sample's number: it is as good as given
     "403 to the number of the sample": ([ask(phone_number=drawn(1)), ask(403)], "ACC-02", PASS, 1, ""),
     # a drawn number is on no list, and others like it were accepted
-    "403 to a drawn number": (
-        [*DRAWN, ask(403, "boundary", "airtime", phone_number=drawn(9), amount="10000")],
-        "ACC-06",
-        FAIL,
-        0,
-        "",
-    ),
+    "403 to a drawn number": ([*DRAWN, DEAR_TO_DRAWN], "ACC-06", FAIL, 0, ""),
     # the account may not reach that network, or the gateway may be wrong
-    "403 to a whole range": ([*REACHED, *NOT_REACHED], "ACC-02", INCONCLUSIVE, 5, "begins with 2541"),
-    "403 to all but one number": ([PLAIN, *UNLISTED], "ACC-02", INCONCLUSIVE, 20, "--phone-number"),
+    "403 to a whole range": ([*REACHED, *NOT_REACHED], "ACC-02", OPEN, 5, "begins with 2541"),
+    "403 to all but one number": ([PLAIN, *UNLISTED], "ACC-02", OPEN, 20, "--phone-number"),
     # 402: funds; nobody paid in, and nothing was paid back
     "402, and enough for more later": ([TOO_DEAR, ask(command="airtime", amount="6")], "ACC-06", FAIL, 0, ""),
-    "402, and enough for less later": (
-        [CHEAP, TOO_DEAR, ask(command="airtime", amount="4")],
-        "ACC-06",
-        INCONCLUSIVE,
-        1,
-        "funds",
-    ),
-    "402, and nothing later": ([CHEAP, TOO_DEAR], "ACC-06", INCONCLUSIVE, 1, "funds"),
+    "402, and enough for less later": ([CHEAP, TOO_DEAR, CHEAPER], "ACC-06", OPEN, 1, "funds"),
+    "402, and nothing later": ([CHEAP, TOO_DEAR], "ACC-06", OPEN, 1, "funds"),
     "402 to a look at the account": ([look(402), look(200)], "ACC-02", FAIL, 0, ""),
 }
 
@@ -103,39 +88,32 @@ def test_a_refusal_is_excused_by_the_rest_of_the_run_alone() -> None:
     assert [] == wrong
 
 
-# --- 402: money that came back
-
-
 def test_money_that_came_back_excuses_what_plain_requests_meet_as_well() -> None:
     """And nothing that only emoji meet, again and again; once may be chance."""
     run = Run()
     run.invoke("f" * 32)
     run.notify("f" * 32, result_code="500", result_desc="Operator error")
-    for expected in (Verdict.INCONCLUSIVE, Verdict.INCONCLUSIVE, Verdict.FAIL):
+    for expected in (OPEN, OPEN, FAIL):
         sent(run, 402, "unicode", message="👋")
         sent(run)
         assert expected is verdict(run, "ACC-03").verdict
 
     sent(run, 402)
     sent(run)
-    assert Verdict.INCONCLUSIVE is verdict(run, "ACC-03").verdict
-    assert Verdict.INCONCLUSIVE is verdict(run, "ACC-02").verdict
-
-
-# --- 429: pace
+    assert [OPEN, OPEN] == [verdict(run, id_).verdict for id_ in ("ACC-03", "ACC-02")]
 
 
 def test_a_429_to_the_last_is_no_excuse_where_plain_requests_meet_none() -> None:
     """It is the message, not the pace, if it is more than one."""
     run = Run()
     sent(run)
-    for expected in (Verdict.INCONCLUSIVE, Verdict.INCONCLUSIVE, Verdict.FAIL):
+    for expected in (OPEN, OPEN, FAIL):
         sent(run, 429, "unicode", message="👋")
         assert expected is verdict(run, "ACC-03").verdict
 
     sent(run, 429)
     judged = verdict(run, "ACC-03")
-    assert (Verdict.INCONCLUSIVE, Reason.ENVIRONMENT) == (judged.verdict, judged.reason)
+    assert (OPEN, Reason.ENVIRONMENT) == (judged.verdict, judged.reason)
 
 
 # --- A text: an earlier run
@@ -169,13 +147,13 @@ def test_words_that_all_refusals_have_excuse_nothing() -> None:
     """Unless all that every run sends is refused in them."""
     run = with_a_repeat("Validation failed.", "Validation failed.")
     refused(run, "Validation failed.")
-    assert Verdict.FAIL is verdict(run, "ACC-02", "airtime").verdict
+    assert FAIL is verdict(run, "ACC-02", "airtime").verdict
 
     refused(run, "Validation failed.", aspect="sample")
-    assert Verdict.PASS is verdict(run, "ACC-02", "airtime").verdict
+    assert PASS is verdict(run, "ACC-02", "airtime").verdict
 
     sent(run, 200, "boundary", "airtime", amount="5")
-    assert Verdict.FAIL is verdict(run, "ACC-02", "airtime").verdict
+    assert FAIL is verdict(run, "ACC-02", "airtime").verdict
 
 
 def crashed(run: Run, **known: Any) -> Case:
@@ -184,7 +162,7 @@ def crashed(run: Run, **known: Any) -> Case:
 
 
 @pytest.mark.parametrize("answer", [partial(refused, said="Validation failed."), crashed], ids=["refused", "crashed"])
-def test_a_request_after_a_wrong_credential_is_not_failed_for_what_ordinary_ones_meet(
+def test_a_request_after_a_wrong_credential_does_not_fail_for_faults_of_ordinary_ones(
     answer: Callable[..., Case],
 ) -> None:
     """One misbehaviour breaks one requirement; a crash may be intermittent."""

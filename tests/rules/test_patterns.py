@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 
-import pytest
 from run_records import Run
 
 from conformance.contract.contract import statum
@@ -47,32 +46,25 @@ def row(text: str) -> list[bool]:
     return [character == "x" for character in text]
 
 
-@pytest.mark.parametrize(
-    ("outcomes", "kind", "text"),
-    [
-        ("xxxxx", Dependence.ALWAYS, "always: 5 of 5"),
-        ("xx", Dependence.UNTOLD, "2 of 2; too few to tell on what it depends"),
-        ("x.xx.", Dependence.UNTOLD, "intermittent, as far as the run tells: 3 of 5"),
-        (
-            "...." + "x" * 10,
-            Dependence.FROM_NTH,
-            "from about the 5th on (exchange 5): 10 of 10 since then, none of 4 before",
-        ),
-        (
-            "..x.xx" + "x" * 10,
-            Dependence.FROM_NTH,
-            "from about the 3rd on (exchange 3): 13 of 14 since then, none of 2 before",
-        ),
-        ("....xxxxx", Dependence.UNTOLD, "intermittent, as far as the run tells: 5 of 9"),
-        ("..x" * 6, Dependence.EVERY_NTH, "every 3rd: 6 of 18"),
-        ("..x" * 4, Dependence.UNTOLD, "intermittent, as far as the run tells: 4 of 12"),
-    ],
-)
-def test_a_journal_alone_shows_a_pattern(outcomes: str, kind: Dependence, text: str) -> None:
-    """With its numbers, and no more than was seen."""
-    pattern = journal_of(observations(row(outcomes)))
+FROM_5TH = "from about the 5th on (exchange 5): 10 of 10 since then, none of 4 before"
+FROM_3RD = "from about the 3rd on (exchange 3): 13 of 14 since then, none of 2 before"
 
-    assert (kind, text) == (pattern.kind, pattern.text)
+
+def test_a_journal_alone_shows_a_pattern() -> None:
+    """With its numbers, and no more than was seen."""
+    rows = {
+        "xxxxx": (Dependence.ALWAYS, "always: 5 of 5"),
+        "xx": (Dependence.UNTOLD, "2 of 2; too few to tell on what it depends"),
+        "x.xx.": (Dependence.UNTOLD, "intermittent, as far as the run tells: 3 of 5"),
+        "...." + "x" * 10: (Dependence.FROM_NTH, FROM_5TH),
+        "..x.xx" + "x" * 10: (Dependence.FROM_NTH, FROM_3RD),
+        "....xxxxx": (Dependence.UNTOLD, "intermittent, as far as the run tells: 5 of 9"),
+        "..x" * 6: (Dependence.EVERY_NTH, "every 3rd: 6 of 18"),
+        "..x" * 4: (Dependence.UNTOLD, "intermittent, as far as the run tells: 4 of 12"),
+    }
+    found = {outcomes: journal_of(observations(row(outcomes))) for outcomes in rows}
+
+    assert rows == {outcomes: (pattern.kind, pattern.text) for outcomes, pattern in found.items()}
 
 
 def test_notifications_without_a_request_are_counted() -> None:
@@ -92,15 +84,12 @@ def test_special_payloads_may_be_to_blame() -> None:
     """If all failed ones are of a special kind, neither "always" nor "from the nth on" is certain."""
     special = observations(row("x" * 12), aspect="unicode")
     mixed = [*observations(row("....")), *(replace(o, number=o.number + 4) for o in special)]
+    found = [journal_of(seen) for seen in (special, mixed)]
 
-    assert (Dependence.UNTOLD, "12 of 12, all with such payloads") == (
-        journal_of(special).kind,
-        journal_of(special).text,
-    )
-    words = "always where aspect is unicode: 12 of 12 (0 of 4 elsewhere)"
-    assert (Dependence.PAYLOAD, words) == (journal_of(mixed).kind, journal_of(mixed).text)
-    assert journal_of(special).open
-    assert journal_of(mixed).open
+    assert [
+        (Dependence.UNTOLD, "12 of 12, all with such payloads", True),
+        (Dependence.PAYLOAD, "always where aspect is unicode: 12 of 12 (0 of 4 elsewhere)", True),
+    ] == [(pattern.kind, pattern.text, bool(pattern.open)) for pattern in found]
 
 
 def test_a_turning_point_is_near_the_first_failure() -> None:
@@ -194,27 +183,20 @@ def test_recording_observations_changes_no_judgement() -> None:
 def verdict(run: Run, requirement: str, *notes: Note) -> RequirementVerdict:
     """The verdict on a requirement of sms; with more notes in the journal."""
     record = run.record()
-    judged = judge(
-        type(record)(record.settings, record.cases, record.exchanges, record.notifications, (*record.notes, *notes))
-    )
+    judged = judge(replace(record, notes=(*record.notes, *notes)))
     return next(v for v in judged.verdicts if v.requirement.id == requirement and v.command == "sms")
 
 
-def test_findings_of_one_cause_are_one_with_a_count() -> None:
-    """If all failed; the other cases are named."""
+def test_findings_that_are_alike_are_one_with_a_count() -> None:
+    """They may have several causes, unless all failed, but the observation is the same; the other cases are named."""
     found = verdict(notified_but_for({1, 2, 3, 4}, 4), "NTF-01")
+    some = verdict(notified_but_for({2, 5}), "NTF-01")
 
     assert (Verdict.FAIL, 4, 1) == (found.verdict, found.failed, len(found.findings))
     assert (4, ("case-2", "case-3", "case-4")) == (found.findings[0].count, found.findings[0].others)
     assert found.pattern is not None
     assert "always: 4 of 4" == found.pattern.text
-
-
-def test_findings_that_are_alike_are_one_with_a_count() -> None:
-    """They may have several causes, but the observation is the same."""
-    found = verdict(notified_but_for({2, 5}), "NTF-01")
-
-    assert [("case-2", 2, ("case-5",))] == [(f.case, f.count, f.others) for f in found.findings]
+    assert [("case-2", 2, ("case-5",))] == [(f.case, f.count, f.others) for f in some.findings]
 
 
 # --- What was sent after the run

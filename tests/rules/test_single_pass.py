@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-import pytest
 from run_records import Run
 
 from conformance.contract.contract import statum
@@ -53,18 +52,19 @@ def keeps(_: Answer) -> Iterator[Finding]:
     yield from ()
 
 
-@pytest.mark.parametrize(
-    ("conditions", "expected"),
-    [((), 3), ((is_accepted,), 2), ((is_accepted, lambda answer: answer.number == 3), 1), ((lambda _: False,), 0)],
-)
-def test_a_rule_judges_what_meets_all_its_conditions(
-    conditions: tuple[Callable[[Answer], bool], ...], expected: int
-) -> None:
+def test_a_rule_judges_what_meets_all_its_conditions() -> None:
     """With no condition at all it judges every answer of the command."""
+    rows: dict[tuple[Callable[[Answer], bool], ...], int] = {
+        (): 3,
+        (is_accepted,): 2,
+        (is_accepted, lambda answer: answer.number == 3): 1,
+        (lambda _: False,): 0,
+    }
     run = answered(200, 400, 200)
     run.invoke("other", command="airtime")
-    kept, failed = heard(run, answers_where(*conditions, rule=keeps), answers_where(*conditions, rule=falls_short))
-    assert (expected, 0, expected, 0) == (kept.passed, kept.failed, failed.failed, failed.passed)
+    for conditions, expected in rows.items():
+        kept, failed = heard(run, answers_where(*conditions, rule=keeps), answers_where(*conditions, rule=falls_short))
+        assert (expected, 0, expected, 0) == (kept.passed, kept.failed, failed.failed, failed.passed)
 
 
 def test_a_condition_that_checks_have_in_common_is_tried_once() -> None:
@@ -80,14 +80,14 @@ def test_a_condition_that_checks_have_in_common_is_tried_once() -> None:
     assert [1, 2] == tried
 
 
-def test_the_first_findings_are_kept_and_all_are_counted() -> None:
+def test_the_first_findings_are_shown_and_all_are_counted() -> None:
     """In the order of sending."""
     (tally,) = heard(answered(*[200] * (KEPT_FINDINGS + 5)), answers_where(rule=falls_short))
     assert KEPT_FINDINGS + 5 == tally.failed == tally.observations
     assert list(range(1, KEPT_FINDINGS + 1)) == [finding.exchange for finding in tally.findings]
 
 
-def test_findings_on_notifications_are_kept_in_the_order_of_arrival() -> None:
+def test_findings_on_notifications_are_in_the_order_of_arrival() -> None:
     """Altered ids are recognised only when all have arrived."""
     run = answered(200, 200)
     for request_id in ("nobody's", "id-1", "id-1", "id-0"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import campaigns
 import pytest
 from campaigns import settings
 from other_contracts import parcel
@@ -12,7 +13,6 @@ from seeded import VARIANTS
 
 from conformance.contract.contract import statum
 from conformance.gateway import campaign
-from conformance.gateway.settings import Settings
 from conformance.journal import read_journal
 from conformance.judging.terms import Terms
 from conformance.judging.verdicts import Judged, Verdict
@@ -20,32 +20,23 @@ from conformance.mock.behaviour import BUILT_IN
 from conformance.reports.result import judge
 
 
-@pytest.mark.parametrize("product", ["mpesa-c2b", "mpesa-c2b/validation"])
-def test_an_address_is_secret_by_its_token_or_path(product: str) -> None:
+def test_an_address_is_secret_by_its_token_or_path() -> None:
     """A token, or a long part of its path; not the name of the callback, however long."""
     addresses = [("", ""), ("/hooks", ""), ("/4f1c9a7e2b8d4f1c9a7e2b8d", ""), ("", "?token=s3cret-of-mine")]
-    targets = [f"{prefix}/callbacks/{product}{query}" for prefix, query in addresses]
-    known = [Terms(targets={product: target}).is_known_only_to_the_gateway(product, target) for target in targets]
-    assert [False, False, True, True] == known
+    for product in ("mpesa-c2b", "mpesa-c2b/validation"):
+        targets = [f"{prefix}/callbacks/{product}{query}" for prefix, query in addresses]
+        known = [Terms(targets={product: each}).is_known_only_to_the_gateway(product, each) for each in targets]
+        assert [False, False, True, True] == known
 
 
 def judged(directory: Path, variant: str | None) -> Judged:
     """A small run against the built-in mock gateway."""
-    told = Settings(
-        "SampleKey",
-        "SampleSecret",
-        products=("sms",),
-        notify_within_s=2.0,
-        seed=20261122,
-        max_examples=0,
-        shrink_requests=0,
-        report_dir=directory,
-    )
     behaviour = VARIANTS[variant].change(BUILT_IN) if variant else BUILT_IN
-    return judge(read_journal(campaign.run(told, behaviour=behaviour)))
+    told = {"products": ("sms",), "notify_within_s": 2.0, "seed": 20261122, "shrink_requests": 0}
+    return campaigns.judged(directory, behaviour, **told)
 
 
-def test_where_nothing_happens_nothing_is_amiss(tmp_path: Path) -> None:
+def test_conditional_requirements_do_not_hinder_where_nothing_happens(tmp_path: Path) -> None:
     """The requirements are conditional: they hinder no conformant verdict."""
     judgement = judged(tmp_path, None)
     of_it = {v.verdict: v.hinders for v in judgement.verdicts if v.requirement.id.startswith("UNS")}

@@ -172,10 +172,7 @@ class Certification(Recording):
         self, case: Case, attempt: int, one: Sent, since: float, path: str, body: bytes
     ) -> float:
         request = Request(
-            one.method or case.request.method,
-            one.target or path,
-            one.headers,
-            body if one.body is None else one.body,
+            one.method or case.request.method, one.target or path, one.headers, body if one.body is None else one.body
         )
         at = since + one.after_s
         response = None

@@ -1,9 +1,4 @@
-"""The command line as tests call it: in this process, or in one of its own.
-
-Called      standard output, standard error and exit code
-call        calls it here, with what the fixture `capsys` captures
-process     starts it as a process, in a directory, with variables
-"""
+"""The command line as tests call it: in this process, or in one of its own."""
 
 from __future__ import annotations
 

@@ -1,9 +1,4 @@
-"""Journals that no run has made: a good one, changed behind the suite's back.
-
-FORGED          name → what is done to the file; a good journal lies there before
-FOREIGN_VALUES  what is put into a column in place of what belongs there
-changed         one column of one table, or the settings, or the notes of a kind, changed in place
-"""
+"""Journals that no run has made: a good one, changed behind the suite's back."""
 
 from __future__ import annotations
 
@@ -178,23 +173,12 @@ def _record(*texts: bytes) -> bytes:
     return header + b"".join(texts)
 
 
-def _pipe(path: Path) -> None:
-    path.unlink()
-    os.mkfifo(path)
+def _instead(make: Change) -> Change:
+    def change(path: Path) -> None:
+        path.unlink()
+        make(path)
 
-
-def _link_to_itself(path: Path) -> None:
-    path.unlink()
-    path.symlink_to(path.name)
-
-
-def _device(path: Path) -> None:
-    path.unlink()
-    path.symlink_to("/dev/zero")
-
-
-def _sparse(path: Path) -> None:
-    os.truncate(path, 10 << 30)
+    return change
 
 
 def _many_tables(path: Path) -> None:
@@ -239,16 +223,16 @@ STRUCTURE: Mapping[str, Change] = {
     "no page size": _patched(16, b"\0\0"),
     "another encoding": _patched(56, (2).to_bytes(4, "big")),
     "random bytes": _patched(0, bytes(range(256)) * 64),
-    "a pipe": _pipe,
-    "a device": _device,
-    "a link to itself": _link_to_itself,
+    "a pipe": _instead(os.mkfifo),
+    "a device": _instead(lambda path: path.symlink_to("/dev/zero")),
+    "a link to itself": _instead(lambda path: path.symlink_to(path.name)),
     "a pipe as log": _beside("-wal", os.mkfifo),
     "a pipe as rollback journal": _beside("-journal", os.mkfifo),
     "a device as log": _beside("-wal", lambda path: path.symlink_to("/dev/zero")),
 }
 
 HUGE: Mapping[str, Change] = {
-    "ten gigabytes of nothing": _sparse,
+    "ten gigabytes of nothing": lambda path: os.truncate(path, 10 << 30),
     "a row of 40 MB": changed("answered", "body", ("zeroblob(40000000)",), "number = 1"),
 }
 

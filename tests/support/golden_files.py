@@ -1,9 +1,4 @@
-"""Reports as they are meant to look, kept in tests/data/golden: `tests/support/golden_files.py` writes them anew.
-
-CASES       name of the file → what makes it, of a result with every verdict in it
-golden      what the file holds
-comparable  what was made, without what every release and every edition of the catalogue changes
-"""
+"""Reports as they are meant to look, kept in tests/data/golden: `tests/support/golden_files.py` writes them anew."""
 
 from __future__ import annotations
 

@@ -1,9 +1,4 @@
-"""How programs write a text into another: every way that a secret which is echoed may be spelled.
-
-WRITERS     by name; each takes a text, and a random number generator for what it does by halves
-nested      one after the other
-found_in    whether a secret can be read in some bytes, by decoders that are not the suite's
-"""
+"""How programs write a text into another: every way that a secret which is echoed may be spelled."""
 
 from __future__ import annotations
 

@@ -1,7 +1,5 @@
 """What lenient gateways make of a request: every place in which they may look for a phone number, and every way.
 
-dialled     the subscribers, nine digits each, whom one of them would call
-
 Written without the suite's own guard, which is held against it.
 """
 

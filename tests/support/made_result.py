@@ -1,9 +1,4 @@
-"""A result made by hand, with every verdict in it that a run can have: what the reports are tested with.
-
-RECORD, VERDICTS     what was recorded and how it was judged
-result_of            a Result of any verdicts, without the checks
-parcel_result        one by another contract than that of Statum
-"""
+"""A result made by hand, with every verdict in it that a run can have: what the reports are tested with."""
 
 from __future__ import annotations
 

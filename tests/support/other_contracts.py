@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import as_file
@@ -128,19 +129,39 @@ def _stricter(schema: Mapping[str, Any]) -> Iterator[tuple[str, Any, str]]:
         yield "minItems", 10_000, ""
 
 
+@contextmanager
+def edited(folder: Path, file: str, content: bytes | str | None) -> Iterator[None]:
+    """Has a file of the folder hold that, or (None) not be there, for a while."""
+    path = folder / file
+    before = path.read_bytes()
+    path.unlink()
+    if content is not None:
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+    yield
+    path.write_bytes(before)
+
+
 def json_edited(directory: Path, file: str, change: Callable[[dict[str, Any]], Mapping[str, Any]]) -> Path:
     """A copy whose `file` holds what `change` makes of it, laid out as it was."""
     folder = copied(directory)
-    path = folder / file
-    path.write_text(json.dumps(change(json.loads(path.read_text("utf-8"))), indent=2, ensure_ascii=False), "utf-8")
+    (folder / file).write_text(changed_json(folder / file, change), "utf-8")
     return folder
+
+
+def changed_json(path: Path, change: Callable[[dict[str, Any]], Mapping[str, Any]]) -> str:
+    """What `change` makes of a file, laid out as it was."""
+    return json.dumps(change(json.loads(path.read_text("utf-8"))), indent=2, ensure_ascii=False)
 
 
 def text_edited(directory: Path, file: str, words: str, others: str) -> Path:
     """A copy whose `file` has `others` where it first had `words`."""
     folder = copied(directory)
-    path = folder / file
-    text = path.read_text("utf-8")
-    assert words in text, f"{file} does not hold {words!r}"
-    path.write_text(text.replace(words, others, 1), "utf-8")
+    (folder / file).write_text(with_others(folder / file, words, others), "utf-8")
     return folder
+
+
+def with_others(path: Path, words: str, others: str) -> str:
+    """The text of a file, with `others` where it first has `words`."""
+    text = path.read_text("utf-8")
+    assert words in text, f"{path} does not hold {words!r}"
+    return text.replace(words, others, 1)

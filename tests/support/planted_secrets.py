@@ -1,13 +1,4 @@
-"""Secrets planted wherever a run meets them, a gateway that says them all back, and a search for them.
-
-KEY, SECRET …   the canaries; none of them is any good to anybody
-FORMS           what none of them may look like, in whatever is left behind
-echoing         a behaviour with all of them in its answers and notifications
-Planted         a gateway of that behaviour, and what the command is told of it
-errands         the commands that meet a gateway or its journal, one after the other
-dying_driver    a driver that names other callback URLs each time it is started
-leaks           what is found in some bytes
-"""
+"""Secrets planted wherever a run meets them, a gateway that says them all back, and a search for them."""
 
 from __future__ import annotations
 

@@ -1,8 +1,4 @@
-"""The behaviours of the Statum contract, as tests name them, and some that tests make up themselves.
-
-FAULTS, VARIANTS, NUMBERS   the rows of its `behaviours.toml`
-refuses, answers, together  changes of a behaviour by any predicate, which no row could have
-"""
+"""The behaviours of the Statum contract, as tests name them, and some that tests make up themselves."""
 
 from __future__ import annotations
 

@@ -1,9 +1,5 @@
 """Sessions of the documentation, run in a shell and compared with what the pages show.
 
-    run_session         runs the blocks of one session in a clone; AssertionError where something goes otherwise than
-                        shown, or is left in the clone
-    difference          what makes printed lines unlike those shown; empty if they are alike
-
 Compared is line by line. What cannot be the same twice is replaced on both sides (`VOLATILE`); a number of things
 (`COUNTED`) may be off by a tenth, so that one more case does not break a page, and a page that is out of date does.
 A command has to end with exit code 0, unless the next one is `echo $?`.

@@ -156,21 +156,40 @@ def _ids(ids: Any) -> str:
 
 ROOT = Path(__file__).parents[2]
 COSTLY = 'fixture(scope="module")'
+# Plans and payloads that the tests of a file share. Other files cache what costs little beside each of their tests.
+CACHED, UNIT_TESTS = "\n@cache\n", "tests/unit/"
 
 
 @cache
-def _has_costly_fixture(file: str) -> bool:
-    return COSTLY in (ROOT / file).read_text(encoding="utf-8")
+def _shares_costly_values(file: str) -> bool:
+    text = (ROOT / file).read_text(encoding="utf-8")
+    return COSTLY in text or (file.startswith(UNIT_TESTS) and CACHED in text)
 
 
 def unit_of(nodeid: str) -> str:
     """What a worker is given in one piece: the file, if its tests share a fixture of the module, or else the test."""
     file = nodeid.partition("::")[0]
-    return file if _has_costly_fixture(file) else nodeid
+    return file if _shares_costly_values(file) else nodeid
+
+
+class ForgettingValues:
+    """Empties the caches of a test file when its last test is over: what its tests share would stay in memory."""
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_runtest_teardown(self, item: pytest.Item, nextitem: pytest.Item | None) -> None:
+        """The functions of the file that are cached."""
+        module = item.getparent(pytest.Module)
+        if module is not None and (nextitem is None or nextitem.getparent(pytest.Module) is not module):
+            for value in vars(module.obj).values():
+                if hasattr(value, "cache_clear") and value.__module__ == module.obj.__name__:
+                    value.cache_clear()
 
 
 class SharingWork:
-    """Takes the place of xdist's own choice where tests are spread over workers."""
+    """Takes the place of xdist's own choice where tests are spread over workers.
+
+    Marks with `xdist_group` would say the same test by test, but have no effect under pytest 9.2 and pytest-xdist 3.8.
+    """
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> Any:

@@ -1,9 +1,4 @@
-"""Drivers of a few lines of Python each, for tests of what asks and ends them.
-
-started, heard      fixtures: starts one from its parts; what its lines are told to
-invoke              a message to it
-is_gone             whether a process ends
-"""
+"""Drivers of a few lines of Python each, for tests of what asks and ends them."""
 
 from __future__ import annotations
 

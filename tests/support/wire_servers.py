@@ -1,8 +1,4 @@
-"""The four servers of the suite behind one interface, for tests of what they read off the wire.
-
-SERVERS     name → a context manager that gives one that runs
-Served      where it listens, what it has taken, and what it could not read
-"""
+"""The four servers of the suite behind one interface, for tests of what they read off the wire."""
 
 from __future__ import annotations
 

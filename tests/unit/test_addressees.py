@@ -135,29 +135,21 @@ BODIES = [
 ]
 
 
-def test_a_stranger_is_found_wherever_he_stands() -> None:
+def test_a_stranger_is_found_in_any_part_of_a_body() -> None:
     """In members of every name, twice over, in forms, and in what is not JSON."""
     assert [] == [body for body in BODIES if stranger(body) is None]
 
 
 def test_a_stranger_is_found_in_the_target_and_in_a_header() -> None:
-    """Digits of the gateway's own address and of a credential are nobody's."""
+    """Digits of the gateway's own address, of a credential and of a registered name in its own member are nobody's."""
     assert stranger(target="sms?to=0799999999") is not None
     assert stranger(target="sms/254799999999") is not None
     assert stranger(headers=(("X-To", "0799999999"),)) is not None
     assert stranger(headers=(("Authorization", "Basic 123456789012"), ("User-Agent", "suite/1.22.3"))) is None
-
-
-def test_registered_names_are_as_they_were_given() -> None:
-    """A sender id may look like a number, and is one only in its own member."""
     assert stranger(b'{"sender_id": "12345678901"}') is None
     assert stranger(b'{"phone_number": "12345678901"}') is not None
-
-
-def test_without_given_numbers_nobody_is_a_stranger() -> None:
-    """On this machine whoever is called does not answer."""
+    # without given numbers the run is on this machine, where whoever is called does not answer
     anybody = Addressees.of(statum(), Constraints(), BASE)
-
     assert anybody.stranger_in(Request("POST", f"{BASE}/sms", (), b'{"phone_number": "254799999999"}')) is None
 
 
@@ -172,7 +164,7 @@ VALUES = st.recursive(
 @example({"phone_number": [NUMBER, "", NUMBER]})  # joined, and read as a double
 @given(st.dictionaries(st.sampled_from(["phone_number", "short_code", "x_unknown", "message"]), VALUES, min_size=1))
 @settings(max_examples=200)
-def test_what_the_guard_lets_by_has_nobody_called_by_any_reader(members: dict[str, Any]) -> None:
+def test_no_reader_of_a_request_that_passes_the_guard_calls_a_stranger(members: dict[str, Any]) -> None:
     """Neither as JSON nor with something behind it."""
     for body in (json.dumps(members).encode(), json.dumps(members, ensure_ascii=False).encode() + b"}"):
         request = Request("POST", f"{BASE}/sms", (), body)
@@ -183,38 +175,36 @@ def test_what_the_guard_lets_by_has_nobody_called_by_any_reader(members: dict[st
 # --- Plans
 
 
-@pytest.mark.parametrize(("numbers", "seed"), [((NUMBER,), 0), ((NUMBER,), 1), ((NUMBER, OTHER), 2)])
+def given_numbers(*numbers: str, **changes: Any) -> Plan:
+    """The plan of a run with these phone numbers, and no other limit."""
+    told = {"phone_numbers": numbers, "limits": RunLimits(10_000, 10**9), "seed": 1, **changes}
+    return Plan.of(Settings("key", "secret-3P0R4q", BASE, **told), BASE)
+
+
+@pytest.mark.parametrize(("numbers", "seed"), [((NUMBER,), 0), ((NUMBER, OTHER), 2)])
 def test_no_plan_has_a_stranger(numbers: tuple[str, ...], seed: int) -> None:
     """By readers that know nothing of the guard; `python -m benchmarks.chaos strangers` looks at 10,000 plans."""
-    told = Settings("key", "secret-3P0R4q", BASE, phone_numbers=numbers, limits=UNLIMITED, seed=seed, max_examples=20)
-    plan = Plan.of(told, BASE)
+    plan = given_numbers(*numbers, seed=seed, max_examples=20)
     reached = set().union(*(dialled(case.request, BASE) for case in plan.cases))
 
     assert {number[3:] for number in numbers} == reached
     assert plan.beyond_limits[GIVEN_BY] > 0
 
 
-UNLIMITED = RunLimits(10_000, 10**9)
-
-
 def test_given_numbers_are_broken_in_every_way_that_has_nobody_else_called() -> None:
-    """Too few digits, too many, letters in front and behind, other types, nothing; each beside its twin."""
-    told = Settings("key", "secret-3P0R4q", BASE, phone_numbers=(NUMBER,), limits=UNLIMITED, seed=1)
-    broken = [case for case in Plan.of(told, BASE).cases if (case.kind, case.member) == (Kind.BROKEN, "phone_number")]
+    """Too few digits, too many, letters in front and behind, other types, nothing; and no way of being no JSON is lost.
+
+    Each is made of given numbers, or of so few digits that they are nobody's.
+    """
+    cases = given_numbers(NUMBER).cases
+    broken = [case for case in cases if (case.kind, case.member) == (Kind.BROKEN, "phone_number")]
     values = [json.loads(case.request.body).get("phone_number") for case in broken if case.command == "airtime"]
+    wanted = [NUMBER[3:], f"0000000000000{NUMBER}", f"{NUMBER}x", f"x{NUMBER}", "abcdefghijkl", "", None, True]
 
-    for wanted in (NUMBER[3:], f"0000000000000{NUMBER}", f"{NUMBER}x", f"x{NUMBER}", "abcdefghijkl", "", None, True):
-        assert wanted in values
-    assert [NUMBER] in values
-    assert {"value": NUMBER} in values
-
-
-def test_what_is_left_out_leaves_no_way_of_being_no_json_untried() -> None:
-    """Each is made of given numbers, or of so few digits that they are nobody's."""
-    told = Settings("key", "secret-3P0R4q", BASE, phone_numbers=(NUMBER,), limits=UNLIMITED, seed=1)
-    tried = {case.keyword for case in Plan.of(told, BASE).cases if case.kind in (Kind.MALFORMED, Kind.OPEN)}
-
-    assert {*json_defects.REFUSED, *json_defects.OPEN} <= tried
+    assert [] == [value for value in (*wanted, [NUMBER], {"value": NUMBER}) if value not in values]
+    assert {*json_defects.REFUSED, *json_defects.OPEN} <= {
+        case.keyword for case in cases if case.kind in (Kind.MALFORMED, Kind.OPEN)
+    }
 
 
 @pytest.mark.parametrize("name", ["accepts-any-form", "accepts-any-type", "accepts-empty-fields", "accepts-null"])
@@ -234,7 +224,7 @@ def test_faults_about_phone_numbers_are_found_with_given_ones(name: str, tmp_pat
 # --- The last guard
 
 
-def test_a_sender_refuses_what_no_plan_has(tmp_path: Path) -> None:
+def test_a_sender_refuses_a_request_to_a_stranger(tmp_path: Path) -> None:
     """Nothing goes out, nor what builds on it, and it is told by the option that would have been broken."""
     case = Case("a", "sms", Kind.VALID, "random", "a", Request("POST", f"{BASE}/sms", (), b'{"phone_number": "911"}'))
     after = Case("b", "sms", Kind.REPEAT, "equal", "a", Request("POST", f"{BASE}/sms"), earlier="a")

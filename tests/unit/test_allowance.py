@@ -63,7 +63,7 @@ def test_whatever_the_order_no_more_can_come_to_be_accepted_than_may(
         )
 
 
-def test_what_was_refused_makes_room_for_another() -> None:
+def test_a_refused_request_makes_room_for_another() -> None:
     """And nothing else does."""
     allowance = Allowance(statum(), requests=1)
 
@@ -88,41 +88,30 @@ def test_requests_that_go_out_together_go_together_or_not_at_all() -> None:
 
 
 def test_who_waits_is_woken_when_there_is_room_and_when_there_is_no_more_to_come() -> None:
-    """By the answer that decides it."""
-    allowance = Allowance(statum(), requests=2)
+    """By the answer that decides it, or by a stop."""
+    allowance, stopped = Allowance(statum(), requests=2), Allowance(statum(), requests=1)
     allowance.reserve(asking(), asking())
+    stopped.reserve(asking())
     outcomes: queue.Queue[bool] = queue.Queue()
-    threads = [threading.Thread(target=lambda: outcomes.put(allowance.reserve(asking()))) for _ in range(2)]
-    for thread in threads:
-        thread.start()
+    for waiting in (allowance, allowance, stopped):
+        threading.Thread(target=lambda waiting=waiting: outcomes.put(waiting.reserve(asking()))).start()
 
     allowance.settle(asking(), refused=True)
     allowance.settle(asking(), refused=False)
     assert outcomes.get(timeout=PATIENCE_S)
     allowance.settle(asking(), refused=False)
     assert not outcomes.get(timeout=PATIENCE_S)
-
-
-def test_a_stop_ends_the_waiting() -> None:
-    """Whoever waits for room gets none."""
-    allowance = Allowance(statum(), requests=1)
-    allowance.reserve(asking())
-    outcomes: list[bool] = []
-    thread = threading.Thread(target=lambda: outcomes.append(allowance.reserve(asking())))
-    thread.start()
-
-    allowance.stop()
-    thread.join()
-
-    assert [False] == outcomes
+    stopped.stop()
+    assert not outcomes.get(timeout=PATIENCE_S)
 
 
 def test_without_limits_nothing_is_counted() -> None:
-    """A run on this machine costs nothing."""
+    """A run on this machine costs nothing; an amount without end is beyond every limit."""
     allowance = Allowance(statum())
 
     assert all(allowance.reserve(asking(10**9)) for _ in range(100))
     assert (0, {}) == (allowance.taken, allowance.withheld)
+    assert Allowance(statum(), spend=10**15).take(Request("POST", URL, (), b'{"amount": 1e400}')) is False
 
 
 # --- What a request would move
@@ -162,11 +151,6 @@ def test_the_amount_of_a_request_is_the_most_that_a_reader_may_take_it_for() -> 
     ]
 
     assert rows == [(body, amount_of(Request("POST", URL, (), body), statum())) for body, _ in rows]
-
-
-def test_an_amount_without_end_is_beyond_every_limit() -> None:
-    """Whatever is given to spend."""
-    assert Allowance(statum(), spend=10**15).take(Request("POST", URL, (), b'{"amount": 1e400}')) is False
 
 
 def test_the_commands_that_move_money_are_those_with_an_amount() -> None:

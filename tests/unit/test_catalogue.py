@@ -51,23 +51,21 @@ def test_catalogue_loads_every_entry_in_order() -> None:
 
 
 def test_every_quote_is_verbatim() -> None:
-    """A quote is one to three whole sentences, a table row or a sample line of the seed, letter by letter."""
+    """A quote is one to three whole sentences, a table row or a sample line of the seed, letter by letter.
+
+    The digests tell it from something like it: cut short, with one word changed, in another case, empty.
+    """
     quotes = [(entry["id"], entry["quote"]) for entry in ENTRIES if entry["source"] == "seed"]
-
-    assert quotes
-    assert [] == [(id_, quote) for id_, quote in quotes if digest(quote) not in SEED_DIGESTS]
-
-
-def test_quote_that_is_not_verbatim_is_seen() -> None:
-    """The digests tell a quote from something like it: cut short, with one word changed, in another case, empty."""
-    quotes = (
+    altered = (
         "The request_id field uniquely identifies the request",
         "The request_id field uniquely identifies a request within the gateway.",
         "the request_id field uniquely identifies the request within the gateway.",
         "",
     )
 
-    assert [] == [quote for quote in quotes if digest(quote) in SEED_DIGESTS]
+    assert quotes
+    assert [] == [(id_, quote) for id_, quote in quotes if digest(quote) not in SEED_DIGESTS]
+    assert [] == [quote for quote in altered if digest(quote) in SEED_DIGESTS]
 
 
 def test_every_must_rests_on_a_source_or_on_a_loss() -> None:
@@ -84,21 +82,12 @@ def test_every_must_rests_on_a_source_or_on_a_loss() -> None:
 
 def test_every_gateway_requirement_that_is_not_excluded_is_judged() -> None:
     """One verdict for each of its commands, none for an excluded one."""
-    expected = [
-        (requirement.id, command)
-        for requirement in statum().catalogue.requirements
-        if requirement.actor is Actor.GATEWAY and not requirement.excluded
-        for command in requirement.commands
-    ]
+    catalogue, commands = statum().catalogue, (*COMMANDS.values(), *statum().unsolicited.values())
+    of_gateways = [r for r in catalogue.requirements if r.actor is Actor.GATEWAY and not r.excluded]
 
-    judged = [
-        (requirement.id, command)
-        for requirement, command in statum().catalogue.judged(
-            Actor.GATEWAY, (*COMMANDS.values(), *statum().unsolicited.values())
-        )
+    assert [(r.id, command) for r in of_gateways for command in r.commands] == [
+        (requirement.id, command) for requirement, command in catalogue.judged(Actor.GATEWAY, commands)
     ]
-
-    assert expected == judged
 
 
 def test_every_judged_requirement_tells_how_to_mend_its_usual_causes() -> None:
@@ -118,12 +107,6 @@ def test_digest_names_the_edition() -> None:
     raw = (built_in("statum") / "requirements.toml").read_bytes()
 
     assert f"sha256:{hashlib.sha256(raw).hexdigest()}" == statum().catalogue.digest
-
-
-def test_well_formed_entry_is_read() -> None:
-    """The entry that the cases below spoil is itself good."""
-    assert "ABC-01" == Requirement.from_entry(ENTRY, COMMANDS, {}).id
-    assert [] == FORMATS.violations("requirement", ENTRY)
 
 
 # what is wrong, the change, a word of the violation
@@ -146,7 +129,9 @@ SPOILT: dict[str, tuple[dict[str, Any], str]] = {
 
 
 def test_spoilt_entry_breaks_the_schema() -> None:
-    """And the violation names the fault."""
+    """And the violation names the fault; the entry that is spoilt is itself good."""
+    assert "ABC-01" == Requirement.from_entry(ENTRY, COMMANDS, {}).id
+    assert [] == FORMATS.violations("requirement", ENTRY)
     unnoticed = []
     for name, (change, word) in SPOILT.items():
         broken = FORMATS.violations("requirement", ENTRY | change)
@@ -156,26 +141,14 @@ def test_spoilt_entry_breaks_the_schema() -> None:
     assert [] == unnoticed
 
 
-def test_an_entry_without_a_required_key_breaks_the_schema() -> None:
-    """No key has a silent default that changes what is judged."""
-    keys = ["id", "level", "actor", "title", "source", "basis", "commands"]
+def test_an_entry_without_a_required_key_or_with_an_id_of_another_form_breaks_the_schema() -> None:
+    """No key has a silent default that changes what is judged; ids are three capitals, a dash and two digits."""
+    required = ["id", "level", "actor", "title", "source", "basis", "commands"]
+    without = {key: {name: value for name, value in ENTRY.items() if name != key} for key in required}
+    named = {id_: ENTRY | {"id": id_} for id_ in ("abc-01", "ABC-1", "ABCD-01", "ABC_01", "ABC-01\n")}
     told = {
-        key: [
-            (v.pointer, v.keyword)
-            for v in FORMATS.violations("requirement", {name: value for name, value in ENTRY.items() if name != key})
-        ]
-        for key in keys
+        key: [(v.pointer, v.keyword) for v in FORMATS.violations("requirement", entry)]
+        for key, entry in (without | named).items()
     }
 
-    assert {key: [(f"/{key}", "required")] for key in keys} == told
-
-
-def test_an_id_of_another_form_is_not_valid() -> None:
-    """Ids are three capitals, a dash and two digits."""
-    names = ["abc-01", "ABC-1", "ABCD-01", "ABC_01", "ABC-01\n"]
-    told = {
-        name: [(v.pointer, v.keyword) for v in FORMATS.violations("requirement", ENTRY | {"id": name})]
-        for name in names
-    }
-
-    assert {name: [("/id", "pattern")] for name in names} == told
+    assert {key: [(f"/{key}", "required")] for key in without} | {id_: [("/id", "pattern")] for id_ in named} == told

@@ -13,7 +13,7 @@ from input_files import AIRTIME, BROKEN, QUICK, REPEATED, SMS, WRONG_KEY, docume
 from seeded import fault
 
 from conformance.contract.contract import statum
-from conformance.gateway.case_files import CaseFile, CaseFolder, file_bytes
+from conformance.gateway.case_files import CaseFolder, file_bytes
 from conformance.gateway.plan import Plan
 from conformance.gateway.request_templates import credential_value
 from conformance.journal import read_journal
@@ -50,22 +50,14 @@ def test_a_corpus_goes_first_and_changes_nothing_else() -> None:
     assert all(any(case.id.startswith("corpus/") for case in group) for group in first)
 
 
-def test_a_refusal_from_a_file_has_its_twin(tmp_path: Path) -> None:
-    """One that the run makes, right before it in the same group."""
-    plan = planned(folder(tmp_path, BROKEN))
-    group = plan.groups[0]
+def test_a_twin_or_repeated_case_is_sent_right_before_its_file(tmp_path: Path) -> None:
+    """In one group: the twin of a refusal, which the run makes, and what is repeated, to the byte."""
+    twin, refused = planned(folder(tmp_path / "broken", BROKEN)).groups[0]
+    before, repeat = planned(folder(tmp_path / "repeated", REPEATED)).groups[0]
 
-    assert (Kind.VALID, Kind.BROKEN) == tuple(case.kind for case in group)
-    assert group[0].id == group[1].twin
-    assert {group[0].id} == {case.group for case in group}
-
-
-def test_a_repeat_from_a_file_repeats_what_goes_before_it(tmp_path: Path) -> None:
-    """Byte for byte, also where a marker stood."""
-    before, repeat = planned(folder(tmp_path, REPEATED)).groups[0]
-
-    assert before.id == repeat.earlier
-    assert before.request == repeat.request
+    assert (Kind.VALID, Kind.BROKEN) == (twin.kind, refused.kind)
+    assert (twin.id, twin.id, twin.id) == (refused.twin, twin.group, refused.group)
+    assert (before.id, before.request) == (repeat.earlier, repeat.request)
 
 
 def test_a_wrong_credential_from_a_file_is_made_of_the_account(tmp_path: Path) -> None:
@@ -81,9 +73,8 @@ def test_a_wrong_credential_from_a_file_is_made_of_the_account(tmp_path: Path) -
 def test_markers_stand_for_the_account(tmp_path: Path) -> None:
     """Registered names, and phone numbers that were given."""
     corpus = folder(tmp_path, document(), document(command="mpesa-wallet", body=WALLET))
-    plan = planned(
-        corpus, registered={"sender_id": ("Duka",), "short_code": ("600100",)}, phone_numbers=("254712000001",)
-    )
+    names = {"sender_id": ("Duka",), "short_code": ("600100",)}
+    plan = planned(corpus, registered=names, phone_numbers=("254712000001",))
 
     sms, wallet = (parse_json(case.request.body) for case in from_corpus(plan).values())
     assert {"sender_id": "Duka", "phone_number": "254712000001", "message": "Habari"} == sms
@@ -95,18 +86,13 @@ WALLET = '{"short_code": "${short_code}", "phone_number": "${phone_number}", "am
 
 def test_phone_numbers_vary_with_the_seed_and_keep_what_they_begin_with(tmp_path: Path) -> None:
     """Two runs in a row do not meet in a window; the same seed gives the same number."""
-    corpus = folder(
-        tmp_path, document(command="airtime", aspect="boundary", body=AIRTIME.replace("number}", "number 254112}"))
-    )
-    numbers = [
-        parse_json(from_corpus(planned(corpus, seed=seed, products=("airtime",)))["corpus/a"].request.body)[
-            "phone_number"
-        ]
-        for seed in (1, 1, 2)
-    ]
+    begins = document(command="airtime", aspect="boundary", body=AIRTIME.replace("number}", "number 254112}"))
+    corpus = folder(tmp_path, begins)
+    plans = (planned(corpus, seed=seed, products=("airtime",)) for seed in (1, 1, 2))
+    one, again, other = (parse_json(from_corpus(plan)["corpus/a"].request.body)["phone_number"] for plan in plans)
 
-    assert numbers[0] == numbers[1] != numbers[2]
-    assert all(number.startswith("254112") and len(number) == 12 for number in numbers)
+    assert one == again != other
+    assert all(number.startswith("254112") and len(number) == 12 for number in (one, other))
 
 
 ALLOWED = ("254712000001", "254712000002")
@@ -118,13 +104,12 @@ UNFIT = [
 ]
 
 
-@pytest.mark.parametrize(("changes", "said"), UNFIT)
-def test_what_the_run_was_not_told_of_is_left_out(tmp_path: Path, changes: dict[str, Any], said: str) -> None:
+def test_files_with_numbers_or_names_not_given_are_left_out(tmp_path: Path) -> None:
     """Nobody's phone rings who was not named; why a file is left out can be read."""
-    plan = planned(folder(tmp_path, document(**changes)), phone_numbers=ALLOWED)
+    plan = planned(folder(tmp_path, *(document(**changes) for changes, _ in UNFIT)), phone_numbers=ALLOWED)
 
     assert {} == from_corpus(plan)
-    assert said in plan.left_out["corpus/a"]
+    assert [] == [said for (_, said), why in zip(UNFIT, plan.left_out.values(), strict=True) if said not in why]
 
 
 def test_a_window_leaves_no_number_twice(tmp_path: Path) -> None:
@@ -160,27 +145,26 @@ def test_cases_alone_are_sent_with_their_twins_and_nothing_else(tmp_path: Path) 
 # --- The corpus of the project
 
 
-@pytest.mark.parametrize("file", CaseFolder.read(CORPUS, statum()).files, ids=lambda file: file.name)
-def test_a_file_of_the_corpus_tells_why_it_is_there(file: CaseFile) -> None:
+def test_each_file_of_the_corpus_has_a_reason() -> None:
     """A note that says more than its label, and no phone number of anybody's."""
-    assert len(file.note) > 30
-    assert file_bytes(file) == (CORPUS / f"{file.name}.json").read_bytes()
-    assert b"2547" not in file_bytes(file)
+    for file in CaseFolder.read(CORPUS, statum()).files:
+        written_now = file_bytes(file)
+        assert len(file.note) > 30, file.name
+        assert written_now == (CORPUS / f"{file.name}.json").read_bytes(), file.name
+        assert b"2547" not in written_now, file.name
 
 
-@pytest.mark.parametrize("seeds", [(1, 2), (1, 1)])
-def test_the_corpus_passes_twice_in_a_row(tmp_path: Path, seeds: tuple[int, int]) -> None:
+def test_the_corpus_passes_run_after_run(tmp_path: Path) -> None:
     """On one gateway: with another seed no window stands in the way, with the same seed nobody is blamed for it."""
+    corpus = CaseFolder.read(CORPUS, statum())
     with ExitStack() as until:
         its = registered(lambda account: until.enter_context(serve_mock(account)).url)
-        first, second = (
-            judged(tmp_path / str(run), cases=CaseFolder.read(CORPUS, statum()), seed=seed, **its)
-            for run, seed in enumerate(seeds)
-        )
+        runs = [judged(tmp_path / str(n), cases=corpus, seed=seed, **its) for n, seed in enumerate((1, 2, 1))]
+    again = runs.pop()
 
-    assert Conclusion.CONFORMANT == first.conclusion, shortfalls(first)
-    assert not second.by(Verdict.FAIL), shortfalls(second)
-    assert (seeds[0] != seeds[1]) == (Conclusion.CONFORMANT == second.conclusion)
+    assert [Conclusion.CONFORMANT] * 2 == [run.conclusion for run in runs], "\n".join(map(shortfalls, runs))
+    assert not again.by(Verdict.FAIL), shortfalls(again)
+    assert Conclusion.CONFORMANT != again.conclusion
 
 
 # --- On the command line
@@ -194,8 +178,11 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_corpus_in_the_current_directory_is_sent_first(capsys: pytest.CaptureFixture[str], here: Path) -> None:
-    """Unasked, behind the looks at the balance; and the line that repeats the run does not name it either."""
-    folder(here / "corpus", document())
+    """Unasked, behind the looks at the balance; and the line that repeats the run does not name it either.
+
+    A file that is left out is told with the reason, also when the journal is judged again.
+    """
+    folder(here / "corpus", document(), document(body=SMS.replace("${sender_id}", "Duka")))
 
     called = call(capsys, *QUICK)
 
@@ -204,6 +191,8 @@ def test_a_corpus_in_the_current_directory_is_sent_first(capsys: pytest.CaptureF
     alone = [case.id for case in record.cases if case.group == record.cases[0].group]
     assert ["account-details/valid/balance/1", "corpus/a"] == [record.exchanges[at].case_id for at in (0, len(alone))]
     assert "repeat with: statum-conformance run --product sms --max-examples 0 --seed 7\n" in called.out
+    assert "left out corpus/b: it names the sender_id 'Duka', which is none of --sender-id" in called.out
+    assert called.out == call(capsys, "judge", "reports/journal.sqlite").out
 
 
 def test_another_corpus_is_named_in_the_line_that_repeats(capsys: pytest.CaptureFixture[str], here: Path) -> None:
@@ -220,7 +209,7 @@ def test_another_corpus_is_named_in_the_line_that_repeats(capsys: pytest.Capture
     assert ["cases/a"] == [case.id for case in read_journal(here / "reports" / "journal.sqlite").cases]
 
 
-def test_failing_cases_are_kept_from_the_command_line(
+def test_failing_cases_are_saved_to_the_corpus(
     capsys: pytest.CaptureFixture[str], here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Told on standard error, and sent by the next run; a conformant run keeps none."""
@@ -239,17 +228,6 @@ def test_failing_cases_are_kept_from_the_command_line(
     assert f"corpus/{path.stem}" in {case.id for case in read_journal(here / "reports" / "journal.sqlite").cases}
 
 
-def test_a_file_that_was_left_out_is_told(capsys: pytest.CaptureFixture[str], here: Path) -> None:
-    """With the reason, also when the journal is judged again."""
-    folder(here / "corpus", document(body=SMS.replace("${sender_id}", "Duka")))
-
-    first = call(capsys, *QUICK)
-    again = call(capsys, "judge", "reports/journal.sqlite")
-
-    assert "left out corpus/a: it names the sender_id 'Duka', which is none of --sender-id" in first.out
-    assert first.out == again.out
-
-
 USAGE = [
     (("--cases", "nowhere"), "there is no case file or folder nowhere"),
     (("--corpus", "nowhere"), "--corpus nowhere is not a folder"),
@@ -261,16 +239,12 @@ USAGE = [
 ]
 
 
-@pytest.mark.parametrize(("arguments", "said"), USAGE)
-def test_case_files_that_cannot_be_used_are_one_line_and_exit_2(
-    capsys: pytest.CaptureFixture[str], here: Path, arguments: tuple[str, ...], said: str
-) -> None:
+def test_case_files_that_cannot_be_used_are_one_line_and_exit_2(capsys: pytest.CaptureFixture[str], here: Path) -> None:
     """Told before anything is sent."""
     written(here / "bad", document(aspect="long"))
     written(here / "good", document())
     written(here / "other", document(command="airtime", aspect="boundary", body=AIRTIME))
+    called = [call(capsys, *QUICK, *arguments) for arguments, _ in USAGE]
 
-    called = call(capsys, *QUICK, *arguments)
-
-    assert 2 == called.code
-    assert said in called.only_line
+    assert [2] * len(USAGE) == [each.code for each in called]
+    assert [] == [said for (_, said), each in zip(USAGE, called, strict=True) if said not in each.only_line]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -50,12 +50,14 @@ def saying(*judgements: Judgement) -> Check:
 
 def judged(*entries: Expectation, run: Run | None = None, **said: tuple[Judgement, ...]) -> Judged:
     """A run that is judged with these entries; of `RSP_03=(…)` the check says that, the others say that all is well."""
-    checks = {
-        **dict.fromkeys(CHECKS, saying(Passed())),
-        **{id_.replace("_", "-"): saying(*j) for id_, j in said.items()},
-    }
-    record = (run or Run()).record()
-    return judge_as(GatewayFace(lambda _: checks), record, Expectations(entries, str(EXPECTATIONS), f"sha256:{0:064}"))
+    checks = {id_.replace("_", "-"): saying(*judgements) for id_, judgements in said.items()}
+    return judged_by(checks, (run or Run()).record(), *entries)
+
+
+def judged_by(checks: Mapping[str, Check], record: Record, *entries: Expectation) -> Judged:
+    """A record that is judged by these checks, and others that say that all is well."""
+    face = GatewayFace(lambda _: {**dict.fromkeys(CHECKS, saying(Passed())), **checks})
+    return judge_as(face, record, Expectations(entries, str(EXPECTATIONS), f"sha256:{0:064}"))
 
 
 def of(found: Judged, requirement: str = MUST, command: str | None = "sms") -> RequirementVerdict:
@@ -74,39 +76,51 @@ WRONG, OTHERWISE = Finding("wrong by 1"), Finding("otherwise by 1")
 # --- What becomes of a verdict
 
 
-def test_without_a_file_nothing_is_expected() -> None:
-    """A failure is a failure."""
-    found = judged(ENC_01=(WRONG,))
+KNOWN_FAILURE = (Conclusion.NON_CONFORMANT, 0, True)
+UNKNOWN_FAILURE = (Conclusion.NON_CONFORMANT, 1, False)
+CAPPED = (*[WRONG] * (3 * KEPT_FINDINGS), OTHERWISE)
+AWAY = {reason: (Inconclusive(reason, "away"),) for reason in (Reason.ENVIRONMENT, Reason.INTERRUPTED)}
+NO_TWIN = Inconclusive(Reason.PRECONDITION, "no twin")
+CUT_OFF = (Verdict.INCONCLUSIVE, False, Conclusion.INCONCLUSIVE, 3, False)
 
-    assert (Verdict.FAIL, ()) == (of(found).verdict, of(found).expected)
-    assert (Conclusion.NON_CONFORMANT, 1, False) == (found.conclusion, found.exit_code, found.as_expected)
+# Entries, a requirement and what is said of it; its verdict, whether the entries explain it, and how the run ends.
+Ends = tuple[Verdict, bool, Conclusion, int, bool]
+LISTED: dict[str, tuple[tuple[Expectation, ...], str, tuple[Judgement, ...], Ends]] = {
+    "nothing is listed": ((), MUST, (WRONG,), (Verdict.FAIL, False, *UNKNOWN_FAILURE)),
+    "a failure": ((listed(message="wrong by"),), MUST, (Passed(), WRONG), (Verdict.KNOWN, True, *KNOWN_FAILURE)),
+    # also beyond the shown findings
+    "a finding begins otherwise": ((listed(message="wrong"),), MUST, CAPPED, (Verdict.FAIL, False, *UNKNOWN_FAILURE)),
+    "two entries explain it together": (
+        (listed(message="wrong"), listed(message="otherwise", number=2)),
+        MUST,
+        CAPPED,
+        (Verdict.KNOWN, True, *KNOWN_FAILURE),
+    ),
+    # it does not hinder
+    "a warning": ((listed(SHOULD, "WARN"),), SHOULD, (WRONG,), (Verdict.WARN, True, Conclusion.CONFORMANT, 0, False)),
+    "an inconclusive requirement": (
+        (listed(verdict="INCONCLUSIVE", message="precondition"),),
+        MUST,
+        (NO_TWIN,),
+        (Verdict.INCONCLUSIVE, True, Conclusion.INCONCLUSIVE, 0, True),
+    ),
+    # an unreachable gateway is inconclusive, whatever is listed
+    **{reason: ((listed(verdict="INCONCLUSIVE"),), MUST, said, CUT_OFF) for reason, said in AWAY.items()},
+}
 
 
-def test_a_listed_failure_is_known_and_does_not_fail_the_run() -> None:
-    """The subject is not called conformant for it."""
-    entry = listed(message="wrong by")
-    found = judged(entry, ENC_01=(Passed(), WRONG))
+def test_listed_expectations_change_verdicts_and_exit_codes() -> None:
+    """The subject is not called conformant for it; an entry that holds is not stale."""
+    found = {}
+    for name, (entries, requirement, said, _) in LISTED.items():
+        run = judged(*entries, **{requirement.replace("-", "_"): said})
+        its = of(run, requirement)
+        assert its.expected in ((), entries), name
+        assert [] == told(run), name
+        found[name] = (its.verdict, its.expected != (), run.conclusion, run.exit_code, run.as_expected)
 
-    assert (Verdict.KNOWN, (entry,)) == (of(found).verdict, of(found).expected)
-    assert (Conclusion.NON_CONFORMANT, 0, True) == (found.conclusion, found.exit_code, found.as_expected)
-    assert () == found.stale
-
-
-def test_a_finding_that_begins_otherwise_keeps_the_failure() -> None:
-    """Also beyond the shown findings; it is the first of these."""
-    found = judged(listed(message="wrong"), ENC_01=(*[WRONG] * (3 * KEPT_FINDINGS), OTHERWISE))
-
-    assert (Verdict.FAIL, ()) == (of(found).verdict, of(found).expected)
-    assert OTHERWISE == of(found).findings[0]
-    assert (1, []) == (found.exit_code, told(found))
-
-
-def test_two_entries_may_explain_one_verdict_together() -> None:
-    """Told apart by their messages, also where one is seen long after the other."""
-    entries = listed(message="wrong"), listed(message="otherwise", number=2)
-    found = judged(*entries, ENC_01=(*[WRONG] * (3 * KEPT_FINDINGS), OTHERWISE))
-
-    assert (Verdict.KNOWN, entries, 0) == (of(found).verdict, of(found).expected, found.exit_code)
+    assert {name: ends for name, (*_, ends) in LISTED.items()} == found
+    assert OTHERWISE == of(judged(listed(message="wrong"), ENC_01=CAPPED)).findings[0]
 
 
 def test_an_entry_without_a_command_is_about_every_command() -> None:
@@ -119,40 +133,12 @@ def test_an_entry_without_a_command_is_about_every_command() -> None:
     assert [0, 1] == [every.exit_code, one.exit_code]
 
 
-def test_a_listed_warning_stays_a_warning() -> None:
-    """It does not hinder; the verdict names its entry."""
-    entry = listed(SHOULD, "WARN")
-    found = judged(entry, AUT_11=(WRONG,))
-
-    assert (Verdict.WARN, (entry,)) == (of(found, SHOULD).verdict, of(found, SHOULD).expected)
-    assert (Conclusion.CONFORMANT, 0, False) == (found.conclusion, found.exit_code, found.as_expected)
-
-
-def test_an_inconclusive_requirement_can_be_listed() -> None:
-    """The subject is not called conformant for it."""
-    entry = listed(verdict="INCONCLUSIVE", message="precondition")
-    found = judged(entry, ENC_01=(Inconclusive(Reason.PRECONDITION, "no twin"),))
-
-    assert (Verdict.INCONCLUSIVE, (entry,)) == (of(found).verdict, of(found).expected)
-    assert (Conclusion.INCONCLUSIVE, 0, True) == (found.conclusion, found.exit_code, found.as_expected)
-
-
-@pytest.mark.parametrize("reason", [Reason.ENVIRONMENT, Reason.INTERRUPTED])
-def test_an_environment_failure_cannot_be_expected(reason: Reason) -> None:
-    """An unreachable gateway is inconclusive, whatever is listed."""
-    found = judged(listed(verdict="INCONCLUSIVE"), ENC_01=(Inconclusive(reason, "away"),))
-
-    assert ((), 3) == (of(found).expected, found.exit_code)
-
-
 def test_a_run_in_which_nothing_was_exercised_is_never_0() -> None:
     """Even if all of it is listed."""
-    found = judged(ENC_01=())
     entries = [listed(id_, "INCONCLUSIVE", number=number) for number, id_ in enumerate(CHECKS, start=1)]
-    silent = GatewayFace(lambda _: dict.fromkeys(CHECKS, saying()))
-    nothing = judge_as(silent, Run().record(), Expectations(tuple(entries), "f", "d"))
+    nothing = judged_by(dict.fromkeys(CHECKS, saying()), Run().record(), *entries)
 
-    assert 3 == found.exit_code
+    assert 3 == judged(ENC_01=()).exit_code
     assert (Conclusion.INCONCLUSIVE, 3) == (nothing.conclusion, nothing.exit_code)
 
 
@@ -164,30 +150,22 @@ EXPIRED = "it expired on 2026-11-21, and the run was on 2026-11-22"
 OTHER_MESSAGE = "no finding begins with 'else'; one is 'wrong by 1'"
 
 # An entry, a run and the judgements of ENC-01 in it, and why the entry is stale.
+FALSIFIED, MISSED, PASSING = Staleness.MATCHES_NOTHING, (WRONG,), (Passed(),)
+OPEN = listed(verdict="INCONCLUSIVE")
 STALE: dict[str, tuple[Expectation, Run, tuple[Judgement, ...], tuple[Staleness, str] | None]] = {
-    "passes": (listed(), Run(), (Passed(),), (Staleness.PASSES, "it passes for sms")),
-    "is exercised": (listed(verdict="INCONCLUSIVE"), Run(), (Passed(),), (Staleness.PASSES, "it passes for sms")),
-    "passes without a command": (listed(NO_COMMAND), Run(), (WRONG,), (Staleness.PASSES, "it passes")),
-    "expired": (listed(expires=date(2026, 11, 21)), Run(), (WRONG,), (Staleness.EXPIRED, EXPIRED)),
-    "other message": (listed(message="else"), Run(), (WRONG,), (Staleness.MATCHES_NOTHING, OTHER_MESSAGE)),
-    "other verdict": (
-        listed(verdict="WARN"),
-        Run(),
-        (WRONG,),
-        (Staleness.MATCHES_NOTHING, "it is FAIL for sms, not WARN"),
-    ),
-    "not inconclusive": (
-        listed(verdict="INCONCLUSIVE"),
-        Run(),
-        (WRONG,),
-        (Staleness.MATCHES_NOTHING, "it is FAIL for sms, not INCONCLUSIVE"),
-    ),
-    "gone from the catalogue": (listed("ZZZ-99"), Run(), (Passed(),), (Staleness.MATCHES_NOTHING, GONE)),
-    "holds": (listed(), Run(), (WRONG,), None),
+    "passes": (listed(), Run(), PASSING, (Staleness.PASSES, "it passes for sms")),
+    "is exercised": (OPEN, Run(), PASSING, (Staleness.PASSES, "it passes for sms")),
+    "passes without a command": (listed(NO_COMMAND), Run(), MISSED, (Staleness.PASSES, "it passes")),
+    "expired": (listed(expires=date(2026, 11, 21)), Run(), MISSED, (Staleness.EXPIRED, EXPIRED)),
+    "other message": (listed(message="else"), Run(), MISSED, (FALSIFIED, OTHER_MESSAGE)),
+    "other verdict": (listed(verdict="WARN"), Run(), MISSED, (FALSIFIED, "it is FAIL for sms, not WARN")),
+    "not inconclusive": (OPEN, Run(), MISSED, (FALSIFIED, "it is FAIL for sms, not INCONCLUSIVE")),
+    "gone from the catalogue": (listed("ZZZ-99"), Run(), PASSING, (FALSIFIED, GONE)),
+    "holds": (listed(), Run(), MISSED, None),
     "was not exercised": (listed(), Run(), (), None),
-    "other command than those of the run": (listed(command="airtime"), Run(), (Passed(),), None),
-    "cut off": (listed(), Run(settled=False), (Passed(),), None),
-    "obstacle": (listed(), Run(obstacle="away"), (Passed(),), None),
+    "other command than those of the run": (listed(command="airtime"), Run(), PASSING, None),
+    "cut off": (listed(), Run(settled=False), PASSING, None),
+    "obstacle": (listed(), Run(obstacle="away"), PASSING, None),
 }
 
 
@@ -204,33 +182,18 @@ def test_an_entry_is_stale_once_it_does_not_hold() -> None:
 def test_one_that_passes_for_one_of_its_commands_has_to_be_narrowed() -> None:
     """Otherwise a mended failure could come back unseen."""
     run = Run(commands=("sms", "airtime"))
-    checks = {
-        **dict.fromkeys(CHECKS, saying(Passed())),
-        MUST: lambda _, command: iter([WRONG if command == "sms" else Passed()]),
-    }
-    listing = Expectations((listed(),), str(EXPECTATIONS), "sha256:")
-    found = judge_as(GatewayFace(lambda _: checks), run.record(), listing)
+    found = judged_by({MUST: lambda _, name: iter([WRONG if name == "sms" else Passed()])}, run.record(), listed())
 
-    (stale,) = found.stale
-    assert (Staleness.PASSES, "it passes for airtime", "keep an entry for each of sms") == (
-        stale.why,
-        stale.detail,
-        stale.advice,
-    )
+    narrowed = (Staleness.PASSES, "it passes for airtime", "keep an entry for each of sms")
+    assert [narrowed] == [(stale.why, stale.detail, stale.advice) for stale in found.stale]
 
 
 def test_chosen_cases_prove_nothing_about_the_list() -> None:
     """That a failure did not show where only some cases were sent is no news."""
     record = Run().record()
     chosen = Record({**record.settings, "cases": "case.json"}, notes=record.notes)
-    checks = dict.fromkeys(CHECKS, saying(Passed()))
 
-    assert (
-        ()
-        == judge_as(
-            GatewayFace(lambda _: checks), chosen, Expectations((listed(),), str(EXPECTATIONS), "sha256:")
-        ).stale
-    )
+    assert () == judged_by({}, chosen, listed()).stale
 
 
 def test_an_expired_entry_explains_nothing() -> None:
@@ -270,23 +233,14 @@ def test_the_report_has_the_list_and_the_entries_behind_a_verdict() -> None:
     record = failing_run().record()
     settings = {**SETTINGS, **record.settings, "expectations": entries.recorded()}
     document = Result.of(replace(record, settings=settings)).document
+    told, (entry,) = document["expectations"], (e for e in document["requirements"] if e["id"] == "NTF-08")
 
-    (entry,) = (each for each in document["requirements"] if each["id"] == "NTF-08")
     assert [] == FORMATS.violations("report", document)
     assert str(EXPECTATIONS) == document["settings"]["expectations"]
-    assert entries.recorded() | {"stale": document["expectations"]["stale"]} == document["expectations"]
-    assert [(2, "NTF-10", "passes")] == [
-        (each["entry"], each["requirement"], each["why"]) for each in document["expectations"]["stale"]
-    ]
-    assert [
-        {
-            "entry": 1,
-            "message": "result_code",
-            "issue": "https://tracker.example/1",
-            "owner": "us",
-            "expires": "2026-11-22",
-        }
-    ] == entry["expected"]
+    assert entries.recorded() | {"stale": told["stale"]} == told
+    assert [(2, "NTF-10", "passes")] == [(each["entry"], each["requirement"], each["why"]) for each in told["stale"]]
+    known = {"issue": "https://tracker.example/1", "owner": "us", "expires": "2026-11-22"}
+    assert [{"entry": 1, "message": "result_code", **known}] == entry["expected"]
 
 
 # --- Entries to paste
@@ -298,9 +252,9 @@ def pasted(found: Judged, tmp_path: Path) -> Expectations:
     return read_expectations(tmp_path / EXPECTATIONS, statum().catalogue)
 
 
-@pytest.mark.parametrize(
-    ("messages", "beginning"),
-    [
+def test_a_message_to_paste_ends_before_the_details_of_one_request(tmp_path: Path) -> None:
+    """So that it fits the values of the next run; a message that distinguishes nothing is left out."""
+    rows: list[tuple[list[str], str | None]] = [
         (["result_code is not a string"], "result_code is not a string"),
         (['status_code is the text "200"'], "status_code is the text"),
         (["no notification within 10 s of it"], "no notification within"),
@@ -309,15 +263,10 @@ def pasted(found: Judged, tmp_path: Path) -> Expectations:
         (["wrong"], None),
         (['"\\'], None),
         (["the value – is not a number"], "the value"),
-    ],
-)  # fmt: skip
-def test_a_message_to_paste_ends_before_the_details_of_one_request(
-    tmp_path: Path, messages: list[str], beginning: str | None
-) -> None:
-    """So that it fits the values of the next run; a message that distinguishes nothing is left out."""
-    found = judged(ENC_01=tuple(map(Finding, messages)))
+    ]
+    found = [pasted(judged(ENC_01=tuple(map(Finding, messages))), tmp_path).entries for messages, _ in rows]
 
-    assert [beginning] == [entry.message for entry in pasted(found, tmp_path).entries]
+    assert [[beginning] for _, beginning in rows] == [[entry.message for entry in entries] for entries in found]
 
 
 def test_printed_entries_can_be_pasted(tmp_path: Path) -> None:
@@ -330,15 +279,12 @@ def test_printed_entries_can_be_pasted(tmp_path: Path) -> None:
         "NTF_13": (),
     }
     before = judged(run=run, **said)
-    file = pasted(before, tmp_path)
-    after = judged(*file.entries, run=run, **said)
+    entries = pasted(before, tmp_path).entries
+    after = judged(*entries, run=run, **said)
 
-    assert [
-        (MUST, "sms", "FAIL"),
-        (MUST, "airtime", "FAIL"),
-    ] == [(e.requirement, e.command, e.verdict) for e in file.entries if e.requirement == MUST]
-    assert {MUST, SHOULD, NO_COMMAND} == {entry.requirement for entry in file.entries}
-    assert {date(2026, 12, 22)} == {entry.expires for entry in file.entries}
+    assert [("sms", "FAIL"), ("airtime", "FAIL")] == [(e.command, e.verdict) for e in entries if e.requirement == MUST]
+    assert {MUST, SHOULD, NO_COMMAND} == {entry.requirement for entry in entries}
+    assert {date(2026, 12, 22)} == {entry.expires for entry in entries}
     assert (1, 0, True, []) == (before.exit_code, after.exit_code, after.as_expected, told(after))
     assert [] == list(entries_to_paste(after, TODAY))
 
@@ -368,15 +314,9 @@ def test_an_entry_that_is_in_the_way_is_named() -> None:
 def journal(tmp_path: Path) -> Path:
     """A journal of a run that fails in many ways, without expectations."""
     record = failing_run().record()
-    known = {
-        "consumer_key": "key",
-        "products": ["sms"],
-        "sender_ids": [],
-        "short_codes": [],
-        "phone_numbers": [],
-        "max_examples": 0,
-    }
-    with Journal.create(tmp_path / "journal.sqlite", {**record.settings, **known}, Redaction.none()) as journal:
+    lists: dict[str, Any] = {key: [] for key in ("sender_ids", "short_codes", "phone_numbers")}
+    known = {**record.settings, **lists, "consumer_key": "key", "products": ["sms"], "max_examples": 0}
+    with Journal.create(tmp_path / "journal.sqlite", known, Redaction.none()) as journal:
         journal.note("settled", {"at": 1000.0})
     return tmp_path / "journal.sqlite"
 

@@ -49,7 +49,7 @@ def _names(directory: Path) -> list[str]:
     return sorted(entry.name for entry in directory.iterdir())
 
 
-def test_reads_back_what_was_told(journal: Journal) -> None:
+def test_every_row_is_read_back(journal: Journal) -> None:
     """Every member of every kind of row survives, bytes and duplicate headers included, in the order of the telling."""
     journal.plan([VALID, BROKEN])
     first = journal.sent("sms-1", 1, REQUEST, 10.5, 1e9 + 0.25)
@@ -195,7 +195,7 @@ def test_can_be_read_while_it_is_written(journal: Journal) -> None:
         assert number == len(read_journal(journal.path).exchanges)
 
 
-def test_of_what_is_no_request_the_first_bytes_are_kept_redacted(path: Path) -> None:
+def test_the_first_bytes_of_an_unreadable_request_are_recorded_redacted(path: Path) -> None:
     """Redacted before they are cut, so that the end does not show half of a secret."""
     whole = b"POST /?" + b"x" * (HEAD_SHOWN - 10) + b"S3cret-value HTTP/1.1\r\n\r\n\xff"
     with Journal.create(path, {}, Redaction.of_values("S3cret-value")) as journal:
@@ -333,7 +333,7 @@ print(*heard, sep="\\n")
 """
 
 
-def test_a_full_disk_is_told_to_every_caller(path: Path) -> None:
+def test_a_full_disk_is_an_error_for_every_caller(path: Path) -> None:
     """The next call, `flush` and `close` all raise; nobody waits for ever, and what was written before can be read."""
     told = subprocess.run(
         [sys.executable, "-c", FULL_DISK, str(path)], capture_output=True, text=True, check=True, timeout=30
@@ -396,7 +396,7 @@ def _cut_short(path: Path) -> None:
         pytest.param(_cut_short, "malformed", id="cut-short"),
     ],
 )
-def test_says_what_is_no_journal(tmp_path: Path, make: Any, words: str) -> None:
+def test_a_file_that_is_no_journal_is_an_error(tmp_path: Path, make: Any, words: str) -> None:
     """One clear line names the file and what is there instead; nothing is made or changed beside it."""
     path = tmp_path / "some where?#%.sqlite"
     make(path)

@@ -26,7 +26,7 @@ def fields_of(option: Option) -> set[str]:
     return registered | {field.name for kind in kinds for field in fields(kind)}
 
 
-def test_what_a_row_names_exists() -> None:
+def test_types_commands_and_settings_of_rows_exist() -> None:
     """Its type, its commands, and the setting that it makes."""
     unknown = []
     for option in table():
@@ -47,12 +47,12 @@ def test_a_command_has_an_option_once() -> None:
     assert [] == [each for each, count in Counter(names).items() if count > 1]
 
 
-def test_only_what_a_run_has_is_taken_on_resuming() -> None:
+def test_only_options_of_a_run_are_taken_on_resuming() -> None:
     """A row that no run has would be taken nowhere."""
     assert [] == [option.name for option in table() if option.on_resume and option not in options_of("run")]
 
 
-def test_a_run_is_repeated_and_resumed_as_it_was_told() -> None:
+def test_a_run_is_repeated_and_resumed_with_its_options() -> None:
     """What differs from a default is in the line to repeat it with, and all of it comes back when it is resumed."""
     told = replace(
         Settings("key", "secret", gateway="http://127.0.0.1:9000/api/v2", seed=4),

@@ -111,7 +111,7 @@ def test_without_secrets_only_credentials_are_hidden() -> None:
     assert (("authorization", "Basic [REDACTED 1]"),) == redaction.headers((("authorization", "Basic abc"),))
 
 
-def test_keeps_different_credentials_apart() -> None:
+def test_different_credentials_have_different_marks() -> None:
     """The right one has a name, each other one a number: what was sent can be told apart, but not read."""
     right, swapped, near = _authorization(KEY, SECRET), _authorization(SECRET, KEY), _authorization(KEY, SECRET + "x")
     shown = [REDACTION.headers(headers)[0][1] for headers in (right, swapped, near, swapped, right)]
@@ -143,7 +143,7 @@ def test_the_scheme_of_a_credential_is_shown() -> None:
     assert [] == wrong
 
 
-def test_redacts_what_json_holds() -> None:
+def test_values_within_json_are_redacted() -> None:
     """Mappings, sequences, keys and texts at any depth; numbers and null are as they were."""
     value = {"a": [SECRET, {"b": (TOKEN, 1, None, True, 1.5)}], f"x{SECRET}": "y"}
     expected = {"a": ["[REDACTED]", {"b": ["[REDACTED]", 1, None, True, 1.5]}], "x[REDACTED]": "y"}
@@ -180,7 +180,7 @@ def test_each_writer_is_read_within_another() -> None:
 
 
 @given(secret=SECRETS, names=st.lists(st.sampled_from(LATER), max_size=6))
-def test_what_stands_beside_a_secret_stays(secret: str, names: list[str]) -> None:
+def test_text_beside_a_secret_stays(secret: str, names: list[str]) -> None:
     """A JSON body is one still: the ends of its texts are no part of what was spelled in them."""
     spelled = {str(number): nested([name], secret, Random(number)) for number, name in enumerate(names)}
     hidden = Redaction.of(secret, "key").data(json.dumps({**spelled, "last": ["~~~~"]}).encode())
@@ -243,7 +243,7 @@ def test_numbers_that_spell_no_secret_stay() -> None:
     assert rows == [Redaction.of_values("päs-9 x").text(row) for row in rows]
 
 
-def test_what_stands_beside_a_secret_of_numbers_stays() -> None:
+def test_numbers_beside_a_secret_stay() -> None:
     """In a row that has more than the secret."""
     row = [*b"id=7;", *b"v%r2m-x9", *b"&z"]
 
@@ -272,7 +272,7 @@ def test_a_body_full_of_escapes_is_searched_in_bounded_time(unit: bytes) -> None
 
 
 @given(secret=st.text(min_size=MINIMUM_LENGTH, max_size=12), text=st.text(), data=st.binary())
-def test_never_shreds_what_holds_no_secret(secret: str, text: str, data: bytes) -> None:
+def test_text_without_a_secret_stays(secret: str, text: str, data: bytes) -> None:
     """Text and bytes from which the secret cannot be read come out as they went in."""
     redaction = Redaction.of(secret, "key")
     near = {secret[:-1], *(change(secret[:-1]) for change in (str.upper, str.lower, str.swapcase))}
@@ -300,7 +300,7 @@ def test_a_secret_is_found_in_a_url_however_it_is_escaped() -> None:
     assert rows == {url: REDACTION.text(url) for url in rows}
 
 
-def test_the_first_bytes_of_what_is_no_request_hold_no_secret() -> None:
+def test_the_first_bytes_of_an_unreadable_request_hold_no_secret() -> None:
     """Not of the account, nor anybody's credential, on whatever lines it stands; but for the one that is made up."""
     for head in (
         f"POST /hooks?token={TOKEN} HTTP/1.1\r\nHost : h\r\n",

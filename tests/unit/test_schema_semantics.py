@@ -97,7 +97,7 @@ def test_a_pattern_without_an_equal_is_refused() -> None:
     assert [] == taken
 
 
-def test_what_is_a_number_and_an_integer() -> None:
+def test_numbers_and_integers() -> None:
     """200.0 is the number 200, and there is no greatest integer. NaN, infinities, true and a numeral are neither."""
     for kind in ("number", "integer"):
         validator = ContractValidator({"type": kind})
@@ -157,7 +157,7 @@ WALLET = {"short_code": "174379", "phone_number": "254721553678", "amount": "50"
 VALID: dict[str, dict[str, str]] = {"sms": SMS, "airtime": AIRTIME, "mpesa-online": WALLET, "mpesa-wallet": WALLET}
 
 
-def test_what_a_lawful_gateway_may_take_is_tolerated() -> None:
+def test_lenient_spellings_are_tolerated() -> None:
     """Coercion, trimming and other spellings are no faults."""
     rows: list[tuple[str, str, object]] = [
         *(("sms", "phone_number", number) for number in ("+254 712-345-678", "(0712) 345 678", "0712345678", "1" * 15)),

@@ -39,6 +39,9 @@ REPORT = FORMATS.schema("report")["examples"][0]
 JOURNAL = {kind: row for example in FORMATS.schema("journal")["examples"] for kind, row in example.items()}
 
 LEFT_OUT = object()
+PAYMENTS = ("mpesa-online", "mpesa-wallet")
+# Of every payload, with its folder.
+REQUIRED = [(folder, member) for folder, payload in VALID.items() for member in payload if member != "bill_ref_number"]
 NO_TEXT_AND_NO_NUMBER: tuple[object, ...] = (None, True, [], {}, ["254712345678"])
 
 
@@ -58,19 +61,8 @@ def changed(base: dict[str, Any], pointer: str, value: object) -> dict[str, Any]
 
 # Folder, member, value, keyword.
 REFUSED_EVERYWHERE: list[tuple[str, str, object, str]] = [
-    *(
-        (folder, member, LEFT_OUT, "required")
-        for folder, payload in VALID.items()
-        for member in payload
-        if member != "bill_ref_number"
-    ),
-    *(
-        (folder, member, value, "type")
-        for folder, payload in VALID.items()
-        for member in payload
-        if member != "bill_ref_number"
-        for value in NO_TEXT_AND_NO_NUMBER
-    ),
+    *((folder, member, LEFT_OUT, "required") for folder, member in REQUIRED),
+    *((folder, member, value, "type") for folder, member in REQUIRED for value in NO_TEXT_AND_NO_NUMBER),
     *(
         (folder, "phone_number", number, "pattern")
         for folder in POSTS
@@ -89,17 +81,14 @@ REFUSED_EVERYWHERE: list[tuple[str, str, object, str]] = [
     ("airtime", "amount", 5.5, "multipleOf"),
     *(
         (folder, "amount", amount, "pattern")
-        for folder in ("mpesa-online", "mpesa-wallet")
+        for folder in PAYMENTS
         for amount in ("", "-1", "0.5", "50.01", "ten", "1 000", ".")
     ),
-    *(
-        (folder, "amount", amount, keyword)
-        for folder in ("mpesa-online", "mpesa-wallet")
-        for amount, keyword in ((-1, "minimum"), (10.5, "multipleOf"))
-    ),
+    *((folder, "amount", -1, "minimum") for folder in PAYMENTS),
+    *((folder, "amount", 10.5, "multipleOf") for folder in PAYMENTS),
     *(
         (folder, "short_code", code, "pattern")
-        for folder in ("mpesa-online", "mpesa-wallet")
+        for folder in PAYMENTS
         for code in ("", "1234", "12345678", "17437a", "shop")
     ),
 ]
@@ -282,27 +271,15 @@ def test_no_format_lists_commands_or_products() -> None:
     assert [] == listed
 
 
-def test_every_schema_is_valid_against_the_metaschema() -> None:
-    """Each file is a JSON Schema of draft 2020-12, also to the second opinion."""
+def test_every_schema_is_valid_and_says_what_it_is() -> None:
+    """Each file is a JSON Schema of draft 2020-12, also to the second opinion, with address, title and examples."""
     metaschema = Draft202012Validator(Draft202012Validator.META_SCHEMA)
     opinions = {"jsonschema": metaschema.is_valid, "jsonschema-rs": jsonschema_rs.meta.is_valid}
-    invalid = [
-        f"{name}, to {who}"
-        for name in NAMES
-        for who, is_valid in opinions.items()
-        if not is_valid(owner(name).schema(name))
-    ]
-
-    assert [] == invalid
-
-
-def test_every_schema_says_what_it_is() -> None:
-    """Each has its draft, its address, a title, a description and examples."""
     wrong = []
     for name in NAMES:
         document = owner(name).schema(name)
-        address = f"{owner(name).base_uri}{name}.json"
-        says = {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": address}
+        says = {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": f"{owner(name).base_uri}{name}.json"}
+        wrong += [f"{name}, to {who}" for who, is_valid in opinions.items() if not is_valid(document)]
         wrong += [f"{name}: {key}" for key, value in says.items() if value != document[key]]
         wrong += [f"{name}: {key}" for key in ("title", "description", "examples") if not document.get(key)]
 
@@ -354,11 +331,8 @@ def test_every_example_is_valid() -> None:
 def test_samples_of_the_seed_are_examples() -> None:
     """Its sample request, response and notification are valid as they stand there."""
     request_id = "9V7NcW1QMvWkQcceMnn3MKfmczdBeE1a"
-    request = {
-        "sender_id": "Statum",
-        "phone_number": "254712345678",
-        "message": "This is a test Message through our API",
-    }
+    request = {"sender_id": "Statum", "phone_number": "254712345678"}
+    request |= {"message": "This is a test Message through our API"}
     response = {"status_code": 200, "description": "Operation successful", "request_id": request_id}
     notification = {"result_code": "200", "result_desc": "Success", "request_id": request_id}
 
@@ -382,7 +356,7 @@ def test_a_bad_value_is_refused_by_keyword_and_member() -> None:
     assert [] == missed
 
 
-def test_what_every_gateway_refuses_breaks_one_keyword() -> None:
+def test_a_broken_value_breaks_one_keyword() -> None:
     """A broken payload is labelled by one keyword and one member, and is outside the strict set too."""
     wrong = []
     for folder, member, value, keyword in REFUSED_EVERYWHERE:
@@ -413,15 +387,14 @@ def test_the_second_opinion_agrees_that_it_is_bad() -> None:
     assert [] == missed
 
 
-def test_what_only_the_strict_schema_refuses_is_tolerated() -> None:
+def test_open_values_are_tolerated() -> None:
     """What lies between the two schemas is not contract: no gateway fails over it."""
     wrong = []
     for folder, member, value, _ in REFUSED_BY_THE_STRICT:
         payload = changed(VALID[folder], f"/{member}", value)
-        tolerated = pairs(SCHEMAS.violations(f"{folder}/request.tolerated", payload))
-        strict = pairs(SCHEMAS.violations(f"{folder}/request", payload))
-        if tolerated or not strict:
-            wrong.append((folder, member, value, tolerated, strict))
+        tolerated = SCHEMAS.violations(f"{folder}/request.tolerated", payload)
+        if tolerated or not SCHEMAS.violations(f"{folder}/request", payload):
+            wrong.append((folder, member, value, tolerated))
 
     assert [] == wrong
 

@@ -28,8 +28,6 @@ GIVEN = ("254712345678",)
 
 # Of both kinds: with a window and without. Each example is a choice among some four hundred cases.
 TWO = ("sms", "airtime")
-quick = hypothesis.settings(max_examples=10, deadline=None)
-LIMITS = {"accepted": st.integers(1, 80), "spend": st.none() | st.integers(0, 2000)}
 
 
 @cache
@@ -58,11 +56,13 @@ def paid(cases: tuple[Case, ...]) -> list[Case]:
     return [case for case in cases if not has_to_be_refused(case)]
 
 
-@quick
-@given(**LIMITS)
-def test_a_plan_keeps_within_its_limits(accepted: int, spend: int | None) -> None:
-    """If all goes as planned; and what has to be refused has room while it is sent, so that all can be sent."""
-    plan = capped(accepted, spend, TWO)
+@hypothesis.settings(max_examples=10)
+@given(accepted=st.integers(1, 80), spend=st.none() | st.integers(0, 2000))
+def test_a_plan_keeps_within_its_limits_and_sends_what_each_case_needs_before_it(
+    accepted: int, spend: int | None
+) -> None:
+    """If all goes as planned; what has to be refused has room while it is sent, so that all can be sent."""
+    plan, everything = capped(accepted, spend, TWO), whole(TWO)
     first = tuple(chain.from_iterable((*plan.alone, *plan.groups)))
 
     assert len(paid(plan.cases)) <= accepted
@@ -71,13 +71,11 @@ def test_a_plan_keeps_within_its_limits(accepted: int, spend: int | None) -> Non
     assert not any(map(has_to_be_refused, chain.from_iterable(plan.last)))
     if spend is not None:
         assert sum(amount_of(case.request, statum()) for case in paid(plan.cases)) <= spend
+    _sends_what_each_case_needs(plan, everything)
 
 
-@quick
-@given(**LIMITS)
-def test_whatever_is_sent_has_before_it_what_it_needs(accepted: int, spend: int | None) -> None:
+def _sends_what_each_case_needs(plan: Plan, everything: Plan) -> None:
     """Its twin, and what it repeats; nothing is sent twice, nothing invented, and nothing cut out of the middle."""
-    plan, everything = capped(accepted, spend, TWO), whole(TWO)
     ids = [case.id for case in plan.cases]
     known = {case.id: case for case in everything.cases}
     before = {group[0].id: [case.id for case in group] for group in (*everything.groups, *everything.last)}
@@ -91,8 +89,7 @@ def test_whatever_is_sent_has_before_it_what_it_needs(accepted: int, spend: int 
             if case.earlier is not None:
                 assert case.earlier in sent[: sent.index(case.id)] or case.kind is Kind.BURST
         if any(case.earlier for case in group) and group not in plan.alone:
-            planned = before[known[group[0].id].group]
-            assert planned[: len(sent)] == sent
+            assert before[known[group[0].id].group][: len(sent)] == sent
     bursts = [case for case in everything.cases if case.kind is Kind.BURST]
     for burst in bursts:
         together = {case.id for case in bursts if case.group == burst.group}
@@ -118,7 +115,7 @@ def test_the_twin_of_all_refusals_of_a_command_is_one_request() -> None:
 
 
 @pytest.mark.parametrize("accepted", [6, 12, 25, 60])
-def test_what_exercises_most_is_chosen(accepted: int) -> None:
+def test_cases_that_exercise_most_are_chosen(accepted: int) -> None:
     """No area that is left out could have been exercised in place of a case that exercises nothing by itself."""
     plan, everything = capped(accepted), whole(PRODUCTS)
     areas = {case.id: set(areas_of(statum(), case)) for case in everything.cases}
@@ -156,7 +153,7 @@ def test_without_a_cap_everything_is_sent_as_it_was_planned() -> None:
     assert (groups, plan.alone, (), {}) == (chosen.groups, chosen.alone, chosen.last, chosen.left_out)
 
 
-def test_what_is_left_out_is_counted_by_the_option_that_keeps_it_out() -> None:
+def test_left_out_cases_are_counted_by_option() -> None:
     """Nothing vanishes without being told."""
     plan = capped(25, 500)
 

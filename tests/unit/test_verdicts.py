@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+import lzma
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from campaigns import held, shortfalls
@@ -11,23 +13,19 @@ from run_records import Run
 
 from conformance.contract.contract import statum
 from conformance.contract.requirements import Actor, Level
+from conformance.gateway import preflight
 from conformance.gateway.rules.checks import GatewayFace, checks_of
 from conformance.journal import Record, read_journal
-from conformance.judging.evidence import Evidence
 from conformance.judging.judgement import KEPT_FINDINGS, Check, Finding, Inconclusive, Judgement, Passed, Reason
 from conformance.judging.verdicts import Conclusion, RequirementVerdict, Verdict, conclude, judge_as
 from conformance.mock.behaviour import BUILT_IN
+from conformance.model.errors import SuiteError
 from conformance.reports.result import judge
 
 CHECKS = checks_of(statum())
 
 MUST, SHOULD = "ENC-01", "AUT-11"
 CONDITIONAL = "NTF-13"
-
-
-def silent(_: Evidence, __: str | None) -> Iterator[Judgement]:
-    """A check that has seen nothing."""
-    return iter(())
 
 
 def saying(*judgements: Judgement) -> Check:
@@ -37,7 +35,7 @@ def saying(*judgements: Judgement) -> Check:
 
 def judged_by(requirement: str, *judgements: Judgement, run: Run | None = None) -> RequirementVerdict:
     """The verdict on a requirement for sms of which a check says that."""
-    checks = {**dict.fromkeys(CHECKS, silent), requirement: saying(*judgements)}
+    checks = {**dict.fromkeys(CHECKS, saying()), requirement: saying(*judgements)}
     verdicts = judge_as(GatewayFace(lambda _: checks), (run or Run()).record()).verdicts
     return next(v for v in verdicts if v.requirement.id == requirement and v.command in ("sms", None))
 
@@ -90,23 +88,21 @@ def test_a_requirement_without_a_check_is_an_error() -> None:
 # --- One verdict
 
 
-@pytest.mark.parametrize(
-    ("requirement", "judgements", "expected"),
-    [
-        (MUST, (Passed(),), Verdict.PASS),
-        (MUST, (Passed(), Finding("wrong")), Verdict.FAIL),
-        (SHOULD, (Passed(), Finding("wrong")), Verdict.WARN),
-        (MUST, (Finding("wrong"), Inconclusive(Reason.INTERRUPTED, "cut off")), Verdict.FAIL),
-        (MUST, (Passed(), Inconclusive(Reason.INTERRUPTED, "cut off")), Verdict.PASS),
-        (MUST, (Inconclusive(Reason.PRECONDITION, "no twin"),), Verdict.INCONCLUSIVE),
-        (SHOULD, (Inconclusive(Reason.PRECONDITION, "no twin"),), Verdict.INCONCLUSIVE),
-        (MUST, (), Verdict.INCONCLUSIVE),
-        (SHOULD, (), Verdict.INCONCLUSIVE),
-    ],
-)
-def test_judgements_make_a_verdict(requirement: str, judgements: tuple[Judgement, ...], expected: Verdict) -> None:
+def test_judgements_make_a_verdict() -> None:
     """One finding is enough to fail; nothing is not enough to pass."""
-    assert expected == judged_by(requirement, *judgements).verdict
+    wrong, cut_off = Finding("wrong"), Inconclusive(Reason.INTERRUPTED, "cut off")
+    no_twin = Inconclusive(Reason.PRECONDITION, "no twin")
+    rows: list[tuple[str, tuple[Judgement, ...], Verdict]] = [
+        (MUST, (Passed(),), Verdict.PASS),
+        (MUST, (Passed(), wrong), Verdict.FAIL),
+        (SHOULD, (Passed(), wrong), Verdict.WARN),
+        (MUST, (wrong, cut_off), Verdict.FAIL),
+        (MUST, (Passed(), cut_off), Verdict.PASS),
+        *((requirement, (no_twin,), Verdict.INCONCLUSIVE) for requirement in (MUST, SHOULD)),
+        *((requirement, (), Verdict.INCONCLUSIVE) for requirement in (MUST, SHOULD)),
+    ]
+
+    assert rows == [(requirement, said, judged_by(requirement, *said).verdict) for requirement, said, _ in rows]
 
 
 def test_findings_are_gathered_and_counted() -> None:
@@ -127,45 +123,30 @@ def test_findings_are_capped() -> None:
     assert tuple(findings[:KEPT_FINDINGS]) == found.findings
 
 
-@pytest.mark.parametrize(
-    "reasons",
-    [
-        (Reason.NO_TRAFFIC, Reason.PRECONDITION, Reason.ENVIRONMENT, Reason.INTERRUPTED),
-        (Reason.INTERRUPTED, Reason.ENVIRONMENT, Reason.PRECONDITION, Reason.NO_TRAFFIC),
-    ],
-)
-def test_the_weightiest_reason_counts(reasons: tuple[Reason, ...]) -> None:
+def test_the_weightiest_reason_counts() -> None:
     """In whatever order they came; with the words of the first of its kind."""
-    found = judged_by(MUST, *(Inconclusive(reason, f"because of {reason}") for reason in reasons))
+    reasons = [Reason.NO_TRAFFIC, Reason.PRECONDITION, Reason.ENVIRONMENT, Reason.INTERRUPTED]
+    for order in (reasons, reasons[::-1]):
+        found = judged_by(MUST, *(Inconclusive(reason, f"because of {reason}") for reason in order))
+        assert (Reason.INTERRUPTED, "because of interrupted") == (found.reason, found.detail)
 
-    assert (Reason.INTERRUPTED, "because of interrupted") == (found.reason, found.detail)
 
-
-@pytest.mark.parametrize(
-    ("run", "requirement", "judgements", "expected"),
-    [
-        (Run(), MUST, (), (Reason.NO_TRAFFIC, "nothing in the run's traffic bears on it")),
-        (Run(settled=False), MUST, (), (Reason.INTERRUPTED, "the run was cut off before this was exercised")),
-        (Run(obstacle="no way in"), MUST, (), (Reason.ENVIRONMENT, "no way in")),
-        (
-            Run(settled=False, obstacle="no way in"),
-            MUST,
-            (Inconclusive(Reason.PRECONDITION, "no twin"),),
-            (Reason.ENVIRONMENT, "no way in"),
-        ),
-        (Run(), MUST, (Inconclusive(Reason.PRECONDITION, "no twin"),), (Reason.PRECONDITION, "no twin")),
-        (Run(obstacle="no way in"), MUST, (Passed(),), (None, None)),
-        (Run(obstacle="no way in"), MUST, (Finding("wrong"),), (None, None)),
-    ],
-    ids=["nothing", "cut off", "obstacle", "obstacle before all", "judgement", "passed", "failed"],
-)
-def test_only_an_inconclusive_verdict_says_why(
-    run: Run, requirement: str, judgements: tuple[Judgement, ...], expected: tuple[Reason | None, str | None]
-) -> None:
+def test_only_an_inconclusive_verdict_says_why() -> None:
     """An obstacle to the run counts before its observations."""
-    found = judged_by(requirement, *judgements, run=run)
+    no_twin = Inconclusive(Reason.PRECONDITION, "no twin")
+    obstacle, hindered = Run(obstacle="no way in"), (Reason.ENVIRONMENT, "no way in")
+    rows: list[tuple[Run, tuple[Judgement, ...], tuple[Reason | None, str | None]]] = [
+        (Run(), (), (Reason.NO_TRAFFIC, "nothing in the run's traffic bears on it")),
+        (Run(settled=False), (), (Reason.INTERRUPTED, "the run was cut off before this was exercised")),
+        (obstacle, (), hindered),
+        (Run(settled=False, obstacle="no way in"), (no_twin,), hindered),
+        (Run(), (no_twin,), (Reason.PRECONDITION, "no twin")),
+        (obstacle, (Passed(),), (None, None)),
+        (obstacle, (Finding("wrong"),), (None, None)),
+    ]
+    found = [judged_by(MUST, *said, run=run) for run, said, _ in rows]
 
-    assert expected == (found.reason, found.detail)
+    assert [expected for *_, expected in rows] == [(each.reason, each.detail) for each in found]
 
 
 def test_a_condition_that_never_came_about_is_named() -> None:
@@ -176,59 +157,49 @@ def test_a_condition_that_never_came_about_is_named() -> None:
     assert statum().catalogue[CONDITIONAL].condition in (found.detail or "")
 
 
-@pytest.mark.parametrize(("exclusive", "level"), [(False, Level.SHOULD), (True, Level.MUST)])
-def test_some_requirements_bind_less_on_a_shared_account(exclusive: bool, level: Level) -> None:  # noqa: FBT001 - a case
+def test_some_requirements_bind_less_on_a_shared_account() -> None:
     """An unknown notification may be that of another user."""
-    binding = [r for r in statum().catalogue.requirements if r.shared_level is not None]
-    found = judged_by("NTF-21", Finding("an orphan"), run=Run(exclusive_account=exclusive))
+    rows = {False: (Level.SHOULD, Verdict.WARN), True: (Level.MUST, Verdict.FAIL)}
+    found = {own: judged_by("NTF-21", Finding("an orphan"), run=Run(exclusive_account=own)) for own in rows}
 
-    assert ["NTF-21"] == [r.id for r in binding]
-    assert level is found.level
-    assert {Level.SHOULD: Verdict.WARN, Level.MUST: Verdict.FAIL}[level] is found.verdict
+    assert ["NTF-21"] == [r.id for r in statum().catalogue.requirements if r.shared_level is not None]
+    assert rows == {own: (each.level, each.verdict) for own, each in found.items()}
 
 
 # --- The conclusion
 
+FAILED, WARNED, KNOWN = given(MUST, Verdict.FAIL), given(SHOULD, Verdict.WARN), given(MUST, Verdict.KNOWN)
+LEFT_OUT = given(MUST, Verdict.NOT_APPLICABLE)
 OPEN_MUST = [given(MUST, Verdict.INCONCLUSIVE, reason) for reason in Reason]
 OPEN_CONDITIONAL = given(CONDITIONAL, Verdict.INCONCLUSIVE, Reason.NO_TRAFFIC)
-HELD_UP_CONDITIONAL = [
-    given(CONDITIONAL, Verdict.INCONCLUSIVE, reason) for reason in Reason if reason is not Reason.NO_TRAFFIC
-]
+HELD_UP = [given(CONDITIONAL, Verdict.INCONCLUSIVE, reason) for reason in Reason if reason is not Reason.NO_TRAFFIC]
 OPEN_SHOULD = [given(SHOULD, Verdict.INCONCLUSIVE, reason) for reason in Reason]
 
 
-@pytest.mark.parametrize(
-    ("verdicts", "expected"),
-    [
-        ((), Conclusion.INCONCLUSIVE),
-        ((PASSED,), Conclusion.CONFORMANT),
-        ((PASSED, given(SHOULD, Verdict.WARN)), Conclusion.CONFORMANT),
-        ((PASSED, given(MUST, Verdict.KNOWN)), Conclusion.NON_CONFORMANT),
-        ((PASSED, given(MUST, Verdict.NOT_APPLICABLE)), Conclusion.CONFORMANT),
-        ((PASSED, OPEN_CONDITIONAL), Conclusion.CONFORMANT),
-        *(((PASSED, each), Conclusion.CONFORMANT) for each in OPEN_SHOULD),
-        *(((PASSED, each), Conclusion.INCONCLUSIVE) for each in OPEN_MUST),
-        *(((PASSED, each), Conclusion.INCONCLUSIVE) for each in HELD_UP_CONDITIONAL),
-        ((given(SHOULD, Verdict.WARN),), Conclusion.INCONCLUSIVE),
-        ((given(MUST, Verdict.KNOWN),), Conclusion.NON_CONFORMANT),
-        ((given(MUST, Verdict.NOT_APPLICABLE),), Conclusion.INCONCLUSIVE),
-        ((OPEN_CONDITIONAL,), Conclusion.INCONCLUSIVE),
-        ((given(MUST, Verdict.FAIL),), Conclusion.NON_CONFORMANT),
-        ((PASSED, given(MUST, Verdict.FAIL)), Conclusion.NON_CONFORMANT),
-        *(((PASSED, each, given(MUST, Verdict.FAIL)), Conclusion.NON_CONFORMANT) for each in OPEN_MUST),
+CONCLUSIONS: dict[Conclusion, list[tuple[RequirementVerdict, ...]]] = {
+    Conclusion.CONFORMANT: [
+        *((PASSED,), (PASSED, WARNED), (PASSED, LEFT_OUT), (PASSED, OPEN_CONDITIONAL)),
+        *((PASSED, each) for each in OPEN_SHOULD),
     ],
-)
-def test_verdicts_make_a_conclusion(verdicts: tuple[RequirementVerdict, ...], expected: Conclusion) -> None:
+    Conclusion.NON_CONFORMANT: [
+        *((FAILED,), (PASSED, FAILED), (KNOWN,), (PASSED, KNOWN)),
+        *((PASSED, each, FAILED) for each in OPEN_MUST),
+    ],
+    Conclusion.INCONCLUSIVE: [
+        *((), (WARNED,), (LEFT_OUT,), (OPEN_CONDITIONAL,)),
+        *((PASSED, each) for each in (*OPEN_MUST, *HELD_UP)),
+    ],
+}
+
+
+def test_verdicts_make_a_conclusion() -> None:
     """A failure decides; without one, a MUST that is open does; and something has to have been seen to pass."""
-    assert expected == conclude(verdicts)
-    assert expected == conclude(verdicts[::-1])
-
-
-def test_each_conclusion_has_its_exit_code() -> None:
-    """As the command line promises."""
-    assert {Conclusion.CONFORMANT: 0, Conclusion.NON_CONFORMANT: 1, Conclusion.INCONCLUSIVE: 3} == {
-        conclusion: conclusion.exit_code for conclusion in Conclusion
+    concluded = {
+        conclusion: [{conclude(verdicts), conclude(verdicts[::-1])} for verdicts in rows]
+        for conclusion, rows in CONCLUSIONS.items()
     }
+
+    assert {conclusion: [{conclusion}] * len(rows) for conclusion, rows in CONCLUSIONS.items()} == concluded
 
 
 # --- Whole records
@@ -299,3 +270,46 @@ def test_accepted_requests_are_counted_once(lawful: Record) -> None:
     assert len(accepted) == judge(lawful).accepted
     again = replace(lawful, exchanges=(*lawful.exchanges, replace(accepted[0], number=10**6, attempt=2)))
     assert len(accepted) == judge(again).accepted
+
+
+# --- The samples of the seed, and earlier journals
+
+
+def test_the_seeds_samples_keep_every_requirement_that_bears_on_them() -> None:
+    """The envelope, the notification and what joins them; nothing is broken."""
+    verdicts = {v.requirement.id: v.verdict for v in judge(preflight.sample_record(statum())).verdicts}
+    kept = {id_ for id_, verdict in verdicts.items() if verdict is Verdict.PASS}
+    assert {"ACC-01", "RSP-03", "RSP-15", "NTF-01", "NTF-08", "NTF-09", "NTF-12", "NTF-16"} <= kept
+    assert {Verdict.PASS, Verdict.INCONCLUSIVE} == set(verdicts.values())
+
+
+def test_a_suite_that_finds_fault_with_the_samples_says_so_and_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is the suite that is wrong then, whatever the gateway does."""
+    record = preflight.sample_record(statum())
+    sent = record.notifications[0]
+    wrong = replace(sent, request=replace(sent.request, body=b'{"result_code": 200}'))
+    monkeypatch.setattr(preflight, "sample_record", lambda _: replace(record, notifications=(wrong,)))
+
+    with pytest.raises(SuiteError, match="the contract's own samples break NTF-"):
+        preflight.check_samples(statum())
+
+
+# Three journals, each with the verdicts of the version that recorded it (commit a672a6e, 29 November 2026): a run
+# against a gateway with eight faults, and certifications of a client that pays twice and of a receiver that takes each
+# result for a success.
+EARLIER = Path(__file__).parents[1] / "data" / "earlier"
+
+
+@pytest.mark.parametrize("name", ["gateway", "client", "receiver"])
+def test_an_earlier_journal_is_judged_as_it_was(name: str, tmp_path: Path) -> None:
+    """For each requirement that there was: one that was added since may say something else."""
+    journal = tmp_path / "journal.sqlite"
+    journal.write_bytes(lzma.decompress((EARLIER / f"{name}.sqlite.xz").read_bytes()))
+    then = json.loads((EARLIER / f"{name}.json").read_text(encoding="utf-8"))
+
+    now = judge(read_journal(journal))
+
+    verdicts = {f"{v.requirement.id} {v.command or '-'}": v.verdict.value for v in now.verdicts}
+    judged_then = {pair: verdict for verdict, pairs in then["verdicts"].items() for pair in pairs}
+    assert judged_then == {pair: verdict for pair, verdict in verdicts.items() if pair in judged_then}
+    assert then["conclusion"] == now.conclusion.value

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from made_result import CASE, REQUEST, SETTINGS
@@ -35,10 +34,10 @@ def figures(*exchanges: Exchange, notifications: tuple[Notification, ...] = ()) 
     return Figures.of(Record(SETTINGS, (CASE,), exchanges, notifications), statum())
 
 
-@pytest.mark.parametrize(("share", "expected"), [(0.5, 2.0), (0.95, 4.0), (0.25, 1.0), (0.0, 1.0), (1.0, 4.0)])
-def test_a_quantile_is_one_of_the_values(share: float, expected: float) -> None:
+def test_a_quantile_is_one_of_the_values() -> None:
     """By nearest rank."""
-    assert expected == quantile([1.0, 2.0, 3.0, 4.0], share)
+    rows = {0.5: 2.0, 0.95: 4.0, 0.25: 1.0, 0.0: 1.0, 1.0: 4.0}
+    assert rows == {share: quantile([1.0, 2.0, 3.0, 4.0], share) for share in rows}
 
 
 def test_a_notification_counts_from_the_answer() -> None:
@@ -71,23 +70,15 @@ def test_a_run_without_traffic_has_no_figures() -> None:
 
 
 @given(LATENCIES)
-def test_a_histogram_counts_each_latency_once(latencies: list[float]) -> None:
-    """Whatever they are."""
+def test_each_latency_counts_once(latencies: list[float]) -> None:
+    """In the histogram, and in each part of the run in their order, where the longest is not below the median."""
     series = Series()
     for at, took in enumerate(latencies):
         series.add(float(at), took)
+    told, rows = series.described(), series.over_run()
+
     assert len(latencies) == sum(number for _, number in series.histogram())
-    told = series.described()
     assert told.p50 <= told.p95 <= told.p99 <= told.max
-
-
-@given(LATENCIES)
-def test_over_the_run_the_longest_is_never_shorter_than_the_median(latencies: list[float]) -> None:
-    """In each part of it, in their order."""
-    series = Series()
-    for at, took in enumerate(latencies):
-        series.add(float(at), took)
-    rows = series.over_run()
     assert [row[0] for row in rows] == sorted(row[0] for row in rows)
     assert all(median <= longest for _, median, longest in rows)
     assert max(latencies) == max(longest for _, _, longest in rows)

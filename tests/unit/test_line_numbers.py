@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -63,7 +62,7 @@ def test_each_key_of_toml_has_its_line() -> None:
     } == toml_lines(TOML)
 
 
-def test_what_has_no_line_of_its_own_has_that_above_it() -> None:
+def test_a_key_without_a_line_has_the_line_above() -> None:
     """Such as a member of an inline table."""
     lines = toml_lines(TOML)
     assert 13 == line_of(("command", 0, "window", "seconds"), lines)
@@ -98,17 +97,14 @@ def test_everything_in_json_has_a_line(value: Any) -> None:
             assert shown[line - 1].lstrip().startswith(json.dumps(path[-1], ensure_ascii=False) + ":")
 
 
-@pytest.mark.parametrize("file", sorted(CHECKOUT.glob("schemas/**/*.toml")), ids=lambda file: file.name)
-def test_the_lines_of_our_own_files_hold_their_keys(file: Path) -> None:
+def test_the_lines_of_our_own_files_hold_their_keys() -> None:
     """Every table and every key that is read is found, and stands in its line."""
-    text = file.read_text(encoding="utf-8")
-    lines = toml_lines(text)
-    shown = text.splitlines()
+    for file in sorted(CHECKOUT.glob("schemas/**/*.toml")):
+        text = file.read_text(encoding="utf-8")
+        lines, shown, stated = toml_lines(text), text.splitlines(), tomllib.loads(text)
+        keys = {path: line for path, line in lines.items() if path and isinstance(path[-1], str)}
+        tables = {(key, n) for key, value in stated.items() if isinstance(value, list) for n in range(len(value))}
 
-    for path, line in lines.items():
-        if path and isinstance(path[-1], str):
-            assert path[-1] in shown[line - 1]
-    stated = tomllib.loads(text)
-    tables = {(key, number) for key, value in stated.items() if isinstance(value, list) for number in range(len(value))}
-    assert tables <= lines.keys()
-    assert {(key, number, name) for key, number in tables for name in stated[key][number]} <= lines.keys()
+        assert [] == [(file, path) for path, line in keys.items() if path[-1] not in shown[line - 1]]
+        assert tables <= lines.keys(), file
+        assert {(key, n, name) for key, n in tables for name in stated[key][n]} <= lines.keys(), file

@@ -81,7 +81,7 @@ def test_no_report_has_a_character_that_cannot_be_seen(tmp_path: Path, capsys: p
     assert [] == [name for name in ("report.html", "junit.xml", "terminal") if "\\u202e" not in read[name]]
 
 
-def test_what_can_be_seen_stays() -> None:
+def test_visible_characters_stay() -> None:
     """Letters of any script, signs, spaces that are spaces, tabs and line breaks."""
     text = "Habari\tya\nasubuhi é Ж 日 😀 “…” ~\u00a0|"
     assert text == visible(text)

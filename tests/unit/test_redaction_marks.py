@@ -102,7 +102,7 @@ def test_names_that_differ_still_differ() -> None:
     assert b'{"[REDACTED]": 1, "[REDACTED]": 2}' == redaction.data(twice)
 
 
-def test_what_is_not_json_does_not_become_json() -> None:
+def test_invalid_json_does_not_become_json() -> None:
     """The escape or the quotation mark that broke it was part of the secret."""
     redaction = Redaction.of_values('qu"te-9')
     for body in (b'{"a": "x qu"te-9 y"}', b'{"a": "\\x71\\x75\\x22\\x74\\x65\\x2d\\x39"}', b'["qu\xff"te-9"]'):

@@ -81,22 +81,23 @@ TEXTS = {
 }
 
 
-@pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
-def test_any_text_is_read_in_linear_time(text: bytes) -> None:
+def test_any_text_is_read_in_linear_time() -> None:
     """Or refused; by a check, and for the page."""
-    began = time.process_time()
-    Content.with_repeats(text)
-    body_markup(text, frozenset({"/request_id"}))
-    assert time.process_time() - began < SOON_S
+    took = {}
+    for name, text in TEXTS.items():
+        began = time.process_time()
+        Content.with_repeats(text)
+        body_markup(text, frozenset({"/request_id"}))
+        took[name] = time.process_time() - began
+    assert {} == {name: seconds for name, seconds in took.items() if seconds > SOON_S}
 
 
-@pytest.mark.parametrize("opening", [b"[", b'{"a": '])
-def test_deep_nesting_is_refused(opening: bytes) -> None:
+def test_deep_nesting_is_refused() -> None:
     """At one depth, wherever it is read: how deep Python itself can go depends on where it is called."""
-    closing = b"]" if opening == b"[" else b"}"
-    parse_with_repeats(opening * DEEPEST + b"1" + closing * DEEPEST)
-    with pytest.raises(ValueError, match="nested too deeply to be read, more than 100 deep"):
-        parse_with_repeats(opening * (DEEPEST + 1) + b"1" + closing * (DEEPEST + 1))
+    for opening, closing in ((b"[", b"]"), (b'{"a": ', b"}")):
+        parse_with_repeats(opening * DEEPEST + b"1" + closing * DEEPEST)
+        with pytest.raises(ValueError, match="nested too deeply to be read, more than 100 deep"):
+            parse_with_repeats(opening * (DEEPEST + 1) + b"1" + closing * (DEEPEST + 1))
 
 
 def test_brackets_in_texts_nest_nothing() -> None:

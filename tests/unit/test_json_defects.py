@@ -17,16 +17,7 @@ from conformance.contract.contract import statum
 from conformance.model.errors import SuiteError
 from conformance.model.untrusted import parse_json
 from conformance.payloads import json_defects
-from conformance.payloads.json_defects import (
-    CUT,
-    HUGE,
-    OPEN,
-    REFUSED,
-    BodyProbe,
-    OpenBody,
-    malformed_bodies,
-    open_bodies,
-)
+from conformance.payloads.json_defects import HUGE, OPEN, REFUSED, BodyProbe, OpenBody, malformed_bodies, open_bodies
 from conformance.payloads.members import Constraints
 from conformance.payloads.valid import ValidPayload, fresh_payloads, valid_payloads
 
@@ -37,7 +28,6 @@ POSTS = [command for command in COMMANDS.values() if command.method == "POST"]
 EACH_POST = pytest.mark.parametrize("command", POSTS, ids=lambda command: command.folder)
 PLAIN = {command: fresh_payloads(statum(), command, Constraints(), 80, 1, []) for command in POSTS}
 BODIES = [payload.body for payloads in PLAIN.values() for payload in payloads[:3]]
-EACH_BODY = pytest.mark.parametrize("body", BODIES, ids=range(len(BODIES)))
 
 
 def malformed(body: bytes, aspect: str | None = None) -> list[BodyProbe]:
@@ -60,79 +50,73 @@ def opened(command: Command, *, careful: bool = False) -> list[OpenBody]:
 # --- Refused
 
 
-@EACH_BODY
-def test_no_malformed_body_is_an_object(body: bytes) -> None:
+def test_no_malformed_body_is_an_object() -> None:
     """Each aspect is there, and each body is not JSON, or no object."""
-    assert {probe.aspect for probe in malformed(body)} == ASPECTS
-    for probe in malformed(body):
-        try:
-            value = parse_json(probe.body)
-        except ValueError:
-            assert probe.aspect not in ("array", "scalar")
-        else:
-            assert not isinstance(value, dict)
-            assert probe.aspect in ("array", "scalar")
+    for body in BODIES:
+        assert {probe.aspect for probe in malformed(body)} == ASPECTS
+        for probe in malformed(body):
+            try:
+                value = parse_json(probe.body)
+            except ValueError:
+                assert probe.aspect not in ("array", "scalar")
+            else:
+                assert not isinstance(value, dict)
+                assert probe.aspect in ("array", "scalar")
 
 
 @EACH_POST
 def test_every_way_of_being_malformed_is_tried(command: Command) -> None:
-    """Each that can be told by the bytes; and it is told by those that are sent."""
-    following = in_turn(PLAIN[command])
-    found = list(malformed_bodies(statum(), lambda: following().body))
+    """Each that can be told by the bytes, on those that are sent; each of a payload of its own.
 
-    assert set(REFUSED) == {probe.breakage for probe in found}
-    assert [] == [probe for probe in found if probe.breakage not in json_defects.defects_of(probe.body)]
-
-
-@EACH_POST
-def test_each_malformed_body_is_of_a_payload_of_its_own(command: Command) -> None:
-    """A gateway that reads some of them meets no similar request twice."""
+    A gateway that reads some of them meets no similar request twice.
+    """
     following = in_turn(PLAIN[command])
     found = list(malformed_bodies(statum(), lambda: following().body))
     numbers = Counter(number for probe in found for number in set(re.findall(rb"254[17][0-9]{8}", probe.body)))
 
+    assert set(REFUSED) == {probe.breakage for probe in found}
+    assert [] == [probe for probe in found if probe.breakage not in json_defects.defects_of(probe.body)]
     assert len(numbers) > 10
     assert {1} == set(numbers.values())
 
 
-@EACH_BODY
-def test_bodies_are_cut_behind_each_token(body: bytes) -> None:
+def test_bodies_are_cut_behind_each_token() -> None:
     """Behind the brace, each name, colon, value and comma, and within a name and a value; never whole."""
-    cut = malformed(body, "cut-short")
-    members = len(parse_json(body))
+    for body in BODIES:
+        cut, members = malformed(body, "cut-short"), len(parse_json(body))
 
-    assert all(body.startswith(probe.body) and 0 < len(probe.body) < len(body) for probe in cut)
-    assert {
-        "cut behind the opening brace": 1,
-        "cut behind a name": members,
-        "cut behind a colon": members,
-        "cut behind a value": members,
-        "cut behind a comma": members - 1,
-        "cut within a text": 2,
-    } == Counter(probe.breakage for probe in cut)
-    assert len(cut) == len({probe.body for probe in cut})
+        assert all(body.startswith(probe.body) and 0 < len(probe.body) < len(body) for probe in cut)
+        assert {
+            "cut behind the opening brace": 1,
+            "cut behind a name": members,
+            "cut behind a colon": members,
+            "cut behind a value": members,
+            "cut behind a comma": members - 1,
+            "cut within a text": 2,
+        } == Counter(probe.breakage for probe in cut)
+        assert len(cut) == len({probe.body for probe in cut})
 
 
-@EACH_BODY
-def test_form_encoded_holds_the_same(body: bytes) -> None:
+def test_form_encoded_holds_the_same() -> None:
     """The members as a form, declared as one; all others are declared as JSON."""
-    (form,) = malformed(body, "form-encoded")
+    for body in BODIES:
+        (form,) = malformed(body, "form-encoded")
 
-    assert {name: [value] for name, value in parse_json(body).items()} == parse_qs(form.body.decode())
-    assert {form} == {probe for probe in malformed(body) if probe.content_type != "application/json"}
-    assert "application/x-www-form-urlencoded" == form.content_type
+        assert {name: [value] for name, value in parse_json(body).items()} == parse_qs(form.body.decode())
+        assert {form} == {probe for probe in malformed(body) if probe.content_type != "application/json"}
+        assert "application/x-www-form-urlencoded" == form.content_type
 
 
-@EACH_BODY
-def test_not_utf8_is_wrong_in_nothing_else(body: bytes) -> None:
+def test_not_utf8_is_wrong_in_nothing_else() -> None:
     """Without the stray bytes it is the valid payload again."""
-    stray = malformed(body, "not-utf8")
+    for body in BODIES:
+        stray = malformed(body, "not-utf8")
 
-    assert 5 == len(stray)
-    for each in stray:
-        with pytest.raises(UnicodeDecodeError):
-            each.body.decode("utf-8")
-        assert parse_json(body) == parse_json(each.body.decode("utf-8", errors="ignore").encode())
+        assert 5 == len(stray)
+        for each in stray:
+            with pytest.raises(UnicodeDecodeError):
+                each.body.decode("utf-8")
+            assert parse_json(body) == parse_json(each.body.decode("utf-8", errors="ignore").encode())
 
 
 def test_scalars_of_every_kind() -> None:
@@ -140,22 +124,22 @@ def test_scalars_of_every_kind() -> None:
     assert [str, int, bool, type(None)] == [type(parse_json(probe.body)) for probe in malformed(BODIES[0], "scalar")]
 
 
-@EACH_BODY
-def test_whoever_reads_nan_has_no_valid_member(body: bytes) -> None:
+def test_a_reader_of_nan_finds_no_valid_member() -> None:
     """So that a lenient reader, too, has something to refuse: no member keeps a value that it could go by."""
-    constants = [probe.body for probe in malformed(body, "not-json") if probe.breakage.endswith("for a value")]
+    for body in BODIES:
+        constants = [probe.body for probe in malformed(body, "not-json") if probe.breakage.endswith("for a value")]
 
-    assert 3 == len(constants)
-    for each in constants:
-        assert parse_json(body).keys() == json.loads(each).keys()
-        assert {float} == {type(value) for value in json.loads(each).values()}
+        assert 3 == len(constants)
+        for each in constants:
+            assert parse_json(body).keys() == json.loads(each).keys()
+            assert {float} == {type(value) for value in json.loads(each).values()}
 
 
-@pytest.mark.parametrize("body", [b"[]", b"no", b"", b'{"amount": 50}', b"{}"])
-def test_malformed_bodies_are_made_from_an_object(body: bytes) -> None:
+def test_malformed_bodies_are_made_from_an_object() -> None:
     """From anything else the labels would not hold."""
-    with pytest.raises(SuiteError):
-        malformed(body)
+    for body in (b"[]", b"no", b"", b'{"amount": 50}', b"{}"):
+        with pytest.raises(SuiteError):
+            malformed(body)
 
 
 @pytest.mark.parametrize("made", [lambda valid, _: valid, lambda _valid, _: b"<a/>"], ids=["whole", "otherwise broken"])
@@ -189,8 +173,7 @@ def test_every_way_of_being_open_is_tried(command: Command) -> None:
 @EACH_POST
 def test_a_lenient_reader_finds_the_payload(command: Command) -> None:
     """Python's own reads the members of a valid payload in each that is not nested or cluttered beyond its limits."""
-    following = in_turn(PLAIN[command])
-    read = 0
+    following, read = in_turn(PLAIN[command]), 0
     for each in opened(command):
         members = following().members
         try:
@@ -199,16 +182,10 @@ def test_a_lenient_reader_finds_the_payload(command: Command) -> None:
             assert each.breakage in ("deep nesting", "number beyond a double", "byte order mark")
             continue
         read += 1
-        differing = {name for name in members if members[name] != found[name]}
-        assert differing <= (
-            {"message"} if each.aspect == "over-long" else set(members) if found[name_of(found)] is None else set()
-        )
+        null = next(iter(found.values())) is None
+        may_differ = {"message"} if each.aspect == "over-long" else set(members) if null else set()
+        assert {name for name in members if members[name] != found[name]} <= may_differ
     assert read >= 8
-
-
-def name_of(members: dict[str, object]) -> str:
-    """The first member."""
-    return next(iter(members))
 
 
 @EACH_POST
@@ -233,7 +210,7 @@ def test_a_get_has_no_body_to_break() -> None:
     assert [] == list(open_bodies(statum(), COMMANDS["account-details"], dict))
 
 
-def test_an_open_body_that_is_not_what_it_says_is_an_error_of_the_suite(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_mislabelled_open_body_is_an_error_of_the_suite(monkeypatch: pytest.MonkeyPatch) -> None:
     """The proof is made each time."""
     monkeypatch.setitem(json_defects.OPEN_BODIES, "byte order mark", (lambda valid: valid,))
 
@@ -253,7 +230,7 @@ def test_a_valid_body_has_no_defects() -> None:
     assert [] == wrong
 
 
-def test_a_defect_is_told_by_its_name() -> None:
+def test_defects_are_recognised() -> None:
     """And nothing else is."""
     rows = [
         (b'{"a": "\\"', "cut within a text"),
@@ -277,20 +254,15 @@ def test_a_defect_is_told_by_its_name() -> None:
     assert [(body, {name}) for body, name in rows] == [(body, json_defects.defects_of(body)) for body, _ in rows]
 
 
-def test_what_is_usual_is_no_defect() -> None:
-    """Zeros, words and pairs that look like something else."""
+def test_usual_json_has_no_defect() -> None:
+    """Zeros, words and pairs that look like something else; each name of a defect is refused or open, not both."""
     bodies = [b"{}", b'{"a": 0}', b'{"a": -0.0e5}', b'{"a": "NaN"}', b'{"a": "\\ud83d\\udc4b"}', b"{\n}\n"]
 
     assert [] == [(body, defects) for body in bodies if (defects := json_defects.defects_of(body))]
+    assert set() == set(REFUSED) & set(OPEN)
 
 
 @given(st.binary(max_size=60) | st.text(st.sampled_from("{}[]\",:\\'ab0e-N \n"), max_size=40).map(str.encode))
 def test_any_bytes_have_known_defects(body: bytes) -> None:
     """Nothing is raised, and every name is one of those that there are."""
     assert json_defects.defects_of(body) <= {*REFUSED, *OPEN}
-
-
-def test_the_names_are_apart() -> None:
-    """Each way is refused or open, not both."""
-    assert set() == set(REFUSED) & set(OPEN)
-    assert set(REFUSED) >= CUT

@@ -16,12 +16,7 @@ from conformance.judging.coverage import ASSERTIONS
 from conformance.model.errors import SuiteError
 from conformance.model.untrusted import parse_json
 from conformance.payloads import invalid
-from conformance.payloads.invalid import (
-    SYSTEMATIC,
-    BrokenPayload,
-    broken_payloads,
-    open_payloads,
-)
+from conformance.payloads.invalid import SYSTEMATIC, BrokenPayload, broken_payloads, open_payloads
 from conformance.payloads.members import Constraints
 from conformance.payloads.valid import valid_payloads
 
@@ -119,7 +114,7 @@ def test_amounts_out_of_range() -> None:
     }
 
 
-def test_what_reads_as_a_number_is_out_of_range_not_of_pattern() -> None:
+def test_numbers_out_of_range_do_not_break_the_pattern() -> None:
     """So that a gateway without a range check is faulted for that and for nothing else."""
     found = values(COMMANDS["airtime"], "amount", "pattern", 400)
 
@@ -174,7 +169,7 @@ def test_a_get_has_nothing_to_break() -> None:
     assert [] == open_payloads(statum(), details, {})
 
 
-def test_what_is_broken_must_be_whole() -> None:
+def test_only_a_valid_payload_is_broken() -> None:
     """From a payload that is wrong already, no label could be proved."""
     with pytest.raises(SuiteError, match="a valid airtime payload"):
         broken_payloads(statum(), COMMANDS["airtime"], {"phone_number": "254700000001", "amount": "4"}, 0, 1)
@@ -224,7 +219,7 @@ def test_open_ones_are_between_the_schemas(command: Command) -> None:
 
 
 @EACH_POST
-def test_what_is_open_for_phone_numbers(command: Command) -> None:
+def test_open_phone_numbers(command: Command) -> None:
     """A number, a plus sign, 10 digits and 15; and a member that nobody knows."""
     sample = base_of(command)["phone_number"]
     found = [members["phone_number"] for _, members in opened(command)]
@@ -234,7 +229,7 @@ def test_what_is_open_for_phone_numbers(command: Command) -> None:
     assert any("x_unknown" in members for _, members in opened(command))
 
 
-def test_what_is_open_for_amounts() -> None:
+def test_open_amounts() -> None:
     """A number, a leading zero; and for payments what lies outside of the cautious range."""
     airtime, wallet = ([m["amount"] for _, m in opened(COMMANDS[name])] for name in ("airtime", "mpesa-wallet"))
 
@@ -242,7 +237,7 @@ def test_what_is_open_for_amounts() -> None:
     assert {50, "050", "9", "70001"} <= set(wallet)
 
 
-def test_what_is_open_for_messages() -> None:
+def test_open_messages() -> None:
     """White space alone, controls, private and unassigned characters; and too long ones under a name of their own."""
     found = opened(COMMANDS["sms"])
     texts = {members["message"] for aspect, members in found if aspect == "open"}

@@ -118,7 +118,7 @@ def test_the_documented_sample_is_the_first(command: Command) -> None:
     assert json.dumps(example) == sample.body.decode()
 
 
-def test_the_sample_takes_what_was_given() -> None:
+def test_the_sample_takes_given_values() -> None:
     """Only where the account does not have the sample's value is it replaced."""
     rows = [
         (Constraints(), "Statum", "254712345678"),
@@ -154,10 +154,7 @@ def test_long_messages() -> None:
 
 # One value for each class that the values of the account at hand can be in.
 NAMED = Constraints(
-    {
-        "sender_id": ("K", "4G", "254Karibuni", "20880", "204880", "Statum"),
-        "short_code": ("60010", "174379", "6001001"),
-    }
+    {"sender_id": ("K", "4G", "254Karibuni", "20880", "204880", "Statum"), "short_code": ("60010", "174379", "6001001")}
 )
 
 
@@ -194,7 +191,7 @@ def test_a_class_is_met_once_where_given_values_leave_nothing_to_draw() -> None:
     assert {(number, "?") for number in numbers} & {(p.members["phone_number"], p.members["message"]) for p in found}
 
 
-def test_what_meets_a_class_is_not_the_documented_sample() -> None:
+def test_payloads_for_classes_differ_from_the_documented_sample() -> None:
     """A gateway that refuses its own sample is faulted for that alone."""
     for command in POSTS:
         example = SCHEMAS.resolved(f"{command.folder}/request")["examples"][0]
@@ -321,7 +318,7 @@ def test_fresh_ones_need_room_too() -> None:
         fresh_payloads(statum(), AIRTIME, ONE_NUMBER, 12, 1, taken)
 
 
-def test_what_does_not_concern_a_command_is_not_looked_at() -> None:
+def test_values_for_other_commands_are_ignored() -> None:
     """A short code that would not do is no matter for a command without one."""
     assert valid_payloads(statum(), SMS, Constraints({"short_code": ("12",)}), 1, 1)
 

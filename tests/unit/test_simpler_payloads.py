@@ -35,14 +35,18 @@ def case(command: str, members: Mapping[str, Any], kind: Kind = Kind.VALID, **kn
     return Case("case-1", command, kind, known.pop("aspect", "random"), "case-1", request, **known)
 
 
+def shrinker(failing: Case, good: Mapping[str, Any], *, ascii_only: bool = True) -> Shrinker:
+    """A search for simpler payloads with the label of that case, beside a payload that went well."""
+    label = Label.of(failing, statum())
+    assert label is not None
+    return Shrinker(label, good, frozenset(GIVEN.values(statum())), ascii_only)
+
+
 def smallest(command: str, members: Mapping[str, Any], fails: Fails, good: Mapping[str, Any] | None = None) -> Any:
     """What is left of a failing payload when no simpler one fails any more."""
     good = plain_members(statum(), COMMANDS[command], GIVEN) if good is None else good
-    label = Label.of(case(command, members), statum())
-    assert label is not None
-    assert fails(members)
-    assert not fails(good)
-    return shrunk(Shrinker(label, good, frozenset(GIVEN.values(statum())), ascii_only=True), members, fails)
+    assert (True, False) == (fails(members), fails(good))
+    return shrunk(shrinker(case(command, members), good), members, fails)
 
 
 def shrunk(simpler: Shrinker, members: Mapping[str, Any], fails: Fails) -> Mapping[str, Any]:
@@ -79,36 +83,29 @@ MESSAGES: list[tuple[str, Fails, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("message", "fails", "left"), MESSAGES)
-def test_a_message_is_brought_down_to_what_matters(message: str, fails: Fails, left: str) -> None:
+def test_a_message_is_reduced_to_its_cause() -> None:
     """One character where one will do; the number of a phone, which does not matter, is plain."""
-    found = smallest("sms", sms(message), fails)
+    for message, fails, left in MESSAGES:
+        found = smallest("sms", sms(message), fails)
+        assert sorted(left) == sorted(found["message"])
+        assert plain_members(statum(), SMS, GIVEN)["phone_number"] == found["phone_number"]
 
-    assert sorted(left) == sorted(found["message"])
-    assert plain_members(statum(), SMS, GIVEN)["phone_number"] == found["phone_number"]
 
-
-@pytest.mark.parametrize(
-    ("number", "prefix", "left"),
-    [
-        ("254112345678", "2541", "254100000000"),
-        ("254798765432", "25479", "254790000000"),
-        ("254712345678", "25471", "254710000000"),
-    ],
-)
-def test_a_phone_number_keeps_the_digits_that_matter(number: str, prefix: str, left: str) -> None:
+def test_a_phone_number_keeps_the_digits_that_matter() -> None:
     """All others are those of a plain number."""
-    found = smallest("sms", sms("a", number), lambda m: m["phone_number"].startswith(prefix))
+    rows = {("254112345678", "2541"): "254100000000", ("254798765432", "25479"): "254790000000"}
+    rows |= {("254712345678", "25471"): "254710000000"}
+    for (number, prefix), left in rows.items():
+        found = smallest("sms", sms("a", number), lambda m, prefix=prefix: m["phone_number"].startswith(prefix))
+        assert left == found["phone_number"]
 
-    assert left == found["phone_number"]
 
-
-@pytest.mark.parametrize("limit", [11, 50, 4_999, 5_000, 9_999, 10_000])
-def test_an_amount_is_the_nearest_to_a_plain_one_that_fails(limit: int) -> None:
+def test_an_amount_is_the_nearest_to_a_plain_one_that_fails() -> None:
     """Found by cutting what lies between into parts."""
     members = {"phone_number": "254712345678", "amount": "10000"}
-
-    assert str(limit) == smallest("airtime", members, lambda m: int(m["amount"]) >= limit)["amount"]
+    for limit in (11, 50, 4_999, 5_000, 9_999, 10_000):
+        found = smallest("airtime", members, lambda m, limit=limit: int(m["amount"]) >= limit)
+        assert str(limit) == found["amount"]
 
 
 def test_members_that_matter_together_are_kept_together() -> None:
@@ -134,7 +131,7 @@ def test_an_optional_member_is_left_out_where_it_does_not_matter() -> None:
     assert "bill_ref_number" not in dearer
 
 
-def test_what_fails_for_want_of_an_optional_member_stays_without_it() -> None:
+def test_a_payload_that_fails_without_an_optional_member_stays_without_it() -> None:
     """Beside a payload that has it and went well."""
     members = {"short_code": "174379", "phone_number": "254711111111", "amount": "77"}
     good = {"short_code": "174379", "phone_number": "254700000000", "amount": "10", "bill_ref_number": "QWERT"}
@@ -144,11 +141,11 @@ def test_what_fails_for_want_of_an_optional_member_stays_without_it() -> None:
     assert {name: value for name, value in good.items() if name != "bill_ref_number"} == found
 
 
-@pytest.mark.parametrize("command", POSTS, ids=lambda command: command.name)
-def test_the_plainest_payload_is_valid(command: Any) -> None:
+def test_the_plainest_payload_is_valid() -> None:
     """With the values given, and with none."""
-    for constraints in (Constraints(), GIVEN, Constraints(phone_numbers=("254799123456",))):
-        assert [] == SCHEMAS.violations(f"{command.folder}/request", plain_members(statum(), command, constraints))
+    for command in POSTS:
+        for constraints in (Constraints(), GIVEN, Constraints(phone_numbers=("254799123456",))):
+            assert [] == SCHEMAS.violations(f"{command.folder}/request", plain_members(statum(), command, constraints))
 
 
 def test_given_values_are_the_only_ones() -> None:
@@ -175,13 +172,7 @@ def test_given_values_are_the_only_ones() -> None:
 # --- Labels
 
 
-def planned() -> list[Case]:
-    """Every case of a small plan."""
-    settings = Settings(consumer_key="Key", consumer_secret="Secret", max_examples=4, seed=7)  # noqa: S106 - it opens nothing
-    return list(Plan.of(settings, "http://gateway/api/v2").cases)
-
-
-CASES = planned()
+CASES = Plan.of(Settings("Key", "Secret", max_examples=4, seed=7), "http://gateway/api/v2").cases
 
 
 def test_every_case_that_is_about_its_payload_has_a_label() -> None:
@@ -196,61 +187,50 @@ def test_every_case_that_is_about_its_payload_has_a_label() -> None:
 
 
 @pytest.mark.parametrize("kind", [Kind.VALID, Kind.BROKEN, Kind.OPEN])
-def test_what_is_offered_counts_as_the_same(kind: Kind) -> None:
+def test_candidates_have_the_same_label(kind: Kind) -> None:
     """Proved on the bytes: valid, broken in that member by such a keyword, or open in the same place."""
     offered = 0
     for failing in [c for c in CASES if c.kind is kind and Label.of(c, statum())][::3]:
-        label, members = Label.of(failing, statum()), members_of(failing.request.body)
-        assert label is not None
-        assert members is not None
-        assert failing.command is not None
-        good = plain_members(statum(), COMMANDS[failing.command], GIVEN)
-        simpler = Shrinker(label, good, frozenset(GIVEN.values(statum())), failing.request.body.isascii())
+        command, members = failing.command or "", members_of(failing.request.body) or {}
+        good = plain_members(statum(), COMMANDS[command], GIVEN)
+        simpler = shrinker(failing, good, ascii_only=failing.request.body.isascii())
+        known = {"aspect": failing.aspect, "member": failing.member, "keyword": failing.keyword}
         for candidate in simpler.candidates(members, AT_ONCE):
             offered += 1
             assert simpler.cost(candidate) < simpler.cost(members)
-            known = {"aspect": failing.aspect, "member": failing.member, "keyword": failing.keyword}
-            remade = Label.of(case(failing.command, candidate, kind, **known), statum())
-            assert label == remade
+            assert Label.of(failing, statum()) == Label.of(case(command, candidate, kind, **known), statum())
     assert offered > 20
 
 
 def test_a_broken_payload_stays_broken_in_the_same_way() -> None:
     """Its broken member is made simpler, the others plain."""
     members = {"phone_number": "254712345678x", "sender_id": "Statum", "message": "Habari yako"}
-    label = Label.of(case("sms", members, Kind.BROKEN, aspect="pattern", member="phone_number"), statum())
-    assert label is not None
-    simpler = Shrinker(
-        label, {**plain_members(statum(), SMS, GIVEN), "phone_number": "123"}, frozenset(), ascii_only=True
-    )
+    failing = case("sms", members, Kind.BROKEN, aspect="pattern", member="phone_number")
+    simpler = shrinker(failing, {**plain_members(statum(), SMS, GIVEN), "phone_number": "123"})
 
-    def fails(candidate: Mapping[str, Any]) -> bool:
-        return any(character.isalpha() for character in candidate["phone_number"])
-
-    expected = {"phone_number": "a", "sender_id": "Statum", "message": "a"}
-    assert expected == shrunk(simpler, members, fails)
+    found = shrunk(simpler, members, lambda candidate: any(each.isalpha() for each in candidate["phone_number"]))
+    assert {"phone_number": "a", "sender_id": "Statum", "message": "a"} == found
 
 
 # --- Without what ails another
 
 
-@pytest.mark.parametrize(
-    ("message", "ill", "mended"),
-    [
+def test_a_message_is_cleared_of_the_cause_of_another() -> None:
+    """Nothing else is changed; where there is nothing of the kind, nothing at all."""
+    rows = [
         ("Habari 👋 \U00020bb7!", "👋", "Habari a a!"),
         ("Habari yako", "👋", "Habari yako"),
         ("ab" * 100, "a" * 161, "ab" * 80),
         ("short", "a" * 161, "short"),
         ("one\ntwo", "a\n", "oneatwo"),
         ("Жук 中 👋", "é", "aaa a a"),
-    ],
-)
-def test_a_message_without_what_ails_another_one(message: str, ill: str, mended: str) -> None:
-    """Nothing else is changed; where there is nothing of the kind, nothing at all."""
-    assert sms(mended) == without(sms(message), {**sms("a"), "message": ill}, sms("a"))
+    ]
+    mended = [without(sms(message), {**sms("a"), "message": ill}, sms("a")) for message, ill, _ in rows]
+
+    assert [sms(expected) for *_, expected in rows] == mended
 
 
-def test_other_members_without_what_ails_another_payload() -> None:
+def test_other_members_are_cleared_of_the_cause_of_another_payload() -> None:
     """An amount is put on the other side of the limit, a number and an absent member are those of the good one."""
     good = {"phone_number": "254700000000", "amount": "10", "bill_ref_number": "Q"}
     ill = {"phone_number": "254100000000", "amount": "5000"}
@@ -288,7 +268,7 @@ def test_within_a_window_no_pair_is_used_twice() -> None:
     assert [] == [m for m in placed if SCHEMAS.violations("airtime/request", m)]
 
 
-def test_given_phone_numbers_are_kept_to_within_a_window() -> None:
+def test_only_given_phone_numbers_are_used_within_a_window() -> None:
     """The amount is what moves."""
     numbers = ("254711000001", "254722000002")
     apart = UniquePayloads(statum(), AIRTIME, Constraints(phone_numbers=numbers), [], 12)
