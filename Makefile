@@ -42,7 +42,7 @@ run: $(READY)  ## judge a gateway, the built-in mock one unless ARGS say otherwi
 # What tries other people's tools needs them installed, and has targets of its own; so have the kill matrices, some four
 # hundred whole runs, the sessions of the documentation, a hundred, and the runs that need processes, workers or networks
 # of their own: each of these takes about half as long as all the rest.
-BROWSERS := $(addprefix tests/tools/,test_browser.py test_register_in_browser.py test_har_in_chromium.py)
+BROWSERS := $(addprefix tests/tools/,test_browser.py test_register_in_browser.py test_har_in_chromium.py test_mock_in_chromium.py)
 SESSIONS := tests/docs/test_documentation.py
 APART := tests/tools tests/kill tests/slow $(SESSIONS)
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from conformance.api import (
         ConformanceError,
         EnvironmentFailure,
+        MockGateway,
         Report,
         RunOutcome,
         SuiteError,
@@ -31,6 +32,7 @@ __version__ = "0.1.0"
 __all__ = [
     "ConformanceError",
     "EnvironmentFailure",
+    "MockGateway",
     "Report",
     "RunOutcome",
     "SuiteError",

@@ -2,6 +2,7 @@
 
     run, certify, judge     the commands of these names; they return a RunOutcome and print no result
     RunOutcome              the verdict, the report, and the files that were written
+    MockGateway             the mock gateway of the pytest fixture `statum_gateway`
 
 An option of the command is a keyword argument, with underscores: `max_examples=20`. A repeatable one takes a list, a
 `NAME=VALUE` one also a dictionary. An option that is not given, or is None, comes from the environment or the
@@ -22,6 +23,7 @@ from conformance.cli.run import certify as certify_command
 from conformance.cli.run import prepared_certification, prepared_run
 from conformance.cli.run import run as run_command
 from conformance.judging.verdicts import Conclusion
+from conformance.mock.partner import MockGateway
 from conformance.model.errors import ConformanceError, EnvironmentFailure, SuiteError, UsageError, did_you_mean
 from conformance.model.process import closed_at_second_signal, interrupts_deferred, is_interrupted, signals_handled
 from conformance.options import options_of, spelled
@@ -31,6 +33,7 @@ from conformance.wire.streams import close_all
 __all__ = [
     "ConformanceError",
     "EnvironmentFailure",
+    "MockGateway",
     "Report",
     "RunOutcome",
     "SuiteError",

@@ -48,6 +48,7 @@ from conformance.judging.verdicts import Conclusion, Verdict
 from conformance.mock.account import numbers
 from conformance.mock.faults import faults as faults_of
 from conformance.mock.faults import variants as variants_of
+from conformance.mock.notifications import kinds
 from conformance.model.errors import EnvironmentFailure, SuiteError, UsageError
 from conformance.options import options_of
 from conformance.reports.files import REPORTS
@@ -106,6 +107,12 @@ def faults() -> str:
         ("fault", "what it does", "breaks"),
         ((f"`{f.name}`", f.summary, ", ".join(f.breaks)) for f in faults_of(statum()).values()),
     )
+
+
+def notification_kinds() -> str:
+    """Each kind of notification that can be sent on demand."""
+    rows = ((f"`{k.name}`", "yes" if k.lawful else "no", k.summary) for k in kinds().values())
+    return table(("kind", "lawful", "the notification"), rows)
 
 
 def keys(file: str) -> str:
@@ -335,6 +342,7 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "scenarios": scenarios,
     "faults": faults,
     "variants": variants,
+    "notification-kinds": notification_kinds,
     "requirements": requirements,
     "contract": lambda: contract_page.page(statum()),
     "contract-keys": lambda: keys("contract"),

@@ -9,7 +9,7 @@
     journals                    `judge`, `listen`, `replay`; the end of all that judge
     report, certificates        `report`, `show`, `compare`; `verify`, `sign`, `badge`, `keygen`
     register                    `site`
-    mock                        `mock`
+    mock, notify                `mock`, `notify`
     init, pages                 `init`; `docs`
     printing                    `requirements`, `openapi`, `config`, `completion`
 
@@ -30,6 +30,7 @@ from conformance.cli.configuration import variable
 from conformance.cli.init import init
 from conformance.cli.journals import judge, listen, replay
 from conformance.cli.mock import mock
+from conformance.cli.notify import notify
 from conformance.cli.pages import docs
 from conformance.cli.printing import completion, config, openapi, requirements
 from conformance.cli.register import site
@@ -61,6 +62,7 @@ COMMANDS: tuple[ConformanceCommand, ...] = (
     certify,
     doctor,
     mock,
+    notify,
     judge,
     listen,
     replay,

@@ -7,6 +7,7 @@ contract_in         the contract that was chosen for a command
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, fields
@@ -31,6 +32,7 @@ from conformance.gateway.settings import (
 from conformance.judging.expectations import read_expectations
 from conformance.mock.account import OPENING_BALANCE, numbers
 from conformance.mock.faults import faults, variants
+from conformance.mock.notifications import kinds
 from conformance.model.errors import UsageError, did_you_mean
 from conformance.options import Option
 from conformance.reports.console import print_line, results
@@ -189,6 +191,19 @@ def _pace(value: str, contract: Contract) -> tuple[str, float]:
     return UNSOLICITED.read(product, contract), every_s
 
 
+def _member(text: str, _: Contract) -> tuple[str, Any]:
+    """Member and value, of `MEMBER=VALUE`; a value behind `:=` is JSON. Raises UsageError for any other text."""
+    member, equals, value = text.partition("=")
+    if not equals or not member.removesuffix(":"):
+        raise UsageError(f"--set {text!r} is not MEMBER=VALUE, or MEMBER:=JSON", "for example --set amount=50")
+    if not member.endswith(":"):
+        return member, value
+    try:
+        return member.removesuffix(":"), json.loads(value)
+    except ValueError as error:
+        raise UsageError(f"--set {text!r}: what follows := is not JSON: {error}") from error
+
+
 def _page(value: str, _: Contract) -> str:
     """The address of a page."""
     if not re.fullmatch(r"https?://[^\s/#]+/[^\s#]*", value):
@@ -221,6 +236,8 @@ VALUES: Mapping[str, click.ParamType] = {  # type: ignore[type-arg] # generic fr
     "registration": _pair("registration", CALLBACK, _registration),
     "callback-path": _pair("callback-path", PRODUCT, _callback_path, CALLBACK_OR_PRODUCT.names_in),
     "pace": _pair("pace", UNSOLICITED, _pace),
+    "member": Value("member", _member),
+    "kind": Named("kind", tuple(kinds()), listed_by="--list"),
     "fault": Named("fault", faults, listed_by="--list-faults"),
     "variant": Named("variant", variants, listed_by="--list-variants"),
 }
@@ -250,11 +267,20 @@ DEFAULTS: Mapping[str, Any] = {
     "valid-days": DEFAULT_VALID_DAYS,
 }
 
-# Options that list the rows of a table of the contract and end.
-LISTINGS: Mapping[str, Callable[[Contract], Mapping[str, Any]]] = {
-    "list-faults": faults,
-    "list-variants": variants,
-    "list-scenarios": numbers,
+Listing = Callable[[Contract], Mapping[str, str]]
+"""The names in a table, each with a line about it."""
+
+
+def _summaries(rows_of: Callable[[Contract], Mapping[str, Any]]) -> Listing:
+    return lambda contract: {name: row.summary for name, row in rows_of(contract).items()}
+
+
+# Options that list the rows of a table and end.
+LISTINGS: Mapping[str, Listing] = {
+    "list-faults": _summaries(faults),
+    "list-variants": _summaries(variants),
+    "list-scenarios": _summaries(numbers),
+    "list": lambda _: {name: kind.described for name, kind in kinds().items()},
 }
 
 
@@ -311,14 +337,12 @@ def default_of(option: Option, command: str) -> Any:
     return False if option.is_flag else None
 
 
-def _list(
-    rows_of: Callable[[Contract], Mapping[str, Any]], ctx: click.Context, _: click.Parameter, wanted: object
-) -> None:
+def _list(listing: Listing, ctx: click.Context, _: click.Parameter, wanted: object) -> None:
     if wanted and not ctx.resilient_parsing:
-        table = rows_of(contract_in(ctx))
+        table = listing(contract_in(ctx))
         width = max(map(len, table), default=0)
-        for name, row in table.items():
-            print_line(results(), f"{name:{width}}  {row.summary}")
+        for name, summary in table.items():
+            print_line(results(), f"{name:{width}}  {summary}")
         ctx.exit()
 
 

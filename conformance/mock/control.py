@@ -24,7 +24,7 @@ from conformance.mock.page import SECURITY_HEADERS, page
 from conformance.mock.partner import MockGateway
 from conformance.mock.recent import RecordedRequest, SentNotification, text_of, without_token
 from conformance.mock.serving import Initiated
-from conformance.model.errors import ConformanceError, UsageError, did_you_mean
+from conformance.model.errors import ConformanceError, did_you_mean
 from conformance.model.traffic import Headers, Request, header
 from conformance.model.untrusted import parse_json
 
@@ -129,17 +129,7 @@ class Control:
         return _json({name: without_token(registered[name]) if name in registered else None for name in names})
 
     async def _register(self, request: Request) -> Reply:
-        wanted = _checked(request, "callbacks")
-        before = dict(self._gateway.callbacks)
-        try:
-            for product, url in wanted.items():
-                if url is None:
-                    self._gateway.callbacks.pop(product, None)
-                else:
-                    self._gateway.callbacks[product] = url
-        except UsageError:
-            self._gateway.callbacks.update(before)  # all of it, or nothing
-            raise
+        self._gateway.callbacks.change(_checked(request, "callbacks"))
         self._gateway.record.note_change()
         return await self._callbacks(request)
 

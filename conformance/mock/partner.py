@@ -73,19 +73,23 @@ class RegisteredCallbacks(MutableMapping[str, str]):
         return len(self._server().gateway.account.callbacks)
 
     def __setitem__(self, product: str, url: str) -> None:
-        notified_at(self._server().gateway.contract, product)
-        check_http_url(url, f"the callback URL of {product}", f"such as http://127.0.0.1:8080/hooks/{product}")
-        self._register({**self, product: url})
+        self.change({product: url})
 
     def __delitem__(self, product: str) -> None:
-        self._register({name: url for name, url in self.items() if name != product})
+        self.change({product: None})
+
+    def change(self, urls: Mapping[str, str | None]) -> None:
+        """Register some and, for None, remove others; all of them or, with the UsageError, none."""
+        for product, url in urls.items():
+            notified_at(self._server().gateway.contract, product)
+            if url is not None:
+                check_http_url(url, f"the callback URL of {product}", f"such as http://127.0.0.1:8080/hooks/{product}")
+        changed = {**self, **urls}
+        gateway = self._server().gateway
+        gateway.account = replace(gateway.account, callbacks={name: url for name, url in changed.items() if url})
 
     def __repr__(self) -> str:
         return repr({product: without_token(url) for product, url in self.items()})
-
-    def _register(self, callbacks: Mapping[str, str]) -> None:
-        gateway = self._server().gateway
-        gateway.account = replace(gateway.account, callbacks=callbacks)
 
 
 class MockGateway:
@@ -123,7 +127,7 @@ class MockGateway:
         self.record = RecentExchanges(self._account.contract, redaction)
         gateway = gateway_of_today(self._account, behaviour(), seed)
         self.server = MockServer(gateway, listen, seed, companion=self, on_sent=self._sent)
-        self.callbacks: MutableMapping[str, str] = RegisteredCallbacks(lambda: self.server)
+        self.callbacks = RegisteredCallbacks(lambda: self.server)
 
     # --- What clients and tests need
 

@@ -1,4 +1,7 @@
-"""The pytest plugin: the options of the suite, and the `callback_server` fixture for people's own tests.
+"""The pytest plugin: the options of the suite, and two fixtures for people's own tests.
+
+    callback_server     receives notifications
+    statum_gateway      the mock gateway, for tests of a client and its webhook
 
 Every pytest session of an environment that has the suite loads it, so it is light, and its options (`--gateway`,
 `--seed`, … as for `statum-conformance run`) exist only where the suite is asked for:
@@ -22,6 +25,8 @@ from conformance import NOT_ON_WINDOWS
 from conformance.options import Option, options_of, spelled
 
 if TYPE_CHECKING:
+    from conformance.contract.contract import Contract
+    from conformance.mock.partner import MockGateway
     from conformance.wire.callback_server import CallbackServer
 
 SUITE = "conformance.pytest"
@@ -89,11 +94,38 @@ def callback_server(pytestconfig: pytest.Config) -> Iterator[CallbackServer]:
     `callback_server.urls["sms"]` is the address to register, `callback_server.wait_for(request_id)` the notification.
     The products are those of the contract, which --contract or its variable may name.
     """
-    if sys.platform == "win32":
-        pytest.fail(NOT_ON_WINDOWS, pytrace=False)
-    from conformance.contract.contract import contract_at  # noqa: PLC0415 - as that
+    contract = _contract(pytestconfig)
     from conformance.wire.callback_server import CallbackServer  # noqa: PLC0415 - the plugin is light
 
-    folder = pytestconfig.getoption("statum_contract", None) or os.environ.get("STATUM_CONFORMANCE_CONTRACT")
-    with CallbackServer(contract=contract_at(Path(folder) if folder else None)) as server:
+    with CallbackServer(contract=contract) as server:
         yield server
+
+
+@pytest.fixture
+def statum_gateway(pytestconfig: pytest.Config) -> Iterator[MockGateway]:
+    """The mock gateway on a free loopback port, fresh for each test, for a client and its webhook.
+
+    `statum_gateway.base_url` and `.credentials` are for the client, `statum_gateway.callbacks["sms"] = url` registers
+    the webhook, `statum_gateway.notify(request_id)` notifies it. It notifies by itself only with
+    `statum_gateway.automatic = True`. The contract is that of `callback_server`.
+    """
+    contract = _contract(pytestconfig)
+    from conformance.mock.account import Account  # noqa: PLC0415 - the plugin is light
+    from conformance.mock.control import controlled  # noqa: PLC0415 - as that
+    from conformance.mock.partner import MockGateway  # noqa: PLC0415 - as that
+
+    gateway = MockGateway(Account.sample(contract=contract), automatic=False)
+    with controlled(gateway):
+        yield gateway
+    if errors := gateway.server.errors:
+        raise errors[0]
+
+
+def _contract(config: pytest.Config) -> Contract:
+    """The contract that --contract or its variable names; the built-in one by default."""
+    if sys.platform == "win32":
+        pytest.fail(NOT_ON_WINDOWS, pytrace=False)
+    from conformance.contract.contract import contract_at  # noqa: PLC0415 - the plugin is light
+
+    folder = config.getoption("statum_contract", None) or os.environ.get("STATUM_CONFORMANCE_CONTRACT")
+    return contract_at(Path(folder) if folder else None)

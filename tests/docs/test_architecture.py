@@ -83,6 +83,9 @@ LATE = {
     # the plugin is loaded into every session of pytest, and most of them want no receiver
     ("conformance/pytest/plugin.py", "conformance.wire.callback_server.CallbackServer"),
     ("conformance/pytest/plugin.py", "conformance.contract.contract.contract_at"),
+    ("conformance/pytest/plugin.py", "conformance.mock.account.Account"),
+    ("conformance/pytest/plugin.py", "conformance.mock.control.controlled"),
+    ("conformance/pytest/plugin.py", "conformance.mock.partner.MockGateway"),
     # the public API, whose names the package has without importing the suite
     ("conformance/__init__.py", "conformance.api"),
     # all that an installation may lack, which is told in one line

@@ -34,6 +34,7 @@ from conformance.gateway.campaign import JOURNAL
 from conformance.journal.rows import CREATE
 from conformance.judging.judgement import Reason
 from conformance.judging.verdicts import Conclusion, Verdict
+from conformance.mock.notifications import kinds
 from conformance.model.errors import ConformanceError
 from conformance.model.traffic import Kind
 from conformance.model.untrusted import parse_json
@@ -203,6 +204,7 @@ KINDS = (
     Told("scenarios of clients", DRIVER, lambda: (scenario.name for scenario in statum().behaviours.scenarios)),
     Told("phone numbers", DOCS / "mock.md", lambda: NUMBERS),
     Told("faults", DOCS / "mock.md", lambda: FAULTS),
+    Told("kinds of notifications", DOCS / "test-your-webhook.md", kinds),
     Told("variants", DOCS / "mock.md", lambda: VARIANTS),
     Told("inputs and outputs of the action", DOCS / "ci.md", inputs_and_outputs),
 )

@@ -191,6 +191,7 @@ EXCUSED: Mapping[str, Mapping[str, str]] = {
     "client/rules/evidence.py": {"request_id": "a word of the driver protocol, fixed in interfaces.md"},
     "client/calling.py": {"request_id": "a word of the driver protocol, fixed in interfaces.md"},
     "client/examination.py": {"request_id": "a word of the driver protocol, fixed in interfaces.md"},
+    "cli/notify.py": {"request_id": "the option --request-id, the same for every contract"},
     "mock/control.py": {"request_id": "a member of the control API, the same for every contract"},
     "journal/redaction.py": {"statum": "a word of the suite's own reports"},
     "pytest/plugin.py": {"Statum": "the heading of the options"},

@@ -13,6 +13,8 @@ import shlex
 import shutil
 import socket
 import subprocess
+import sys
+import sysconfig
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -22,6 +24,7 @@ from typing import Any
 
 import pytest
 from command_line import process
+from markdown_pages import sessions
 from sockets import quiet_port
 
 CHECKOUT = Path(__file__).parents[2]
@@ -111,6 +114,49 @@ def judged(directory: Path, *arguments: str) -> tuple[dict[str, Any], set[str], 
     report = json.loads((directory / "reports" / "report.json").read_text(encoding="utf-8"))
     assert {"conformant": 0, "non-conformant": 1, "inconclusive": 3}[report["verdict"]] == running.returncode, out + err
     return report, {entry["id"] for entry in report["requirements"] if entry["verdict"] == "WARN"}, out + err
+
+
+# The tests of a webhook that docs/test-your-webhook.md shows: session, and what has to be installed for it.
+WEBHOOKS = {"flask": "flask", "fastapi": "fastapi", "django": "django", "express": "express"}
+
+
+def environment_for(session: str, directory: Path) -> tuple[list[str], dict[str, str]] | None:
+    """Command and variables for a documented test of a webhook; None where its framework is not installed.
+
+    Python's frameworks come from `.venv-ordinary`, all else from the environment of this test.
+    """
+    if session == "express":
+        if shutil.which("node") is None or not (NODE_MODULES / "express").exists():
+            return None
+        (directory / "node_modules").symlink_to(NODE_MODULES)
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        return ["node", "--test"], {"PATH": path, "PYTHONPATH": str(CHECKOUT)}
+    if not list(PYTHON.parents[1].glob(f"lib/python*/site-packages/{WEBHOOKS[session]}")):
+        return None
+    places = os.pathsep.join((str(CHECKOUT), sysconfig.get_path("purelib")))
+    return [str(PYTHON), "-m", "pytest", "-q", "-p", "conformance.pytest.plugin"], {"PYTHONPATH": places}
+
+
+@pytest.mark.parametrize("session", WEBHOOKS)
+def test_a_documented_test_of_a_webhook_passes(session: str, tmp_path: Path) -> None:
+    """As the page shows it, from its files alone."""
+    for block in sessions(CHECKOUT / "docs" / "test-your-webhook.md")[session]:
+        (tmp_path / str(block.file)).write_text(block.text, encoding="utf-8")
+    found = environment_for(session, tmp_path)
+    if found is None:
+        pytest.skip(f"{WEBHOOKS[session]} is missing (hint: make test-ordinary)")
+    command, variables = found
+    done = subprocess.run(
+        command,
+        cwd=tmp_path,
+        env={**os.environ, **variables},
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=False,
+    )
+
+    assert 0 == done.returncode, done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("client", [marked(each) for each in CLIENTS])
