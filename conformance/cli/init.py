@@ -43,6 +43,7 @@ EXPECTATIONS = "expectations.toml"
 GITHUB = ".github/workflows/conformance.yml"
 PLACEHOLDER = "OWNER/statum-conformance@COMMIT # v0.1.0"
 GITLAB, GITLAB_PART = ".gitlab-ci.yml", ".gitlab/conformance.yml"
+GITLAB_TEMPLATE = ".gitlab/statum-conformance.yml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +84,20 @@ class Source:
         return cls(url.removesuffix("/").removesuffix(".git"), commit) if commit and not has_userinfo(url) else None
 
     @property
+    def _on_github(self) -> bool:
+        return urlsplit(self.url).hostname == "github.com"
+
+    @property
     def action(self) -> str | None:
         """The action for GitHub; None if the repository is elsewhere."""
-        parts = urlsplit(self.url)
-        return f"{parts.path.strip('/')}@{self.commit}" if parts.hostname == "github.com" else None
+        return f"{urlsplit(self.url).path.strip('/')}@{self.commit}" if self._on_github else None
+
+    @property
+    def raw(self) -> str:
+        """Where its files are, as GitHub and GitLab serve them."""
+        if self._on_github:
+            return f"https://raw.githubusercontent.com{urlsplit(self.url).path}/{self.commit}"
+        return f"{self.url}/-/raw/{self.commit}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,10 +224,11 @@ def _asked_for(
         expires = datetime.now(UTC).date() + GRANTED
         yield Starter(EXPECTATIONS, rendered(EXPECTATIONS, requirement=example, expires=expires))
     if options["ci"]:
-        yield _ci_job(directory, language, options)
+        yield from _ci_job(directory, language, options)
 
 
-def _ci_job(directory: Path, language: Language | None, options: Mapping[str, Any]) -> Starter:
+def _ci_job(directory: Path, language: Language | None, options: Mapping[str, Any]) -> Iterator[Starter]:
+    """The job, and for GitLab the template that it extends, as `docs/ci.md` explains both."""
     source = Source.installed()
     values = {
         "subject": "client" if language else "gateway",
@@ -228,24 +240,27 @@ def _ci_job(directory: Path, language: Language | None, options: Mapping[str, An
         "expectations": options["expectations"],
         "expectations_file": EXPECTATIONS,
     }
+    notes = ["replace OWNER and COMMIT in it"]
     if options["ci"] == "github":
         action = source and source.action
-        note = "" if action else "replace OWNER and COMMIT in it"
-        job = rendered(
-            "github.yml", source=action, action=action or "OWNER/statum-conformance@COMMIT # v0.1.0", **values
-        )
-        return Starter(GITHUB, job, note)
+        job = rendered("github.yml", source=action, action=action or PLACEHOLDER, **values)
+        yield Starter(GITHUB, job, *notes * (action is None))
+        return
+    yield Starter(GITLAB_TEMPLATE, shipped("ci/gitlab.yml").read_text(encoding="utf-8"))
     job = rendered(
         "gitlab.yml",
+        template=GITLAB_TEMPLATE,
         source=source and f"git+{source.url}@{source.commit}",
-        constraints=source and f"{source.url}/-/raw/{source.commit}/ci",
-        extended=shipped("ci/gitlab.yml").read_text(encoding="utf-8"),
+        constraints=source and f"{source.raw}/ci",
         **values,
     )
-    notes = [] if source else ["replace OWNER and COMMIT in it"]
+    if source:
+        notes.clear()
     if paths.lexists(directory / GITLAB):
-        return Starter(GITLAB_PART, job, " and ".join([*notes, f"include it in {GITLAB} (local: {GITLAB_PART})"]))
-    return Starter(GITLAB, job, *notes)
+        notes.append(f"include it in {GITLAB} (local: {GITLAB_PART})")
+        yield Starter(GITLAB_PART, job, " and ".join(notes))
+    else:
+        yield Starter(GITLAB, job, *notes)
 
 
 def _configuration(

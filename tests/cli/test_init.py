@@ -39,9 +39,9 @@ def files(directory: Path) -> set[str]:
     return {path.relative_to(directory).as_posix() for path in directory.rglob("*") if path.is_file()}
 
 
-def configured() -> dict[str, Any]:
-    """What the configuration in the current directory says."""
-    return tomllib.loads(Path(CONFIGURATION).read_text(encoding="utf-8"))
+def configured(directory: str = ".") -> dict[str, Any]:
+    """What the configuration in that directory says."""
+    return tomllib.loads((Path(directory) / CONFIGURATION).read_text(encoding="utf-8"))
 
 
 def test_without_options_it_writes_a_configuration(capsys: Capsys, here: Path) -> None:
@@ -54,23 +54,23 @@ def test_without_options_it_writes_a_configuration(capsys: Capsys, here: Path) -
     assert {} == configured()
 
 
-@pytest.mark.parametrize(("name", "language"), languages().items())
-def test_a_driver_is_written_and_configured(capsys: Capsys, here: Path, name: str, language: Any) -> None:
+def test_a_driver_is_written_and_configured(capsys: Capsys, here: Path) -> None:
     """`certify` needs no option then; a driver that has to be built is built first."""
-    called = call(capsys, "init", "--driver", name)
+    for name, language in languages().items():
+        called = call(capsys, "init", "--driver", name, name)
 
-    build = [f"  {language.build}"] if language.build else []
-    assert 0 == called.code
-    assert [
-        f"wrote {language.file}: replace `call` by a call of your client",
-        f"wrote {CONFIGURATION}",
-        "next:",
-        *build,
-        "  statum-conformance doctor",
-        "  statum-conformance certify",
-    ] == called.out.splitlines()
-    assert {language.file, CONFIGURATION} == files(here)
-    assert {"driver": language.start} == configured()
+        assert 0 == called.code
+        assert [
+            f"wrote {name}/{language.file}: replace `call` by a call of your client",
+            f"wrote {name}/{CONFIGURATION}",
+            "next:",
+            f"  cd {name}",
+            *([f"  {language.build}"] if language.build else []),
+            "  statum-conformance doctor",
+            "  statum-conformance certify",
+        ] == called.out.splitlines()
+        assert {language.file, CONFIGURATION} == files(here / name)
+        assert {"driver": language.start} == configured(name)
 
 
 def test_everything_at_once(capsys: Capsys, here: Path) -> None:
@@ -226,16 +226,19 @@ def test_a_missing_runtime_is_a_warning(capsys: Capsys, here: Path, monkeypatch:
 # --- Made from the contract
 
 
-@pytest.mark.parametrize("name", languages())
-def test_a_driver_of_another_contract_has_its_names(capsys: Capsys, here: Path, name: str) -> None:
+def test_a_driver_of_another_contract_has_its_names(capsys: Capsys, here: Path) -> None:
     """And none of Statum's; the configuration names the folder."""
-    called = call(capsys, "init", "--driver", name, "--contract", str(PARCEL))
+    wanted = (*parcel().commands, "waybill", "Bearer", parcel().title)
+    foreign = ("Statum", "airtime", "sender_id", "account-details", "Basic")
+    wrong = []
+    for name, language in languages().items():
+        assert 0 == call(capsys, "init", "--driver", name, "--contract", str(PARCEL), name).code
+        text = (here / name / language.file).read_text(encoding="utf-8")
+        wrong += [(name, word) for word in wanted if word not in text]
+        wrong += [(name, word) for word in foreign if word in text]
+        assert PARCEL == (here / name / configured(name)["contract"]).resolve()
 
-    text = (here / languages()[name].file).read_text(encoding="utf-8")
-    assert 0 == called.code
-    assert [] == [word for word in (*parcel().commands, "waybill", "Bearer", parcel().title) if word not in text]
-    assert [] == [word for word in ("Statum", "airtime", "sender_id", "account-details", "Basic") if word in text]
-    assert PARCEL == Path(configured()["contract"]).resolve()
+    assert [] == wrong
 
 
 def test_the_languages_are_those_of_the_option() -> None:
@@ -248,31 +251,28 @@ def test_the_languages_are_those_of_the_option() -> None:
 # --- CI jobs
 
 
-def written_job(capsys: Capsys, ci: str, *arguments: str) -> tuple[str, str]:
+def written_job(capsys: Capsys, ci: str, *arguments: str, directory: str = ".") -> tuple[str, str]:
     """The job that `init` writes, and what it prints."""
-    called = call(capsys, "init", f"--ci={ci}", *arguments)
+    called = call(capsys, "init", f"--ci={ci}", *arguments, directory)
     assert 0 == called.code, called.err
-    return Path({"github": GITHUB, "gitlab": ".gitlab-ci.yml"}[ci]).read_text(encoding="utf-8"), called.out
+    file = Path(directory) / {"github": GITHUB, "gitlab": ".gitlab-ci.yml"}[ci]
+    return file.read_text(encoding="utf-8"), called.out
 
 
-JOBS = [
-    ("github", "github-workflows"),
-    ("gitlab", "gitlab-ci"),
-]
+@pytest.mark.parametrize(("ci", "schema"), [("github", "github-workflows"), ("gitlab", "gitlab-ci")])
+def test_a_job_is_valid(capsys: Capsys, here: Path, ci: str, schema: str) -> None:
+    """By the schemas that editors use for them: for the mock gateway, for one's own, for a client in each language."""
+    for number, option in enumerate(
+        ("", "--gateway=http://127.0.0.1:8080/api/v2", *(f"--driver={n}" for n in languages()))
+    ):
+        text, _ = written_job(capsys, ci, "--expectations", *filter(None, [option]), directory=str(number))
+        (here / f"{number}.yml").write_text(text, encoding="utf-8")
 
-
-@pytest.mark.parametrize(("ci", "schema"), JOBS)
-@pytest.mark.parametrize(
-    "arguments", [(), ("--gateway=http://127.0.0.1:8080/api/v2",), *((f"--driver={name}",) for name in languages())]
-)
-def test_a_job_is_valid(capsys: Capsys, ci: str, schema: str, arguments: tuple[str, ...]) -> None:
-    """By the schemas that editors use for them."""
-    written_job(capsys, ci, "--expectations", *arguments)
-    path = {"github": GITHUB, "gitlab": ".gitlab-ci.yml"}[ci]
-
-    command = (sys.executable, "-m", "check_jsonschema", "--builtin-schema", f"vendor.{schema}", path)
+    jobs = sorted(here.glob("*.yml"))
+    command = (sys.executable, "-m", "check_jsonschema", "--builtin-schema", f"vendor.{schema}", *map(str, jobs))
     done = subprocess.run(command, capture_output=True, text=True, check=False)
 
+    assert 2 + len(languages()) == len(jobs)
     assert 0 == done.returncode, done.stdout + done.stderr
 
 
@@ -280,7 +280,7 @@ def test_the_job_for_github_uses_the_action_as_it_is(capsys: Capsys) -> None:
     """Its inputs, and the actions that this repository uses, at the same commits."""
     text, out = written_job(capsys, "github", "--driver=python", "--expectations")
 
-    steps = read(text)["jobs"]["conformance"]["steps"]
+    steps = read(text)["jobs"]["client"]["steps"]
     (judged,) = [step for step in steps if step.get("with", {}).get("command") == "certify"]
     pinned = {line.strip("- ") for path in (ACTION, *WORKFLOWS) for line in path.read_text("utf-8").splitlines()}
     assert set() == set(judged["with"]) - set(read(ACTION.read_text(encoding="utf-8"))["inputs"])
@@ -291,14 +291,18 @@ def test_the_job_for_github_uses_the_action_as_it_is(capsys: Capsys) -> None:
     assert f"wrote {GITHUB}: replace OWNER and COMMIT in it\n" in out
 
 
-def test_the_job_for_gitlab_extends_the_template_of_the_suite(capsys: Capsys) -> None:
-    """Which it has within, so that nothing is fetched but what is installed."""
-    text, _ = written_job(capsys, "gitlab", "--driver=go")
+def test_the_job_for_gitlab_extends_the_template_of_the_suite(capsys: Capsys, here: Path) -> None:
+    """Which is beside it as the suite has it, so that nothing is fetched but what is installed; with its inputs."""
+    text, out = written_job(capsys, "gitlab", "--driver=go")
 
-    jobs = read(text)
-    assert read(TEMPLATE.read_text(encoding="utf-8"))[".statum-conformance"] == jobs[".statum-conformance"]
-    assert ".statum-conformance" == jobs["conformance"]["extends"]
-    assert "statum-conformance certify --report-dir reports" == jobs["conformance"]["script"][-1]
+    job = read(text)["conformance"]
+    (included,) = read(text)["include"]
+    template = (here / included["local"]).read_bytes()
+    assert TEMPLATE.read_bytes() == template
+    assert [] == [name for name in included["inputs"] if f"$[[ inputs.{name} ]]" not in template.decode()]
+    assert f"\n{job['extends']}:\n" in template.decode()
+    assert ["go build -o driver driver.go", "statum-conformance certify --report-dir reports"] == job["script"][1:]
+    assert "wrote .gitlab-ci.yml: replace OWNER and COMMIT in it\n" in out
 
 
 def test_a_pipeline_that_exists_includes_the_job(capsys: Capsys, here: Path) -> None:
@@ -307,7 +311,8 @@ def test_a_pipeline_that_exists_includes_the_job(capsys: Capsys, here: Path) -> 
 
     called = call(capsys, "init", "--ci=gitlab")
 
-    assert {".gitlab-ci.yml", ".gitlab/conformance.yml", CONFIGURATION} == files(here)
+    written = {".gitlab/conformance.yml", ".gitlab/statum-conformance.yml", CONFIGURATION}
+    assert {".gitlab-ci.yml"} | written == files(here)
     assert "include it in .gitlab-ci.yml (local: .gitlab/conformance.yml)" in called.out
 
 
@@ -330,12 +335,17 @@ class Installed:
         (
             "https://gitlab.example/acme/suite",
             "gitlab",
-            "CONFORMANCE_SOURCE: git+https://gitlab.example/acme/suite@c0ffee\n",
+            "source: git+https://gitlab.example/acme/suite@c0ffee\n",
         ),
         (
             "https://gitlab.example/acme/suite",
             "gitlab",
-            "CONFORMANCE_CONSTRAINTS: https://gitlab.example/acme/suite/-/raw/c0ffee/ci\n",
+            "constraints: https://gitlab.example/acme/suite/-/raw/c0ffee/ci\n",
+        ),
+        (
+            "https://github.com/acme/suite",
+            "gitlab",
+            "constraints: https://raw.githubusercontent.com/acme/suite/c0ffee/ci\n",
         ),
         ("https://gitlab.example/acme/suite", "github", "- uses: OWNER/statum-conformance@COMMIT # v0.1.0\n"),
         ("https://me:secret@github.com/acme/suite", "github", "- uses: OWNER/statum-conformance@COMMIT # v0.1.0\n"),
