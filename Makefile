@@ -4,11 +4,13 @@
 #   ARGS=…     further arguments for what the target runs, as in `make run ARGS='--gateway https://…/api/v2'`
 #   WORKERS=…  how many processes `make test` spreads the tests over
 #   BENCH_SEEDS=…  with how many seeds `make bench` looks for each seeded fault
+#   SITE_URL=…  the address that `make site` builds the documentation for, as its sitemap has it
 
 PYTHON ?= python3
 WORKERS ?= 4
 ARGS ?=
 BENCH_SEEDS ?= 20
+SITE_URL ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -42,7 +44,8 @@ run: $(READY)  ## judge a gateway, the built-in mock one unless ARGS say otherwi
 # What tries other people's tools needs them installed, and has targets of its own; so have the kill matrices, some four
 # hundred whole runs, the sessions of the documentation, a hundred, and the runs that need processes, workers or networks
 # of their own: each of these takes about half as long as all the rest.
-BROWSERS := $(addprefix tests/tools/,test_browser.py test_register_in_browser.py test_har_in_chromium.py test_mock_in_chromium.py)
+BROWSERS := $(addprefix tests/tools/,test_browser.py test_har_in_chromium.py test_mock_in_chromium.py \
+	test_register_in_browser.py test_site_in_chromium.py)
 SESSIONS := tests/docs/test_documentation.py
 APART := tests/tools tests/kill tests/slow $(SESSIONS)
 
@@ -100,7 +103,7 @@ test-allure: $(READY) $(FORMATS)  ## have Allure make a report of the results (n
 test-package: $(READY) $(PACKAGE)  ## build the package, look it over, and install it as people do: build, twine, pipx
 	$(BIN)/python -m pytest tests/tools/test_package.py $(ARGS)
 
-test-browser: $(READY) $(BROWSER)  ## use the HTML report, and open the traffic, in Chromium, as people do (needs Node 20 and Chromium)
+test-browser: $(READY) $(BROWSER) $(SITE)  ## use the HTML report, the traffic and the documentation in Chromium, as people do (needs Node 20 and Chromium)
 	$(BIN)/python -m pytest $(BROWSERS) $(ARGS)
 
 test-ordinary: $(READY) $(ORDINARY)  ## judge clients and gateways as a tutorial would write them: Flask, Express, Go, JDK, PHP, curl (needs Node 20; skips what else is missing)
@@ -124,7 +127,7 @@ picture: $(READY) $(BROWSER)  ## take the picture of the report that README.md s
 	$(BIN)/python docs/picture.py $(ARGS)
 
 site: $(SITE)  ## build the documentation as a site, in build/site; fails for any link that leads nowhere
-	.venv-site/bin/mkdocs --quiet build --strict --clean $(ARGS)
+	SITE_URL='$(SITE_URL)' .venv-site/bin/python docs/build_site.py
 
 clean:  ## remove .venv, caches, builds and generated reports
 	rm -rf $(VENV) .venv-* .ci/prism/node_modules .ci/formats/node_modules .ci/browser/node_modules .ci/ordinary/node_modules .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist *.egg-info

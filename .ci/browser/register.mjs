@@ -37,13 +37,14 @@ const wider = (page) => page.evaluate(() => document.documentElement.scrollWidth
 const LOOKS = {
   // As it comes, and on a telephone, in both colour schemes; unfolded, what axe finds.
   async quality(name) {
-    const seen = { violations: [], requests: [], complaints: [], grounds: [], wider: [], images: [] };
+    const seen = { violations: [], requests: [], complaints: [], grounds: [], wider: [], images: [], tallest: [] };
     for (const colorScheme of ["light", "dark"]) {
       for (const [size, viewport] of [["wide", { width: 1280, height: 900 }], ["narrow", NARROW]]) {
         const { page, kept, close } = await opened(name, { colorScheme, viewport });
         await picture(page, `${name}-${size}-${colorScheme}`);
         await unfold(page);
         seen.wider.push(await wider(page));
+        seen.tallest.push(await page.$$eval(".frame tbody tr", (rows) => Math.max(...rows.map((row) => row.offsetHeight))));
         await close();
         seen.requests.push(...kept.requests);
         seen.complaints.push(...kept.complaints);
@@ -112,7 +113,7 @@ const LOOKS = {
   // From a cell of the first matrix to the area on the subject's page, and on to the first page again.
   async trail(name) {
     const { page, close } = await opened(name);
-    await page.locator("td.cell.FAIL a").first().click();
+    await page.locator("td.standing.FAIL a").first().click();
     const target = await page.evaluate(() => decodeURIComponent(location.hash.slice(1)));
     const open = await page.$eval(`[id="${target}"]`, (each) => each.open);
     const top = await page.$eval(`[id="${target}"]`, (each) => each.getBoundingClientRect().top);

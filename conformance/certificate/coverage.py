@@ -1,11 +1,11 @@
-"""Coverage: what a run exercised, as certificates and badges claim it, and what their reader may require.
+"""The coverage of a run: the commands and notifications that it exercised.
 
-    Claims      the coverage of a run, off its report or its certificate
+    Claims      the coverage that a report or a certificate claims
     Policy      the coverage that a reader requires
     Badge       the coverage as JSON for the endpoint of shields.io, or as an SVG
 
-A badge claims no more than was exercised. Only a certificate with a known signer says until when it is `certified`;
-anybody can write a report.
+A badge claims no more than the run exercised. It says `certified` only of a certificate that a known key has signed,
+because anybody can write a report.
 """
 
 from __future__ import annotations

@@ -76,7 +76,7 @@ def docs(page: str | None) -> int:
             print_line(console, f"{name:{width}}  {title}")
     elif is_screen(console):
         with console.capture() as captured:
-            console.print(Markdown(text_of(page)), width=min(console.width, WIDEST))
+            console.print(Markdown(text_of(page), hyperlinks=False), width=min(console.width, WIDEST))
         click.echo_via_pager(captured.get())
     else:
         print_document(text_of(page).encode())

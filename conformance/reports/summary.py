@@ -1,31 +1,37 @@
-"""`summary.md` for a merge request, and annotations, which GitHub's runner shows beside the run.
+"""`summary.md` for a step of a CI job and a comment on a pull request, and annotations, which GitHub's runner shows.
 
 A gateway's texts are code spans, in which markup, links and mentions have no effect.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import chain
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from conformance.contract.contract import Contract
 from conformance.judging.verdicts import Conclusion, Verdict
-from conformance.reports.issue import JOURNAL
-from conformance.reports.problems import Shortfall, cut, shortfalls
-from conformance.reports.remarks import limit_lines, not_applicable, stale_lines, stranger_lines
-from conformance.reports.report import Report, ReportEntry
-from conformance.reports.reproduce import repeat_command, replay_command
+from conformance.reports.issue import replayed
+from conformance.reports.problems import (
+    Shortfall,
+    headline,
+    in_commands,
+    other_messages,
+    problems,
+    shortfalls,
+    tally,
+)
+from conformance.reports.remarks import in_ranges, limit_lines, not_applicable, stale_lines, stranger_lines
+from conformance.reports.report import Report
+from conformance.reports.reproduce import repeat_command
 from conformance.reports.result import Reportable
 from conformance.reports.text import fenced, for_markdown, for_terminal, plain_markdown, shortened
 from conformance.reports.view import (
     SIGNS,
     Row,
+    alike,
     columns_of,
     counts_of,
-    explained,
-    kinds,
+    mending,
     musts,
-    places_of,
     rests_on,
     rows_of,
     value_of,
@@ -36,10 +42,12 @@ MARKS: Mapping[str, str] = {
     Conclusion.NON_CONFORMANT: "❌",
     Conclusion.INCONCLUSIVE: "❔",
 }
+# GitHub takes a comment of 65,536 characters, in which a few lines follow, and a step's summary of 1 MiB.
+MOST_BYTES = 60_000
 # With evidence; report.html has all.
-SHOWN_SHORTFALLS = 10
-# Of a gateway's text.
-LONGEST_TEXT = 300
+SHOWN_PROBLEMS = 10
+# Of a gateway's text, and of a line for a shell, which is no use when it is cut off.
+LONGEST_TEXT, LONGEST_COMMAND = 300, 2_000
 # GitHub's runner keeps so many annotations of a kind for each step.
 MOST_OF_A_KIND = 10
 KINDS: Mapping[Verdict, str] = {
@@ -53,40 +61,111 @@ SHOWN_IDS = 3
 
 
 def summary(result: Reportable) -> bytes:
-    """Verdict, failures with their evidence, matrix, and how to reproduce them, as Markdown in UTF-8."""
+    """Verdict, problems by cause, how to repeat the run, matrix: Markdown in UTF-8, of at most MOST_BYTES."""
     report, contract = result.report, result.contract
-    rows = rows_of(report)
-    failed = [row for row in rows if row.failed]
-    blocks = [
-        *_verdict(report, contract),
-        *(["## Failures", _table(failed, columns_of(rows))] if failed else []),
-        *_findings(report, contract),
-        *_whole(report, rows),
-        *_again(report, contract),
-    ]
+    head = _fitting(_verdict(report, contract), MOST_BYTES // 4)
+    again = _fitting([_again(report, contract)], MOST_BYTES // 8)
+    # The problems leave some room for the matrix, which is shown if it fits.
+    found = _problems(report, contract, MOST_BYTES * 3 // 4 - _size([*head, *again]))
+    blocks = [*head, *found, *again]
+    whole = "\n\n".join(_whole(report))
+    blocks += _fitting([whole], MOST_BYTES - _size(blocks)) or ["All requirements are in `report.html`."]
     return ("\n\n".join(blocks) + "\n").encode()
+
+
+def _size(blocks: Iterable[str]) -> int:
+    """The bytes of the blocks, each with the empty line after it."""
+    return sum(len(block.encode()) + 2 for block in blocks)
+
+
+def _fitting(blocks: Iterable[str], room: int) -> list[str]:
+    """The first blocks, as many as have room for all of their bytes."""
+    shown: list[str] = []
+    for block in blocks:
+        if _size([*shown, block]) > room:
+            break
+        shown.append(block)
+    return shown
 
 
 def _verdict(report: Report, contract: Contract) -> Iterator[str]:
     yield f"# {MARKS[report.verdict]} {report.verdict}"
     tool = f"{report.tool.name} {report.tool.version}"
     strictly = ", judged strictly" if report.settings.get("strict") else ""
-    name = for_markdown(report.subject.address)
+    name = _code(report.subject.address)
     yield f"{report.subject.kind.capitalize()} {name}, by {tool}{strictly}: {', '.join(musts(report))}."
     yield (
         f"Exchanges: {report.counts.exchanges:,} · notifications: {report.counts.notifications:,} · "
         f"seed: {report.seed} · took {report.duration_s:.1f} s · began {report.started_at}"
     )
-    yield from map(for_markdown, (*limit_lines(report, contract), *stranger_lines(report)))
+    yield from map(_code, (*limit_lines(report, contract), *stranger_lines(report)))
     for line in stale_lines(report):
-        yield f"**stale expectation:** {for_markdown(line)}"
+        yield f"**stale expectation:** {_code(line)}"
 
 
-def _whole(report: Report, rows: Sequence[Row]) -> Iterator[str]:
+def _problems(report: Report, contract: Contract, room: int) -> list[str]:
+    """The gravest problems with their evidence, the failures among the others by name, and the number of the rest."""
+    found = problems(report)
+    words = headline(found)
+    shown = _fitting((_problem(each, report, contract) for each in found[:SHOWN_PROBLEMS]), room - MOST_BYTES // 8)
+    rest = found[len(shown) :]
+    failures = [each for problem in rest for each in problem if each.verdict is Verdict.FAIL]
+    names = _fitting((_named(each) for each in failures), MOST_BYTES // 8)
+    more = sum(map(len, rest)) - len(names)
+    return [
+        *([f"## {words}"] if words else []),
+        *shown,
+        *(["\n".join(names)] if names else []),
+        *([f"… and {more:,} more in `report.html`."] if more else []),
+    ]
+
+
+def _named(shortfall: Shortfall) -> str:
+    return f"- {plain_markdown(shortened(shortfall.named, LONGEST_TEXT))}"
+
+
+def _problem(problem: Sequence[Shortfall], report: Report, contract: Contract) -> str:
+    return "\n\n".join(filter(None, _evidence(problem, report, contract)))
+
+
+def _evidence(problem: Sequence[Shortfall], report: Report, contract: Contract) -> Iterator[str]:
+    first, *others = problem
+    finding, entry = first.finding, first.entries[0]
+    sign = f"### {SIGNS[first.verdict]} {first.verdict}"
+    if first.verdict is Verdict.INCONCLUSIVE:
+        yield f"{sign}: {_code(first.title)}"
+        yield f"Not exercised: {in_ranges(first.ids)}{in_commands(first.entries)}."
+        return
+    yield f"{sign} {entry.id}: {plain_markdown(first.title)}"
+    yield "\n".join(map(_named, others))
+    if first.listed:
+        yield f"Listed as known: {_code(first.listed)}"
+    if finding is None:
+        return
+    value = "" if finding.value is None else f" ({_code(finding.pointer or 'the whole')} is {_code(finding.value)})"
+    yield f"{_code(finding.message)}{value}, {_code(tally(first.entries))}"
+    lines = [other_messages(first), *alike(finding, name_others=False)]
+    yield "\n".join(f"- {_code(line)}" for line in lines if line)
+    yield f"> {plain_markdown(shortened(rests_on(entry, contract), LONGEST_TEXT))}"
+    if mend := mending(entry, contract):
+        yield f"How to mend it: {plain_markdown(mend)}"
+    commands = [f"statum-conformance explain {entry.id}", replayed(finding, report), finding.simplest.reproduce]
+    lines = [for_terminal(line) for line in commands if line and len(line) <= LONGEST_COMMAND]
+    yield "<details><summary>Explain it, send it again</summary>"
+    yield fenced("\n".join(lines), "sh")
+    yield "</details>"
+
+
+def _again(report: Report, contract: Contract) -> str:
+    return f"## How to repeat the run\n\n{fenced(for_terminal(repeat_command(report.settings, contract)), 'sh')}"
+
+
+def _whole(report: Report) -> Iterator[str]:
+    rows = rows_of(report)
     legend = " · ".join(f"{sign} {number:,} {verdict}" for verdict, sign, number in counts_of(report))
     yield f"<details><summary>All {len(rows)} requirements: {legend}</summary>"
     yield _table(rows, columns_of(rows))
-    yield from (f"- {for_markdown(line)}" for line in not_applicable(report))
+    yield from (f"- {_code(line)}" for line in not_applicable(report))
     yield "</details>"
 
 
@@ -100,57 +179,8 @@ def _table(rows: Sequence[Row], columns: Sequence[str | None]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def _findings(report: Report, contract: Contract) -> Iterator[str]:
-    shown, failures, more = cut(shortfalls(report), SHOWN_SHORTFALLS)
-    for shortfall in shown:
-        yield from _finding(shortfall, contract)
-    if failures:
-        yield "\n".join(f"- {plain_markdown(each.named)}" for each in failures)
-    if more:
-        yield f"… and {more:,} more in `report.html`."
-
-
-def _finding(shortfall: Shortfall, contract: Contract) -> Iterator[str]:
-    if shortfall.cause:
-        yield f"**{plain_markdown(shortfall.cause)}**"
-    sign = f"### {SIGNS[shortfall.verdict]} {shortfall.verdict}"
-    if shortfall.verdict is Verdict.INCONCLUSIVE:
-        yield f"{sign}: {_code(shortfall.title)}"
-        yield f"Not exercised: {', '.join(shortfall.ids)}."
-    else:
-        yield f"{sign} {shortfall.ids[0]}: {plain_markdown(shortfall.title)}"
-        yield "\n".join(line for entry in shortfall.entries for line in _observed(entry))
-        yield f"> {plain_markdown(rests_on(shortfall.entries[0], contract))}"
-    if shortfall.listed:
-        yield f"Listed as known: {_code(shortfall.listed)}"
-    if shortfall.finding and shortfall.finding.reproduce and not shortfall.follows:
-        yield "<details><summary>Reproduce</summary>"
-        yield fenced(for_terminal(shortfall.finding.reproduce), "sh")
-        yield "</details>"
-
-
-def _observed(entry: ReportEntry) -> Iterator[str]:
-    line = f"- {entry.column}, {entry.failed:,} of {entry.observations:,}"
-    for first in entry.findings[:1]:
-        places = [f"{_code(first.pointer or 'the whole')} is {_code(first.value)}"] if first.value is not None else []
-        places += [f"{name} {_code(value)}" for name, value in places_of(first, ("request_id", "case"))]
-        line += f": {_code(first.message)}" + (f" ({', '.join(places)})" if places else "")
-    yield line
-    yield from (f"  - {_code(line)}" for line in chain(explained(entry), kinds(entry)))
-
-
-def _again(report: Report, contract: Contract) -> Iterator[str]:
-    yield "## How to reproduce"
-    lines = [repeat_command(report.settings, contract)]
-    failing = [found.finding for found in shortfalls(report) if found.verdict is Verdict.FAIL and found.finding]
-    cases = [finding.case for finding in failing if finding.case]
-    if cases and report.subject.kind == "gateway":  # a client cannot be told to send a case again
-        lines.append(replay_command(cases[0], JOURNAL, report.settings))
-    yield fenced("\n".join(map(for_terminal, lines)), "sh")
-
-
-def _code(text: str) -> str:
-    return for_markdown(shortened(text, LONGEST_TEXT))
+def _code(text: object) -> str:
+    return for_markdown(shortened(str(text), LONGEST_TEXT))
 
 
 # --- Annotations

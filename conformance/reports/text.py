@@ -87,8 +87,15 @@ def code_spans(text: str) -> Iterator[tuple[str, bool]]:
 
 
 def plain_markdown(text: str) -> str:
-    """The suite's own words, with Markdown escaped."""
-    escaped = "".join(f"\\{character}" if character in "\\`*_[]<>|#" else character for character in for_terminal(text))
+    """The suite's own words, with Markdown escaped but for code between backticks."""
+    parts = for_terminal(text).split("`")
+    if len(parts) % 2 == 0 or any("|" in code or not code.strip() for code in parts[1::2]):
+        return _escaped_markdown(for_terminal(text))
+    return "".join(f"`{part}`" if number % 2 else _escaped_markdown(part) for number, part in enumerate(parts))
+
+
+def _escaped_markdown(text: str) -> str:
+    escaped = "".join(f"\\{character}" if character in "\\`*_[]<>|#" else character for character in text)
     return escaped.replace("&", "&amp;")
 
 

@@ -1,11 +1,11 @@
-"""Limits on accepted requests and on shillings, whatever the gateway does, however many go out side by side.
+"""Limit the number of accepted requests and the money of a run, whatever the gateway does.
 
-Call `Allowance.reserve` before a request is sent, `settle` when its answer is known, `give_back` if it never left.
+Call `Allowance.reserve` before a request is sent, `settle` when its answer is known, `give_back` if it was never sent.
 
-A faulty gateway may accept even a request that it has to refuse. So each counts before it goes out, and is taken off
-again only when its answer says that it was refused, or when it surely never left. An unknown outcome (no answer, a 5xx,
-an answer that cannot be read) counts as accepted. So does a refusal, once a notification has shown that this gateway
-carries out requests that it refuses; until such a notification would have arrived, refusals keep their room.
+A faulty gateway may accept even a request that it has to refuse. So each request counts before it is sent, and stops to
+count only if its answer refuses it, or if it was certainly never sent. An unknown outcome (no answer, a 5xx, an
+unreadable answer) counts as accepted. So does a refusal, once a notification has shown that this gateway carries out
+requests that it refuses; refusals keep their reservation until such a notification would have arrived.
 """
 
 from __future__ import annotations
@@ -32,17 +32,17 @@ _NUMBER = re.compile(r"[0-9][0-9,]*(?:\.[0-9]*)?(?:e\+?[0-9]{1,3})?", re.IGNOREC
 
 _REFUSED = range(400, 500)
 
-# The notification of a gateway that sends it at once arrives within so many seconds, also over a slow network.
+# An immediate notification arrives within so many seconds, even over a slow network.
 PROBATION_S = 0.5
 
-# More than any limit that is given.
+# More than any limit.
 BEYOND_ALL = 10**30
 
 
 class Allowance:
-    """Limits of a run, all its sendings together: how many `requests` may be accepted, and `spend`; None: no limit.
+    """The limits of a run: the number of `requests` that may be accepted, and the money to `spend`; None: no limit.
 
-    Thread-safe. A request under way counts as accepted, and so do refusals until `probation_s` seconds after the first.
+    Thread-safe. Requests in progress count as accepted, and so do refusals until `probation_s` seconds after the first.
     """
 
     def __init__(
@@ -66,9 +66,9 @@ class Allowance:
         self._stopped = False
 
     def reserve(self, *requests: Request) -> bool:
-        """Take what these need if all are accepted, together or not at all; False if they may not be sent.
+        """Reserve room for all of these requests, or for none; False if they must not be sent.
 
-        Waits while requests that are under way may still be refused and make room.
+        It waits while requests in progress may still be refused and make room.
         """
         with self._changed:
             while (room := self.take(*requests)) is None:
@@ -76,7 +76,7 @@ class Allowance:
             return room
 
     def take(self, *requests: Request) -> bool | None:
-        """As `reserve`, without waiting: None if there is no room until a request under way is refused."""
+        """As `reserve`, without waiting: None if there is no room unless a request in progress is refused."""
         if self.requests is None and self.spend is None:
             return True
         count, amount = len(requests), sum(amount_of(request, self.contract) for request in requests)
@@ -96,18 +96,18 @@ class Allowance:
             return True
 
     def withhold(self, reason: str, count: int) -> None:
-        """Counts requests that are not sent for another `reason`: an option."""
+        """Count requests that are not sent for another `reason`, the name of an option."""
         with self._changed:
             self._withheld[reason] += count
 
     def stop(self) -> None:
-        """Ends all waiting: nothing more may be sent."""
+        """End all waiting; no further request may be sent."""
         with self._changed:
             self._stopped = True
             self._changed.notify_all()
 
     def settle(self, request: Request, *, refused: bool) -> None:
-        """A reserved request was answered, or given up; `refused`: its answer says so."""
+        """Count a reserved request that was answered or abandoned; `refused`: by its answer."""
         if self.requests is None and self.spend is None:
             return
         with self._changed:
@@ -115,7 +115,7 @@ class Allowance:
             self.give_back(request)
 
     def give_back(self, request: Request) -> None:
-        """A reserved request surely never left."""
+        """Free the room of a reserved request that was certainly never sent."""
         if self.requests is None and self.spend is None:
             return
         with self._changed:
@@ -129,33 +129,33 @@ class Allowance:
             self._count(amount_of(request, self.contract), refused=refused)
 
     def distrust_refusals(self) -> bool:
-        """From now on a refusal counts as accepted, as do those that were; False if they do so already."""
+        """Count all refusals as accepted, earlier ones, too; False if they count so already."""
         with self._changed:
             first, self._refusals_count = not self._refusals_count, True
             self._changed.notify_all()
             return first
 
     def count_beside(self, requests: int, spend: int) -> None:
-        """So many of the refused requests may have been accepted, and moved so much."""
+        """Set the number and the money of refused requests that may have been accepted."""
         with self._changed:
             self._beside = (requests, spend)
             self._changed.notify_all()
 
     @property
     def taken(self) -> int:
-        """How many requests were accepted, or may have been."""
+        """The number of requests that were accepted, or may have been."""
         with self._changed:
             return self._counted()[0] + self._under_way
 
     @property
     def spent(self) -> int:
-        """The amounts of these, in KES."""
+        """The sum of their amounts, in KES."""
         with self._changed:
             return self._counted()[1] + self._at_risk
 
     @property
     def withheld(self) -> Mapping[str, int]:
-        """How many requests were not sent, by the option that limits them."""
+        """The number of requests that were not sent, by the option that limits them."""
         with self._changed:
             return dict(self._withheld)
 
@@ -170,12 +170,12 @@ class Allowance:
             self._trusted_from = time.monotonic() + self._probation_s
 
     def _counted(self) -> tuple[int, int]:
-        """Requests and shillings that count as accepted, those under way aside."""
+        """The requests and the money that count as accepted, without those in progress."""
         beside = (self._refused, self._refused_spend) if self._refusals_count else self._beside
         return self._taken + beside[0], self._spent + beside[1]
 
     def _probation_left(self) -> float:
-        """For how many seconds more refusals keep their room."""
+        """The seconds until refusals lose their reservation."""
         return 0.0 if self._trusted_from is None else max(0.0, self._trusted_from - time.monotonic())
 
     def _exceeded(self, requests: int, spend: int) -> str | None:
@@ -187,18 +187,18 @@ class Allowance:
 
 
 def check_limits(requests: int | None, spend: int | None) -> None:
-    """UsageError for limits under which nothing could be sent, or that make no sense."""
+    """Raise UsageError for limits that allow nothing, or are negative."""
     if requests is not None and requests < 1:
         raise UsageError(
             f"{ACCEPTED} is {requests}; expected 1 or more",
-            hint="every request may be accepted by a gateway at fault; `run --plan` sends none",
+            hint="a faulty gateway may accept any request; `run --plan` sends none",
         )
     if spend is not None and spend < 0:
         raise UsageError(f"{SPEND} is {spend}; expected 0 or more")
 
 
 def is_refused(response: Response, contract: Contract) -> bool:
-    """Whether an answer says that the request was refused: its code, or else its HTTP status, is a 4xx."""
+    """Whether an answer refuses the request: its code, or else its HTTP status, is a 4xx."""
     try:
         said = parse_with_repeats(response.body)[0] if response.undecodable is None else None
     except (ValueError, RecursionError):
@@ -209,16 +209,16 @@ def is_refused(response: Response, contract: Contract) -> bool:
 
 
 def amount_of(request: Request, contract: Contract) -> int:
-    """The most that a reader of the request could take for its amount, in whole units of money; 0 if it names none.
+    """The highest amount that a reader could find in the request, in whole units of money; 0 without any.
 
-    Every member counts that holds an amount in some command of the contract, also the first of two with one name.
-    Broken amounts count as the most lenient reader takes them: "10,000", 12.5, -50, "1e3".
+    Each member counts that is an amount in any command of the contract, also if its name repeats. Malformed amounts
+    count as the most lenient reader understands them: "10,000", 12.5, -50, "1e3".
     """
     body, names = request.body, _money_members(contract)
     if not names or len(body) < min(map(len, names)):
         return 0
     try:
-        # As lenient as widespread readers are; every pair counts, also of a name that comes twice.
+        # As lenient as common readers; each member counts, also if its name repeats.
         value = json.loads(body, strict=False, object_pairs_hook=_Members)
     except (ValueError, RecursionError):
         text = body.replace(b"\0", b"").decode("latin-1")
@@ -228,19 +228,19 @@ def amount_of(request: Request, contract: Contract) -> int:
 
 @cache
 def _money_members(contract: Contract) -> frozenset[str]:
-    """The members that hold amounts, in small letters."""
+    """The members with amounts, in lower case."""
     return frozenset(command.money.member.lower() for command in contract.commands.values() if command.money)
 
 
 @cache
 def _named(names: frozenset[str]) -> re.Pattern[str]:
-    """A pattern of amounts in text that is not JSON to us, but may be to a more lenient reader."""
+    """A pattern of amounts in text that is not JSON, but may be to a more lenient reader."""
     either = "|".join(map(re.escape, sorted(names)))
     return re.compile(rf"(?:{either})[^0-9]{{0,12}}([0-9][0-9.,]*(?:e\+?[0-9]{{1,3}})?)", re.IGNORECASE)
 
 
 class _Members(list[tuple[str, Any]]):
-    """The members of a JSON object, all of them."""
+    """All members of a JSON object, with repeated names."""
 
 
 def _amounts_in(value: Any, names: frozenset[str]) -> Iterator[int]:
@@ -256,13 +256,13 @@ def _amounts_in(value: Any, names: frozenset[str]) -> Iterator[int]:
 
 
 def _numbers(value: Any) -> Iterator[int]:
-    """Whatever may be read as a number in the value of an amount."""
+    """All numbers that a reader may find in the value of an amount."""
     if isinstance(value, bool) or value is None:
         yield 0
     elif isinstance(value, int | float):
         yield _whole(abs(value))
     elif isinstance(value, str):
-        # Digits of other scripts are digits to some.
+        # Some readers accept digits of other scripts.
         text = "".join(str(int(each)) if each.isdecimal() else each for each in value)
         yield max((_read(found[0]) for found in _NUMBER.finditer(text)), default=0)
     elif isinstance(value, _Members):
@@ -274,7 +274,7 @@ def _numbers(value: Any) -> Iterator[int]:
 
 
 def _read(text: str) -> int:
-    """The greater of both readings of "1,000": a thousand, or one and a bit."""
+    """The greater of both readings of "1,000": a thousand, or one."""
     try:
         return _whole(float(text.replace(",", "").rstrip(".")))
     except ValueError:  # several points

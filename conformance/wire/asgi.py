@@ -1,7 +1,7 @@
-"""Serving an ASGI application with uvicorn in a thread, and the callback receiver of `run` and `certify` on it.
+"""Serve an ASGI application with uvicorn in a thread; the callback receiver of `run` and `certify`.
 
 uvicorn's own server polls ten times a second whether to stop, and sleeps while it stops. A campaign starts and stops
-several servers, so `_Server` waits on events instead, and cuts off connections that a client keeps open.
+several servers, so `_Server` waits for events instead, and closes connections that a client keeps open.
 """
 
 from __future__ import annotations
@@ -43,11 +43,11 @@ Send = Callable[[Message], Awaitable[None]]
 Result = TypeVar("Result")
 AsgiApp = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
 
-# How long a request at hand may take to finish when the server stops. An answer takes milliseconds; a client that has
-# stopped sending or reading must not delay the end of a run.
+# The time that requests in progress have to finish when the server stops. An answer takes milliseconds; a client that
+# no longer sends or reads must not delay the end of a run.
 GRACE_S = 0.5
 
-# How often a stopping server checks whether the last connection is gone: uvicorn has no event for that.
+# The interval at which a stopping server looks for open connections: uvicorn has no event for the last one.
 _CLOSING_STEP_S = 0.005
 
 # Files that a run has open beside connections, and room for a handful of connections.
@@ -63,7 +63,7 @@ class Tls:
 
     @classmethod
     def of(cls, certificate: Path, key: Path) -> Tls:
-        """Raises UsageError if the files do not fit each other, or cannot be read."""
+        """Check that the files can be read and fit each other. Raises UsageError if not."""
         for path in (certificate, key):
             if not path.is_file():
                 raise UsageError(f"there is no file {path}; expected a certificate and its key in PEM")
@@ -79,12 +79,12 @@ class Tls:
 
 
 def _no_password() -> str:
-    """Instead of asking on the terminal."""
+    """Refuse the key, where OpenSSL would ask for its passphrase on the terminal. Raises ValueError."""
     raise ValueError("the key has a passphrase")
 
 
 class _Server(uvicorn.Server):
-    """uvicorn's server; it reports when it listens, and stops at once when asked to."""
+    """uvicorn's server, which reports that it listens, and stops without delay."""
 
     def __init__(self, config: uvicorn.Config, listening: Callable[[], None], on_refused: OnRefused) -> None:
         super().__init__(config)
@@ -95,7 +95,7 @@ class _Server(uvicorn.Server):
         self._stop = asyncio.Event()
 
     async def startup(self, sockets: list[socket] | None = None) -> None:
-        if os.name != "posix":  # the loop of Windows has no readiness of sockets to wait for
+        if os.name != "posix":  # Windows' event loop cannot wait for a socket
             await super().startup(sockets)
             return
         self.servers = []
@@ -123,7 +123,7 @@ class _Server(uvicorn.Server):
         await self._stop.wait()
 
     def stop(self) -> None:
-        """Makes `main_loop` end; called from any thread, after it has begun."""
+        """End `main_loop`, from any thread, once it has begun."""
         if self.loop is not None:
             self.loop.call_soon_threadsafe(self._stop.set)
 
@@ -139,7 +139,7 @@ class _Server(uvicorn.Server):
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
-        # Each connection closes once all written to it is out, and is cut off after the grace.
+        # Each connection closes when its output is written, or is aborted after the grace period.
         connections = self.server_state.connections
         for connection in list(connections):
             connection.transport.close()
@@ -152,15 +152,15 @@ class _Server(uvicorn.Server):
 
 
 class AsgiThread:
-    """An ASGI application served in a thread; a context manager that starts and stops it.
+    """An ASGI application that is served in a thread; a context manager that starts and stops it.
 
-    The address is claimed on construction (`address` then has the port that it really got); clients that connect before
-    `start()` wait in the kernel's queue. `http` is uvicorn's: "auto", "httptools", "h11" or a protocol class. `purpose`
+    The constructor binds the address (`address` then has the actual port); clients that connect before `start()` wait
+    in the kernel's queue. `http` is uvicorn's: "auto", "httptools", "h11" or a protocol class. `purpose`
     names the address in errors ("callback address …"). `on_no_tls` is called with the reason why a TLS handshake
     failed, `on_refused` when a client was turned away through no fault of its own.
 
-    An error of the application is answered with 500 and kept in `errors`; `stop()` does not raise it.
-    Raises EnvironmentFailure on construction if the address cannot be had.
+    An error of the application is answered with 500 and collected in `errors`; `stop()` does not raise it.
+    The constructor raises EnvironmentFailure if the address is not available.
     """
 
     def __init__(  # noqa: PLR0913 - each is a setting of its own
@@ -188,22 +188,22 @@ class AsgiThread:
 
     @property
     def url(self) -> str:
-        """`http(s)://HOST:PORT` by which a client on this machine reaches it."""
+        """The address for clients on this machine, `http(s)://HOST:PORT`."""
         return self._scheme + self.address.url.removeprefix("http")
 
     @property
     def errors(self) -> tuple[Exception, ...]:
-        """Errors of the application so far, oldest first; at the end the error that ended the server itself."""
+        """Errors of the application so far, oldest first, then the error that ended the server, if any."""
         return (*self._errors, *([self._failure] if isinstance(self._failure, Exception) else []))
 
     def start(self) -> None:
-        """Serves from here on; returns when requests are being taken.
+        """Start to serve; return when the server accepts requests.
 
-        Raises SuiteError if that does not succeed, EnvironmentFailure if it is this machine that does not allow it.
+        Raises SuiteError if it does not start, EnvironmentFailure if this machine does not allow it.
         """
         with ExitStack() as unless_begun:
             unless_begun.callback(self.stop)
-            if (files := raise_limit()) < LEAST_FILES:  # with a handful uvloop ends the process
+            if (files := raise_limit()) < LEAST_FILES:  # with few, uvloop ends the process
                 raise EnvironmentFailure(
                     f"this process may have {files} files and connections open; expected {LEAST_FILES} or more",
                     "raise the limit: `ulimit -n` shows it",
@@ -217,7 +217,7 @@ class AsgiThread:
             unless_begun.pop_all()
 
     def look(self, at: Callable[[asyncio.Protocol], None]) -> None:
-        """Calls `at` with the protocol of each open connection, in the server's thread, and waits for it."""
+        """Call `at` with the protocol of each open connection, in the server's thread, and wait for that."""
         looked = threading.Event()
 
         def look() -> None:
@@ -230,14 +230,14 @@ class AsgiThread:
             looked.wait(GRACE_S)
 
     def submit(self, coroutine: Coroutine[Any, Any, Result]) -> Future[Result]:
-        """Runs a coroutine in the server's loop, beside the application; RuntimeError where nothing is served."""
+        """Run a coroutine in the server's loop. Raises RuntimeError if the server is not running."""
         if (loop := self._server.loop) is None or not loop.is_running():
             coroutine.close()
             raise RuntimeError("the server is not running")
         return asyncio.run_coroutine_threadsafe(coroutine, loop)
 
     def stop(self) -> None:
-        """Stops serving and frees the port; requests at hand have `GRACE_S` to finish. Once stopped, does nothing."""
+        """Stop and free the port, after at most `GRACE_S` for requests in progress. A second call does nothing."""
         if self._stopped:
             return
         self._stopped = True
@@ -259,7 +259,7 @@ class AsgiThread:
         except BaseException as error:  # noqa: BLE001 - SystemExit is uvicorn's way to say that it cannot start
             self._failure = error
             if self._begun.is_set() and not self._stopped:
-                self._socket.close()  # who connects now is refused, and not left waiting
+                self._socket.close()  # refuses new clients, which would wait otherwise
                 self._on_refused(Refused(f"the server has ended: {error!r}", lasting=True))
         finally:
             self._begun.set()
@@ -273,7 +273,7 @@ class AsgiThread:
 
 
 def _explained(tell: Callable[[str], None]) -> type[ssl.SSLObject]:
-    """A side of a TLS connection that tells why its handshake failed: the loop closes it silently."""
+    """A TLS connection that reports why its handshake failed; the event loop closes it without a word."""
 
     class Explained(ssl.SSLObject):
         def do_handshake(self) -> None:
@@ -318,7 +318,7 @@ def _config(
     return config
 
 
-# Incomplete bodies take so much memory at most, on however many connections; small ones always find room.
+# The most bytes of incomplete bodies in memory, on all connections together; small bodies are always accepted.
 MOST_HELD = 64 << 20
 SMALL_BODY = 64 << 10
 
@@ -365,11 +365,11 @@ class AsgiReceiver(Receiver):
         self._server.start()
 
     def tell_unfinished(self) -> None:
-        """Reports requests that have begun and are not complete by now as unreadable."""
+        """Report incomplete requests as unreadable."""
         self._server.look(tell_unfinished)
 
     def stop(self) -> None:
-        """See `Receiver`; takes `GRACE_S` at most."""
+        """See `Receiver`. It takes at most `GRACE_S`."""
         self._server.stop()
 
     async def _app(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
@@ -389,9 +389,9 @@ class AsgiReceiver(Receiver):
         await _answer(send, self.intake.take(request, at, wall, whole=len(body) <= MAX_BODY))
 
     async def _read(self, receive: Receive, body: bytearray) -> bool | None:
-        """Read into `body` until its end, or a little more than `MAX_BODY` of it; uvicorn skips the rest.
+        """Read a whole body, or a little more than `MAX_BODY` bytes of it; uvicorn skips the rest.
 
-        None if the client broke off: that is not a request (RFC 9112 §8). False if there is no room for it.
+        None if the client disconnects: an incomplete request is none (RFC 9112 §8). False if there is no memory for it.
         """
         while len(body) <= MAX_BODY:
             message = await receive()

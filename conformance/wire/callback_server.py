@@ -40,31 +40,31 @@ from conformance.wire.listening import (
 )
 from conformance.wire.receiver import MAX_BODY, Intake, OnArrival, OnUnread, Receiver, request_of
 
-# How often the accepting thread checks whether to stop: closing takes as long, more often costs idle wake-ups.
+# The interval at which the accepting thread checks whether to stop: closing takes as long; a shorter one wastes time.
 _ACCEPT_POLL_S = 0.02
 
-# How long a request at hand may take to finish when the receiver stops; then its connection is cut.
+# The time that requests in progress have to finish when the receiver stops; then their connections are closed.
 GRACE_S = 0.5
 
-# From the first byte of a request, or from the opening of its connection, to its last byte.
+# The time limit for a request, from its first byte, or from the opening of the connection, to its last byte.
 REQUEST_WITHIN_S = 30.0
 
-# How long a thread whose connection was cut has to notice; one that hangs in somebody's expectation is left behind.
+# The time that a thread has to end after its connection was closed; one that hangs in a user's handler is abandoned.
 _CUT_OFF_S = 0.1
 
-# A notification is one piece; a larger body comes in several.
+# A notification arrives in one piece, a larger body in several.
 _RECEIVED_AT_ONCE = 64 * 1024
 
-# Where the handler puts the status that the intake gave, for `_Recorder.dispatch`.
+# The key of the WSGI environment that hands the status of the intake to `_Recorder.dispatch`.
 _STATUS = "conformance.status"
 
 
 class _Handler(WSGIRequestHandler):
-    """One connection. Reads each request to its end before it is answered, so that keeping alive is safe."""
+    """One connection. It reads each request completely before the answer, so that the connection can be reused."""
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
-    wbufsize = -1  # head and body of an answer leave as one write
+    wbufsize = -1  # head and body of an answer are one write
     server: _ConnectionServer
     _at: float
     _wall: float
@@ -76,12 +76,12 @@ class _Handler(WSGIRequestHandler):
         self._until = time.monotonic() + REQUEST_WITHIN_S
 
     def finish(self) -> None:
-        # Closing flushes, which fails where the client has gone away; the rest is closed all the same.
+        # Closing flushes, which fails if the client has disconnected; the rest has to be closed all the same.
         with closing(self.rfile), suppress(OSError):
             super().finish()
 
     def handle_one_request(self) -> None:
-        """Takes one request and answers it, whatever its method."""
+        """Read one request of any method, and answer it."""
         try:
             event = self._next_event()
             if not isinstance(event, Head):
@@ -103,13 +103,13 @@ class _Handler(WSGIRequestHandler):
         self._respond(status, kept)
         try:
             for _ in pieces:
-                """Skip the rest of a body beyond the limit; then the next request can be read."""
+                """Skip the rest of a body that is too long, to get to the next request."""
         except Unreadable:
             self.close_connection = True
         self._until = time.monotonic() + KEEP_ALIVE_S
 
     def _next_event(self) -> Event | None:
-        """The next event; None at the end of the connection. Raises Unreadable, also for a request that breaks off."""
+        """The next event; None at the end of the connection. Raises Unreadable, also for an incomplete request."""
         while (event := self._reader.next_event()) is None:
             waited_for = self._reader.in_request
             try:
@@ -126,7 +126,7 @@ class _Handler(WSGIRequestHandler):
         return event
 
     def _received(self) -> bytes:
-        """The next bytes. Raises OSError, also if a request is not complete in time, or none comes for long."""
+        """The next bytes. Raises OSError, also if a request is not complete in time, or no request comes in time."""
         left = self._until - time.monotonic()
         if left <= 0:
             raise TimeoutError
@@ -135,10 +135,10 @@ class _Handler(WSGIRequestHandler):
             data: bytes = self.connection.recv(_RECEIVED_AT_ONCE)
             return data
         finally:
-            self.connection.settimeout(REQUEST_WITHIN_S)  # for who does not take the answer
+            self.connection.settimeout(REQUEST_WITHIN_S)  # for a client that does not read the answer
 
     def _begin(self, head: Head) -> None:
-        """Puts the head where the base classes look for it."""
+        """Set the attributes in which the base classes expect the head."""
         self._at, self._wall, self._head = time.monotonic(), time.time(), head
         self.command, self.path = head.method.decode(), head.target.decode()
         self.request_version = f"HTTP/{head.version.decode()}"
@@ -167,10 +167,10 @@ class _Handler(WSGIRequestHandler):
             self.wfile.flush()
 
     def _respond(self, status: int, body: bytes) -> None:
-        """Answers with the response of the application."""
+        """Answer with the response of the application."""
         try:
             content, line, headers = run_wsgi_app(self.server.app, self._environ(status, body), buffered=True)
-        except Exception as error:  # noqa: BLE001 - of an expectation's own handler; the connection goes on
+        except Exception as error:  # noqa: BLE001 - of a user's handler; the connection stays open
             self.server.intake.failed(error)
             content, line, headers = [], "500 Internal Server Error", Headers()
         code, _, reason = line.partition(" ")
@@ -192,18 +192,18 @@ class _Handler(WSGIRequestHandler):
     def _environ(self, status: int, body: bytes) -> dict[str, Any]:
         try:
             urlsplit(self.path)
-        except ValueError:  # `make_environ` would fail on it; it has been recorded as it is
+        except ValueError:  # `make_environ` would fail; the target has been recorded as it is
             self.path = "/"
         environ = self.make_environ()
         environ.pop("HTTP_TRANSFER_ENCODING", None)
         return {**environ, "wsgi.input": BytesIO(body), "CONTENT_LENGTH": str(len(body)), _STATUS: status}
 
     def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002 - the base class's name
-        """Nothing: werkzeug would write a line for each request."""
+        """Log nothing: werkzeug would write a line for each request."""
 
 
 class _ConnectionServer(ThreadedWSGIServer):
-    """A thread for each connection; knows them, so that stopping does not wait for idle ones."""
+    """A server with a thread for each connection, which closes idle connections when it stops."""
 
     request_queue_size = BACKLOG
 
@@ -220,7 +220,7 @@ class _ConnectionServer(ThreadedWSGIServer):
             self._connections[thread] = request
         try:
             thread.start()
-        except RuntimeError:  # no more threads to be had; the base class reports it and closes the connection
+        except RuntimeError:  # no thread is available; the base class reports it and closes the connection
             self._forget(thread)
             raise
 
@@ -231,13 +231,13 @@ class _ConnectionServer(ThreadedWSGIServer):
             self._forget(threading.current_thread())
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002
-        """Keeps the error of a connection, instead of printing it."""
+        """Report the error of a connection to the intake, instead of printing it."""
         error = sys.exc_info()[1]
         if isinstance(error, Exception):
             self.intake.failed(error)
 
     def cut_off(self) -> None:
-        """Ends every connection: idle ones at once, a request at hand after `GRACE_S` at the latest."""
+        """Close every connection: idle ones at once, those with a request in progress after at most `GRACE_S`."""
         with self._lock:
             connections = dict(self._connections)
         for connection in connections.values():
@@ -257,7 +257,7 @@ class _ConnectionServer(ThreadedWSGIServer):
 
 
 class _Recorder(HTTPServer):
-    """pytest-httpserver, answering as the intake says, unless somebody has set expectations on it."""
+    """pytest-httpserver, which answers with the status of the intake unless a user has set expectations."""
 
     def __init__(self, listener: socket.socket, address: Address, intake: Intake) -> None:
         super().__init__(address.host, address.port, threaded=True)
@@ -276,7 +276,7 @@ class _Recorder(HTTPServer):
         self._connection_server.cut_off()
 
     def application(self, request: WerkzeugRequest) -> WerkzeugResponse:
-        # Not the base class's, which keeps each request and response for ever.
+        # The base class would store every request and response.
         return self.dispatch(request)
 
     def dispatch(self, request: WerkzeugRequest) -> WerkzeugResponse:
@@ -288,8 +288,8 @@ class _Recorder(HTTPServer):
 class HttpServerReceiver(Receiver):
     """The callback receiver on pytest-httpserver; see `Receiver`.
 
-    `on_arrival` is called in one thread per connection, so for several requests at once. Expectations that are set on
-    `server` take over the answers (of requests that match none, too, which is then 500); all is handed over first.
+    `on_arrival` is called before the answer, in one thread per connection, so for several requests at once. If a user
+    sets expectations on `server`, they decide all answers; a request that matches none is answered with 500.
     """
 
     def __init__(  # noqa: PLR0913 - each is a setting of its own
@@ -312,25 +312,25 @@ class HttpServerReceiver(Receiver):
         self.server.start()
 
     def stop(self) -> None:
-        """See `Receiver`; takes `GRACE_S` at most."""
+        """See `Receiver`. It takes at most `GRACE_S`."""
         if self.server.is_running():
             self.server.stop()
         self._socket.close()
 
 
-# A test that waits for a notification of a gateway beside it has it in milliseconds; this is for a busy machine.
+# A notification of a gateway on the same machine takes milliseconds; this allows for a busy machine.
 PATIENCE_S = 5.0
 
 ANY_FREE_PORT = Address("127.0.0.1", 0)
 
 
 class CallbackServer(HttpServerReceiver):
-    """A callback receiver that keeps all arrivals.
+    """A callback receiver that collects all arrivals.
 
         callback_server.urls["sms"]                 the address to register for a product
         callback_server.wait_for(request_id)        the notification with that id, as an `Arrival`
-        callback_server.arrivals                    all so far, strays included, oldest first
-        callback_server.server                      the pytest-httpserver inside, to have it answer otherwise
+        callback_server.arrivals                    all arrivals with strays, oldest first
+        callback_server.server                      the pytest-httpserver, to set other answers
 
     Each product has its own path, `/callbacks/PRODUCT` behind `prefix`, with `?query` kept.
     """
@@ -343,7 +343,7 @@ class CallbackServer(HttpServerReceiver):
         query: str = "",
         contract: Contract | None = None,
     ) -> None:
-        """`products`: those of the `contract` if None, and that is Statum's if None."""
+        """Without `products`, those of the `contract`; without a `contract`, that of Statum."""
         self.contract = contract or statum()
         super().__init__(listen, self.contract.products if products is None else products, self._keep, prefix, query)
         self._arrivals: list[Arrival] = []
@@ -351,18 +351,18 @@ class CallbackServer(HttpServerReceiver):
 
     @property
     def arrivals(self) -> tuple[Arrival, ...]:
-        """Every request that has arrived since the start or the last `clear`, oldest first."""
+        """The requests that arrived since the start or the last `clear`, oldest first."""
         with self._kept:
             return tuple(self._arrivals)
 
     def clear(self) -> None:
-        """Forgets all arrivals, and the expectations of `server`."""
+        """Remove all arrivals, and the expectations of `server`."""
         with self._kept:
             self._arrivals.clear()
         self.server.clear()
 
     def wait_for(self, request_id: str, *, product: str | None = None, timeout_s: float = PATIENCE_S) -> Arrival:
-        """Waits for the first arrival with that request_id (and on the path of `product`, if given).
+        """Wait for the first arrival with that request_id (and on the path of `product`, if given).
 
         Raises TimeoutError, which lists the arrivals.
         """
@@ -375,7 +375,7 @@ class CallbackServer(HttpServerReceiver):
         return self._wait(lambda kept: [a for a in kept if wanted(a)][:1], f"{request_id!r}{where}", timeout_s)[0]
 
     def wait_for_count(self, count: int, *, timeout_s: float = PATIENCE_S) -> tuple[Arrival, ...]:
-        """Waits for the first `count` arrivals. Raises TimeoutError, which lists the arrivals."""
+        """Wait for the first `count` arrivals. Raises TimeoutError, which lists the arrivals."""
 
         def enough(kept: list[Arrival]) -> list[Arrival]:
             return kept[:count] if len(kept) >= count else []

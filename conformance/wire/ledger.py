@@ -1,12 +1,12 @@
-"""The notifications that are owed, the one wait for all of them, and a limit for requests that nobody owes.
+"""Wait for the expected notifications, once for all of them, and limit requests that no notification explains.
 
-    Ledger          counts owed notifications and arrivals, and waits for the rest
-    Strays          decides which requests without an id of the run are kept; counts the others
+    Ledger          counts expected notifications and arrivals, and waits for the rest
+    Strays          decides which requests without an id of the run are recorded, and counts the others
 
-The ledger decides how long to wait and nothing else: it matches by product and request_id, takes each arrival once, and
-leaves lateness, repeats and contradictions to the checks, which read them from the journal. Anybody can send to an
-address on the internet, and each request would become a row of the journal. A notification may come before the answer
-that tells its id, so requests that name an id are kept for longer than the rest.
+The ledger only decides how long to wait: it matches arrivals by product and request_id, each once. Rules judge
+lateness, repeats and contradictions by the journal. Anybody can send requests to an address on the internet, and each
+one would become a row of the journal. A notification may arrive before the answer with its id, so there is more room
+for requests with an id than for others.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from typing import Any, NamedTuple
 from conformance.model.traffic import Request
 from conformance.model.untrusted import lenient_object
 
-# After the last notification that is owed, a wrong gateway may send it again or take it back. Gateways that do so do it
-# at once; half a second sees them without delaying a run noticeably.
+# After the last expected notification, a faulty gateway may send it again or revoke it. Such gateways do it at once;
+# half a second is enough to see it, and does not delay a run noticeably.
 QUIET_WINDOW_S = 0.5
 
-# An account that others use may never be quiet. Ten windows are enough to see repeats between their notifications.
+# An account with other users may never be quiet. Ten windows are enough to see repeats among their notifications.
 MAX_QUIET_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """How the wait ended, in numbers of notifications; `waited_s` is part of a verdict on missing ones."""
+    """The result of the wait, in numbers of notifications; verdicts on missing ones state `waited_s`."""
 
     owed: int
     arrived: int
@@ -40,14 +40,14 @@ class Settled:
 
 
 class Ledger:
-    """Accounts of owed notifications; every method may be called from any thread, and each event costs the same.
+    """Accounts of expected notifications. Thread-safe; each event takes constant time.
 
-    `notify_within`: seconds that a notification may take. `quiet`: seconds without an arrival that end the wait once
-    nothing is owed any more, or after the deadline; arrivals prolong it, up to `MAX_QUIET_S`. `clock` and `condition`
-    are there for tests. `on_change(outstanding)` is called after each event, in the thread that reported it.
+    `notify_within`: seconds that a notification may take. `quiet`: the wait ends after so many seconds without an
+    arrival, once every notification has arrived or the deadline is over; arrivals prolong it, up to `MAX_QUIET_S`.
+    `clock` and `condition` are for tests. `on_change(outstanding)` is called after each event, in its thread.
 
-    `owed`: how many notifications were ever owed; `outstanding`: how many of them have not arrived yet; `deadline`: of
-    the last of them, in seconds of the clock, -inf if none was ever owed.
+    `owed`: the number of notifications that were expected so far; `outstanding`: those that have not arrived;
+    `deadline`: of the last one, in seconds of the clock; -inf if none was expected.
     """
 
     def __init__(
@@ -65,11 +65,11 @@ class Ledger:
         self._clock = clock
         self._changed = condition or threading.Condition()
         self._on_change = on_change or (lambda _: None)
-        # Owed less arrived, for each product and request_id: negative while an arrival is ahead of what it settles.
-        # Settled ones are removed, so it is no larger than the number under way.
+        # Expected minus arrived, for each product and request_id; negative while a notification is ahead of its answer.
+        # Zeros are removed, so there are no more entries than requests in progress.
         self._balances: dict[tuple[str, str], int] = {}
-        # The deadlines of outstanding ones, in the order in which they were owed. The first is found at once, where a
-        # dict would go through the places of all that were taken out before it.
+        # The deadlines of outstanding notifications, in order. An OrderedDict finds the first one in constant time; a
+        # dict would step over all removed entries.
         self._due: OrderedDict[tuple[str, str], float] = OrderedDict()
         self._late: set[str] = set()
         self.owed = 0
@@ -79,19 +79,19 @@ class Ledger:
         self._settled_at = float("-inf")
 
     def missing(self) -> frozenset[str]:
-        """The products of which notifications are owed and have not arrived."""
+        """The products with notifications that have not arrived."""
         with self._changed:
             return frozenset(product for (product, _), balance in self._balances.items() if balance > 0)
 
     def late(self) -> frozenset[str]:
-        """The products of which notifications arrived after they were waited for."""
+        """The products with notifications that arrived after their deadline."""
         with self._changed:
             return frozenset(self._late)
 
     def owe(self, product: str, request_id: str, since: float) -> None:
-        """A request was accepted at `since` (seconds of the clock): a notification is owed within `notify_within`.
+        """Expect a notification within `notify_within` of a request that was accepted at `since`, by the clock.
 
-        One that arrived before settles it at once: it came ahead of the answer.
+        It may have arrived already, before the answer.
         """
         with self._changed:
             balance = self._changed_balance((product, request_id), by=1)
@@ -107,7 +107,7 @@ class Ledger:
         self._on_change(outstanding)
 
     def arrived(self, product: str | None, request_id: str | None, at: float) -> None:
-        """A request reached the receiver at `at`; None for a stray's product and for an id that cannot be read."""
+        """Count a request to the receiver at `at`; a stray has no product, and an unreadable id is None."""
         with self._changed:
             self._last_arrival = max(self._last_arrival, at)
             if product is not None and request_id is not None:
@@ -123,9 +123,9 @@ class Ledger:
         self._on_change(outstanding)
 
     def full_until(self, most: int) -> float:
-        """When one more may be owed if no notification comes until then; -inf if fewer than `most` are awaited now.
+        """The time at which one more may be expected if none arrives before; -inf if fewer than `most` are outstanding.
 
-        Those whose time is over are not awaited any more: a gateway that never notifies is not waited for without end.
+        Overdue ones do not count, so a gateway that never notifies does not block the run.
         """
         with self._changed:
             now = self._clock()
@@ -137,10 +137,10 @@ class Ledger:
             return float("-inf")
 
     def wait(self, meanwhile: Callable[[], object] | None = None) -> Settled:
-        """Blocks until nothing more needs to be waited for; called when everything has been sent.
+        """Wait for the outstanding notifications, after all requests were sent.
 
-        That is a quiet window after the last owed notification has arrived, or after the deadline of the one that was
-        owed last. Ctrl-C interrupts it at once. `meanwhile` is called as the window begins, if all have arrived.
+        The wait ends one quiet window after the last notification arrived, or after the last deadline. Ctrl-C
+        interrupts it at once. `meanwhile` is called at the beginning of the window, if all have arrived.
         """
         with self._changed:
             began = self._clock()
@@ -166,34 +166,34 @@ class Ledger:
         return balance
 
     def _end(self, began: float) -> float:
-        """When the wait that began at `began` ends if nothing happens until then."""
+        """The end of a wait that began at `began`, unless something arrives before."""
         decided = self.deadline if self.outstanding else min(self.deadline, self._settled_at)
         quiet_from = max(began, decided)
         return min(max(quiet_from, self._last_arrival) + self._quiet, quiet_from + self._max_quiet)
 
 
 def request_id_of(body: bytes, member: str) -> str | None:
-    """The id in `member` of a body, read leniently; None if there is no such string in it."""
+    """The id in `member` of a body, which is read leniently; None if that is not a string."""
     request_id = (lenient_object(body) or {}).get(member)
     return request_id if isinstance(request_id, str) else None
 
 
-# Enough to report exactly on a faulty gateway that changes every id of a large run.
+# Enough for an exact report on a faulty gateway that changes every id of a large run.
 MOST_WITH_ID = 100_000
 MOST_BYTES_WITH_ID = 64 << 20
-# Scanners try some hundred addresses; fewer show a gateway that forgets the id of every notification.
+# Scanners try a few hundred addresses; fewer requests show a gateway that omits every id.
 MOST_WITHOUT_ID = 1_000
 MOST_BYTES_WITHOUT_ID = 16 << 20
-# Bytes of the body of a stray that are kept: enough to recognise it.
+# Recorded bytes of a stray's body: enough to recognise it.
 KEPT_BODY = 16 * 1024
-# Bytes that a row takes beside its content.
+# The size of a row without its content, in bytes.
 A_ROW = 128
-# The last requests beyond the limits are remembered until the answer with their id is read, within milliseconds.
+# The last requests beyond the limits wait in memory for the answer with their id, which takes milliseconds.
 REMEMBERED = 1_000
 
 
 class Arrival(NamedTuple):
-    """A request to the receiver: product of its path, None for a stray; monotonic and epoch seconds of its arrival."""
+    """A request to the receiver, with the product of its path (None: a stray), and monotonic and epoch seconds."""
 
     product: str | None
     request: Request
@@ -203,7 +203,7 @@ class Arrival(NamedTuple):
 
 @dataclass(slots=True)
 class _Room:
-    """How much more is kept."""
+    """The remaining room for requests of one kind."""
 
     requests: int
     bytes: int
@@ -217,12 +217,12 @@ class _Room:
 
 
 class Strays:
-    """Decides which requests are kept; thread-safe. Call `given` with each id that an answer gives."""
+    """Decides which requests are recorded. Thread-safe. Call `given` with the id of each answer."""
 
     def __init__(self) -> None:
         self._with_id = _Room(MOST_WITH_ID, MOST_BYTES_WITH_ID)
         self._without_id = _Room(MOST_WITHOUT_ID, MOST_BYTES_WITHOUT_ID)
-        # Digests, for a run may give hundreds of thousands.
+        # Hashes, because a run may have hundreds of thousands of ids.
         self._given: set[int] = set()
         self._last: deque[tuple[str, Arrival]] = deque(maxlen=REMEMBERED)
         self._left_out: Counter[str | None] = Counter()
@@ -231,19 +231,19 @@ class Strays:
 
     @property
     def left_out(self) -> int:
-        """How many requests were not kept."""
+        """The number of requests that were not recorded."""
         with self._lock:
             return self._left_out.total() + self._left_out_with_id
 
     def described(self) -> Mapping[str, Any]:
-        """The same for a note: how many, how many of them with an id, and by product those without."""
+        """The numbers for a note: all, those with an id, and those without one by product."""
         with self._lock:
             by_product = {product: count for product, count in self._left_out.items() if product is not None}
             total = self._left_out.total() + self._left_out_with_id
             return {"left_out": total, "with_id": self._left_out_with_id, "without_id": by_product}
 
     def given(self, request_id: str) -> Iterator[Arrival]:
-        """An answer gave this id: requests with it are kept from now on. Gives back earlier ones that were not kept."""
+        """Record all requests with the id of an answer from now on; the earlier ones that were not recorded."""
         with self._lock:
             self._given.add(hash(request_id))
             found = [each for each in self._last if each[0] == request_id] if self._last else []
@@ -253,7 +253,7 @@ class Strays:
         return (arrival for _, arrival in found)
 
     def kept(self, arrival: Arrival, request_id: str | None) -> Request | None:
-        """The part of a request with this `request_id` that is kept; None if there were too many of its kind."""
+        """The part of a request to record; None if there were too many of its kind."""
         request = arrival.request
         with self._lock:
             if request_id is not None and hash(request_id) in self._given:
@@ -273,6 +273,6 @@ class Strays:
 
 
 def size_of(request: Request) -> int:
-    """The size of a request in a journal, in bytes, roughly."""
+    """The approximate size of a request in a journal, in bytes."""
     headers = sum(len(name) + len(value) for name, value in request.headers)
     return A_ROW + len(request.body) + len(request.url) + headers

@@ -1,10 +1,10 @@
-"""How fast requests go out: as fast as the gateway takes them, and slower when it says so.
+"""Limit the rate of requests to what the gateway accepts.
 
 Call `Pace.await_turn` before a request, and `went_through`, `told_to_slow_down` or `lost` after it.
 
-`Pace` stays close below the limit of a gateway that has one. It takes the requests of the last second before a refusal
-for the limit, tries a little less, then more until the gateway refuses again: fast while little is known of the limit,
-slowly when it has been met a few times. Without a refusal it holds nothing back.
+`Pace` stays just below the rate limit of a gateway. It estimates the limit by the requests of the last second before a
+refusal, continues a little more slowly, and increases the rate until the gateway refuses again: quickly at first,
+slowly after a few refusals. Without a refusal there is no limit.
 """
 
 from __future__ import annotations
@@ -23,58 +23,58 @@ from conformance.model.traffic import Headers, header
 # Limits are stated as requests per second, so the requests of the last second show the limit.
 LEARNED_OVER_S = 1.0
 
-# Of the rate that passed: so little less that hardly anything is lost, so much less that the next request fits.
+# Of the rate that passed: little enough to lose hardly any time, and enough for the next request to fit.
 DECREASE = 0.9
-# Of the rate tried, where a refusal came before a second had passed at it: it was far off.
+# Of the rate tried, if a refusal comes within its first second: it was far too high.
 REPEATED_DECREASE = 0.5
 
-# Per second, compound: the rate doubles each second after the first refusal, which may have come after very few.
+# Per second, compound: the rate doubles each second after the first refusal, which may come after very few requests.
 FIRST_GROWTH = 0.7
-# Of the growth, with each refusal that follows: the better the limit is known, the more slowly it is approached.
+# Of the growth, with each further refusal: the better the limit is known, the more slowly the rate approaches it.
 GROWTH_KEPT = 0.25
 # Per second: from 90 % back to a known limit in some ten seconds, as each refusal costs a pause.
 LEAST_GROWTH = 0.005
-# Without a refusal for so long, the limit has changed, and the rate grows faster and faster.
+# If there is no refusal for so long, the limit has changed, and the growth accelerates.
 GROWTH_DOUBLES_IN_S = 20.0
-# A million times the rate is as good as no limit, and no overflow.
+# A factor of a million amounts to no limit, and does not overflow.
 MOST_GROWN = math.log(1e6)
 
 # Requests/s; below one in two seconds a run would seem to hang.
 MIN_RATE = 0.5
 
-# A turn that was taken late by less does not move the ones after it: threads wake up late on busy cores. Time in which
-# nobody wanted a turn is lost, so that no burst follows it.
+# A turn that is taken late by less than this does not delay the next ones: threads wake up late on busy cores. Unused
+# turns expire, so that no burst follows an idle time.
 CATCH_UP_S = 0.05
 
-# The pause after a refusal without Retry-After; doubled with each one that follows without anything let through.
+# The pause after a refusal without Retry-After; it doubles with each further one, until a request goes through.
 FIRST_PAUSE_S = 0.5
-# No pause is longer, whatever Retry-After says: a typing error there must not hold a run for a day.
+# The longest pause, whatever Retry-After says: a mistake there must not stop a run for a day.
 MAX_PAUSE_S = 60.0
 
-# All pauses of a run together, and all waits at a crawl; a gateway that needs more is not up to a run.
+# All pauses of a run together, and all waits at the rate CRAWL; a gateway that needs more cannot be judged.
 MAX_PAUSED_S = 600.0
 
-# Requests/s; a gateway that refuses every other request, however long the pauses, brings the rate down to this. At such
-# a limit no run ends within a day.
+# Requests/s; the rate at a gateway that refuses every other request, however long the pauses. At this rate, no run
+# ends within a day.
 CRAWL = 1.2 * MIN_RATE
 
-# Refusals beyond the requests that went through: where more than half are refused, slowing down does not help.
+# Refusals minus the requests that went through: if more than half are refused, slowing down does not help.
 MAX_REFUSED = 100
 
-# The part of a pause by which it varies, so that several runs against one gateway do not come back together.
+# The random part of a pause, so that several runs against one gateway do not continue at the same time.
 JITTER = 0.25
 
-# Of a number of seconds in Retry-After, as many as a float can hold; and the seconds that count as for ever.
+# The digits of a Retry-After that a float can hold, and the seconds that count as for ever.
 MOST_DIGITS = 300
 LONGEST_S = 1e12
 
 
 class Pace:
-    """Gives out turns to send; thread-safe, shared by all workers of a run.
+    """Turns to send, which all workers of a run share. Thread-safe.
 
-    `rate_per_s` is an upper limit of the user's own (None: no limit). No turn is given before the moment that
-    `held_until` returns, for reasons other than the gateway's rate; call `look_again` after it has changed.
-    `clock` gives seconds; `wait` waits on a condition for so many seconds at most, and may return earlier.
+    `rate_per_s` is the upper limit that the user sets (None: no limit). There is no turn before the time that
+    `held_until` returns, for reasons other than the rate of the gateway; call `look_again` when it has changed.
+    `clock` returns seconds; `wait` waits for a condition for at most so many seconds, and may return earlier.
 
     `refused_in_a_row`, `lost_in_a_row`: the pauses for refused and for lost requests since one last went through.
     """
@@ -111,8 +111,8 @@ class Pace:
         self._refusals_ahead = 0
 
     def await_turn(self) -> bool:
-        """Waits until a request may go out. False if there will be no more turns because of `stop`."""
-        # One thread waits for the moment and all others for that thread: no herd wakes up for each turn.
+        """Wait for the next turn. False if there are no more turns, because of `stop`."""
+        # One thread waits for the time, and all others for that thread, so that each turn wakes one thread only.
         with self._turnstile, self._changed:
             while not self._stopped:
                 now = self._clock()
@@ -128,18 +128,18 @@ class Pace:
         return False
 
     def look_again(self) -> None:
-        """Has the threads that wait for a turn ask `held_until` once more."""
+        """Make the waiting threads call `held_until` again."""
         with self._changed:
             self._changed.notify_all()
 
     def stop(self) -> None:
-        """Ends all waiting: no turn is given any more."""
+        """End all waiting; there are no more turns."""
         with self._changed:
             self._stopped = True
             self._changed.notify_all()
 
     def went_through(self, now: float) -> None:
-        """The gateway took a request, whatever it answered."""
+        """Note that the gateway processed a request, whatever it answered."""
         with self._changed:
             self.refused_in_a_row = self.lost_in_a_row = 0
             self._refusals_ahead -= 1
@@ -147,11 +147,11 @@ class Pace:
             self._forget(now)
 
     def told_to_slow_down(self, retry_after_s: float | None, now: float, sent_at: float | None = None) -> float | None:
-        """The gateway refused a request because there were too many: all workers pause, and go on more slowly.
+        """Note that the gateway refused a request as one too many: all workers pause, and continue more slowly.
 
-        `retry_after_s`: the pause it asked for; None if none, as is 0, to which many limiters round down. `sent_at`:
-        when the refused request went out. One that went out before the last refusal was known says nothing new about
-        the rate; its pause is kept all the same. Returns the seconds of a new pause, None where there is none.
+        `retry_after_s`: the pause that it asked for; None or 0, to which many limiters round down, for none. `sent_at`:
+        the time of the refused request. One that was sent before the last refusal says nothing new about the rate, but
+        its pause counts. Returns the seconds of a new pause; None without one.
         """
         with self._changed:
             self._refusals_ahead += 1
@@ -164,16 +164,16 @@ class Pace:
             backed_off = _backed_off(self.refused_in_a_row)
             if not retry_after_s:
                 pause = backed_off
-            else:  # the pause it asked for is enough once; a gateway that refuses again did not mean it
+            else:  # the requested pause is trusted once; if the gateway refuses again, it was too short
                 pause = max(retry_after_s, backed_off if self.refused_in_a_row > 1 else 0.0)
             self._learned_at = now
             self._pause(now, pause * (1.0 + JITTER * self._jitter()))
             return pause
 
     def lost(self, now: float, sent_at: float) -> None:
-        """A request got lost on its way: all workers pause, twice as long each time until one goes through again.
+        """Note that the network lost a request: all workers pause, each time twice as long until one goes through.
 
-        Those that were under way at the same time say nothing new; the rate stays as it is.
+        Other requests in progress at that time say nothing new. The rate does not change.
         """
         with self._changed:
             if sent_at < self._lost_at:
@@ -184,17 +184,17 @@ class Pace:
 
     @property
     def in_vain(self) -> str | None:
-        """The reason to wait for the gateway no longer, in words; None as long as there is none."""
+        """The reason to stop waiting for the gateway, in words; None if there is none."""
         with self._changed:
             if self._paused_s + self._crawled_s > MAX_PAUSED_S:
                 return f"the run had to wait for more than {MAX_PAUSED_S / 60:g} minutes in all"
             if self._refusals_ahead > MAX_REFUSED:
-                return "more than half of the requests were refused, however slowly they went out"
+                return "more than half of the requests were refused, although they were sent slowly"
         return None
 
     @property
     def rate_per_s(self) -> float | None:
-        """The rate at which turns are given now; None if without limit."""
+        """The current rate of turns; None without a limit."""
         with self._changed:
             return self._rate(self._clock())
 
@@ -233,10 +233,10 @@ def _backed_off(in_a_row: int) -> float:
 
 
 def retry_after_s(headers: Headers, wall: float) -> float | None:
-    """The seconds that a Retry-After header asks to wait from now on; None if there is none that can be read.
+    """The seconds from now on that a Retry-After header asks to wait; None without a readable one.
 
-    It may hold seconds or a date (RFC 9110, 10.2.3). A date is taken relative to the answer's own Date, if it has
-    one, so that a clock that is wrong on either side does no harm; else to `wall`.
+    It may hold seconds or a date (RFC 9110, 10.2.3). A date is relative to the Date of the answer, if there is one, so
+    that wrong clocks do not matter, else to `wall`.
     """
     value = (header(headers, "Retry-After") or "").strip()
     if re.fullmatch(r"\d+(\.\d*)?", value, re.ASCII):
@@ -249,8 +249,8 @@ def retry_after_s(headers: Headers, wall: float) -> float | None:
 
 
 def timestamp_of(date: str) -> float | None:
-    """The moment that a Date or Retry-After header names, in seconds since the epoch; None if it names none."""
+    """The time in a Date or Retry-After header, in seconds since the epoch; None if there is none."""
     try:
         return parsedate_to_datetime(date).timestamp()
-    except (ValueError, TypeError, OverflowError, IndexError, OSError):  # its errors for text that is not a date
+    except (ValueError, TypeError, OverflowError, IndexError, OSError):  # for a text that is not a date
         return None

@@ -1,13 +1,13 @@
-"""Sending the cases of a plan: several groups side by side, each group in order, everything into the journal.
+"""Send the cases of a plan, several groups concurrently, each group in order, and record everything in the journal.
 
-Cases of the kind BURST that follow each other in a group go out at once: each by a thread with a connection of its own,
-which waits until all the others are connected. Over loopback they leave a few tenths of a millisecond apart, all of
+Successive cases of the kind BURST in a group are sent at the same time: each has a thread with its own connection,
+which waits until all the others are connected. Over loopback they are sent within a few tenths of a millisecond, all of
 them before the first answer.
 
-Only requests that surely did nothing are sent again: one that was refused for the moment (429, or 503 with
-Retry-After), over a network one that never left (no connection), and one that only reads (account-details) where a
-network lost it or a connection was closed that had been used before. A request that may have been received is never
-sent again: it may have been a payment. Each is another attempt at the same case.
+The sender retries only requests that had no effect: a request that was refused for the moment (429, or 503 with
+Retry-After); over a network, a request that was never sent because there was no connection; and a request that only
+reads (account-details) if the network lost it, or a reused connection was closed. It never retries a request that the
+gateway may have received, because that may have been a payment. Each retry is another attempt at the same case.
 """
 
 from __future__ import annotations
@@ -35,41 +35,41 @@ from conformance.wire.connection import ANSWER_TIMEOUT_S, CONNECT_TIMEOUT_S, Con
 from conformance.wire.pacing import MAX_PAUSE_S, Pace, retry_after_s
 from conformance.wire.streams import client_tls
 
-# Groups under way at once. Measured on 2 cores, journal included: a server that answers at once (uvicorn in a process
+# Groups in progress at once. Measured on 2 cores, journal included: a server that answers at once (uvicorn in a process
 # of its own) takes 2,750, 3,300, 3,200, 3,450 and 3,650 requests/s from 1, 4, 8, 16 and 32 workers, 1.2 to 1.6 times
 # as many as from a bare loop over `httpx.Client`; one that needs 50 ms for an answer 75, 145, 290 and 565 from 4 to
 # 32. So only latency asks for more, and more connections would storm a real gateway.
 CONCURRENCY = 16
 
-# At one case, while the gateway asks to slow down. The pauses between them add up to a minute, longer than any burst
-# of others.
+# Attempts at one case while the gateway asks to slow down. The pauses between them add up to a minute, longer than a
+# burst of other clients.
 MAX_ATTEMPTS = 8
 
-# Attempts at one case that got lost on the network: with the pauses between them seconds, as long as a flaw lasts.
+# Attempts at one case that the network loses: with the pauses between them seconds, as long as a short outage.
 MAX_LOST = 3
-# Bytes of all answers of a run beyond the usual size: a journal holds them all, and many rules read each.
+# Bytes of all answers of a run beyond the usual size: the journal stores all of them, and many rules read each one.
 MOST_KEPT = 32 << 20
-# Bytes of an answer with its headers; the contract's have some hundred.
+# Bytes of an answer with its headers; those of the contract have a few hundred.
 USUAL_ANSWER = 4096
 
 TOO_MANY_REQUESTS = 429
 UNAVAILABLE = 503
 
-# The run ends where a gateway asks for a longer wait; a Retry-After that is a date may come out a second too long.
+# The run ends if a gateway asks for a longer wait; a Retry-After with a date may be rounded up by a second.
 LONGEST_WAIT_S = MAX_PAUSE_S + 1.0
-# A longer time is not given in days.
+# A longer time is not shown in days.
 MOST_TOLD_S = 100 * 365 * 86_400.0
-# A wait of this length is reported, or the run would seem to hang.
+# A wait of at least this length is reported, because the run would seem to hang.
 WORTH_TELLING_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
 class Manners:
-    """How requests are sent: the number of groups side by side, and the timeouts of connection and answer.
+    """Options of sending: the number of concurrent groups, and the timeouts of connection and answer.
 
-    `over_network`: a network lies between, so that the gateway is not to blame for a lost request. `recorded_first`:
-    each request is in the file before its first byte goes out, so that resuming a run that was killed cannot send it
-    again; it costs a millisecond. `keep_alive`: connections are used again.
+    `over_network`: there is a network between, so the gateway is not to blame for a lost request. `recorded_first`:
+    write each request to the file before its first byte is sent, so that resuming a killed run cannot send it again; it
+    costs a millisecond. `keep_alive`: reuse connections.
     """
 
     concurrency: int = CONCURRENCY
@@ -81,7 +81,7 @@ class Manners:
 
 
 class _Outcome(Enum):
-    """The fate of a case."""
+    """The outcome of a case."""
 
     SENT = auto()
     WITHHELD = auto()
@@ -93,9 +93,8 @@ class Sender:
 
     `ca_file`: certificates to trust beside the usual ones. `on_exchange` is called after every attempt, by the thread
     that made it, with unredacted values. `on_pause` is called for each long pause with the status that asked for it and
-    its seconds. A case that `allowance` has no room for is left out, and so is one with a recipient outside the
-    `addressees`; and with them the cases of their group that build on them. `reading`: the commands whose GET moves
-    nothing.
+    its seconds. A case is not sent if the `allowance` is used up, or if it names a recipient outside the `addressees`;
+    neither are the cases of its group that depend on it. `reading`: the commands whose GET moves no money.
     """
 
     def __init__(  # noqa: PLR0913 - each is a setting of its own
@@ -129,13 +128,13 @@ class Sender:
         return case.command in self._reading and case.request.method == "GET"
 
     def send(self, groups: Sequence[Sequence[Case]]) -> None:
-        """Sends all cases, groups begun in the order given; returns when each has its answer or was given up.
+        """Send all cases, starting the groups in the given order; return when each case has its answer or has failed.
 
-        The first error in a worker ends the sending in order and is raised here: EnvironmentFailure if the journal
-        cannot be written or the gateway answers nothing but 429, and whatever `on_exchange` raises.
+        The first error in a worker stops all workers and is raised here: EnvironmentFailure if the journal cannot be
+        written or the gateway answers nothing but 429, and any error of `on_exchange`.
         """
         waiting = deque(groups)
-        # Reading the certificates takes 20 ms: once, and only if they are needed. The other context trusts nobody.
+        # Reading the certificates takes 20 ms, so it is done once, and only for https. The other context trusts nobody.
         secure = any(case.request.url.startswith("https:") for group in groups for case in group)
         tls = client_tls(self._ca_file) if secure else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         manners = self._manners
@@ -154,12 +153,12 @@ class Sender:
             raise self._error
 
     def stop(self) -> None:
-        """Sends nothing more; `send` returns when the requests under way are answered. Safe from any thread."""
+        """Stop sending; `send` returns when the requests in progress are answered. Thread-safe."""
         self._pace.stop()
         self._allowance.stop()
 
     def _in_threads(self, name: str, works: Sequence[Callable[[], None]]) -> None:
-        """Runs the works side by side until all have ended. The first error ends the sending, and `send` raises it."""
+        """Run the works concurrently until all have ended. The first error stops the sending, and `send` raises it."""
 
         def run(work: Callable[[], None], done: threading.Event) -> None:
             try:
@@ -170,7 +169,7 @@ class Sender:
             finally:
                 done.set()
 
-        # Not Thread.join: up to Python 3.12 an interrupted join takes the thread for ended.
+        # Not Thread.join: up to Python 3.12, an interrupted join marks the thread as ended.
         done = [threading.Event() for _ in works]
         threads = [
             threading.Thread(target=run, args=each, name=f"{name}-{number}", daemon=True)
@@ -183,7 +182,7 @@ class Sender:
                 event.wait()
         except BaseException:  # KeyboardInterrupt, mostly
             self.stop()
-            # A thread that has not begun by now finds the pace stopped, and sends nothing.
+            # A thread that has not started yet sends nothing, because the pace is stopped.
             for event, thread in zip(done, threads, strict=True):
                 if thread.ident is not None:
                     event.wait()
@@ -200,7 +199,7 @@ class Sender:
                     return
 
     def _send_group(self, group: Sequence[Case], connection: Connection, connected: Callable[[], Connection]) -> bool:
-        """The cases of a group in order, without those that build on one that was withheld; False if stopped."""
+        """Send the cases of a group in order, except those that depend on a withheld one; False if stopped."""
         withheld: set[str | None] = set()
         for at_once, each in groupby(group, key=lambda case: case.kind is Kind.BURST):
             cases = tuple(each)
@@ -218,7 +217,7 @@ class Sender:
         return True
 
     def _send_at_once(self, cases: Sequence[Case], connected: Callable[[], Connection]) -> _Outcome:
-        """All cases at the same moment, and then whatever further attempts they need."""
+        """Send all cases at the same moment, then make further attempts where needed."""
         outcome = self._let_out(*cases)
         if outcome is not _Outcome.SENT:
             return outcome
@@ -230,18 +229,18 @@ class Sender:
                 with connected() as connection:
                     ended.append(self._send(case, connection, start))
             finally:
-                start.abort()  # nobody behind it needs it, and nobody before it shall wait in vain
+                start.abort()  # releases cases that still wait for this one
 
         self._in_threads("burst", [partial(work, case) for case in cases])
         went_on = len(ended) == len(cases) and _Outcome.STOPPED not in ended
         return _Outcome.SENT if went_on else _Outcome.STOPPED
 
     def _send(self, case: Case, connection: Connection, start: threading.Barrier | None = None) -> _Outcome:
-        """All attempts at one case. The first waits at `start`, if given, and needs no turn any more."""
+        """Make all attempts at one case. The first one waits at `start`, if given, and already has its turn."""
         for attempt in range(1, MAX_ATTEMPTS + 1):
             together = start if attempt == 1 else None
             if together is None and (outcome := self._let_out(case)) is not _Outcome.SENT:
-                # A case was sent, though there is no room for another attempt at it.
+                # The case was sent, but the limits do not allow another attempt.
                 return _Outcome.SENT if attempt > 1 and outcome is _Outcome.WITHHELD else outcome
             attempted = self._settled(case, attempt, connection, together)
             self._on_exchange(case, attempted)
@@ -250,10 +249,10 @@ class Sender:
         return _Outcome.SENT
 
     def _let_out(self, *cases: Case) -> _Outcome:
-        """Waits for room under the limits, and then for the turn of each of these requests."""
+        """Wait until the limits allow these requests, and then for the turn of each of them."""
         requests = [case.request for case in cases]
         if self._addressees is not None and any(map(self._addressees.stranger_in, requests)):
-            # The plan has none. Should a fault of ours bring one here, nobody is to be called.
+            # The plan has none. If a bug of the suite makes one, the stranger must not be called.
             self._allowance.withhold(GIVEN_BY, len(cases))
             return _Outcome.WITHHELD
         if not self._allowance.reserve(*requests):
@@ -265,7 +264,7 @@ class Sender:
         return _Outcome.STOPPED
 
     def _settled(self, case: Case, attempt: int, connection: Connection, start: threading.Barrier | None) -> Exchange:
-        """One attempt, counted by its outcome."""
+        """Make one attempt, and count it by its outcome."""
         refused = never_left = False
         try:
             attempted = self._attempt(case, attempt, connection, start)
@@ -305,7 +304,7 @@ class Sender:
         return Exchange(number, case.id, attempt, case.request, at, wall, response, failure, answered_at, never_left)
 
     def _once_more(self, case: Case, exchange: Exchange) -> bool:
-        """Whether to send the case again, after the pause that the pace has."""
+        """Whether to send the case again, after the pause of the pace."""
         if exchange.response is not None:
             return self._told_to_wait(exchange.response, exchange)
         if exchange.failure == CLOSED_ON_REUSE and self._only_reads(case):
@@ -317,29 +316,30 @@ class Sender:
         if self._pace.lost_in_a_row >= MAX_ATTEMPTS:
             raise EnvironmentFailure(
                 f"the gateway cannot be reached any more: {exchange.failure}, {MAX_ATTEMPTS} times in a row, "
-                "however long it was waited",
+                "in spite of longer and longer pauses",
                 "is the network up, and the gateway running?",
             )
         return exchange.attempt < MAX_LOST
 
     def _check_patience(self, last: str) -> None:
-        """Raises EnvironmentFailure if the gateway was waited for long enough."""
+        """Raise EnvironmentFailure if the run has waited for the gateway for too long."""
         if (why := self._pace.in_vain) is not None:
             raise EnvironmentFailure(
-                f"the gateway is not waited for any longer: {why}; the last one: {last}",
+                f"the run no longer waits for the gateway: {why}; the last failure: {last}",
                 "is it overloaded, or the account's quota small? --rate N sends more slowly from the start",
             )
 
     def _weigh(self, response: Response) -> None:
-        """Raises EnvironmentFailure if the answers of a run are too large to be kept, all together."""
+        """Raise EnvironmentFailure if the answers of a run together are too large for the journal."""
         with self._weighing:
             self._answers += 1
             self._weight += len(response.body) + sum(len(name) + len(value) for name, value in response.headers)
             too_much = self._weight > MOST_KEPT + self._answers * USUAL_ANSWER
         if too_much:
             raise EnvironmentFailure(
-                f"the gateway's answers are too large to be kept: {self._weight:,} bytes in {self._answers:,} answers",
-                "the contract's have some hundred bytes each; the journal has what came until then",
+                f"the gateway's answers are too large for the journal: {self._weight:,} bytes in "
+                f"{self._answers:,} answers",
+                "an answer of the contract has a few hundred bytes; the journal has the answers up to here",
             )
 
     def _told_to_wait(self, response: Response, exchange: Exchange) -> bool:
@@ -355,7 +355,7 @@ class Sender:
                 if self._pace.refused_in_a_row >= MAX_ATTEMPTS:
                     raise EnvironmentFailure(
                         f"the gateway refused {MAX_ATTEMPTS} requests in a row as too many ({response.status}), "
-                        "however long it was left alone",
+                        "in spite of longer and longer pauses",
                         "is the account's quota used up?",
                     )
                 self._check_patience(str(response.status))
@@ -367,7 +367,7 @@ class Sender:
 def asked_to_stay_away(status: int, seconds: float) -> EnvironmentFailure:
     """The error for a gateway that asks for a longer wait than a run allows."""
     return EnvironmentFailure(
-        f"the gateway asks to be left alone for {in_words(seconds)} ({status} with Retry-After); a run waits for "
+        f"the gateway asks for a pause of {in_words(seconds)} ({status} with Retry-After); a run waits for "
         f"{MAX_PAUSE_S:g} s at most",
         "is it down for maintenance, or the account's quota used up? `run --resume` goes on with a run that was begun",
     )
@@ -382,6 +382,6 @@ def in_words(seconds: float) -> str:
 
 
 def _await(start: threading.Barrier) -> None:
-    """Waits for the others, no longer than they may take to connect."""
+    """Wait for the others, at most for the time that they have to connect."""
     with suppress(threading.BrokenBarrierError):
         start.wait(CONNECT_TIMEOUT_S)

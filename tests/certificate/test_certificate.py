@@ -153,7 +153,7 @@ def test_it_names_suite_contract_expectations_and_journal(tmp_path: Path) -> Non
     assert {"name": "journal.sqlite", "digest": journal.digest.entry, "size": journal.size} == said(data)["journal"]
 
 
-def test_it_is_valid_for_a_year_unless_told_otherwise(tmp_path: Path) -> None:
+def test_it_is_valid_for_a_year_by_default(tmp_path: Path) -> None:
     """In UTC, to the second; for a day to ten years."""
     a_year, a_week = said(certificate(tmp_path)), said(certificate(tmp_path, valid_days=7))
 

@@ -125,7 +125,7 @@ def extension(data: bytes) -> dict[str, Any]:
     return told
 
 
-def test_a_certificate_tells_what_was_exercised_and_which_shoulds_were_broken(tmp_path: Path) -> None:
+def test_a_certificate_lists_exercised_commands_and_broken_shoulds(tmp_path: Path) -> None:
     """By command and by id; the commands that others read are the same."""
     again = verdict("AUT-11", "airtime", Verdict.WARN, UNCHALLENGED)
     data = certificate(tmp_path, result=conformant(*PASSED, NOTIFIED, WARNED, again, LACKED))

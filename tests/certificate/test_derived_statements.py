@@ -227,7 +227,7 @@ def test_control_characters_in_a_name_are_made_visible(
     assert not {"\u202e", "\x1b"} & {*called.out}
 
 
-def test_a_certifier_signs_only_what_was_derived_or_what_it_vouches_for(
+def test_a_certifier_vouches_for_members_without_evidence(
     capsys: Capsys, here: Path, envelope: Envelope, vendor: PrivateKey
 ) -> None:
     """The name that a vendor gives its gateway stands in no journal."""

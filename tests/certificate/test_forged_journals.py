@@ -146,7 +146,7 @@ def test_no_journal_is_added_to_that_the_suite_did_not_make(path: Path) -> None:
 
 
 @pytest.mark.parametrize("table", COLUMNS)
-def test_whatever_stands_in_a_column_it_is_a_row_or_one_line(good: Path, tmp_path: Path, table: str) -> None:
+def test_a_foreign_value_in_a_column_is_a_row_or_one_line(good: Path, tmp_path: Path, table: str) -> None:
     """Each column, each foreign value: never anything but a UsageError, and never a value of another type."""
     tried = 0
     for column in COLUMNS[table]:

@@ -186,7 +186,7 @@ COMMANDS = (
 
 
 @pytest.mark.parametrize("name", ODD)
-def test_a_file_that_is_none_is_refused_in_one_line(
+def test_an_odd_file_is_refused_in_one_line(
     capsys: Capsys, tmp_path: Path, sample: bytes, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By each command that reads one, which neither waits for a pipe nor reads a device to its end."""

@@ -205,7 +205,6 @@ def test_tests_that_this_edition_does_not_know_are_shown(tmp_path: Path) -> None
 # --- As it is called
 
 
-@pytest.mark.xdist_group("certificates")
 def test_a_journal_is_judged_again_where_it_is_asked_for(here: Path, capsys: Capsys) -> None:
     """And what it does not prove is shown; one that is not the certified one refuses the certificate."""
     asked = ("site", "reports", "--out=public", "--key=vendor.key.pub")
@@ -225,7 +224,6 @@ def test_a_journal_is_judged_again_where_it_is_asked_for(here: Path, capsys: Cap
     assert str(found()["reason"]).startswith("evidence: ")
 
 
-@pytest.mark.xdist_group("certificates")
 @pytest.mark.usefixtures("here")
 def test_without_a_key_no_certificate_counts_and_the_terminal_says_so(capsys: Capsys) -> None:
     """With the key the same pages say that it is certified."""

@@ -95,8 +95,8 @@ def record(recorder: Recorder, tmp_path_factory: pytest.TempPathFactory) -> Reco
     return examined(recorder, tmp_path_factory.mktemp("examined"), *statum().products)
 
 
-def test_a_lawful_receiver_is_conformant(record: Record) -> None:
-    """All that can be seen from outside is exercised, for each product."""
+def test_a_lawful_receiver_is_conformant(recorder: Recorder, record: Record) -> None:
+    """All that can be seen from outside is exercised, for each product, at the very URL; no thread is left."""
     judged = judge(record)
 
     assert Conclusion.CONFORMANT == judged.conclusion
@@ -104,12 +104,9 @@ def test_a_lawful_receiver_is_conformant(record: Record) -> None:
     assert {"sms": 18, "airtime": 18, "mpesa/online": 18, "mpesa-wallet": 18} == Counter(
         str(v.command) for v in judged.by(Verdict.PASS)
     )
-
-
-def test_the_url_is_used_as_it_is(recorder: Recorder, record: Record) -> None:
-    """With its prefix and its query, in every request."""
     assert {f"/hooks/sms?token={TOKEN}"} == {posted.path for posted in recorder.posted}
-    assert len(record.exchanges) == len(recorder.posted)
+    assert 0 < len(record.exchanges) == len(recorder.posted)
+    assert [] == [thread.name for thread in threading.enumerate() if thread.name.startswith("delivery")]
 
 
 def test_the_token_is_neither_in_the_journal_nor_on_the_page(record: Record) -> None:
@@ -265,12 +262,6 @@ def test_a_callback_url_is_for_products_that_are_named(capsys: Capsys) -> None:
 
     assert 2 == called.code
     assert "expected --product NAME" in called.only_line
-
-
-def test_the_threads_of_an_examination_end_with_it(record: Record) -> None:
-    """Nothing goes on when it is over."""
-    assert record.exchanges
-    assert [] == [thread.name for thread in threading.enumerate() if thread.name.startswith("delivery")]
 
 
 def test_notifications_come_in_every_form(recorder: Recorder, record: Record) -> None:

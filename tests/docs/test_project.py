@@ -20,7 +20,7 @@ from conformance import __version__
 TOP_LEVEL = set(
     """
     .ci .git .github .gitignore CHANGELOG.md LICENSE Makefile README.md action.yml benchmarks ci conformance conftest.py
-    corpus docs examples mkdocs.yml pyproject.toml reports schemas tests
+    corpus docs examples pyproject.toml reports schemas tests
     """.split()  # noqa: SIM905 - a line each would be a page
 )
 
@@ -282,7 +282,7 @@ def test_the_repository_has_one_address() -> None:
     """That of pyproject.toml, wherever it is named; OWNER stands in all of them until it is settled."""
     address = tomllib.loads((CHECKOUT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["urls"]["Repository"]
     owner = address.removeprefix("https://github.com/").partition("/")[0]
-    pages = [CHECKOUT / "mkdocs.yml", CHECKOUT / "README.md", *(CHECKOUT / "docs").glob("*.md")]
+    pages = [CHECKOUT / "README.md", *(CHECKOUT / "docs").glob("*.md")]
     names = re.compile(r"([\w-]+)/statum-conformance(?=@|/-|/COMMIT| #)")
     named = {found for page in pages for found in names.findall(page.read_text(encoding="utf-8"))}
 

@@ -1,6 +1,6 @@
-"""The pages as a site: every one reachable from the map, in the four kinds, and readable by what builds the site.
+"""The pages as a site: every one on the map, which is its navigation, with headings that can be followed.
 
-`make site` builds it; here is what can be told without: the map, the navigation, headings and lists.
+`make site` builds it, and tests/tools/test_site_in_chromium.py reads it.
 """
 
 from __future__ import annotations
@@ -9,15 +9,12 @@ import re
 from collections import Counter
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
-import yaml
 from markdown_pages import CHECKOUT, PAGES, links, name_of, prose
 
 DOCS = CHECKOUT / "docs"
 INDEX = DOCS / "index.md"
 SITE_PAGES = [page for page in PAGES if page.parent == DOCS]
-SITE = yaml.safe_load((CHECKOUT / "mkdocs.yml").read_text(encoding="utf-8"))
 
 
 def titles(page: Path) -> list[str]:
@@ -30,33 +27,11 @@ def lists_without_a_blank_line(page: Path) -> list[str]:
     return re.findall(r"^(?![-\d|#>\s]|<!--).+\n((?:- |1\. ).*)$", prose(page), re.MULTILINE)
 
 
-def in_navigation(entry: Any) -> list[str]:
-    """The pages below an entry of the navigation, in order."""
-    if isinstance(entry, str):
-        return [entry]
-    held = entry.values() if isinstance(entry, dict) else entry
-    return [page for below in held for page in in_navigation(below)]
-
-
 def test_every_page_is_on_the_map() -> None:
     """One click from the first page."""
     mapped = {link.partition("#")[0] for link in links(INDEX)}
 
     assert set() == {page.name for page in SITE_PAGES if page != INDEX} - mapped
-
-
-def test_every_page_is_in_the_navigation_once() -> None:
-    """And nothing else is."""
-    assert sorted(page.name for page in SITE_PAGES) == sorted(in_navigation(SITE["nav"]))
-
-
-def test_map_and_navigation_sort_pages_alike() -> None:
-    """Learn, do, look up, understand: a page is below the same heading in both."""
-    sections = re.findall(r"^## (.+)\n((?:(?!## ).*\n)*)", INDEX.read_text(encoding="utf-8"), re.MULTILINE)
-    navigation = {title: in_navigation(held) for entry in SITE["nav"][1:] for title, held in entry.items()}
-    mapped = {title: re.findall(r"\]\(([a-z-]+\.md)\)", text) for title, text in sections}
-
-    assert navigation == mapped
 
 
 def test_a_page_has_one_title() -> None:

@@ -82,7 +82,7 @@ def in_turn(*answers: Callable[[Reply, Moment], Reply]) -> Callable[[Reply, Mome
 @pytest.mark.parametrize(
     "answer", [in_turn(*WRETCHED.values()), WRETCHED["one answer for all"]], ids=["all kinds", "one answer for all"]
 )
-def test_whatever_answers_is_judged_and_reported(
+def test_any_server_is_judged_and_reported(
     answer: Callable[[Reply, Moment], Reply], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Not conformant, in all reports, without an error of the suite's own."""
@@ -108,7 +108,7 @@ def test_a_gateway_that_refuses_everything_gets_no_credit_for_its_refusals(tmp_p
     assert Conclusion.NON_CONFORMANT == judgement.conclusion
 
 
-def test_a_gateway_that_accepts_everything_fails_whatever_must_be_refused(tmp_path: Path) -> None:
+def test_a_gateway_that_accepts_everything_fails_every_refusal(tmp_path: Path) -> None:
     """And passes what must be accepted, notifications included."""
     judgement = judged(tmp_path, Behaviour(waived=TAGS), **SMS)
 
@@ -125,7 +125,7 @@ def test_a_gateway_that_accepts_everything_fails_whatever_must_be_refused(tmp_pa
     [("funds", "answered 402: the account's funds do not suffice"), ("unregistered", "sender id")],
     ids=["402", "403"],
 )
-def test_an_account_that_may_not_send_is_not_held_against_the_gateway(tmp_path: Path, tag: str, reason: str) -> None:
+def test_an_account_that_may_not_send_does_not_fail_the_gateway(tmp_path: Path, tag: str, reason: str) -> None:
     """Each verdict says why nothing could be exercised."""
     behaviour = Behaviour(additional_refusals=(lambda m: tag if m.command == "sms" else None,), validation_status=400)
     judgement = judged(tmp_path, behaviour, **SMS)

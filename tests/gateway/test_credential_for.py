@@ -260,7 +260,7 @@ def test_the_gateway_of_a_journal_is_named_to_go_on(
     assert command == "run" or ([] != there and [3, 3] == [named.code, bound.code])
 
 
-def test_a_run_goes_on_with_no_other_gateway(theirs: Path, capsys: Capsys, asked: list[str]) -> None:
+def test_a_run_is_not_resumed_against_another_gateway(theirs: Path, capsys: Capsys, asked: list[str]) -> None:
     """Half of it would be about another one."""
     line = refused(call(capsys, *again("run", theirs), "--gateway", "https://other.invalid/api/v2"), asked)
 

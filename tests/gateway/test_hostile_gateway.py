@@ -132,7 +132,7 @@ def test_compressed_bombs_stay_small(tmp_path: Path, monkeypatch: pytest.MonkeyP
     kept = [exchange.response for exchange in record.exchanges if exchange.response is not None]
 
     assert "it cannot be decoded as 'gzip': it holds more than 1048576 bytes" in {each.undecodable for each in kept}
-    assert obstacle_of(record).startswith("the gateway's answers are too large to be kept: ")
+    assert obstacle_of(record).startswith("the gateway's answers are too large for the journal: ")
     assert Conclusion.NON_CONFORMANT == judge(record).conclusion
 
 

@@ -175,7 +175,7 @@ def secret(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
     return "canary-5ecret"
 
 
-def test_a_plan_tells_what_would_be_sent_and_sends_nothing(
+def test_a_plan_shows_the_requests_and_sends_none(
     capsys: pytest.CaptureFixture[str], secret: str, tmp_path: Path
 ) -> None:
     """To a gateway that nobody could reach; nothing is written either."""

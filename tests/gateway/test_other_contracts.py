@@ -33,7 +33,7 @@ def passed(judged: Judged) -> int:
     return sum(v.verdict is Verdict.PASS for v in musts)
 
 
-def test_a_run_by_other_names_passes_what_it_passes_by_the_usual_ones(contract: Contract, tmp_path: Path) -> None:
+def test_a_run_by_other_names_has_the_same_verdicts(contract: Contract, tmp_path: Path) -> None:
     """The built-in mock gateway speaks them as well, so the run is conformant."""
     products = ("sms", "mpesa-online")
     usual = campaigns.judged(tmp_path / "usual", products=products)

@@ -352,7 +352,7 @@ def test_a_wrong_clock_is_reported() -> None:
     assert all(probe.ok and probe.warning for probes in found.values() for probe in probes)
 
 
-def test_urls_to_register_are_shown_without_what_may_be_secret(tmp_path: Path) -> None:
+def test_urls_to_register_are_shown_without_their_secrets(tmp_path: Path) -> None:
     """Unless they are asked for whole."""
     given = settings(tmp_path, callback_url=f"https://example.org/hooks?a=1&token={TOKEN}", products=("sms",))
     with rigged(given) as rig:

@@ -230,7 +230,7 @@ def test_a_gateway_that_asks_for_an_hour_ends_the_preflight(tmp_path: Path) -> N
     with serving(lambda *_: Page(503, headers={"Retry-After": "3600"})) as url:
         (found,) = probes(tmp_path, url)
     assert not found.ok
-    assert "asks to be left alone for 60 minutes (503 with Retry-After); a run waits for 60 s at most" in found.detail
+    assert "asks for a pause of 60 minutes (503 with Retry-After); a run waits for 60 s at most" in found.detail
 
 
 def test_the_preflight_waits_as_long_as_a_gateway_asks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -373,7 +373,7 @@ def test_a_gateway_that_asks_for_an_hour_ends_the_run(put_off: Path) -> None:
     record = read_journal(put_off)
     (obstacle,) = (note.detail for note in record.notes if note.kind == "obstacle")
     judgement = judge(record)
-    assert "for 60 minutes (503 with Retry-After)" in obstacle["message"]
+    assert "a pause of 60 minutes (503 with Retry-After)" in obstacle["message"]
     assert len(record.exchanges) < len(record.cases)
     assert Conclusion.INCONCLUSIVE == judgement.conclusion, shortfalls(judgement)
 

@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 from campaigns import SECRET, held, judged, settings
 from input_files import document
+from run_records import failed_requirements
 from seeded import fault, together
 
 from conformance.contract.contract import statum
 from conformance.gateway.case_files import CaseFolder, failing_cases, file_bytes, save_failing
 from conformance.journal import Record, read_journal
-from conformance.judging.verdicts import Conclusion, Judged, Verdict
+from conformance.judging.verdicts import Conclusion, Judged
 from conformance.mock.behaviour import BUILT_IN
 from conformance.model.traffic import Kind
 from conformance.reports.result import judge
@@ -75,8 +76,7 @@ def test_a_saved_case_of_each_kind_finds_its_fault_again(tmp_path: Path, faults:
     cases = CaseFolder.read(tmp_path / "corpus", statum())
     again = judged(tmp_path / "again", behaviour, cases=cases, products=("sms",))
 
-    failed = {v.requirement.id for v in again.verdicts if v.verdict in (Verdict.FAIL, Verdict.WARN)}
-    assert {id_ for name in faults for id_ in fault(name).breaks} <= failed
+    assert {id_ for name in faults for id_ in fault(name).breaks} <= failed_requirements(again)
 
 
 def test_nothing_is_saved_twice_or_overwritten(emoji: tuple[Record, Judged], tmp_path: Path) -> None:

@@ -15,11 +15,12 @@ from hypothesis import strategies as st
 from made_result import PASSED, WRONG_TYPE, result_of, verdict
 from seeded import fault
 
+from conformance.contract.contract import statum
 from conformance.judging.judgement import Finding
-from conformance.judging.verdicts import Verdict
+from conformance.judging.verdicts import RequirementVerdict, Verdict
 from conformance.mock.behaviour import BUILT_IN
 from conformance.reports.console import WithoutCommands, print_line, results
-from conformance.reports.summary import MOST_OF_A_KIND, SHOWN_SHORTFALLS, summary, workflow_commands
+from conformance.reports.summary import MOST_BYTES, MOST_OF_A_KIND, SHOWN_PROBLEMS, summary, workflow_commands
 from conformance.reports.text import fenced, for_markdown, for_runner
 
 Capture = pytest.CaptureFixture[str]
@@ -114,18 +115,39 @@ def test_a_block_of_code_is_not_ended_by_what_is_in_it() -> None:
     assert "`````sh\n````\n`````" == fenced("````", "sh")
 
 
+def broken(number: int, text: str) -> list[RequirementVerdict]:
+    """So many failures of a gateway that says `text` wherever it can, and a warning."""
+    ids = [requirement.id for requirement in statum().catalogue.requirements if requirement.id != "AUT-11"]
+    failures = [verdict(each, "sms", Verdict.FAIL, said(text)) for each in ids[:number]]
+    return [*failures, verdict("AUT-11", "sms", Verdict.WARN, said(text))]
+
+
 def test_the_summary_shows_the_first_and_counts_the_rest() -> None:
-    """A job's summary has room for a page."""
-    ids = [f"RSP-{number:02}" for number in range(1, 17)]
-    broken = [verdict(each, "sms", Verdict.FAIL, said("x" * 10_000)) for each in ids]
-    warned = verdict("AUT-11", "sms", Verdict.WARN, said("x"))
+    """The evidence of ten, the names of other failures, the number of the rest."""
+    text = summary(result_of(broken(16, "x" * 10_000))).decode()
 
-    text = summary(result_of([*broken, warned])).decode()
-
-    assert SHOWN_SHORTFALLS == text.count("### ✗ FAIL")
-    assert all(f"- FAIL {each} sms: " in text for each in ids[SHOWN_SHORTFALLS:])
+    assert (SHOWN_PROBLEMS, 16 - SHOWN_PROBLEMS) == (text.count("### ✗ FAIL"), text.count("\n- FAIL "))
     assert "… and 1 more in `report.html`." in text
-    assert len(text) < 40_000
+
+
+@pytest.mark.parametrize("text", ["x", "🇰🇪" * 10_000, "`" * 10_000, "\x00" * 10_000])
+@pytest.mark.parametrize("number", [1, 40, 1000])
+def test_the_summary_has_room_in_a_comment(number: int, text: str) -> None:
+    """However much failed and whatever the gateway says: GitHub refuses a longer one as a whole."""
+    found = summary(result_of(broken(number, text)))
+
+    assert len(found) <= MOST_BYTES
+    assert 1 <= found.count("### ✗ FAIL".encode()) <= SHOWN_PROBLEMS
+    assert found.count(b"<details>") == found.count(b"</details>")
+    assert b"## How to repeat the run" in found
+
+
+def test_a_problem_says_how_it_is_explained_and_sent_again() -> None:
+    """With the failures of the same cause, and the case."""
+    text = summary(result_of([verdict("RSP-03", "sms", Verdict.FAIL, WRONG_TYPE)])).decode()
+
+    assert "# ❌ non-conformant\n" in text
+    assert "\nstatum-conformance explain RSP-03\nstatum-conformance replay sms/valid/random/1 --journal " in text
 
 
 def test_the_summary_of_a_conformant_run_is_short() -> None:

@@ -118,7 +118,7 @@ def test_another_seed_is_another_plan(fresh: Path) -> None:
     assert plan_digest(fresh, "1", *SMS) != plan_digest(fresh, "1", *SMS[:-1], "1")
 
 
-def test_two_runs_differ_in_no_byte_of_what_was_sent(fresh: Path, used: Path) -> None:
+def test_two_runs_send_the_same_bytes(fresh: Path, used: Path) -> None:
     """Against two mock gateways, by two processes with other hashes, in a fresh directory and in a used one."""
     running = [
         process(directory, "run", *QUICK, PYTHONHASHSEED=hash_seed)
@@ -213,7 +213,7 @@ def through_pytest(directory: Path, hash_seed: str, *arguments: str) -> Sent:
     return sent(directory / "reports" / "journal.sqlite")
 
 
-def test_pytest_sends_the_same_whatever_is_selected_in_whatever_order(ran: Path, fresh: Path) -> None:
+def test_pytest_sends_the_same_for_any_selection_and_order(ran: Path, fresh: Path) -> None:
     """All items, those that `-k` leaves, or two by name with the later one first: one campaign serves them."""
     suite = ("--pyargs", "conformance.pytest")
     items = "conformance.pytest.test_gateway::test_requirement"

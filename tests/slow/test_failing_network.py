@@ -53,7 +53,7 @@ def without_heartbeat(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("name", ["lawful", "accepts-a-wrong-secret"])
-def test_what_a_network_loses_does_not_change_the_verdicts(name: str, tmp_path: Path) -> None:
+def test_losses_of_a_network_do_not_change_the_verdicts(name: str, tmp_path: Path) -> None:
     """In a storm the same verdicts as in fair weather, whatever gateway stands behind it; `make chaos` has many."""
     behaviour = BUILT_IN if name == "lawful" else fault(name).change(BUILT_IN)
     fair = judge(read_journal(held_through(tmp_path / "fair", behaviour=behaviour, **SMS).journal))
@@ -90,7 +90,7 @@ def _pays(case: Case) -> bool:
 
 
 @pytest.mark.usefixtures("without_heartbeat")
-def test_notifications_lost_on_the_way_back_are_held_against_nobody(tmp_path: Path) -> None:
+def test_notifications_lost_on_the_way_back_fail_nobody(tmp_path: Path) -> None:
     """Nobody sends them again: that they are missing is told, with what else got lost, and all else is judged."""
     # The gateway tries each notification three times: of two in ten that are dropped, all may come in the end.
     held = held_through(tmp_path, back=Weather(dropped=0.5, reset=0.5), notify_within_s=1.0, **SMS)
@@ -104,7 +104,7 @@ def test_notifications_lost_on_the_way_back_are_held_against_nobody(tmp_path: Pa
 
 
 @pytest.mark.usefixtures("without_heartbeat")
-def test_a_gateway_that_notifies_nobody_is_found_out_over_a_network_that_loses_some(tmp_path: Path) -> None:
+def test_a_gateway_without_notifications_fails_over_a_lossy_network(tmp_path: Path) -> None:
     """That so many are missing is no chance: canaries come through."""
     behaviour = fault("no-notifications").change(BUILT_IN)
     held = held_through(tmp_path, back=Weather(dropped=0.1), behaviour=behaviour, notify_within_s=0.5, **SMS)
@@ -179,7 +179,7 @@ def plans(tmp_path: Path, **given: Any) -> tuple[Plan, Plan]:
 @pytest.mark.parametrize(
     ("given", "left"), [({}, 2), ({"phone_numbers": PHONE_NUMBERS}, 0), ({"phone_numbers": PHONE_NUMBERS[:1]}, 20)]
 )
-def test_each_case_can_be_planned_anew(given: dict[str, Any], left: int, tmp_path: Path) -> None:
+def test_each_case_can_be_replaced(given: dict[str, Any], left: int, tmp_path: Path) -> None:
     """But for what would be the same once more: samples, and airtime to the only number that may be called.
 
     One case of each command, kind and aspect is lost in turn.
@@ -200,7 +200,7 @@ def test_each_case_can_be_planned_anew(given: dict[str, Any], left: int, tmp_pat
     assert len(without) <= left, without
 
 
-def test_what_builds_on_a_lost_case_is_planned_anew_with_it(tmp_path: Path) -> None:
+def test_cases_that_depend_on_a_lost_one_are_replaced_with_it(tmp_path: Path) -> None:
     """A repeat shows nothing without what it repeats."""
     first, second = plans(tmp_path)
     repeat = next(case for case in first.cases if case.kind is Kind.REPEAT and case.command == "airtime")

@@ -89,7 +89,7 @@ def test_a_run_is_conformant_and_exercises_every_requirement(report: Any) -> Non
     assert {r.id for r in judged if r.condition} >= open_ones
 
 
-def test_what_is_sent_is_the_couriers(record: Record) -> None:
+def test_requests_are_those_of_the_courier(record: Record) -> None:
     """His paths, his secret, and bodies by his schemas."""
     secret = Account.sample(contract=parcel()).consumer_secret
     requests = [exchange.request for exchange in record.exchanges]

@@ -171,24 +171,18 @@ def held(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Held]:
         return {name: Held(runs[name], ended[name], subjects[name].server.requests) for name in ways}
 
 
-def test_workers_come_to_the_verdicts_of_one_process(held: Mapping[str, Held]) -> None:
-    """Item by item, those that fail with the same words."""
+def test_workers_share_one_campaign(held: Mapping[str, Held]) -> None:
+    """The gateway gets the requests of one process, byte for byte, and the verdicts are the same in the same words."""
     alone, shared = held["one process"], held["three workers"]
 
     assert BROKEN in alone.run.items, alone.called.out
     assert alone.run.items == shared.run.items, shared.called.out
     assert (1, 1) == (alone.called.code, shared.called.code)
-
-
-def test_workers_share_one_campaign(held: Mapping[str, Held]) -> None:
-    """The gateway gets as many requests as from one process, byte for byte the same, with the seed given elsewhere."""
-    alone, shared = held["one process"], held["three workers"]
-
     assert alone.requests == shared.requests > 0
     assert alone.run.sent == shared.run.sent != []
 
 
-def test_the_verdict_is_told_once(held: Mapping[str, Held]) -> None:
+def test_the_verdict_is_printed_once(held: Mapping[str, Held]) -> None:
     """By the controller, with the seed, and in the report."""
     for way in held.values():
         report = json.loads((way.run.directory / "reports" / "report.json").read_bytes())
@@ -219,7 +213,7 @@ def test_no_run_leaves_anything_behind(held: Mapping[str, Held]) -> None:
     assert {name: [] for name in held} == {name: way.run.left_behind for name, way in held.items()}
 
 
-def test_what_runs_no_item_sends_nothing(tmp_path: Path) -> None:
+def test_a_session_without_items_sends_nothing(tmp_path: Path) -> None:
     """Collecting, selecting nothing and planning the set-up are free of charge."""
     ways = {"collect": ("--collect-only",), "select": ("-k", "no_such_item"), "plan": ("--setup-plan",)}
     with subject() as gateway:
@@ -240,7 +234,7 @@ def test_an_unreachable_gateway_fails_and_does_not_hang(tmp_path: Path) -> None:
     assert "inconclusive: http" in called.out
 
 
-def test_a_campaign_that_cannot_begin_is_told_by_each_item(tmp_path: Path) -> None:
+def test_each_item_reports_a_campaign_that_cannot_begin(tmp_path: Path) -> None:
     """In one line that says what is in the way; nothing is sent."""
     with subject() as gateway, closing(create_server((gateway.callbacks.host, gateway.callbacks.port))):
         run = start(tmp_path / "run", "-n1", *gateway.options)
@@ -253,7 +247,7 @@ def test_a_campaign_that_cannot_begin_is_told_by_each_item(tmp_path: Path) -> No
     assert [] == run.left_behind
 
 
-def test_settings_that_cannot_be_used_are_told_once(tmp_path: Path) -> None:
+def test_unusable_settings_are_reported_once(tmp_path: Path) -> None:
     """Before any worker is started."""
     called = start(tmp_path / "run", "-n2", "--seed=-1").ended()
 

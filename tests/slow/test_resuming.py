@@ -95,7 +95,7 @@ def verdict_of(judgement: Judged, id_: str, command: str = "sms") -> Requirement
 
 
 @pytest.mark.parametrize("after", [1, 60, 200])
-def test_a_run_goes_on_where_it_was_cut_off(after: int, subject: Subject, tmp_path: Path) -> None:
+def test_a_run_is_resumed_where_it_was_cut_off(after: int, subject: Subject, tmp_path: Path) -> None:
     """It comes to the verdict that it would have come to, and no case is sent twice."""
     path = cut_off(tmp_path, after, **subject.told)
     before = {exchange.case_id for exchange in read_journal(path).exchanges}
@@ -150,7 +150,7 @@ def test_a_notification_of_an_earlier_answer_is_kept_though_the_preflight_got_it
     assert late in [json.loads(notification.request.body) for notification in arrived]
 
 
-def test_a_fault_is_found_out_in_a_run_that_went_on(tmp_path: Path) -> None:
+def test_a_resumed_run_finds_the_fault(tmp_path: Path) -> None:
     """The same that a run finds which is not cut off."""
     with ExitStack() as until:
         told = Subject(until, "no-airtime-window").told
@@ -172,7 +172,7 @@ def test_a_run_of_the_built_in_gateway_is_resumed_against_another(tmp_path: Path
     assert Conclusion.CONFORMANT == judgement.conclusion, shortfalls(judgement)
 
 
-def test_a_run_goes_on_to_the_same_callbacks(subject: Subject, tmp_path: Path) -> None:
+def test_a_resumed_run_needs_the_same_callbacks(subject: Subject, tmp_path: Path) -> None:
     """Else notifications would be lost, and the token of those that come would stand in the journal."""
     path = cut_off(tmp_path, 10, **subject.told)
     with pytest.raises(UsageError, match=r"the callback of sms was /callbacks/sms, and would now be .*\?token="):

@@ -173,7 +173,7 @@ def test_planned_cases_have_their_headers_in_common() -> None:
     assert len({case.request.headers for case in cases}) == len({id(case.request.headers) for case in cases})
 
 
-def test_the_ledger_keeps_nothing_of_what_is_settled() -> None:
+def test_the_ledger_forgets_settled_notifications() -> None:
     """However many notifications came, what is kept are those that are still under way."""
 
     def traced(rounds: range) -> int:

@@ -100,9 +100,9 @@ def go() -> dict[str, str]:
 
 VARIETIES = tuple(Variety(name) for name in languages())
 WITH_RECEIVER = tuple(Variety(name, receiver=True) for name, row in languages().items() if row.receiver)
-# The template in a language is one for all contracts; three that differ in how they spell the credential are tried.
-OF_PARCELS = tuple(Variety(name, receiver=name != "shell", folder=PARCEL) for name in ("python", "go", "shell"))
-
+# One template serves all contracts; this one has another credential, other members, codes and methods. Without a
+# receiver its HRD-10 has no traffic, so the driver in shell is not among them.
+OF_PARCELS = tuple(Variety(name, receiver=True, folder=PARCEL) for name in ("python", "go", "php"))
 OF_GO = (Variety("go"), Variety("go", receiver=True), Variety("go", receiver=True, folder=PARCEL))
 
 

@@ -38,13 +38,6 @@ def _escaping(signs: str, form: str = "\\u{:04x}") -> Writer:
     return write
 
 
-def _by_halves(form: Callable[[str, Random], str]) -> Writer:
-    def write(text: str, random: Random) -> str:
-        return "".join(form(character, random) if random.random() < 0.5 else character for character in text)
-
-    return write
-
-
 def _u(character: str, random: Random) -> str:
     return "".join(random.choice(("\\u{:04x}", "\\u{:04X}")).format(unit) for unit in _units(character))
 
@@ -88,10 +81,6 @@ def _dump(text: str, digits: Callable[[bytes], str], frame: str = "") -> str:
             f"{at:08x}{'' if frame else ':'} {digits(data[at : at + 16]):<{48 if frame else 39}}  {frame}{shown}{frame}"
         )
     return "\n".join(lines)
-
-
-def _hex_escapes(text: str, _: Random) -> str:
-    return "".join(f"\\x{byte:02x}" for byte in _utf8(text))
 
 
 WRITERS: dict[str, Writer] = {
@@ -140,7 +129,7 @@ WRITERS: dict[str, Writer] = {
     "base64 of gzip": lambda text, _: base64.b64encode(gzip.compress(_utf8(text))).decode(),
     "base64 behind a word": lambda text, random: f"token{_base64(text, random)}",
     "hexadecimal": lambda text, _: _utf8(text).hex(),
-    "hexadecimal escapes": _hex_escapes,
+    "hexadecimal escapes": lambda text, _: "".join(f"\\x{byte:02x}" for byte in _utf8(text)),
     "bytes of Node": lambda text, _: json.dumps([*_utf8(text)], separators=(",", ":")),
     "bytes of Java": lambda text, _: str([(each ^ 0x80) - 0x80 for each in _utf8(text)]),
     "bytes in lines": lambda text, _: json.dumps([*_utf8(text)], indent=2),
@@ -256,10 +245,6 @@ def _numbers_read(data: bytes) -> bytes:
     return b"\n".join([*decimal, *map(bytes.fromhex, (b"".join(row).decode() for row in pairs))]) + characters.encode(
         errors="surrogatepass"
     )
-
-
-def _latin(decode: Callable[[str], str]) -> Callable[[bytes], bytes]:
-    return lambda data: decode(data.decode("latin-1")).encode("utf-8", "surrogatepass")
 
 
 _DECODERS: tuple[Callable[[bytes], bytes], ...] = (

@@ -98,6 +98,12 @@ def test_a_page_is_right_on_every_screen_and_in_every_theme(seen: dict[str, Any]
     assert all(quality["images"])
 
 
+@pytest.mark.parametrize(("name", "highest"), [("sixty", 80), ("certified", 210), ("broken", 210)])
+def test_a_row_is_a_few_lines_high(seen: dict[str, Any], name: str, highest: int) -> None:
+    """No column is squeezed by the others: three lines of a name, ten of a title on a telephone."""
+    assert [] == [height for height in seen["quality"][name]["tallest"] if height > highest]
+
+
 @pytest.mark.parametrize("name", EVERY_PAGE)
 def test_links_lead_to_places_and_files_of_the_register(seen: dict[str, Any], name: str) -> None:
     """None leads elsewhere."""

@@ -148,18 +148,20 @@ JUDGED: list[tuple[str, str]] = [
 
 
 def test_a_requirement_judged_by_something_unknown_is_reported(tmp_path: Path) -> None:
-    """A message and a place in its schema, a probe, or a written rule."""
-    folder, wrong = copied(tmp_path), []
+    """A message and a place in its schema, a probe, or a written rule: first its form, then what it refers to."""
+    folder = copied(tmp_path)
     unjudged = re.sub(r"(?m)^judge = .*\n", "", (folder / CATALOGUE).read_text("utf-8"))
-    head, first, *others = re.split(r"(?m)^(?=\[\[requirement\]\])", unjudged)
-    for judge, expected in JUDGED:
-        with edited(folder, CATALOGUE, f"{head}{first.rstrip()}\njudge = {judge}\n\n{''.join(others)}"):
-            found = [each for each in told(folder) if "neither" not in each]
-            place = f"{CATALOGUE}:{line_with(folder, CATALOGUE, 'judge =')}: "
-        if len(found) != 1 or place not in found[0] or expected not in found[0]:
-            wrong.append((judge, expected, found))
+    head, *entries = re.split(r"(?m)^(?=\[\[requirement\]\])", unjudged)
+    left = JUDGED
+    for _step in ("form", "references"):
+        judged = [f"{entry.rstrip()}\njudge = {judge}\n\n" for entry, (judge, _) in zip(entries, left, strict=False)]
+        with edited(folder, CATALOGUE, "".join((head, *judged, *entries[len(left) :]))):
+            found = [(each, place_of(folder, each)) for each in told(folder) if "neither" not in each]
+        known = [row for row in left if any(row[1] in each and row[0] in line for each, line in found)]
+        assert len(known) == len(found), found
+        left = [row for row in left if row not in known]
 
-    assert [] == wrong
+    assert [] == left
 
 
 def test_a_requirement_without_a_judge_is_excluded(tmp_path: Path) -> None:

@@ -217,15 +217,11 @@ def test_a_word_changes_notifications() -> None:
 
 
 def test_every_word_is_in_use() -> None:
-    """What nobody tries and no row of Statum's has is not part of the vocabulary."""
+    """What nobody tries and no row of Statum's has is not part of the vocabulary; the documentation has its meaning."""
     contract = statum().behaviours
     rows = (*contract.rows, *contract.numbers, *contract.scenarios)
     used = {word for row in rows for change in row.changes for word in change.actions}
     assert WORDS - {*CHOOSING} <= used | {word.partition(",")[0] for word in (*DONE, *TOLD)}
-
-
-def test_every_word_that_chooses_has_a_meaning() -> None:
-    """The documentation is made of them."""
     assert set() == {*CHOOSING} - WORDS
 
 

@@ -12,7 +12,6 @@ import pytest
 
 from conformance.contract.command import Command
 from conformance.contract.contract import statum
-from conformance.judging.coverage import ASSERTIONS
 from conformance.model.errors import SuiteError
 from conformance.model.untrusted import parse_json
 from conformance.payloads import invalid
@@ -119,25 +118,6 @@ def test_numbers_out_of_range_do_not_break_the_pattern() -> None:
     found = values(COMMANDS["airtime"], "amount", "pattern", 400)
 
     assert [] == [amount for amount in found if str(amount).isdigit()]
-
-
-@EACH_POST
-def test_every_keyword_of_the_tolerated_schema_is_broken(command: Command) -> None:
-    """For each required member that it says something about: none is a rule that the campaign never tries."""
-    tolerated = SCHEMAS.resolved(f"{command.folder}/request.tolerated")
-    keywords = {
-        (name, keyword)
-        for name in tolerated["required"]
-        for keyword in ASSERTIONS
-        if keyword in tolerated["properties"][name]
-    }
-    broken_ones = {
-        (fault.pointer[1:], fault.keyword)
-        for payload in broken(command, 0)
-        for fault in SCHEMAS.violations(f"{command.folder}/request.tolerated", parse_json(payload.body))
-    }
-
-    assert keywords | {(name, "required") for name in tolerated["required"]} == broken_ones
 
 
 @EACH_POST

@@ -362,7 +362,7 @@ def test_a_gateway_that_refuses_whatever_the_pace_is_given_up(clock: Clock) -> N
             pace.told_to_slow_down(0.0, clock.now, sent_at)
         for _ in range(7):
             pace.went_through(clock.now)
-    assert "more than half of the requests were refused, however slowly they went out" == pace.in_vain
+    assert "more than half of the requests were refused, although they were sent slowly" == pace.in_vain
     assert rounds <= MAX_REFUSED / 2 + 1
 
 

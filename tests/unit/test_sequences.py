@@ -78,7 +78,7 @@ def drawn(seed: int, numbers: tuple[str, ...]) -> list[Group]:
 
 
 # Not @given: payloads are drawn by Hypothesis, and one within the other takes ten times as long.
-SEEDS = (0, 7, 20261122, 2**32 - 1)
+SEEDS = (0, 20261122)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -107,11 +107,6 @@ def test_every_forecast_is_what_the_gateway_does(seed: int, numbers: tuple[str, 
 def _outcome_of(rule: Rule) -> Outcome:
     """What follows from a rule; in the whole of a run another one may come first than in its own group."""
     return Outcome.REFUSED if rule is Rule.WINDOW else Outcome.ACCEPTED
-
-
-def test_the_same_seed_gives_the_same_sequences() -> None:
-    """To the byte, and in the same order; another seed gives others."""
-    assert drawn(7, ()) == drawn(7, ()) != drawn(8, ())
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -18,7 +18,7 @@ from conformance.payloads.shrinking import Shrinker, plain_members, without
 COMMANDS = statum().commands
 SCHEMAS = statum().schemas
 
-SMS, AIRTIME, ONLINE = COMMANDS["sms"], COMMANDS["airtime"], COMMANDS["mpesa/online"]
+SMS, AIRTIME = COMMANDS["sms"], COMMANDS["airtime"]
 GIVEN = Constraints({"sender_id": ("Statum",), "short_code": ("174379",)})
 POSTS = [command for command in COMMANDS.values() if command.method == "POST"]
 # More rounds than any search here takes: one that does not end fails rather than hangs.

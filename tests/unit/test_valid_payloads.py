@@ -87,15 +87,6 @@ def test_no_two_are_alike(command: Command) -> None:
     assert {1} == set(alike.values())
 
 
-@EACH_POST
-def test_both_ways_of_writing_characters_are_used(command: Command) -> None:
-    """Beyond ASCII, some bodies have escapes and some have UTF-8; a command without text has neither."""
-    escaped = [payload for payload in made(command) if b"\\u" in payload.body]
-    plain = [payload for payload in made(command) if not payload.body.isascii()]
-
-    assert (command is SMS) == bool(escaped) == bool(plain)
-
-
 def test_a_get_has_no_body() -> None:
     """There is one way to ask for the account's details."""
     details = COMMANDS["account-details"]
@@ -129,16 +120,6 @@ def test_the_sample_takes_given_values() -> None:
     samples = [valid_payloads(statum(), SMS, given, 0, 1)[0].members for given, *_ in rows]
 
     assert [row[1:] for row in rows] == [(sample["sender_id"], sample["phone_number"]) for sample in samples]
-
-
-def test_messages_in_every_script() -> None:
-    """One message for each of at least twelve classes of characters, and no line break in any of them."""
-    messages = values(made(SMS), "unicode", "message")
-
-    assert len(messages) > 12
-    assert len(set(messages)) == len(messages)
-    assert [] == [message for message in messages if set(message) & set("\t\n\r")]
-    assert any(character > "\U00030000" for message in messages for character in message)
 
 
 def test_long_messages() -> None:

@@ -34,7 +34,7 @@ def test_the_callback_server_waits_for_a_notification() -> None:
         assert ["airtime", "sms", "sms"] == [a.product for a in server.wait_for_count(3)]
 
 
-def test_the_callback_server_tells_what_it_has_when_it_waited_in_vain() -> None:
+def test_the_callback_server_lists_its_arrivals_after_waiting_in_vain() -> None:
     """A failing test shows what arrived instead."""
     with CallbackServer() as server:
         with pytest.raises(TimeoutError, match=re.escape("0.01 s for 'r1'; arrived: nothing")):
@@ -48,7 +48,7 @@ def test_the_callback_server_tells_what_it_has_when_it_waited_in_vain() -> None:
         assert () == server.arrivals
 
 
-def test_the_callback_server_answers_as_pytest_httpserver_is_told() -> None:
+def test_the_callback_server_takes_expectations_of_pytest_httpserver() -> None:
     """To see what a gateway does with a receiver in trouble; what arrives is kept all the same, and no log grows."""
     with CallbackServer() as server:
         server.server.expect_oneshot_request("/callbacks/sms", json={"n": 1}).respond_with_data("busy", status=503)
@@ -58,7 +58,7 @@ def test_the_callback_server_answers_as_pytest_httpserver_is_told() -> None:
         assert [] == server.server.log
 
 
-def test_an_expectation_that_raises_is_answered_and_told() -> None:
+def test_an_expectation_that_raises_is_answered_and_reported() -> None:
     """The connection goes on, and closing says what happened."""
 
     def explode(_request: object) -> None:
@@ -72,7 +72,7 @@ def test_an_expectation_that_raises_is_answered_and_told() -> None:
         server.close()
 
 
-def test_what_an_application_raises_is_kept() -> None:
+def test_an_exception_of_an_application_is_recorded() -> None:
     """It is answered with 500; who owns the server looks at `errors`."""
 
     async def app(*_: object) -> None:

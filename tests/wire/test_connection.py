@@ -104,7 +104,7 @@ def test_head_and_body_go_out_in_one_piece(journal: Journal) -> None:
     assert piece.endswith(b"\r\n\r\n" + b"x" * 1000)
 
 
-def test_an_answer_to_what_was_not_read_to_its_end_counts(journal: Journal) -> None:
+def test_an_early_answer_to_a_long_request_counts(journal: Journal) -> None:
     """A gateway may refuse a body for its length, and close the connection, while it is still being sent."""
 
     def refuse(connection: socket.socket) -> None:
@@ -200,7 +200,7 @@ def test_uses_no_connection_again_after_a_server_error() -> None:
     ],
     ids=["closed", "head begun", "body begun", "no HTTP"],
 )
-def test_a_connection_that_was_closed_on_reuse_is_told_apart(journal: Journal, second: bytes, failure: str) -> None:
+def test_a_connection_closed_on_reuse_has_a_failure_of_its_own(journal: Journal, second: bytes, failure: str) -> None:
     """Unless a byte of the answer came: then the request was read."""
 
     def answer_and_close(connection: socket.socket) -> None:

@@ -125,16 +125,20 @@ def test_too_many_headers_are_refused() -> None:
 
 
 def test_idle_connections_make_room_for_new_ones() -> None:
-    """The oldest go; a notification in progress does not."""
+    """The oldest go; one with a notification in progress does not, nor one that has carried a notification."""
     with receiving(Limits(connections=8)) as (receiver, taken), ExitStack() as until:
+        used = until.enter_context(connection(receiver.address))
+        used.sendall(post(NOTIFICATION))
+        assert 200 == status(used)
         busy = until.enter_context(connection(receiver.address))
         busy.sendall(post(NOTIFICATION)[:-5])
-        idle = [until.enter_context(connection(receiver.address)) for _ in range(20)]
+        idle = [until.enter_context(connection(receiver.address)) for _ in range(40)]
         assert still_takes_notifications(receiver)
         busy.sendall(NOTIFICATION[-5:])
-        assert 200 == status(busy)
+        used.sendall(post(NOTIFICATION))
+        assert [200, 200] == [status(client) for client in (busy, used)]
         assert b"" == closed(idle[0])
-        assert 2 == len(taken.arrivals)
+        assert 4 == len(taken.arrivals)
 
 
 # --- The token

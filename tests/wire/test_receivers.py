@@ -198,7 +198,7 @@ def test_a_failure_to_record_is_reported(engine: Engine) -> None:
     receiver.start()
     assert [500, 200] == [httpx.post(receiver.urls["sms"]).status_code for _ in range(2)]
     assert ["OSError('disk full')"] == [repr(e) for e in receiver.errors]
-    with pytest.raises(EnvironmentFailure, match=r"^1 requests .* the first error was OSError: disk full$"):
+    with pytest.raises(EnvironmentFailure, match=r"^1 request .* the first error was OSError: disk full$"):
         receiver.close()
 
 
@@ -258,7 +258,7 @@ def test_a_connection_is_closed_when_the_client_wants_it(receiver: Receiver, ver
         assert b"" == client.recv(1)
 
 
-def test_idle_connections_hold_nobody_up(receiver: Receiver) -> None:
+def test_idle_connections_delay_no_request(receiver: Receiver) -> None:
     """Neither silent ones nor one that stops in the middle of a request."""
     with ExitStack() as stack:
         clients = [stack.enter_context(connection(receiver.address)) for _ in range(20)]

@@ -84,7 +84,7 @@ def _environment(tmp_path: Path) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES, ids=lambda runtime: runtime.name)
-def test_what_a_runtime_posts_arrives(runtime: Runtime, tmp_path: Path) -> None:
+def test_requests_of_a_runtime_arrive(runtime: Runtime, tmp_path: Path) -> None:
     """Each body whole, in whatever form; and each request is answered."""
     if (lacking := _lacking(runtime)) is not None:
         pytest.skip(lacking)

@@ -209,7 +209,7 @@ def test_does_not_use_a_connection_that_was_idle(journal: Journal, monkeypatch: 
 # --- Ending
 
 
-def test_stop_ends_after_what_is_under_way(journal: Journal) -> None:
+def test_stop_lets_requests_under_way_finish(journal: Journal) -> None:
     """Requests that went out get their answers; nothing more is sent."""
     stopped = threading.Event()
 
@@ -275,7 +275,7 @@ def test_a_journal_that_cannot_be_written_ends_the_sending(journal: Journal) -> 
         journal.close()
 
 
-def test_what_is_told_is_not_redacted_but_what_is_written_is(tmp_path: Path) -> None:
+def test_the_journal_alone_is_redacted(tmp_path: Path) -> None:
     """The run itself works with what was said, whatever the secret is; the journal never has it."""
     told: list[Exchange] = []
     answer = b"HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\nechoed-canar"

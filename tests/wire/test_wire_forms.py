@@ -231,7 +231,7 @@ def test_a_refusal_does_not_take_the_place_of_an_answer(served: Served) -> None:
     assert ["illegal request line"] == [error for error, _ in served.unread()]
 
 
-def test_a_client_that_waits_for_100_is_told_to_go_on(served: Served) -> None:
+def test_a_client_that_waits_for_100_gets_it(served: Served) -> None:
     """Also where it offers an upgrade beside."""
     whole = written(posted(JDK_OFFER + b"Expect: 100-continue\r\n" + LENGTH), served)
     with connection(served.address) as client:
