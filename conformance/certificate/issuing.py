@@ -100,6 +100,8 @@ def _check_certifiable(result: Result) -> None:
     verdicts = result.judged.verdicts
     if result.record.settings.get("cases"):
         raise Rejected("the run sent chosen cases only; a certificate needs all of them")
+    if result.judged.focus:
+        raise Rejected("the run judged chosen requirements only; a certificate needs all of them")
     kinds = {note.kind for note in result.record.latest_notes}
     if "finished" not in kinds or kinds & {"interrupted", "obstacle"}:
         raise Rejected("the run did not come to its end")

@@ -11,7 +11,8 @@
     register                    `site`
     mock, notify                `mock`, `notify`
     init, pages                 `init`; `docs`
-    printing                    `requirements`, `openapi`, `config`, `completion`
+    printing                    `requirements`, `openapi`, `history`, `config`, `completion`
+    explaining                  `explain`
 
 Every option and its help is a row of `conformance/options.toml`.
 """
@@ -27,12 +28,13 @@ from conformance import __version__
 from conformance.cli.certificates import badge, keygen, sign, verify
 from conformance.cli.command import HELP_OPTIONS, ConformanceCommand, ConformanceGroup, Messages, in_words
 from conformance.cli.configuration import variable
+from conformance.cli.explaining import explain
 from conformance.cli.init import init
 from conformance.cli.journals import judge, listen, replay
 from conformance.cli.mock import mock
 from conformance.cli.notify import notify
 from conformance.cli.pages import docs
-from conformance.cli.printing import completion, config, openapi, requirements
+from conformance.cli.printing import completion, config, history, openapi, requirements
 from conformance.cli.register import site
 from conformance.cli.report import compare, report, show
 from conformance.cli.run import certify, doctor, run
@@ -69,7 +71,9 @@ COMMANDS: tuple[ConformanceCommand, ...] = (
     report,
     show,
     compare,
+    history,
     requirements,
+    explain,
     openapi,
     verify,
     sign,

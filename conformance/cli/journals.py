@@ -12,6 +12,7 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
 
@@ -39,7 +40,9 @@ from conformance.model.process import Progress
 from conformance.model.traffic import Case
 from conformance.payloads.addressees import GIVEN_BY, Addressees
 from conformance.reports.console import on_github, print_document, print_json, print_line, remarks, results
+from conformance.reports.expectations_file import expectations_file
 from conformance.reports.files import REPORT_HTML, json_report, write_reports
+from conformance.reports.folders import folder_of, latest_folder
 from conformance.reports.plan_and_replay import Replayed, show_conclusion, show_replayed
 from conformance.reports.report import Report
 from conformance.reports.result import Result, is_client
@@ -74,6 +77,7 @@ class JudgedRun:
     reports: tuple[Path, ...]
     notary: Notary | None = None
     save_corpus: Path | None = None
+    write_expectations: Path | None = None
 
     @classmethod
     def of(  # noqa: PLR0913 - what `judge` may judge by, instead of what the run was given
@@ -139,6 +143,12 @@ class JudgedRun:
                 files.append(path)
                 if not quiet:
                     print_line(remarks(), f"kept {path}")
+        if self.write_expectations is not None:
+            path = self.write_expectations
+            write_new(path, expectations_file(self.result))
+            files.append(path)
+            if not quiet:
+                print_line(remarks(), f"{path} lists the failures; give it with --expectations {path}")
         obstacle = obstacle_in(self.result.record)
         return RunOutcome(self.result.conclusion, self.result.exit_code, self.result.report, tuple(files), obstacle)
 
@@ -196,14 +206,34 @@ def judge(journal: Path, **options: Any) -> int:
 
 def judged_again(journal: Path, options: Mapping[str, Any]) -> JudgedRun:
     """Judge a journal again, by the options. Raises UsageError for one that cannot be used."""
-    return JudgedRun.of(
+    check_new(options["write_expectations"])
+    run = read_evidence(journal, options["contract"]).settings
+    began = datetime.fromisoformat(run["started_at"])
+    judged = JudgedRun.of(
         journal,
-        options["report_dir"],
+        folder_of(options["report_dir"], run["subject_name"], run["seed"], began),
         options["contract"],
         expectations=options["expectations"] if on_command_line("expectations") else None,
         show_phone_numbers=options["show_phone_numbers"] or None,
         strict=options["strict"] or None,
     )
+    return replace(judged, write_expectations=options["write_expectations"])
+
+
+def check_new(path: Path | None) -> None:
+    """Raise UsageError if a file for the expectations is there already."""
+    if path is not None and path.exists():
+        raise UsageError(f"--write-expectations {path} is there already; expected a new file", "nothing is overwritten")
+
+
+def write_new(path: Path, text: str) -> None:
+    """Write a file that is not there yet. Raises EnvironmentFailure if it is, or cannot be written."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        raise EnvironmentFailure(f"{path} cannot be written: {error.strerror or error}") from error
 
 
 @click.command("listen", cls=ConformanceCommand, short_help="Receive notifications that come after a run.")
@@ -256,6 +286,7 @@ def replay(case_id: str, **options: Any) -> int:
     failed.
     """
     output = Output.of(options)
+    options["report_dir"] = latest_folder(options["report_dir"])
     path: Path = options.pop("journal") or options["report_dir"] / campaign.JOURNAL
     contract = options["contract"]
     record = read_evidence(path, contract)
@@ -268,7 +299,7 @@ def replay(case_id: str, **options: Any) -> int:
     cases = history(record, case)
     named = dict.fromkeys(contract.product_of(case.command) for case in cases)
     recorded = as_recorded(record, options, options["report_dir"] / FOLDER, tuple(filter(None, named)))
-    settings = replace(recorded, shrink_requests=0, recorded_cases=True)
+    settings = replace(recorded, shrink_requests=0, recorded_cases=True, only=())
     again = settings.report_dir / campaign.JOURNAL
     if again.resolve() == path.resolve():
         raise UsageError(f"{path} would be replaced by its own replay", hint="choose another --report-dir")

@@ -40,7 +40,8 @@ def mock(**options: Any) -> int:
     It keeps the contract, and has its own credential, sender ids and short codes unless you give others. Some phone
     numbers have a known outcome, such as 254799000402 (no funds); --list-scenarios lists them.
 
-    A POST to /unsolicited/PRODUCT starts a notification that no request precedes, with the members of the JSON body.
+    Its page, at the address without the path, shows the last exchanges. A control API sends notifications on demand,
+    registers callbacks and more; docs/mock.md has it.
     """
     account = _account(options)
     paces = dict(options["unsolicited"])

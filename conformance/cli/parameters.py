@@ -36,6 +36,7 @@ from conformance.mock.notifications import kinds
 from conformance.model.errors import UsageError, did_you_mean
 from conformance.options import Option
 from conformance.reports.console import print_line, results
+from conformance.reports.folders import check_pattern
 from conformance.wire.listening import Address
 
 CONTRACT = "contract"
@@ -214,6 +215,28 @@ def _page(value: str, _: Contract) -> str:
     return value
 
 
+def _focus(value: str, contract: Contract) -> str:
+    """`ID` or `ID:COMMAND`: a requirement, for every command that it is judged for, or for one."""
+    id_, colon, command = value.partition(":")
+    requirement = contract.catalogue[REQUIREMENT.read(id_, contract)]
+    if requirement.excluded is not None:
+        raise UsageError(f"--only {id_} is not judged: {requirement.excluded}")
+    names = [name for name in requirement.commands if name]
+    if colon and command not in names:
+        expected = f"one of {', '.join(names)}" if names else f"--only {id_}, which belongs to no command"
+        raise UsageError(
+            f"--only {value}: {id_} is not judged for a command {command!r}; expected {expected}",
+            hint=did_you_mean(command, names),
+        )
+    return value
+
+
+REQUIREMENT = Named(
+    "requirement",
+    lambda contract: (each.id for each in contract.catalogue.requirements),
+    listed_by="`statum-conformance requirements`",
+)
+
 VALUES: Mapping[str, click.ParamType] = {  # type: ignore[type-arg] # generic from click 8.4 on
     "text": click.STRING,
     "flag": click.BOOL,
@@ -232,6 +255,8 @@ VALUES: Mapping[str, click.ParamType] = {  # type: ignore[type-arg] # generic fr
         lambda path, _: [CompletionItem(path, type="file")],
     ),
     "product": PRODUCT,
+    "focus": Value("requirement", _focus, lambda text, contract: beginning(text, REQUIREMENT.names_in(contract))),
+    "folder": Value("folder", lambda text, _: check_pattern(text), lambda text, _: [CompletionItem(text, type="dir")]),
     "callback": CALLBACK,
     "registration": _pair("registration", CALLBACK, _registration),
     "callback-path": _pair("callback-path", PRODUCT, _callback_path, CALLBACK_OR_PRODUCT.names_in),

@@ -1,4 +1,4 @@
-"""Commands that print: `requirements` and `openapi` the contract, `config` the configuration, `completion` a script."""
+"""Commands that print: `requirements`, `openapi`, `history` of results, `config`, and `completion` a script."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import inspect
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,9 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
-from conformance.cli.command import ConformanceCommand, on_command_line, texts
+from conformance.cli.command import ConformanceCommand, Messages, Output, on_command_line, texts
 from conformance.cli.configuration import ENV, FILE, Configured, configured, environment_names, file_values, variable
-from conformance.cli.parameters import CONTRACT, VALUES, Named, beginning, default_of
+from conformance.cli.parameters import CONTRACT, REQUIREMENT, VALUES, Named, beginning, default_of
 from conformance.client.driver_messages import secrets_of
 from conformance.client.face import client_checks
 from conformance.contract.contract import Contract
@@ -30,16 +31,13 @@ from conformance.judging.judgement import SubjectCheck
 from conformance.model.errors import SuiteError, UsageError
 from conformance.options import Option, options_of
 from conformance.reports.console import print_json, print_line, results
-from conformance.reports.text import for_terminal
-from conformance.reports.view import rests_on
+from conformance.reports.folders import results_in
+from conformance.reports.terminal import STYLES
+from conformance.reports.text import counted, for_terminal
+from conformance.reports.view import musts, rests_on
 
 DEFAULT = "default"
 MASK = "********"
-REQUIREMENT = Named(
-    "requirement",
-    lambda contract: (each.id for each in contract.catalogue.requirements),
-    listed_by="`statum-conformance requirements`",
-)
 SHELLS = ("bash", "zsh", "fish")
 
 
@@ -53,7 +51,7 @@ def requirements(contract: Contract, ids: tuple[str, ...], **options: Any) -> in
     Requirements that cannot be observed from outside are listed too, with the reason why they are not judged.
     """
     listed = (each for each in contract.catalogue.requirements if not ids or each.id in ids)
-    entries = [_entry(requirement, contract) for requirement in listed]
+    entries = [entry_of(requirement, contract) for requirement in listed]
     if options["format"] == "json":
         print_json(entries)
     elif options["format"] == "markdown":
@@ -63,7 +61,8 @@ def requirements(contract: Contract, ids: tuple[str, ...], **options: Any) -> in
     return 0
 
 
-def _entry(requirement: Requirement, contract: Contract) -> dict[str, Any]:
+def entry_of(requirement: Requirement, contract: Contract) -> dict[str, Any]:
+    """The entry of a requirement, as JSON."""
     return {
         "id": requirement.id,
         "level": requirement.level.value,
@@ -80,6 +79,7 @@ def _entry(requirement: Requirement, contract: Contract) -> dict[str, Any]:
         "checks": _checks(requirement, contract),
         "needs": sorted(requirement.needs),
         "excluded": requirement.excluded,
+        "mend": requirement.mend,
     }
 
 
@@ -124,7 +124,7 @@ def _show_requirements(entries: list[dict[str, Any]], contract: Contract) -> Non
     table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for heading in ("id", "level", "actor"):
         table.add_column(heading, no_wrap=True)
-    table.add_column("requirement, what it rests on, commands, check", ratio=1, overflow="fold")
+    table.add_column("requirement, source, commands, check", ratio=1, overflow="fold")
     for entry in entries:
         requirement = Text(entry["title"])
         commands = ", ".join(entry["commands"]) or "no command of its own"
@@ -132,6 +132,34 @@ def _show_requirements(entries: list[dict[str, Any]], contract: Contract) -> Non
             requirement.append(f"\n{line}", style="dim")
         table.add_row(entry["id"], entry["level"], entry["actor"], requirement)
     results().print(table)
+
+
+@click.command("history", cls=ConformanceCommand, short_help="List the results in a folder.")
+@click.argument("folder", metavar="[DIR]", default="reports", type=click.Path(path_type=Path))
+def history(folder: Path, contract: Contract, **options: Any) -> int:
+    """List the results in DIR (default: reports) and the folders in it, the oldest first.
+
+    To have a folder for each run, give a pattern: --report-dir reports/{started}.
+    """
+    output = Output.of(options)
+    found = results_in(folder, contract, Messages.of().warn)
+    if output.as_json:
+        print_json([each.document() for each in found])
+        return 0
+    width = max(len(each.report.verdict) for each in found)
+    subjects = {each.report.subject.name for each in found}
+    for each in found:
+        report, only = each.report, each.report.settings.get("only", ())
+        began = datetime.fromisoformat(report.started_at).astimezone(UTC)
+        parts = [
+            f"{began:%Y-%m-%d %H:%M:%S}  {report.verdict:<{width}}  {', '.join(musts(report))}",
+            *([report.subject.name] if len(subjects) > 1 else []),
+            f"seed {report.seed}",
+            *([f"only {counted(len(only), 'requirement')}"] if only else []),
+            str(each.folder),
+        ]
+        print_line(results(), " · ".join(parts), STYLES[report.verdict])
+    return 0
 
 
 @click.command("openapi", cls=ConformanceCommand, short_help="Print the contract as OpenAPI 3.1.")

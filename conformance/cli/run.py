@@ -6,10 +6,12 @@ prepared_run, prepared_certification    options → the campaign, ready to begin
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any
+from urllib.parse import urlsplit
 
 import click
 from rich.console import Console
@@ -17,12 +19,13 @@ from rich.console import Console
 from conformance.certificate.digests import files_of_command
 from conformance.cli.certificates import certification_from
 from conformance.cli.command import ConformanceCommand, Messages, Output, on_command_line
-from conformance.cli.journals import JudgedRun, held
-from conformance.cli.settings import as_recorded, given_settings, settings_from, trusted
+from conformance.cli.journals import JudgedRun, check_new, held
+from conformance.cli.settings import as_recorded, given_settings, limited, settings_from, trusted
 from conformance.client.certification import certify as hold
 from conformance.client.certification import examine_driver, observe
 from conformance.client.driver_messages import secrets_of, tokens_in
 from conformance.client.settings import ClientSettings
+from conformance.contract.requirements import Actor
 from conformance.gateway import campaign
 from conformance.gateway.plan import Plan
 from conformance.gateway.preflight import examine, to_register
@@ -36,12 +39,17 @@ from conformance.model.process import interrupts_deferred
 from conformance.options import options_of
 from conformance.payloads.valid import check_given
 from conformance.reports.console import print_json, print_line, remarks, results
+from conformance.reports.folders import folder_of
 from conformance.reports.plan_and_replay import plan_document, show_plan
 from conformance.reports.result import is_client
 from conformance.reports.text import for_terminal
 
 # The base URL of a mock gateway that is only planned for: it has none before it is started.
 NOT_STARTED = "http://127.0.0.1:0/api/v2"
+
+# Whose requirements each command judges.
+OF_A_GATEWAY = frozenset({Actor.GATEWAY})
+OF_A_CLIENT = frozenset({Actor.CLIENT, Actor.RECEIVER})
 
 # The plan of the run has decided which cases are sent.
 CASES = frozenset({"corpus", "cases", "save_corpus"})
@@ -58,7 +66,7 @@ def run(**options: Any) -> int:
     """
     output = Output.of(options)
     if options["plan"] and options["resume"] is None:
-        return _planned(settings_from(options, is_sent=False), output)
+        return _planned(settings_from(limited(options, OF_A_GATEWAY), is_sent=False), output)
     judged_run = prepared_run(options)
     with interrupts_deferred():
         return judged_run(output).tell(output)
@@ -68,15 +76,17 @@ def prepared_run(options: dict[str, Any]) -> Callable[[Output], JudgedRun]:
     """The run that the options ask for, ready to begin. Raises UsageError for what cannot be used."""
     if options["resume"] is not None:
         return _resumed(options["resume"], options)
-    settings = settings_from(options)
+    check_new(options["write_expectations"])
+    settings = settings_from(limited(options, OF_A_GATEWAY))
     for command in settings.contract.commands_of(settings.products):
         check_given(settings.contract, command, settings.constraints)
     certification = certification_from(options)
     return partial(
         held,
         partial(campaign.run, settings),
-        lambda journal: JudgedRun.of(
-            journal, settings.report_dir, settings.contract, certification, settings.save_corpus
+        lambda journal: replace(
+            JudgedRun.of(journal, settings.report_dir, settings.contract, certification, settings.save_corpus),
+            write_expectations=options["write_expectations"],
         ),
     )
 
@@ -134,7 +144,8 @@ def certify(**options: Any) -> int:
 
 def prepared_certification(options: dict[str, Any]) -> Callable[[Output], JudgedRun]:
     """The certification that the options ask for, ready to begin. Raises UsageError for what cannot be used."""
-    settings = _settings_from(options)
+    check_new(options["write_expectations"])
+    settings = _settings_from(limited(options, OF_A_CLIENT))
     certification = certification_from(options, files_of_command(settings.driver or ""))
 
     def judged_run(output: Output) -> JudgedRun:
@@ -142,7 +153,10 @@ def prepared_certification(options: dict[str, Any]) -> Callable[[Output], Judged
         introduce = partial(_introduce, remarks() if output.quiet or output.as_json else results())
         return held(
             partial(hold, settings) if settings.observe is None else partial(observe, settings, introduce),
-            lambda journal: JudgedRun.of(journal, settings.report_dir, settings.contract, certification),
+            lambda journal: replace(
+                JudgedRun.of(journal, settings.report_dir, settings.contract, certification),
+                write_expectations=options["write_expectations"],
+            ),
             output,
         )
 
@@ -174,7 +188,9 @@ def _settings_from(options: dict[str, Any]) -> ClientSettings:
         "products": tuple(name for name in contract.callbacks if name in options["product"]),
         "ca_file": trusted(options["ca_file"]),
     }
-    return ClientSettings(**settings)
+    built = ClientSettings(**settings)
+    subject = urlsplit(built.callback_url or "").netloc or built.driver or "observed"
+    return replace(built, report_dir=folder_of(built.report_dir, subject, built.seed))
 
 
 FAILED = "failed"

@@ -14,7 +14,7 @@ gateway counts as named
 - by a configuration file, for a credential in the same file;
 - by a `.netrc` that has its host, if it is reached by https.
 
-A gateway on this machine needs no name: what listens here is no stranger's.
+A gateway on this machine needs no name: only programs of this machine get the credential.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from __future__ import annotations
 import netrc
 import stat
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -34,14 +34,26 @@ from conformance.cli.command import CONFIGURED, Messages, on_command_line, warn_
 from conformance.cli.configuration import Configured, variable
 from conformance.cli.parameters import contract_in
 from conformance.contract.contract import Contract
+from conformance.contract.requirements import Actor, Focus
 from conformance.gateway.case_files import CaseFolder
-from conformance.gateway.settings import DEFAULT_CORPUS, RunLimits, Settings, check_gateway_url, is_loopback
+from conformance.gateway.settings import (
+    DEFAULT_CORPUS,
+    MOCK_GATEWAY,
+    RunLimits,
+    Settings,
+    check_gateway_url,
+    is_loopback,
+)
 from conformance.journal import Record
 from conformance.journal.marks import MARKS
 from conformance.journal.redaction import is_own_word, tokens_of
 from conformance.mock.account import Account
 from conformance.model.errors import UsageError
 from conformance.options import options_of, resumed
+from conformance.reports.files import REPORT_JSON, read_report
+from conformance.reports.folders import PART, folder_of, latest_folder
+from conformance.reports.problems import shortfalls
+from conformance.reports.report import Report
 from conformance.wire.asgi import Tls
 from conformance.wire.listening import Address
 from conformance.wire.streams import client_tls
@@ -61,7 +73,7 @@ def settings_from(options: Mapping[str, Any], *, looks_only: bool = False, is_se
     Raises UsageError for what cannot be used.
     """
     key, secret = credential_from(options, is_sent=is_sent)
-    contract = options["contract"]
+    contract, gateway = options["contract"], options.get("gateway")
     settings = {
         **given_settings(Settings, "run", options),
         "consumer_key": key,
@@ -79,7 +91,8 @@ def settings_from(options: Mapping[str, Any], *, looks_only: bool = False, is_se
     }
     if "corpus" in options:
         settings |= _cases(options["corpus"], options["cases"], options["save_corpus"], contract)
-    return Settings(**settings)
+    built = Settings(**settings)
+    return replace(built, report_dir=folder_of(built.report_dir, gateway or MOCK_GATEWAY, built.seed))
 
 
 def _cases(corpus: Path | None, cases: Path | None, saved: Path | None, contract: Contract) -> dict[str, Any]:
@@ -98,6 +111,38 @@ def _cases(corpus: Path | None, cases: Path | None, saved: Path | None, contract
         "corpus": CaseFolder.read(corpus, contract) if corpus is not None and cases is None else None,
         "cases": CaseFolder.read(cases, contract) if cases is not None else None,
     }
+
+
+def limited(options: Mapping[str, Any], actors: Collection[Actor]) -> dict[str, Any]:
+    """The options of a run that judges the requirements of --only, or those that failed last; the same for a whole run.
+
+    The reports of such a run do not take the place of those of a whole one. Raises UsageError for requirements on
+    anybody but the `actors`, and if nothing failed.
+    """
+    catalogue, directory = options["contract"].catalogue, options["report_dir"]
+    only: Sequence[str] = options["only"]
+    if options["last_failed"]:
+        if only:
+            raise UsageError("--only and --last-failed are both given; give one of the two")
+        directory = latest_folder(directory)
+        if not (directory / REPORT_JSON).exists():
+            raise UsageError(f"there is no {REPORT_JSON} of an earlier run in {directory}", "run it once as a whole")
+        report = read_report(directory, options["contract"])
+        only = Focus.on(_failed(report, directory), catalogue).written()
+    for id_, _ in Focus.of(only).entries:
+        if (actor := catalogue[id_].actor) not in actors:
+            raise UsageError(
+                f"{id_} is about a {actor}; this command judges a {' or a '.join(sorted(actors))}",
+                hint=f"`statum-conformance explain {id_}` tells which one does",
+            )
+    return {**options, "only": tuple(only), "report_dir": directory / PART} if only else dict(options)
+
+
+def _failed(report: Report, directory: Path) -> list[tuple[str, str | None]]:
+    failed = [(entry.id, entry.command) for each in shortfalls(report) for entry in each.entries]
+    if not failed:
+        raise UsageError(f"nothing failed in the run of {directory}, so nothing is sent", "leave out --last-failed")
+    return failed
 
 
 def trusted(ca_file: Path | None) -> Path | None:

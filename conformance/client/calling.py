@@ -20,6 +20,7 @@ from conformance.client.plan import Cases, OutOfTime, Patience, PlannedCall, aga
 from conformance.client.rules.calls import ASKED_AGAIN, EXTRA, IN_PLACE, PROBE
 from conformance.client.settings import ClientSettings
 from conformance.client.witness import SENDING, Stage, Witness, played
+from conformance.contract.requirements import Actor
 from conformance.contract.tables import ScenarioRow
 from conformance.journal import Journal
 from conformance.mock.account import Account
@@ -226,7 +227,11 @@ class Caller:
     def call_everything(self) -> None:
         """Make every call of the plan, one after the other, except those that may take a minute."""
         bench, settings = self.bench, self.bench.settings
-        calls = calls_of(bench.cases, bench.commands, settings.max_examples, settings.seed, bench.hello.lacks)
+        names = bench.commands
+        if focus := settings.focus:
+            asked_for = focus.commands(settings.contract.catalogue, Actor.CLIENT)
+            names = tuple(name for name in names if name in asked_for or None in asked_for)
+        calls = calls_of(bench.cases, names, settings.max_examples, settings.seed, bench.hello.lacks)
         if not calls:
             return
         if "timeout" in bench.hello.lacks:

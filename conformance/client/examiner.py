@@ -37,6 +37,7 @@ from conformance.client.examination import (
 )
 from conformance.client.rules.inbox import CROWD, FEW, THRONG
 from conformance.client.rules.receiving import QUICKLY_S
+from conformance.contract.requirements import Actor
 from conformance.mock.gateway import Reaction
 from conformance.model.traffic import Case
 from conformance.payloads.probes import FORMS, NEAR
@@ -100,11 +101,14 @@ Part = Callable[[Examination, ReceiverUnderTest], None]
 
 def examine(bench: Bench) -> None:
     """Examine all receivers; do nothing where there are none."""
+    contract = bench.settings.contract
     urls = bench.callbacks
+    if focus := bench.settings.focus:
+        asked_for = focus.commands(contract.catalogue, Actor.RECEIVER)
+        urls = {name: url for name, url in urls.items() if name in asked_for}
     if not urls:
         return
     bench.progress.phase("deliver", f"{len(urls)} receiver{'s' if len(urls) > 1 else ''}")
-    contract = bench.settings.contract
     receivers: dict[str, ReceiverUnderTest] = {}
     for name, url in urls.items():
         receiver = ReceiverUnderTest(

@@ -11,7 +11,7 @@ from conformance.client.rules import answers, receiving, results, sending, unsen
 from conformance.client.rules.evidence import ClientCheck, ClientEvidence, ClientRule, one_of
 from conformance.client.rules.unsent import coverage_of_calls, why_no_traffic
 from conformance.contract.contract import Contract
-from conformance.contract.requirements import Actor, ByPlace, ByRule, Requirement
+from conformance.contract.requirements import Actor, ByPlace, ByRule, Focus, Requirement
 from conformance.diagnosis.explanation import Explained, explain_client
 from conformance.journal import Record
 from conformance.judging.judgement import Finding, Inconclusive, Judgement, Reason, Tally
@@ -79,7 +79,8 @@ class ClientFace:
         obstacle = own.obstacle or (own.gave_up and f"the driver failed again and again: {own.gave_up}")
         terms = Terms(contract, commands=own.commands, settled_at=own.settled_at, obstacle=obstacle)
         commands = [contract.notified(name) for name in (*terms.commands, *own.unsolicited)]
-        judged = chain(*(contract.catalogue.judged(actor, commands) for actor in (Actor.CLIENT, Actor.RECEIVER)))
+        focus = Focus.of(record.settings.get("only"))
+        judged = chain(*(contract.catalogue.judged(actor, commands, focus) for actor in (Actor.CLIENT, Actor.RECEIVER)))
         checks = client_checks(contract)
         verdicts: list[RequirementVerdict] = []
         tallies: list[Tally] = []

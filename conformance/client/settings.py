@@ -14,6 +14,7 @@ from typing import Any
 
 from conformance.client.driver_messages import secrets_of, tokens_in
 from conformance.contract.contract import Contract, statum
+from conformance.contract.requirements import Focus
 from conformance.journal.redaction import check_readable, check_redactable, check_uncommon
 from conformance.judging.expectations import Expectations
 from conformance.mock.account import Account
@@ -65,7 +66,8 @@ class ClientSettings:
     `resend_window_s`: a request within this after a lost answer was sent again at once; `advised_delay_s`: the advised
     wait before that; `patience_s`: the client's time beyond its time-out. `expectations`: known failures; `strict`: a
     broken SHOULD counts as a failure. `redact`: values that are never written down. `catalogue_url`: for links in
-    reports. `ca_file`: further trusted certificates. Raises UsageError for unusable values.
+    reports. `ca_file`: further trusted certificates. `only`: the requirements that are judged, with the calls and
+    notifications that they need (see `Focus`); none: all. Raises UsageError for unusable values.
     """
 
     driver: str | None = None
@@ -87,6 +89,7 @@ class ClientSettings:
     redact: tuple[str, ...] = field(default=(), repr=False)
     catalogue_url: str | None = None
     ca_file: Path | None = None
+    only: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse unusable values before anything is started."""
@@ -131,6 +134,11 @@ class ClientSettings:
         return tuple(command.name for command in self.contract.commands_of(self.products))
 
     @property
+    def focus(self) -> Focus:
+        """The requirements that are judged."""
+        return Focus.of(self.only)
+
+    @property
     def within_s(self) -> float:
         """The time for all calls together, in proportion to the time-out and the number of examples."""
         further = max(0, self.max_examples - DEFAULT_MAX_EXAMPLES) * len(self.commands)
@@ -165,6 +173,7 @@ class ClientSettings:
             "advised_delay_s": self.advised_delay_s,
             "patience_s": self.patience_s,
             "catalogue_url": self.catalogue_url,
+            **({"only": list(self.only)} if self.only else {}),
         }
 
     def of_run(self, subject: str, account: Account) -> dict[str, Any]:

@@ -2,11 +2,12 @@
 
 Catalogue       all requirements; also those that cannot be observed from outside, `excluded` with the reason
 Requirement     an entry, judged ByPlace (a schema), ByProbe (an outcome) or ByRule (code)
+Focus           the requirements that a run is limited to
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -230,6 +231,51 @@ def _commands(
 
 
 @dataclass(frozen=True, slots=True)
+class Focus:
+    """The requirements × commands that a run is limited to; all of them where there are no `entries`.
+
+    An entry is a requirement's id with a command; None: every command that it is judged for.
+    """
+
+    entries: tuple[tuple[str, str | None], ...] = ()
+
+    @classmethod
+    def of(cls, written: Iterable[str] | None) -> Focus:
+        """From texts such as `RSP-03`, for every command, and `RSP-03:sms`, as journals record them."""
+        pairs = (each.partition(":") for each in written or ())
+        return cls(tuple((id_, command or None) for id_, _, command in pairs))
+
+    @classmethod
+    def on(cls, pairs: Collection[tuple[str, str | None]], catalogue: Catalogue) -> Focus:
+        """The focus on these pairs, in few entries: without commands where all of a requirement's are among them."""
+        entries: dict[tuple[str, str | None], None] = {}
+        for id_, command in pairs:
+            whole = all((id_, each) in pairs for each in catalogue[id_].commands)
+            entries[id_, None if whole else command] = None
+        return cls(tuple(entries))
+
+    def __bool__(self) -> bool:
+        """Whether it leaves anything out."""
+        return bool(self.entries)
+
+    def written(self) -> list[str]:
+        """As texts, from which `of` makes it again."""
+        return [f"{id_}:{command}" if command else id_ for id_, command in self.entries]
+
+    def covers(self, requirement: str, command: str | None) -> bool:
+        """Whether a requirement is judged for a command."""
+        return not self.entries or (requirement, command) in self.entries or (requirement, None) in self.entries
+
+    def commands(self, catalogue: Catalogue, actor: Actor) -> Collection[str | None]:
+        """The commands that requirements on `actor` are judged for; None: one that belongs to no command."""
+        own = (requirement for requirement in catalogue.requirements if requirement.actor is actor)
+        return {name for each in own for name in each.commands if self.covers(each.id, name)}
+
+
+WHOLE = Focus()
+
+
+@dataclass(frozen=True, slots=True)
 class Catalogue:
     """All requirements, in the catalogue's order, and the digest that names this edition of it."""
 
@@ -270,7 +316,9 @@ class Catalogue:
         probes = (probe.split(".", 1) for judge in judges for probe in judge.probes)
         return tuple(dict.fromkeys(aspect for named, aspect in probes if named == kind and aspect != ANY))
 
-    def judged(self, actor: Actor, commands: Iterable[Notified]) -> list[tuple[Requirement, str | None]]:
+    def judged(
+        self, actor: Actor, commands: Iterable[Notified], focus: Focus = WHOLE
+    ) -> list[tuple[Requirement, str | None]]:
         """The pairs requirement × command that a run over `commands`, and unsolicited products, gives a verdict on."""
         names = {None, *(c.name for c in commands)}
         return [
@@ -278,5 +326,5 @@ class Catalogue:
             for requirement in self.requirements
             if requirement.actor is actor and requirement.excluded is None
             for command in requirement.commands
-            if command in names
+            if command in names and focus.covers(requirement.id, command)
         ]

@@ -58,6 +58,8 @@ def run(
         if (obstacle := _obstacle(examined)) is not None and _holds_a_run(path):
             earlier = f"the results in {settings.report_dir} are those of an earlier run"
             raise EnvironmentFailure(obstacle.message, f"{obstacle.hint}; {earlier}")
+        # Made before the journal, which replaces an earlier one: some plans cannot be made.
+        plans = [] if obstacle is not None else [planned(settings, rig.gateway)]
         with (
             Journal.create(path, recorded(settings, rig), redaction_of(settings, rig)) as journal,
             _to_its_end(rig, journal),
@@ -69,7 +71,7 @@ def run(
             # Another plan need not follow the seed, so no replacements can be planned by it.
             anew = planned == Plan.of
             with _listening(settings, rig, journal, progress) as campaign:
-                groups = _send(campaign, planned(settings, rig.gateway), keep=anew and settings.network_there)
+                groups = _send(campaign, plans.pop(), keep=anew and settings.network_there)
                 if anew and campaign.listening.unanswered:
                     # Without a network the plan is hardly ever needed again, so it was not kept: make it once more.
                     send_replacements(campaign, groups or Plan.of(settings, rig.gateway).all_groups)

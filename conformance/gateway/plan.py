@@ -22,6 +22,7 @@ from conformance.contract.contract import Contract
 from conformance.gateway import command_plan
 from conformance.gateway.case_files import CASES, CORPUS, CaseFile, numbered
 from conformance.gateway.command_plan import NEGATIVE, CommandPlan, Group, in_order, repeats, unknown_paths
+from conformance.gateway.focused_plan import focused
 from conformance.gateway.request_templates import RequestTemplate, marker
 from conformance.gateway.selection import selected
 from conformance.gateway.sequences import across, balance, sequences
@@ -104,6 +105,8 @@ class Plan:
         groups: Sequence[Group],
         left_out: Mapping[str, str],
     ) -> Plan:
+        if settings.focus:
+            alone, groups = (focused(settings.contract, settings.focus, part) for part in (alone, groups))
         first, others = (tuple(filter(None, map(addressees.harmless, part))) for part in (alone, groups))
         chosen = selected(settings.contract, first, others, settings.bounds)
         strangers = sum(map(len, (*alone, *groups))) - sum(map(len, (*first, *others)))

@@ -14,7 +14,7 @@ from typing import Any
 
 from conformance.gateway.command_plan import Group
 from conformance.gateway.listening import Listening, id_at_a_glance
-from conformance.gateway.settings import Settings
+from conformance.gateway.settings import MOCK_GATEWAY, Settings
 from conformance.journal import Journal, Redaction
 from conformance.journal.redaction import credential_text, is_own_word, tokens_of
 from conformance.judging.terms import REFUSED_HERE
@@ -247,7 +247,7 @@ def rigged(settings: Settings, behaviour: Behaviour = BUILT_IN) -> Iterator[Rig]
             contract=contract,
         )
         with serve_mock(account, behaviour, seed=settings.seed) as server:
-            yield Rig(server.url, "built-in mock gateway", receiver, paths, urls, intake)
+            yield Rig(server.url, MOCK_GATEWAY, receiver, paths, urls, intake)
         if server.errors:
             raise SuiteError(f"the built-in mock gateway failed: {server.errors[0]!r}") from server.errors[0]
 

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from conformance.contract.command import check_callback_paths
 from conformance.contract.contract import Contract, statum
+from conformance.contract.requirements import Focus
 from conformance.gateway.case_files import CaseFolder
 from conformance.journal.redaction import check_readable, check_redactable, check_uncommon, is_own_word
 from conformance.judging.expectations import Expectations
@@ -32,6 +33,8 @@ from conformance.wire.streams import is_this_machine
 # A run without --corpus takes this one, where it is in the current directory.
 DEFAULT_CORPUS = "corpus"
 SEED_BITS = 32
+# The subject of a run without --gateway.
+MOCK_GATEWAY = "built-in mock gateway"
 # Shorter ones are guessed; other characters are escaped in different ways on their way.
 SHORTEST_TOKEN = 8
 SOUND_TOKEN = re.compile(f"[A-Za-z0-9._~-]{{{SHORTEST_TOKEN},}}")
@@ -119,7 +122,8 @@ class Settings:
     that go first; `cases`: those that alone are sent; `save_corpus`: where failing ones are written. `expectations`:
     known failures; `strict`: a broken SHOULD counts as a failure. `catalogue_url`: where reports link to. `looks_only`:
     only account-details is sent. `over_network`: whether a network may lose requests and notifications; None: as the
-    URLs say. `recorded_cases`: the cases are those of an earlier run.
+    URLs say. `recorded_cases`: the cases are those of an earlier run. `only`: the requirements that are judged, by the
+    cases that they need (see `Focus`); none: all.
     Raises UsageError for a gateway URL that is none, one beyond this machine without phone numbers that may be called
     or without a limit to the money that may be moved, a product that does not exist, and numbers out of range.
     """
@@ -155,6 +159,7 @@ class Settings:
     looks_only: bool = False
     over_network: bool | None = None
     recorded_cases: bool = False
+    only: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse unusable values, before anything is sent."""
@@ -261,7 +266,13 @@ class Settings:
         Within its window a gateway refuses requests of the earlier run. A repeat that it refuses in the same words,
         where it accepted the first, proves this reason: so each run must have requests that the other has not.
         """
-        return f"{self.max_examples}, {self.limits.max_accepted}, {self.limits.max_spend}"
+        focus = "".join(f", {each}" for each in self.only)
+        return f"{self.max_examples}, {self.limits.max_accepted}, {self.limits.max_spend}{focus}"
+
+    @property
+    def focus(self) -> Focus:
+        """The requirements that are judged."""
+        return Focus.of(self.only)
 
     @property
     def bounds(self) -> RunLimits:
@@ -350,6 +361,7 @@ class Settings:
             "catalogue_url": self.catalogue_url,
             "corpus": str(self.corpus.path) if self.corpus else None,
             "cases": str(self.cases.path) if self.cases else None,
+            **({"only": list(self.only)} if self.only else {}),
             **asdict(self.bounds),
             "expectations": self.expectations.recorded() if self.expectations else None,
             "strict": self.strict,

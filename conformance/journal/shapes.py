@@ -169,6 +169,7 @@ _OF_EVERY_RUN: Mapping[str, Shape] = {
     "callback_url": _maybe(_optional_text),
     "shrink_requests": _maybe(_whole),
     "show_phone_numbers": _maybe(_flag),
+    "only": _maybe(_list(_text)),
 }
 _OF_A_GATEWAY: Mapping[str, Shape] = {
     "gateway": _text,

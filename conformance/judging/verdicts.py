@@ -20,7 +20,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from conformance.contract.contract import Contract, statum
-from conformance.contract.requirements import Level, Requirement
+from conformance.contract.requirements import WHOLE, Focus, Level, Requirement
 from conformance.journal import Record
 from conformance.judging.coverage import Covered
 from conformance.judging.expectations import Expectation, Expectations, Seen, Stale, known, stale
@@ -103,9 +103,9 @@ class RequirementVerdict:
 class Judged:
     """All verdicts of a run, the number of accepted requests, and the coverage.
 
-    `stale`: the outdated ones of `expectations`. `gave_up`: the driver of a client died too often. `strict`: a
-    broken SHOULD counts as a failure. `one_causes`: causes that break several requirements. `of_anybody`: the number of
-    requests to the callbacks that no check judged.
+    `focus`: the requirements that the run was limited to. `stale`: the outdated ones of `expectations`. `gave_up`: the
+    driver of a client died too often. `strict`: a broken SHOULD counts as a failure. `one_causes`: causes that break
+    several requirements. `of_anybody`: the number of requests to the callbacks that no check judged.
     """
 
     verdicts: tuple[RequirementVerdict, ...]
@@ -118,6 +118,7 @@ class Judged:
     strict: bool = False
     one_causes: tuple[OneCause, ...] = ()
     of_anybody: int = 0
+    focus: Focus = WHOLE
 
     def by(self, verdict: Verdict) -> list[RequirementVerdict]:
         """Those with a given verdict, in the catalogue's order."""
@@ -145,7 +146,12 @@ class Judged:
     @property
     def as_expected(self) -> bool:
         """Whether only listed failures keep the subject from being conformant."""
-        return self.exit_code == 0 and self.conclusion is not Conclusion.CONFORMANT
+        return self.exit_code == 0 and self.conclusion is not Conclusion.CONFORMANT and not self.passed_in_part
+
+    @property
+    def passed_in_part(self) -> bool:
+        """Whether all that the run was limited to has passed, which says nothing about the rest."""
+        return bool(self.focus) and self.exit_code == 0 and not any(v.hinders for v in self.verdicts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,19 +224,19 @@ def judge_as(  # noqa: PLR0913 - a record is judged by all of them
     day = day_of(record) if expectations.entries else date.min
     evaluation = face.evaluate(record, contract, Standard(expectations, day, strict), measured=measured)
     verdicts = evaluation.verdicts
-    chosen = bool(record.settings.get("cases"))
+    chosen, focus = bool(record.settings.get("cases")), Focus.of(record.settings.get("only"))
     if chosen:
         verdicts = tuple(replace(verdict, asked_for=verdict.reason is not Reason.NO_TRAFFIC) for verdict in verdicts)
     seen = [_seen(*each, expectations) for each in zip(verdicts, evaluation.tallies, strict=True)]
     verdicts = tuple(_as_known(*each, expectations, day) for each in zip(verdicts, seen, strict=True))
     listed = {(v.requirement.id, v.command) for v in verdicts if expectations.on(v.requirement.id, v.command, day)}
     verdicts, one_causes = evaluation.explain(verdicts, listed)
-    whole = evaluation.terms.settled_at is not None and evaluation.terms.obstacle is None and not chosen
+    whole = evaluation.terms.settled_at is not None and evaluation.terms.obstacle is None and not chosen and not focus
     as_written = {entry.number: entry for entry in listed_as_written.entries}
     outdated = stale(expectations.entries, seen, day, contract.catalogue, whole=whole)
     return Judged(
         verdicts,
-        conclude(verdicts, gave_up=evaluation.gave_up),
+        conclude(verdicts, gave_up=evaluation.gave_up, focus=focus),
         evaluation.accepted,
         evaluation.coverage,
         listed_as_written,
@@ -239,6 +245,7 @@ def judge_as(  # noqa: PLR0913 - a record is judged by all of them
         strict,
         one_causes,
         evaluation.of_anybody,
+        focus,
     )
 
 
@@ -247,11 +254,14 @@ def day_of(record: Record) -> date:
     return datetime.fromisoformat(record.settings["started_at"]).astimezone(UTC).date()
 
 
-def conclude(verdicts: Verdicts, *, gave_up: bool = False) -> Conclusion:
-    """The conclusion about the subject; never conformant if nothing passed, or if its driver died too often."""
+def conclude(verdicts: Verdicts, *, gave_up: bool = False, focus: Focus = WHOLE) -> Conclusion:
+    """The conclusion about the subject.
+
+    Never conformant if nothing passed, if its driver died too often, or if only a part of the catalogue was judged.
+    """
     if any(v.verdict in (Verdict.FAIL, Verdict.KNOWN) and not v.ended_the_run for v in verdicts):
         return Conclusion.NON_CONFORMANT
-    if gave_up or any(v.hinders for v in verdicts) or not any(v.verdict is Verdict.PASS for v in verdicts):
+    if focus or gave_up or any(v.hinders for v in verdicts) or not any(v.verdict is Verdict.PASS for v in verdicts):
         return Conclusion.INCONCLUSIVE
     return Conclusion.CONFORMANT
 

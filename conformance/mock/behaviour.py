@@ -90,11 +90,11 @@ class Form(StrEnum):
     """How a notification is put on the wire; each is lawful HTTP."""
 
     USUAL = "HTTP/1.1 with a Content-Length"
-    UPGRADE = "an upgrade to HTTP/2 is offered beside"
+    UPGRADE = "with an offer to upgrade to HTTP/2"
     CHUNKED = "in chunks, one of them with an extension"
     EXPECT = "with Expect: 100-continue"
     HTTP_1_0 = "HTTP/1.0"
-    WHOLE_URL = "the whole URL stands on the request line"
+    WHOLE_URL = "the request line has the whole URL"
 
 
 @dataclass(frozen=True, slots=True)

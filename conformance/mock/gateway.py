@@ -1,6 +1,6 @@
 """The contract as a state machine without I/O: a request and the time go in, the answer and its notifications come out.
 
-Each of `STEPS` checks one of the `rules`; `transactions` has the effects of an accepted request. A refused request
+Each of `STEPS` checks one of the `rules`; `account` has the effects of an accepted request. A refused request
 changes nothing but the count of requests.
 """
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
 from random import Random
 from types import TracebackType
 from typing import Any, Self
@@ -21,11 +22,12 @@ from conformance.journal.redaction import Redaction
 from conformance.mock.account import Account
 from conformance.mock.behaviour import BUILT_IN, Behaviour, Callback, Reply, json_bytes
 from conformance.mock.delivering import OnSent, Received
+from conformance.mock.faults import faults, variants
 from conformance.mock.gateway import Reaction
 from conformance.mock.notifications import Order, Transacted, deliveries_of, notified_at
 from conformance.mock.recent import RecentExchanges, RecordedRequest, SentNotification, without_token
 from conformance.mock.serving import ANY_PORT, Initiated, MockServer, gateway_of_today
-from conformance.model.errors import UsageError
+from conformance.model.errors import UsageError, did_you_mean
 from conformance.model.traffic import Request, check_http_url
 from conformance.model.untrusted import json_object
 from conformance.wire.listening import Address
@@ -240,6 +242,24 @@ class MockGateway:
     def initiate(self, product: str, **members: Any) -> Initiated:
         """Start a transaction that no request precedes, such as a customer's payment; see `MockServer.initiate`."""
         return self.server.initiate(product, members)
+
+    def behave(self, *names: str) -> None:
+        """Differ in these lawful ways, or break the contract by these faults, also after a reset; as usual without any.
+
+        The names are those of `statum-conformance mock --list-variants` and `--list-faults`. Windows and what faults
+        count begin anew. Raises UsageError for an unknown name.
+        """
+        known = {**variants(self._account.contract), **faults(self._account.contract)}
+        for name in names:
+            if name not in known:
+                hint = did_you_mean(name, known) or "`statum-conformance mock --list-faults` lists them"
+                raise UsageError(f"there is no variant or fault {name!r}", hint)
+        self._behaviour = lambda: reduce(lambda made, name: known[name].change(made), names, WITHOUT_CHANCE)
+        self._seed += SEEDS_APART
+        before = self.server.gateway
+        gateway = gateway_of_today(before.account, self._behaviour(), self._seed)
+        gateway.balance = before.balance
+        self.server.gateway = gateway
 
     def reset(self) -> None:
         """Return to the state at the start: callbacks, balance, windows; drop the record and pending notifications."""

@@ -36,6 +36,8 @@ GROUP = "statum-conformance"
 
 # Certificates and plans are of a whole run, and a session of pytest may leave out any part; pytest has its own output.
 LEFT_OUT = frozenset({"Certificate", "Plan", "Output"})
+# Of commands alone: they write about a whole run.
+OF_COMMANDS = frozenset({"write-expectations"})
 # A flag of pytest, which means both.
 OF_PYTEST = frozenset({"strict"})
 
@@ -43,7 +45,7 @@ OF_PYTEST = frozenset({"strict"})
 def options() -> Iterator[tuple[str, Option]]:
     """The long names of the suite's options, and their rows in the table of options."""
     for option in options_of("run"):
-        if option.section not in LEFT_OUT:
+        if option.section not in LEFT_OUT and option.name not in OF_COMMANDS:
             yield from ((name, option) for name in (option.name, option.opposite) if name)
 
 

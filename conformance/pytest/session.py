@@ -23,8 +23,8 @@ costs 1.1 s of processor time. They are for the other tests of the same session.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Protocol, Self
@@ -42,12 +42,15 @@ from conformance.gateway import campaign
 from conformance.gateway.case_files import save_failing
 from conformance.gateway.settings import Settings
 from conformance.journal import read_journal
+from conformance.judging.verdicts import Verdict
 from conformance.model.errors import ConformanceError, EnvironmentFailure
 from conformance.model.process import closed_at_second_signal, interrupts_deferred, signals_handled
-from conformance.pytest.plugin import arguments
+from conformance.pytest.plugin import HERE, arguments
 from conformance.reports.files import REPORT_HTML, write_reports
+from conformance.reports.problems import Shortfall, problems
 from conformance.reports.result import Result
 from conformance.reports.terminal import problem_lines
+from conformance.reports.text import counted
 from conformance.wire.streams import close_all
 
 EXPECTATIONS_TEST = "test_expectations"
@@ -175,7 +178,7 @@ def _settings(config: pytest.Config) -> Settings:
     messages = Messages()
     try:
         with run.make_context("run", arguments(config), obj=messages) as context:
-            return settings_from(context.params)
+            return replace(settings_from(context.params), only=())  # pytest selects its items by itself
     except ConformanceError as error:
         raise pytest.UsageError(messages.redacted("\n".join([str(error), *error.lines]))) from error
     except click.ClickException as error:
@@ -241,12 +244,31 @@ def pytest_xdist_node_collection_finished(node: Node) -> None:
         handover.hold(holder)
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Leave the name of pytest's exception out of the summary, which has little room for the cause."""
+    report = yield
+    crash = getattr(report.longrepr, "reprcrash", None)
+    if item.path.parent == HERE and crash is not None:
+        crash.message = crash.message.removeprefix("Failed: ")
+    return report
+
+
+def _fails(shortfall: Shortfall) -> bool:
+    """Whether its items fail; those of a warning pass."""
+    return shortfall.verdict is not Verdict.WARN
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """The problems of the gateway by cause, the verdict, and how to repeat it."""
     holder = config.stash[CAMPAIGN]
     if isinstance(holder, Holder) and holder.held is not None:
         report, directory = holder.held.report, holder.settings.report_dir
         terminalreporter.section("conformance")
+        failed = [problem for problem in problems(report) if not problem[0].listed and _fails(problem[0])]
+        items = sum(len(each.entries) for problem in failed for each in problem if _fails(each))
+        if items:
+            terminalreporter.write_line(f"{counted(items, 'failed item')}, {counted(len(failed), 'cause')}:")
         for line, command in problem_lines(holder.held, directory / REPORT_HTML, directory / campaign.JOURNAL):
             terminalreporter.write_line(f"{line.plain} {command}".rstrip())
         terminalreporter.write_line(

@@ -8,9 +8,11 @@ import pytest
 
 from conformance.contract.requirements import Requirement
 from conformance.judging.verdicts import RequirementVerdict, Verdict
+from conformance.reports.problems import problems
 from conformance.reports.remarks import stale_lines
 from conformance.reports.report import ReportEntry
 from conformance.reports.result import Result
+from conformance.reports.text import for_terminal
 from conformance.reports.view import alike, rests_on
 
 # More of the same say no more; report.json has them.
@@ -43,13 +45,13 @@ def test_expectations(gateway_result: Result) -> None:
 
 
 def explained(verdict: RequirementVerdict, result: Result) -> str:
-    """The verdict in words: what is required, what that rests on, what was seen, how to reproduce it."""
+    """The verdict in words: the cause, which pytest's summary repeats, the requirement, its source, the evidence."""
     requirement = verdict.requirement
     entry = _entry(verdict, result)
     title = f"{verdict.verdict} {requirement.id} ({verdict.level}) {requirement.title}"
-    lines = [title, f"  {rests_on(entry, result.contract)}"]
-    if verdict.reason:
-        lines.append(f"  {verdict.reason}: {verdict.detail}")
+    lines = [_cause(entry, result), title, f"  {rests_on(entry, result.contract)}"]
+    if verdict.reason and (why := f"{verdict.reason}: {verdict.detail}") != lines[0]:
+        lines.append(f"  {why}")
     lines += [f"  {entry.pattern}"] if entry.pattern else []
     for finding in entry.findings[:SHOWN_FINDINGS]:
         lines.append(f"  {finding.message} · case {finding.case} · request_id {finding.request_id}")
@@ -59,6 +61,19 @@ def explained(verdict: RequirementVerdict, result: Result) -> str:
     if verdict.failed > SHOWN_FINDINGS:
         lines.append(f"  … {verdict.failed} in all; report.json shows more of them, the journal all")
     return "\n".join(lines)
+
+
+def _cause(entry: ReportEntry, result: Result) -> str:
+    """The cause in a line; of several requirements with one cause, the others name the first in the closing section."""
+    for first, *others in problems(result.report):
+        if any(entry in each.entries for each in (first, *others)):
+            if first.verdict is Verdict.INCONCLUSIVE:
+                return first.title
+            own = first if entry in first.entries else None
+            message = entry.findings[0] if own and entry.findings else first.finding
+            said = for_terminal(message.message) if message else first.title
+            return said if own else f"as {first.ids[0]}: {said}"
+    return entry.title
 
 
 def _entry(verdict: RequirementVerdict, result: Result) -> ReportEntry:

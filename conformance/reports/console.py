@@ -98,7 +98,10 @@ _WORD = re.compile(r"""(?:[^\s'"]|'[^']*'|"(?:\\.|[^"\\])*")+""")
 
 
 def print_command(console: Console, label: str, command: str, style: str = "") -> None:
-    """Print a command for a shell behind a label; one that is too long is continued after a backslash."""
+    """Print a command for a shell behind a label; one that is too long is continued after a backslash.
+
+    A line ends between two words; in a log a word that is longer than a line may be goes on in the next one, too.
+    """
     limit = console.width if is_screen(console) else LONGEST_LINE
     words = _WORD.findall(command)
     line = label
@@ -108,7 +111,31 @@ def print_command(console: Console, label: str, command: str, style: str = "") -
             line = f"    {word}"
         else:
             line = f"{line} {word}"
+        while len(line) > limit and not is_screen(console):
+            first, line = _within_a_word(line, limit)
+            print_line(console, first, style)
     print_line(console, line, style)
+
+
+def _within_a_word(line: str, limit: int) -> tuple[str, str]:
+    """The beginning of a line of a shell and the rest, which a shell puts together again, after at most `limit`.
+
+    Within double quotes it is not broken: there a shell replaces things, and they are short.
+    """
+    opened, place, inside = "", 0, False
+    at = 0
+    while at < limit - len("'\\"):
+        character = line[at]
+        if character == "\\" and opened != "'":
+            at += 1
+        elif character in "'\"" and opened in ("", character):
+            opened = "" if opened else character
+        at += 1
+        if opened != '"':
+            place, inside = at, bool(opened)
+    if not place:
+        return line, ""
+    return (f"{line[:place]}'\\", f"'{line[place:]}") if inside else (f"{line[:place]}\\", line[place:])
 
 
 def is_screen(console: Console) -> bool:

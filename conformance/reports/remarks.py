@@ -1,40 +1,25 @@
 """Lines about a run beside its verdicts, the same in every format.
 
 coverage_lines, limit_lines, stranger_lines, client_lines, not_applicable, stale_lines
-entries_to_paste        unexpected failures as entries of an expectations file
 """
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import date, timedelta
 from itertools import groupby
 
 from conformance.client.rules.answers import NO_CONNECTION_KEPT
 from conformance.contract.contract import Contract
-from conformance.contract.requirements import Level
 from conformance.judging.coverage import Covered
-from conformance.judging.expectations import TABLE, Expectation
-from conformance.judging.judgement import Reason
-from conformance.judging.verdicts import Judged, RequirementVerdict, Verdict
 from conformance.reports.report import Report
 from conformance.reports.text import counted, for_terminal
 
 WHOLE_BODY = "body"
 # With standard error; further ones mostly have the same cause.
 SHOWN_DEATHS = 3
+# Of the requirements that a run was limited to.
+SHOWN_ONLY = 10
 _NUMBERS = "--phone-number"
-
-# Until the entry of an expectations file expires, unless who pastes it decides otherwise.
-GRANTED = timedelta(days=30)
-# To be replaced by who pastes the entry.
-NO_ISSUE, NO_OWNER = "not filed yet", "nobody yet"
-# The beginning of a value, a name or a number, by which a message is about one request.
-_PARTICULAR = re.compile(r"""["'(\d]|[^ -~]""")
-# A shorter beginning does not distinguish messages.
-SHORTEST_BEGINNING = 8
 
 
 def coverage_lines(report: Report) -> Iterator[str]:
@@ -75,7 +60,10 @@ def _of_commands(words: str, coverage: Iterable[Covered]) -> Iterator[str]:
 
 
 def limit_lines(report: Report, contract: Contract) -> Iterator[str]:
-    """A line for a limited run: how much may have been accepted, and how much was not sent and why."""
+    """Lines for a limited run: what it was limited to, how much may have been accepted, what was not sent and why."""
+    if only := report.settings.get("only"):
+        more = f" and {len(only) - SHOWN_ONLY:,} more" if len(only) > SHOWN_ONLY else ""
+        yield f"judged only: {', '.join(only[:SHOWN_ONLY])}{more}; this says nothing about other requirements"
     limits = report.limits
     if limits is None:
         return
@@ -164,62 +152,3 @@ def stale_lines(report: Report) -> Iterator[str]:
     for stale in report.stale:
         place = f"entry {stale.entry} of {report.expectations.file if report.expectations else ''}"
         yield f"{place} ({stale.name} {stale.verdict}): {stale.detail}; {stale.advice}"
-
-
-def entries_to_paste(judged: Judged, day: date) -> Iterator[str]:
-    """Entries in TOML for the expectations file, if there is one, that list each unexpected result.
-
-    A result that is due to the environment or an interruption is not listed.
-    """
-    if judged.expectations.file is None:
-        return
-    unexpected = [
-        v for v in judged.verdicts if v.unexpected and v.reason not in (Reason.ENVIRONMENT, Reason.INTERRUPTED)
-    ]
-    if unexpected:
-        yield f"# not expected: {len(unexpected):,}; to be known from now on, add to {judged.expectations.file}"
-    for verdict in unexpected:
-        same = [entry for entry in judged.expectations.entries if _in_the_way(entry, verdict)]
-        if same:
-            yield f"# {same[0].subject} is listed by entry {same[0].number} already, which has to be corrected"
-            continue
-        yield f"[[{TABLE}]]"
-        yield from (f"{name} = {value}" for name, value in _members(verdict, day) if value)
-        yield ""
-
-
-def _in_the_way(entry: Expectation, verdict: RequirementVerdict) -> bool:
-    """Whether an entry for the verdict would contradict this one."""
-    beginning = _beginning(verdict)
-    same_message = entry.message is None or not beginning or entry.message == beginning
-    return entry.concerns(verdict.requirement.id, verdict.command) and same_message
-
-
-def _members(verdict: RequirementVerdict, day: date) -> Iterator[tuple[str, str]]:
-    yield "requirement", _text(verdict.requirement.id)
-    yield "command", _text(verdict.command or "")
-    # A broken SHOULD is listed as WARN, which serves strict runs, too.
-    fails_strictly = verdict.verdict is Verdict.FAIL and verdict.level is Level.SHOULD
-    yield "verdict", _text(Verdict.WARN if fails_strictly else verdict.verdict)
-    yield "message", _text(_beginning(verdict))
-    yield "issue", _text(NO_ISSUE)
-    yield "owner", _text(NO_OWNER)
-    yield "expires", str(day + GRANTED)
-
-
-def _text(text: str) -> str:
-    """A basic string of TOML, which for printable ASCII is a string of JSON; "" for no text."""
-    return json.dumps(text) if text else ""
-
-
-def _beginning(verdict: RequirementVerdict) -> str:
-    """The words that all messages begin with, up to a value, a name or a number; "" if they are too few."""
-    if verdict.verdict is Verdict.INCONCLUSIVE:
-        return verdict.reason.value if verdict.reason else ""
-    # A prefix of the first and the last in order is one of all between them.
-    messages = [finding.message for finding in verdict.findings]
-    first, last = min(messages), max(messages)
-    same = next((place for place, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), len(first))
-    shared = first if first == last else first[: first.rfind(" ", 0, same + 1) + 1]
-    beginning = _PARTICULAR.split(shared, maxsplit=1)[0].rstrip()
-    return beginning if len(beginning) >= SHORTEST_BEGINNING else ""

@@ -243,6 +243,12 @@ def resume_command(journal: Path, settings: Mapping[str, Any]) -> str:
     return shlex.join(["statum-conformance", "run", "--resume", str(journal), *_of_journal(settings)])
 
 
+def explain_command(requirement: str, settings: Mapping[str, Any]) -> str:
+    """A line for a shell that explains a requirement, and how to mend the usual causes of its failure."""
+    folder = settings.get("contract", {}).get("folder")
+    return shlex.join(["statum-conformance", "explain", requirement, *(("--contract", folder) if folder else ())])
+
+
 def was_cut_off(record: Record) -> bool:
     """Whether a run ended after it had begun to send, and before it had listened."""
     kinds = {note.kind for note in record.latest_notes}

@@ -27,11 +27,11 @@ from conformance.judging.evidence import Evidence
 from conformance.judging.judgement import Dependence
 from conformance.judging.verdicts import Conclusion, RequirementVerdict, Verdict, day_of
 from conformance.reports.console import LONGEST_LINE, is_screen, print_command, print_line, print_prose
+from conformance.reports.expectations_file import entries_to_paste
 from conformance.reports.problems import Shortfall, headline, in_commands, other_messages, problems, shortfalls, tally
 from conformance.reports.remarks import (
     client_lines,
     coverage_lines,
-    entries_to_paste,
     in_ranges,
     limit_lines,
     not_applicable,
@@ -39,7 +39,7 @@ from conformance.reports.remarks import (
     stranger_lines,
 )
 from conformance.reports.report import Report, ReportedFinding, ReportEntry, Shrinking
-from conformance.reports.reproduce import repeat_command, replay_command, resume_command, was_cut_off
+from conformance.reports.reproduce import explain_command, repeat_command, replay_command, resume_command, was_cut_off
 from conformance.reports.result import Result
 from conformance.reports.text import counted, for_terminal
 from conformance.reports.view import SHOWN, alike, counts_of, explained, kinds, musts, places_of, rests_on, value_of
@@ -68,6 +68,8 @@ INDENT = 2
 
 # Enough to see what kind of request is slow.
 SHOWN_SLOWEST = 5
+# Of the cases of files that were not sent, on the screen.
+SHOWN_LEFT_OUT = 3
 # A gateway that asks for less speed does so hundreds of times.
 SHOWN_REPEATS = 20
 
@@ -86,7 +88,7 @@ def show(result: Result, console: Console, path: Path | None = None, journal: Pa
         [" · ".join(f"{number:,} {verdict}" for verdict, _, number in counts_of(report))],
         client_lines(report),
         _not_looked_into(report),
-        (f"left out {n.detail['case']}: {n.detail['why']}" for n in result.record.notes if n.kind == "left-out"),
+        _left_out(result.record, most=SHOWN_LEFT_OUT),
         limit_lines(report, contract),
         stranger_lines(report),
     ):
@@ -94,6 +96,9 @@ def show(result: Result, console: Console, path: Path | None = None, journal: Pa
     entries = list(entries_to_paste(result.judged, day_of(result.record)))
     for line in [f"{entries[0]}; -v prints the entries"] if _are_many(entries) else entries:
         print_line(console, line)
+    broken = next((each for (each, *_) in problems(report) if each.finding and not each.listed), None)
+    if broken is not None:
+        print_command(console, "how to mend:", explain_command(broken.ids[0], report.settings))
     print_command(console, "repeat with:", repeat_command(report.settings, contract))
     if journal is not None and was_cut_off(result.record):
         print_command(console, "go on with:", resume_command(journal, report.settings))
@@ -110,6 +115,8 @@ def show_verdict(result: Result, console: Console, path: Path | None = None) -> 
 def show_verdict_alone(result: Result, console: Console, path: Path | None = None) -> None:
     """Print the line of the verdict, in its colour."""
     style = STYLES[Verdict.KNOWN if result.judged.as_expected else result.conclusion]
+    if result.judged.passed_in_part:
+        style = STYLES[Conclusion.CONFORMANT]
     print_prose(console, verdict_line(result, path), style)
 
 
@@ -117,7 +124,9 @@ def verdict_line(result: Result, path: Path | None = None) -> str:
     """`conformant: 312 of 312 MUST passed, 0 warnings · 1,204 exchanges, 310 notifications · seed 4711 · PATH`."""
     report, counts = result.report, result.report.counts
     conclusion = result.conclusion.value
-    if result.judged.as_expected:
+    if result.judged.passed_in_part:
+        conclusion += f" about the rest, exit code {result.exit_code}"
+    elif result.judged.as_expected:
         conclusion += f" as expected, exit code {result.exit_code}"
     elif report.stale:
         conclusion += f" with {counted(len(report.stale), 'stale expectation')}"
@@ -129,6 +138,7 @@ def verdict_line(result: Result, path: Path | None = None) -> str:
         *([f"watched {report.client.waited_s:.1f} s"] if report.client and report.client.waited_s else []),
         *(["strict"] if result.judged.strict else []),
         *([f"only {cases}"] if (cases := result.record.settings.get("cases")) else []),
+        *([f"only {counted(len(only), 'requirement')}"] if (only := result.judged.focus.entries) else []),
         *([str(path)] if path else []),
     ]
     return " · ".join(parts)
@@ -272,8 +282,9 @@ def show_observed(result: Result, console: Console) -> None:
     report, record = result.report, run_proper(result.record, result.contract)
     console.print(_observed_table(report.requirements))
     console.print()
+    named = _left_out(result.record, most=len(result.record.notes))
     slowest = () if report.client else _slowest(record, result.contract)
-    for line in chain(slowest, _sent_again(record), _replaced(record)):
+    for line in chain(slowest, _sent_again(record), _replaced(record), named):
         _print(console, Text(for_terminal(result.masking.text(line))))
     for shortfall in shortfalls(report):
         _show_evidence(shortfall, result.contract, console)
@@ -368,6 +379,14 @@ def _sent_again(record: Record) -> Iterator[str]:
     yield from lines[:SHOWN_REPEATS]
     if len(lines) > SHOWN_REPEATS:
         yield f"sent again: {len(lines) - SHOWN_REPEATS:,} more"
+
+
+def _left_out(record: Record, most: int) -> Iterator[str]:
+    """Lines about the cases of files that were not sent; of more than `most` their number."""
+    left_out = [note.detail for note in record.notes if note.kind == "left-out"]
+    yield from (f"left out {each['case']}: {each['why']}" for each in left_out[:most])
+    if more := left_out[most:]:
+        yield f"left out {counted(len(more), 'more case')} of files; -v names each"
 
 
 def _replaced(record: Record) -> Iterator[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -48,7 +49,8 @@ def test_help_ends_with_examples_that_can_be_called_and_a_page(
     for example in examples.splitlines():
         program, name, *arguments = shlex.split(example)
         assert ("statum-conformance", command.name) == (program, name)
-        command.make_context(name, arguments)
+        with suppress(click.exceptions.Exit):  # an option that lists something and ends
+            command.make_context(name, arguments)
     assert (CHECKOUT / "docs" / page.strip().rpartition("/")[2]).is_file()
 
 
@@ -57,27 +59,7 @@ def test_help_lists_the_commands_in_the_order_of_use(capsys: Capsys) -> None:
     out = call(capsys, "--help").out
     listed = [line.split()[0] for line in out.partition("Commands:\n")[2].partition("\n\n")[0].splitlines()]
 
-    assert [
-        "init",
-        "run",
-        "certify",
-        "doctor",
-        "mock",
-        "judge",
-        "listen",
-        "replay",
-        "report",
-        "compare",
-        "requirements",
-        "openapi",
-        "verify",
-        "sign",
-        "badge",
-        "keygen",
-        "config",
-        "completion",
-        "docs",
-    ] == listed
+    assert NAMES == listed
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ from conformance.contract.requirements import Actor
 from conformance.mock.account import Account
 from conformance.mock.behaviour import Behaviour
 from conformance.mock.serving import MockServer, serve_mock
-from conformance.pytest.plugin import LEFT_OUT, options
+from conformance.pytest.plugin import LEFT_OUT, OF_COMMANDS, options
 from conformance.reports.files import REPORTS
 
 PRODUCTS = statum().products
@@ -87,14 +87,14 @@ def test_the_options_are_those_of_the_run_command() -> None:
     """The same names, repeatable where they are, with a value where they have one; none about certificates or plans.
 
     A certificate is of a whole run, and in a session of pytest anything may be left out; a plan is no session at all.
-    How much is told, and as what, is for pytest to say.
+    How much is told, and as what, is for pytest to say; and nothing is written of a part.
     """
     expected = {
         name: (option.multiple, option.is_flag)
         for option in run.params
         if isinstance(option, click.Option) and getattr(option, "section", None) not in LEFT_OUT
         for name in (*option.opts, *option.secondary_opts)
-        if name.startswith("--")
+        if name.startswith("--") and str(option.name).replace("_", "-") not in OF_COMMANDS
     }
 
     assert expected == {f"--{name}": (option.repeatable, option.is_flag) for name, option in options()}
@@ -288,6 +288,8 @@ def test_a_failed_item_shows_rule_quote_value_and_how_to_reproduce_it(judged: Ju
     text = failure.text or ""
     rule = statum().catalogue["RSP-12"]
 
+    assert "description is empty" == (failure.get("message") or "").splitlines()[0]
+    assert "2 failed items, 1 cause:" in judged.called.out
     assert f"FAIL RSP-12 (MUST) {rule.title}\n" in text
     assert rule.quote is not None
     assert f"the provider's Getting started says: “{rule.quote}”" in text

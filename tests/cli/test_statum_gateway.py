@@ -124,6 +124,21 @@ def test_its_account_is_the_sample_with_money_to_set(statum_gateway: Gateway) ->
     assert "Statum" in statum_gateway.registered["sender_id"]
 
 
+def test_a_client_meets_a_gateway_that_behaves_otherwise(statum_gateway: Gateway) -> None:
+    """By the names of variants and faults; without any it is the usual one again. Balance and callbacks stay."""
+    statum_gateway.balance, statum_gateway.callbacks["sms"] = 100, "http://127.0.0.1:1/"
+    statum_gateway.behave("ids-digits", "success-without-description")
+    strange = sent_by(statum_gateway)
+    statum_gateway.behave()
+    usual = sent_by(statum_gateway)
+
+    assert (True, False) == (strange.isdigit(), usual.isdigit())
+    assert [False, True] == [b"description" in each.answer for each in statum_gateway.requests]
+    assert (98, ["sms"]) == (statum_gateway.balance, [*statum_gateway.callbacks])
+    with pytest.raises(UsageError, match="did you mean ids-digits"):
+        statum_gateway.behave("ids-digit")
+
+
 def test_each_test_has_its_own(pytester: pytest.Pytester) -> None:
     """In several processes at once as well; a test that uses none does not start one."""
     pytester.makepyfile(

@@ -30,9 +30,9 @@ from conformance.mock.behaviour import Behaviour
 from conformance.mock.serving import MockServer, serve_mock
 from conformance.model.errors import EnvironmentFailure
 from conformance.model.process import Silent
+from conformance.reports.expectations_file import entries_to_paste
 from conformance.reports.files import read_report
 from conformance.reports.page import html
-from conformance.reports.remarks import entries_to_paste
 from conformance.reports.result import Reportable, Result, judge
 from conformance.reports.sarif import sarif
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import subprocess
 from dataclasses import replace
 from io import StringIO
 from pathlib import Path
@@ -30,7 +32,7 @@ from conformance.contract.requirements import Basis, Level
 from conformance.journal import Note, Record
 from conformance.judging.judgement import OneCause, Reason
 from conformance.judging.verdicts import Verdict
-from conformance.reports.console import LONGEST_LINE
+from conformance.reports.console import LONGEST_LINE, print_command
 from conformance.reports.problems import shortfalls
 from conformance.reports.reproduce import repeat_command
 from conformance.reports.result import Result
@@ -99,6 +101,30 @@ def test_a_command_that_is_too_long_for_the_screen_can_still_be_pasted() -> None
     assert REPEAT in text.replace(" \\\n ", "").splitlines()
     assert f"  replay with: statum-conformance replay {CASE.id} --journal {JOURNAL}" in text.splitlines()
     assert REPEAT in shown(result_of()).splitlines()
+
+
+def test_a_long_word_of_a_command_goes_on_in_the_next_line_of_a_log() -> None:
+    """A shell puts it together again, whatever is quoted in it."""
+    texts = ("x" * 1_200, "it's " * 300, '"$HOME" \\' * 120, f"{'a b' * 200}'")
+    pasted = []
+    for text in texts:
+        file = StringIO()
+        print_command(Console(file=file, width=80), "", f'printf %s {shlex.quote(text)} "$UNSET"')
+        lines = file.getvalue()
+        assert LONGEST_LINE >= max(map(len, lines.splitlines()))
+        pasted.append(subprocess.run(["sh", "-c", lines], capture_output=True, text=True, check=True).stdout)  # noqa: S607
+
+    assert list(texts) == pasted
+
+
+def test_cases_that_were_left_out_have_a_few_lines_on_the_screen() -> None:
+    """With their number; -v names each."""
+    notes = tuple(Note(n, "left-out", {"case": f"corpus/{n}", "why": "no"}, 1.0, 1.0) for n in range(10))
+    result = result_of(record=replace(RECORD, notes=notes))
+
+    assert 3 == shown(result).count("left out corpus/")
+    assert "left out 7 more cases of files; -v names each" in shown(result)
+    assert 10 + 3 == shown(result, verbose=True).count("left out corpus/")
 
 
 def test_no_line_of_a_log_is_longer_than_people_read() -> None:

@@ -22,7 +22,7 @@ from conformance.judging.evidence import Evidence
 from conformance.judging.expectations import Expectation, Expectations, Staleness, read_expectations
 from conformance.judging.judgement import KEPT_FINDINGS, Check, Finding, Inconclusive, Judgement, Passed, Reason
 from conformance.judging.verdicts import Conclusion, Judged, RequirementVerdict, Verdict, day_of, judge_as
-from conformance.reports.remarks import entries_to_paste
+from conformance.reports.expectations_file import entries_to_paste
 from conformance.reports.result import Result
 
 CHECKS = checks_of(statum())

@@ -26,6 +26,7 @@ from conformance.contract.requirements import (
     ByProbe,
     ByRule,
     Expected,
+    Focus,
     Requirement,
 )
 from conformance.diagnosis.explanation import Explained, explain_gateway
@@ -259,7 +260,7 @@ class GatewayFace:
         # A run that ended before it sent anything: notifications of that time do not count against the gateway.
         unproven = terms.obstacle is not None and terms.settled_at is None and not part.exchanges
         judged = [contract.notified(name) for name in (*terms.commands, *contract.unsolicited)]
-        pairs = contract.catalogue.judged(Actor.GATEWAY, judged)
+        pairs = contract.catalogue.judged(Actor.GATEWAY, judged, Focus.of(record.settings.get("only")))
         coverage = Coverage(contract)
         passage = SinglePass.of(
             part,
