@@ -35,7 +35,7 @@ from conformance.model.errors import EnvironmentFailure, UsageError
 from conformance.model.traffic import has_userinfo
 from conformance.options import spelled
 from conformance.reports.console import print_line, results
-from conformance.reports.remarks import GRANTED
+from conformance.reports.expectations_file import GRANTED
 
 STARTERS = Path(__file__).with_name("starters")
 
