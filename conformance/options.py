@@ -61,7 +61,7 @@ class Option:
     @property
     def is_configurable(self) -> bool:
         """Whether environment and file may give it; not an option that chooses among them, or only lists something."""
-        return self.type not in ("environment", "listing") and self.commands != "config"
+        return self.type not in ("environment", "listing") and self.commands not in ("config", "init")
 
 
 @cache

@@ -76,10 +76,15 @@ def _usage(command: click.Command) -> str:
     return (command.help or "").partition("\n\n")[0].replace("\n", " ")
 
 
+def _default(argument: click.Argument) -> str:
+    # Without one, click has a mark of its own there.
+    return f"Default: {argument.default}" if isinstance(argument.default, str | Path) else "Optional."
+
+
 def _options_of(command: click.Command) -> str:
     context = click.Context(command, info_name=command.name, max_content_width=10_000)
     arguments = [
-        (f"`{(p.name or '').upper()}`", "Required." if p.required else f"Default: {p.default}")
+        (f"`{(p.name or '').upper()}`", "Required." if p.required else _default(p))
         for p in command.params
         if isinstance(p, click.Argument)
     ]

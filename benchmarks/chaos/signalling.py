@@ -23,7 +23,7 @@ from pathlib import Path
 from random import Random
 
 from campaigns import registered
-from command_line import CHECKOUT, PATIENCE_S, process
+from command_line import PATIENCE_S, process
 from mock_rig import eventually
 
 from benchmarks.chaos.figures import Figures
@@ -48,7 +48,7 @@ AT_ONCE_S = GRACE_S + 2.0
 LONGEST_S = 240.0
 
 FEW = ("--product=sms", "--max-examples=2", "--seed=5")
-DRIVER = f"{sys.executable} {CHECKOUT / 'examples' / 'drivers' / 'python_httpx.py'}"
+DRIVER = f"{sys.executable} driver.py"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +101,7 @@ def _gateway() -> Iterator[tuple[list[str], list[float]]]:
 def _commands(home: Path, told: Sequence[str]) -> Iterator[Command]:
     """Each of them with what it needs, which is made first."""
     _ended(home, "keygen", "key")
+    _ended(home, "init", "--driver=python")
     run = ["run", *told, *FEW, "--rate=150", "--sign-key=key", "--subject-name=gateway"]
     certify = ["certify", f"--driver={DRIVER}", *FEW, "--report-dir=client"]
     for arguments in (run, certify):

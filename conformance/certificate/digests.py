@@ -229,7 +229,7 @@ def _measured(path: Path) -> Digest:
 def files_of_command(command: str) -> tuple[Path, ...]:
     """The files that a command line consists of: those among its arguments, else the program itself.
 
-    `python examples/drivers/httpx_driver.py` is that script; `./driver` is that program.
+    `python driver.py` is that script; `./driver` is that program.
     """
     program, *arguments = shlex.split(command) or [""]
     files = tuple(Path(argument) for argument in arguments if Path(argument).is_file())

@@ -10,6 +10,7 @@
     report, certificates        `report`, `show`, `compare`; `verify`, `sign`, `badge`, `keygen`
     register                    `site`
     mock, notify                `mock`, `notify`
+    init, pages                 `init`; `docs`
     printing                    `requirements`, `openapi`, `history`, `config`, `completion`
     explaining                  `explain`
 
@@ -28,9 +29,11 @@ from conformance.cli.certificates import badge, keygen, sign, verify
 from conformance.cli.command import HELP_OPTIONS, ConformanceCommand, ConformanceGroup, Messages, in_words
 from conformance.cli.configuration import variable
 from conformance.cli.explaining import explain
+from conformance.cli.init import init
 from conformance.cli.journals import judge, listen, replay
 from conformance.cli.mock import mock
 from conformance.cli.notify import notify
+from conformance.cli.pages import docs
 from conformance.cli.printing import completion, config, history, openapi, requirements
 from conformance.cli.register import site
 from conformance.cli.report import compare, report, show
@@ -56,6 +59,7 @@ def cli() -> None:
 
 
 COMMANDS: tuple[ConformanceCommand, ...] = (
+    init,
     run,
     certify,
     doctor,
@@ -78,6 +82,7 @@ COMMANDS: tuple[ConformanceCommand, ...] = (
     keygen,
     config,
     completion,
+    docs,
 )
 
 for command in COMMANDS:

@@ -133,7 +133,8 @@ class ConformanceCommand(click.Command):
         """Examples, and where to read more; neither is wrapped, so that it can be copied."""
         row = tomllib.loads(EXAMPLES.read_text(encoding="utf-8"))[self.name or ""]
         lines = "".join(f"  {ctx.command_path} {example}".rstrip() + "\n" for example in row["examples"])
-        formatter.write(f"\nExamples:\n{lines}\nDocumentation: {_documentation()}{row['page']}\n")
+        page = f"{ctx.find_root().command_path} docs {row['page'].removesuffix('.md')}"
+        formatter.write(f"\nExamples:\n{lines}\nDocumentation: {page}\n  {_documentation()}{row['page']}\n")
 
 
 def _documentation() -> str:

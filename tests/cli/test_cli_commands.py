@@ -73,6 +73,7 @@ def test_help_lists_the_commands_in_the_order_of_use(capsys: Capsys) -> None:
                 "--exclusive-account --shared-account --report-dir"
             ),
         ),
+        ("init", "[DIR] --driver --receiver --gateway --ci --expectations --contract"),
         ("mock", "--listen --callback --fault --variant --list-faults --list-variants --failure-rate --balance"),
         ("judge", "JOURNAL --report-dir"),
         ("doctor", "--gateway --consumer-key --consumer-secret --callback-listen --callback-url"),

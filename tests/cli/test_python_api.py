@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from command_line import CHECKOUT, call, finished, process
 from sockets import quiet_port
+from starter_drivers import python_client
 
 import conformance
 from conformance import __main__ as console_script
@@ -21,7 +22,6 @@ from conformance.mock.faults import faults
 from conformance.mock.serving import serve_mock
 from conformance.reports.files import REPORTS
 
-DRIVER = f"{sys.executable} {CHECKOUT / 'examples' / 'drivers' / 'python_httpx.py'}"
 SAMPLE = Account.sample()
 SECRET = "not-to-be-seen"  # noqa: S105 - of nobody
 Capsys = pytest.CaptureFixture[str]
@@ -78,7 +78,9 @@ def test_a_journal_is_judged_again(outcome: conformance.RunOutcome, here: Path) 
 
 def test_a_client_is_certified(here: Path) -> None:
     """With its driver, as `certify` starts it."""
-    outcome = conformance.certify(driver=DRIVER, product="sms", max_examples=0, report_dir=here / "reports")
+    outcome = conformance.certify(
+        driver=python_client(here), product="sms", max_examples=0, report_dir=here / "reports"
+    )
 
     assert ("conformant", "client") == (outcome.verdict, outcome.report.subject.kind)
 

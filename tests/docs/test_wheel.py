@@ -93,6 +93,14 @@ def test_the_wheel_holds_contract_and_formats_as_they_are_in_the_checkout(member
     assert schemas == {name: data for name, data in members.items() if name.startswith("conformance/schemas/")}
 
 
+def test_the_wheel_holds_the_pages_and_the_job_as_they_are_in_the_checkout(members: dict[str, bytes]) -> None:
+    """For `docs` and `init`; no script that makes pages, and no picture."""
+    shipped = (*(CHECKOUT / "docs").glob("*.md"), CHECKOUT / "ci" / "gitlab.yml")
+    held = {name: data for name, data in members.items() if name.startswith(("conformance/docs/", "conformance/ci/"))}
+
+    assert {f"conformance/{path.relative_to(CHECKOUT).as_posix()}": path.read_bytes() for path in shipped} == held
+
+
 def test_the_wheel_holds_the_package_and_nothing_else(wheel: Path, members: dict[str, bytes]) -> None:
     """Every module, the mark for type checkers, and what describes it; no tests, no benchmarks; for every platform."""
     modules = {path.relative_to(CHECKOUT).as_posix() for path in (CHECKOUT / "conformance").rglob("*.py")}
@@ -165,6 +173,18 @@ def test_the_installed_package_finds_schemas_and_catalogue(installed: Installed)
 def test_the_installed_command_answers(installed: Installed) -> None:
     """The console script that pip made runs, and tells the commands."""
     assert "requirements" in installed("{target}/bin/statum-conformance", "--help")
+
+
+def test_the_installed_command_shows_pages_and_writes_files(installed: Installed) -> None:
+    """Without a network and away from the checkout: a page, a driver and a CI job."""
+    command = "{target}/bin/statum-conformance"
+
+    assert installed(command, "docs", "driver-protocol").startswith("# The driver protocol, version 1\n")
+    written = installed(command, "init", "--driver=node", "--receiver", "--ci=gitlab", "begun")
+    names = ("driver.mjs", ".gitlab/statum-conformance.yml", ".gitlab-ci.yml", "statum-conformance.toml")
+    assert [f"begun/{name}" for name in names] == [
+        line.removeprefix("wrote ").partition(":")[0] for line in written.splitlines() if line.startswith("wrote ")
+    ]
 
 
 def test_pytest_finds_the_installed_plugin(installed: Installed) -> None:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import shlex
-import shutil
-import sys
 from pathlib import Path
 
 import campaigns
 import pytest
 from other_contracts import PARCEL, parcel, renamed
+from starter_drivers import python_client
 
 from conformance.client import certification
 from conformance.client.settings import ClientSettings
@@ -19,7 +17,6 @@ from conformance.journal import read_journal
 from conformance.judging.verdicts import Conclusion, Judged, Verdict
 from conformance.reports.result import judge
 
-DRIVERS = Path(__file__).parents[2] / "examples" / "drivers"
 GUIDE = " ".join((PARCEL / "guide.txt").read_text(encoding="utf-8").split())
 NAMES = {"status_code": "answer_code", "request_id": "ticket", "result_code": "final_code"}
 
@@ -49,16 +46,10 @@ def test_a_run_by_other_names_has_the_same_verdicts(contract: Contract, tmp_path
     assert b"status_code" not in b"".join(e.response.body for e in read_journal(journal).exchanges if e.response)
 
 
-def test_an_example_client_by_other_names_is_conformant(contract: Contract, tmp_path: Path) -> None:
-    """The words of the driver protocol are its own: the driver alone has to know both."""
-    shutil.copytree(DRIVERS, tmp_path / "drivers")
-    for file in (tmp_path / "drivers").glob("python_*.py"):
-        source = file.read_text(encoding="utf-8")
-        for word, name in NAMES.items():
-            source = source.replace(f'"{word}": "{word}"', f'"{word}": "{name}"')
-        file.write_text(source, encoding="utf-8")
+def test_a_driver_of_init_has_the_names_of_the_contract(contract: Contract, tmp_path: Path) -> None:
+    """The words of the driver protocol stay; `init` writes the names of the contract into the driver."""
     settings = ClientSettings(
-        driver=shlex.join((sys.executable, str(tmp_path / "drivers" / "python_receiver.py"))),
+        driver=python_client(tmp_path, contract, receiver=True),
         contract=contract,
         products=("sms",),
         max_examples=0,

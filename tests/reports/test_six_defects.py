@@ -17,7 +17,7 @@ from conformance.reports.result import Reportable
 from conformance.reports.terminal import MOST_LINES
 
 # Some lines of remarks follow the problems.
-REMARKS = 8
+REMARKS = 10
 
 # Of each defect: the requirements that are shown for it, the first in the title, and words about the example.
 DEFECTS = {

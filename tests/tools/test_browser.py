@@ -27,6 +27,7 @@ from campaigns import settings
 from made_result import CASE, RECORD, REQUEST, WRONG_TYPE, result_of, verdict
 from seeded import fault
 from six_defects import judge_six_defects
+from starter_drivers import starter
 
 from conformance.client import certification
 from conformance.client.settings import ClientSettings
@@ -56,7 +57,6 @@ USABLE_MS, MOST_BYTES = 2_000, 5_000_000
 # What issue 16 allows for a page of six defects.
 HIGHEST = 10_000
 FLAWED = CHECKOUT / "tests" / "flawed_clients" / "driver.py"
-HTTPX = CHECKOUT / "examples" / "drivers" / "python_httpx.py"
 # The grounds of the page.
 LIGHT, DARK = "rgb(255, 255, 255)", "rgb(13, 17, 23)"
 EVIL = "</script><script>alert(1)</script><img src=//x.invalid/ onerror=alert(1)><style>@import '//x.invalid/'</style>"
@@ -126,7 +126,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     results = {
         "conformant": of_gateway(folder / "1"),
         "faulty": of_gateway(folder / "2", *FIVE_FAULTS, max_examples=10),
-        "client": of_client(folder / "3", HTTPX),
+        "client": of_client(folder / "3", starter(folder, "python")),
         "receiver": of_client(folder / "4", "-S", "-E", FLAWED, "applies-repeats"),
         "flawed": of_client(folder / "5", "-S", "-E", FLAWED, "trusts-http-status"),
         "thousands": of_gateway(folder / "6", *FIVE_FAULTS, max_examples=1200),

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -35,6 +36,9 @@ pytestmark = pytest.mark.skipif(not (TOOLS / ".ready").exists(), reason="no tool
 PATIENCE_S = 600.0
 
 Command = Callable[..., str]
+
+# Where the programs of the system are.
+SYSTEM = "/usr/local/bin:/usr/bin:/bin"
 
 
 def run(*command: str | Path, cwd: Path, **variables: str) -> str:
@@ -76,7 +80,7 @@ def installed(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Command:
     run(TOOLS / "bin" / "pipx", "install", "--python", sys.executable, wheel, cwd=home, **places)
 
     def command(directory: Path, *arguments: str) -> str:
-        return run(home / "bin_dir" / "statum-conformance", *arguments, cwd=directory, PATH="/usr/bin:/bin")
+        return run(home / "bin_dir" / "statum-conformance", *arguments, cwd=directory, PATH=SYSTEM)
 
     return command
 
@@ -104,6 +108,25 @@ def test_the_installed_command_judges_in_an_empty_directory(installed: Command, 
     assert [tmp_path / "reports"] == list(tmp_path.iterdir())
     assert {*REPORTS, JOURNAL} == {path.name for path in (tmp_path / "reports").iterdir()}
     assert __version__ == json.loads((tmp_path / "reports" / "report.json").read_bytes())["tool"]["version"]
+
+
+@pytest.mark.parametrize(("language", "program"), [("node", "node"), ("php", "php"), ("java", "javac")])
+def test_from_an_empty_directory_to_a_conformant_client(
+    installed: Command, tmp_path: Path, language: str, program: str
+) -> None:
+    """In three commands, in a language other than Python; the source of the suite is nowhere near."""
+    if shutil.which(program, path=SYSTEM) is None:
+        pytest.skip(f"there is no {program} (hint: .ci/runtimes/install)")
+    directory = tmp_path / "my client"
+    directory.mkdir()
+
+    begun = installed(directory, "init", "--driver", language)
+    checked = installed(directory, "doctor")
+    judged = installed(directory, "certify", "--product", "sms", "--max-examples", "0")
+
+    assert begun.endswith("next:\n  statum-conformance doctor\n  statum-conformance certify\n")
+    assert "ok      driver says hello: my-client 1.0.0" in checked
+    assert judged.splitlines()[-1].startswith("conformant: ")
 
 
 def test_the_installed_command_signs_and_verifies(installed: Command, tmp_path: Path) -> None:
