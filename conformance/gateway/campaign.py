@@ -25,7 +25,7 @@ from conformance.gateway.settings import Settings
 from conformance.journal import RESUMED, Journal, Record, read_journal
 from conformance.mock.behaviour import BUILT_IN, Behaviour
 from conformance.model.errors import EnvironmentFailure, UsageError, lack_of
-from conformance.model.process import Progress, Silent, interrupts_allowed, interrupts_deferred
+from conformance.model.process import Progress, Silent, interrupts_allowed, interrupts_deferred, is_interrupted
 from conformance.model.traffic import Case
 from conformance.payloads.addressees import Addressees
 from conformance.payloads.members import ROOM
@@ -55,14 +55,20 @@ def run(
     path = settings.report_dir / JOURNAL
     with interrupts_deferred(), rigged(settings, behaviour) as rig:
         examined = _examined(settings, rig, progress)
+        earlier = f"the results in {settings.report_dir} are those of an earlier run"
         if (obstacle := _obstacle(examined)) is not None and _holds_a_run(path):
-            earlier = f"the results in {settings.report_dir} are those of an earlier run"
             raise EnvironmentFailure(obstacle.message, f"{obstacle.hint}; {earlier}")
         # Made before the journal, which replaces an earlier one: some plans cannot be made.
-        plans = [] if obstacle is not None else [planned(settings, rig.gateway)]
+        plans: list[Plan] = []
+        if obstacle is None:
+            with suppress(KeyboardInterrupt), interrupts_allowed():
+                plans.append(planned(settings, rig.gateway))
+        if is_interrupted() and _holds_a_run(path):
+            raise EnvironmentFailure("interrupted before anything was sent", earlier)
         with (
             Journal.create(path, recorded(settings, rig), redaction_of(settings, rig)) as journal,
             _to_its_end(rig, journal),
+            interrupts_allowed(),
         ):
             journal.note("samples", {"passed": check_samples(settings.contract)})
             _note_examined(journal, examined)
@@ -102,7 +108,7 @@ def resume(path: Path, settings: Settings, progress: Progress | None = None, beh
             rest, since = Rest.of(record, settings, rig.gateway), last_sign(record)
             del record
             journal.note(RESUMED, {"silent_since": since, "until": journal.time_of(time.monotonic())})
-            with _to_its_end(rig, journal):
+            with _to_its_end(rig, journal), interrupts_allowed():
                 _note_examined(journal, examined)
                 with _listening(settings, rig, journal, progress, rest.count_against) as campaign:
                     for request_id in ids_given(rest.exchanges, settings.contract):
@@ -119,8 +125,7 @@ def _to_its_end(rig: Rig, journal: Journal) -> Iterator[None]:
     begun = time.monotonic()
     rig.note_in(journal)
     try:
-        with interrupts_allowed():
-            yield
+        yield
     except KeyboardInterrupt:
         journal.note("interrupted", {})
     except Exception as error:

@@ -27,9 +27,10 @@ from conformance.reports.text import fenced, for_markdown, for_terminal, plain_m
 from conformance.reports.view import (
     SIGNS,
     Row,
-    alike,
     columns_of,
     counts_of,
+    explained,
+    kinds,
     mending,
     musts,
     rests_on,
@@ -130,7 +131,8 @@ def _problem(problem: Sequence[Shortfall], report: Report, contract: Contract) -
 
 def _evidence(problem: Sequence[Shortfall], report: Report, contract: Contract) -> Iterator[str]:
     first, *others = problem
-    finding, entry = first.finding, first.entries[0]
+    finding = first.finding
+    entry = next((each for each in first.entries if finding in each.findings), first.entries[0])
     sign = f"### {SIGNS[first.verdict]} {first.verdict}"
     if first.verdict is Verdict.INCONCLUSIVE:
         yield f"{sign}: {_code(first.title)}"
@@ -144,7 +146,7 @@ def _evidence(problem: Sequence[Shortfall], report: Report, contract: Contract) 
         return
     value = "" if finding.value is None else f" ({_code(finding.pointer or 'the whole')} is {_code(finding.value)})"
     yield f"{_code(finding.message)}{value}, {_code(tally(first.entries))}"
-    lines = [other_messages(first), *alike(finding, name_others=False)]
+    lines = [*explained(entry), *kinds(entry), *([] if entry.findings[1:] else [other_messages(first)])]
     yield "\n".join(f"- {_code(line)}" for line in lines if line)
     yield f"> {plain_markdown(shortened(rests_on(entry, contract), LONGEST_TEXT))}"
     if mend := mending(entry, contract):

@@ -59,6 +59,8 @@ STYLES: Mapping[str, str] = {
 MOST_LINES = 34
 # So many problems are shown with an example, however many there are; then so many by their titles.
 FEWEST_SHOWN, NAMED = 3, 8
+# On a narrow screen a problem's title may take more than a row.
+SHORTEST_NAMED = 60
 # The others of one cause.
 ALSO_SHOWN = 2
 # With more entries to paste than these the screen has only their number.
@@ -216,7 +218,10 @@ def problem_lines(
         listed = f" · listed: {problem[0].listed}" if problem[0].listed else ""
         finding = None if problem[0].listed else problem[0].finding
         said = f" {finding.message}{value_of(finding, SHOWN)}" if finding else ""
-        yield Text(for_terminal(f"{problem[0].named}{said}{also}{listed}")), ""
+        # One row each, so that the room for them is known.
+        line = Text(for_terminal(f"{problem[0].named}{said}{also}"))
+        line.truncate(max(width - len(listed), SHORTEST_NAMED), overflow="ellipsis")
+        yield line.append(for_terminal(listed)), ""
     if rest_of := found[shown + NAMED :]:
         failed = {id_ for problem in rest_of for each in problem if each.verdict is Verdict.FAIL for id_ in each.ids}
         names = f": FAIL {in_ranges(sorted(failed))}" if failed else ""

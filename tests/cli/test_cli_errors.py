@@ -12,6 +12,7 @@ import pytest
 from command_line import call, finished, process
 from sockets import quiet_port
 
+from conformance.cli import COMMANDS
 from conformance.cli.configuration import PREFIX
 from conformance.gateway import campaign
 from conformance.mock.account import Account
@@ -44,10 +45,7 @@ def taken() -> Iterator[str]:
         yield f"127.0.0.1:{server.getsockname()[1]}"
 
 
-NAMES = (
-    "run, certify, doctor, mock, judge, listen, replay, report, compare, requirements, openapi, verify, sign, badge, "
-    "keygen, config, completion"
-)
+NAMES = ", ".join(str(command.name) for command in COMMANDS)
 USAGE = [
     (
         ["rnu"],

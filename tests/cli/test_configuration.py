@@ -136,6 +136,7 @@ def test_every_option_of_a_run_is_a_setting() -> None:
     tried |= {"over-network", "no-network", "resume"}  # tests/slow
     tried |= {"consumer-secret-file", "netrc"}  # tests/cli/test_credentials.py
     tried |= {"credential-for"}  # tests/gateway/test_credential_for.py
+    tried |= {"only", "last-failed", "write-expectations"}  # tests/cli/test_parts_of_runs.py, test_expectations_file.py
     tried |= {"callback-path"}  # tests/gateway/test_callback_sharing.py
     tried |= {"contract"}  # tests/cli/test_contract_option.py
     tried |= {"sign-key", "key-passphrase", "subject-name", "subject-digest", "valid-days"}  # test_cli_certificates.py

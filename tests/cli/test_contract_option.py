@@ -25,7 +25,7 @@ FOLDER = Path(__file__).parents[1] / "contracts" / "parcel"
 PARCEL = Contract.load(FOLDER)
 
 # They know no commands, products or requirements.
-WITHOUT = {"completion", "keygen"}
+WITHOUT = {"completion", "docs", "keygen", "show"}
 
 
 def test_every_command_that_knows_a_contract_takes_another() -> None:

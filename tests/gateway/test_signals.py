@@ -20,11 +20,13 @@ from command_line import PATIENCE_S, process
 from mock_rig import eventually
 from sockets import OK, RawServer, a_case, drip, request_read, serving
 
+from conformance.contract.contract import statum
 from conformance.gateway import campaign
 from conformance.gateway.plan import Plan
 from conformance.gateway.settings import Settings
 from conformance.journal import Journal, Redaction, read_journal
 from conformance.mock.behaviour import BUILT_IN, Moment, Reply
+from conformance.model.errors import EnvironmentFailure
 from conformance.model.process import (
     SIGNALS,
     closed_at_second_signal,
@@ -66,8 +68,23 @@ def test_a_signal_that_planning_swallows_ends_the_run(tmp_path: Path, number: si
 
     record = read_journal(path)
     assert ([], 0) == (sent, len(record.exchanges))
-    assert len(record.cases) > 0
     assert {"interrupted", "finished"} <= {note.kind for note in record.notes}
+
+
+def test_a_run_interrupted_before_its_first_request_leaves_earlier_results(tmp_path: Path) -> None:
+    """Nothing was judged, so nothing is replaced."""
+
+    def planned(*_: object) -> Plan:
+        swallowed()
+        return Plan(statum(), ())
+
+    earlier = tmp_path / campaign.REPORT_JSON
+    earlier.write_text("{}", encoding="utf-8")
+    with signals_handled(), pytest.raises(EnvironmentFailure) as refused:
+        campaign.run(settings(tmp_path, products=("sms",)), planned=planned)
+
+    assert "interrupted before anything was sent" == refused.value.message
+    assert [earlier] == list(tmp_path.iterdir())
 
 
 def test_a_signal_during_connecting_holds_the_request_back(tmp_path: Path) -> None:

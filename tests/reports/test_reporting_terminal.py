@@ -252,7 +252,7 @@ def test_one_cause_of_several_requirements_is_one_problem() -> None:
     result = replace(result, report=replace(result.report, one_causes=(OneCause(("RSP-03", "NTF-01"), 3),)))
     text, verbose = shown(result), shown(result, verbose=True)
 
-    assert text.startswith("non-conformant: 3 problems, the gravest first\n\nFAIL RSP-03 ")
+    assert text.startswith("non-conformant: 2 problems, the gravest first\n\nFAIL RSP-03 ")
     assert f"\n  and NTF-01 {statum().catalogue['NTF-01'].title}\n" in text
     assert "one cause, 2 requirements: RSP-03, NTF-01 (3 exchanges)\nFAIL RSP-03 " in verbose
     evidence = verbose[verbose.index("FAIL RSP-03 ") : verbose.index("WARN AUT-11 ")]

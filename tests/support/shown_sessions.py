@@ -269,6 +269,7 @@ def _environment(code: Path) -> dict[str, str]:
         "COLUMNS": "80",
         "PYTHONUTF8": "1",
         "PYTHONPATH": str(code),
+        "BROWSER": "true",  # opens nothing
     }
 
 
