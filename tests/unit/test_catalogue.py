@@ -90,6 +90,13 @@ def test_every_gateway_requirement_that_is_not_excluded_is_judged() -> None:
     ]
 
 
+def test_every_area_has_a_name() -> None:
+    """Which reports and the register show instead of letters."""
+    lettered = {requirement.id.partition("-")[0] for requirement in statum().catalogue.requirements}
+
+    assert lettered == set(statum().areas)
+
+
 def test_every_judged_requirement_tells_how_to_mend_its_usual_causes() -> None:
     """In one to three sentences: whoever broke it reads them beside the finding."""
     ends = re.compile(r"[.](?= [A-Z`]|$)")
