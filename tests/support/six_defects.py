@@ -1,4 +1,4 @@
-"""A run against the gateway with six defects, `tests/ordinary/defective_gateway.py`, each in a process of its own.
+"""A run against a gateway with six defects, each in a process of its own: `tests/ordinary/defective_*.py`.
 
 It leaves its results in `reports`.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from socket import create_connection
@@ -15,15 +16,15 @@ from socket import create_connection
 from command_line import CHECKOUT, Called, finished, process
 from sockets import quiet_port
 
-GATEWAY = CHECKOUT / "tests" / "ordinary" / "defective_gateway.py"
+ON_HTTP_SERVER = (sys.executable, "-S", "-E", CHECKOUT / "tests" / "ordinary" / "defective_gateway.py")
 LISTENS_WITHIN_S = 30.0
 POLL_S = 0.05  # a program that is not ours does not say when it listens
 
 
-def judge_six_defects(directory: Path) -> Called:
-    """Have the command line judge the gateway, in `directory`."""
+def judge_six_defects(directory: Path, program: Sequence[str | Path] = ON_HTTP_SERVER) -> Called:
+    """Have the command line judge the gateway that `program` starts, in `directory`."""
     port, callbacks = quiet_port(), f"127.0.0.1:{quiet_port()}"
-    gateway = subprocess.Popen([sys.executable, "-S", "-E", GATEWAY, str(port), f"http://{callbacks}/callbacks"])
+    gateway = subprocess.Popen([*program, str(port), f"http://{callbacks}/callbacks"])
     try:
         _await_listener(port)
         where = ("--gateway", f"http://127.0.0.1:{port}/api/v2", "--callback-listen", callbacks)

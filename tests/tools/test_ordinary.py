@@ -25,6 +25,7 @@ from typing import Any
 import pytest
 from command_line import process
 from markdown_pages import sessions
+from six_defects import judge_six_defects
 from sockets import quiet_port
 
 CHECKOUT = Path(__file__).parents[2]
@@ -114,6 +115,23 @@ def judged(directory: Path, *arguments: str) -> tuple[dict[str, Any], set[str], 
     report = json.loads((directory / "reports" / "report.json").read_text(encoding="utf-8"))
     assert {"conformant": 0, "non-conformant": 1, "inconclusive": 3}[report["verdict"]] == running.returncode, out + err
     return report, {entry["id"] for entry in report["requirements"] if entry["verdict"] == "WARN"}, out + err
+
+
+# The first requirement of each problem of `defective_fastapi.py`: of its six defects, and of FastAPI itself, which
+# cannot write an error about NaN, or about bytes that are not UTF-8.
+DEFECTS = {"RSP-05", "VAL-05", "ACC-03", "NTF-09", "NTF-11", "OPN-01"}
+OF_FASTAPI = {"BOD-01", "BOD-08"}
+
+
+@pytest.mark.skipif(not PYTHON.exists(), reason="FastAPI is missing (hint: make test-ordinary)")
+def test_the_first_screen_names_six_defects_of_a_gateway_in_fastapi(tmp_path: Path) -> None:
+    """Each as a problem, and nothing that FastAPI does well."""
+    lines = judge_six_defects(tmp_path, (PYTHON, ORDINARY / "defective_fastapi.py")).out.splitlines()
+    named = {line.split()[1] for line in lines if line.startswith(("FAIL ", "WARN "))}
+
+    assert set() == DEFECTS - named
+    assert set() == named - DEFECTS - OF_FASTAPI
+    assert "  no error answer has status_code, description or request_id" in lines
 
 
 # The tests of a webhook that docs/test-your-webhook.md shows: session, and what has to be installed for it.
