@@ -86,6 +86,12 @@ SESSIONS = [
     pytest.param(found, id=f"{name_of(page)}: {name}") for page in PAGES for name, found in sessions(page).items()
 ]
 
+# Pages that a newcomer follows step by step, and perhaps again in the same clone.
+TUTORIALS = {
+    *("README.md", "getting-started.md", "judge-a-gateway.md", "certify-a-client.md", "certify-a-receiver.md"),
+    *("test-your-webhook.md", "register.md"),
+}
+
 # Sums of money vary with the seed by a sixth or so; a page that is out of date is further off.
 ROUGHLY = 1.5
 
@@ -95,11 +101,13 @@ ROUGHLY = 1.5
 
 @pytest.mark.parametrize("session", SESSIONS)
 def test_a_session_goes_as_it_is_shown(session: list[Block], tmp_path: Path) -> None:
-    """Each command of the pages, in a directory of its own, prints what stands below it."""
+    """Each command prints what the page shows, and the clone stays clean; tutorials are followed twice."""
     directory = tmp_path / "here"
     directory.mkdir()
+    page = Path(session[0].place.partition(":")[0]).name
 
-    run_session(session, directory, frozenset(unrun.command for unrun in NOT_RUN))
+    for _ in range(2 if page in TUTORIALS else 1):
+        run_session(session, directory, frozenset(unrun.command for unrun in NOT_RUN))
 
 
 def test_what_is_not_run_exists() -> None:
