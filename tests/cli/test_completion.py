@@ -87,7 +87,7 @@ def test_commands_are_completed(capsys: Capsys, monkeypatch: pytest.MonkeyPatch)
         (("judge", "rep"), ["file,rep"]),
         (("run", "--expectations", "kn"), ["file,kn"]),
         (("completion", ""), [f"plain,{shell}" for shell in SHELLS]),
-        (("config", "doc"), ["plain,doctor"]),
+        (("config", "doc"), ["plain,doctor", "plain,docs"]),
         (("no-such-command", "--x"), []),
     ],
 )
