@@ -19,7 +19,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
-from conformance.journal.reader import BESIDE, read_journal
+from conformance.journal.earlier import remove_results
+from conformance.journal.reader import read_journal
 from conformance.journal.redaction import Redaction
 from conformance.journal.rows import CREATE, INSERT, UNDECODABLE, UNSENT, VERSION, Row, Rows
 from conformance.model.errors import ConformanceError, EnvironmentFailure, SuiteError, UsageError
@@ -70,13 +71,6 @@ class JournalLock:
         """Gives the lock up and removes its file."""
         self._path.unlink(missing_ok=True)
         os.close(self._descriptor)
-
-
-# The names of results, which `conformance.reports.files` writes.
-RESULTS = ("report.json", "junit.xml", "report.sarif", "summary.md", "traffic.har", "report.html", "certificate.json")
-# A folder that may hold files of others for Allure, and the prefix of our own.
-ALLURE_RESULTS = "allure-results"
-ALLURE_PREFIX = "statum-conformance-"
 
 
 # Rows per commit: enough to make its cost nothing, few enough to be committed within some ten milliseconds.
@@ -350,11 +344,7 @@ def _new_database(path: Path, settings: Row) -> sqlite3.Connection:
             table, row = settings
             connection.execute(INSERT[table], row)
             connection.execute("COMMIT")
-        results = [path.with_name(name) for name in RESULTS]
-        beside = [path.with_name(path.name + suffix) for suffix in BESIDE]
-        allure = (path.parent / ALLURE_RESULTS).glob(f"{ALLURE_PREFIX}*")
-        for earlier in (*results, *allure, *beside):
-            earlier.unlink(missing_ok=True)
+        remove_results(path)
         made.replace(path)
     except BaseException:
         made.unlink(missing_ok=True)

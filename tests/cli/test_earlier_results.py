@@ -13,8 +13,8 @@ from made_result import result_of
 from conformance.certificate.issuing import CERTIFICATE
 from conformance.gateway.campaign import JOURNAL
 from conformance.journal import Journal, Redaction, read_journal
-from conformance.journal.writer import ALLURE_PREFIX, RESULTS
-from conformance.journal.writer import ALLURE_RESULTS as FOLDER
+from conformance.journal.earlier import ALLURE_PREFIX, RESULTS
+from conformance.journal.earlier import ALLURE_RESULTS as FOLDER
 from conformance.model.errors import EnvironmentFailure
 from conformance.reports import files
 from conformance.reports.allure_results import PREFIX
