@@ -9,9 +9,8 @@ body of a request needs every payload, the others need few.
 from __future__ import annotations
 
 import json
-from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cache
 from math import ceil
 
@@ -44,15 +43,13 @@ def needed(calls: Sequence[PlannedCall], focus: Focus, contract: Contract) -> li
 
     Accepted calls stay among the failing ones as in the whole: a circuit breaker opens when too many have failed.
     """
-    pairs = list(_pairs(focus, contract))
     if not calls:
         return []
-    if any(judges_the_whole(contract.catalogue[id_]) for id_, _ in pairs):
-        return list(calls)
-    wanted = _Wanted()
-    for id_, command in pairs:
-        wanted.add(_Reading.of(contract, command or ""), id_, command or "")
-    kept = {0} | {place for place, call in enumerate(calls) if wanted.covers(call)}
+    kept = {0}
+    for id_, command in _pairs(focus, contract):
+        of_command = {call.case.id: place for place, call in enumerate(calls) if command in {None, call.command.name}}
+        failing = [of_command[each] for each in focus.failing(id_, command, of_command)]
+        kept |= set(failing or _bearing(calls, id_, command, contract))
     commands = {calls[place].command.name for place in kept}
     usual = [place for place, call in enumerate(calls) if call.scenario is SENDING and call.command.name in commands]
     # The first of each command shows whether the client understands the usual answer.
@@ -73,25 +70,16 @@ def _pairs(focus: Focus, contract: Contract) -> Iterator[tuple[str, str | None]]
             yield from ((requirement.id, name) for name in requirement.commands if focus.covers(requirement.id, name))
 
 
-@dataclass(slots=True)
-class _Wanted:
-    """Scenarios by command, and the commands of which every payload is wanted."""
-
-    scenarios: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
-    payloads: set[str] = field(default_factory=set)
-
-    def add(self, reading: _Reading, id_: str, command: str) -> None:
-        """Add what a requirement needs."""
-        self.scenarios[command] |= reading.scenarios_for(id_)
-        if id_ in reading.by_payload:
-            self.payloads.add(command)
-
-    def covers(self, call: PlannedCall) -> bool:
-        """Whether a call is wanted."""
-        command = call.command.name
-        if call.scenario is SENDING:
-            return command in self.payloads
-        return call.scenario.name in self.scenarios[command]
+def _bearing(calls: Sequence[PlannedCall], id_: str, command: str | None, contract: Contract) -> Iterator[int]:
+    """The places of the calls by which the requirement may be judged, the usual answer to any payload aside."""
+    if command is None or judges_the_whole(contract.catalogue[id_]):
+        yield from range(len(calls))
+        return
+    reading = _Reading.of(contract, command)
+    scenarios, payloads = reading.scenarios_for(id_) - {SENDING.name}, id_ in reading.by_payload
+    for place, call in enumerate(calls):
+        if call.command.name == command and (payloads if call.scenario is SENDING else call.scenario.name in scenarios):
+            yield place
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,6 +88,14 @@ def test_failing_calls_stay_among_accepted_ones() -> None:
     assert [] == [calls for calls, part in zip(failing, parts, strict=True) if len(part) < (1 + MOST_BETWEEN) * calls]
 
 
+def test_after_a_failure_the_calls_that_showed_it_are_needed() -> None:
+    """Those of their scenarios, also of a requirement that needs everything otherwise."""
+    failed_by = {("DRV-01", None): ("sms/redirect",), ("RDG-06", "sms"): ("sms/array-200", "sms/null-200")}
+    calls = needed(all_calls("sms"), Focus((("DRV-01", None), ("RDG-06", None)), failed_by), statum())
+
+    assert {SENDING.name, "redirect", "array-200", "null-200"} == {call.scenario.name for call in calls}
+
+
 @pytest.mark.parametrize("id_", ["DRV-01", "ROB-01"])
 def test_some_requirements_need_everything(id_: str) -> None:
     """Any call may kill a driver, or spoil the first call that is made again."""
