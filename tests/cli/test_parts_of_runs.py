@@ -205,6 +205,6 @@ def test_history_lists_the_results_of_a_folder(here: Path, capsys: Capsys) -> No
         f"{began}  conformant      1 of 1 MUST passed · seed 4711 · reports/two",
     } == set(listed.out.splitlines())
     assert re.match(r"warning: reports/three/report.json is not a report", listed.err)
-    assert {("reports/one", "non-conformant"), ("reports/two", "conformant")} == {
-        (row["folder"], row["verdict"]) for row in rows
+    assert {("reports/one", "non-conformant", 0, 1), ("reports/two", "conformant", 1, 0)} == {
+        (row["folder"], row["verdict"], row["must"]["passed"], row["must"]["failed"]) for row in rows
     }
