@@ -1,6 +1,6 @@
 """What the processes of a load run tell each other.
 
-    Control                   JSON lines between the suite and a process of Locust that it started; its end is noticed
+    Lifeline                   JSON lines between the suite and a process of Locust that it started; its end is noticed
     MasterTerms, WorkerTerms  the first line on it: what the process needs to begin
     Kind of messages          between Locust's master and its workers, over Locust's own channel
 
@@ -18,22 +18,22 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-# The variable with the number of the file that is the process's end of its Control.
+# The variable with the number of the file that is the process's end of its Lifeline.
 CONTROL = "STATUM_CONFORMANCE_LOAD_CONTROL"
 
 # Worker → master: who it is; the answer to PING; that it can take a batch; that a batch is through; a part of its file,
 # and its end with its digest.
-HELLO, PONG, ASK, REPORT, PART, DONE = (f"statum-{name}" for name in ("hello", "pong", "ask", "report", "part", "done"))
+HELLO, PONG, ASK, REPORT, PART, DONE = (f"load-{name}" for name in ("hello", "pong", "ask", "report", "part", "done"))
 # Master → worker: its name; the clock; begin; a batch; begin nothing more; no batch is left.
 WELCOME, PING, BEGIN, BATCH, STOP, END = (
-    f"statum-{name}" for name in ("welcome", "ping", "begin", "batch", "stop", "end")
+    f"load-{name}" for name in ("welcome", "ping", "begin", "batch", "stop", "end")
 )
 TO_MASTER, TO_WORKER = (HELLO, PONG, ASK, REPORT, PART, DONE), (WELCOME, PING, BEGIN, BATCH, STOP, END)
 
 Message = Mapping[str, Any]
 
 
-class Control:
+class Lifeline:
     """One end of the connection between the suite and a process that it started; thread-safe for telling."""
 
     def __init__(self, end: socket.socket) -> None:

@@ -6,7 +6,6 @@ that was lost gets nothing more, and what it was handed is never handed out agai
 
 from __future__ import annotations
 
-import hashlib
 import threading
 import time
 from collections import Counter
@@ -31,7 +30,8 @@ from conformance.load.channel import (
     MasterTerms,
     Message,
 )
-from conformance.load.sharding import Batch, Dealer, Nothing, Schedule
+from conformance.load.recording import digest_of
+from conformance.load.sharding import Dealer, Nothing, Schedule, WorkerBatch
 
 # Pings by which the clock of another machine is compared: of several the fastest says most.
 ROUNDS = 8
@@ -60,10 +60,9 @@ class KnownWorker:
     is_ready: bool = False
     is_done: bool = False
     lost_since: float | None = None
-    out: dict[int, Batch] = field(default_factory=dict)
+    out: dict[int, WorkerBatch] = field(default_factory=dict)
     handed: Counter[str] = field(default_factory=Counter)
-    shipped: hashlib._Hash | None = None
-    bytes_shipped: int = 0
+    is_shipping: bool = False
 
     @property
     def is_there(self) -> bool:
@@ -259,21 +258,15 @@ class Conductor:
 
     def _append(self, worker: KnownWorker, data: Message) -> None:
         """A part of the file of a worker on another machine."""
-        piece: bytes = data["bytes"]
-        with self._path_of(worker).open("ab") as file:
-            if worker.shipped is None:
-                file.truncate(0)
-                worker.shipped = hashlib.sha256()
-            file.write(piece)
-        worker.shipped.update(piece)
-        worker.bytes_shipped += len(piece)
+        with self._path_of(worker).open("ab" if worker.is_shipping else "wb") as file:
+            file.write(data["bytes"])
+        worker.is_shipping = True
 
     def _end(self, worker: KnownWorker, data: Message) -> None:
-        if not worker.is_local:
-            digest = worker.shipped.hexdigest() if worker.shipped is not None else None
-            if digest != data.get("sha256"):
-                self._lose(worker)
-                return
+        path = self._path_of(worker)
+        if not worker.is_local and (not worker.is_shipping or digest_of(path) != data["sha256"]):
+            self._lose(worker)
+            return
         worker.is_done = True
         self._conclude()
 

@@ -21,7 +21,7 @@ from typing import Any, Self
 
 from conformance.gateway.settings import Settings
 from conformance.journal.redaction import is_own_word, tokens_of
-from conformance.load.channel import CONTROL, Control, MasterTerms, Message, WorkerTerms
+from conformance.load.channel import CONTROL, Lifeline, MasterTerms, Message, WorkerTerms
 from conformance.load.settings import LoadSettings
 from conformance.load.shards import Driven, WorkerShard
 from conformance.model.errors import EnvironmentFailure, SuiteError
@@ -75,7 +75,7 @@ class LocustProcess:
             raise EnvironmentFailure(f"Locust cannot be started: {error.strerror or error}") from error
         finally:
             theirs.close()
-        self._control = Control(ours)
+        self._control = Lifeline(ours)
         self.ended = threading.Event()
         self.tell(terms)
         threading.Thread(target=self._listen, name=f"{name}-control", daemon=True).start()
@@ -123,7 +123,7 @@ Event = tuple[str, dict[str, Any] | None]
 MASTER = "locust-master"
 
 
-class Engine:
+class LoadEngine:
     """Drives the load; `work` is a folder for the files of workers and the logs of Locust.
 
     A context manager: at its end no process is left.

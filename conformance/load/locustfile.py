@@ -1,8 +1,8 @@
 """What Locust runs, in its master and in its workers alike; the only module that imports Locust or gevent.
 
 It joins two parts that know nothing of Locust, `Conductor` in the master and `LoadWorker` in each worker, to Locust's
-channel, its statistics and its web page. `Engine` and `joining` start the processes; by the time this module is read,
-Locust has patched the interpreter, so threads are greenlets here and every wait lets others go on.
+channel, its statistics and its web page. `LoadEngine` and `joining` start the processes. By the time this module is
+read, Locust has patched the interpreter, so threads are greenlets here and every wait lets others go on.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from conformance.load.channel import (
     TO_MASTER,
     TO_WORKER,
     WELCOME,
-    Control,
+    Lifeline,
     MasterTerms,
     Message,
     WorkerTerms,
@@ -44,7 +44,7 @@ LOOK_EACH_S = 0.25
 # Bytes of a worker's file in one message.
 PIECE = 256 << 10
 
-CONTROL = Control.of_process()
+CONTROL = Lifeline.of_process()
 TERMS = CONTROL.hear() or {}
 # The exit code without a verdict: the process of the suite is gone. Workers that it started notice that as well.
 ORPHANED = 3
@@ -58,7 +58,7 @@ class Sending(User):
     host = TERMS.get("gateway")
 
     @task
-    def wait(self) -> None:
+    def stay(self) -> None:
         """Wait until Locust stops it."""
         Event().wait()
 

@@ -24,8 +24,6 @@ DEFAULT_WORKERS = max(1, min(2, (os.cpu_count() or 2) // 2 + 1))
 DEFAULT_RECEIVERS = 1
 # Each is a process; more on one machine are a typing error.
 MOST_PROCESSES = 256
-# The extra that load needs.
-EXTRA = "statum-conformance[load]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +87,7 @@ class LoadSettings:
 def check_installed() -> None:
     """Raise UsageError where Locust is not installed. It is looked for, never imported: it patches the interpreter."""
     if find_spec("locust") is None:
-        raise UsageError("load needs Locust, which is not installed", hint=f"pip install '{EXTRA}'")
+        raise UsageError("load needs Locust, which is not installed", hint="pip install locust")
 
 
 def check_permitted(settings: Settings) -> None:

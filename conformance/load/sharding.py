@@ -107,7 +107,7 @@ class Schedule:
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class WorkerBatch:
     """Groups for one worker, in the order of their due times."""
 
     number: int
@@ -139,7 +139,7 @@ class Dealer:
     _rest: Iterator[DueGroup] = field(init=False)
     _next: DueGroup | None = field(init=False, default=None)
     _cut: deque[deque[DueGroup]] = field(init=False, default_factory=deque)
-    _out: dict[int, Batch] = field(init=False, default_factory=dict)
+    _out: dict[int, WorkerBatch] = field(init=False, default_factory=dict)
     _numbers: int = field(init=False, default=0)
 
     def __post_init__(self) -> None:
@@ -152,7 +152,7 @@ class Dealer:
         """Whether accepted requests or money are limited."""
         return self.allowance.requests is not None or self.allowance.spend is not None
 
-    def hand_out(self, workers: int) -> Batch | Nothing:
+    def hand_out(self, workers: int) -> WorkerBatch | Nothing:
         """The next batch for one of so many `workers`, which share a slice of time evenly."""
         while self._cut or self._next is not None:
             if not self._cut:
@@ -170,7 +170,7 @@ class Dealer:
                 self._cut.popleft()
             if groups:
                 self._numbers += 1
-                batch = self._out[self._numbers] = Batch(self._numbers, tuple(groups))
+                batch = self._out[self._numbers] = WorkerBatch(self._numbers, tuple(groups))
                 return batch
             if waiting:
                 return Nothing.YET

@@ -19,7 +19,7 @@ from mock_rig import eventually
 from source_files import modules
 
 from conformance.load import engine as engines
-from conformance.load.engine import Engine
+from conformance.load.engine import LoadEngine
 from conformance.load.settings import LoadSettings
 from conformance.load.shards import Driven
 from conformance.mock.behaviour import BUILT_IN
@@ -50,10 +50,10 @@ def rows_of(driven: Driven, question: str) -> list[tuple[Any, ...]]:
 
 
 @contextmanager
-def engine_in(folder: Path, url: str, progress: Silent | None = None, **load: Any) -> Iterator[Engine]:
+def engine_in(folder: Path, url: str, progress: Silent | None = None, **load: Any) -> Iterator[LoadEngine]:
     """An engine of two workers."""
     settings = LoadSettings(**{"rate": 200.0, "for_s": 1.0, "workers": 2, **load})
-    with Engine(settings, settings_for(url, folder), folder / "load", progress or Silent()) as engine:
+    with LoadEngine(settings, settings_for(url, folder), folder / "load", progress or Silent()) as engine:
         yield engine
 
 
@@ -91,7 +91,7 @@ def test_the_other_worker_goes_on_when_one_is_killed(tmp_path: Path) -> None:
     class Killing(Silent):
         """Kills a worker once requests are answered."""
 
-        engine: Engine
+        engine: LoadEngine
         lost = ""
 
         def exchanged(self, done: int, planned: int) -> None:  # noqa: ARG002 - the signature of Progress

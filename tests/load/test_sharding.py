@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +9,16 @@ from pathlib import Path
 from load_rig import case, ordinary_plan, planned, settings_for
 
 from conformance.contract.contract import statum
-from conformance.load.sharding import MOST_IN_BATCH, SLICE_S, Batch, Dealer, DueGroup, Nothing, Schedule, is_row_refused
+from conformance.load.sharding import (
+    MOST_IN_BATCH,
+    SLICE_S,
+    Dealer,
+    DueGroup,
+    Nothing,
+    Schedule,
+    WorkerBatch,
+    is_row_refused,
+)
 from conformance.model.traffic import Case, Kind
 from conformance.wire.allowance import ACCEPTED, Allowance
 
@@ -23,13 +31,15 @@ def scheduled(tmp_path: Path, cases: Sequence[Case], rate: float, apart: Sequenc
         return list(Schedule(tmp_path / "journal.sqlite", rate, apart))
 
 
-def batches(dealer: Dealer, workers: int) -> list[Batch]:
+def batches(dealer: Dealer, workers: int) -> list[WorkerBatch]:
     """All that a dealer hands out to workers that report nothing."""
-    handed = itertools.takewhile(lambda batch: isinstance(batch, Batch), iter(lambda: dealer.hand_out(workers), None))
+    handed = itertools.takewhile(
+        lambda batch: isinstance(batch, WorkerBatch), iter(lambda: dealer.hand_out(workers), None)
+    )
     return list(handed)  # type: ignore[arg-type]
 
 
-def ids(batch: Batch) -> list[str]:
+def ids(batch: WorkerBatch) -> list[str]:
     """The ids of a batch's cases."""
     return [row[1] for row in batch.rows]
 
@@ -89,7 +99,7 @@ def test_nothing_is_handed_out_beyond_the_limit(tmp_path: Path) -> None:
     dealer = Dealer(statum(), scheduled(tmp_path, list(map(case, range(8))), 1000.0), allowance)
     batch = dealer.hand_out(1)
 
-    assert isinstance(batch, Batch)
+    assert isinstance(batch, WorkerBatch)
     assert 5 == len(ids(batch))
     assert Nothing.YET is dealer.hand_out(1)
     dealer.reported(batch.number, (), ())
@@ -101,18 +111,18 @@ def test_a_refused_or_unsent_case_makes_room(tmp_path: Path) -> None:
     """As many go out as were refused, or never left."""
     dealer = Dealer(statum(), scheduled(tmp_path, list(map(case, range(8))), 1000.0), Allowance(statum(), 5))
     batch = dealer.hand_out(1)
-    assert isinstance(batch, Batch)
+    assert isinstance(batch, WorkerBatch)
     dealer.reported(batch.number, ids(batch)[:1], ids(batch)[1:2])
     then = dealer.hand_out(1)
 
-    assert isinstance(then, Batch)
+    assert isinstance(then, WorkerBatch)
     assert 2 == len(ids(then))
 
 
 def test_the_batch_of_a_lost_worker_stays_counted(tmp_path: Path) -> None:
     """Without a report its cases may be accepted for ever, and nobody else gets them."""
     dealer = Dealer(statum(), scheduled(tmp_path, list(map(case, range(8))), 1000.0), Allowance(statum(), 5))
-    assert isinstance(dealer.hand_out(1), Batch)
+    assert isinstance(dealer.hand_out(1), WorkerBatch)
 
     assert Nothing.YET is dealer.hand_out(1)
     dealer.stop()
