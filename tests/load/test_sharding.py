@@ -33,10 +33,10 @@ def scheduled(tmp_path: Path, cases: Sequence[Case], rate: float, apart: Sequenc
 
 def batches(dealer: Dealer, workers: int) -> list[WorkerBatch]:
     """All that a dealer hands out to workers that report nothing."""
-    handed = itertools.takewhile(
-        lambda batch: isinstance(batch, WorkerBatch), iter(lambda: dealer.hand_out(workers), None)
-    )
-    return list(handed)  # type: ignore[arg-type]
+    handed = []
+    while isinstance(batch := dealer.hand_out(workers), WorkerBatch):
+        handed.append(batch)
+    return handed
 
 
 def ids(batch: WorkerBatch) -> list[str]:
