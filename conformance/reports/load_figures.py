@@ -99,7 +99,7 @@ class LoadFigures:
     """The figures of one part, or of all.
 
     `lawful`: the requests that a gateway has to accept, by which the rate counts; `first`, `last`: when the first and
-    the last of them was sent.
+    the last of them was sent. `owed`: the notifications that have to come.
     """
 
     load: UnderLoad
@@ -109,6 +109,7 @@ class LoadFigures:
     notifications: TimeBuckets = field(default_factory=TimeBuckets)
     moments: defaultdict[int, LoadSlice] = field(default_factory=lambda: defaultdict(LoadSlice))
     lawful: int = 0
+    owed: int = 0
     first: float = inf
     last: float = -inf
 
@@ -126,6 +127,7 @@ class LoadFigures:
                 continue
             answer = Answer.of(case, exchange if loopback else as_over_a_network(exchange), contract)
             figures.see(answer)
+            figures.owed += answer.owes_notification
             if answer.owes_notification and exchange.answered_at is not None:
                 answered.setdefault(answer.request_id or "", exchange.answered_at)
         for notification in record.notifications if answered else ():
@@ -169,6 +171,7 @@ class LoadFigures:
         for number, moment in other.moments.items():
             self.moments[number].add(moment)
         self.lawful += other.lawful
+        self.owed += other.owed
         self.first, self.last = min(self.first, other.first), max(self.last, other.last)
 
     def report(self, asked: Mapping[str, Any]) -> LoadReport:
@@ -188,6 +191,7 @@ class LoadFigures:
             accepted=self.outcomes[ACCEPTED],
             refused=self.outcomes[REFUSED],
             failed=self.outcomes[FAILED],
+            owed=self.owed,
             notified=self.notifications.counts.total(),
             statuses={name: self.statuses[name] for name in sorted(self.statuses)},
             behind_s=round(self.load.behind_s, 3),

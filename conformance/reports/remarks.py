@@ -115,7 +115,7 @@ def load_lines(report: Report) -> Iterator[str]:
     yield (
         f"load: {load.reached:,.1f} of {load.rate:,g} valid requests/s for {load.seconds:,.1f} s, "
         f"{load.sent_per_s:,.1f}/s in all · {load.sent:,} sent: {load.accepted:,} accepted, {load.refused:,} refused, "
-        f"{load.failed:,} failed · {load.notified:,} notified"
+        f"{load.failed:,} failed · {load.notified:,} of {load.owed:,} notified"
     )
     for name, times in (("answers", load.answers), ("notifications", load.notifications)):
         if times is not None:

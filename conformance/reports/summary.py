@@ -122,7 +122,7 @@ def _under_load(load: LoadReport) -> Iterator[str]:
     yield (
         f"Under load: {load.reached:,.1f} of {load.rate:,g} valid requests/s for {load.seconds:,.1f} s · "
         f"{load.sent:,} sent, {load.accepted:,} accepted, {load.refused:,} refused, {load.failed:,} failed, "
-        f"{load.notified:,} notified\n"
+        f"{load.notified:,} of {load.owed:,} notified\n"
     )
     measured = [(name, t) for name, t in (("answers", load.answers), ("notifications", load.notifications)) if t]
     for number, (name, times) in enumerate(measured):

@@ -106,7 +106,7 @@ def test_the_rate_is_that_of_valid_requests() -> None:
 
     assert (20.0, 20.0, 20.0) == (load.rate, load.reached, load.sent_per_s)
     assert 600 == load.sent == load.accepted + load.refused + load.failed == sum(load.statuses.values())
-    assert load.accepted == load.notified
+    assert load.accepted == load.owed == load.notified
     assert (load.refused, load.failed) == (load.statuses["429"], load.statuses["503"])
 
 
@@ -171,7 +171,7 @@ def test_the_lines_tell_rate_outcomes_and_times() -> None:
 
     assert re.fullmatch(
         r"load: 20\.0 of 20 valid requests/s for 30\.0 s, 20\.0/s in all · 600 sent: \d+ accepted, \d+ refused, "
-        r"\d+ failed · \d+ notified",
+        r"\d+ failed · \d+ of \d+ notified",
         lines[0],
     )
     times = r"p50 [\d.]+ m?s · p90 [\d.]+ m?s · p99 [\d.]+ m?s · p99\.9 [\d.]+ m?s · max [\d.]+ m?s"
