@@ -308,7 +308,8 @@ class LoadReport:
     `rate`: the requests that a gateway has to accept, asked for per second; `reached`: those that were sent;
     `sent_per_s`: all that were sent.
     `refused` with a 4xx; `failed`: no answer, a 5xx, or one outside the envelope. `owed`: accepted requests that a
-    notification has to follow, `notified`: those with one. `behind_s`: the most that a request went out after its due time. Moments are `moment_s` long.
+    notification has to follow, `notified`: those with one. `behind_s`: the most that a request went out after its due
+    time. Moments are `moment_s` long.
     """
 
     rate: float
