@@ -188,6 +188,8 @@ MOST_BYTES_WITHOUT_ID = 16 << 20
 KEPT_BODY = 16 * 1024
 # The size of a row without its content, in bytes.
 A_ROW = 128
+# More than the size of any notification of the contract, in bytes.
+A_NOTIFICATION = 4 * 1024
 # The last requests beyond the limits wait in memory for the answer with their id, which takes milliseconds.
 REMEMBERED = 1_000
 
@@ -217,10 +219,13 @@ class _Room:
 
 
 class Strays:
-    """Decides which requests are recorded. Thread-safe. Call `given` with the id of each answer."""
+    """Decides which requests are recorded. Thread-safe. Call `given` with the id of each answer.
 
-    def __init__(self) -> None:
-        self._with_id = _Room(MOST_WITH_ID, MOST_BYTES_WITH_ID)
+    `expected`: so many more with ids that are not `given`, where another process hears the answers.
+    """
+
+    def __init__(self, expected: int = 0) -> None:
+        self._with_id = _Room(MOST_WITH_ID + expected, MOST_BYTES_WITH_ID + expected * A_NOTIFICATION)
         self._without_id = _Room(MOST_WITHOUT_ID, MOST_BYTES_WITHOUT_ID)
         # Hashes, because a run may have hundreds of thousands of ids.
         self._given: set[int] = set()
