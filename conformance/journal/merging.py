@@ -22,7 +22,7 @@ from conformance.model.traffic import LOST_WITH_ITS_SENDER
 
 
 @dataclass(frozen=True, slots=True)
-class ShardFile:
+class ShardToMerge:
     """A file to be merged. `offset_s` is added to its times. `lost_at`: when its process died (journal's clock).
 
     A request without an answer in the file of a process that died has the failure `LOST_WITH_ITS_SENDER`.
@@ -93,7 +93,7 @@ _FOREIGN = {
 }
 
 
-def merge(journal: Journal, shards: Sequence[ShardFile]) -> tuple[MergedShard, ...]:
+def merge(journal: Journal, shards: Sequence[ShardToMerge]) -> tuple[MergedShard, ...]:
     """Add the rows of all shards to an open journal; return when they are committed.
 
     A shard that a killed process left open is read as well, with all that was committed. EnvironmentFailure for one
@@ -110,7 +110,7 @@ def merge(journal: Journal, shards: Sequence[ShardFile]) -> tuple[MergedShard, .
     return tuple(each for each, _ in merged)
 
 
-def _sealed(shard: ShardFile) -> tuple[MergedShard, int]:
+def _sealed(shard: ShardToMerge) -> tuple[MergedShard, int]:
     """Check a file, make it one whole (without a WAL beside it), and count its rows and notes."""
     with _readable(shard):
         check_file(shard.path)
@@ -125,7 +125,7 @@ def _sealed(shard: ShardFile) -> tuple[MergedShard, int]:
     return MergedShard(shard.name, digest, exchanges, notifications), notes
 
 
-def _add(path: Path, shards: Sequence[ShardFile], connection: sqlite3.Connection, first: Mapping[str, int]) -> None:
+def _add(path: Path, shards: Sequence[ShardToMerge], connection: sqlite3.Connection, first: Mapping[str, int]) -> None:
     """Number the rows of all shards, then copy them; in the writer's thread."""
     connection.execute("CREATE TEMP TABLE places (kind TEXT, shard INTEGER, number INTEGER, at REAL)")
     connection.execute(
@@ -165,14 +165,14 @@ def _add(path: Path, shards: Sequence[ShardFile], connection: sqlite3.Connection
         connection.commit()
 
 
-def _check_rows(connection: sqlite3.Connection, shard: ShardFile) -> None:
+def _check_rows(connection: sqlite3.Connection, shard: ShardToMerge) -> None:
     for words, select in _FOREIGN.items():
         if (found := connection.execute(select).fetchone()) is not None:
             raise _unusable(shard, words.format(found[0]))
 
 
 @contextmanager
-def _attached(connection: sqlite3.Connection, shard: ShardFile) -> Iterator[None]:
+def _attached(connection: sqlite3.Connection, shard: ShardToMerge) -> Iterator[None]:
     connection.execute("ATTACH ? AS shard", (str(shard.path),))
     try:
         yield
@@ -182,7 +182,7 @@ def _attached(connection: sqlite3.Connection, shard: ShardFile) -> Iterator[None
 
 
 @contextmanager
-def _readable(shard: ShardFile) -> Iterator[None]:
+def _readable(shard: ShardToMerge) -> Iterator[None]:
     """EnvironmentFailure for a file that cannot be read as a shard."""
     try:
         yield
@@ -192,5 +192,5 @@ def _readable(shard: ShardFile) -> Iterator[None]:
         raise _unusable(shard, str(error)) from error
 
 
-def _unusable(shard: ShardFile, why: str) -> EnvironmentFailure:
+def _unusable(shard: ShardToMerge, why: str) -> EnvironmentFailure:
     return EnvironmentFailure(f"the file of {shard.name} cannot be merged: {why}", f"it is {shard.path}, and is kept")

@@ -14,7 +14,7 @@ import pytest
 from shards import ROWS, add, shard
 
 from conformance.journal import Journal, Redaction, read_journal
-from conformance.journal.merging import ShardFile, merge
+from conformance.journal.merging import ShardToMerge, merge
 from conformance.journal.rows import BEYOND, CREATE, Row
 from conformance.model.errors import EnvironmentFailure
 from conformance.model.traffic import LOST_WITH_ITS_SENDER, Case, Kind, Request, Response
@@ -44,7 +44,7 @@ def test_rows_are_ordered_by_time_over_all_shards_and_numbers_go_on(journal: Jou
     one = shard(tmp_path / "one", [*_exchange(1, 1, 10.0), *_exchange(2, 2, 30.0)])
     two = shard(tmp_path / "two", [*_exchange(1, 3, 20.0), ROWS.notified(1, "sms", ASKED, 25.0, 25.0)])
 
-    merge(journal, [ShardFile("worker-1", one), ShardFile("worker-2", two)])
+    merge(journal, [ShardToMerge("worker-1", one), ShardToMerge("worker-2", two)])
     later = journal.sent(CASES[4].id, 1, ASKED, 40.0, 40.0)
     journal.flush()
 
@@ -62,7 +62,7 @@ def test_times_are_moved_to_the_clock_of_the_journal(journal: Journal, tmp_path:
     far = shard(tmp_path / "far", [*_exchange(1, 1, 1010.0), ROWS.note(1, "way", {}, 1011.0, 1.0)])
     near = shard(tmp_path / "near", _exchange(1, 2, 12.0))
 
-    merge(journal, [ShardFile("worker-1", far, offset_s=-1000.0), ShardFile("worker-2", near)])
+    merge(journal, [ShardToMerge("worker-1", far, offset_s=-1000.0), ShardToMerge("worker-2", near)])
     journal.flush()
 
     record = read_journal(journal.path)
@@ -76,7 +76,7 @@ def test_a_note_on_an_exchange_has_the_new_number_of_it(journal: Journal, tmp_pa
     one = shard(tmp_path / "one", [*_exchange(1, 1, 10.0), *_exchange(2, 2, 30.0), *notes])
     two = shard(tmp_path / "two", _exchange(1, 3, 20.0))
 
-    merge(journal, [ShardFile("worker-1", one), ShardFile("worker-2", two)])
+    merge(journal, [ShardToMerge("worker-1", one), ShardToMerge("worker-2", two)])
     journal.flush()
 
     record = read_journal(journal.path)
@@ -90,7 +90,7 @@ def test_the_digest_is_that_of_the_file_and_the_counts_are_those_of_its_rows(jou
     """So that whoever keeps the file can show that it is the one that was merged."""
     one = shard(tmp_path / "one", [*_exchange(1, 1, 10.0), ROWS.notified(1, "sms", ASKED, 25.0, 25.0)])
 
-    (merged,) = merge(journal, [ShardFile("worker-1", one)])
+    (merged,) = merge(journal, [ShardToMerge("worker-1", one)])
 
     assert hashlib.sha256(one.read_bytes()).hexdigest() == merged.sha256
     assert ("worker-1", 1, 1) == (merged.name, merged.exchanges, merged.notifications)
@@ -108,7 +108,7 @@ def test_a_shard_that_was_cut_by_a_kill_is_read_with_all_that_it_committed(journ
             shutil.copyfile(tmp_path / f"open{suffix}", tmp_path / f"cut{suffix}")
     assert (tmp_path / "cut-wal").stat().st_size > 0
 
-    merge(journal, [ShardFile("worker-1", cut, lost_at=13.0)])
+    merge(journal, [ShardToMerge("worker-1", cut, lost_at=13.0)])
     journal.flush()
 
     _, answered, lost = read_journal(journal.path).exchanges
@@ -122,7 +122,7 @@ def test_a_request_without_an_answer_in_the_file_of_a_process_that_lived_stays_w
     """The run ended before its answer came."""
     one = shard(tmp_path / "one", [ROWS.sent(1, CASES[2].id, 1, ASKED, 11.0, 11.0)])
 
-    merge(journal, [ShardFile("worker-1", one)])
+    merge(journal, [ShardToMerge("worker-1", one)])
     journal.flush()
 
     last = read_journal(journal.path).exchanges[-1]
@@ -172,7 +172,7 @@ def test_a_file_that_does_not_belong_there_is_one_line_and_nothing_is_added(
     good = shard(tmp_path / "good", _exchange(1, 1, 10.0))
 
     with pytest.raises(EnvironmentFailure) as raised:
-        merge(journal, [ShardFile("worker-1", good), ShardFile("worker-2", make(tmp_path / "bad"))])
+        merge(journal, [ShardToMerge("worker-1", good), ShardToMerge("worker-2", make(tmp_path / "bad"))])
 
     assert raised.value.message.startswith("the file of worker-2 cannot be merged: ")
     assert said in raised.value.message
@@ -189,7 +189,7 @@ def test_numbers_stay_in_order_though_others_write_meanwhile(journal: Journal, t
         for n in range(20)
     ]
 
-    merge(journal, [ShardFile(f"worker-{n}", file) for n, file in enumerate(files)])
+    merge(journal, [ShardToMerge(f"worker-{n}", file) for n, file in enumerate(files)])
     journal.flush()
 
     exchanges = tuple(read_journal(journal.path).exchanges)
