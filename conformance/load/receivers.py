@@ -14,8 +14,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -30,6 +29,7 @@ from conformance.journal import Journal
 from conformance.judging.terms import REFUSED_HERE
 from conformance.load.receiving import LEAVING_S, ReceiverOrder
 from conformance.model.errors import EnvironmentFailure
+from conformance.model.process import interrupts_deferred
 from conformance.wire.connection import Connection, KeepAlive, Unanswered
 
 # A receiver imports the suite and makes its journal within a second, on a busy machine within a few.
@@ -101,7 +101,8 @@ class Receivers:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self.end()
+        with interrupts_deferred():
+            self.end()
 
     @property
     def shards(self) -> tuple[ReceiverShard, ...]:
@@ -130,14 +131,9 @@ class Receivers:
         self.check()
         return self.taken
 
-    def left_out(self) -> Counter[str]:
-        """What the receivers did not keep, once they have ended: as in the note `strays`, `without_id` by product."""
-        sums: Counter[str] = Counter()
-        for each in self._processes:
-            described = each.ended.get("left_out", {})
-            sums.update({name: count for name, count in described.items() if isinstance(count, int)})
-            sums.update({f"without_id/{name}": count for name, count in described.get("without_id", {}).items()})
-        return sums
+    def left_out(self) -> Sequence[Mapping[str, Any]]:
+        """What the receivers did not keep, once they have ended, each as a note `strays` has it."""
+        return [each.ended["left_out"] for each in self._processes if each.ended]
 
     def check(self) -> None:
         """Raises EnvironmentFailure if receivers cannot be kept alive, or one could not record a request."""

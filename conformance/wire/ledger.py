@@ -29,8 +29,7 @@ QUIET_WINDOW_S = 0.5
 MAX_QUIET_S = 5.0
 
 
-@dataclass(frozen=True, slots=True)
-class Settled:
+class Settled(NamedTuple):
     """The result of the wait, in numbers of notifications; verdicts on missing ones state `waited_s`."""
 
     owed: int
@@ -246,6 +245,13 @@ class Strays:
             by_product = {product: count for product, count in self._left_out.items() if product is not None}
             total = self._left_out.total() + self._left_out_with_id
             return {"left_out": total, "with_id": self._left_out_with_id, "without_id": by_product}
+
+    def also(self, described: Mapping[str, Any]) -> None:
+        """Add the numbers that another process has `described`."""
+        with self._lock:
+            self._left_out.update(described["without_id"])
+            self._left_out_with_id += described["with_id"]
+            self._left_out[None] += described["left_out"] - described["with_id"] - sum(described["without_id"].values())
 
     def given(self, request_id: str) -> Iterator[Arrival]:
         """Record all requests with the id of an answer from now on; the earlier ones that were not recorded."""
