@@ -6,7 +6,7 @@ that chance does not explain it.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -71,6 +71,14 @@ class Watch:
 REFUSED_HERE = "refused-here"
 """The kind of a note that the suite's own receiver could not take a request: `why`, and whether that is `lasting`."""
 
+LOST = "lost"
+"""The kind of a note on a process of a load run that was lost: `what` (worker or receiver), `name`, `since`, `until`.
+
+`handed_out`: by product, how many cases it may have sent of which nothing is known.
+"""
+CLOCK = "clock"
+"""The kind of a note on the clock of another machine, whose times agree with the journal's within `within_s`."""
+
 # The receiver notes at most one refusal a second, so a note represents those around it.
 AROUND_S = 1.5
 
@@ -88,7 +96,12 @@ class RefusedHere:
 
     @classmethod
     def of(cls, note: Note) -> Self:
-        """Around the note of one refusal, or from then on."""
+        """Around the note of one refusal, or from then on; for a receiver that was lost, as long as that may have been.
+
+        It had recorded all that came before its last sign of life.
+        """
+        if note.kind == LOST:
+            return cls(note.detail["since"], note.detail["until"], f"{note.detail['name']} was lost")
         until = inf if note.detail["lasting"] else note.noted_at + AROUND_S
         return cls(note.noted_at - AROUND_S, until, note.detail["why"])
 
@@ -111,7 +124,8 @@ class Terms:
     be read, with the product that they name, if any, and the error. `refused_here`: times in which the receiver lacked
     files or had ended. `left_out`: product → how many requests to its callback without an id were too many to keep;
     `left_out_with_id`: how many with an unknown id. `inquiring`: the run consists of follow-ups to refusals without an
-    excuse.
+    excuse. `unseen`: product → how many requests workers may have sent that were lost with all that they knew of these.
+    `clock_within_s`: the times of any two processes may differ by as much from the truth.
     """
 
     contract: Contract = field(default_factory=statum)
@@ -137,6 +151,8 @@ class Terms:
     left_out: Mapping[str, int] = field(default_factory=dict)
     left_out_with_id: int = 0
     inquiring: bool = False
+    unseen: Mapping[str, int] = field(default_factory=dict)
+    clock_within_s: float = 0.0
 
     @classmethod
     def of(cls, record: Record, contract: Contract) -> Self:
@@ -177,10 +193,16 @@ class Terms:
                 for note in record.notes
                 if note.kind == UNREADABLE and note.detail["where"] == "receiver"
             ),
-            refused_here=tuple(RefusedHere.of(note) for note in record.notes if note.kind == REFUSED_HERE),
+            refused_here=tuple(
+                RefusedHere.of(note)
+                for note in record.notes
+                if note.kind == REFUSED_HERE or (note.kind == LOST and note.detail["what"] == "receiver")
+            ),
             left_out=dict(strays.get("without_id", {})),
             left_out_with_id=int(strays.get("with_id", 0)),
             inquiring=bool(settings.get("inquiring")),
+            unseen=_unseen(record.notes),
+            clock_within_s=max((note.detail["within_s"] for note in record.notes if note.kind == CLOCK), default=0.0),
         )
 
     def callback_of(self, product: str) -> str:
@@ -206,6 +228,14 @@ class Terms:
     def listened_between(self, begin: float, end: float) -> bool:
         """Whether no gap in listening is known for that time."""
         return not any(since < end and begin < until for since, until in self.gaps)
+
+
+def _unseen(notes: Iterable[Note]) -> Mapping[str, int]:
+    unseen: Counter[str] = Counter()
+    for note in notes:
+        if note.kind == LOST:
+            unseen.update(note.detail["handed_out"])
+    return unseen
 
 
 def _has_a_secret(target: str) -> bool:
