@@ -23,7 +23,7 @@ from conformance.gateway.request_templates import sent_again
 from conformance.gateway.rig import Campaign, Rig, recorded, redaction_of, rigged
 from conformance.gateway.rules.checks import GATEWAY
 from conformance.gateway.settings import Settings
-from conformance.journal import RESUMED, Journal, Record, read_journal
+from conformance.journal import INTERRUPTED_AT_ONCE, RESUMED, Journal, Record, earlier_run, holds_a_run, read_journal
 from conformance.mock.behaviour import BUILT_IN, Behaviour
 from conformance.model.errors import EnvironmentFailure, UsageError, lack_of
 from conformance.model.process import Progress, Silent, interrupts_allowed, interrupts_deferred, is_interrupted
@@ -33,7 +33,7 @@ from conformance.payloads.members import ROOM
 from conformance.wire import Allowance, Manners, Sender
 from conformance.wire.allowance import PROBATION_S
 
-JOURNAL, REPORT_JSON = "journal.sqlite", "report.json"
+JOURNAL = "journal.sqlite"
 
 
 def run(
@@ -83,16 +83,15 @@ def hold(  # noqa: PLR0913 - the parts of a run
     path = settings.report_dir / JOURNAL
     with interrupts_deferred(), rigged(settings, behaviour) as rig:
         examined = _examined(settings, rig, progress)
-        earlier = f"the results in {settings.report_dir} are those of an earlier run"
-        if (obstacle := _obstacle(examined)) is not None and _holds_a_run(path):
-            raise EnvironmentFailure(obstacle.message, f"{obstacle.hint}; {earlier}")
+        if (obstacle := _obstacle(examined)) is not None and holds_a_run(path):
+            raise EnvironmentFailure(obstacle.message, f"{obstacle.hint}; {earlier_run(path)}")
         # Made before the journal, which replaces an earlier one: some plans cannot be made.
-        plans: list[Plan] = []
+        plan: Plan | None = None
         if obstacle is None:
             with suppress(KeyboardInterrupt), interrupts_allowed():
-                plans.append(planned(settings, rig.gateway))
-        if is_interrupted() and _holds_a_run(path):
-            raise EnvironmentFailure("interrupted before anything was sent", earlier)
+                plan = planned(settings, rig.gateway)
+        if is_interrupted() and holds_a_run(path):
+            raise EnvironmentFailure(INTERRUPTED_AT_ONCE, earlier_run(path))
         with (
             Journal.create(
                 path, {**recorded(settings, rig), **(also_recorded or {})}, redaction_of(settings, rig)
@@ -102,10 +101,11 @@ def hold(  # noqa: PLR0913 - the parts of a run
         ):
             journal.note("samples", {"passed": check_samples(settings.contract)})
             _note_examined(journal, examined)
-            if obstacle is not None:
-                raise obstacle
+            if plan is None:
+                raise obstacle or KeyboardInterrupt
+            made, plan = [plan], None  # of a large run it is most of the memory, so nobody else refers to it
             with _listening(settings, rig, journal, progress) as campaign:
-                send(campaign, plans.pop())
+                send(campaign, made.pop())
     return path
 
 
@@ -344,16 +344,6 @@ def _examined(settings: Settings, rig: Rig, progress: Progress) -> Sequence[Pref
 def _obstacle(examined: Sequence[PreflightCheck]) -> EnvironmentFailure | None:
     """The obstacle to holding the run, if there is one."""
     return next((EnvironmentFailure(probe.detail, probe.hint) for probe in examined if not probe.ok), None)
-
-
-def _holds_a_run(journal: Path) -> bool:
-    """Whether results would be lost; a run that did not begin has none."""
-    if not journal.exists():
-        return (journal.parent / REPORT_JSON).exists()
-    try:
-        return len(read_journal(journal).cases) > 0
-    except UsageError:  # it is of another version, or damaged: it may hold results
-        return True
 
 
 def _note_examined(journal: Journal, examined: Sequence[PreflightCheck]) -> None:

@@ -11,10 +11,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from math import inf
-from typing import Self
+from typing import Any, Self
 
 from conformance.contract.contract import Contract, statum
 from conformance.journal import LISTENED, RESUMED, UNREADABLE, Note, Record
+from conformance.judging.objectives import SLO
 from conformance.model.traffic import normalized
 from conformance.wire.receiver import TOKEN
 
@@ -107,6 +108,32 @@ class RefusedHere:
 
 
 @dataclass(frozen=True, slots=True)
+class UnderLoad:
+    """The time in which `load` sent requests at a rate, and the figures of `--slo` (`slo`).
+
+    `behind_s`: the most that a request went out after its due time. Nothing is under load before `load` has noted it.
+    """
+
+    slo: SLO = field(default_factory=SLO)
+    began: float = inf
+    ended: float = inf
+    behind_s: float = 0.0
+
+    @classmethod
+    def of(cls, settings: Mapping[str, Any], last: Mapping[str, Mapping[str, Any]]) -> Self | None:
+        """From the settings of a run and the details of its last note of each kind; None for any other run."""
+        asked = settings.get("load")
+        if asked is None:
+            return None
+        slo, note = SLO.of(asked.get("slo")), last.get("load")
+        return cls(slo) if note is None else cls(slo, note["began"], note["ended"], note["behind_s"])
+
+    def covers(self, at: float) -> bool:
+        """Whether a request that was sent at that moment was under load."""
+        return self.began <= at <= self.ended
+
+
+@dataclass(frozen=True, slots=True)
 class Terms:
     """The settings that verdicts depend on, from the journal, and the contract.
 
@@ -124,8 +151,9 @@ class Terms:
     be read, with the product that they name, if any, and the error. `refused_here`: times in which the receiver lacked
     files or had ended. `left_out`: product → how many requests to its callback without an id were too many to keep;
     `left_out_with_id`: how many with an unknown id. `inquiring`: the run consists of follow-ups to refusals without an
-    excuse. `unseen`: product → how many requests workers may have sent that were lost with all that they knew of these.
-    `clock_within_s`: the times of any two processes may differ by as much from the truth.
+    excuse. `load`: when the run was under load; None for any other run than that of `load`. `unseen`: product → how
+    many requests workers may have sent of which nothing is known, for they were lost. `clock_within_s`: the clocks of
+    the machines of a run agree within so many seconds.
     """
 
     contract: Contract = field(default_factory=statum)
@@ -153,6 +181,7 @@ class Terms:
     inquiring: bool = False
     unseen: Mapping[str, int] = field(default_factory=dict)
     clock_within_s: float = 0.0
+    load: UnderLoad | None = None
 
     @classmethod
     def of(cls, record: Record, contract: Contract) -> Self:
@@ -203,6 +232,7 @@ class Terms:
             inquiring=bool(settings.get("inquiring")),
             unseen=_unseen(record.notes),
             clock_within_s=max((note.detail["within_s"] for note in record.notes if note.kind == CLOCK), default=0.0),
+            load=UnderLoad.of(settings, last),
         )
 
     def callback_of(self, product: str) -> str:
