@@ -152,8 +152,8 @@ class Terms:
     files or had ended. `left_out`: product → how many requests to its callback without an id were too many to keep;
     `left_out_with_id`: how many with an unknown id. `inquiring`: the run consists of follow-ups to refusals without an
     excuse. `load`: when the run was under load; None for any other run than that of `load`. `unseen`: product → how
-    many requests workers may have sent of which nothing is known, for they were lost. `clock_within_s`: the clocks of
-    the machines of a run agree within so many seconds.
+    many requests workers may have sent of which nothing is known, for they were lost. `dated_within_s`: a
+    notification may be dated so many seconds too late, by clocks that differ or by receivers that had much to do.
     """
 
     contract: Contract = field(default_factory=statum)
@@ -180,7 +180,7 @@ class Terms:
     left_out_with_id: int = 0
     inquiring: bool = False
     unseen: Mapping[str, int] = field(default_factory=dict)
-    clock_within_s: float = 0.0
+    dated_within_s: float = 0.0
     load: UnderLoad | None = None
 
     @classmethod
@@ -231,7 +231,7 @@ class Terms:
             left_out_with_id=int(strays.get("with_id", 0)),
             inquiring=bool(settings.get("inquiring")),
             unseen=_unseen(record.notes),
-            clock_within_s=max((note.detail["within_s"] for note in record.notes if note.kind == CLOCK), default=0.0),
+            dated_within_s=_dated_within_s(record.notes),
             load=UnderLoad.of(settings, last),
         )
 
@@ -266,6 +266,12 @@ def _unseen(notes: Iterable[Note]) -> Mapping[str, int]:
         if note.kind == LOST:
             unseen.update(note.detail["handed_out"])
     return unseen
+
+
+def _dated_within_s(notes: Iterable[Note]) -> float:
+    clocks = (note.detail["within_s"] for note in notes if note.kind == CLOCK)
+    receivers = (note.detail.get("receivers_most_s", 0.0) for note in notes if note.kind == "load")
+    return float(max(clocks, default=0.0) + max(receivers, default=0.0))
 
 
 def _has_a_secret(target: str) -> bool:

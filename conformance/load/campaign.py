@@ -140,7 +140,7 @@ class _Load:
         try:
             with receivers:
                 try:
-                    with measured(settings, campaign.rig, journal) as delay:
+                    with measured(settings, campaign.rig) as delay:
                         driven = self.engine.drive(
                             journal.path,
                             campaign.rig.gateway,

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,10 +23,8 @@ from typing import Any, Self
 
 from conformance.gateway.preflight import send_canary
 from conformance.gateway.rig import Rig, redacted_by
-from conformance.gateway.rules.notifications import LATENESS_GRACE_S
 from conformance.gateway.settings import Settings
 from conformance.journal import Journal
-from conformance.judging.terms import REFUSED_HERE
 from conformance.load.receiving import LEAVING_S, ReceiverOrder
 from conformance.model.errors import EnvironmentFailure
 from conformance.model.process import interrupts_deferred
@@ -327,21 +325,21 @@ class ReceiverDelay:
 
 
 @contextmanager
-def measured(settings: Settings, rig: Rig, journal: Journal) -> Iterator[ReceiverDelay]:
-    """While entered, canaries measure the receivers on this machine.
-
-    If one takes longer than a notification may be dated too late, the time around it is noted as one in which the
-    suite's own receiver did not take everything.
-    """
+def measured(settings: Settings, rig: Rig) -> Iterator[ReceiverDelay]:
+    """While entered, canaries measure the receivers on this machine."""
     delay, over = ReceiverDelay(), threading.Event()
     url, nobody = rig.receiver.urls[settings.callbacks[0]], ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
-    def canary(token: str) -> None:
-        # A connection of its own, as of a notification that has to wait until it is accepted.
-        with suppress(Unanswered), Connection(CANARY_WITHIN_S, KeepAlive(trusted=False), nobody) as line:
-            send_canary(line, url, token, "measured")
+    def measure() -> None:
+        while not over.wait(CANARY_EACH_S):
+            token, began = rig.intake.new_canary(), time.monotonic()
+            # A connection of its own, as of a notification that has to wait until it is accepted.
+            with suppress(Unanswered), Connection(CANARY_WITHIN_S, KeepAlive(trusted=False), nobody) as line:
+                send_canary(line, url, token, "measured")
+            rig.intake.canary(token, 0.0)
+            delay.add(time.monotonic() - began)
 
-    thread = threading.Thread(target=_measure, args=(canary, rig, delay, journal.note, over), daemon=True)
+    thread = threading.Thread(target=measure, name="canaries", daemon=True)
     if settings.callback_tls is None:  # its certificate need not be for this machine's own name
         thread.start()
     try:
@@ -350,20 +348,3 @@ def measured(settings: Settings, rig: Rig, journal: Journal) -> Iterator[Receive
         over.set()
         if thread.ident is not None:
             thread.join()
-
-
-def _measure(
-    send: Callable[[str], None],
-    rig: Rig,
-    delay: ReceiverDelay,
-    note: Callable[[str, Mapping[str, Any]], None],
-    over: threading.Event,
-) -> None:
-    while not over.wait(CANARY_EACH_S):
-        token, began = rig.intake.new_canary(), time.monotonic()
-        send(token)
-        rig.intake.canary(token, 0.0)
-        took = time.monotonic() - began
-        delay.add(took)
-        if took > LATENESS_GRACE_S:
-            note(REFUSED_HERE, {"why": f"it took {took:.1f} s for a canary on this machine", "lasting": False})

@@ -109,7 +109,7 @@ def test_a_killed_receiver_is_replaced_and_what_it_wrote_is_kept(bench: _Bench) 
 
 def test_canaries_reach_the_run_through_the_receivers(bench: _Bench) -> None:
     """A watched way back sees them, and no row has them."""
-    with bench.receivers(1) as receivers, measured(bench.settings, bench.rig, bench.journal) as delay:
+    with bench.receivers(1) as receivers, measured(bench.settings, bench.rig) as delay:
         token = bench.rig.intake.new_canary()
         with streaming(bench.url) as streams:
             while delay.most_s == 0:
