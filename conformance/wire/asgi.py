@@ -215,6 +215,11 @@ class AsgiThread:
             raise
 
 
+def new_loop() -> asyncio.AbstractEventLoop:
+    """An event loop as the servers here have it: that of uvloop, where it is installed."""
+    return (uvicorn.Config("").get_loop_factory() or asyncio.new_event_loop)()
+
+
 def _explained(tell: Callable[[str], None]) -> type[ssl.SSLObject]:
     """A TLS connection that reports why its handshake failed; the event loop closes it without a word."""
 
