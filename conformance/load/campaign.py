@@ -134,6 +134,8 @@ class _Load:
         folder = settings.report_dir / WORK
         allowance, bounds = campaign.sender.allowance, settings.bounds
         receivers = Receivers(settings, campaign.rig, journal, self.load.receivers, folder, 2 * self.load.accepted)
+        for stale in folder.glob("worker-*.sqlite*"):
+            stale.unlink()
         began = journal.time_of(time.monotonic())
         driven, delay, accepted = Driven((), began, began), ReceiverDelay(), 0
         campaign.listening.others_send = True
