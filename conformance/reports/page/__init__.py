@@ -3,7 +3,7 @@
     html, rendered      the templates filled in, for a result and for any page of the same style
     evidence            exchanges, notifications and timelines of the cases that findings name
     transcript          everything that a client under test was asked, sent and was answered; bodies of messages
-    *.html, style.css, script.js    the templates
+    *.html, style.css, script.js    the templates; controls.js: the controls that a register has, too
 
 A page loads nothing. Without JavaScript it lacks only filters and buttons.
 """
@@ -71,7 +71,7 @@ SEALS: Mapping[str, str] = {
     Conclusion.INCONCLUSIVE: SIGNS[Verdict.INCONCLUSIVE],
 }
 
-FILES: Mapping[str, str] = {"style": "style.css", "script": "script.js"}
+FILES: Mapping[str, Sequence[str]] = {"style": ("style.css",), "script": ("controls.js", "script.js")}
 
 # Of the findings that are listed as known.
 SHOWN_OF_LISTED = 3
@@ -177,7 +177,10 @@ def _environment() -> Environment:
         "value_of": value_of,
         "why": why,
         "with_code": _with_code,
-        **{name: Markup(loader.get_source(environment, file)[0]) for name, file in FILES.items()},  # noqa: S704 - our own
+        **{
+            name: Markup("".join(loader.get_source(environment, file)[0] for file in each))  # noqa: S704 - our own
+            for name, each in FILES.items()
+        },
     }
     return environment
 
