@@ -117,9 +117,8 @@ class _Load:
         campaign = self.campaign
         record_plan(campaign, plan)
         alone, last = plan.alone, plan.last
-        cases = len(plan.cases)
+        campaign.listening.progress.phase("send", f"{len(plan.cases)} cases")
         del plan  # it may be most of the memory, and is in the journal
-        campaign.listening.progress.phase("load", f"{cases:,} cases")
         campaign.send(alone, ())
         before = read_journal(campaign.journal.path)
         held = Held(len(before.cases), len(before.exchanges), len(before.notifications))
