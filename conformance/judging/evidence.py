@@ -46,6 +46,9 @@ IDENTITY = 16
 # Statuses that may be about the account; the summary keeps the account use of those requests.
 OF_THE_ACCOUNT = frozenset({402, 403})
 
+# So unlikely is it that every request of a kind and aspect got a 5xx for the load alone that its content is to blame.
+BY_LOAD_ALONE = 1e-6
+
 # The aspect of a request for the balance; the summary keeps the whole answer.
 BALANCE = "balance"
 
@@ -110,14 +113,22 @@ class Evidence:
                 self._attempts[outcome.case_id].append(outcome)
 
     def _blame_the_load(self) -> None:
-        """Mark the answers of 5xx under load to requests of which others, of the same kind and aspect, had none."""
-        served = {
-            outcome.class_of_request for outcome in self.outcomes if outcome.status is not None and not outcome.crashed
-        }
-        for outcome in self.outcomes:
-            outcome.overloaded = (
-                outcome.load_sent_at is not None and outcome.crashed and outcome.class_of_request in served
+        """Mark the answers of 5xx under load that the load explains.
+
+        Others of the kind and aspect had none; or there are too few of them to tell, as many as other requests had.
+        """
+        crashed, served = (
+            Counter(
+                each.class_of_request for each in self.outcomes if each.status is not None and each.crashed is is_so
             )
+            for is_so in (True, False)
+        )
+        of_served = sum(crashed[each] for each in served)
+        share = of_served / (of_served + served.total()) if served else 0.0
+        for outcome in self.outcomes:
+            of_class = outcome.class_of_request
+            by_load = of_class in served or share ** crashed[of_class] > BY_LOAD_ALONE
+            outcome.overloaded = outcome.load_sent_at is not None and outcome.crashed and by_load
 
     def notices(self, record: Record) -> Iterator[Notice]:
         """Yield each notification of the record in full; after the answers, for it belongs to one of them.

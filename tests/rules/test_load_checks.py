@@ -101,6 +101,29 @@ def test_a_5xx_that_its_payload_explains_is_judged_as_in_any_run(before: int) ->
     assert {"ACC-02" if before else "ACC-05"} == failures(run)
 
 
+def test_a_5xx_to_the_only_requests_of_a_kind_is_put_down_to_the_load_where_others_meet_it_too() -> None:
+    """Two requests at the same instant are too few to tell."""
+    run = loaded([200, 503, 200, 503, 200])
+    first = run.invoke("first", 503, kind=Kind.BURST, aspect="same-phone")
+    run.invoke("second", 503, kind=Kind.BURST, aspect="same-phone", earlier=first.id)
+
+    assert {"LOD-01"} == failures(run)
+    assert Reason.ENVIRONMENT == verdict(run, "CON-01").reason
+    assert "the gateway answered 503 under load, and not to all requests like this one; see LOD-01" == (
+        verdict(run, "CON-01").detail
+    )
+
+
+def test_a_5xx_to_all_of_many_requests_of_a_kind_is_put_down_to_their_content() -> None:
+    """By chance some would have been spared, as others were."""
+    run = loaded([200, 503, 200, 200, 200])
+    for number in range(12):
+        run.invoke(f"emoji-{number}", 500, aspect="unicode")
+
+    assert {"ACC-03", "LOD-01"} == failures(run)
+    assert (12, 1) == (verdict(run, "ACC-03").failed, verdict(run, "LOD-01").failed)
+
+
 def test_a_broken_request_that_overload_answers_says_nothing_about_refusals() -> None:
     """Others like it were refused as they should be."""
     run = loaded([200])

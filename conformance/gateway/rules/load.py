@@ -87,7 +87,10 @@ def answers_meet(evidence: Evidence, _: str | None) -> Iterator[Judgement]:
 
 
 def notifications_meet(evidence: Evidence, _: str | None) -> Iterator[Judgement]:
-    """The first notification of each accepted request, from its answer on; another rule judges missing ones."""
+    """The first notification of each accepted request, from its answer on; another rule judges missing ones.
+
+    A time that may be dated too late counts as the shortest that it may have been.
+    """
     if evidence.terms.load is None:
         return
     times = []
@@ -97,7 +100,8 @@ def notifications_meet(evidence: Evidence, _: str | None) -> Iterator[Judgement]
             if answer.load_sent_at is None or answer.answered_at is None or first is None:
                 continue
             if excuse_for_lateness(evidence.terms, answer) is None:
-                times.append((max(0.0, first.received_at - answer.answered_at), answer))
+                took = first.received_at - answer.answered_at - evidence.terms.dated_within_s
+                times.append((max(0.0, took), answer))
     for objective in evidence.terms.load.slo.of_timed(Timed.NOTIFICATION):
         yield from _met(objective, times, evidence.terms)
 
