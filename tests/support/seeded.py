@@ -7,6 +7,8 @@ from dataclasses import replace
 from functools import reduce
 
 from conformance.contract.contract import statum
+from conformance.contract.requirements import ByRule
+from conformance.gateway.rules import load
 from conformance.mock.account import numbers
 from conformance.mock.behaviour import UNEXCUSED, Behaviour, Effect, Moment, Reply
 from conformance.mock.changes import nth
@@ -15,6 +17,9 @@ from conformance.mock.faults import NamedBehaviour, faults, variants
 FAULTS = faults(statum())
 VARIANTS = variants(statum())
 NUMBERS = numbers(statum())
+
+ON_LOAD = frozenset(id_ for rule in load.RULES for id_ in statum().catalogue.judged_by(ByRule(rule)))
+"""The requirements that `load` alone judges, by their ids."""
 
 
 def fault(name: str) -> NamedBehaviour:
