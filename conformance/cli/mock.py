@@ -32,6 +32,9 @@ from conformance.model.process import ending_signals
 from conformance.reports.console import print_line, results
 from conformance.reports.text import counted
 
+# More than machines have processors for; each takes some 60 MB.
+MOST_PROCESSES = 64
+
 
 @click.command("mock", cls=ConformanceCommand, short_help="Serve the mock gateway.")
 def mock(**options: Any) -> int:
@@ -56,7 +59,8 @@ def mock(**options: Any) -> int:
     behaviour()  # what cannot be used is told before anything is served
     seed = fresh_seed() if options["seed"] is None else options["seed"]
     log = partial(_log_sent, console)
-    gateway = controlled(MockGateway(account, behaviour, options["listen"], seed, on_sent=log))
+    processes = _processes(options)
+    gateway = controlled(MockGateway(account, behaviour, options["listen"], seed, on_sent=log, processes=processes))
     with gateway, _stop_signal() as stopped:
         _introduce(gateway, options, console)
         _keep_pace(gateway.server, paces, stopped)
@@ -77,6 +81,13 @@ def _account(options: dict[str, Any]) -> Account:
         callbacks=dict(options["callback"]),
         contract=options["contract"],
     )
+
+
+def _processes(options: dict[str, Any]) -> int:
+    number: int = options["processes"]
+    if not 1 <= number <= MOST_PROCESSES:
+        raise UsageError(f"--processes is {number}; expected a number from 1 to {MOST_PROCESSES}")
+    return number
 
 
 def _behaviour(options: dict[str, Any], console: Console) -> Behaviour:

@@ -26,11 +26,11 @@ from conformance.contract.tables import ScenarioRow
 from conformance.journal import Journal
 from conformance.judging.terms import REFUSED_HERE
 from conformance.mock.account import Account
+from conformance.mock.answering import AnswerProtocol, Channel, put, received, was_used
 from conformance.mock.behaviour import Behaviour, Ending, Moment, Reply, ReplyChange, Wire, json_bytes
 from conformance.mock.faults import changed_by
 from conformance.mock.gateway import JSON_HEADER, Gateway, Reaction
 from conformance.mock.rules import TAGS
-from conformance.mock.serving import AnswerProtocol, Channel, put, received, was_used
 from conformance.model.errors import SuiteError
 from conformance.model.process import Progress
 from conformance.model.traffic import JSON_MEDIA_TYPE, Request, Response, media_type

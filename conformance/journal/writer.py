@@ -13,8 +13,10 @@ import queue
 import sqlite3
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing, suppress
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, Self
@@ -85,6 +87,15 @@ _Entry = tuple[Callable[..., Row], tuple[Any, ...]]
 """Makes a row, and its arguments."""
 
 
+@dataclass(slots=True)
+class _Work:
+    """Something else that is done with the file, between two commits."""
+
+    do: Callable[[sqlite3.Connection], object]
+    done: threading.Event = field(default_factory=threading.Event)
+    error: BaseException | None = None
+
+
 class Journal:
     """The journal of one run, open for writing; thread-safe, and only `flush` and `close` wait for the disk.
 
@@ -116,7 +127,7 @@ class Journal:
         self._cases, self._exchanges, self._notifications, self._notes, self._messages = (
             itertools.count(number + 1) for number in last
         )
-        self._queue: queue.SimpleQueue[_Entry | threading.Event | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[_Entry | threading.Event | _Work | None] = queue.SimpleQueue()
         self._putting = threading.Lock()
         self._closed = False
         self._failure: ConformanceError | None = None
@@ -242,6 +253,24 @@ class Journal:
         detail = {"where": where, "product": product, "error": error}
         self._put_numbered(self._notes, self._rows.unreadable, detail, head, at, wall)
 
+    def add_rows(self, more: Mapping[str, int], add: Callable[[sqlite3.Connection, Mapping[str, int]], object]) -> None:
+        """Have `add` put rows of other files into tables, `more` of them by table, and wait for that.
+
+        It gets the connection and the first number of its rows by table; rows of the run go on behind them. It commits
+        by itself, in the writer's thread. Raises what `add` raises.
+        """
+        self._check()
+        numbers = {"sent": self._exchanges, "notifications": self._notifications, "notes": self._notes}
+        with self._putting:
+            first = {table: next(numbers[table]) for table, count in more.items() if count}
+            for table in first:
+                deque(itertools.islice(numbers[table], more[table] - 1), maxlen=0)
+            work = _Work(lambda connection: add(connection, first))
+            self._enqueue(work)
+        work.done.wait()
+        if work.error is not None:
+            raise work.error
+
     def flush(self) -> None:
         """Waits until everything recorded so far is committed."""
         self._check()
@@ -298,7 +327,7 @@ class Journal:
             self._enqueue((to_row, (number, *arguments)))
         return number
 
-    def _enqueue(self, entry: _Entry) -> None:
+    def _enqueue(self, entry: _Entry | _Work) -> None:
         if self._closed:
             raise SuiteError(f"the journal {self.path} is closed, nothing can be added to it")
         self._queue.put(entry)
@@ -346,14 +375,26 @@ class Journal:
         """Waits for the next row and commits it with all that came since; False after the last."""
         batch = [self._queue.get()]
         with suppress(queue.Empty):
-            while batch[-1] is not None and len(batch) < MAX_BATCH:
+            while isinstance(batch[-1], tuple | threading.Event) and len(batch) < MAX_BATCH:
                 batch.append(self._queue.get_nowait())
         if self._failure is None:
             self._commit(connection, [entry for entry in batch if isinstance(entry, tuple)])
         for entry in batch:
             if isinstance(entry, threading.Event):
                 entry.set()
+        if isinstance(work := batch[-1], _Work):
+            self._do(connection, work)
         return batch[-1] is not None  # None marks the end
+
+    def _do(self, connection: sqlite3.Connection, work: _Work) -> None:
+        try:
+            if self._failure is None:
+                work.do(connection)
+        except BaseException as error:  # noqa: BLE001 - raised again by the caller
+            connection.rollback()
+            work.error = error
+        finally:
+            work.done.set()
 
     def _commit(self, connection: sqlite3.Connection, batch: Sequence[_Entry]) -> None:
         rows: dict[str, list[tuple[Any, ...]]] = {}

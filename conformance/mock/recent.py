@@ -142,7 +142,9 @@ class RecentExchanges:
         self._contract = contract
         self._redaction = redaction
         self._changed = threading.Condition()
-        self._requests: deque[RecordedRequest] = deque(maxlen=MOST_EXCHANGES)
+        self._requests: deque[RecordedRequest] = deque()
+        # By the identity of a notification that they owe; the request itself keeps it in memory.
+        self._owners: dict[int, RecordedRequest] = {}
         self._others: deque[SentNotification] = deque(maxlen=MOST_NOTIFICATIONS)
         self._under_way: dict[int, tuple[RecordedRequest | None, list[SentNotification]]] = {}
         self._numbers = 0
@@ -199,6 +201,9 @@ class RecentExchanges:
                 _balance=balance,
             )
             self._requests.append(recorded)
+            self._owners |= {id(part): recorded for owed in recorded.owed for part in _parts(owed)}
+            if len(self._requests) > MOST_EXCHANGES:
+                self._forget(self._requests.popleft())
             self.note_change()
         return recorded
 
@@ -231,7 +236,7 @@ class RecentExchanges:
                 took_s=received.took_s,
                 answer=self._shown(received.body),
             )
-            recorded, gone = self._under_way.get(id(delivery)) or (self._owner_of(delivery), [])
+            recorded, gone = self._under_way.get(id(delivery)) or (self._owners.get(id(delivery)), [])
             gone.append(notification)
             if recorded is None:
                 self._others.append(notification)
@@ -244,6 +249,7 @@ class RecentExchanges:
         """Forget everything; numbers go on."""
         with self._changed:
             self._requests.clear()
+            self._owners.clear()
             self._others.clear()
             self.note_change()
 
@@ -258,9 +264,9 @@ class RecentExchanges:
         with self._changed:
             return self._changed.wait_for(holds, timeout_s)
 
-    def _owner_of(self, delivery: Callback) -> RecordedRequest | None:
-        owners = (r for r in reversed(self._requests) if any(delivery is part for o in r.owed for part in _parts(o)))
-        return next(owners, None)
+    def _forget(self, recorded: RecordedRequest) -> None:
+        for part in (part for owed in recorded.owed for part in _parts(owed)):
+            self._owners.pop(id(part), None)
 
     def _id_in(self, reply: Reply) -> str:
         """The id that the client reads in an answer, or ""."""
