@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, Self
 
 # The variable with the number of the file that is the process's end of its Lifeline.
-CONTROL = "STATUM_CONFORMANCE_LOAD_CONTROL"
+CONTROL = "CONFORMANCE_LOAD_CONTROL"
 
 # Worker → master: who it is; the answer to PING; that it can take a batch; that a batch is through; a part of its file,
 # and its end with its digest.
