@@ -3,6 +3,7 @@
 rates        `benchmarks.rates`             judged cases per second, beside schemathesis, Hypothesis and httpx
 waiting      `benchmarks.campaigns`         one wait for all notifications, beside waiting for each
 receivers    `benchmarks.receiver_rates`    notifications per second of both engines
+load         `benchmarks.load_rates`        requests per second of one and of two workers
 faults       `benchmarks.detection`         seconds to find each seeded fault
 scale        `benchmarks.scale`             time and memory of 1,000 to 100,000 cases
 detection    `benchmarks.detection`         each seeded fault and lawful variant with 20 seeds: most of an hour
@@ -15,7 +16,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 
-from benchmarks import campaigns, detection, rates, receiver_rates, scale
+from benchmarks import campaigns, detection, load_rates, rates, receiver_rates, scale
 
 Options = argparse.Namespace
 
@@ -23,6 +24,7 @@ MEASUREMENTS: Mapping[str, Callable[[Options], None]] = {
     "rates": lambda _: rates.rates(),
     "waiting": lambda _: campaigns.waiting(),
     "receivers": lambda _: receiver_rates.main(),
+    "load": lambda _: load_rates.main(),
     "faults": lambda _: detection.faults(),
     "scale": lambda options: scale.main(options.sizes),
     "detection": lambda options: detection.detection(options.seeds, options.workers),
