@@ -117,9 +117,8 @@ class _Load:
         campaign = self.campaign
         record_plan(campaign, plan)
         alone, last = plan.alone, plan.last
-        cases = len(plan.cases)
+        campaign.listening.progress.phase("send", f"{len(plan.cases)} cases")
         del plan  # it may be most of the memory, and is in the journal
-        campaign.listening.progress.phase("load", f"{cases:,} cases")
         campaign.send(alone, ())
         before = read_journal(campaign.journal.path)
         held = Held(len(before.cases), len(before.exchanges), len(before.notifications))
@@ -134,6 +133,8 @@ class _Load:
         folder = settings.report_dir / WORK
         allowance, bounds = campaign.sender.allowance, settings.bounds
         receivers = Receivers(settings, campaign.rig, journal, self.load.receivers, folder, 2 * self.load.accepted)
+        for stale in folder.glob("worker-*.sqlite*"):
+            stale.unlink()
         began = journal.time_of(time.monotonic())
         driven, delay, accepted = Driven((), began, began), ReceiverDelay(), 0
         campaign.listening.others_send = True

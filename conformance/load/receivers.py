@@ -75,7 +75,7 @@ class Receivers:
             expected,
         )
         self._changed = threading.Condition()
-        self._processes: list[_Process] = []
+        self._processes: list[_ReceiverProcess] = []
         self._stillborn = 0
         self._ending = False
         self._failure: EnvironmentFailure | None = None
@@ -171,12 +171,12 @@ class Receivers:
                 return
             name = f"receiver-{len(self._processes) + 1}"
             order = replace(self._order, journal=str(self._folder / f"{name}.sqlite"))
-            process = _Process(name, order, self._folder / f"{name}.log")
+            process = _ReceiverProcess(name, order, self._folder / f"{name}.log")
             self._processes.append(process)
         process.listening = threading.Thread(target=self._listen, args=(process,), name=name, daemon=True)
         process.listening.start()
 
-    def _listen(self, process: _Process) -> None:
+    def _listen(self, process: _ReceiverProcess) -> None:
         """Take what a process says until it has ended; the end of its output is noticed without a poll."""
         for message in process.messages():
             if "canary" in message:
@@ -196,7 +196,7 @@ class Receivers:
         if lost:
             self._start()
 
-    def _note_lost(self, process: _Process) -> None:
+    def _note_lost(self, process: _ReceiverProcess) -> None:
         until = self._journal.time_of(time.monotonic())
         if process.serving:
             since = self._journal.time_of(process.alive_at)
@@ -213,7 +213,7 @@ class Receivers:
             )
 
 
-class _Process:
+class _ReceiverProcess:
     """One process, as the coordinator sees it."""
 
     def __init__(self, name: str, order: ReceiverOrder, log: Path) -> None:
