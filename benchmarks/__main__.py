@@ -2,12 +2,8 @@
 
 rates        `benchmarks.rates`             judged cases per second, beside schemathesis, Hypothesis and httpx
 waiting      `benchmarks.campaigns`         one wait for all notifications, beside waiting for each
-<<<<<<< HEAD
-receivers    `benchmarks.receiver_rates`    notifications per second of both engines
-load         `benchmarks.load_rates`        requests per second of one and of two workers
-=======
 receivers    `benchmarks.receiver_rates`    notifications per second of both engines, and of the receivers of `load`
->>>>>>> evidence2
+load         `benchmarks.load_rates`        requests per second of one and of two workers of `load`
 faults       `benchmarks.detection`         seconds to find each seeded fault
 merging      `benchmarks.merge_rates`       rows per second of the merge behind a load run, and its memory
 scale        `benchmarks.scale`             time and memory of 1,000 to 100,000 cases
