@@ -24,6 +24,7 @@ from conformance.contract.command import Command
 from conformance.contract.contract import Contract
 from conformance.contract.requirements import Actor, Requirement
 from conformance.gateway.plan import Plan
+from conformance.gateway.rules.load import is_on_load
 from conformance.gateway.selection import areas_of
 from conformance.gateway.settings import Settings
 from conformance.mock.account import Account
@@ -254,7 +255,9 @@ def _show(explanation: Explanation, contract: Contract, console: Console) -> Non
     print_prose(console, "")
     if explanation.fault is not None:
         print_command(console, "to see it:", f"statum-conformance mock --fault {explanation.fault.name}")
-    if requirement.excluded is None:
+    if is_on_load(requirement):
+        print_command(console, "to judge it:", "statum-conformance load")
+    elif requirement.excluded is None:
         command = "run" if requirement.actor is Actor.GATEWAY else "certify --driver 'CMD ARGS'"
         print_command(console, "to judge it alone:", f"statum-conformance {command} --only {requirement.id}")
 

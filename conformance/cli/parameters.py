@@ -22,6 +22,7 @@ from conformance.certificate.issuing import DEFAULT_VALID_DAYS
 from conformance.cli.configuration import environment_names
 from conformance.client.settings import ClientSettings as CertificationSettings
 from conformance.contract.contract import Contract, statum
+from conformance.gateway.rules.load import is_on_load
 from conformance.gateway.settings import (
     DEFAULT_MAX_ACCEPTED,
     DEFAULT_RATE_PER_S,
@@ -223,6 +224,8 @@ def _focus(value: str, contract: Contract) -> str:
     requirement = contract.catalogue[REQUIREMENT.read(id_, contract)]
     if requirement.excluded is not None:
         raise UsageError(f"--only {id_} is not judged: {requirement.excluded}")
+    if is_on_load(requirement):
+        raise UsageError(f"--only {id_} is judged under load", hint="see `statum-conformance load`")
     names = [name for name in requirement.commands if name]
     if colon and command not in names:
         expected = f"one of {', '.join(names)}" if names else f"--only {id_}, which belongs to no command"

@@ -97,6 +97,7 @@ def refused(capsys: Capsys, *arguments: str) -> str:
 # arguments → the beginning of the refusal
 REFUSALS = {
     ("run", "--only", "VAL-5"): "error: there is no requirement 'VAL-5'; expected a name that",
+    ("run", "--only", "LOD-01"): "error: --only LOD-01 is judged under load (hint: see `statum-conformance load`)",
     ("run", "--only", "EXC-01"): "error: --only EXC-01 is not judged: What the gateway does behind itself",
     (
         "run",

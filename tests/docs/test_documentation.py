@@ -76,7 +76,6 @@ SILENT_LANGUAGES = {"yaml", ""}
 FOREIGN_OPTIONS = {
     *("--pyargs", "--junitxml", "--alluredir"),  # pytest
     "--data",  # curl
-    "--slo",  # of `load`
     *("--url", "--token", "--no-autoupdate"),  # ngrok, cloudflared
     "--preserve-status",  # timeout
     "--network",  # docker

@@ -20,6 +20,7 @@ from conformance.reports.load_figures import MOST_MOMENTS, LoadFigures, TimeBuck
 from conformance.reports.page import html
 from conformance.reports.remarks import load_lines
 from conformance.reports.report import LoadReport, Report
+from conformance.reports.reproduce import repeat_command
 from conformance.reports.result import Result
 from conformance.reports.sarif import sarif
 from conformance.reports.summary import summary
@@ -208,6 +209,15 @@ def test_the_summary_has_a_table_of_times() -> None:
 
     assert "| | count | p50 | p90 | p99 | p99.9 | max |" in text
     assert re.search(r"^\| answers \| 600 \| ", text, re.MULTILINE)
+
+
+def test_the_line_that_repeats_the_run_is_one_of_load() -> None:
+    """With its rate, length, processes and figures."""
+    settings = Result.of(busy(slo={"answer-p99": 0.1, "errors": 0.01})).report.settings
+
+    assert repeat_command(settings, statum()).startswith(
+        "statum-conformance load --rate 20 --for 30 --workers 2 --receivers 1 --slo answer-p99=100ms,errors=1% "
+    )
 
 
 def test_files_for_machines_say_no_more_than_of_any_run() -> None:

@@ -24,6 +24,7 @@ from typing import Any
 
 import pytest
 from campaigns import settings
+from load_records import busy
 from made_result import CASE, RECORD, REQUEST, WRONG_TYPE, result_of, verdict
 from seeded import fault
 from six_defects import judge_six_defects
@@ -132,6 +133,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         "thousands": of_gateway(folder / "6", *FIVE_FAULTS, max_examples=1200),
         "evil": of_evil(),
         "six": of_six_defects(folder),
+        "load": Result.of(busy(slo={"answer-p99": 0.1, "errors": 0.01}, behind_s=1.24)),
     }
     made = {name: written(folder / f"{name}.html", html(result)) for name, result in results.items()}
     reports = results["conformant"].report, results["faulty"].report
@@ -140,7 +142,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 # Every page is looked at for barriers, complaints and requests; of the rest what shows the most.
-EVERY_PAGE = ("conformant", "faulty", "client", "receiver", "flawed", "evil", "comparison", "six")
+EVERY_PAGE = ("conformant", "faulty", "client", "receiver", "flawed", "evil", "comparison", "six", "load")
 LOOK = (
     *(("quality", name) for name in EVERY_PAGE),
     *(("links", name) for name in ("conformant", "faulty", "flawed", "receiver")),

@@ -173,6 +173,11 @@ _OBJECTIVES: Mapping[str, tuple[Callable[[SLO], object], str]] = {
 }
 
 
+def is_on_load(requirement: Requirement) -> bool:
+    """Whether it is on behaviour under load, which `load` alone shows."""
+    return isinstance(requirement.judge, ByRule) and requirement.judge.rule in RULES
+
+
 def not_applicable(requirement: Requirement, terms: Terms) -> str | None:
     """Why a requirement on behaviour under load does not apply to a run; None for one that does, and for any other."""
     judge = requirement.judge
