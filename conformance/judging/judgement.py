@@ -242,22 +242,24 @@ _WEIGHTS = {reason: weight for weight, reason in enumerate(Reason)}
 class Tally:
     """How many observations of one check on one command `passed`, `failed`, and were inconclusive (`unobserved`).
 
-    `passed_in`: the exchange of the first that passed, by its number, where that is known.
-    `weightiest`: the first inconclusive one with the weightiest reason; `unsettled`: the first that no passed
-    observation makes up for. `listed` are beginnings of expected messages: `beginnings` are those of them that were
-    seen, `others` counts the findings that begin with none.
+    `passed_in`: the lowest number of an exchange that passed, where one is known. `weightiest`: the inconclusive one
+    with the weightiest reason; `unsettled`: one that no passed observation makes up for; of several the one with the
+    lowest number. `listed` are beginnings of expected messages: `beginnings` are those of them that were seen, `others`
+    counts the findings that begin with none.
+
+    All orders are by number, so tallies of the parts of a run add up to that of the whole, in whatever order.
     """
 
     listed: tuple[str, ...] = ()
     passed: int = 0
     failed: int = 0
     unobserved: int = 0
-    weightiest: Inconclusive | None = None
-    unsettled: Inconclusive | None = None
     passed_in: int | None = None
     beginnings: set[str] = field(default_factory=set)
     others: int = 0
-    _findings: list[tuple[tuple[bool, int], Finding]] = field(default_factory=list)
+    _findings: list[tuple[_Place, Finding]] = field(default_factory=list)
+    _weightiest: tuple[_Place, Inconclusive] | None = None
+    _unsettled: tuple[_Place, Inconclusive] | None = None
 
     @property
     def observations(self) -> int:
@@ -266,28 +268,40 @@ class Tally:
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        """The first KEPT_FINDINGS; unlisted ones come first."""
+        """The first KEPT_FINDINGS, by the numbers of notification and exchange; unlisted ones come first."""
         return tuple(finding for _, finding in self._findings)
 
-    def add(self, judgement: Judgement, place: int = 0) -> None:
-        """Count one judgement; those of one place stay in their order."""
+    @property
+    def weightiest(self) -> Inconclusive | None:
+        """The inconclusive observation with the weightiest reason."""
+        return self._weightiest[1] if self._weightiest else None
+
+    @property
+    def unsettled(self) -> Inconclusive | None:
+        """The first inconclusive observation that no passed one makes up for."""
+        return self._unsettled[1] if self._unsettled else None
+
+    def add(self, judgement: Judgement, subject: int = 0) -> None:
+        """Count one judgement; `subject`: the number of the message that was judged."""
         if isinstance(judgement, Passed):
             self.add_passed(judgement.exchange)
         elif isinstance(judgement, Finding):
             self.failed += 1
-            insort(self._findings, ((self._is_listed(judgement), place), judgement), key=itemgetter(0))
+            place = (self._is_listed(judgement), *numbered(judgement))
+            insort(self._findings, (place, judgement), key=itemgetter(0))
             del self._findings[KEPT_FINDINGS:]
         else:
             self.unobserved += 1
-            if judgement.unsettled and self.unsettled is None:
-                self.unsettled = judgement
-            if self.weightiest is None or _WEIGHTS[judgement.reason] > _WEIGHTS[self.weightiest.reason]:
-                self.weightiest = judgement
+            number = judgement.exchange or 0
+            if judgement.unsettled:
+                self._unsettled = _first(self._unsettled, ((number, subject), judgement))
+            weight = -_WEIGHTS[judgement.reason]
+            self._weightiest = _first(self._weightiest, ((weight, number, subject), judgement))
 
     def add_passed(self, exchange: int | None) -> None:
         """Count an observation that passed, in the exchange with this number."""
         self.passed += 1
-        if self.passed_in is None:
+        if self.passed_in is None or (exchange is not None and exchange < self.passed_in):
             self.passed_in = exchange
 
     def _is_listed(self, finding: Finding) -> bool:
@@ -300,6 +314,31 @@ class Tally:
         """Count all judgements of a check."""
         for judgement in judgements:
             self.add(judgement)
+
+    def add_tally(self, other: Tally) -> None:
+        """Count all that another tally of the same check counted, of other observations."""
+        self.passed += other.passed
+        self.failed += other.failed
+        self.unobserved += other.unobserved
+        self.passed_in = min((n for n in (self.passed_in, other.passed_in) if n is not None), default=None)
+        self.beginnings |= other.beginnings
+        self.others += other.others
+        self._findings = sorted([*self._findings, *other._findings], key=itemgetter(0))[:KEPT_FINDINGS]
+        self._weightiest = _first(self._weightiest, other._weightiest)
+        self._unsettled = _first(self._unsettled, other._unsettled)
+
+
+_Place = tuple[int, ...]
+_Placed = tuple[_Place, Inconclusive]
+
+
+def numbered(finding: Finding) -> tuple[int, int]:
+    """The place of a finding among those of its check: the numbers of its notification and of its exchange."""
+    return finding.notification or 0, finding.exchange or 0
+
+
+def _first(one: _Placed | None, other: _Placed | None) -> _Placed | None:
+    return min(filter(None, (one, other)), key=itemgetter(0), default=None)
 
 
 def _always(_: object) -> bool:
