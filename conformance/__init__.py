@@ -4,8 +4,8 @@ The public Python API is `__all__`, with the pytest fixtures of `conformance.pyt
 may change with any release. Its names are imported when they are first asked for, so `import conformance` is cheap.
 
 Data flows one way, and each part imports only from those before it (`tests/docs/test_architecture.py`):
-model → options → contract → payloads → journal → wire → mock → judging → diagnosis → gateway → client → reports →
-certificate → register → cli → api → pytest
+model → options → contract → payloads → journal → wire → mock → judging → diagnosis → gateway → client → load →
+reports → certificate → register → cli → api → pytest
 """
 
 from __future__ import annotations

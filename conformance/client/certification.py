@@ -38,7 +38,7 @@ from conformance.client.settings import JOURNAL, ClientSettings, program_of
 from conformance.client.witness import Witness, WitnessRequest
 from conformance.contract.command import Command
 from conformance.contract.contract import Contract
-from conformance.journal import Journal, Redaction
+from conformance.journal import INTERRUPTED_AT_ONCE, Journal, Redaction, earlier_run
 from conformance.journal.redaction import without_credentials
 from conformance.judging.reading import Content
 from conformance.mock.account import Account, number_row
@@ -53,6 +53,7 @@ from conformance.model.process import (
     closed_at_second_signal,
     interrupts_allowed,
     interrupts_deferred,
+    is_interrupted,
 )
 from conformance.model.traffic import Case, Kind, Request
 from conformance.wire.ledger import Arrival
@@ -77,7 +78,8 @@ def certify(settings: ClientSettings, progress: Progress | None = None) -> Path:
 
     Raises UsageError for a driver that cannot be used (not there, another protocol, nothing declared), and
     EnvironmentFailure where the run cannot begin: a driver that does not say hello, a callback URL where nothing
-    listens. Later failures are notes in the journal.
+    listens. Later failures are notes in the journal. One that ends before any traffic leaves the results of an earlier
+    run, and raises EnvironmentFailure.
     """
     progress = progress or Silent()
     progress.phase("prepare")
@@ -98,7 +100,8 @@ def certify(settings: ClientSettings, progress: Progress | None = None) -> Path:
         recorded = settings.of_run(hello.subject, account)
         tokens = tokens_in(settings.contract, *hello.callback_urls.values())
         redaction = Redaction.of_values(*settings.protected, *tokens)
-        journal = stack.enter_context(Journal.create(settings.report_dir / JOURNAL, recorded, redaction))
+        path = settings.report_dir / JOURNAL
+        journal = stack.enter_context(Journal.create(path, recorded, redaction, spares_earlier=True))
         if driver is not None:
             log.release(journal)
             journal.note("hello", hello.recorded())
@@ -107,13 +110,18 @@ def certify(settings: ClientSettings, progress: Progress | None = None) -> Path:
             with Witness(journal, settings.contract) as witness:
                 cases = Cases(settings.contract, settings.seed, witness.url)
                 patience = Patience(settings, hello.lacks, begun)
-                _run(Bench(settings, journal, log, witness, cases, account, hello, driver, progress, patience))
+                obstacle = _run(
+                    Bench(settings, journal, log, witness, cases, account, hello, driver, progress, patience)
+                )
         finally:
             if driver is not None:
                 driver.kill()  # before the journal is closed, which gets its last lines
                 note_left_behind(journal, driver)
         journal.note("finished", {"duration_s": round(time.monotonic() - begun, 3)})
-    return settings.report_dir / JOURNAL
+    if journal.spared:
+        message = INTERRUPTED_AT_ONCE if is_interrupted() else "nothing was sent to the client, and nothing came"
+        raise EnvironmentFailure(obstacle.message if obstacle else message, earlier_run(path))
+    return path
 
 
 def _greet(driver: Driver, log: DriverLog, settings: ClientSettings) -> Hello:
@@ -141,8 +149,8 @@ def _redacted(values: Iterable[str], message: str, hint: str, lines: Iterable[st
     return EnvironmentFailure(redaction.text(message), redaction.text(hint), list(map(redaction.text, lines)))
 
 
-def _run(bench: Bench) -> None:
-    """Carry out the plan; note its early end, if any."""
+def _run(bench: Bench) -> EnvironmentFailure | None:
+    """Carry out the plan; note its early end, if any. Returns the obstacle that ended it."""
     journal = bench.journal
     if bench.driver is not None and (proxies := proxies_in(os.environ)):
         journal.note("environment", {"proxies": proxies})
@@ -159,6 +167,8 @@ def _run(bench: Bench) -> None:
         if failure is None:
             raise
         journal.note("obstacle", {"message": failure.message, "hint": failure.hint})
+        return failure
+    return None
 
 
 def _carry_out(bench: Bench) -> None:
@@ -346,7 +356,8 @@ def observe(settings: ClientSettings, introduce: Introduce, progress: Progress |
     """Watch a client until interrupted, or as long as the settings say.
 
     `introduce` is called with the base URL and the account. Raises EnvironmentFailure for an address that cannot be
-    bound, and UsageError where the settings name none.
+    bound, and for a client that sends nothing where the report directory holds an earlier run, which stays as it is;
+    UsageError where the settings name no address.
     """
     if settings.observe is None:
         raise UsageError("there is no address to observe a client at; expected --observe")
@@ -356,7 +367,8 @@ def observe(settings: ClientSettings, introduce: Introduce, progress: Progress |
     begun = time.monotonic()
     recorded = settings.of_run("the client that was observed", account)
     redaction = Redaction.of_values(*settings.protected)
-    with interrupts_deferred(), Journal.create(settings.report_dir / JOURNAL, recorded, redaction) as journal:
+    path = settings.report_dir / JOURNAL
+    with interrupts_deferred(), Journal.create(path, recorded, redaction, spares_earlier=True) as journal:
         with ObservingWitness(journal, account, settings.seed, settings.observe) as witness:
             journal.plan([Case(STRAY, None, Kind.INVOKE, STRAY, STRAY, Request("GET", witness.url))])
             introduce(witness.base, account)
@@ -375,4 +387,6 @@ def observe(settings: ClientSettings, introduce: Introduce, progress: Progress |
             witness.note_rest()
             journal.note("settled", {"at": time.monotonic(), "waited_s": None})
         journal.note("finished", {"duration_s": round(time.monotonic() - begun, 3)})
-    return settings.report_dir / JOURNAL
+    if journal.spared:
+        raise EnvironmentFailure("the client sent nothing", earlier_run(path))
+    return path

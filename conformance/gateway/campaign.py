@@ -22,7 +22,7 @@ from conformance.gateway.request_templates import sent_again
 from conformance.gateway.rig import Campaign, Rig, recorded, redaction_of, rigged
 from conformance.gateway.rules.checks import GATEWAY
 from conformance.gateway.settings import Settings
-from conformance.journal import RESUMED, Journal, Record, read_journal
+from conformance.journal import INTERRUPTED_AT_ONCE, RESUMED, Journal, Record, earlier_run, holds_a_run, read_journal
 from conformance.mock.behaviour import BUILT_IN, Behaviour
 from conformance.model.errors import EnvironmentFailure, UsageError, lack_of
 from conformance.model.process import Progress, Silent, interrupts_allowed, interrupts_deferred, is_interrupted
@@ -33,7 +33,7 @@ from conformance.wire import Allowance, Manners, Sender
 from conformance.wire.allowance import PROBATION_S
 from conformance.wire.ledger import Ledger
 
-JOURNAL, REPORT_JSON = "journal.sqlite", "report.json"
+JOURNAL = "journal.sqlite"
 
 
 def run(
@@ -55,16 +55,15 @@ def run(
     path = settings.report_dir / JOURNAL
     with interrupts_deferred(), rigged(settings, behaviour) as rig:
         examined = _examined(settings, rig, progress)
-        earlier = f"the results in {settings.report_dir} are those of an earlier run"
-        if (obstacle := _obstacle(examined)) is not None and _holds_a_run(path):
-            raise EnvironmentFailure(obstacle.message, f"{obstacle.hint}; {earlier}")
+        if (obstacle := _obstacle(examined)) is not None and holds_a_run(path):
+            raise EnvironmentFailure(obstacle.message, f"{obstacle.hint}; {earlier_run(path)}")
         # Made before the journal, which replaces an earlier one: some plans cannot be made.
-        plans: list[Plan] = []
+        plan: Plan | None = None
         if obstacle is None:
             with suppress(KeyboardInterrupt), interrupts_allowed():
-                plans.append(planned(settings, rig.gateway))
-        if is_interrupted() and _holds_a_run(path):
-            raise EnvironmentFailure("interrupted before anything was sent", earlier)
+                plan = planned(settings, rig.gateway)
+        if is_interrupted() and holds_a_run(path):
+            raise EnvironmentFailure(INTERRUPTED_AT_ONCE, earlier_run(path))
         with (
             Journal.create(path, recorded(settings, rig), redaction_of(settings, rig)) as journal,
             _to_its_end(rig, journal),
@@ -72,13 +71,14 @@ def run(
         ):
             journal.note("samples", {"passed": check_samples(settings.contract)})
             _note_examined(journal, examined)
-            if obstacle is not None:
-                raise obstacle
+            if plan is None:
+                raise obstacle or KeyboardInterrupt
             # Another plan need not follow the seed, so no replacements can be planned by it.
-            anew = planned == Plan.of
+            replaceable = planned == Plan.of
             with _listening(settings, rig, journal, progress) as campaign:
-                groups = _send(campaign, plans.pop(), keep=anew and settings.network_there)
-                if anew and campaign.listening.unanswered:
+                groups = _send(campaign, plan, keep=replaceable and settings.network_there)
+                del plan  # of a large run it is most of the memory
+                if replaceable and campaign.listening.unanswered:
                     # Without a network the plan is hardly ever needed again, so it was not kept: make it once more.
                     send_replacements(campaign, groups or Plan.of(settings, rig.gateway).all_groups)
     return path
@@ -247,10 +247,7 @@ class _Early:
 
 
 def _send(campaign: Campaign, plan: Plan, *, keep: bool) -> tuple[Group, ...]:
-    """Send the plan, and return its groups if they are to be kept.
-
-    The plan of a large run may be most of its memory, so nobody else refers to it after that.
-    """
+    """Send the plan, and return its groups if they are to be kept."""
     journal = campaign.journal
     campaign.not_planned.update(plan.beyond_limits)
     journal.plan(plan.cases)
@@ -328,16 +325,6 @@ def _examined(settings: Settings, rig: Rig, progress: Progress) -> Sequence[Pref
 def _obstacle(examined: Sequence[PreflightCheck]) -> EnvironmentFailure | None:
     """The obstacle to holding the run, if there is one."""
     return next((EnvironmentFailure(probe.detail, probe.hint) for probe in examined if not probe.ok), None)
-
-
-def _holds_a_run(journal: Path) -> bool:
-    """Whether results would be lost; a run that did not begin has none."""
-    if not journal.exists():
-        return (journal.parent / REPORT_JSON).exists()
-    try:
-        return len(read_journal(journal).cases) > 0
-    except UsageError:  # it is of another version, or damaged: it may hold results
-        return True
 
 
 def _note_examined(journal: Journal, examined: Sequence[PreflightCheck]) -> None:

@@ -48,9 +48,7 @@ ROUNDS = 5
 # Where more than this share of a round got lost, the network is down.
 MOST_LOST = 0.5
 # The kinds of the notes that say how a plan is sent, and which cases are replaced.
-PLANNED, PLANNED_ANEW = "planned", "planned-anew"
-# Seconds between two looks at the clock: soon enough to be felt as at once.
-LOOK_S = 0.2
+PLANNED, REPLACED = "planned", "planned-anew"
 
 
 def send_replacements(
@@ -72,7 +70,7 @@ def send_replacements(
         if not new.cases:
             return
         journal.plan(new.cases)
-        journal.note(PLANNED_ANEW, {"stands_for": new.stands_for})
+        journal.note(REPLACED, {"stands_for": new.stands_for})
         journal.flush()
         campaign.send(new.alone, new.groups)
         sent += new.cases
@@ -281,7 +279,7 @@ class Rest:
             case = sent_again(settings.contract, recorded, recorded_base, base_url, key, secret)
             by_group.setdefault(case.group, []).append(case)
         groups = tuple(map(tuple, by_group.values()))
-        rounds = [note.detail["stands_for"] for note in record.notes if note.kind == PLANNED_ANEW]
+        rounds = [note.detail["stands_for"] for note in record.notes if note.kind == REPLACED]
         if any(note.kind == "settled" for note in record.notes):
             raise UsageError("the run of this journal came to its end", "judge it, or begin a new one")
         left = [tuple(case for case in group if _can_be_sent(case, group, last)) for group in groups]
@@ -402,13 +400,11 @@ def listen_on(path: Path, settings: Settings, progress: Progress, for_s: float |
             rig.intake.hand_to(on_arrival)
             rig.note_in(journal)
             progress.phase("listen", "until Ctrl-C" if for_s is None else f"for {for_s:g} s")
-            until = None if for_s is None else time.monotonic() + for_s
-            if until is not None:
-                progress.until(until)
+            if for_s is not None:
+                progress.until(time.monotonic() + for_s)
             try:
                 with interrupts_allowed():
-                    while until is None or time.monotonic() < until:
-                        time.sleep(LOOK_S)
+                    threading.Event().wait(for_s)  # nothing but a signal ends it sooner
             except KeyboardInterrupt:
                 clear_interruption()
             # Before the journal closes: a later notification would find it closed.

@@ -6,6 +6,7 @@
     rows        Record: the content of a journal; its tables, and traffic as rows and back
     reader      read_journal: the Record of a file, whose rows stay in it; read_evidence: of a file from a stranger
     shapes      the types of rows, settings and notes
+    earlier     holds_a_run: whether a directory has results of an earlier run; removing them
     writer      Journal: many threads add to it, one writes; one run at a time
 
 `schemas/formats/journal.json` describes the rows as JSON.
@@ -13,12 +14,14 @@
 
 from __future__ import annotations
 
+from conformance.journal.earlier import INTERRUPTED_AT_ONCE, earlier_run, holds_a_run
 from conformance.journal.reader import Held, read_evidence, read_journal
 from conformance.journal.redaction import Redaction
 from conformance.journal.rows import LISTENED, RESUMED, UNREADABLE, Note, Record
 from conformance.journal.writer import Journal
 
 __all__ = [
+    "INTERRUPTED_AT_ONCE",
     "LISTENED",
     "RESUMED",
     "UNREADABLE",
@@ -27,6 +30,8 @@ __all__ = [
     "Note",
     "Record",
     "Redaction",
+    "earlier_run",
+    "holds_a_run",
     "read_evidence",
     "read_journal",
 ]

@@ -19,7 +19,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
-from conformance.journal.reader import BESIDE, read_journal
+from conformance.journal.earlier import holds_a_run, remove_results
+from conformance.journal.reader import read_journal
 from conformance.journal.redaction import Redaction
 from conformance.journal.rows import CREATE, INSERT, UNDECODABLE, UNSENT, VERSION, Row, Rows
 from conformance.model.errors import ConformanceError, EnvironmentFailure, SuiteError, UsageError
@@ -72,17 +73,13 @@ class JournalLock:
         os.close(self._descriptor)
 
 
-# The names of results, which `conformance.reports.files` writes.
-RESULTS = ("report.json", "junit.xml", "report.sarif", "summary.md", "traffic.har", "report.html", "certificate.json")
-# A folder that may hold files of others for Allure, and the prefix of our own.
-ALLURE_RESULTS = "allure-results"
-ALLURE_PREFIX = "statum-conformance-"
-
-
 # Rows per commit: enough to make its cost nothing, few enough to be committed within some ten milliseconds.
 MAX_BATCH = 1000
 # How long a commit waits for another program that locks the journal.
 BUSY_TIMEOUT_S = 5.0
+
+# The tables with numbers of their own, in the order of `Journal`'s counters.
+NUMBERED = ("cases", "sent", "notifications", "notes", "messages")
 
 _Entry = tuple[Callable[..., Row], tuple[Any, ...]]
 """Makes a row, and its arguments."""
@@ -94,47 +91,59 @@ class Journal:
     Once the file cannot be written any more, every call raises EnvironmentFailure.
     """
 
-    def __init__(
-        self, path: Path, connection: sqlite3.Connection, lock: JournalLock, rows: Rows, shift_s: float = 0.0
+    def __init__(  # noqa: PLR0913, PLR0917 - the two ways to open one differ in all of these
+        self,
+        path: Path,
+        connect: Callable[[], sqlite3.Connection],
+        lock: JournalLock,
+        rows: Rows,
+        last: Sequence[int] = (0,) * len(NUMBERED),
+        shift_s: float = 0.0,
     ) -> None:
-        """Use `Journal.create` or `Journal.reopened`; `shift_s` is added to the times of this process's clock."""
+        """Use `Journal.create` or `Journal.reopened`.
+
+        `connect` opens the file, `last` are the last numbers of the tables `NUMBERED`, and `shift_s` is added to the
+        times of this process's clock.
+        """
         self.path = path
-        self._connection = connection
+        self.spared = False
+        """Whether it was closed without evidence, and left the results of an earlier run."""
+        self._connect = connect
+        self._connection: sqlite3.Connection | None = None
         self._lock = lock
         self._rows = rows
         self._shift_s = shift_s
         self._cases, self._exchanges, self._notifications, self._notes, self._messages = (
-            itertools.count(connection.execute(f"SELECT coalesce(max(number), 0) FROM {table}").fetchone()[0] + 1)  # noqa: S608 - the names stand here
-            for table in ("cases", "sent", "notifications", "notes", "messages")
+            itertools.count(number + 1) for number in last
         )
         self._queue: queue.SimpleQueue[_Entry | threading.Event | None] = queue.SimpleQueue()
         self._putting = threading.Lock()
         self._closed = False
         self._failure: ConformanceError | None = None
         self._written = threading.Event()
-        threading.Thread(target=self._write, name="journal", daemon=True).start()
 
     @classmethod
-    def create(cls, path: Path, settings: Mapping[str, Any], redaction: Redaction) -> Self:
+    def create(
+        cls, path: Path, settings: Mapping[str, Any], redaction: Redaction, *, spares_earlier: bool = False
+    ) -> Self:
         """A new journal at `path`, its directory made if need be; replaces the journal and results of an earlier run.
 
-        If it fails, these stay as they are.
+        If it fails, these stay as they are. If it `spares_earlier`, it replaces them with the first traffic; without
+        any they stay (`spared`).
         EnvironmentFailure if the directory cannot be written to or another run is writing to this journal;
         SuiteError if JSON cannot express the `settings`.
         """
         rows = Rows(redaction)
         settings_row = _checked("the settings", lambda: rows.setting("settings", settings))
         lock = JournalLock(path)
-        try:
-            return cls(path, _new_database(path, settings_row), lock, rows)
-        except (sqlite3.Error, OSError) as error:
-            lock.release()
-            raise EnvironmentFailure(
-                f"the journal {path} cannot be made: {error}", "name another directory with --report-dir"
-            ) from error
-        except BaseException:
-            lock.release()
-            raise
+        journal = cls(path, partial(_new_database, path, settings_row), lock, rows)
+        if not spares_earlier:
+            try:
+                journal._open()
+            except BaseException:
+                lock.release()
+                raise
+        return journal
 
     @classmethod
     def reopened(cls, path: Path, redaction: Redaction) -> Self:
@@ -154,12 +163,18 @@ class Journal:
                 connection.close()
                 lock.release()
                 raise UsageError(f"{path} is a journal of version {version}, to which this version cannot add")
-            return cls(path, connection, lock, Rows(redaction), _shift(connection))
+            numbers = [
+                connection.execute(f"SELECT coalesce(max(number), 0) FROM {table}").fetchone()[0]  # noqa: S608 - constants
+                for table in NUMBERED
+            ]
+            journal = cls(path, lambda: connection, lock, Rows(redaction), numbers, _shift(connection))
+            journal._open()
         except (sqlite3.Error, OSError) as error:
             lock.release()
             raise EnvironmentFailure(
                 f"the journal {path} cannot be written: {error}", "is it somebody else's, or the disk full?"
             ) from error
+        return journal
 
     def time_of(self, at: float) -> float:
         """A moment of this process's monotonic clock as the journal has it."""
@@ -177,6 +192,7 @@ class Journal:
 
     def sent(self, case_id: str, attempt: int, request: Request, at: float, wall: float) -> int:
         """Records a request that is about to go out; the number is that of the exchange from here on."""
+        self._replace_earlier()
         return self._put_numbered(self._exchanges, self._rows.sent, case_id, attempt, request, self.time_of(at), wall)
 
     def answered(self, number: int, response: Response, at: float) -> None:
@@ -198,6 +214,7 @@ class Journal:
 
     def notified(self, product: str | None, request: Request, at: float, wall: float) -> Notification:
         """Records a request to the receiver. The value returned is not redacted: it is for the run alone."""
+        self._replace_earlier()
         shifted = self.time_of(at)
         number = self._put_numbered(self._notifications, self._rows.notified, product, request, shifted, wall)
         return Notification(number, product, request, at, wall)
@@ -207,6 +224,8 @@ class Journal:
 
         `cut`: it is the beginning of one that was longer than `LONGEST_STDERR` bytes.
         """
+        if case_id is not None:
+            self._replace_earlier()
         at, wall = time.monotonic(), time.time()
         self._put_numbered(self._messages, partial(self._rows.said, cut=cut), case_id, direction, line, at, wall)
 
@@ -218,6 +237,7 @@ class Journal:
 
     def unreadable(self, where: str, product: str | None, error: str, head: bytes) -> None:
         """Records the first bytes of an unreadable request, at the `receiver` or the `witness`, and the error."""
+        self._replace_earlier()
         at, wall = self.time_of(time.monotonic()), time.time()
         detail = {"where": where, "product": product, "error": error}
         self._put_numbered(self._notes, self._rows.unreadable, detail, head, at, wall)
@@ -227,7 +247,7 @@ class Journal:
         self._check()
         committed = threading.Event()
         with self._putting:
-            if self._closed:
+            if self._closed or self._connection is None:
                 return
             self._queue.put(committed)
         committed.wait()
@@ -239,9 +259,19 @@ class Journal:
             if self._closed:
                 return
             self._closed = True
+            self.spared = self._connection is None and holds_a_run(self.path)
+            try:
+                if not self.spared:
+                    self._open()
+            except BaseException:
+                self._lock.release()
+                raise
             self._queue.put(None)
-        self._written.wait()
+        if not self.spared:
+            self._written.wait()
         self._lock.release()
+        if self.spared:
+            return
         self._check()
         if not self.path.exists():
             raise EnvironmentFailure(
@@ -273,48 +303,67 @@ class Journal:
             raise SuiteError(f"the journal {self.path} is closed, nothing can be added to it")
         self._queue.put(entry)
 
+    def _replace_earlier(self) -> None:
+        """Open the file, now that there is evidence to write. Raises as every call does."""
+        if self._connection is None:
+            with self._putting:
+                self._open()
+
+    def _open(self) -> None:
+        """Open the file and start the writer, once. Raises EnvironmentFailure, as every later call does."""
+        if self._connection is not None:
+            return
+        self._check()
+        try:
+            self._connection = self._connect()
+        except (sqlite3.Error, OSError) as error:
+            words = f"the journal {self.path} cannot be made: {error}"
+            self._failure = EnvironmentFailure(words, "name another directory with --report-dir")
+            raise self._failure from error
+        threading.Thread(target=self._write, args=(self._connection,), name="journal", daemon=True).start()
+
     def _check(self) -> None:
         if self._failure is not None:
             raise type(self._failure)(self._failure.message, self._failure.hint) from self._failure.__cause__
 
     # From here on: the writer thread.
 
-    def _write(self) -> None:
+    def _write(self, connection: sqlite3.Connection) -> None:
         """Commits rows until the end; after a failure it only releases callers that wait."""
         try:
-            with closing(self._connection):
+            with closing(connection):
                 going_on = True
                 while going_on:
-                    going_on = self._write_batch()
+                    going_on = self._write_batch(connection)
                 # Leaves one file, which can be read in a read-only directory. Fails while another process reads it, or
                 # when the disk is full.
                 with suppress(sqlite3.Error):
-                    self._connection.execute("PRAGMA journal_mode = DELETE")
+                    connection.execute("PRAGMA journal_mode = DELETE")
         finally:
             self._written.set()
 
-    def _write_batch(self) -> bool:
+    def _write_batch(self, connection: sqlite3.Connection) -> bool:
         """Waits for the next row and commits it with all that came since; False after the last."""
         batch = [self._queue.get()]
         with suppress(queue.Empty):
             while batch[-1] is not None and len(batch) < MAX_BATCH:
                 batch.append(self._queue.get_nowait())
         if self._failure is None:
-            self._commit([entry for entry in batch if isinstance(entry, tuple)])
+            self._commit(connection, [entry for entry in batch if isinstance(entry, tuple)])
         for entry in batch:
             if isinstance(entry, threading.Event):
                 entry.set()
         return batch[-1] is not None  # None marks the end
 
-    def _commit(self, batch: Sequence[_Entry]) -> None:
+    def _commit(self, connection: sqlite3.Connection, batch: Sequence[_Entry]) -> None:
         rows: dict[str, list[tuple[Any, ...]]] = {}
         try:
             for to_row, arguments in batch:
                 table, row = to_row(*arguments)
                 rows.setdefault(table, []).append(row)
-            with self._connection:
+            with connection:
                 for table, added in rows.items():
-                    self._connection.executemany(INSERT[table], added)
+                    connection.executemany(INSERT[table], added)
         except Exception as error:  # noqa: BLE001 - whatever it is, the next call raises it
             # A plain DatabaseError: the file was damaged behind our back. Its other subclasses are our own mistakes.
             if isinstance(error, (sqlite3.OperationalError, OSError)) or type(error) is sqlite3.DatabaseError:
@@ -350,11 +399,7 @@ def _new_database(path: Path, settings: Row) -> sqlite3.Connection:
             table, row = settings
             connection.execute(INSERT[table], row)
             connection.execute("COMMIT")
-        results = [path.with_name(name) for name in RESULTS]
-        beside = [path.with_name(path.name + suffix) for suffix in BESIDE]
-        allure = (path.parent / ALLURE_RESULTS).glob(f"{ALLURE_PREFIX}*")
-        for earlier in (*results, *allure, *beside):
-            earlier.unlink(missing_ok=True)
+        remove_results(path)
         made.replace(path)
     except BaseException:
         made.unlink(missing_ok=True)

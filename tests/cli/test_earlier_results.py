@@ -3,22 +3,38 @@
 from __future__ import annotations
 
 import json
+import shlex
+import signal
+import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
+import httpx
 import pytest
 from campaigns import held
+from command_line import call
 from made_result import result_of
 
 from conformance.certificate.issuing import CERTIFICATE
+from conformance.client.certification import certify, observe
+from conformance.client.settings import ClientSettings
 from conformance.gateway.campaign import JOURNAL
 from conformance.journal import Journal, Redaction, read_journal
-from conformance.journal.writer import ALLURE_PREFIX, RESULTS
-from conformance.journal.writer import ALLURE_RESULTS as FOLDER
+from conformance.journal.earlier import ALLURE_PREFIX, RESULTS
+from conformance.journal.earlier import ALLURE_RESULTS as FOLDER
+from conformance.mock.account import Account
 from conformance.model.errors import EnvironmentFailure
+from conformance.model.process import Progress, Silent, signals_handled
+from conformance.model.traffic import Direction
 from conformance.reports import files
 from conformance.reports.allure_results import PREFIX
 from conformance.reports.files import ALLURE_RESULTS, REPORT_JSON, REPORTS, write_reports
+from conformance.wire.listening import Address
+
+Capsys = pytest.CaptureFixture[str]
+
+DRIVER = Path(__file__).parents[1] / "flawed_clients" / "driver.py"
 
 THEN, NOW = "2026-01-01T00:00:00.000+00:00", "2026-02-01T00:00:00.000+00:00"
 THEIRS = ("notes.txt", f"{ALLURE_RESULTS}/environment.properties", f"{ALLURE_RESULTS}/other-result.json")
@@ -27,8 +43,8 @@ THEIRS = ("notes.txt", f"{ALLURE_RESULTS}/environment.properties", f"{ALLURE_RES
 @pytest.fixture
 def directory(tmp_path: Path) -> Path:
     """A report directory as an earlier run has left it, with files of other people."""
-    with Journal.create(tmp_path / JOURNAL, {"started_at": THEN}, Redaction.none()):
-        pass
+    with Journal.create(tmp_path / JOURNAL, {"started_at": THEN}, Redaction.none()) as journal:
+        journal.said("sms/1", Direction.TO, "{}")
     for name in (*RESULTS, f"{ALLURE_RESULTS}/{PREFIX}1-result.json", *THEIRS):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("earlier", encoding="utf-8")
@@ -59,6 +75,83 @@ def test_what_goes_on_leaves_them(directory: Path) -> None:
     before = left_in(directory)
     with Journal.reopened(directory / JOURNAL, Redaction.none()):
         assert before == left_in(directory)
+
+
+def contents(directory: Path) -> dict[str, bytes]:
+    """Every file, to the byte."""
+    return {
+        path.relative_to(directory).as_posix(): path.read_bytes() for path in directory.rglob("*") if path.is_file()
+    }
+
+
+def test_an_observation_without_traffic_leaves_them(directory: Path, capsys: Capsys) -> None:
+    """To the byte, and it says so; an observation in an empty directory is reported."""
+    before = contents(directory)
+    observing = ("certify", "--observe", "--observe-for", "0.1", "--report-dir")
+
+    called = call(capsys, *observing, str(directory))
+    elsewhere = call(capsys, *observing, str(directory / "elsewhere"))
+
+    assert 3 == called.code
+    left = f"the results in {directory} are those of an earlier run"
+    assert f"error: the client sent nothing (hint: {left})" == called.err.splitlines()[-1]
+    assert 3 == elsewhere.code
+    assert {REPORT_JSON, JOURNAL} < set(contents(directory / "elsewhere"))
+    assert before.items() <= contents(directory).items()
+
+
+def test_an_observation_replaces_them_with_its_first_request(directory: Path) -> None:
+    """At once: from here on a killed process leaves its own journal alone."""
+    left: list[set[str]] = []
+
+    def ask(base_url: str, account: Account) -> None:
+        left.append(left_in(directory))
+        httpx.get(f"{base_url}/account-details", auth=(account.consumer_key, account.consumer_secret))
+        left.append(left_in(directory))
+
+    settings = ClientSettings(observe=Address("127.0.0.1", 0), observe_for_s=0.1, seed=7, report_dir=directory)
+    record = read_journal(observe(settings, ask))
+
+    assert [{*RESULTS, f"{FOLDER}/{PREFIX}1-result.json", *THEIRS}, set(THEIRS)] == left
+    assert 1 == len(record.exchanges)
+
+
+@pytest.fixture
+def interrupted_at_send() -> Progress:
+    """A progress during which a signal comes once the calls are planned, before the first one."""
+
+    class Interrupting(Silent):
+        def phase(self, name: str, _detail: str = "") -> None:
+            if name == "send":
+                signal.raise_signal(signal.SIGINT)
+
+    return Interrupting()
+
+
+def test_a_certification_interrupted_before_its_first_call_leaves_them(
+    directory: Path, interrupted_at_send: Progress
+) -> None:
+    """Also the journal; in an empty directory it leaves one of its own."""
+    before = contents(directory)
+    settings = ClientSettings(driver=shlex.join((sys.executable, str(DRIVER), "lawful")), seed=7, report_dir=directory)
+
+    with signals_handled(), pytest.raises(EnvironmentFailure) as refused:
+        certify(settings, interrupted_at_send)
+    with signals_handled():
+        elsewhere = certify(replace(settings, report_dir=directory / "elsewhere"), interrupted_at_send)
+
+    assert "interrupted before anything was sent" == refused.value.message
+    assert before.items() <= contents(directory).items()
+    assert "interrupted" in {note.kind for note in read_journal(elsewhere).notes}
+
+
+def test_a_driver_that_does_not_start_leaves_them(directory: Path, capsys: Capsys) -> None:
+    """It fails before there is a journal."""
+    before = contents(directory)
+
+    called = call(capsys, "certify", "--driver", "false", "--report-dir", str(directory))
+
+    assert (3, before) == (called.code, contents(directory))
 
 
 def test_a_journal_that_cannot_be_made_leaves_all_as_it_was(directory: Path) -> None:

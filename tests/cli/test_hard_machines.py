@@ -15,7 +15,7 @@ from command_line import CHECKOUT, CONSOLE_SCRIPT, PATIENCE_S, Called, call
 from conformance.cli.command import in_words
 from conformance.contract.schemas import built_in
 from conformance.gateway import campaign
-from conformance.journal.writer import RESULTS
+from conformance.journal.earlier import RESULTS
 
 Capture = pytest.CaptureFixture[str]
 

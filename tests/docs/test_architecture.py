@@ -31,6 +31,7 @@ ORDER = (
     "diagnosis",
     "gateway",
     "client",
+    "load",
     "reports",
     "certificate",
     "register",

@@ -25,6 +25,7 @@ from conformance.gateway import campaign
 from conformance.gateway.plan import Plan
 from conformance.gateway.settings import Settings
 from conformance.journal import Journal, Redaction, read_journal
+from conformance.journal.earlier import REPORT_JSON
 from conformance.mock.behaviour import BUILT_IN, Moment, Reply
 from conformance.model.errors import EnvironmentFailure
 from conformance.model.process import (
@@ -78,7 +79,7 @@ def test_a_run_interrupted_before_its_first_request_leaves_earlier_results(tmp_p
         swallowed()
         return Plan(statum(), ())
 
-    earlier = tmp_path / campaign.REPORT_JSON
+    earlier = tmp_path / REPORT_JSON
     earlier.write_text("{}", encoding="utf-8")
     with signals_handled(), pytest.raises(EnvironmentFailure) as refused:
         campaign.run(settings(tmp_path, products=("sms",)), planned=planned)
