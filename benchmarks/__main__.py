@@ -5,7 +5,7 @@ waiting      `benchmarks.campaigns`         one wait for all notifications, besi
 receivers    `benchmarks.receiver_rates`    notifications per second of both engines
 faults       `benchmarks.detection`         seconds to find each seeded fault
 scale        `benchmarks.scale`             time and memory of 1,000 to 100,000 cases
-judging      `benchmarks.judging`           rate and memory of judging 10,000 to 1,000,000 exchanges: a quarter of an hour
+judging      `benchmarks.judging`           rate and memory of judging up to 1,000,000 exchanges: a quarter of an hour
 detection    `benchmarks.detection`         each seeded fault and lawful variant with 20 seeds: most of an hour
 """
 
