@@ -25,12 +25,13 @@ from conformance.contract.requirements import Actor, Requirement
 
 # ruff: noqa: INP001 - beside a script, not a module of a package
 
-COMMANDS, HEADERS, ANSWERS, NOTIFICATIONS, SEQUENCES, CLIENTS = HEADINGS = (
+COMMANDS, HEADERS, ANSWERS, NOTIFICATIONS, SEQUENCES, LOAD, CLIENTS = HEADINGS = (
     "Base URL and commands",
     "Headers",
     "Responses",
     "Notifications",
     "Sequences",
+    "Under load",
     "What a client owes",
 )
 
@@ -83,6 +84,8 @@ def _parts(contract: Contract) -> Iterator[str]:
         _without_a_request(contract),
     )
     yield _section(contract, SEQUENCES)
+    if _facts(contract, LOAD):
+        yield _section(contract, LOAD)
     yield _section(contract, CLIENTS, LEVELS, facts=False)
     for title, actor in (("As a caller", Actor.CLIENT), ("As a receiver", Actor.RECEIVER)):
         yield f"### {title}\n\n{table(('id', 'requirement', 'level', 'rests on'), owed_by(contract, actor))}"

@@ -30,7 +30,10 @@ from conformance.mock.serving import MockServer
 from conformance.model.errors import UsageError
 from conformance.model.process import ending_signals
 from conformance.reports.console import print_line, results
-from conformance.reports.text import counted
+from conformance.reports.text import counted, for_terminal
+
+# More than machines have processors for; each takes some 60 MB.
+MOST_PROCESSES = 64
 
 
 @click.command("mock", cls=ConformanceCommand, short_help="Serve the mock gateway.")
@@ -56,7 +59,8 @@ def mock(**options: Any) -> int:
     behaviour()  # what cannot be used is told before anything is served
     seed = fresh_seed() if options["seed"] is None else options["seed"]
     log = partial(_log_sent, console)
-    gateway = controlled(MockGateway(account, behaviour, options["listen"], seed, on_sent=log))
+    processes = _processes(options)
+    gateway = controlled(MockGateway(account, behaviour, options["listen"], seed, on_sent=log, processes=processes))
     with gateway, _stop_signal() as stopped:
         _introduce(gateway, options, console)
         _keep_pace(gateway.server, paces, stopped)
@@ -79,6 +83,13 @@ def _account(options: dict[str, Any]) -> Account:
     )
 
 
+def _processes(options: dict[str, Any]) -> int:
+    number: int = options["processes"]
+    if not 1 <= number <= MOST_PROCESSES:
+        raise UsageError(f"--processes is {number}; expected a number from 1 to {MOST_PROCESSES}")
+    return number
+
+
 def _behaviour(options: dict[str, Any], console: Console) -> Behaviour:
     """The behaviour that the options ask for; each one counts and remembers anew."""
     rate = options["failure_rate"]
@@ -98,15 +109,26 @@ def _telling(console: Console) -> Callable[[Reply, Moment], Reply]:
     def tell(reply: Reply, moment: Moment) -> Reply:
         refused = f" refused: {moment.refusal}" if moment.refusal else ""
         target = moment.request.url.partition("?")[0]
-        print_line(console, f"{moment.request.method} {target} {reply.status} {moment.request_id}{refused}")
+        _log(console, f"{moment.request.method} {target} {reply.status} {moment.request_id}{refused}")
         return reply
 
     return tell
 
 
+def _log(console: Console, text: str) -> None:
+    """Print a line as it is: what rich does for one takes as long as all else that the mock does for a request."""
+    if console.quiet:
+        return
+    try:
+        console.file.write(f"{for_terminal(text)}\n")
+        console.file.flush()
+    except BrokenPipeError:
+        console.on_broken_pipe()
+
+
 def _log_sent(console: Console, callback: Callback, received: Received) -> None:
     answer = f"{received.status} {received.took_s * 1000:.0f} ms"
-    print_line(console, f"→ {callback.product} {answer if received.taken else f'not taken: {received.why_not_taken}'}")
+    _log(console, f"→ {callback.product} {answer if received.taken else f'not taken: {received.why_not_taken}'}")
 
 
 def _introduce(gateway: MockGateway, options: dict[str, Any], console: Console) -> None:

@@ -30,6 +30,8 @@ from conformance.gateway.settings import (
     Settings,
 )
 from conformance.judging.expectations import read_expectations
+from conformance.judging.objectives import NAMES as SLO_NAMES
+from conformance.judging.objectives import SLO
 from conformance.mock.account import OPENING_BALANCE, numbers
 from conformance.mock.faults import faults, variants
 from conformance.mock.notifications import kinds
@@ -257,6 +259,9 @@ VALUES: Mapping[str, click.ParamType] = {  # type: ignore[type-arg] # generic fr
     "product": PRODUCT,
     "focus": Value("requirement", _focus, lambda text, contract: beginning(text, REQUIREMENT.names_in(contract))),
     "folder": Value("folder", lambda text, _: check_pattern(text), lambda text, _: [CompletionItem(text, type="dir")]),
+    "slo": Value(
+        "slo", lambda text, _: SLO.parse(text), lambda text, _: beginning(text, (f"{name}=" for name in SLO_NAMES))
+    ),
     "callback": CALLBACK,
     "registration": _pair("registration", CALLBACK, _registration),
     "callback-path": _pair("callback-path", PRODUCT, _callback_path, CALLBACK_OR_PRODUCT.names_in),

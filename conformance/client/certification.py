@@ -42,9 +42,9 @@ from conformance.journal import INTERRUPTED_AT_ONCE, Journal, Redaction, earlier
 from conformance.journal.redaction import without_credentials
 from conformance.judging.reading import Content
 from conformance.mock.account import Account, number_row
+from conformance.mock.answering import Channel, put
 from conformance.mock.behaviour import Wire
 from conformance.mock.gateway import Gateway
-from conformance.mock.serving import Channel, put
 from conformance.model.errors import EnvironmentFailure, UsageError, lack_of
 from conformance.model.process import (
     Progress,

@@ -26,11 +26,11 @@ from conformance.contract.tables import ScenarioRow
 from conformance.journal import Journal
 from conformance.judging.terms import REFUSED_HERE
 from conformance.mock.account import Account
+from conformance.mock.answering import AnswerProtocol, Channel, put, received, was_used
 from conformance.mock.behaviour import Behaviour, Ending, Moment, Reply, ReplyChange, Wire, json_bytes
 from conformance.mock.faults import changed_by
 from conformance.mock.gateway import JSON_HEADER, Gateway, Reaction
 from conformance.mock.rules import TAGS
-from conformance.mock.serving import AnswerProtocol, Channel, put, received, was_used
 from conformance.model.errors import SuiteError
 from conformance.model.process import Progress
 from conformance.model.traffic import JSON_MEDIA_TYPE, Request, Response, media_type
@@ -278,7 +278,7 @@ class Witness:
         ending = reply.ending
         if ending is Ending.WHOLE:
             at = time.monotonic() if says_accepted(reply, self._contract) else self._troubled(visit)
-            self._journal.answered(visit.number, _as_sent(reply, wire), at)
+            self._journal.answered(visit.number, as_sent(reply, wire), at)
             await put(reply, wire, visit.request, visit.channel)
         elif ending.stays_open:
             self._troubled(visit)
@@ -306,7 +306,7 @@ class Witness:
         return at
 
 
-def _as_sent(reply: Reply, wire: Wire) -> Response:
+def as_sent(reply: Reply, wire: Wire) -> Response:
     """The answer as the journal has it: the body before it was compressed or cut into chunks."""
     body = reply.raw if reply.raw is not None else json_bytes(reply.content, pretty=wire.pretty)
     extra = {

@@ -181,6 +181,7 @@ class Which:
     start: int = 1
     end: int | None = None
     turn: tuple[int, int] | None = None
+    busy: tuple[int, float] | None = None
     chance: float = 1.0
     every: int = 1
 
@@ -191,8 +192,9 @@ class Which:
         for word in ("refused", "command", "product", "lacks"):
             if word in chosen:
                 chosen[word] = (chosen[word],) if isinstance(chosen[word], str) else tuple(chosen[word])
-        if "turn" in chosen:
-            chosen["turn"] = tuple(chosen["turn"])
+        for word in ("turn", "busy"):
+            if word in chosen:
+                chosen[word] = tuple(chosen[word])
         return cls(**chosen)
 
 
@@ -226,7 +228,8 @@ def copies(stated: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> Sequence[
 class BehaviourRow:
     """A named behaviour of a gateway: `breaks` has the requirements that it breaks, none if it is `lawful`.
 
-    Without `changes`, the fault is derived from the way the requirement is judged.
+    Without `changes`, the fault is derived from the way the requirement is judged. `under_load`: a `run` is too
+    short to meet it.
     """
 
     name: str
@@ -234,6 +237,7 @@ class BehaviourRow:
     changes: tuple[Change, ...]
     lawful: bool = False
     breaks: tuple[str, ...] = ()
+    under_load: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,10 +106,22 @@ class Evidence:
             answer = Answer.of(case, received, self.contract, final=final)
             self._remember(answer)
             yield answer
+        if self.terms.load is not None:
+            self._blame_the_load()
         self._attempts = {outcome.case_id: [] for outcome in self.outcomes if not outcome.final}
         for outcome in self.outcomes if self._attempts else ():
             if outcome.case_id in self._attempts:
                 self._attempts[outcome.case_id].append(outcome)
+
+    def _blame_the_load(self) -> None:
+        """Mark the answers of 5xx under load to requests of which others, of the same kind and aspect, had none."""
+        served = {
+            outcome.class_of_request for outcome in self.outcomes if outcome.status is not None and not outcome.crashed
+        }
+        for outcome in self.outcomes:
+            outcome.overloaded = (
+                outcome.load_sent_at is not None and outcome.crashed and outcome.class_of_request in served
+            )
 
     def notices(self, record: Record) -> Iterator[Notice]:
         """Yield each notification of the record in full; after the answers, for it belongs to one of them.
@@ -243,6 +255,7 @@ class Evidence:
             answer if answer.is_probe_of_path or case.aspect == BALANCE else None,
             details_of(case.command, asked, self.contract) if answer.accepted else None,
             self._account(answer, asked),
+            load_sent_at=self._under_load(answer.exchange.sent_at),
         )
         self.outcomes.append(outcome)
         self._by_command[case.command].append(outcome)
@@ -258,6 +271,9 @@ class Evidence:
                 first.shared.add(outcome)
         elif answer.accepted or answer.status is None or answer.content.members is None:
             self.unreadable_answers[answer.product] += 1
+
+    def _under_load(self, sent_at: float) -> float | None:
+        return sent_at if self.terms.load is not None and self.terms.load.covers(sent_at) else None
 
     def _account(self, answer: Answer, asked: Mapping[str, Any] | None) -> AccountUse | None:
         """The use of the account by a request whose answer may be about it; accepted ones join the payers."""

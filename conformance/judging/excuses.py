@@ -44,6 +44,7 @@ REFUSED = (Kind.BROKEN, Kind.MALFORMED, Kind.CREDENTIAL, Kind.METHOD)
 
 # The judges of the requirements to which an excuse refers.
 RIGHT_CREDENTIAL = ByRule("right-credential-is-not-refused")
+OVERLOAD = ByRule("too-much-is-refused-with-429")
 ORDINARY = ByProbe((f"{Kind.VALID}.{ANY}",), Expected.ACCEPTED)
 
 # The longest delay of a notification, or of the answer before it, in a network: TCP sends a lost segment again after
@@ -192,7 +193,7 @@ def _unobserved(answer: ResponseSummary, detail: str, *, unsettled: bool = False
 
 
 def unjudgeable(answer: ResponseSummary) -> Inconclusive | None:
-    """The reason why an answer proves nothing about any request: it is missing, or only asks to slow down."""
+    """The reason why an answer proves nothing about any request: it is missing, asks for a wait, or shows overload."""
     if answer.status is None:
         if answer.failure is None:
             return Inconclusive(Reason.INTERRUPTED, "the run ended before the answer came", answer.number)
@@ -200,6 +201,10 @@ def unjudgeable(answer: ResponseSummary) -> Inconclusive | None:
     if answer.status == TOO_MANY_REQUESTS:
         said = "429 (too many requests)" if answer.http_status == TOO_MANY_REQUESTS else f"{answer.http_status}, later,"
         return Inconclusive(Reason.ENVIRONMENT, f"the gateway answered {said} to the last attempt", answer.number)
+    if answer.overloaded:
+        see = "".join(f"; see {id_}" for id_ in answer.contract.catalogue.judged_by(OVERLOAD))
+        words = f"the gateway answered {answer.status} under load, and not to all requests like this one{see}"
+        return Inconclusive(Reason.ENVIRONMENT, words, answer.number)
     return None
 
 

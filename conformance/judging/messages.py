@@ -109,6 +109,11 @@ class Answered:
         return self.status is not None and 400 <= self.status <= 499
 
     @property
+    def crashed(self) -> bool:
+        """Whether the gateway answered with a 5xx."""
+        return self.status is not None and self.status >= 500
+
+    @property
     def product(self) -> str | None:
         """The product whose callback gets the notification."""
         return self.contract.product_of(self.command)
@@ -228,7 +233,9 @@ class ResponseSummary(Answered):
     paths and methods and the requests for the balance. `details`: those of an accepted request that its notifications
     may repeat. `account`: the use of the account by a request that was answered 402 or 403. `shared`: the group of
     answers with the same request_id, None without others. `arrivals`: the notifications with its request_id, if it is
-    the first answer with it. `altered`: notifications with an altered form of its request_id.
+    the first answer with it. `altered`: notifications with an altered form of its request_id. `load_sent_at`: when a
+    request under load was sent, None for any other. `overloaded`: it was answered with a 5xx under load, and others of
+    its kind and aspect were not, so that the load is to blame and not its content.
     """
 
     case_id: str
@@ -250,11 +257,18 @@ class ResponseSummary(Answered):
     shared: SharedId | None = None
     arrivals: list[NotificationSummary] | None = None
     altered: list[NotificationSummary] | None = None
+    load_sent_at: float | None = None
+    overloaded: bool = False
 
     @property
     def said(self) -> str | None:
         """Its reason, if it is a string."""
         return self.reason if isinstance(self.reason, str) else None
+
+    @property
+    def class_of_request(self) -> tuple[str | None, Kind, str]:
+        """Command, kind and aspect of its request."""
+        return self.command, self.kind, self.aspect
 
     @property
     def first(self) -> ResponseSummary:

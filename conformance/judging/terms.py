@@ -11,10 +11,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from math import inf
-from typing import Self
+from typing import Any, Self
 
 from conformance.contract.contract import Contract, statum
 from conformance.journal import LISTENED, RESUMED, UNREADABLE, Note, Record
+from conformance.judging.objectives import SLO
 from conformance.model.traffic import normalized
 from conformance.wire.receiver import TOKEN
 
@@ -94,6 +95,32 @@ class RefusedHere:
 
 
 @dataclass(frozen=True, slots=True)
+class UnderLoad:
+    """The time in which `load` sent requests at a rate, and the figures of `--slo` (`slo`).
+
+    `behind_s`: the most that a request went out after its due time. Nothing is under load before `load` has noted it.
+    """
+
+    slo: SLO = field(default_factory=SLO)
+    began: float = inf
+    ended: float = inf
+    behind_s: float = 0.0
+
+    @classmethod
+    def of(cls, settings: Mapping[str, Any], last: Mapping[str, Mapping[str, Any]]) -> Self | None:
+        """From the settings of a run and the details of its last note of each kind; None for any other run."""
+        asked = settings.get("load")
+        if asked is None:
+            return None
+        slo, note = SLO.of(asked.get("slo")), last.get("load")
+        return cls(slo) if note is None else cls(slo, note["began"], note["ended"], note["behind_s"])
+
+    def covers(self, at: float) -> bool:
+        """Whether a request that was sent at that moment was under load."""
+        return self.began <= at <= self.ended
+
+
+@dataclass(frozen=True, slots=True)
 class Terms:
     """The settings that verdicts depend on, from the journal, and the contract.
 
@@ -111,7 +138,7 @@ class Terms:
     be read, with the product that they name, if any, and the error. `refused_here`: times in which the receiver lacked
     files or had ended. `left_out`: product → how many requests to its callback without an id were too many to keep;
     `left_out_with_id`: how many with an unknown id. `inquiring`: the run consists of follow-ups to refusals without an
-    excuse.
+    excuse. `load`: when the run was under load; None for any other run than that of `load`.
     """
 
     contract: Contract = field(default_factory=statum)
@@ -137,6 +164,7 @@ class Terms:
     left_out: Mapping[str, int] = field(default_factory=dict)
     left_out_with_id: int = 0
     inquiring: bool = False
+    load: UnderLoad | None = None
 
     @classmethod
     def of(cls, record: Record, contract: Contract) -> Self:
@@ -181,6 +209,7 @@ class Terms:
             left_out=dict(strays.get("without_id", {})),
             left_out_with_id=int(strays.get("with_id", 0)),
             inquiring=bool(settings.get("inquiring")),
+            load=UnderLoad.of(settings, last),
         )
 
     def callback_of(self, product: str) -> str:

@@ -134,12 +134,18 @@ def numbers(contract: Contract) -> Mapping[str, NumberRow]:
     return {row.ending: row for row in contract.behaviours.numbers}
 
 
+@cache
+def _lengths(contract: Contract) -> tuple[int, ...]:
+    """The lengths of these endings, the longest first."""
+    return tuple(sorted({len(ending) for ending in numbers(contract)}, reverse=True))
+
+
 def number_row(contract: Contract, recipient: object) -> NumberRow | None:
     """The row for the longest ending of the number that has one, or None."""
     if not isinstance(recipient, str):
         return None
-    matching = (row for ending, row in numbers(contract).items() if recipient.endswith(ending))
-    return max(matching, key=lambda row: len(row.ending), default=None)
+    rows = numbers(contract)
+    return next((rows[recipient[-n:]] for n in _lengths(contract) if recipient[-n:] in rows), None)
 
 
 def price(command: Notified, payload: Mapping[str, Any]) -> int:

@@ -8,6 +8,7 @@ small pure function. `remembering`, `notifying` and `renaming` make effects that
 from __future__ import annotations
 
 import json
+from bisect import bisect_right
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -18,6 +19,26 @@ from conformance.contract.command import Command
 from conformance.contract.contract import Contract, statum
 from conformance.model.traffic import JSON_MEDIA_TYPE, Headers, Request
 
+# Requests whose time is known; a rate is that of so many at most.
+MOST_ARRIVALS = 100_000
+
+
+class Arrivals:
+    """When requests came, in seconds of the gateway's clock."""
+
+    def __init__(self) -> None:
+        self._times: list[float] = []
+
+    def add(self, now: float) -> None:
+        """One came now."""
+        self._times.append(now)
+        if len(self._times) >= 2 * MOST_ARRIVALS:
+            del self._times[:-MOST_ARRIVALS]
+
+    def within(self, seconds: float, now: float) -> int:
+        """How many came in the last `seconds`."""
+        return len(self._times) - bisect_right(self._times, now - seconds)
+
 
 @dataclass(frozen=True, slots=True)
 class Moment:
@@ -26,7 +47,8 @@ class Moment:
     `count` numbers the requests since the start, from 1; `accepted` numbers the accepted ones (this one included if it
     is), from 1; `refusal` is the tag of the rule that the request breaks (None: accepted), see
     `conformance.mock.rules.TAGS`; `payload` is the body as an object, None if it is none. `callbacks`
-    are the account's callback URLs by product, also where this request leads to no notification.
+    are the account's callback URLs by product, also where this request leads to no notification. `arrivals` has all
+    requests so far, with this one.
     """
 
     count: int
@@ -39,6 +61,7 @@ class Moment:
     now: float
     callbacks: Mapping[str, str] = field(default_factory=dict)
     contract: Contract = field(default_factory=statum)
+    arrivals: Arrivals = field(default_factory=Arrivals)
 
     @property
     def asked(self) -> Command | None:

@@ -19,7 +19,7 @@ from functools import cache
 from itertools import count
 from typing import Any
 
-from conformance.contract.command import Command
+from conformance.contract.command import Command, Flow, Window
 from conformance.contract.contract import Contract
 from conformance.contract.tables import Change, Which, copies
 from conformance.mock.account import failures
@@ -93,6 +93,9 @@ def _of_request(which: Which, moment: Moment) -> Iterator[bool]:
     if which.long is not None:
         yield beyond_contract(moment) is which.long
     yield which.start <= moment.count <= (which.end or moment.count)
+    if which.busy is not None:
+        requests, seconds = which.busy
+        yield moment.arrivals.within(seconds, moment.now) > requests
     if which.turn is not None:
         place, of = which.turn
         yield moment.accepted % of == place
@@ -118,6 +121,29 @@ def recipient(moment: Moment) -> str:
 def bare(moment: Moment) -> bool:
     """A request with a payload and the documented headers alone: the suite leaves out its `User-Agent` to test that."""
     return moment.payload is not None and header(moment.request.headers, "user-agent") is None
+
+
+def window_of(moment: Moment) -> Window | None:
+    """The window of the command that the request is for."""
+    return moment.asked.window if moment.asked else None
+
+
+def moves_money(moment: Moment) -> bool:
+    """A request that moves money."""
+    return moment.asked is not None and moment.asked.moves_money
+
+
+def is_payment(moment: Moment) -> bool:
+    """One that does so without a window."""
+    return moves_money(moment) and window_of(moment) is None
+
+
+def comes_in_bursts(moment: Moment) -> bool:
+    """A request of those that the suite sends several of at the same instant."""
+    command = moment.asked
+    if command is None or command.product is None or command.window is not None:
+        return False
+    return command.money is None or command.money.flow is Flow.OUT
 
 
 @cache

@@ -50,13 +50,14 @@ from conformance.model.traffic import Request
 class NamedBehaviour:
     """A fault or a variant: a `change` of behaviours, and a `summary` of it in one line.
 
-    `breaks`: the ids of exactly the requirements that it breaks.
+    `breaks`: the ids of exactly the requirements that it breaks. `under_load`: a `run` is too short to meet it.
     """
 
     name: str
     summary: str
     breaks: tuple[str, ...]
     change: Effect
+    under_load: bool = False
 
 
 @cache
@@ -84,7 +85,7 @@ def _of_row(contract: Contract, row: BehaviourRow) -> NamedBehaviour:
             f"the behaviour {row.name!r} has no changes, and none follow from how {row.breaks[0]} is judged",
             hint="give it changes = [{ … }]",
         )
-    return NamedBehaviour(row.name, row.summary, row.breaks, changed_by(changes))
+    return NamedBehaviour(row.name, row.summary, row.breaks, changed_by(changes), row.under_load)
 
 
 @cache
@@ -92,7 +93,7 @@ def variants(contract: Contract) -> Mapping[str, NamedBehaviour]:
     """The lawful variants of a contract by their names, in the order of its file."""
     rows = (row for row in contract.behaviours.rows if row.lawful)
     return MappingProxyType(
-        {row.name: NamedBehaviour(row.name, row.summary, (), changed_by(row.changes)) for row in rows}
+        {row.name: NamedBehaviour(row.name, row.summary, (), changed_by(row.changes), row.under_load) for row in rows}
     )
 
 

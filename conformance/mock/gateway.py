@@ -24,7 +24,7 @@ from conformance.mock.account import (
     shape_of_ids,
     success_reason,
 )
-from conformance.mock.behaviour import Behaviour, Callback, Moment, Reply
+from conformance.mock.behaviour import Arrivals, Behaviour, Callback, Moment, Reply
 from conformance.mock.changes import on_number
 from conformance.mock.rules import (
     CRASH,
@@ -108,6 +108,7 @@ class Gateway:
         self._rate = Rate(self.behaviour.rate_per_s) if self.behaviour.rate_per_s else None
         self._recent = RecentRequests()
         self._slowed: set[str] = set()
+        self._arrivals = Arrivals()
 
     def answer(self, request: Request, now: float) -> Reaction:
         """The answer to `request`, whose `url` is the target with its query, at `now` (seconds of a monotonic clock).
@@ -115,6 +116,7 @@ class Gateway:
         No request makes it raise. SuiteError if the behaviour refuses with an unknown tag.
         """
         self.count += 1
+        self._arrivals.add(now)
         visit = Visit(request, now)
         breach = self._first_breach(visit) or self._additional_breach(visit)
         if breach is None:
@@ -239,8 +241,19 @@ class Gateway:
 
     def _moment(self, visit: Visit, refusal: str | None) -> Moment:
         command = visit.command.name if visit.command else None
-        counts, payload, callbacks = (self.count, self.accepted), visit.payload, self.account.callbacks
-        return Moment(*counts, visit.request, command, refusal, payload, "", visit.now, callbacks, self.contract)
+        return Moment(
+            self.count,
+            self.accepted,
+            visit.request,
+            command,
+            refusal,
+            visit.payload,
+            request_id="",
+            now=visit.now,
+            callbacks=self.account.callbacks,
+            contract=self.contract,
+            arrivals=self._arrivals,
+        )
 
     # --- Answering
 

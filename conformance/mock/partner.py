@@ -116,8 +116,9 @@ class MockGateway:
         *,
         automatic: bool = True,
         on_sent: OnSent = lambda *_: None,
+        processes: int = 1,
     ) -> None:
-        """`behaviour` makes the behaviour, now and after each reset. `on_sent` is called as by `MockServer`."""
+        """`behaviour` makes the behaviour, now and after each reset. `on_sent`, `processes`: see `MockServer`."""
         self._account = account or Account.sample()
         self._behaviour = behaviour
         self._seed = seed
@@ -128,7 +129,7 @@ class MockGateway:
         redaction = Redaction.of(self._account.consumer_secret, self._account.consumer_key)
         self.record = RecentExchanges(self._account.contract, redaction)
         gateway = gateway_of_today(self._account, behaviour(), seed)
-        self.server = MockServer(gateway, listen, seed, companion=self, on_sent=self._sent)
+        self.server = MockServer(gateway, listen, seed, companion=self, on_sent=self._sent, processes=processes)
         self.callbacks = RegisteredCallbacks(lambda: self.server)
 
     # --- What clients and tests need
@@ -298,7 +299,7 @@ class MockGateway:
 
     async def restart(self) -> None:
         """As `reset`."""
-        await self.server.courier.drop()
+        await self.server.drop_notifications()
         self._seed += SEEDS_APART
         self.server.gateway = gateway_of_today(self._account, self._behaviour(), self._seed)
         self.record.clear()

@@ -16,7 +16,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from conformance.contract.contract import Contract
 from conformance.journal.redaction import Redaction
@@ -89,6 +89,15 @@ class SentNotification:
         return json_object(self.body)
 
 
+class _Raw(NamedTuple):
+    """A notification that was sent, before anybody has looked at it."""
+
+    number: int
+    at: float
+    delivery: Callback
+    received: Received
+
+
 @dataclass(slots=True)
 class RecordedRequest:
     """A request to the mock gateway, and its answer.
@@ -117,6 +126,9 @@ class RecordedRequest:
     owed: tuple[Callback, ...] = field(default=(), repr=False)
     _members: Mapping[str, Any] = field(default_factory=dict, repr=False)
     _balance: int = field(default=OPENING_BALANCE, repr=False)
+    # Before anybody has looked at it.
+    raw: bool = field(default=False, repr=False)
+    raw_notifications: list[_Raw] = field(default_factory=list, repr=False)
 
     @property
     def payload(self) -> Mapping[str, Any] | None:
@@ -136,14 +148,19 @@ class RecordedRequest:
 
 
 class RecentExchanges:
-    """The record of one mock gateway; thread-safe. `version` grows with each change."""
+    """The record of one mock gateway; thread-safe. `version` grows with each change.
+
+    What comes is kept as it is, and redacted when somebody looks: under load nobody sees most of it.
+    """
 
     def __init__(self, contract: Contract, redaction: Redaction) -> None:
         self._contract = contract
         self._redaction = redaction
         self._changed = threading.Condition()
-        self._requests: deque[RecordedRequest] = deque(maxlen=MOST_EXCHANGES)
-        self._others: deque[SentNotification] = deque(maxlen=MOST_NOTIFICATIONS)
+        self._requests: deque[RecordedRequest] = deque()
+        # By the identity of a notification that they owe; the request itself keeps it in memory.
+        self._owners: dict[int, RecordedRequest] = {}
+        self._others: deque[_Raw] = deque(maxlen=MOST_NOTIFICATIONS)
         self._under_way: dict[int, tuple[RecordedRequest | None, list[SentNotification]]] = {}
         self._numbers = 0
         # Another process that serves at this address later has other versions.
@@ -153,26 +170,28 @@ class RecentExchanges:
     def requests(self) -> tuple[RecordedRequest, ...]:
         """The last requests, oldest first."""
         with self._changed:
-            return tuple(self._requests)
+            return tuple(self._redacted(each) for each in self._requests)
 
     @property
     def others(self) -> tuple[SentNotification, ...]:
         """The last notifications that belong to no recorded request, oldest first."""
         with self._changed:
-            return tuple(self._others)
+            return tuple(self._notification(*each) for each in self._others)
 
     @property
     def notifications(self) -> tuple[SentNotification, ...]:
         """All notifications in the record, oldest first."""
         with self._changed:
-            held = [*self._others, *(sent for request in self._requests for sent in request.notifications)]
+            held = [*self.others, *(sent for request in self.requests for sent in request.notifications)]
         return tuple(sorted(held, key=lambda sent: sent.number))
 
     def find(self, request_id: str) -> RecordedRequest | None:
         """The last request whose answer had this id."""
-        return next((each for each in reversed(self.requests) if each.request_id == request_id), None)
+        with self._changed:
+            found = next((each for each in reversed(self._requests) if each.request_id == request_id), None)
+            return None if found is None else self._redacted(found)
 
-    def add(self, request: Request, reaction: Reaction, balance: int) -> RecordedRequest:
+    def add(self, request: Request, reaction: Reaction, balance: int) -> None:
         """Add a request and its answer; `balance`: the account's afterwards."""
         moment, reply = reaction.moment, reaction.reply
         asked = moment.asked if moment else None
@@ -182,9 +201,9 @@ class RecentExchanges:
                 number=self._next_number(),
                 at=time.time(),
                 method=request.method,
-                path=_beginning(self._redaction.text(request.url)),
-                headers=self._redaction.headers(request.headers),
-                body=self._shown(request.body),
+                path=request.url,
+                headers=request.headers,
+                body=request.body[:MOST_SEARCHED],
                 size=len(request.body),
                 command=asked.name if asked else None,
                 product=asked.product if asked else None,
@@ -192,15 +211,18 @@ class RecentExchanges:
                 request_id=self._id_in(reply) or (moment.request_id if moment else ""),
                 status=None if reply.ending in _UNANSWERED else reply.status,
                 reason=None if reply.ending is Ending.WHOLE else reply.ending.value,
-                answer_headers=self._redaction.headers(reply.headers),
-                answer=self._shown(_body_of(reply)),
+                answer_headers=reply.headers,
+                answer=_body_of(reply)[:MOST_SEARCHED],
                 owed=reaction.deliveries,
                 _members=(moment.payload or {}) if moment and is_small else {},
                 _balance=balance,
+                raw=True,
             )
             self._requests.append(recorded)
+            self._owners |= {id(part): recorded for owed in recorded.owed for part in _parts(owed)}
+            if len(self._requests) > MOST_EXCHANGES:
+                self._forget(self._requests.popleft())
             self.note_change()
-        return recorded
 
     def begin(self, deliveries: Iterable[Callback], recorded: RecordedRequest | None) -> list[SentNotification]:
         """Notifications of a request, or of none, are about to go; the list gets each once it was `sent`."""
@@ -215,35 +237,26 @@ class RecentExchanges:
             for each in (part for delivery in deliveries for part in _parts(delivery)):
                 self._under_way.pop(id(each), None)
 
-    def sent(self, delivery: Callback, received: Received) -> SentNotification:
+    def sent(self, delivery: Callback, received: Received) -> None:
         """Add a notification, to the request that it belongs to."""
         with self._changed:
-            notification = SentNotification(
-                number=self._next_number(),
-                at=time.time() - received.took_s,
-                product=delivery.product,
-                method=delivery.method,
-                url=self._redaction.text(without_token(delivery.url)),
-                headers=delivery.headers,
-                body=self._shown(_body_of(delivery)),
-                status=received.status,
-                reason=received.reason,
-                took_s=received.took_s,
-                answer=self._shown(received.body),
-            )
-            recorded, gone = self._under_way.get(id(delivery)) or (self._owner_of(delivery), [])
-            gone.append(notification)
+            raw = _Raw(self._next_number(), time.time() - received.took_s, delivery, received)
+            recorded, gone = self._under_way.get(id(delivery)) or (self._owners.get(id(delivery)), None)
+            if gone is not None:
+                gone.append(self._notification(*raw))
             if recorded is None:
-                self._others.append(notification)
-            elif len(recorded.notifications) < MOST_NOTIFICATIONS:
-                recorded.notifications.append(notification)
+                self._others.append(raw)
+            elif len(recorded.notifications) + len(recorded.raw_notifications) < MOST_NOTIFICATIONS:
+                recorded.raw_notifications.append(raw)
+                if not recorded.raw:
+                    self._redacted(recorded)
             self.note_change()
-        return notification
 
     def clear(self) -> None:
         """Forget everything; numbers go on."""
         with self._changed:
             self._requests.clear()
+            self._owners.clear()
             self._others.clear()
             self.note_change()
 
@@ -258,15 +271,43 @@ class RecentExchanges:
         with self._changed:
             return self._changed.wait_for(holds, timeout_s)
 
-    def _owner_of(self, delivery: Callback) -> RecordedRequest | None:
-        owners = (r for r in reversed(self._requests) if any(delivery is part for o in r.owed for part in _parts(o)))
-        return next(owners, None)
+    def _forget(self, recorded: RecordedRequest) -> None:
+        for part in (part for owed in recorded.owed for part in _parts(owed)):
+            self._owners.pop(id(part), None)
 
     def _id_in(self, reply: Reply) -> str:
         """The id that the client reads in an answer, or ""."""
         readable = reply.raw is None and isinstance(reply.content, Mapping)
         request_id = reply.content.get(self._contract.answer.id) if readable else None
         return request_id if isinstance(request_id, str) else ""
+
+    def _redacted(self, recorded: RecordedRequest) -> RecordedRequest:
+        """The request, as somebody may see it, with all of its notifications so far."""
+        if recorded.raw:
+            recorded.path = _beginning(self._redaction.text(recorded.path))
+            recorded.headers = self._redaction.headers(recorded.headers)
+            recorded.body = self._shown(recorded.body)
+            recorded.answer_headers = self._redaction.headers(recorded.answer_headers)
+            recorded.answer = self._shown(recorded.answer)
+            recorded.raw = False
+        recorded.notifications += (self._notification(*each) for each in recorded.raw_notifications)
+        recorded.raw_notifications.clear()
+        return recorded
+
+    def _notification(self, number: int, at: float, delivery: Callback, received: Received) -> SentNotification:
+        return SentNotification(
+            number=number,
+            at=at,
+            product=delivery.product,
+            method=delivery.method,
+            url=self._redaction.text(without_token(delivery.url)),
+            headers=delivery.headers,
+            body=self._shown(_body_of(delivery)),
+            status=received.status,
+            reason=received.reason,
+            took_s=received.took_s,
+            answer=self._shown(received.body),
+        )
 
     def _shown(self, body: bytes) -> bytes:
         return self._redaction.data(body[:MOST_SEARCHED])[:MOST_BYTES]

@@ -3,9 +3,7 @@
 `WRITTEN` has them by the names in `written` of behaviours.toml. Only requests with the same outcome ever share an id: a
 notification for an accepted request must not look like one for a refused request.
 
-A gateway sees no groups and no bursts, so requests are grouped by recipient. Recipients are drawn at random: requests
-to one of them within `INSTANT_S` are a burst, but for the documented sample's and open payloads. Faults of bursts spare
-commands with a window, where requests to one recipient are a sequence.
+Those of requests that come at the same moment are in `conformance.mock.instants`.
 """
 
 from __future__ import annotations
@@ -20,7 +18,7 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
 
-from conformance.contract.command import Flow, Window
+from conformance.contract.command import Window
 from conformance.contract.tables import Which
 from conformance.mock.account import shape_of_ids, unprompted
 from conformance.mock.behaviour import (
@@ -36,7 +34,18 @@ from conformance.mock.behaviour import (
     remembering,
     renaming,
 )
-from conformance.mock.changes import choice, member, nth, recipient, to_the_sample_recipient
+from conformance.mock.changes import (
+    choice,
+    comes_in_bursts,
+    is_payment,
+    member,
+    moves_money,
+    nth,
+    recipient,
+    to_the_sample_recipient,
+    window_of,
+)
+from conformance.mock.instants import INSTANT_S, SameInstant, sharing_ids, swapped, swapped_near
 from conformance.mock.message_changes import ABSENT, edited, path_of
 
 # A repeated id was given so many accepted requests ago: the last one would be the easiest to notice.
@@ -48,16 +57,10 @@ LATER_BY = 2
 SPENT_ON_A_REFUSAL = 1  # whole units of money
 # The time of the first unsolicited transaction; any day will do.
 EPOCH = datetime(2024, 1, 1, 9, tzinfo=UTC)
-# A burst arrives within milliseconds, later on a busy machine; nothing else comes to its recipient.
-INSTANT_S = 2.0
 # How long a gateway takes to note a request down: the rest of a burst arrives before that, and nobody else. It does so
 # only with small amounts, which sequences move, so that not every answer takes so long.
 LOOKING_S = 0.3
 SMALL_CHANGE = frozenset(map(str, range(12, 412)))
-# How long a notification is held back to be swapped with another; well within the time that runs allow.
-HELD_S = 1.0
-# The other has to arrive by then, or it would be too late for the one held back.
-SWAPPED_WITHIN_S = 0.8
 
 WINDOW = "window"
 
@@ -67,25 +70,6 @@ Texts = tuple[str, ...]
 def _is_accepted(moment: Moment) -> bool:
     """An accepted request of a command with a notification."""
     return moment.refusal is None and moment.asked is not None and moment.asked.product is not None
-
-
-def _window(moment: Moment) -> Window | None:
-    return moment.asked.window if moment.asked else None
-
-
-def _moves_money(moment: Moment) -> bool:
-    return moment.asked is not None and moment.asked.moves_money
-
-
-def _is_payment(moment: Moment) -> bool:
-    return _moves_money(moment) and _window(moment) is None
-
-
-def _comes_in_bursts(moment: Moment) -> bool:
-    command = moment.asked
-    if command is None or command.product is None or command.window is not None:
-        return False
-    return command.money is None or command.money.flow is Flow.OUT
 
 
 def _similar(moment: Moment, window: Window) -> Texts:
@@ -237,14 +221,14 @@ class _LastOfKey:
         self._last: dict[Hashable, Texts] = {}
 
     def refuses(self, moment: Moment) -> bool:
-        if (window := _window(moment)) is None:
+        if (window := window_of(moment)) is None:
             return False
         similar = _similar(moment, window)
         before = self._last.get((moment.command, self._key(similar)))
         return before is not None and self._clashes(before, similar)
 
     def remember(self, moment: Moment) -> None:
-        if (window := _window(moment)) is not None and moment.refusal is None:
+        if (window := window_of(moment)) is not None and moment.refusal is None:
             similar = _similar(moment, window)
             self._last[moment.command, self._key(similar)] = similar
 
@@ -269,12 +253,12 @@ def _noted_too_late(behaviour: Behaviour) -> Behaviour:
     noted: dict[Hashable, float] = {}
 
     def refusal(moment: Moment) -> str | None:
-        window = _window(moment)
+        window = window_of(moment)
         at = noted.get((moment.command, _similar(moment, window))) if window else None
         return WINDOW if at is not None and at <= moment.now else None
 
     def noting(reply: Reply, moment: Moment) -> Reply:
-        window = _window(moment)
+        window = window_of(moment)
         if window is None or moment.refusal is not None:
             return reply
         late = not (moment.asked and moment.asked.money) or _recipient_and_amount(moment)[1] in SMALL_CHANGE
@@ -294,10 +278,10 @@ class _Rejected:
         self._rejected: set[Hashable] = set()
 
     def refuses(self, moment: Moment) -> bool:
-        return (window := _window(moment)) is not None and _members_or_body(moment, window) in self._rejected
+        return (window := window_of(moment)) is not None and _members_or_body(moment, window) in self._rejected
 
     def remember(self, moment: Moment) -> None:
-        if (window := _window(moment)) is not None and moment.refusal in self._refused:
+        if (window := window_of(moment)) is not None and moment.refusal in self._refused:
             self._rejected.add(_members_or_body(moment, window))
 
 
@@ -319,79 +303,14 @@ class _AcrossProducts:
         self._known: dict[bool, set[Texts]] = {True: set(), False: set()}
 
     def refuses(self, moment: Moment) -> bool:
-        return _moves_money(moment) and _recipient_and_amount(moment) in self._known[_is_payment(moment)]
+        return moves_money(moment) and _recipient_and_amount(moment) in self._known[is_payment(moment)]
 
     def remember(self, moment: Moment) -> None:
-        if _moves_money(moment) and moment.refusal is None:
-            self._known[not _is_payment(moment)].add(_recipient_and_amount(moment))
+        if moves_money(moment) and moment.refusal is None:
+            self._known[not is_payment(moment)].add(_recipient_and_amount(moment))
 
 
-# --- At the same instant
-
-
-class _Instants:
-    """The last ordinary request of some commands to each recipient."""
-
-    def __init__(self, of: Callable[[Moment], bool]) -> None:
-        self._of = of
-        self._last: dict[Hashable, tuple[float, bytes, Any]] = {}
-
-    def concerns(self, moment: Moment) -> bool:
-        """Whether it is an ordinary request that is accepted so far."""
-        if not self._of(moment) or moment.asked is None or moment.refusal or to_the_sample_recipient(moment):
-            return False
-        return moment.contract.schemas.violation(f"{moment.asked.folder}/request", moment.payload) is None
-
-    def before(self, moment: Moment, within_s: float = INSTANT_S) -> Any | None:
-        """What was kept of another request to its recipient, shortly before and perhaps at the same instant."""
-        at, body, kept = self._last.get((moment.command, recipient(moment)), (float("-inf"), b"", None))
-        return kept if moment.now - at < within_s and body != moment.request.body else None
-
-    def keep(self, moment: Moment, kept: Any) -> None:
-        """Remember it as the last one to its recipient."""
-        self._last[moment.command, recipient(moment)] = moment.now, moment.request.body, kept
-
-    def refuses(self, moment: Moment) -> bool:
-        return self.concerns(moment) and self.before(moment) is not None
-
-    def remember(self, moment: Moment) -> None:
-        if self.concerns(moment):
-            self.keep(moment, kept="something")
-
-
-def _sharing_ids() -> ChoiceOfId:
-    """A request gets the id of another one to its recipient that came at the same instant."""
-    instants = _Instants(_comes_in_bursts)
-
-    def choose(moment: Moment) -> str:
-        if not instants.concerns(moment):
-            return moment.request_id
-        chosen = str(instants.before(moment) or moment.request_id)
-        instants.keep(moment, chosen)
-        return chosen
-
-    return choose
-
-
-def _swapped() -> DeliveriesChange:
-    """Two payments to one recipient at the same instant: each is notified of under the other's id."""
-    instants = _Instants(_is_payment)
-
-    def change(sent: tuple[Callback, ...], moment: Moment) -> tuple[Callback, ...]:
-        if not sent or not instants.concerns(moment):
-            return sent
-        # Held back and not written yet, so the id can still be exchanged in it.
-        contents = [dict(delivery.content) for delivery in sent]
-        before = instants.before(moment, SWAPPED_WITHIN_S)
-        if before is not None:
-            role = moment.contract.notification.id
-            for one, other in zip(before, contents, strict=True):
-                one[role], other[role] = other[role], one[role]
-        instants.keep(moment, contents)
-        held = zip(sent, contents, strict=True)
-        return tuple(replace(d, content=content, after_s=d.after_s + HELD_S) for d, content in held)
-
-    return change
+# --- Mixed up
 
 
 def _of_the_payment_before(every: int) -> DeliveriesChange:
@@ -406,7 +325,7 @@ def _of_the_payment_before(every: int) -> DeliveriesChange:
         return replace(delivery, content={**before, role: delivery.content[role]})
 
     def change(sent: tuple[Callback, ...], moment: Moment) -> tuple[Callback, ...]:
-        if not _is_payment(moment) or moment.refusal is not None:
+        if not is_payment(moment) or moment.refusal is not None:
             return sent
         return tuple(mistaken(delivery, moment.contract.notification.id) for delivery in sent)
 
@@ -442,9 +361,10 @@ WRITTEN: Mapping[str, Callable[..., Effect]] = {
     "window-noted-too-late": lambda: _noted_too_late,
     "window-of-rejected": lambda refused: remembering(lambda: _Rejected(refused), WINDOW),
     "window-across-products": lambda: remembering(_AcrossProducts, WINDOW),
-    "one-at-a-time": lambda: remembering(lambda: _Instants(_comes_in_bursts), UNEXCUSED),
-    "sharing-ids-at-once": lambda: renaming(_sharing_ids),
-    "swapped-at-once": lambda: notifying(_swapped),
+    "one-at-a-time": lambda: remembering(lambda: SameInstant(comes_in_bursts), UNEXCUSED),
+    "sharing-ids-at-once": lambda: renaming(sharing_ids),
+    "swapped-at-once": lambda: notifying(swapped),
+    "swapped-near": lambda within_s, **which: notifying(lambda: swapped_near(within_s, **which)),
     "of-the-payment-before": lambda every: notifying(lambda: _of_the_payment_before(every)),
     "to-the-product-before": lambda: notifying(_to_the_product_before),
 }

@@ -34,6 +34,7 @@ from conformance.reports.remarks import (
     coverage_lines,
     in_ranges,
     limit_lines,
+    load_lines,
     not_applicable,
     stale_lines,
     stranger_lines,
@@ -80,6 +81,8 @@ def show(result: Result, console: Console, path: Path | None = None, journal: Pa
     """Print the problems and the verdict; `path` has the result in full, cases are replayed from the `journal`."""
     report, contract = result.report, result.contract
     width = console.width if is_screen(console) else LONGEST_LINE
+    # Of a gateway, only what another command judges does not apply.
+    aside = () if report.client else (Verdict.NOT_APPLICABLE,)
     for text, command in problem_lines(result, path, journal, width=width):
         if command:
             print_command(console, text.plain, command)
@@ -87,7 +90,8 @@ def show(result: Result, console: Console, path: Path | None = None, journal: Pa
             _print(console, text)
     for line in chain(
         list(coverage_lines(report))[-1:],
-        [" · ".join(f"{number:,} {verdict}" for verdict, _, number in counts_of(report))],
+        [" · ".join(f"{number:,} {verdict}" for verdict, _, number in counts_of(report) if verdict not in aside)],
+        load_lines(report),
         client_lines(report),
         _not_looked_into(report),
         _left_out(result.record, most=SHOWN_LEFT_OUT),

@@ -157,7 +157,8 @@ class AsgiThread:
     The constructor binds the address (`address` then has the actual port); clients that connect before `start()` wait
     in the kernel's queue. `http` is uvicorn's: "auto", "httptools", "h11" or a protocol class. `purpose`
     names the address in errors ("callback address …"). `on_no_tls` is called with the reason why a TLS handshake
-    failed, `on_refused` when a client was turned away through no fault of its own.
+    failed, `on_refused` when a client was turned away through no fault of its own. `listener`: a socket that listens at
+    `address` already, of another process or an earlier server.
 
     An error of the application is answered with 500 and collected in `errors`; `stop()` does not raise it.
     The constructor raises EnvironmentFailure if the address is not available.
@@ -174,6 +175,7 @@ class AsgiThread:
         tls: Tls | None = None,
         on_no_tls: Callable[[str], None] | None = None,
         on_refused: OnRefused = lambda _: None,
+        listener: socket | None = None,
     ) -> None:
         self._app = app
         self._on_refused = on_refused
@@ -181,7 +183,7 @@ class AsgiThread:
         self._failure: BaseException | None = None
         self._begun = threading.Event()
         self._stopped = False
-        self._socket, self.address = listening_socket(address, purpose)
+        self._socket, self.address = (listener, address) if listener else listening_socket(address, purpose)
         self._scheme = "https" if tls else "http"
         self._server = _Server(_config(self._guarded, http, tls, on_no_tls), self._begun.set, on_refused)
         self._thread = threading.Thread(target=self._serve, name=name, daemon=True)
@@ -270,6 +272,11 @@ class AsgiThread:
         except Exception as error:
             self._errors.append(error)
             raise
+
+
+def new_loop() -> asyncio.AbstractEventLoop:
+    """An event loop as the servers here have it: that of uvloop, where it is installed."""
+    return (uvicorn.Config("").get_loop_factory() or asyncio.new_event_loop)()
 
 
 def _explained(tell: Callable[[str], None]) -> type[ssl.SSLObject]:

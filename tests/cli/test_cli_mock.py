@@ -16,7 +16,7 @@ import httpx
 import pytest
 from command_line import Called, call, finished, process
 from pytest_httpserver import HTTPServer
-from seeded import FAULTS, VARIANTS
+from seeded import FAULTS, LOAD_FAULTS, LOAD_VARIANTS, VARIANTS
 from sockets import connection, quiet_port
 
 from conformance.mock.account import Account
@@ -230,7 +230,9 @@ def test_faults_and_variants_change_it(tmp_path: Path) -> None:
         assert ["variant: extra-fields", "fault: status-code-as-string"] == mock.introduction[-2:]
 
 
-@pytest.mark.parametrize(("option", "table"), [("--list-faults", FAULTS), ("--list-variants", VARIANTS)])
+@pytest.mark.parametrize(
+    ("option", "table"), [("--list-faults", FAULTS | LOAD_FAULTS), ("--list-variants", VARIANTS | LOAD_VARIANTS)]
+)
 def test_faults_and_variants_are_listed(capsys: Capsys, option: str, table: dict[str, object]) -> None:
     """One line each: name and what it does."""
     called = call(capsys, "mock", option)

@@ -23,7 +23,7 @@ import click
 import pytest
 import yaml
 from markdown_pages import CHECKOUT, prose
-from seeded import FAULTS, NUMBERS, VARIANTS
+from seeded import FAULTS, LOAD_FAULTS, LOAD_VARIANTS, NUMBERS, VARIANTS
 
 from conformance.certificate.issuing import CERTIFICATE
 from conformance.cli import COMMANDS, outcome
@@ -203,9 +203,9 @@ KINDS = (
     Told("driver messages", DRIVER, driver_messages),
     Told("scenarios of clients", DRIVER, lambda: (scenario.name for scenario in statum().behaviours.scenarios)),
     Told("phone numbers", DOCS / "mock.md", lambda: NUMBERS),
-    Told("faults", DOCS / "mock.md", lambda: FAULTS),
+    Told("faults", DOCS / "mock.md", lambda: FAULTS | LOAD_FAULTS),
     Told("kinds of notifications", DOCS / "test-your-webhook.md", kinds),
-    Told("variants", DOCS / "mock.md", lambda: VARIANTS),
+    Told("variants", DOCS / "mock.md", lambda: VARIANTS | LOAD_VARIANTS),
     Told("inputs and outputs of the action", DOCS / "ci.md", inputs_and_outputs),
 )
 

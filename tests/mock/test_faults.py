@@ -29,7 +29,7 @@ from faulty_gateway import (
     faulty,
     sent,
 )
-from seeded import FAULTS, fault
+from seeded import FAULTS, LOAD_FAULTS, ON_LOAD, fault
 
 from conformance.contract.contract import statum
 from conformance.contract.requirements import Actor
@@ -80,7 +80,10 @@ def test_each_judged_requirement_has_a_fault_that_breaks_it_alone() -> None:
             Actor.GATEWAY, (*COMMANDS.values(), *statum().unsolicited.values())
         )
     }
-    assert judged == {row.breaks[0] for row in FAULTS.values() if len(row.breaks) == 1}
+    alone = {row.breaks[0] for row in FAULTS.values() if len(row.breaks) == 1}
+    # Those on --slo have none: how fast is fast enough is for the user to say.
+    under_load = {row.breaks[0] for row in LOAD_FAULTS.values() if len(row.breaks) == 1}
+    assert judged == alone | {"LOD-03", "LOD-04", "LOD-05"} | (under_load & ON_LOAD)
 
 
 def test_a_fault_names_only_refusals_that_there_are() -> None:

@@ -13,8 +13,9 @@ import httpx
 import pytest
 from mock_rig import ACCOUNT, RIGHT, VALID, served, sms
 
+from conformance.mock.answering import MOST_BODY
 from conformance.mock.behaviour import Behaviour, Ending, Moment, Reply, Wire
-from conformance.mock.serving import MOST_BODY, MockServer, serve_mock
+from conformance.mock.serving import MockServer, serve_mock
 from conformance.model.errors import EnvironmentFailure
 from conformance.wire.listening import Address
 

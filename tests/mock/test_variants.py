@@ -17,9 +17,10 @@ from mock_rig import ACCOUNT, CALLBACKS, VALID, eventually, headers, request, wi
 from seeded import VARIANTS
 
 from conformance.contract.contract import statum
+from conformance.mock.answering import rendered
 from conformance.mock.behaviour import BUILT_IN, Behaviour, Form
 from conformance.mock.gateway import Gateway, Reaction
-from conformance.mock.serving import rendered, serve_mock
+from conformance.mock.serving import serve_mock
 from conformance.model.traffic import Request, header, normalized
 from conformance.wire.asgi import AsgiThread, Receive, Send
 from conformance.wire.listening import Address

@@ -7,14 +7,21 @@ from dataclasses import replace
 from functools import reduce
 
 from conformance.contract.contract import statum
+from conformance.contract.requirements import ByRule
+from conformance.gateway.rules import load
 from conformance.mock.account import numbers
 from conformance.mock.behaviour import UNEXCUSED, Behaviour, Effect, Moment, Reply
 from conformance.mock.changes import nth
 from conformance.mock.faults import NamedBehaviour, faults, variants
 
-FAULTS = faults(statum())
-VARIANTS = variants(statum())
+FAULTS = {name: each for name, each in faults(statum()).items() if not each.under_load}
+VARIANTS = {name: each for name, each in variants(statum()).items() if not each.under_load}
+LOAD_FAULTS = {name: each for name, each in faults(statum()).items() if each.under_load}
+LOAD_VARIANTS = {name: each for name, each in variants(statum()).items() if each.under_load}
 NUMBERS = numbers(statum())
+
+ON_LOAD = frozenset(id_ for rule in load.RULES for id_ in statum().catalogue.judged_by(ByRule(rule)))
+"""The requirements that `load` alone judges, by their ids."""
 
 
 def fault(name: str) -> NamedBehaviour:

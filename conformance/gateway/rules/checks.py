@@ -31,7 +31,7 @@ from conformance.contract.requirements import (
 )
 from conformance.diagnosis.explanation import Explained, explain_gateway
 from conformance.diagnosis.follow_ups import is_follow_up, run_proper
-from conformance.gateway.rules import acceptance, answers, notifications, refusals
+from conformance.gateway.rules import acceptance, answers, load, notifications, refusals
 from conformance.gateway.rules.acceptance import LAWFUL, must_be_accepted
 from conformance.gateway.rules.answers import any_answer
 from conformance.gateway.rules.notifications import attributed, to_a_product
@@ -63,6 +63,7 @@ from conformance.judging.verdicts import (
     Listed,
     RequirementVerdict,
     Standard,
+    Verdict,
     Verdicts,
     judge_as,
     verdict_on,
@@ -77,6 +78,7 @@ RULES: Mapping[str, Callable[..., Check]] = {
     **acceptance.RULES,
     **notifications.RULES,
     **notifications.UNSOLICITED,
+    **load.RULES,
 }
 """The written rules by their names in catalogues, each made with the parameters beside its name there."""
 
@@ -289,7 +291,7 @@ class GatewayFace:
 
         return Evaluation(
             terms,
-            tuple(verdict_on(*pair, terms, tally, standard) for pair, tally in zip(pairs, tallies, strict=True)),
+            tuple(_verdict_on(*pair, terms, tally, standard) for pair, tally in zip(pairs, tallies, strict=True)),
             tallies,
             facts.accepted,
             explain,
@@ -299,6 +301,16 @@ class GatewayFace:
 
     is_about_notifications = staticmethod(is_about_notifications)
     is_about_lateness = staticmethod(is_about_lateness)
+
+
+def _verdict_on(
+    requirement: Requirement, command: str | None, terms: Terms, tally: Tally, standard: Standard
+) -> RequirementVerdict:
+    """The verdict on one requirement × command: not applicable if it is on load and the run had none."""
+    why = load.not_applicable(requirement, terms)
+    if why is None:
+        return verdict_on(requirement, command, terms, tally, standard)
+    return RequirementVerdict(requirement, command, requirement.level, Verdict.NOT_APPLICABLE, detail=why)
 
 
 GATEWAY = GatewayFace()

@@ -79,18 +79,14 @@ def refused(answer: ResponseSummary) -> Iterator[Finding]:
 
 def not_accepted(answer: ResponseSummary) -> Iterator[Finding]:
     """The request was not accepted; another requirement judges a 5xx."""
-    if not answer.rejected and not _crashed(answer):
+    if not answer.rejected and not answer.crashed:
         yield from refused(answer)
 
 
 def no_5xx(answer: ResponseSummary) -> Iterator[Finding]:
     """The gateway did not fall over."""
-    if _crashed(answer):
+    if answer.crashed:
         yield _finding(answer, f"{_probe(answer)} was {reply(answer)}")
-
-
-def _crashed(answer: ResponseSummary) -> bool:
-    return answer.status is not None and answer.status >= 500
 
 
 def refused_as_invalid(answer: ResponseSummary) -> Iterator[Finding]:
