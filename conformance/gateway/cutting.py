@@ -28,7 +28,7 @@ from conformance.judging.parts import Part
 from conformance.judging.reading import AlteredIds, Content, carried_id
 from conformance.judging.terms import Terms
 from conformance.judging.transactions import AccountUse
-from conformance.model.traffic import Case, Notification
+from conformance.model.traffic import Case, Kind, Notification
 from conformance.wire.ledger import request_id_of
 
 # Bytes of the digest of a key: an integer of SQLite.
@@ -122,6 +122,7 @@ class _Cutting:
         self._joined = array("q")
         self._exchanges = 0
         self._denied = _Denied()
+        self._served: set[tuple[str | None, Kind, str]] = set()
         self._twins: set[str] = set()
         self._readable: set[str | None] = set()
         # The place of the last answer to each request for the balance, and the later ones that are compared with it.
@@ -135,6 +136,8 @@ class _Cutting:
             self._of_case(case, place)
             answer = Answer.of(case, exchange, self._terms.contract, final=final)
             self._of_answer(answer, place)
+            if answer.status is not None and not answer.crashed:
+                self._served.add((case.command, case.kind, case.aspect))
             self._denied.see(answer, self._terms)
         self._exchanges = len(self._numbers)
         for notification in record.notifications:
@@ -273,6 +276,7 @@ class _Cutting:
             readable=frozenset(self._readable),
             twins=frozenset(self._twins.union(*map(self._stand_ins, self._twins))),
             denied=self._denied.values(),
+            served=frozenset(self._served),
         )
         repeated = self._repeated(roots, part_of, count)
         others = (

@@ -7,6 +7,7 @@
     evidence            the summaries of a run of a gateway, correlated
     judgement           the results and the types of checks, and their tallies
     facts               the facts of a whole run that judging a part of it needs
+    load_facts          the times of requests under load
     excuses             reasons for a refusal or a missing notification that are not the gateway's fault
     gathering           the facts of a part, from its evidence; requests sorted by their notifications
     parts               a run in parts that can be judged one by one

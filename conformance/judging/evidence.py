@@ -74,7 +74,7 @@ class Evidence:
         self.arrivals: list[NotificationSummary] = []
         self.final: dict[str, ResponseSummary] = {}
         self.by_request_id: dict[str, ResponseSummary] = {}
-        self.unreadable_answers: Counter[str | None] = Counter()
+        self.unreadable_answers: Counter[str | None] = Counter(terms.unseen if share.leads else ())
         self.unreadable_notices: Counter[str | None] = Counter()
         self.without_content: Counter[str | None] = Counter()
         self.of_anybody: Counter[str | None] = Counter()
@@ -115,13 +115,10 @@ class Evidence:
 
     def _blame_the_load(self) -> None:
         """Mark the answers of 5xx under load to requests of which others, of the same kind and aspect, had none."""
-        served = {
-            outcome.class_of_request for outcome in self.outcomes if outcome.status is not None and not outcome.crashed
-        }
-        for outcome in self.outcomes:
-            outcome.overloaded = (
-                outcome.load_sent_at is not None and outcome.crashed and outcome.class_of_request in served
-            )
+        well = (each.class_of_request for each in self.outcomes if each.status is not None and not each.crashed)
+        served = set(well) if self.share.served is None else self.share.served
+        for each in self.outcomes:
+            each.overloaded = each.load_sent_at is not None and each.crashed and each.class_of_request in served
 
     def notices(self, record: Record) -> Iterator[Notice]:
         """Yield each notification of the record in full; after the answers, for it belongs to one of them.
@@ -355,6 +352,10 @@ class Evidence:
         return self._alike.setdefault(value, value) if type(value) in _REMEMBERED_ONCE else value
 
     # --- Asking
+
+    def holds(self, number: int) -> bool:
+        """Whether the exchange with that number is in this part of the run."""
+        return any(outcome.number == number for outcome in self.outcomes)
 
     @property
     def commands(self) -> Collection[str | None]:

@@ -13,13 +13,15 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, fields
 from decimal import Decimal
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
+from conformance.judging.load_facts import LoadFacts
 from conformance.judging.terms import Terms
+from conformance.model.traffic import Kind
 
 # Longer texts are compared by a digest of so many bytes.
 LONGEST_KEPT, DIGEST = 40, 16
@@ -86,7 +88,8 @@ class Share:
     certainly a notification; None: as the part itself shows. `repeated`: its exchanges before which an equal request
     got an id in another part. `twins`: the ids of cases that others refer to from outside their group. `denied`: by
     command, the values of requests that were answered 403; None: those of the part. `missing`: by callback, how many
-    notifications are missing in all parts; None: those of the part.
+    notifications are missing in all parts; None: those of the part. `served`: command, kind and aspect of requests that
+    were not answered with a 5xx; None: those of the part.
     """
 
     leads: bool = True
@@ -95,6 +98,7 @@ class Share:
     twins: frozenset[str] = frozenset()
     denied: Mapping[str | None, Values] | None = None
     missing: Mapping[str | None, int] | None = None
+    served: Collection[tuple[str | None, Kind, str]] | None = None
 
 
 WHOLE_RUN = Share()
@@ -273,6 +277,7 @@ class PartFacts:
     attributed: bool = False
     orphans: dict[str | None, array[int]] = field(default_factory=dict)
     replies: dict[str, TwinReply] = field(default_factory=dict)
+    load: LoadFacts = field(default_factory=LoadFacts)
     commands: dict[str | None, PartOfCommand] = field(default_factory=dict)
 
     def merge(self, other: PartFacts) -> None:
@@ -299,6 +304,7 @@ class PartFacts:
             self.attributed,
             {name: _until(numbers, self.unreadable_answers[name]) for name, numbers in self.orphans.items()},
             self.replies,
+            self.load,
             {name: each.settled(self._explained(name, terms), recipient) for name, each in self.commands.items()},
             amounts,
         )
@@ -387,6 +393,7 @@ class RunFacts:
     attributed: bool = False
     explained_orphans: Mapping[str | None, int] = field(default_factory=dict)
     replies: Mapping[str, TwinReply] = field(default_factory=dict)
+    load: LoadFacts = field(default_factory=LoadFacts)
     commands: Mapping[str | None, CommandFacts] = field(default_factory=dict)
     amounts: Mapping[str | None, Amounts] = field(default_factory=dict)
 

@@ -44,13 +44,18 @@ from conformance.judging.facts import (
     kept_words,
 )
 from conformance.judging.judgement import Inconclusive, Reason
-from conformance.judging.messages import NotificationSummary, ResponseSummary
+from conformance.judging.load_facts import Exemplar, LoadFacts
+from conformance.judging.messages import TOO_MANY_REQUESTS, NotificationSummary, ResponseSummary
+from conformance.judging.objectives import SLO, Timed
 from conformance.judging.transactions import SEPARATOR, amount_in, sample_numbers
-from conformance.model.traffic import Kind
+from conformance.model.traffic import CLOSED_ON_REUSE, LOST_WITH_ITS_SENDER, Kind
 
 # Clocks are read at both ends of one process: an answer is dated when it was read, a notification when its head came
 # in. Under load either may be late by this much without the gateway being late.
 LATENESS_GRACE_S = 0.25
+
+# Failures of requests of which the run does not show how the gateway answered.
+UNKNOWN = (None, CLOSED_ON_REUSE, LOST_WITH_ITS_SENDER)
 
 # Kinds of requests whose statuses show whether one kind of payload alone is refused.
 USUAL = frozenset({Kind.VALID, Kind.HEADERS, Kind.BURST})
@@ -81,6 +86,7 @@ def facts_of(evidence: Evidence) -> PartFacts:
         any(arrival.answer is not None for arrival in arrivals),
         dict(orphans),
         {id_: _reply(evidence.final[id_]) for id_ in evidence.share.twins if id_ in evidence.final},
+        _under_load(evidence),
         {command: _of_command(evidence, command) for command in evidence.commands},
     )
 
@@ -163,7 +169,7 @@ def _add_notifications(part: PartOfCommand, evidence: Evidence, command: str | N
         if terms.watch.outages
         else len(awaited.notified)
     )
-    timed = Timed.of(evidence, command)
+    timed = Punctual.of(evidence, command)
     part.in_time, part.late = len(timed.in_time), len(timed.late)
     for arrival in echoes(evidence, command):
         if arrival.echo is not None and arrival.echo.contradicting:
@@ -172,6 +178,41 @@ def _add_notifications(part: PartOfCommand, evidence: Evidence, command: str | N
                 part.told.add(amount)
         else:
             part.faithful += 1
+
+
+def _under_load(evidence: Evidence) -> LoadFacts:
+    """The times of requests under load, from sending to the answer, and from there to the first notification."""
+    facts, load = LoadFacts(), evidence.terms.load
+    if load is None:
+        return facts
+    for answer in evidence.outcomes:
+        if answer.load_sent_at is not None:
+            _add_answer(facts, answer, answer.load_sent_at, load.slo)
+    for command in evidence.terms.commands:
+        for answer in evidence.owed(command):
+            first = evidence.first_about(answer)
+            if answer.load_sent_at is None or answer.answered_at is None or first is None:
+                continue
+            if excuse_for_lateness(evidence.terms, answer) is None:
+                took = max(0.0, first.received_at - answer.answered_at)
+                facts.notifications.add(took, _exemplar(answer), load.slo.of_timed(Timed.NOTIFICATION))
+    return facts
+
+
+def _add_answer(facts: LoadFacts, answer: ResponseSummary, sent_at: float, slo: SLO) -> None:
+    """Add an answer to a request under load."""
+    if answer.answered_at is not None and answer.http_status is not None:
+        facts.answers.add(answer.answered_at - sent_at, _exemplar(answer), slo.of_timed(Timed.ANSWER))
+    if not answer.final or (answer.status is None and answer.failure in UNKNOWN):
+        return
+    facts.requests += 1
+    if answer.status in (None, TOO_MANY_REQUESTS) or answer.crashed:
+        facts.failed += 1
+        facts.first_failed = facts.first_failed or (answer.number, _exemplar(answer))
+
+
+def _exemplar(answer: ResponseSummary) -> Exemplar:
+    return Exemplar(answer.case_id, answer.number, answer.request_id)
 
 
 # --- Requests by their notifications
@@ -210,7 +251,7 @@ class Awaited:
 
 
 @dataclass(frozen=True, slots=True)
-class Timed:
+class Punctual:
     """The requests of a command whose notification came: in time, or `late` (with it, and the seconds that it took).
 
     Others may have been sent in time: `excused` has the reasons.
@@ -221,7 +262,7 @@ class Timed:
     excused: list[Inconclusive] = field(default_factory=list)
 
     @classmethod
-    def of(cls, evidence: Evidence, command: str | None) -> Timed:
+    def of(cls, evidence: Evidence, command: str | None) -> Punctual:
         """Sort those of a command. A network may have held a notification for a while."""
         terms, timed = evidence.terms, cls()
         within = terms.notify_within_s
@@ -237,6 +278,10 @@ class Timed:
             elif terms.network_back and took <= within + NETWORK_HOLDS_S:
                 detail = f"a notification came {took:.2f} s after the answer, allowed are {within:g} s"
                 timed.excused.append(Inconclusive(Reason.ENVIRONMENT, f"{detail}; networks hold up", answer.number))
+            elif took <= within + LATENESS_GRACE_S + terms.dated_within_s:
+                detail = f"a notification came {took:.2f} s after the answer, allowed are {within:g} s; "
+                detail += f"the times of this run may be wrong by {terms.dated_within_s:.2g} s"
+                timed.excused.append(Inconclusive(Reason.ENVIRONMENT, detail, answer.number))
             else:
                 timed.late.append((answer, first, took))
         return timed

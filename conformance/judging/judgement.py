@@ -16,6 +16,7 @@ from operator import itemgetter
 from typing import Any, Generic, TypeVar
 
 from conformance.judging.evidence import Evidence
+from conformance.judging.load_facts import Exemplar
 from conformance.judging.messages import Answer, Notice, NotificationSummary, ResponseSummary
 from conformance.judging.terms import Terms
 
@@ -128,7 +129,7 @@ class Finding:
 
     @classmethod
     def in_answer(
-        cls, answer: Answer | ResponseSummary, message: str, *, pointer: str | None = None, value: Any = None
+        cls, answer: Answer | ResponseSummary | Exemplar, message: str, *, pointer: str | None = None, value: Any = None
     ) -> Finding:
         """A finding about an answer, at `pointer` of its body."""
         about = (answer.case_id, answer.number, None)

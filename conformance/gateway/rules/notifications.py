@@ -18,7 +18,7 @@ from conformance.contract.requirements import ByRule
 from conformance.gateway.rules.answers import declared_otherwise
 from conformance.judging.evidence import Evidence
 from conformance.judging.excuses import CUT_OFF, delayed_in_the_network, lost_in_the_network, other_requests
-from conformance.judging.gathering import Awaited, Timed
+from conformance.judging.gathering import Awaited, Punctual
 from conformance.judging.judgement import (
     PASSED,
     Check,
@@ -94,7 +94,7 @@ def comes_in_time(evidence: Evidence, command: str | None) -> Iterator[Judgement
     gateway that sent it once more is not late.
     """
     within, facts = evidence.terms.notify_within_s, evidence.facts.of(command)
-    timed = Timed.of(evidence, command)
+    timed = Punctual.of(evidence, command)
     yield from (Passed(answer.number) for answer in timed.in_time)
     yield from timed.excused
     product = evidence.contract.product_of(command) or ""
