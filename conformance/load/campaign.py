@@ -18,11 +18,11 @@ from typing import Any, Protocol
 from conformance.gateway.campaign import hold, record_plan
 from conformance.gateway.plan import Plan
 from conformance.gateway.rig import Campaign
-from conformance.gateway.rules.notifications import LATENESS_GRACE_S
 from conformance.gateway.selection import has_to_be_refused
 from conformance.gateway.settings import MOST_EXAMPLES, Settings
 from conformance.journal import Held, read_journal
 from conformance.journal.merging import MergedShard, ShardToMerge, merge
+from conformance.judging.gathering import LATENESS_GRACE_S
 from conformance.load.receivers import ReceiverDelay, Receivers, measured
 from conformance.load.settling import Settling
 from conformance.load.shards import Driven, WorkerShard

@@ -10,7 +10,8 @@ Only this module asks whether a record is of a gateway or of a client.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from conformance import __version__
@@ -18,10 +19,12 @@ from conformance.client.face import CLIENT
 from conformance.client.rules.calls import REUSED, UNUSED
 from conformance.contract.contract import Contract, statum
 from conformance.diagnosis.follow_ups import SEARCH, run_proper
+from conformance.gateway.division import divided
 from conformance.gateway.rules.checks import GATEWAY
 from conformance.journal import Record
 from conformance.judging.expectations import Expectations
 from conformance.judging.judgement import Finding
+from conformance.judging.parts import Division
 from conformance.judging.terms import REFUSED_HERE
 from conformance.judging.verdicts import Conclusion, Face, Judged, RequirementVerdict, judge_as
 from conformance.model.traffic import Case, Direction, Exchange, Kind, last_lines
@@ -34,7 +37,7 @@ from conformance.reports.report import (
     DriverDeath,
     LeftProcess,
     ListedAs,
-    LoadReport,
+    Measured,
     MinimalRequest,
     PassedExample,
     Report,
@@ -76,8 +79,20 @@ def judge(
     measured: bool = True,
     strict: bool | None = None,
 ) -> Judged:
-    """Judge a record of either face, as `judge_as` does."""
-    return judge_as(_face_of(record), record, expectations, contract=contract, measured=measured, strict=strict)
+    """Judge a record of either face, as `judge_as` does; a large one in parts."""
+    contract = contract or statum()
+    with _divided(record, contract) as division:
+        face = _face_of(record)
+        return judge_as(
+            face, record, expectations, contract=contract, measured=measured, strict=strict, division=division
+        )
+
+
+def _divided(
+    record: Record, contract: Contract, parts: int | None = None, processes: int | None = None
+) -> AbstractContextManager[Division | None]:
+    """The parts of a large record of a gateway; None for others."""
+    return nullcontext() if is_client(record) else divided(record, contract, parts, processes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +123,7 @@ class Result(Reportable):
     judged: Judged = field(kw_only=True)
 
     @classmethod
-    def of(
+    def of(  # noqa: PLR0913 - all may be left out
         cls,
         record: Record,
         expectations: Expectations | None = None,
@@ -116,18 +131,29 @@ class Result(Reportable):
         contract: Contract | None = None,
         show_phone_numbers: bool | None = None,
         strict: bool | None = None,
+        parts: int | None = None,
+        processes: int | None = None,
     ) -> Result:
         """Judge a record by the `contract` (None: that of Statum). Pure: the same record gives the same report.
 
         Where they are None, `expectations`, `show_phone_numbers` (whether given numbers are shown whole) and `strict`
-        (whether a broken SHOULD is a failure) are those that the record holds.
+        (whether a broken SHOULD is a failure) are those that the record holds. `parts` and `processes`: into how many
+        parts it is cut, and how many other processes judge them, as in `conformance.gateway.division.divided`; the
+        report is the same.
         """
         contract = contract or statum()
         if expectations is None:
             expectations = Expectations.of(record.settings.get("expectations"))
-        judged = judge(record, expectations=expectations, contract=contract, strict=strict)
         masking = Masking.of(record.settings, shown=show_phone_numbers)
-        report: Report = masking.value(_report(record, judged, contract, shown=show_phone_numbers))
+        with _divided(record, contract, parts, processes) as division:
+            face = _face_of(record)
+            judged = judge_as(face, record, expectations, contract=contract, strict=strict, division=division)
+            proper = run_proper(record, contract)
+            figures = Figures.of(proper, contract, division).measured()
+            under_load = LoadFigures.of(proper, contract, division)
+        load = None if under_load is None else under_load.report(record.settings["load"])
+        report = _report(record, judged, contract, figures, shown=show_phone_numbers)
+        report = masking.value(replace(report, load=load))
         return cls(report, contract, masking=masking, record=record, judged=judged)
 
     @property
@@ -141,7 +167,7 @@ class Result(Reportable):
         return self.judged.exit_code
 
 
-def _report(record: Record, judged: Judged, contract: Contract, *, shown: bool | None) -> Report:
+def _report(record: Record, judged: Judged, contract: Contract, figures: Measured, *, shown: bool | None) -> Report:
     settings = record.settings
     notes = {note.kind: note.detail for note in record.notes}
     requests = _Requests.of(record, judged, contract)
@@ -168,16 +194,9 @@ def _report(record: Record, judged: Judged, contract: Contract, *, shown: bool |
         one_causes=judged.one_causes,
         coverage=judged.coverage,
         client=client_of(record) if client else None,
-        figures=Figures.of(proper, contract).measured(),
-        load=_load(proper, contract),
+        figures=figures,
         expectations=_expectations(judged),
     )
-
-
-def _load(record: Record, contract: Contract) -> LoadReport | None:
-    """The figures of a run under load; None for any other."""
-    figures = LoadFigures.of(record, contract)
-    return None if figures is None else figures.report(record.settings["load"])
 
 
 def _settings(settings: Mapping[str, Any], *, shown: bool | None, strict: bool) -> dict[str, Any]:

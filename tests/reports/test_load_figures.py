@@ -101,6 +101,14 @@ def test_parts_add_up_to_the_whole_in_any_order() -> None:
         assert whole == total.report(record.settings["load"])
 
 
+@pytest.mark.parametrize("parts", [2, 64])
+def test_a_load_that_is_judged_in_parts_has_the_report_of_the_whole(parts: int) -> None:
+    """Verdicts on figures and overload, too, which no part shows by itself."""
+    record = busy(slo={"answer-p99": 0.1, "notification-p95": 0.5, "errors": 0.01})
+
+    assert Result.of(record).document == Result.of(record, parts=parts, processes=0).document
+
+
 def test_the_rate_is_that_of_valid_requests() -> None:
     """It is the rate that was asked for, which says nothing of requests that have to be refused."""
     load = reported(busy(seconds=30, rate=20))
