@@ -203,7 +203,7 @@ def unjudgeable(answer: ResponseSummary) -> Inconclusive | None:
         return Inconclusive(Reason.ENVIRONMENT, f"the gateway answered {said} to the last attempt", answer.number)
     if answer.overloaded:
         see = "".join(f"; see {id_}" for id_ in answer.contract.catalogue.judged_by(OVERLOAD))
-        words = f"the gateway answered {answer.status} under load, and not to all requests like this one{see}"
+        words = f"the gateway answered {answer.status}, which the load explains{see}"
         return Inconclusive(Reason.ENVIRONMENT, words, answer.number)
     return None
 
