@@ -28,7 +28,7 @@ from conformance.load.shards import WorkerShard
 from conformance.mock.account import Account
 from conformance.mock.behaviour import BUILT_IN, Behaviour
 from conformance.mock.serving import serve_mock
-from conformance.model.errors import UsageError
+from conformance.model.errors import EnvironmentFailure, UsageError
 from conformance.model.traffic import LOST_WITH_ITS_SENDER
 from conformance.reports.result import judge
 
@@ -198,3 +198,19 @@ def test_a_run_under_load_is_never_resumed(tmp_path: Path) -> None:
         resume(tmp_path / "journal.sqlite", given)
 
     assert raised.value.message.endswith("is the journal of a run under load, which cannot be resumed")
+
+
+def test_what_workers_recorded_is_kept_though_the_engine_fails(tmp_path: Path) -> None:
+    """The run ends with an obstacle, in words; requests without an answer are open, and nothing fails."""
+
+    def fail(shard: WorkerShard) -> WorkerShard:
+        raise EnvironmentFailure(f"Locust's master has ended before the load did, after {shard.name}")
+
+    path, judged = _held(tmp_path, engine=ThreadedEngine(settings(tmp_path, **SMS), changed=fail))
+
+    (obstacle,) = _notes(path, "obstacle")
+    assert "Locust's master has ended before the load did, after worker-1" == obstacle["message"]
+    assert {"worker-1", "worker-2", "receiver-1"} == {note["name"] for note in _notes(path, "shard")}
+    assert len(read_journal(path).exchanges) > 100
+    assert [] == [v.requirement.id for v in judged.verdicts if v.verdict in BAD], shortfalls(judged)
+    assert [] == [*(tmp_path / WORK).glob("*.sqlite*")]
