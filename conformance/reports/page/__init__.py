@@ -22,6 +22,7 @@ from markupsafe import Markup
 
 from conformance.contract.contract import Contract
 from conformance.contract.requirements import Level
+from conformance.gateway.rules.load import behind
 from conformance.journal import Record
 from conformance.judging.coverage import Covered
 from conformance.judging.verdicts import Conclusion, Verdict
@@ -29,6 +30,7 @@ from conformance.model.traffic import Kind
 from conformance.reports.figures import Bar, Figures, bar_chart, in_words, latency_plot, run_plot
 from conformance.reports.history import ReportHistory
 from conformance.reports.issue import issue, replayed
+from conformance.reports.load_plots import plots as load_plots
 from conformance.reports.page.evidence import MOST_CASES, PageEvidence
 from conformance.reports.problems import headline, in_commands, other_messages, problems, tally
 from conformance.reports.remarks import (
@@ -140,6 +142,8 @@ def html(result: Reportable) -> bytes:
             (product, bar_chart(f"result codes of {product}", [Bar(code, number) for code, number in codes.items()]))
             for product, codes in report.figures.result_codes.items()
         ],
+        load_late=behind(report.load.behind_s) if report.load else None,
+        load_plots=list(load_plots(report.load)) if report.load else [],
         coverage=list(_coverage(report)),
         coverage_plots=list(_coverage_plots(report)),
         transcript=evidence.transcript,
