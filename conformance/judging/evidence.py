@@ -118,13 +118,10 @@ class Evidence:
         """Mark the answers of 5xx under load that the load explains, and not what was asked for."""
         explained = self.share.overloaded
         if explained is None:
-            counts = CrashCounts()
-            for each in self.outcomes:
-                counts.see(each.class_of_request, each.status)
+            counts = CrashCounts.of((each.class_of_request, each.status) for each in self.outcomes)
             explained = counts.explained_by_load()
         for each in self.outcomes:
-            by_load = each.class_of_request in explained
-            each.overloaded = each.load_sent_at is not None and each.crashed and by_load
+            each.overloaded = each.load_sent_at is not None and each.crashed and each.class_of_request in explained
 
     def notices(self, record: Record) -> Iterator[Notice]:
         """Yield each notification of the record in full; after the answers, for it belongs to one of them.
@@ -258,7 +255,7 @@ class Evidence:
             answer if answer.is_probe_of_path or case.aspect == BALANCE else None,
             details_of(case.command, asked, self.contract) if answer.accepted else None,
             self._account(answer, asked),
-            load_sent_at=self._under_load(answer.exchange.sent_at),
+            load_sent_at=self.terms.under_load(answer.exchange.sent_at),
         )
         self.outcomes.append(outcome)
         self._by_command[case.command].append(outcome)
@@ -274,9 +271,6 @@ class Evidence:
                 first.shared.add(outcome)
         elif answer.accepted or answer.status is None or answer.content.members is None:
             self.unreadable_answers[answer.product] += 1
-
-    def _under_load(self, sent_at: float) -> float | None:
-        return sent_at if self.terms.load is not None and self.terms.load.covers(sent_at) else None
 
     def _account(self, answer: Answer, asked: Mapping[str, Any] | None) -> AccountUse | None:
         """The use of the account by a request whose answer may be about it; accepted ones join the payers."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from conformance.judging.objectives import Objective
 from conformance.model.traffic import Kind
@@ -26,6 +26,14 @@ class CrashCounts:
 
     crashed: Counter[RequestClass] = field(default_factory=Counter)
     served: Counter[RequestClass] = field(default_factory=Counter)
+
+    @classmethod
+    def of(cls, answers: Iterable[tuple[RequestClass, int | None]]) -> Self:
+        """Those of answers, each by its class and status."""
+        counts = cls()
+        for of_class, status in answers:
+            counts.see(of_class, status)
+        return counts
 
     def see(self, of_class: RequestClass, status: int | None) -> None:
         """Count an answer by its status; None: there is none."""

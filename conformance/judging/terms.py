@@ -235,6 +235,10 @@ class Terms:
             load=UnderLoad.of(settings, last),
         )
 
+    def under_load(self, sent_at: float) -> float | None:
+        """When a request was sent, if that was under load; None otherwise."""
+        return sent_at if self.load is not None and self.load.covers(sent_at) else None
+
     def callback_of(self, product: str) -> str:
         """The product at whose callback the notifications of `product` arrive; mostly itself."""
         return self.callback_paths.get(product, product)
