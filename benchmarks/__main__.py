@@ -37,7 +37,7 @@ MEASUREMENTS: Mapping[str, Callable[[Options], None]] = {
     "waiting": lambda _: campaigns.waiting(),
     "receivers": lambda _: _receivers(),
     "load": lambda _: load_rates.main(),
-    "merging": lambda options: merge_rates.main(options.sizes),
+    "merging": lambda options: merge_rates.main(options.sizes or merge_rates.SIZES),
     "faults": lambda _: detection.faults(),
     "scale": lambda options: scale.main(options.sizes or scale.SIZES),
     "judging": lambda options: judging.main(options.sizes or judging.SIZES),

@@ -1,6 +1,6 @@
 """Figures of a run of `load`: rates, failures and percentiles, of the whole and over time.
 
-    LoadFigures.of      the figures of a record, or of its parts
+    LoadFigures.of      the figures of a record, or of a part of one: all times of a request are in one part
     LoadFigures.add     adds those of another part: in any order, the sum is the same
     LoadFigures.report  as a report has them
 
@@ -20,10 +20,8 @@ from typing import Any
 from conformance.contract.contract import Contract
 from conformance.gateway.selection import has_to_be_refused
 from conformance.journal import Record
-from conformance.judging.facts import Share
 from conformance.judging.messages import Answer, as_over_a_network
-from conformance.judging.parts import Division
-from conformance.judging.terms import Terms, UnderLoad
+from conformance.judging.terms import UnderLoad
 from conformance.model.untrusted import lenient_object
 from conformance.reports.report import LoadMoment, LoadReport, LoadTimes
 
@@ -116,21 +114,11 @@ class LoadFigures:
     last: float = -inf
 
     @classmethod
-    def of(cls, record: Record, contract: Contract, division: Division | None = None) -> LoadFigures | None:
-        """The figures of a record, or of its parts; None for a run without load, or that has not noted it yet."""
+    def of(cls, record: Record, contract: Contract) -> LoadFigures | None:
+        """The figures of a record, or of a part of one; None for a run without load, or that has not noted it yet."""
         load = UnderLoad.of(record.settings, {note.kind: note.detail for note in record.notes})
         if load is None or load.ended == inf:
             return None
-        if division is None:
-            return cls.of_part(record, contract, load)
-        figures = cls(load)
-        for part in division.each((part, LoadPart(load)) for part in (*division.others, division.leading)):
-            figures.add(part)
-        return figures
-
-    @classmethod
-    def of_part(cls, record: Record, contract: Contract, load: UnderLoad) -> LoadFigures:
-        """The figures of a part of a record: all times of a request are in one."""
         figures = cls(load)
         answered: dict[str, float] = {}
         loopback = bool(record.settings.get("loopback", True))
@@ -217,17 +205,6 @@ class LoadFigures:
     def _moments(self) -> Sequence[LoadMoment]:
         whole = range(max(self.moments, default=-1) + 1)
         return [_reported(number * self.width_s, self.moments.get(number, LoadSlice())) for number in whole]
-
-
-@dataclass(frozen=True, slots=True)
-class LoadPart:
-    """Measures a part of a run under load."""
-
-    load: UnderLoad
-
-    def __call__(self, record: Record, terms: Terms, share: Share) -> LoadFigures:  # noqa: ARG002 - as PartTask has it
-        """Its figures."""
-        return LoadFigures.of_part(record, terms.contract, self.load)
 
 
 def _reported(at_s: float, moment: LoadSlice) -> LoadMoment:

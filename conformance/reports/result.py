@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from conformance import __version__
@@ -23,9 +23,10 @@ from conformance.gateway.division import divided
 from conformance.gateway.rules.checks import GATEWAY
 from conformance.journal import Record
 from conformance.judging.expectations import Expectations
+from conformance.judging.facts import Share
 from conformance.judging.judgement import Finding
 from conformance.judging.parts import Division
-from conformance.judging.terms import REFUSED_HERE
+from conformance.judging.terms import REFUSED_HERE, Terms
 from conformance.judging.verdicts import Conclusion, Face, Judged, RequirementVerdict, judge_as
 from conformance.model.traffic import Case, Direction, Exchange, Kind, last_lines
 from conformance.reports.figures import Figures
@@ -37,6 +38,7 @@ from conformance.reports.report import (
     DriverDeath,
     LeftProcess,
     ListedAs,
+    LoadReport,
     Measured,
     MinimalRequest,
     PassedExample,
@@ -150,10 +152,8 @@ class Result(Reportable):
             judged = judge_as(face, record, expectations, contract=contract, strict=strict, division=division)
             proper = run_proper(record, contract)
             figures = Figures.of(proper, contract, division).measured()
-            under_load = LoadFigures.of(proper, contract, division)
-        load = None if under_load is None else under_load.report(record.settings["load"])
-        report = _report(record, judged, contract, figures, shown=show_phone_numbers)
-        report = masking.value(replace(report, load=load))
+            load = _load(proper, contract, division)
+        report: Report = masking.value(_report(record, judged, contract, figures, load, shown=show_phone_numbers))
         return cls(report, contract, masking=masking, record=record, judged=judged)
 
     @property
@@ -167,7 +167,15 @@ class Result(Reportable):
         return self.judged.exit_code
 
 
-def _report(record: Record, judged: Judged, contract: Contract, figures: Measured, *, shown: bool | None) -> Report:
+def _report(  # noqa: PLR0913 - it is made of all of them
+    record: Record,
+    judged: Judged,
+    contract: Contract,
+    figures: Measured,
+    load: LoadReport | None,
+    *,
+    shown: bool | None,
+) -> Report:
     settings = record.settings
     notes = {note.kind: note.detail for note in record.notes}
     requests = _Requests.of(record, judged, contract)
@@ -195,8 +203,32 @@ def _report(record: Record, judged: Judged, contract: Contract, figures: Measure
         coverage=judged.coverage,
         client=client_of(record) if client else None,
         figures=figures,
+        load=load,
         expectations=_expectations(judged),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class LoadOfPart:
+    """Measures the load of a part of a run."""
+
+    def __call__(self, record: Record, terms: Terms, share: Share) -> LoadFigures | None:  # noqa: ARG002 - as PartTask
+        """Its figures; None if the run had no load."""
+        return LoadFigures.of(record, terms.contract)
+
+
+def _load(record: Record, contract: Contract, division: Division | None) -> LoadReport | None:
+    """The figures of a run under load; None for any other."""
+    if division is None or record.settings.get("load") is None:
+        figures = LoadFigures.of(record, contract)
+    else:
+        figures = None
+        for some in division.each((part, LoadOfPart()) for part in (*division.others, division.leading)):
+            if figures is None:
+                figures = some
+            elif some is not None:
+                figures.add(some)
+    return None if figures is None else figures.report(record.settings["load"])
 
 
 def _settings(settings: Mapping[str, Any], *, shown: bool | None, strict: bool) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from campaigns import held
+from load_records import loaded
 from run_records import Run
 from seeded import FAULTS
 
@@ -43,7 +44,10 @@ def run_of(carried: Callable[[int], str | None], given: Callable[[int], str] = n
     return run.record()
 
 
+SLO = {"answer-p99": 0.05, "notification-p50": 0.5, "errors": 0.01}
+
 RECORDS: dict[str, Record] = {
+    "under load, with objectives": loaded([200, 503, 200, 429, 500] * 8, slo=SLO).record(),
     "all as it should be": run_of(named),
     "some notifications are missing": run_of(lambda number: named(number) if number % 3 else None),
     "ids are altered": run_of(lambda number: named(number).upper() if number % 2 else named(number)[:-2]),

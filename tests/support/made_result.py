@@ -108,7 +108,7 @@ def result_of(
     """The result of a run that was judged so."""
     verdicts = tuple(verdicts)
     judged = Judged(verdicts, conclude(verdicts), accepted=1, expectations=expectations or Expectations(), stale=stale)
-    with patch("conformance.reports.result.judge", lambda *_, **__: judged):
+    with patch("conformance.reports.result.judge_as", lambda *_, **__: judged):
         return Result.of(record, contract=contract)
 
 
