@@ -218,7 +218,7 @@ def repeat_command(settings: Mapping[str, Any], contract: Contract) -> str:
     STATUM_CONFORMANCE_CONSUMER_SECRET; redacted values have to be filled in.
     """
     load = settings.get("load")
-    command = "certify" if settings.get("subject_kind") == "client" else "load" if load else "run"
+    command = "certify" if settings.get("subject_kind") == "client" else "run" if load is None else "load"
     recorded = {**settings, "contract": settings.get("contract", {}).get("folder")}
     kinds = (ClientSettings,) if command == "certify" else (Settings, RunLimits)
     defaults: dict[str, Any] = {each.name: each.default for kind in kinds for each in fields(kind)}
@@ -232,17 +232,16 @@ def repeat_command(settings: Mapping[str, Any], contract: Contract) -> str:
         defaults |= {f"{member}s": list(values[:1]) for member, values in contract.members.registered.items()}
         defaults |= {"phone_numbers": [], "corpus": DEFAULT_CORPUS}
         defaults["shrink_requests"] = 0 if away else default_shrink_requests(settings["gateway"])
-    own = of_load(load) if load else ()
-    return shlex.join(["statum-conformance", command, *own, *arguments(command, recorded, defaults)])
+    given = arguments(command, recorded, defaults)
+    return shlex.join(["statum-conformance", command, *given, *([] if load is None else _of_load(load))])
 
 
-def of_load(recorded: Mapping[str, Any]) -> Iterator[str]:
-    """The arguments for the recorded setting `load`: as many workers, all on this machine."""
-    named = {"rate": "rate", "for": "for_s", "workers": "workers", "receivers": "receivers"}
-    for option, setting in named.items():
-        yield from (f"--{option}", f"{recorded[setting]:g}")
-    if slo := SLO.of(recorded["slo"]):
-        yield from ("--slo", str(slo))
+def _of_load(load: Mapping[str, Any]) -> Iterator[str]:
+    """The options of a load; all workers are on this machine then."""
+    yield from ("--rate", f"{load['rate']:g}", "--for", f"{load['for_s']:g}")
+    yield from ("--workers", str(load["workers"]), "--receivers", str(load["receivers"]))
+    if load.get("slo"):
+        yield from ("--slo", str(SLO.of(load["slo"])))
 
 
 def replay_command(case_id: str, journal: Path, settings: Mapping[str, Any]) -> str:
