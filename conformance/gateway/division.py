@@ -123,9 +123,10 @@ def divided(
 def _begun(path: Path, terms: Terms, parts: tuple[Part, ...], processes: int, until: ExitStack) -> InProcesses:
     """So many processes that judge the journal at `path` until the end."""
     idle: SimpleQueue[JudgingProcess] = SimpleQueue()
+    # Ended last: after an interruption its threads wait until the processes have ended.
+    threads = until.enter_context(ThreadPoolExecutor(processes, "judging"))
     for _ in range(processes):
         idle.put(until.enter_context(JudgingProcess(path, terms)))
-    threads = until.enter_context(ThreadPoolExecutor(processes, "judging"))
     return InProcesses(parts, processes, idle, threads)
 
 
