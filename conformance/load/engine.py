@@ -62,7 +62,7 @@ class LocustProcess:
             with self.log.open("wb") as log:
                 self._process = subprocess.Popen(  # noqa: S603 - our own locustfile
                     command,
-                    stdin=theirs,
+                    stdin=theirs.fileno(),
                     stdout=log,
                     stderr=subprocess.STDOUT,
                     cwd=folder,  # where no configuration of Locust lies
