@@ -217,8 +217,8 @@ def repeat_command(settings: Mapping[str, Any], contract: Contract) -> str:
     It has the seed and the recorded settings that differ from the defaults. The secret comes from
     STATUM_CONFORMANCE_CONSUMER_SECRET; redacted values have to be filled in.
     """
-    load: Mapping[str, Any] = settings.get("load") or {}
-    command = "certify" if settings.get("subject_kind") == "client" else "load" if load else "run"
+    load = settings.get("load")
+    command = "certify" if settings.get("subject_kind") == "client" else "run" if load is None else "load"
     recorded = {**settings, "contract": settings.get("contract", {}).get("folder")}
     kinds = (ClientSettings,) if command == "certify" else (Settings, RunLimits)
     defaults: dict[str, Any] = {each.name: each.default for kind in kinds for each in fields(kind)}
@@ -232,14 +232,14 @@ def repeat_command(settings: Mapping[str, Any], contract: Contract) -> str:
         defaults |= {f"{member}s": list(values[:1]) for member, values in contract.members.registered.items()}
         defaults |= {"phone_numbers": [], "corpus": DEFAULT_CORPUS}
         defaults["shrink_requests"] = 0 if away else default_shrink_requests(settings["gateway"])
-    return shlex.join(["statum-conformance", command, *_of_load(load), *arguments(command, recorded, defaults)])
+    given = arguments(command, recorded, defaults)
+    return shlex.join(["statum-conformance", command, *given, *([] if load is None else _of_load(load))])
 
 
 def _of_load(load: Mapping[str, Any]) -> Iterator[str]:
-    """The arguments that repeat a load, with all its workers on this machine."""
-    if load:
-        yield from ("--rate", f"{load['rate']:g}", "--for", f"{load['for_s']:g}")
-        yield from ("--workers", str(load["workers"]), "--receivers", str(load["receivers"]))
+    """The options of a load; all workers are on this machine then."""
+    yield from ("--rate", f"{load['rate']:g}", "--for", f"{load['for_s']:g}")
+    yield from ("--workers", str(load["workers"]), "--receivers", str(load["receivers"]))
     if load.get("slo"):
         yield from ("--slo", str(SLO.of(load["slo"])))
 
