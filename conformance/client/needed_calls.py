@@ -87,7 +87,7 @@ def _bearing(calls: Sequence[PlannedCall], id_: str, command: str | None, contra
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
-    """What the requirements on clients read of one command.
+    """The scenarios of a command that the requirements on clients read.
 
     `first`, `later`: by requirement, the scenarios whose first answer it judges, and those whose answer to a second
     request it judges. `by_payload`: those whose judgement depends on the payload.
