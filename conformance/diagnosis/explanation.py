@@ -72,7 +72,7 @@ class Failing:
     simplest: set[Simplest] = field(default_factory=set)
 
     def add(self, findings: Iterable[Finding], failed: int, observations: int) -> None:
-        """The findings of one command more."""
+        """Add the findings of another command."""
         self.observations += observations
         self.failed += failed
         for finding in findings:
