@@ -293,11 +293,16 @@ def _show(explanation: Explanation, contract: Contract, console: Console) -> Non
     print_prose(console, "")
     if explanation.fault is not None:
         print_command(console, "to see it:", f"statum-conformance mock --fault {explanation.fault.name}")
+    if requirement.excluded is None:
+        print_command(console, *_to_judge(requirement))
+
+
+def _to_judge(requirement: Requirement) -> tuple[str, str]:
+    """Words and a command line to judge a requirement, alone if that is possible."""
     if is_on_load(requirement):
-        print_command(console, "to judge it:", "statum-conformance load")
-    elif requirement.excluded is None:
-        command = "run" if requirement.actor is Actor.GATEWAY else "certify --driver 'CMD ARGS'"
-        print_command(console, "to judge it alone:", f"statum-conformance {command} --only {requirement.id}")
+        return "to judge it:", "statum-conformance load"
+    command = "run" if requirement.actor is Actor.GATEWAY else "certify --driver 'CMD ARGS'"
+    return "to judge it alone:", f"statum-conformance {command} --only {requirement.id}"
 
 
 def _print_differences(explanation: Explanation, console: Console) -> None:
