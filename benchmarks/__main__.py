@@ -2,8 +2,9 @@
 
 rates        `benchmarks.rates`             judged cases per second, beside schemathesis, Hypothesis and httpx
 waiting      `benchmarks.campaigns`         one wait for all notifications, beside waiting for each
-receivers    `benchmarks.receiver_rates`    notifications per second of both engines
+receivers    `benchmarks.receiver_rates`    notifications per second of both engines, and of the receivers of `load`
 faults       `benchmarks.detection`         seconds to find each seeded fault
+merging      `benchmarks.merge_rates`       rows per second of the merge behind a load run, and its memory
 scale        `benchmarks.scale`             time and memory of 1,000 to 100,000 cases
 detection    `benchmarks.detection`         each seeded fault and lawful variant with 20 seeds: most of an hour
 """
@@ -15,18 +16,24 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 
-from benchmarks import campaigns, detection, rates, receiver_rates, scale
+from benchmarks import campaigns, detection, merge_rates, rates, receiver_processes, receiver_rates, scale
 
 Options = argparse.Namespace
 
 MEASUREMENTS: Mapping[str, Callable[[Options], None]] = {
     "rates": lambda _: rates.rates(),
     "waiting": lambda _: campaigns.waiting(),
-    "receivers": lambda _: receiver_rates.main(),
+    "receivers": lambda _: _receivers(),
+    "merging": lambda options: merge_rates.main(options.sizes),
     "faults": lambda _: detection.faults(),
     "scale": lambda options: scale.main(options.sizes),
     "detection": lambda options: detection.detection(options.seeds, options.workers),
 }
+
+
+def _receivers() -> None:
+    receiver_rates.main()
+    receiver_processes.main()
 
 
 def _sizes(text: str) -> list[int]:

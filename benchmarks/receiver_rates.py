@@ -41,11 +41,11 @@ Load = Callable[[Address, int], Outcome]
 class Sending:
     """Many connections driven from one thread: each sends its next notification when the last is answered."""
 
-    def __init__(self, address: Address, senders: int) -> None:
+    def __init__(self, address: Address, senders: int, first: int = 0) -> None:
         self._address = address
         self._selector = selectors.DefaultSelector()
         self._stack = ExitStack()
-        self._numbers = count()
+        self._numbers = count(first)
         self._sockets = [self._connect() for _ in range(senders)]
         self.sent: set[int] = set()
         self.latencies: list[float] = []

@@ -14,3 +14,17 @@ export const start = () => {
   const executablePath = places.find(existsSync);
   return chromium.launch({ ...(executablePath && { executablePath }), args: ARGUMENTS });
 };
+
+// Does what was asked for, each [WHAT, NAME] a function of `looks` on a page, and prints as JSON what was seen.
+export const print = async (browser, looks, asked) => {
+  const seen = { version: browser.version() };
+  try {
+    for (const [what, name] of asked) {
+      seen[what] ??= {};
+      seen[what][name] = await looks[what](name);
+    }
+  } finally {
+    await browser.close();
+  }
+  console.log(JSON.stringify(seen));
+};

@@ -6,7 +6,7 @@
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { pathToFileURL } from "node:url";
-import { start } from "./chromium.mjs";
+import { print, start } from "./chromium.mjs";
 
 const [screenshots] = process.argv.slice(2);
 const { pages, look } = JSON.parse(readFileSync(0, "utf8"));
@@ -169,13 +169,4 @@ const LOOKS = {
   },
 };
 
-const seen = { version: browser.version() };
-try {
-  for (const [what, name] of look) {
-    seen[what] ??= {};
-    seen[what][name] = await LOOKS[what](name);
-  }
-} finally {
-  await browser.close();
-}
-console.log(JSON.stringify(seen));
+await print(browser, LOOKS, look);

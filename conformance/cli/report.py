@@ -37,6 +37,7 @@ from conformance.reports.files import (
     read_saved,
     replace_file,
 )
+from conformance.reports.folders import latest_folder
 from conformance.reports.report import Report
 from conformance.reports.result import Reportable
 from conformance.reports.terminal import STYLES
@@ -134,16 +135,17 @@ def _place(directory: Path, file: str, place: str) -> Path:
 def show(directory: Path | None, report_dir: Path) -> int:
     """Open report.html of the report directory DIR in the browser, and print its path.
 
-    Exit code: 0 if it is open, 2 if there is none, 3 if there is no browser.
+    Of a --report-dir with placeholders it is the newest. Exit code: 0 if it is open, 2 if there is none, 3 if no
+    browser could be started.
     """
-    place = directory or report_dir
+    place = directory or latest_folder(report_dir)
     page = place / REPORT_HTML if place.is_dir() else place
     if page.suffix != Path(REPORT_HTML).suffix or not page.is_file():
         makes_it = f"`statum-conformance report --from {place}` makes it" if (place / REPORT_JSON).is_file() else ""
         raise UsageError(f"there is no {REPORT_HTML} in {place}", hint=makes_it or "name the report directory of a run")
     print_line(results(), str(page))
     if not webbrowser.open(page.resolve().as_uri()):
-        raise EnvironmentFailure("there is no browser that could be started", hint=f"open {page.resolve()} yourself")
+        raise EnvironmentFailure("no browser could be started", hint=f"open {page.resolve()} yourself")
     return 0
 
 

@@ -187,6 +187,7 @@ def _settings_from(options: dict[str, Any]) -> ClientSettings:
         "observe": options["listen"] if options["observe"] else None,
         "products": tuple(name for name in contract.callbacks if name in options["product"]),
         "ca_file": trusted(options["ca_file"]),
+        "failed_by": options.get("failed_by", {}),
     }
     built = ClientSettings(**settings)
     subject = urlsplit(built.callback_url or "").netloc or built.driver or "observed"

@@ -47,13 +47,14 @@ from conformance.gateway.settings import (
 from conformance.journal import Record
 from conformance.journal.marks import MARKS
 from conformance.journal.redaction import is_own_word, tokens_of
+from conformance.judging.verdicts import Verdict
 from conformance.mock.account import Account
 from conformance.model.errors import UsageError
 from conformance.options import options_of, resumed
 from conformance.reports.files import REPORT_JSON, read_report
 from conformance.reports.folders import PART, folder_of, latest_folder
 from conformance.reports.problems import shortfalls
-from conformance.reports.report import Report
+from conformance.reports.report import Report, ReportEntry
 from conformance.wire.asgi import Tls
 from conformance.wire.listening import Address
 from conformance.wire.streams import client_tls
@@ -86,6 +87,7 @@ def settings_from(options: Mapping[str, Any], *, looks_only: bool = False, is_se
         "ca_file": trusted(options.get("ca_file")),
         "limits": RunLimits(**given_settings(RunLimits, "run", options)),
         "looks_only": looks_only,
+        "failed_by": options.get("failed_by", {}),
         "corpus": None,
         "cases": None,
     }
@@ -121,6 +123,7 @@ def limited(options: Mapping[str, Any], actors: Collection[Actor]) -> dict[str, 
     """
     catalogue, directory = options["contract"].catalogue, options["report_dir"]
     only: Sequence[str] = options["only"]
+    failed_by: dict[tuple[str, str | None], tuple[str, ...]] = {}
     if options["last_failed"]:
         if only:
             raise UsageError("--only and --last-failed are both given; give one of the two")
@@ -128,21 +131,42 @@ def limited(options: Mapping[str, Any], actors: Collection[Actor]) -> dict[str, 
         if not (directory / REPORT_JSON).exists():
             raise UsageError(f"there is no {REPORT_JSON} of an earlier run in {directory}", "run it once as a whole")
         report = read_report(directory, options["contract"])
-        only = Focus.on(_failed(report, directory), catalogue).written()
+        failed = _failed(report, directory)
+        failed_by = {(each.id, each.command): _cases_of(each) for each in failed}
+        only = Focus.on(list(failed_by), catalogue).written()
     for id_, _ in Focus.of(only).entries:
         if (actor := catalogue[id_].actor) not in actors:
             raise UsageError(
                 f"{id_} is about a {actor}; this command judges a {' or a '.join(sorted(actors))}",
                 hint=f"`statum-conformance explain {id_}` tells which one does",
             )
-    return {**options, "only": tuple(only), "report_dir": directory / PART} if only else dict(options)
+    if not only:
+        return dict(options)
+    return {**options, "only": tuple(only), "failed_by": failed_by, "report_dir": directory / PART}
 
 
-def _failed(report: Report, directory: Path) -> list[tuple[str, str | None]]:
-    failed = [(entry.id, entry.command) for each in shortfalls(report) for entry in each.entries]
-    if not failed:
+def _failed(report: Report, directory: Path) -> list[ReportEntry]:
+    """The broken requirements of a run; where none was broken, those that were not exercised."""
+    entries = [entry for each in shortfalls(report) for entry in each.entries]
+    if not entries:
         raise UsageError(f"nothing failed in the run of {directory}, so nothing is sent", "leave out --last-failed")
-    return failed
+    return [entry for entry in entries if entry.verdict is not Verdict.INCONCLUSIVE] or entries
+
+
+def _cases_of(entry: ReportEntry) -> tuple[str, ...]:
+    """The cases by which a requirement failed, or their kinds, as beginnings of ids; none if a finding names none.
+
+    Another seed draws other payloads, so a failure that few cases show may take another case of their kind. Where more
+    cases show it than the report names, one of each kind will do.
+    """
+    names: dict[str, None] = {}
+    for finding in entry.findings:
+        kinds = {case.rpartition("/")[0]: case for case in reversed(finding.cases)}
+        if not kinds:
+            return ()
+        is_client = entry.actor is not Actor.GATEWAY  # its calls are numbered throughout, so another plan has others
+        names |= dict.fromkeys(kinds if is_client or finding.count <= len(finding.cases) else kinds.values())
+    return tuple(names)
 
 
 def trusted(ca_file: Path | None) -> Path | None:

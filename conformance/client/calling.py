@@ -16,6 +16,7 @@ from typing import Any
 
 from conformance.client.driver import Death, Driver, How
 from conformance.client.driver_messages import DriverLog, Hello
+from conformance.client.needed_calls import needed
 from conformance.client.plan import Cases, OutOfTime, Patience, PlannedCall, again, calls_of, spread
 from conformance.client.rules.calls import ASKED_AGAIN, EXTRA, IN_PLACE, PROBE
 from conformance.client.settings import ClientSettings
@@ -232,6 +233,8 @@ class Caller:
             asked_for = focus.commands(settings.contract.catalogue, Actor.CLIENT)
             names = tuple(name for name in names if name in asked_for or None in asked_for)
         calls = calls_of(bench.cases, names, settings.max_examples, settings.seed, bench.hello.lacks)
+        if focus:
+            calls = needed(calls, focus, settings.contract)
         if not calls:
             return
         if "timeout" in bench.hello.lacks:

@@ -38,6 +38,12 @@ def client_checks(contract: Contract) -> Mapping[str, ClientCheck]:
     return {each.id: _check(each) for each in judged if each.actor is not Actor.GATEWAY}
 
 
+def judges_the_whole(requirement: Requirement) -> bool:
+    """Whether anything in a certification may decide the requirement, so that no part of the calls will do."""
+    judge = requirement.judge
+    return isinstance(judge, ByRule) and RULES[judge.rule].whole
+
+
 def _check(requirement: Requirement) -> ClientCheck:
     judge = requirement.judge
     try:

@@ -7,7 +7,7 @@ import secrets
 import shlex
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -67,7 +67,8 @@ class ClientSettings:
     wait before that; `patience_s`: the client's time beyond its time-out. `expectations`: known failures; `strict`: a
     broken SHOULD counts as a failure. `redact`: values that are never written down. `catalogue_url`: for links in
     reports. `ca_file`: further trusted certificates. `only`: the requirements that are judged, with the calls and
-    notifications that they need (see `Focus`); none: all. Raises UsageError for unusable values.
+    notifications that they need (see `Focus`); none: all. `failed_by`: the calls by which they failed before. Raises
+    UsageError for unusable values.
     """
 
     driver: str | None = None
@@ -90,6 +91,7 @@ class ClientSettings:
     catalogue_url: str | None = None
     ca_file: Path | None = None
     only: tuple[str, ...] = ()
+    failed_by: Mapping[tuple[str, str | None], tuple[str, ...]] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         """Refuse unusable values before anything is started."""
@@ -136,7 +138,7 @@ class ClientSettings:
     @property
     def focus(self) -> Focus:
         """The requirements that are judged."""
-        return Focus.of(self.only)
+        return replace(Focus.of(self.only), failed_by=self.failed_by)
 
     @property
     def within_s(self) -> float:

@@ -278,7 +278,7 @@ class Witness:
         ending = reply.ending
         if ending is Ending.WHOLE:
             at = time.monotonic() if says_accepted(reply, self._contract) else self._troubled(visit)
-            self._journal.answered(visit.number, _as_sent(reply, wire), at)
+            self._journal.answered(visit.number, as_sent(reply, wire), at)
             await put(reply, wire, visit.request, visit.channel)
         elif ending.stays_open:
             self._troubled(visit)
@@ -306,7 +306,7 @@ class Witness:
         return at
 
 
-def _as_sent(reply: Reply, wire: Wire) -> Response:
+def as_sent(reply: Reply, wire: Wire) -> Response:
     """The answer as the journal has it: the body before it was compressed or cut into chunks."""
     body = reply.raw if reply.raw is not None else json_bytes(reply.content, pretty=wire.pretty)
     extra = {

@@ -234,10 +234,12 @@ def _commands(
 class Focus:
     """The requirements × commands that a run is limited to; all of them where there are no `entries`.
 
-    An entry is a requirement's id with a command; None: every command that it is judged for.
+    An entry is a requirement's id with a command; None: every command that it is judged for. `failed_by`: for some of
+    the pairs the cases by which they failed before, each an id, or its beginning up to a slash.
     """
 
     entries: tuple[tuple[str, str | None], ...] = ()
+    failed_by: Mapping[tuple[str, str | None], tuple[str, ...]] = field(default_factory=dict, compare=False)
 
     @classmethod
     def of(cls, written: Iterable[str] | None) -> Focus:
@@ -265,6 +267,11 @@ class Focus:
     def covers(self, requirement: str, command: str | None) -> bool:
         """Whether a requirement is judged for a command."""
         return not self.entries or (requirement, command) in self.entries or (requirement, None) in self.entries
+
+    def failing(self, requirement: str, command: str | None, cases: Iterable[str]) -> list[str]:
+        """Those of the `cases` by which the requirement failed before; none where that is not known."""
+        names = self.failed_by.get((requirement, command), ())
+        return [each for each in cases if any(f"{each}/".startswith(f"{name}/") for name in names)]
 
     def commands(self, catalogue: Catalogue, actor: Actor) -> Collection[str | None]:
         """The commands that requirements on `actor` are judged for; None: one that belongs to no command."""

@@ -6,13 +6,14 @@ A journal can be judged at any time later (`conformance.judging.verdicts.judge_a
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from conformance.diagnosis.search import Search, SearchTerms, is_called_for
-from conformance.gateway.command_plan import Group, seed_for
+from conformance.gateway.command_plan import seed_for
 from conformance.gateway.listening import LATE_S, Listening, Successes
 from conformance.gateway.plan import Plan
 from conformance.gateway.preflight import check_samples, examine, over_network, watched, way_back
@@ -31,7 +32,6 @@ from conformance.payloads.addressees import Addressees
 from conformance.payloads.members import ROOM
 from conformance.wire import Allowance, Manners, Sender
 from conformance.wire.allowance import PROBATION_S
-from conformance.wire.ledger import Ledger
 
 JOURNAL = "journal.sqlite"
 
@@ -50,6 +50,34 @@ def run(
     report directory holds an earlier run, which is left as it is. Otherwise a wrong set-up is a note in the
     journal, so that the reports can show it, and so is a failure that ends the run later (nothing but 429).
     """
+
+    def send(campaign: Campaign, plan: Plan) -> None:
+        # Another plan need not follow the seed, so no replacements can be planned by it.
+        anew = planned == Plan.of
+        record_plan(campaign, plan)
+        _send_all(campaign, plan)
+        kept = plan.all_groups if settings.network_there else ()
+        del plan
+        if anew and campaign.listening.unanswered:
+            # Without a network the plan is hardly ever needed again, so it was not kept: make it once more.
+            send_replacements(campaign, kept or Plan.of(settings, campaign.rig.gateway).all_groups)
+
+    return hold(settings, planned, send, progress, behaviour)
+
+
+def hold(  # noqa: PLR0913 - the parts of a run
+    settings: Settings,
+    planned: Callable[[Settings, str], Plan],
+    send: Callable[[Campaign, Plan], None],
+    progress: Progress | None = None,
+    behaviour: Behaviour = BUILT_IN,
+    *,
+    also_recorded: Mapping[str, Any] | None = None,
+) -> Path:
+    """Hold a campaign whose plan `planned` makes and `send` sends; `also_recorded`: further settings of the journal.
+
+    Raises as `run` does.
+    """
     progress = progress or Silent()
     progress.phase("prepare")
     path = settings.report_dir / JOURNAL
@@ -65,7 +93,9 @@ def run(
         if is_interrupted() and holds_a_run(path):
             raise EnvironmentFailure(INTERRUPTED_AT_ONCE, earlier_run(path))
         with (
-            Journal.create(path, recorded(settings, rig), redaction_of(settings, rig)) as journal,
+            Journal.create(
+                path, {**recorded(settings, rig), **(also_recorded or {})}, redaction_of(settings, rig)
+            ) as journal,
             _to_its_end(rig, journal),
             interrupts_allowed(),
         ):
@@ -73,14 +103,9 @@ def run(
             _note_examined(journal, examined)
             if plan is None:
                 raise obstacle or KeyboardInterrupt
-            # Another plan need not follow the seed, so no replacements can be planned by it.
-            replaceable = planned == Plan.of
+            made, plan = [plan], None  # of a large run it is most of the memory, so nobody else refers to it
             with _listening(settings, rig, journal, progress) as campaign:
-                groups = _send(campaign, plan, keep=replaceable and settings.network_there)
-                del plan  # of a large run it is most of the memory
-                if replaceable and campaign.listening.unanswered:
-                    # Without a network the plan is hardly ever needed again, so it was not kept: make it once more.
-                    send_replacements(campaign, groups or Plan.of(settings, rig.gateway).all_groups)
+                send(campaign, made.pop())
     return path
 
 
@@ -164,7 +189,7 @@ def _listening(
     try:
         listening.on_id = rig.intake.claim
         rig.intake.hand_to(listening.on_arrival)
-        with watched(settings, rig, journal, listening.ledger):
+        with watched(settings, rig, journal, listening.is_awaiting):
             yield campaign
             progress.phase("listen", f"up to {listening.patience_s:g} s")
             if listening.ledger.outstanding:
@@ -173,15 +198,11 @@ def _listening(
             early = _Early(campaign)
             settled = listening.ledger.wait(early.judge if budget else None)
         if settings.gateway is not None:
-            _examine_way_back(settings, rig, journal, listening.ledger)
+            _examine_way_back(settings, rig, journal, listening)
         if listening.strays.left_out:
             journal.note("strays", listening.strays.described())
         rig.receiver.tell_unfinished()
-        numbers = {"owed": settled.owed, "arrived": settled.arrived, "missing": settled.missing}
-        journal.note(
-            "settled",
-            {"at": journal.time_of(time.monotonic()), **numbers, "waited_s": round(settled.waited_s, 3)},
-        )
+        journal.note("settled", {"at": journal.time_of(time.monotonic()), **listening.in_all(settled)})
         if budget and not early.was_well:
             _look_into_failures(campaign, budget)
     finally:
@@ -246,8 +267,8 @@ class _Early:
         return self._well_with == listening.arrived and not listening.strays.left_out
 
 
-def _send(campaign: Campaign, plan: Plan, *, keep: bool) -> tuple[Group, ...]:
-    """Send the plan, and return its groups if they are to be kept."""
+def record_plan(campaign: Campaign, plan: Plan) -> None:
+    """Record the plan, before its first request goes out."""
     journal = campaign.journal
     campaign.not_planned.update(plan.beyond_limits)
     journal.plan(plan.cases)
@@ -255,8 +276,6 @@ def _send(campaign: Campaign, plan: Plan, *, keep: bool) -> tuple[Group, ...]:
     journal.flush()  # else requests would wait behind the whole plan, and not be in the file when they go out
     for case_id, why in plan.left_out.items():
         journal.note("left-out", {"case": case_id, "why": why})
-    _send_all(campaign, plan)
-    return plan.all_groups if keep else ()
 
 
 def _send_all(campaign: Campaign, plan: Plan) -> None:
@@ -333,12 +352,15 @@ def _note_examined(journal: Journal, examined: Sequence[PreflightCheck]) -> None
         journal.note("preflight", {"probe": probe.name, **outcome})
 
 
-def _examine_way_back(settings: Settings, rig: Rig, journal: Journal, ledger: Ledger) -> None:
+def _examine_way_back(settings: Settings, rig: Rig, journal: Journal, listening: Listening) -> None:
     """Note how the callbacks can be reached, if notifications are missing; over a network also if some came late.
 
     A late one may have been sent again because the network lost the first.
     """
+    ledger = listening.ledger
     doubted = ledger.missing() | ledger.late() if settings.network_back else ledger.missing()
+    if listening.beside.missing:
+        doubted |= frozenset(map(settings.callback_of, settings.products))
     if not doubted:
         return
     if settings.network_back:

@@ -1,6 +1,7 @@
 """The part of a plan that a run needs if it is limited to some requirements: as few cases as give the same verdicts.
 
-A case is wanted if a requirement of the focus may be judged by it. With it goes all that it is compared with: its
+A case is wanted if a requirement of the focus may be judged by it; after a failure, if the requirement failed by it, or
+by one of its kind. With it goes all that it is compared with: its
 positive twin, the requests before it on which it depends, and those that are sent at the same instant. The bytes of a
 case are those that it has in the whole plan.
 """
@@ -46,11 +47,10 @@ def focused(contract: Contract, focus: Focus, groups: Sequence[Group]) -> tuple[
     """The groups with only those cases that the focus needs, in their order; groups without any are left out."""
     cases = {case.id: case for group in groups for case in group}
     pairs = list(_pairs(contract.catalogue, focus))
-    needed = {
-        case.id
-        for case in cases.values()
-        if any(_bears_on(contract, case, requirement, command) for requirement, command in pairs)
-    }
+    needed: set[str] = set()
+    for requirement, command in pairs:
+        bearing = [case.id for case in cases.values() if _bears_on(contract, case, requirement, command)]
+        needed.update(focus.failing(requirement.id, command, bearing) or bearing)
     while True:
         beside = {name for id_ in needed for name in (cases[id_].twin, cases[id_].earlier) if name in cases}
         before = {case.id for group in groups for case in _chain(group, needed)}

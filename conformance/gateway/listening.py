@@ -26,7 +26,7 @@ from conformance.model.traffic import CLOSED_ON_REUSE, Case, Exchange, Request, 
 from conformance.model.untrusted import parse_with_repeats
 from conformance.wire import Allowance, Pace
 from conformance.wire.allowance import amount_of, is_refused
-from conformance.wire.ledger import Arrival, Ledger, Strays, request_id_of
+from conformance.wire.ledger import Arrival, Ledger, Settled, Strays, request_id_of
 from conformance.wire.sender import in_words
 
 # The run still awaits a notification for so long after its time is over: "late" says more than "missing".
@@ -97,6 +97,21 @@ class Listening:
         self.on_id: Callable[[str], None] = lambda _: None
         # Counts requests against the limits of the run, if it has any.
         self.successes: Successes | None = None
+        # What other processes sent, and the notifications of it that came; whether they are at it.
+        self.beside = Settled(0, 0, 0, 0.0)
+        self.others_send = False
+        self._owed_before = 0
+
+    def is_awaiting(self) -> bool:
+        """Whether a notification is awaited, or was since this was asked last."""
+        owed, before = self.ledger.owed, self._owed_before
+        self._owed_before = owed
+        return self.others_send or owed > before or self.ledger.outstanding > 0
+
+    def in_all(self, settled: Settled) -> Mapping[str, Any]:
+        """The numbers of a note `settled`, with those of what other processes sent."""
+        owed, arrived, missing, waited_s = (a + b for a, b in zip(settled, self.beside, strict=True))
+        return {"owed": owed, "arrived": arrived, "missing": missing, "waited_s": round(waited_s, 3)}
 
     @property
     def arrived(self) -> int:

@@ -11,7 +11,7 @@ import json
 import ssl
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from itertools import cycle
@@ -49,7 +49,6 @@ from conformance.model.traffic import (
     normalized,
 )
 from conformance.wire.connection import Connection, KeepAlive, Unanswered
-from conformance.wire.ledger import Ledger
 from conformance.wire.streams import Route, client_tls
 
 # How long a canary may take to come back through tunnels and proxies. Generous: here a false alarm costs a whole run.
@@ -244,8 +243,11 @@ def _changed(target: str, registered: str) -> str | None:
 
 
 @contextmanager
-def watched(settings: Settings, rig: Rig, journal: Journal, ledger: Ledger) -> Iterator[None]:
-    """While entered, the way back is watched whenever `ledger` has something owed; else nothing is sent."""
+def watched(settings: Settings, rig: Rig, journal: Journal, is_awaiting: Callable[[], bool]) -> Iterator[None]:
+    """While entered, the way back is watched whenever a notification is awaited; else nothing is sent.
+
+    `is_awaiting`: whether one is, or was since it was asked last.
+    """
     if not settings.way_back_to_be_watched:
         yield
         return
@@ -253,7 +255,7 @@ def watched(settings: Settings, rig: Rig, journal: Journal, ledger: Ledger) -> I
 
     def watch() -> None:
         try:
-            _send_heartbeats(settings, rig, journal, ledger, over)
+            _send_heartbeats(settings, rig, journal, is_awaiting, over)
         except ConformanceError:
             pass  # the journal cannot be written any more, which ends the run as well
         except Exception as error:  # noqa: BLE001 - raised below
@@ -270,18 +272,18 @@ def watched(settings: Settings, rig: Rig, journal: Journal, ledger: Ledger) -> I
         raise SuiteError(f"the way back could not be watched: {errors[0]!r}") from errors[0]
 
 
-def _send_heartbeats(settings: Settings, rig: Rig, journal: Journal, ledger: Ledger, over: threading.Event) -> None:
+def _send_heartbeats(
+    settings: Settings, rig: Rig, journal: Journal, is_awaiting: Callable[[], bool], over: threading.Event
+) -> None:
     """Send one canary at a time until it is `over`, to each product in turn: all callbacks are at one address."""
     rate = settings.bounds.rate_per_s
     pause_s = SOONEST_HEARTBEAT_S
     if rate is not None:
         pause_s = min(HEARTBEAT_S, max(SOONEST_HEARTBEAT_S, REQUESTS_BETWEEN / rate))
-    products, owed = cycle(settings.products), 0
+    products = cycle(settings.products)
     with _for_canaries(_canary_tls(settings, rig), LOST_AFTER_S) as connection:
         while True:
-            owed, before = ledger.owed, owed
-            # Something is awaited, or was since the last look.
-            if owed > before or ledger.outstanding > 0:
+            if is_awaiting():
                 product, token, sent_at = next(products), rig.intake.new_canary(), time.monotonic()
                 taken = False
                 with suppress(Unanswered):  # it may have arrived all the same

@@ -65,12 +65,10 @@ class RunIntake:
     def on_arrival(self, product: str | None, request: Request, at: float, wall: float) -> None:
         """Take a request from the receiver; keep it if the run is not ready."""
         arrival, canary = Arrival(product, request, at, wall), header(request.headers, CANARY_HEADER)
+        if canary is not None:
+            self.on_canary(canary, product, request.url)
+            return
         with self._changed:
-            if canary is not None:
-                if canary in self._awaited:
-                    self._awaited[canary] = (product, request.url)
-                    self._changed.notify_all()
-                return
             if self._take is None:
                 self._early_bytes += size_of(request)
                 if self._early_bytes <= MOST_EARLY and len(self._early) < MOST_EARLY_REQUESTS:
@@ -78,6 +76,19 @@ class RunIntake:
                 return
         if not self._is_own(arrival):
             self._take(*arrival)
+
+    def on_canary(self, token: str, product: str | None, target: str) -> None:
+        """Take a canary, which reached this receiver or another process."""
+        with self._changed:
+            if token in self._awaited:
+                self._awaited[token] = (product, target)
+                self._changed.notify_all()
+
+    @property
+    def disowned(self) -> tuple[str, ...]:
+        """The ids whose notifications are held back."""
+        with self._changed:
+            return tuple(self._own)
 
     def disown(self, request_id: str) -> None:
         """Hold back notifications with this id: a request of the preflight was answered with it."""
@@ -254,10 +265,15 @@ def rigged(settings: Settings, behaviour: Behaviour = BUILT_IN) -> Iterator[Rig]
 
 def redaction_of(settings: Settings, rig: Rig) -> Redaction:
     """The redaction that keeps the secrets of a run out of its journal."""
+    return Redaction(*redacted_by(settings, rig))
+
+
+def redacted_by(settings: Settings, rig: Rig) -> tuple[tuple[str, ...], str]:
+    """The protected values and the credential of that redaction, for another process."""
     secret = settings.consumer_secret
     values = (secret, secret[:-1], *tokens_of(*rig.callback_urls.values()))
     uncommon = (value for value in values if not is_own_word(value, settings.contract))
-    return Redaction((*uncommon, *settings.redact), credential_text(settings.consumer_key, secret))
+    return (*uncommon, *settings.redact), credential_text(settings.consumer_key, secret)
 
 
 def recorded(settings: Settings, rig: Rig) -> Mapping[str, Any]:

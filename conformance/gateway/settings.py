@@ -10,6 +10,7 @@ import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -123,7 +124,7 @@ class Settings:
     known failures; `strict`: a broken SHOULD counts as a failure. `catalogue_url`: where reports link to. `looks_only`:
     only account-details is sent. `over_network`: whether a network may lose requests and notifications; None: as the
     URLs say. `recorded_cases`: the cases are those of an earlier run. `only`: the requirements that are judged, by the
-    cases that they need (see `Focus`); none: all.
+    cases that they need (see `Focus`); none: all. `failed_by`: the cases by which they failed before.
     Raises UsageError for a gateway URL that is none, one beyond this machine without phone numbers that may be called
     or without a limit to the money that may be moved, a product that does not exist, and numbers out of range.
     """
@@ -160,6 +161,7 @@ class Settings:
     over_network: bool | None = None
     recorded_cases: bool = False
     only: tuple[str, ...] = ()
+    failed_by: Mapping[tuple[str, str | None], tuple[str, ...]] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         """Refuse unusable values, before anything is sent."""
@@ -266,13 +268,13 @@ class Settings:
         Within its window a gateway refuses requests of the earlier run. A repeat that it refuses in the same words,
         where it accepted the first, proves this reason: so each run must have requests that the other has not.
         """
-        focus = "".join(f", {each}" for each in self.only)
+        focus = "".join(f", {each}" for each in (*self.only, *chain.from_iterable(self.failed_by.values())))
         return f"{self.max_examples}, {self.limits.max_accepted}, {self.limits.max_spend}{focus}"
 
     @property
     def focus(self) -> Focus:
         """The requirements that are judged."""
-        return Focus.of(self.only)
+        return replace(Focus.of(self.only), failed_by=self.failed_by)
 
     @property
     def bounds(self) -> RunLimits:

@@ -7,7 +7,9 @@
     reader      read_journal: the Record of a file, whose rows stay in it; read_evidence: of a file from a stranger
     shapes      the types of rows, settings and notes
     earlier     holds_a_run: whether a directory has results of an earlier run; removing them
-    writer      Journal: many threads add to it, one writes; one run at a time
+    locking     one run at a time writes to a journal
+    writer      Journal: many threads add to it, one writes
+    merging     the files of several processes become rows of one journal
 
 `schemas/formats/journal.json` describes the rows as JSON.
 """

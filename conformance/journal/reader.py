@@ -323,6 +323,11 @@ def read_evidence(path: Path, contract: Contract) -> Record:
     return _recorded(path, _ALL, (), contract)
 
 
+def check_file(path: Path) -> None:
+    """UsageError unless it is an undamaged file with the tables of a journal, whatever their rows."""
+    _Snapshot(path, whole=True)
+
+
 def _recorded(path: Path, after: Held, beside: Collection[str], contract: Contract | None = None) -> Record:
     whole = contract is not None
     snapshot = _Snapshot(path, whole=whole)

@@ -186,6 +186,9 @@ _OF_A_GATEWAY: Mapping[str, Shape] = {
     "own_gateway": _maybe(_flag),
     "network_back": _maybe(_flag),
     "over_network": _maybe(_or_null(_flag)),
+    "load": _maybe(
+        _object(rate=_number, for_s=_number, workers=_whole, receivers=_whole, slo=_maybe(_or_null(_map(_anything))))
+    ),
     **dict.fromkeys(("corpus", "cases"), _maybe(_optional_text)),
     **dict.fromkeys(("max_accepted", "max_spend", "concurrency"), _maybe(_or_null(_whole))),
     **dict.fromkeys(("rate_per_s", "connect_timeout_s", "read_timeout_s"), _maybe(_or_null(_number))),
@@ -225,6 +228,21 @@ NOTES: Mapping[str, Mapping[str, Shape]] = {
     "refused-here": {"why": _text, "lasting": _flag},
     "left-behind": {"processes": _or_null(_list(_object(pid=_whole, command=_text, ended=_flag)))},
     "strays": {"left_out": _whole, "with_id": _maybe(_whole), "without_id": _maybe(_map(_whole))},
+    "load": {
+        **dict.fromkeys(("began", "ended"), _instant),
+        **dict.fromkeys(("sent", "accepted", "withheld"), _whole),
+        "behind_s": _number,
+        **dict.fromkeys(("receivers_p99_s", "receivers_most_s"), _maybe(_number)),
+    },
+    "shard": {"name": _text, "sha256": _text, "exchanges": _whole, "notifications": _whole},
+    "lost": {
+        "what": Shape("worker or receiver", lambda value: value in ("worker", "receiver")),
+        "name": _text,
+        **dict.fromkeys(("since", "until"), _instant),
+        "handed_out": _map(_whole),
+        "shipped": _flag,
+    },
+    "clock": {"shard": _text, "offset_s": _instant, "within_s": _number},
     "shrink-begins": dict.fromkeys(("cases", "exchanges", "notifications"), _whole),
     "shrink": {
         **dict.fromkeys(("requests", "rounds"), _maybe(_whole)),

@@ -6,72 +6,26 @@ milliseconds, many rows at a time. A process that is killed loses the rows that 
 
 from __future__ import annotations
 
-import fcntl
 import itertools
-import os
 import queue
 import sqlite3
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing, suppress
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
 from conformance.journal.earlier import holds_a_run, remove_results
+from conformance.journal.locking import JournalLock
 from conformance.journal.reader import read_journal
 from conformance.journal.redaction import Redaction
 from conformance.journal.rows import CREATE, INSERT, UNDECODABLE, UNSENT, VERSION, Row, Rows
 from conformance.model.errors import ConformanceError, EnvironmentFailure, SuiteError, UsageError
 from conformance.model.traffic import Case, Direction, Notification, Request, Response
-
-
-class JournalLock:
-    """An advisory lock on the file `<journal>-lock`, which the operating system drops when its holder dies.
-
-    It has a file of its own, because closing any descriptor of a database file drops the locks of SQLite on it.
-    """
-
-    def __init__(self, journal: Path) -> None:
-        """Takes the lock, in a directory that is made if need be.
-
-        EnvironmentFailure if another run holds it or the directory cannot be made or written to.
-        """
-        self._path = journal.with_name(journal.name + "-lock")
-        try:
-            journal.parent.mkdir(parents=True, exist_ok=True)
-            self._descriptor = self._locked(journal)
-        except OSError as error:
-            raise EnvironmentFailure(
-                f"the report directory {journal.parent} cannot be written to: {error.strerror}",
-                "name another one with --report-dir",
-            ) from error
-
-    def _locked(self, journal: Path) -> int:
-        while True:
-            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o666)
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                # A holder that ends removes its file: is the locked one still the one by that name?
-                with suppress(FileNotFoundError):
-                    if os.path.samestat(self._path.stat(), os.fstat(descriptor)):
-                        return descriptor
-            except BlockingIOError as error:
-                os.close(descriptor)
-                raise EnvironmentFailure(
-                    f"another run is writing to {journal}", "wait for it, or name another directory with --report-dir"
-                ) from error
-            except OSError:
-                os.close(descriptor)
-                raise
-            os.close(descriptor)
-
-    def release(self) -> None:
-        """Gives the lock up and removes its file."""
-        self._path.unlink(missing_ok=True)
-        os.close(self._descriptor)
-
 
 # Rows per commit: enough to make its cost nothing, few enough to be committed within some ten milliseconds.
 MAX_BATCH = 1000
@@ -83,6 +37,15 @@ NUMBERED = ("cases", "sent", "notifications", "notes", "messages")
 
 _Entry = tuple[Callable[..., Row], tuple[Any, ...]]
 """Makes a row, and its arguments."""
+
+
+@dataclass(slots=True)
+class _Work:
+    """Something else that is done with the file, between two commits."""
+
+    do: Callable[[sqlite3.Connection], object]
+    done: threading.Event = field(default_factory=threading.Event)
+    error: BaseException | None = None
 
 
 class Journal:
@@ -116,7 +79,7 @@ class Journal:
         self._cases, self._exchanges, self._notifications, self._notes, self._messages = (
             itertools.count(number + 1) for number in last
         )
-        self._queue: queue.SimpleQueue[_Entry | threading.Event | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[_Entry | threading.Event | _Work | None] = queue.SimpleQueue()
         self._putting = threading.Lock()
         self._closed = False
         self._failure: ConformanceError | None = None
@@ -242,6 +205,24 @@ class Journal:
         detail = {"where": where, "product": product, "error": error}
         self._put_numbered(self._notes, self._rows.unreadable, detail, head, at, wall)
 
+    def add_rows(self, more: Mapping[str, int], add: Callable[[sqlite3.Connection, Mapping[str, int]], object]) -> None:
+        """Have `add` put rows of other files into tables, `more` of them by table, and wait for that.
+
+        It gets the connection and the first number of its rows by table; rows of the run go on behind them. It commits
+        by itself, in the writer's thread. Raises what `add` raises.
+        """
+        self._check()
+        numbers = {"sent": self._exchanges, "notifications": self._notifications, "notes": self._notes}
+        with self._putting:
+            first = {table: next(numbers[table]) for table, count in more.items() if count}
+            for table in first:
+                deque(itertools.islice(numbers[table], more[table] - 1), maxlen=0)
+            work = _Work(lambda connection: add(connection, first))
+            self._enqueue(work)
+        work.done.wait()
+        if work.error is not None:
+            raise work.error
+
     def flush(self) -> None:
         """Waits until everything recorded so far is committed."""
         self._check()
@@ -298,7 +279,7 @@ class Journal:
             self._enqueue((to_row, (number, *arguments)))
         return number
 
-    def _enqueue(self, entry: _Entry) -> None:
+    def _enqueue(self, entry: _Entry | _Work) -> None:
         if self._closed:
             raise SuiteError(f"the journal {self.path} is closed, nothing can be added to it")
         self._queue.put(entry)
@@ -346,14 +327,26 @@ class Journal:
         """Waits for the next row and commits it with all that came since; False after the last."""
         batch = [self._queue.get()]
         with suppress(queue.Empty):
-            while batch[-1] is not None and len(batch) < MAX_BATCH:
+            while isinstance(batch[-1], tuple | threading.Event) and len(batch) < MAX_BATCH:
                 batch.append(self._queue.get_nowait())
         if self._failure is None:
             self._commit(connection, [entry for entry in batch if isinstance(entry, tuple)])
         for entry in batch:
             if isinstance(entry, threading.Event):
                 entry.set()
+        if isinstance(work := batch[-1], _Work):
+            self._do(connection, work)
         return batch[-1] is not None  # None marks the end
+
+    def _do(self, connection: sqlite3.Connection, work: _Work) -> None:
+        try:
+            if self._failure is None:
+                work.do(connection)
+        except BaseException as error:  # noqa: BLE001 - raised again by the caller
+            connection.rollback()
+            work.error = error
+        finally:
+            work.done.set()
 
     def _commit(self, connection: sqlite3.Connection, batch: Sequence[_Entry]) -> None:
         rows: dict[str, list[tuple[Any, ...]]] = {}

@@ -70,7 +70,7 @@ class Evidence:
         self.arrivals: list[NotificationSummary] = []
         self.final: dict[str, ResponseSummary] = {}
         self.by_request_id: dict[str, ResponseSummary] = {}
-        self.unreadable_answers: Counter[str | None] = Counter()
+        self.unreadable_answers: Counter[str | None] = Counter(terms.unseen)
         self.unreadable_notices: Counter[str | None] = Counter()
         self.without_content: Counter[str | None] = Counter()
         self.of_anybody: Counter[str | None] = Counter()

@@ -6,7 +6,7 @@ that chance does not explain it.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -72,6 +72,14 @@ class Watch:
 REFUSED_HERE = "refused-here"
 """The kind of a note that the suite's own receiver could not take a request: `why`, and whether that is `lasting`."""
 
+LOST = "lost"
+"""The kind of a note on a process of a load run that was lost: `what` (worker or receiver), `name`, `since`, `until`.
+
+`handed_out`: by product, how many cases it may have sent of which nothing is known.
+"""
+CLOCK = "clock"
+"""The kind of a note on the clock of another machine, whose times agree with the journal's within `within_s`."""
+
 # The receiver notes at most one refusal a second, so a note represents those around it.
 AROUND_S = 1.5
 
@@ -89,7 +97,12 @@ class RefusedHere:
 
     @classmethod
     def of(cls, note: Note) -> Self:
-        """Around the note of one refusal, or from then on."""
+        """Around the note of one refusal, or from then on; for a receiver that was lost, as long as that may have been.
+
+        It had recorded all that came before its last sign of life.
+        """
+        if note.kind == LOST:
+            return cls(note.detail["since"], note.detail["until"], f"{note.detail['name']} was lost")
         until = inf if note.detail["lasting"] else note.noted_at + AROUND_S
         return cls(note.noted_at - AROUND_S, until, note.detail["why"])
 
@@ -138,7 +151,9 @@ class Terms:
     be read, with the product that they name, if any, and the error. `refused_here`: times in which the receiver lacked
     files or had ended. `left_out`: product → how many requests to its callback without an id were too many to keep;
     `left_out_with_id`: how many with an unknown id. `inquiring`: the run consists of follow-ups to refusals without an
-    excuse. `load`: when the run was under load; None for any other run than that of `load`.
+    excuse. `load`: when the run was under load; None for any other run than that of `load`. `unseen`: product → how
+    many requests workers may have sent of which nothing is known, for they were lost. `dated_within_s`: a
+    notification may be dated so many seconds too late, by clocks that differ or by receivers that had much to do.
     """
 
     contract: Contract = field(default_factory=statum)
@@ -164,6 +179,8 @@ class Terms:
     left_out: Mapping[str, int] = field(default_factory=dict)
     left_out_with_id: int = 0
     inquiring: bool = False
+    unseen: Mapping[str, int] = field(default_factory=dict)
+    dated_within_s: float = 0.0
     load: UnderLoad | None = None
 
     @classmethod
@@ -205,10 +222,16 @@ class Terms:
                 for note in record.notes
                 if note.kind == UNREADABLE and note.detail["where"] == "receiver"
             ),
-            refused_here=tuple(RefusedHere.of(note) for note in record.notes if note.kind == REFUSED_HERE),
+            refused_here=tuple(
+                RefusedHere.of(note)
+                for note in record.notes
+                if note.kind == REFUSED_HERE or (note.kind == LOST and note.detail["what"] == "receiver")
+            ),
             left_out=dict(strays.get("without_id", {})),
             left_out_with_id=int(strays.get("with_id", 0)),
             inquiring=bool(settings.get("inquiring")),
+            unseen=_unseen(record.notes),
+            dated_within_s=_dated_within_s(record.notes),
             load=UnderLoad.of(settings, last),
         )
 
@@ -235,6 +258,20 @@ class Terms:
     def listened_between(self, begin: float, end: float) -> bool:
         """Whether no gap in listening is known for that time."""
         return not any(since < end and begin < until for since, until in self.gaps)
+
+
+def _unseen(notes: Iterable[Note]) -> Mapping[str, int]:
+    unseen: Counter[str] = Counter()
+    for note in notes:
+        if note.kind == LOST:
+            unseen.update(note.detail["handed_out"])
+    return unseen
+
+
+def _dated_within_s(notes: Iterable[Note]) -> float:
+    clocks = (note.detail["within_s"] for note in notes if note.kind == CLOCK)
+    receivers = (note.detail.get("receivers_most_s", 0.0) for note in notes if note.kind == "load")
+    return float(max(clocks, default=0.0) + max(receivers, default=0.0))
 
 
 def _has_a_secret(target: str) -> bool:

@@ -22,6 +22,9 @@ CLOSED_ON_REUSE = (
 )
 """The `failure` of an exchange whose request the gateway may or may not have read (RFC 9112, 9.5)."""
 
+LOST_WITH_ITS_SENDER = "the process of the suite that sent it was lost before it recorded an answer"
+"""The `failure` of an exchange of which the suite lost the answer: the gateway may have given any."""
+
 
 def header(headers: Headers, name: str) -> str | None:
     """The first value of the header `name` (case-insensitive), or None."""

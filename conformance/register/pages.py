@@ -129,9 +129,10 @@ def _environment() -> Environment:
     environment = Environment(
         loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    shared = files("conformance.reports.page").joinpath("style.css").read_text(encoding="utf-8")
-    style = f"{shared}\n{loader.get_source(environment, 'register.css')[0]}"
-    script = loader.get_source(environment, "register.js")[0]
+    shared = files("conformance.reports.page")
+    own = {name: loader.get_source(environment, name)[0] for name in ("register.css", "register.js")}
+    style = f"{shared.joinpath('style.css').read_text(encoding='utf-8')}\n{own['register.css']}"
+    script = f"{shared.joinpath('controls.js').read_text(encoding='utf-8')}{own['register.js']}"
     environment.globals |= {
         "by_area": _by_area,
         "counted": counted,

@@ -1,20 +1,7 @@
-"use strict";
 (() => {
-  const all = (selector, within = document) => [...within.querySelectorAll(selector)];
-  const one = (id) => document.getElementById(id);
-  const shows = (element, is) => { element.hidden = !is; };
+  const { all, one, shows, offerThemes, offerFilters } = controls;
 
-  // Theme: that of the system until somebody chooses.
-  const dark = matchMedia("(prefers-color-scheme: dark)");
-  const isDark = () => (document.documentElement.dataset.theme || (dark.matches ? "dark" : "light")) === "dark";
-  const label = () => { one("theme").textContent = isDark() ? "Light theme" : "Dark theme"; };
-  one("theme").addEventListener("click", () => {
-    document.documentElement.dataset.theme = isDark() ? "light" : "dark";
-    label();
-  });
-  dark.addEventListener("change", label);
-  label();
-  shows(one("theme"), true);
+  offerThemes();
 
   // The page was made at some time and is read later: a certificate that has expired since is no longer one.
   for (const mark of all("[data-expires]")) {
@@ -54,7 +41,7 @@
     });
   }
 
-  // Filters of the first page. The address keeps them, so that they can be passed on.
+  // Filters of the first page.
   const form = one("filters");
   if (!form) return;
   shows(form, true);
@@ -77,19 +64,5 @@
     one("matching").textContent = `${matching} of ${subjects.length} subjects`;
     return wanted;
   };
-  const keep = (wanted) => {
-    const query = new URLSearchParams(Object.entries(wanted).filter(([, value]) => value)).toString();
-    try {
-      history.replaceState(null, "", `${location.pathname}${query && "?"}${query}${location.hash}`);
-    } catch {
-      // A browser may forbid it for files; the filters work all the same.
-    }
-  };
-  for (const [name, value] of new URLSearchParams(location.search)) {
-    if (form.elements[name]) form.elements[name].value = value;
-  }
-  if (location.search) filter();
-  form.addEventListener("input", () => keep(filter()));
-  form.addEventListener("reset", () => setTimeout(() => keep(filter())));
-  form.addEventListener("submit", (event) => event.preventDefault());
+  offerFilters(form, filter);
 })();

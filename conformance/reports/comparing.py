@@ -2,7 +2,8 @@
 
 A requirement that failed and passes is fixed, the reverse is broken. One that becomes listed as known is muted, the
 reverse is unmuted. A failure of a requirement that was not exercised before is newly exercised, because it may be old.
-A MUST that became a SHOULD is relaxed, the reverse is tightened. Slower answers make nothing worse, because two
+A MUST that became a SHOULD is relaxed, the reverse is tightened. With a run that judged some requirements only, no
+others are compared. Slower answers make nothing worse, because two
 machines are seldom equally busy.
 """
 
@@ -12,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from conformance.contract.requirements import Focus
 from conformance.judging.verdicts import Verdict
 from conformance.reports.page import rendered
 from conformance.reports.report import Measured, Report, ReportEntry
@@ -83,7 +85,8 @@ class ReportComparison:
     @classmethod
     def of(cls, before: Report, after: Report) -> ReportComparison:
         """Compare two reports."""
-        earlier, later = _by_key(before), _by_key(after)
+        focuses = [Focus.of(report.settings.get("only")) for report in (before, after)]
+        earlier, later = _by_key(before, focuses), _by_key(after, focuses)
         became: dict[str, list[VerdictChange]] = {name: [] for name in CHANGES}
         for key, entry in later.items():
             old = earlier[key].verdict if key in earlier else None
@@ -117,8 +120,10 @@ def _became(before: str, after: str) -> str | None:
     return next((what for what, old, new in _BECAME if before in old and after in new), None)
 
 
-def _by_key(report: Report) -> dict[Key, ReportEntry]:
-    return {(entry.id, entry.command): entry for entry in report.requirements}
+def _by_key(report: Report, focuses: Iterable[Focus]) -> dict[Key, ReportEntry]:
+    """The entries on which all the runs were to judge."""
+    keyed = {(entry.id, entry.command): entry for entry in report.requirements}
+    return {key: entry for key, entry in keyed.items() if all(focus.covers(*key) for focus in focuses)}
 
 
 def _change(entry: ReportEntry, before: Verdict | None, after: Verdict | None) -> VerdictChange:

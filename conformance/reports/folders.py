@@ -21,7 +21,7 @@ from conformance.judging.verdicts import Verdict
 from conformance.model.errors import UsageError, did_you_mean
 from conformance.reports.files import REPORT_JSON, read_report
 from conformance.reports.report import Report
-from conformance.reports.view import musts
+from conformance.reports.view import counted_musts
 
 PART = "part"
 PLACEHOLDERS = ("started", "subject", "seed")
@@ -79,13 +79,19 @@ class PastResult:
 
     def document(self) -> Mapping[str, Any]:
         """As JSON."""
-        report = self.report
+        report, counted = self.report, counted_musts(self.report)
         return {
             "folder": str(self.folder),
             "started_at": report.started_at,
             "subject": report.subject.name,
             "verdict": report.verdict,
-            "must": musts(report),
+            "must": {
+                "applicable": counted.total(),
+                "passed": counted[Verdict.PASS],
+                "failed": counted[Verdict.FAIL],
+                "known": counted[Verdict.KNOWN],
+                "not_exercised": counted[Verdict.INCONCLUSIVE],
+            },
             "warnings": sum(entry.verdict is Verdict.WARN for entry in report.requirements),
             "exchanges": report.counts.exchanges,
             "duration_s": report.duration_s,

@@ -1,6 +1,6 @@
 """Lines about a run beside its verdicts, the same in every format.
 
-coverage_lines, limit_lines, stranger_lines, client_lines, not_applicable, stale_lines
+coverage_lines, limit_lines, stranger_lines, load_lines, client_lines, not_applicable, stale_lines
 """
 
 from __future__ import annotations
@@ -10,8 +10,10 @@ from itertools import groupby
 
 from conformance.client.rules.answers import NO_CONNECTION_KEPT
 from conformance.contract.contract import Contract
+from conformance.gateway.rules.load import behind
 from conformance.judging.coverage import Covered
-from conformance.reports.report import Report
+from conformance.reports.figures import in_words
+from conformance.reports.report import LoadTimes, Report
 from conformance.reports.text import counted, for_terminal
 
 WHOLE_BODY = "body"
@@ -98,6 +100,32 @@ def stranger_lines(report: Report) -> Iterator[str]:
     excused = "; what is missing for that is held against nobody" if report.subject.kind == "gateway" else ""
     for reason in found.refused:
         yield f"the suite's own server did not take everything: {reason}{excused}"
+
+
+def load_lines(report: Report) -> Iterator[str]:
+    """Lines about a run under load: its rate, what became of the requests, and how long answers and notifications took.
+
+    The first line says so if the load generator was the limit.
+    """
+    load = report.load
+    if load is None:
+        return
+    if late := behind(load.behind_s):
+        yield late
+    yield (
+        f"load: {load.reached:,.1f} of {load.rate:,g} valid requests/s for {load.seconds:,.1f} s, "
+        f"{load.sent_per_s:,.1f}/s in all · {load.sent:,} sent: {load.accepted:,} accepted, {load.refused:,} refused, "
+        f"{load.failed:,} failed · {load.notified:,} notified"
+    )
+    for name, times in (("answers", load.answers), ("notifications", load.notifications)):
+        if times is not None:
+            parts = (f"{percentile} {in_words(seconds)}" for percentile, seconds in percentiles(times))
+            yield f"{name} under load: {' · '.join(parts)}"
+
+
+def percentiles(times: LoadTimes) -> tuple[tuple[str, float], ...]:
+    """The percentiles of times under load by their names, and the longest time, in seconds."""
+    return (("p50", times.p50), ("p90", times.p90), ("p99", times.p99), ("p99.9", times.p99_9), ("max", times.max))
 
 
 def client_lines(report: Report) -> Iterator[str]:

@@ -23,8 +23,6 @@ SCHEMA_VERSION = 1
 
 # For a field whose member is left out when it has its default.
 OPTIONAL = {"optional": True}
-# Fields whose member has another name.
-RENAMED: Mapping[tuple[type, str], str] = {(Covered, "name"): "class"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,6 +276,66 @@ class Measured:
 
 
 @dataclass(frozen=True, slots=True)
+class LoadTimes:
+    """Of `count` answers or notifications under load, in seconds, each percentile within 1 %."""
+
+    count: int
+    p50: float
+    p90: float
+    p99: float
+    p99_9: float
+    max: float
+
+
+@dataclass(frozen=True, slots=True)
+class LoadMoment:
+    """A part of the time under load, from `at_s` seconds on: requests by outcome, notifications, times of answers."""
+
+    at_s: float
+    sent: int
+    accepted: int
+    refused: int
+    failed: int
+    notified: int
+    p50: float | None
+    p99: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class LoadReport:
+    """A run under load, for `seconds`.
+
+    `rate`: the requests that a gateway has to accept, asked for per second; `reached`: those that were sent;
+    `sent_per_s`: all that were sent.
+    `refused` with a 4xx; `failed`: no answer, a 5xx, or one outside the envelope. `notified`: accepted requests with a
+    notification. `behind_s`: the most that a request went out after its due time. Moments are `moment_s` long.
+    """
+
+    rate: float
+    reached: float
+    sent_per_s: float
+    seconds: float
+    workers: int
+    receivers: int
+    sent: int
+    accepted: int
+    refused: int
+    failed: int
+    notified: int
+    statuses: Mapping[str, int]
+    behind_s: float
+    slo: str | None
+    answers: LoadTimes | None
+    notifications: LoadTimes | None
+    moment_s: float
+    moments: tuple[LoadMoment, ...] = ()
+
+
+# Fields whose member has another name.
+RENAMED: Mapping[tuple[type, str], str] = {(Covered, "name"): "class", (LoadTimes, "p99_9"): "p99.9"}
+
+
+@dataclass(frozen=True, slots=True)
 class StaleEntry:
     """An entry of the expectations file that no longer holds."""
 
@@ -325,6 +383,7 @@ class Report:
     coverage: tuple[Covered, ...] = ()
     client: ClientFacts | None = field(default=None, metadata=OPTIONAL)
     figures: Measured = Measured()
+    load: LoadReport | None = field(default=None, metadata=OPTIONAL)
     expectations: UsedExpectations | None = field(default=None, metadata=OPTIONAL)
 
     @classmethod

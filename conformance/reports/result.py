@@ -26,6 +26,7 @@ from conformance.judging.terms import REFUSED_HERE
 from conformance.judging.verdicts import Conclusion, Face, Judged, RequirementVerdict, judge_as
 from conformance.model.traffic import Case, Direction, Exchange, Kind, last_lines
 from conformance.reports.figures import Figures
+from conformance.reports.load_figures import LoadFigures
 from conformance.reports.report import (
     ClientFacts,
     Connections,
@@ -33,6 +34,7 @@ from conformance.reports.report import (
     DriverDeath,
     LeftProcess,
     ListedAs,
+    LoadReport,
     MinimalRequest,
     PassedExample,
     Report,
@@ -167,8 +169,15 @@ def _report(record: Record, judged: Judged, contract: Contract, *, shown: bool |
         coverage=judged.coverage,
         client=client_of(record) if client else None,
         figures=Figures.of(proper, contract).measured(),
+        load=_load(proper, contract),
         expectations=_expectations(judged),
     )
+
+
+def _load(record: Record, contract: Contract) -> LoadReport | None:
+    """The figures of a run under load; None for any other."""
+    figures = LoadFigures.of(record, contract)
+    return None if figures is None else figures.report(record.settings["load"])
 
 
 def _settings(settings: Mapping[str, Any], *, shown: bool | None, strict: bool) -> dict[str, Any]:

@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from conformance.contract.contract import Contract
+from conformance.gateway.rules.load import behind
 from conformance.judging.verdicts import Conclusion, Verdict
+from conformance.reports.figures import in_words
 from conformance.reports.issue import replayed
 from conformance.reports.problems import (
     Shortfall,
@@ -19,8 +21,15 @@ from conformance.reports.problems import (
     shortfalls,
     tally,
 )
-from conformance.reports.remarks import in_ranges, limit_lines, not_applicable, stale_lines, stranger_lines
-from conformance.reports.report import Report
+from conformance.reports.remarks import (
+    in_ranges,
+    limit_lines,
+    not_applicable,
+    percentiles,
+    stale_lines,
+    stranger_lines,
+)
+from conformance.reports.report import LoadReport, Report
 from conformance.reports.reproduce import repeat_command
 from conformance.reports.result import Reportable
 from conformance.reports.text import fenced, for_markdown, for_terminal, plain_markdown, shortened
@@ -100,8 +109,28 @@ def _verdict(report: Report, contract: Contract) -> Iterator[str]:
         f"seed: {report.seed} · took {report.duration_s:.1f} s · began {report.started_at}"
     )
     yield from map(_code, (*limit_lines(report, contract), *stranger_lines(report)))
+    if report.load is not None:
+        yield "\n".join(_under_load(report.load))
     for line in stale_lines(report):
         yield f"**stale expectation:** {_code(line)}"
+
+
+def _under_load(load: LoadReport) -> Iterator[str]:
+    """A table of the times, below the rate and what became of the requests."""
+    if late := behind(load.behind_s):
+        yield f"**{late}**\n"
+    yield (
+        f"Under load: {load.reached:,.1f} of {load.rate:,g} valid requests/s for {load.seconds:,.1f} s · "
+        f"{load.sent:,} sent, {load.accepted:,} accepted, {load.refused:,} refused, {load.failed:,} failed, "
+        f"{load.notified:,} notified\n"
+    )
+    measured = [(name, t) for name, t in (("answers", load.answers), ("notifications", load.notifications)) if t]
+    for number, (name, times) in enumerate(measured):
+        rows = percentiles(times)
+        if not number:
+            yield f"| | count | {' | '.join(percentile for percentile, _ in rows)} |"
+            yield f"| --- |{' --: |' * (len(rows) + 1)}"
+        yield f"| {name} | {times.count:,} | {' | '.join(in_words(seconds) for _, seconds in rows)} |"
 
 
 def _problems(report: Report, contract: Contract, room: int) -> list[str]:

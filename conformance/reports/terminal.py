@@ -34,6 +34,7 @@ from conformance.reports.remarks import (
     coverage_lines,
     in_ranges,
     limit_lines,
+    load_lines,
     not_applicable,
     stale_lines,
     stranger_lines,
@@ -90,6 +91,7 @@ def show(result: Result, console: Console, path: Path | None = None, journal: Pa
     for line in chain(
         list(coverage_lines(report))[-1:],
         [" · ".join(f"{number:,} {verdict}" for verdict, _, number in counts_of(report) if verdict not in aside)],
+        load_lines(report),
         client_lines(report),
         _not_looked_into(report),
         _left_out(result.record, most=SHOWN_LEFT_OUT),

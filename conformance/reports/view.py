@@ -129,13 +129,18 @@ def counts_of(report: Report) -> list[tuple[str, str, int]]:
     return [(verdict.value, SIGNS[verdict], counts[verdict]) for verdict in Verdict if counts[verdict]]
 
 
-def musts(report: Report) -> list[str]:
-    """`351 of 352 MUST passed`, `1 failed`."""
-    counted = Counter(
+def counted_musts(report: Report) -> Counter[Verdict]:
+    """How many MUST there are of each verdict, of those that passed or keep the subject from being conformant."""
+    return Counter(
         entry.verdict
         for entry in report.requirements
         if entry.level is Level.MUST and (entry.verdict is Verdict.PASS or hinders(entry, report))
     )
+
+
+def musts(report: Report) -> list[str]:
+    """`351 of 352 MUST passed`, `1 failed`."""
+    counted = counted_musts(report)
     said = {Verdict.FAIL: "failed", Verdict.KNOWN: "known to fail", Verdict.INCONCLUSIVE: "not exercised"}
     parts = [f"{counted[Verdict.PASS]:,} of {counted.total():,} MUST passed"]
     parts += [f"{counted[verdict]:,} {words}" for verdict, words in said.items() if counted[verdict]]

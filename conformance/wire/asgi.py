@@ -1,13 +1,12 @@
 """Serve an ASGI application with uvicorn in a thread; the callback receiver of `run` and `certify`.
 
-uvicorn's own server polls ten times a second whether to stop, and sleeps while it stops. A campaign starts and stops
-several servers, so `_Server` waits for events instead, and closes connections that a client keeps open.
+AsgiThread     an application that is served in a thread
+AsgiReceiver   the callback receiver; another process may accept from its socket for a while
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
 import ssl
 import threading
 import time
@@ -26,7 +25,6 @@ from conformance.model.errors import EnvironmentFailure, SuiteError, UsageError,
 from conformance.wire.listening import (
     BACKLOG,
     KEEP_ALIVE_S,
-    Acceptor,
     Address,
     OnRefused,
     Refused,
@@ -36,19 +34,13 @@ from conformance.wire.listening import (
 )
 from conformance.wire.protocol import AS_RECEIVED, Limits, guarded, tell_unfinished
 from conformance.wire.receiver import MAX_BODY, OnArrival, OnUnread, Receiver, request_of
+from conformance.wire.uvicorn_server import GRACE_S, PromptServer
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Result = TypeVar("Result")
 AsgiApp = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
-
-# The time that requests in progress have to finish when the server stops. An answer takes milliseconds; a client that
-# no longer sends or reads must not delay the end of a run.
-GRACE_S = 0.5
-
-# The interval at which a stopping server looks for open connections: uvicorn has no event for the last one.
-_CLOSING_STEP_S = 0.005
 
 # Files that a run has open beside connections, and room for a handful of connections.
 LEAST_FILES = 64
@@ -81,74 +73,6 @@ class Tls:
 def _no_password() -> str:
     """Refuse the key, where OpenSSL would ask for its passphrase on the terminal. Raises ValueError."""
     raise ValueError("the key has a passphrase")
-
-
-class _Server(uvicorn.Server):
-    """uvicorn's server, which reports that it listens, and stops without delay."""
-
-    def __init__(self, config: uvicorn.Config, listening: Callable[[], None], on_refused: OnRefused) -> None:
-        super().__init__(config)
-        self._tell_listening = listening
-        self._on_refused = on_refused
-        self._acceptors: list[Acceptor] = []
-        self.loop: asyncio.AbstractEventLoop | None = None
-        self._stop = asyncio.Event()
-
-    async def startup(self, sockets: list[socket] | None = None) -> None:
-        if os.name != "posix":  # Windows' event loop cannot wait for a socket
-            await super().startup(sockets)
-            return
-        self.servers = []
-        self._acceptors = [
-            Acceptor(each, self._protocol, self.config.ssl, self._make_room, self._on_refused) for each in sockets or ()
-        ]
-        for acceptor in self._acceptors:
-            acceptor.begin()
-        self.started = True
-
-    def _protocol(self) -> asyncio.Protocol:
-        made: asyncio.Protocol = self.config.http_protocol_class(  # type: ignore[call-arg]
-            config=self.config, server_state=self.server_state, app_state=self.lifespan.state
-        )
-        return made
-
-    def _make_room(self) -> None:
-        if connection := next(iter(self.server_state.connections), None):
-            getattr(connection, "make_room", connection.shutdown)()
-
-    async def main_loop(self) -> None:
-        self.loop = asyncio.get_running_loop()
-        await self.on_tick(0)  # sets the default headers
-        self._tell_listening()
-        await self._stop.wait()
-
-    def stop(self) -> None:
-        """End `main_loop`, from any thread, once it has begun."""
-        if self.loop is not None:
-            self.loop.call_soon_threadsafe(self._stop.set)
-
-    async def shutdown(self, sockets: list[socket] | None = None) -> None:  # noqa: ARG002
-        for acceptor in self._acceptors:
-            acceptor.close()
-        for server in self.servers:
-            server.close()
-        for connection in list(self.server_state.connections):
-            connection.shutdown()
-        if self.server_state.tasks:
-            _, late = await asyncio.wait(set(self.server_state.tasks), timeout=GRACE_S)
-            for task in late:
-                task.cancel()
-            await asyncio.gather(*late, return_exceptions=True)
-        # Each connection closes when its output is written, or is aborted after the grace period.
-        connections = self.server_state.connections
-        for connection in list(connections):
-            connection.transport.close()
-        deadline = asyncio.get_running_loop().time() + GRACE_S
-        while connections and asyncio.get_running_loop().time() < deadline:  # noqa: ASYNC110 - uvicorn has no such event
-            await asyncio.sleep(_CLOSING_STEP_S)
-        for connection in list(connections):
-            connection.transport.abort()
-        await asyncio.sleep(0)  # the loop reports the aborted connections as lost
 
 
 class AsgiThread:
@@ -185,7 +109,7 @@ class AsgiThread:
         self._stopped = False
         self._socket, self.address = (listener, address) if listener else listening_socket(address, purpose)
         self._scheme = "https" if tls else "http"
-        self._server = _Server(_config(self._guarded, http, tls, on_no_tls), self._begun.set, on_refused)
+        self._server = PromptServer(_config(self._guarded, http, tls, on_no_tls), self._begun.set, on_refused)
         self._thread = threading.Thread(target=self._serve, name=name, daemon=True)
 
     @property
@@ -230,6 +154,23 @@ class AsgiThread:
         if (loop := self._server.loop) is not None and loop.is_running():
             loop.call_soon_threadsafe(look)
             looked.wait(GRACE_S)
+
+    @property
+    def listener(self) -> socket:
+        """The socket that listens, for another process to inherit."""
+        return self._socket
+
+    def accept(self, *, on: bool) -> None:
+        """Accept no more connections, or again; open ones are served all the time. RuntimeError unless it serves."""
+
+        async def accept() -> None:
+            self._server.accept(on=on)
+
+        self.submit(accept()).result()
+
+    def drain(self, within_s: float) -> None:
+        """Wait until no connection is open, for at most so many seconds. RuntimeError if it is not running."""
+        self.submit(self._server.drained(within_s)).result()
 
     def submit(self, coroutine: Coroutine[Any, Any, Result]) -> Future[Result]:
         """Run a coroutine in the server's loop. Raises RuntimeError if the server is not running."""
@@ -346,10 +287,12 @@ class AsgiReceiver(Receiver):
         limits: Limits | None = None,
         on_unread: OnUnread = lambda _: None,
         on_refused: OnRefused = lambda _: None,
+        listener: socket | None = None,
     ) -> None:
         super().__init__(products, on_arrival, prefix, query, token, on_unread)
         self._on_refused = on_refused
         self._held = 0
+        self._paused = False
         self._server = server = AsgiThread(
             self._app,
             listen,
@@ -359,6 +302,7 @@ class AsgiReceiver(Receiver):
             tls=tls,
             on_no_tls=lambda words: self.intake.refused(Unreadable(words, b"")),
             on_refused=on_refused,
+            listener=listener,
         )
         self.address, self.url = server.address, server.url
 
@@ -370,6 +314,28 @@ class AsgiReceiver(Receiver):
     def start(self) -> None:
         """See `Receiver`."""
         self._server.start()
+
+    @property
+    def listener(self) -> socket:
+        """The socket that listens, for another process to inherit."""
+        return self._server.listener
+
+    def pause(self) -> None:
+        """Accept no more connections, so that another process does from the same socket; RuntimeError unless it serves.
+
+        Each open connection ends behind its next answer, so that its client opens another one. None is cut off.
+        """
+        self._paused = True
+        self._server.accept(on=False)
+
+    def resume(self) -> None:
+        """Accept connections again."""
+        self._paused = False
+        self._server.accept(on=True)
+
+    def drain(self, within_s: float) -> None:
+        """After `pause`: wait until no connection is open, for at most so many seconds."""
+        self._server.drain(within_s)
 
     def tell_unfinished(self) -> None:
         """Report incomplete requests as unreadable."""
@@ -390,10 +356,10 @@ class AsgiReceiver(Receiver):
             return
         if not is_complete:
             self._on_refused(Refused(f"more than {MOST_HELD >> 20} MiB of unfinished requests came at once"))
-            await _answer(send, HTTPStatus.SERVICE_UNAVAILABLE)
+            await _answer(send, HTTPStatus.SERVICE_UNAVAILABLE, last=self._paused)
             return
         request = request_of(scope["extensions"][AS_RECEIVED], bytes(body[:MAX_BODY]))
-        await _answer(send, self.intake.take(request, at, wall, whole=len(body) <= MAX_BODY))
+        await _answer(send, self.intake.take(request, at, wall, whole=len(body) <= MAX_BODY), last=self._paused)
 
     async def _read(self, receive: Receive, body: bytearray) -> bool | None:
         """Read a whole body, or a little more than `MAX_BODY` bytes of it; uvicorn skips the rest.
@@ -413,6 +379,8 @@ class AsgiReceiver(Receiver):
         return True
 
 
-async def _answer(send: Send, status: int) -> None:
-    await send({"type": "http.response.start", "status": status, "headers": [(b"content-length", b"0")]})
+async def _answer(send: Send, status: int, *, last: bool) -> None:
+    """Answer without a body; the `last` answer of a connection says so, and closes it."""
+    headers = [(b"content-length", b"0"), *([(b"connection", b"close")] if last else [])]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": b""})

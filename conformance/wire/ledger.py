@@ -29,8 +29,7 @@ QUIET_WINDOW_S = 0.5
 MAX_QUIET_S = 5.0
 
 
-@dataclass(frozen=True, slots=True)
-class Settled:
+class Settled(NamedTuple):
     """The result of the wait, in numbers of notifications; verdicts on missing ones state `waited_s`."""
 
     owed: int
@@ -188,6 +187,8 @@ MOST_BYTES_WITHOUT_ID = 16 << 20
 KEPT_BODY = 16 * 1024
 # The size of a row without its content, in bytes.
 A_ROW = 128
+# More than the size of any notification of the contract, in bytes.
+A_NOTIFICATION = 4 * 1024
 # The last requests beyond the limits wait in memory for the answer with their id, which takes milliseconds.
 REMEMBERED = 1_000
 
@@ -217,10 +218,13 @@ class _Room:
 
 
 class Strays:
-    """Decides which requests are recorded. Thread-safe. Call `given` with the id of each answer."""
+    """Decides which requests are recorded. Thread-safe. Call `given` with the id of each answer.
 
-    def __init__(self) -> None:
-        self._with_id = _Room(MOST_WITH_ID, MOST_BYTES_WITH_ID)
+    `expected`: so many more with ids that are not `given`, where another process hears the answers.
+    """
+
+    def __init__(self, expected: int = 0) -> None:
+        self._with_id = _Room(MOST_WITH_ID + expected, MOST_BYTES_WITH_ID + expected * A_NOTIFICATION)
         self._without_id = _Room(MOST_WITHOUT_ID, MOST_BYTES_WITHOUT_ID)
         # Hashes, because a run may have hundreds of thousands of ids.
         self._given: set[int] = set()
@@ -241,6 +245,13 @@ class Strays:
             by_product = {product: count for product, count in self._left_out.items() if product is not None}
             total = self._left_out.total() + self._left_out_with_id
             return {"left_out": total, "with_id": self._left_out_with_id, "without_id": by_product}
+
+    def also(self, described: Mapping[str, Any]) -> None:
+        """Add the numbers that another process has `described`."""
+        with self._lock:
+            self._left_out.update(described["without_id"])
+            self._left_out_with_id += described["with_id"]
+            self._left_out[None] += described["left_out"] - described["with_id"] - sum(described["without_id"].values())
 
     def given(self, request_id: str) -> Iterator[Arrival]:
         """Record all requests with the id of an answer from now on; the earlier ones that were not recorded."""

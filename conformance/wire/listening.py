@@ -189,11 +189,15 @@ class Acceptor:
         self._retry = None
         self._loop.add_reader(self._listener.fileno(), self._accept)
 
-    def close(self) -> None:
-        """Accept no more, and drop connections that are still being opened."""
+    def pause(self) -> None:
+        """Accept no more until it begins again; who connects waits in the kernel's queue, or is another process's."""
         if self._retry is not None:
             self._retry.cancel()
         self._loop.remove_reader(self._listener.fileno())
+
+    def close(self) -> None:
+        """Accept no more, and drop connections that are still being opened."""
+        self.pause()
         for opening in list(self._opening):
             opening.cancel()
 

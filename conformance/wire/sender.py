@@ -124,6 +124,11 @@ class Sender:
         self._weighing = threading.Lock()
         self._answers = self._weight = 0
 
+    @property
+    def allowance(self) -> Allowance:
+        """What is counted against the limits of the run."""
+        return self._allowance
+
     def _only_reads(self, case: Case) -> bool:
         return case.command in self._reading and case.request.method == "GET"
 

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 from command_line import Called, call
-from made_result import LISTED, SETTINGS, result_of, verdict
+from made_result import LISTED, SETTINGS, result_of, unexercised, verdict
 
-from conformance.judging.judgement import Finding
+from conformance.judging.judgement import Finding, Reason
 from conformance.judging.verdicts import Verdict
 from conformance.reports.files import REPORT_JSON, write_reports
 from conformance.reports.folders import folder_of, latest_folder
@@ -59,6 +59,32 @@ def test_a_run_sends_what_failed_in_the_last_one(here: Path, capsys: Capsys) -> 
         ("airtime", "malformed", "absent-content-type"),
         ("sms", "malformed", "not-json"),
     } == negative
+
+
+def test_of_a_failure_of_every_case_one_of_each_kind_is_sent(here: Path, capsys: Capsys) -> None:
+    """With what it is compared with; of a failure that the report names whole, all cases of its kind."""
+    everywhere = Finding("wrong", "sms/malformed/not-json/2", count=90, others=("sms/malformed/array/1",))
+    few = Finding("wrong", "airtime/malformed/array/1", count=1)
+    verdicts = verdict("ENC-02", "sms", Verdict.FAIL, everywhere), verdict("ENC-02", "airtime", Verdict.FAIL, few)
+    saved(here / "reports", *verdicts)
+
+    called = call(capsys, "run", "--plan", "--format", "json", "--max-examples", "0", "--last-failed")
+    sent = {case["id"] for case in json.loads(called.out)["cases"] if case["kind"] == "malformed"}
+
+    named = {"sms/malformed/not-json/2", "sms/malformed/array/1"}
+    named |= {"airtime/malformed/array/1", "airtime/malformed/array/2"}
+    # The positive twins are of sequences, which a malformed request precedes.
+    assert (set(), 2) == (named - sent, len(sent - named))
+
+
+def test_what_was_not_exercised_waits_for_what_failed(here: Path, capsys: Capsys) -> None:
+    """A gateway that breaks much hides much; without any failure it is what is sent again."""
+    hidden = unexercised("VAL-05", "sms", Reason.PRECONDITION, "nothing was accepted")
+    saved(here / "reports", verdict("BOD-01", "sms", Verdict.FAIL, WRONG), hidden)
+    assert ("sms", "broken", "pattern") not in planned(capsys, "--last-failed")
+
+    saved(here / "reports", hidden)
+    assert ("sms", "broken", "pattern") in planned(capsys, "--last-failed")
 
 
 def refused(capsys: Capsys, *arguments: str) -> str:
@@ -179,6 +205,6 @@ def test_history_lists_the_results_of_a_folder(here: Path, capsys: Capsys) -> No
         f"{began}  conformant      1 of 1 MUST passed · seed 4711 · reports/two",
     } == set(listed.out.splitlines())
     assert re.match(r"warning: reports/three/report.json is not a report", listed.err)
-    assert {("reports/one", "non-conformant"), ("reports/two", "conformant")} == {
-        (row["folder"], row["verdict"]) for row in rows
+    assert {("reports/one", "non-conformant", 0, 1), ("reports/two", "conformant", 1, 0)} == {
+        (row["folder"], row["verdict"], row["must"]["passed"], row["must"]["failed"]) for row in rows
     }

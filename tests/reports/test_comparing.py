@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from command_line import call
-from made_result import LOST, PASSED, WRONG_TYPE, result_of, verdict
+from made_result import LOST, PASSED, SETTINGS, WRONG_TYPE, result_of, verdict
 
 from conformance.judging.verdicts import RequirementVerdict, Verdict
 from conformance.reports.comparing import ReportComparison, Slowdown, in_one_line
@@ -83,6 +83,16 @@ def test_what_only_one_report_has_is_new_or_gone() -> None:
     assert "1 new, 1 gone" == in_one_line(comparison)
     assert comparison.worse
     assert not ReportComparison.of(made(), made(KEPT)).worse
+
+
+def test_a_part_is_compared_with_its_part_of_the_whole() -> None:
+    """What it was not to judge is not gone, and from a part to the whole nothing is new."""
+    whole, part = made(FAILED), replace(result_of([KEPT]).report, settings={**SETTINGS, "only": ["RSP-03"]})
+
+    assert ("1 fixed", "1 broken") == (
+        in_one_line(ReportComparison.of(whole, part)),
+        in_one_line(ReportComparison.of(part, whole)),
+    )
 
 
 def test_what_takes_twice_as_long_is_slower() -> None:

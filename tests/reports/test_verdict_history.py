@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Sequence
 from dataclasses import replace
@@ -122,6 +123,24 @@ def test_show_opens_the_page(tmp_path: Path, capsys: pytest.CaptureFixture[str],
     assert f"{page.as_uri()}\n" == opened.read_text(encoding="utf-8")
 
 
+@pytest.mark.skipif(shutil.which("sh") is None, reason="the browser is a shell script")
+def test_show_opens_the_newest_of_a_pattern(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], opened: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As --last-failed and `replay` take it."""
+    for name, at in (("1", 200), ("2", 100)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / REPORT_JSON).write_bytes(json_report(results("p")[0]))
+        (tmp_path / name / REPORT_HTML).write_bytes(b"<html>")
+        os.utime(tmp_path / name / REPORT_JSON, (at, at))
+    monkeypatch.chdir(tmp_path)
+
+    called = call(capsys, "show", "--report-dir", "{seed}")
+
+    assert (0, "1/report.html\n") == (called.code, called.out)
+    assert (tmp_path / "1" / REPORT_HTML).as_uri() in opened.read_text(encoding="utf-8")
+
+
 def test_show_says_what_is_missing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The page, and how to make it where there is a report."""
     assert f"there is no {REPORT_HTML} in {tmp_path}" in call(capsys, "show", str(tmp_path)).only_line
@@ -139,4 +158,4 @@ def test_show_without_a_browser_says_so(
     monkeypatch.setattr("webbrowser.open", lambda _: False)
     called = call(capsys, "show", str(tmp_path))
     assert (3, f"{tmp_path / REPORT_HTML}\n") == (called.code, called.out)
-    assert "there is no browser" in called.only_line
+    assert "no browser could be started" in called.only_line

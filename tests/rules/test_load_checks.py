@@ -2,68 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
+from load_records import Loaded, loaded
 from run_records import Run, failures, judged, verdict
 from seeded import ON_LOAD
 
-from conformance.journal import Note, Record
 from conformance.judging.judgement import Reason
 from conformance.judging.verdicts import Conclusion, Verdict
 from conformance.model.traffic import CLOSED_ON_REUSE, Kind
-
-BEGAN, ENDED = 10.0, 900.0
-
-
-@dataclass
-class Loaded(Run):
-    """A run in the making whose requests are under load, from BEGAN to ENDED of its clock."""
-
-    slo: dict[str, float] = field(default_factory=dict)
-    behind_s: float = 0.0
-    noted: bool = True
-    before: int = 0
-    took: dict[int, float] = field(default_factory=dict)
-
-    def record(self) -> Record:
-        """What the journal of this run would hold: the first `before` requests were sent before the load began.
-
-        `took`: number of an exchange → how long its answer took.
-        """
-        record = super().record()
-        exchanges = tuple(
-            replace(
-                each,
-                sent_at=each.sent_at if each.number <= self.before else each.sent_at + BEGAN,
-                answered_at=(each.sent_at if each.number <= self.before else each.sent_at + BEGAN)
-                + self.took.get(each.number, 0.1),
-            )
-            for each in record.exchanges
-        )
-        notifications = tuple(replace(each, received_at=each.received_at + BEGAN) for each in record.notifications)
-        asked = {"rate": 100.0, "for_s": 60.0, "workers": 2, "receivers": 1, "slo": self.slo or None}
-        said = {"began": BEGAN, "ended": ENDED, "sent": 1, "accepted": 1, "behind_s": self.behind_s, "withheld": 0}
-        notes = (*record.notes, *([Note(3, "load", said, ENDED, ENDED)] if self.noted else []))
-        return replace(
-            record,
-            settings={**record.settings, "load": asked},
-            exchanges=exchanges,
-            notifications=notifications,
-            notes=notes,
-        )
-
-
-def loaded(statuses: list[int], **known: Any) -> Loaded:
-    """A run whose valid requests were answered with these statuses; the accepted ones have a notification."""
-    run = Loaded(**known)
-    for number, status in enumerate(statuses):
-        run.invoke(f"id-{number}", status)
-        if status == 200:
-            run.notify(f"id-{number}")
-    return run
-
 
 # --- Where they apply
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import partial
+from functools import cache, partial
 from io import StringIO
 from pathlib import Path
 
+from load_records import busy
 from made_result import result_of
 from rich.console import Console
 
@@ -53,6 +54,12 @@ def register_of(result: Result) -> bytes:
     return register_json(Register.of(ReadResults((registered,)), [result.contract]), "Register")
 
 
+@cache
+def under_load() -> Result:
+    """A run under load, whose gateway fails from some rate on, and whose load generator was late."""
+    return Result.of(busy(slo={"answer-p99": 0.1, "errors": 0.01}, behind_s=1.24))
+
+
 CASES: Mapping[str, Callable[[Result], bytes]] = {
     "summary.md": summary,
     "report.sarif": sarif,
@@ -62,6 +69,9 @@ CASES: Mapping[str, Callable[[Result], bytes]] = {
     "terminal-60-verbose.txt": partial(printed, width=60, verbose=True, screen=True),
     "register.json": register_of,
     "annotations.txt": lambda result: "".join(f"{line}\n" for line in workflow_commands(result.report)).encode(),
+    # Of a run under load, which is one of its own.
+    "terminal-load.txt": lambda _: printed(under_load(), width=100),
+    "summary-load.md": lambda _: summary(under_load()),
 }
 
 

@@ -156,7 +156,7 @@ def test_a_receiver_that_has_died_says_so_and_refuses_connections(monkeypatch: p
             await asyncio.sleep(0.01)
         raise MemoryError
 
-    monkeypatch.setattr("conformance.wire.asgi._Server.main_loop", ends)
+    monkeypatch.setattr("conformance.wire.uvicorn_server.PromptServer.main_loop", ends)
     refused: list[Refused] = []
     receiver = AsgiReceiver(ANY, PRODUCTS, ignored, on_refused=refused.append)
     receiver.start()

@@ -338,16 +338,18 @@ def failed(call: Call, message: str, sent: SentRequest | None = None) -> Finding
 class ClientRule:
     """A written rule: `make` makes its check of the parameters in a requirement.
 
-    `unseen`: why it cannot judge a client that is observed, and not driven; None if it can.
+    `unseen`: why it cannot judge a client that is observed, and not driven; None if it can. `whole`: anything in a
+    certification may decide it, so no part of the calls will do.
     """
 
     make: Callable[..., ClientCheck]
     unseen: str | None = None
+    whole: bool = False
 
     @classmethod
-    def plain(cls, check: ClientCheck, unseen: str | None = None) -> ClientRule:
+    def plain(cls, check: ClientCheck, unseen: str | None = None, *, whole: bool = False) -> ClientRule:
         """A rule that is one check, without parameters."""
-        return cls(lambda: check, unseen)
+        return cls(lambda: check, unseen, whole)
 
     def check(self, parameters: Mapping[str, Any]) -> ClientCheck:
         """Its check with these parameters. Raises ValueError for an unknown one, or an unknown value of one."""

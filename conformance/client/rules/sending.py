@@ -292,7 +292,7 @@ def _bodies(call: Call) -> list[Any]:
 _UNCOUNTED = "how many calls were made is not known without a driver"
 
 RULES: Mapping[str, ClientRule] = {
-    "driver-answers-once": ClientRule.plain(driver_answers_once),
+    "driver-answers-once": ClientRule.plain(driver_answers_once, whole=True),
     "accepted-only-if-sent": ClientRule.plain(accepted_only_if_sent, UNHEARD),
     "method-of-the-command": ClientRule.plain(each_request(method_of_the_command)),
     "path-of-the-command": ClientRule.plain(path_of_the_command),
@@ -305,5 +305,5 @@ RULES: Mapping[str, ClientRule] = {
     "credential-nowhere-else": ClientRule.plain(each_request(credential_nowhere_else)),
     "credential-stays-here": ClientRule.plain(credential_stays_here),
     "accept-admits-json": ClientRule.plain(accept_admits_json),
-    "as-at-first": ClientRule.plain(as_at_first),
+    "as-at-first": ClientRule.plain(as_at_first, whole=True),
 }

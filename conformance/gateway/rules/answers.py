@@ -29,18 +29,27 @@ from conformance.judging.judgement import (
 from conformance.judging.messages import ABSENT, Answer, ResponseSummary
 from conformance.judging.reading import is_number
 from conformance.judging.terms import Terms
-from conformance.model.traffic import CLOSED_ON_REUSE, JSON_MEDIA_TYPE, Headers, Kind, header, media_type
+from conformance.model.traffic import (
+    CLOSED_ON_REUSE,
+    JSON_MEDIA_TYPE,
+    LOST_WITH_ITS_SENDER,
+    Headers,
+    Kind,
+    header,
+    media_type,
+)
 
 
 def every_invocation_is_answered(evidence: Evidence, command: str | None) -> Iterator[Judgement]:
     """Over a network a lost answer may be the network's fault: only a gateway on loopback fails for it.
 
-    A gateway may close a connection that was used before at any time, so it does not fail for that either.
+    A gateway may close a connection that was used before at any time, so it does not fail for that either, nor for an
+    answer that the suite has lost.
     """
     for answer in evidence.of_command(command):
         if answer.http_status is not None:
             yield Passed(answer.number)
-        elif answer.failure == CLOSED_ON_REUSE:
+        elif answer.failure in (CLOSED_ON_REUSE, LOST_WITH_ITS_SENDER):
             yield Inconclusive(Reason.ENVIRONMENT, answer.failure, answer.number)
         elif answer.failure is None:
             yield Inconclusive(Reason.INTERRUPTED, "the run ended before the answer came", answer.number)

@@ -18,7 +18,7 @@ from conformance.judging.judgement import Check, Finding, Inconclusive, Judgemen
 from conformance.judging.messages import TOO_MANY_REQUESTS, NotificationSummary, ResponseSummary
 from conformance.judging.objectives import SLO, Objective, Timed, in_percent, in_time
 from conformance.judging.terms import Terms
-from conformance.model.traffic import CLOSED_ON_REUSE
+from conformance.model.traffic import CLOSED_ON_REUSE, LOST_WITH_ITS_SENDER
 
 # A load generator that is later than this with a request has more to do than it can: shorter pauses are those of its
 # garbage collector and of the operating system.
@@ -147,7 +147,7 @@ def failures_are_few(evidence: Evidence, _: str | None) -> Iterator[Judgement]:
 
 def _is_unknown(answer: ResponseSummary) -> bool:
     """Whether the run does not show how the gateway answered."""
-    return answer.status is None and answer.failure in (None, CLOSED_ON_REUSE)
+    return answer.status is None and answer.failure in (None, CLOSED_ON_REUSE, LOST_WITH_ITS_SENDER)
 
 
 RULES: Mapping[str, Callable[..., Check]] = {

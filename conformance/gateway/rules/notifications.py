@@ -137,6 +137,10 @@ def comes_in_time(evidence: Evidence, command: str | None) -> Iterator[Judgement
         elif evidence.terms.network_back and took <= within + NETWORK_HOLDS_S:
             detail = f"a notification came {took:.2f} s after the answer, allowed are {within:g} s; networks hold up"
             yield Inconclusive(Reason.ENVIRONMENT, detail, answer.number)
+        elif took <= within + LATENESS_GRACE_S + evidence.terms.dated_within_s:
+            detail = f"a notification came {took:.2f} s after the answer, allowed are {within:g} s; "
+            detail += f"the times of this run may be wrong by {evidence.terms.dated_within_s:.2g} s"
+            yield Inconclusive(Reason.ENVIRONMENT, detail, answer.number)
         else:
             late.append((answer, first, took))
     product = evidence.contract.product_of(command)

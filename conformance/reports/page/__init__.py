@@ -3,7 +3,7 @@
     html, rendered      the templates filled in, for a result and for any page of the same style
     evidence            exchanges, notifications and timelines of the cases that findings name
     transcript          everything that a client under test was asked, sent and was answered; bodies of messages
-    *.html, style.css, script.js    the templates
+    *.html, style.css, script.js    the templates; controls.js: the controls that a register has, too
 
 A page loads nothing. Without JavaScript it lacks only filters and buttons.
 """
@@ -22,6 +22,7 @@ from markupsafe import Markup
 
 from conformance.contract.contract import Contract
 from conformance.contract.requirements import Level
+from conformance.gateway.rules.load import behind
 from conformance.journal import Record
 from conformance.judging.coverage import Covered
 from conformance.judging.verdicts import Conclusion, Verdict
@@ -29,6 +30,7 @@ from conformance.model.traffic import Kind
 from conformance.reports.figures import Bar, Figures, bar_chart, in_words, latency_plot, run_plot
 from conformance.reports.history import ReportHistory
 from conformance.reports.issue import issue, replayed
+from conformance.reports.load_plots import plots as load_plots
 from conformance.reports.page.evidence import MOST_CASES, PageEvidence
 from conformance.reports.problems import headline, in_commands, other_messages, problems, tally
 from conformance.reports.remarks import (
@@ -71,7 +73,7 @@ SEALS: Mapping[str, str] = {
     Conclusion.INCONCLUSIVE: SIGNS[Verdict.INCONCLUSIVE],
 }
 
-FILES: Mapping[str, str] = {"style": "style.css", "script": "script.js"}
+FILES: Mapping[str, Sequence[str]] = {"style": ("style.css",), "script": ("controls.js", "script.js")}
 
 # Of the findings that are listed as known.
 SHOWN_OF_LISTED = 3
@@ -140,6 +142,8 @@ def html(result: Reportable) -> bytes:
             (product, bar_chart(f"result codes of {product}", [Bar(code, number) for code, number in codes.items()]))
             for product, codes in report.figures.result_codes.items()
         ],
+        load_late=behind(report.load.behind_s) if report.load else None,
+        load_plots=list(load_plots(report.load)) if report.load else [],
         coverage=list(_coverage(report)),
         coverage_plots=list(_coverage_plots(report)),
         transcript=evidence.transcript,
@@ -177,7 +181,10 @@ def _environment() -> Environment:
         "value_of": value_of,
         "why": why,
         "with_code": _with_code,
-        **{name: Markup(loader.get_source(environment, file)[0]) for name, file in FILES.items()},  # noqa: S704 - our own
+        **{
+            name: Markup("".join(loader.get_source(environment, file)[0] for file in each))  # noqa: S704 - our own
+            for name, each in FILES.items()
+        },
     }
     return environment
 

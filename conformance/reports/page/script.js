@@ -1,26 +1,14 @@
-"use strict";
 (() => {
-  const all = (selector, within = document) => [...within.querySelectorAll(selector)];
-  const one = (id) => document.getElementById(id);
-  const shows = (element, is) => { element.hidden = !is; };
+  const { all, one, shows, offerThemes, keepInAddress, offerFilters } = controls;
 
   // What needs this script is only there with it.
-  for (const id of ["filters", "theme", "only-failures", "case-filter", "scene-filter"]) {
+  for (const id of ["filters", "only-failures", "case-filter", "scene-filter"]) {
     if (one(id)) shows(one(id), true);
   }
 
-  // Theme: that of the system until somebody chooses.
-  const dark = matchMedia("(prefers-color-scheme: dark)");
-  const isDark = () => (document.documentElement.dataset.theme || (dark.matches ? "dark" : "light")) === "dark";
-  const label = () => { one("theme").textContent = isDark() ? "Light theme" : "Dark theme"; };
-  one("theme").addEventListener("click", () => {
-    document.documentElement.dataset.theme = isDark() ? "light" : "dark";
-    label();
-  });
-  dark.addEventListener("change", label);
-  label();
+  offerThemes();
 
-  // Filters. The address keeps them, so that they can be passed on.
+  // Filters.
   const form = one("filters");
   const areas = all("details.area");
   const sections = all("details.requirement");
@@ -58,29 +46,14 @@
     one("matching").textContent = `${matching} of ${sections.length} requirements`;
     return wanted;
   };
-  const keep = (wanted) => {
-    const query = new URLSearchParams(Object.entries(wanted).filter(([, value]) => value)).toString();
-    try {
-      history.replaceState(null, "", `${location.pathname}${query && "?"}${query}${location.hash}`);
-    } catch {
-      // A browser may forbid it for files; the filters work all the same.
-    }
-  };
-  for (const [name, value] of new URLSearchParams(location.search)) {
-    if (form.elements[name]) form.elements[name].value = value;
-    if (name === "only" && only) only.setAttribute("aria-pressed", "true");
-  }
-  if (location.search) filter();
+  if (only && new URLSearchParams(location.search).has("only")) only.setAttribute("aria-pressed", "true");
+  offerFilters(form, filter);
   only?.addEventListener("click", () => {
     only.setAttribute("aria-pressed", String(!onlyFailures()));
-    keep(filter());
+    keepInAddress(filter());
     searchScenes();
     searchCases();
   });
-  form.addEventListener("input", () => keep(filter()));
-  form.addEventListener("reset", () => setTimeout(() => keep(filter())));
-  form.addEventListener("submit", (event) => event.preventDefault());
-
   const foldable = all(".matrix details:is(.area, .others, .requirement)");
   one("open-all").addEventListener("click", () => foldable.forEach((each) => { each.open = !each.hidden; }));
   one("close-all").addEventListener("click", () => foldable.forEach((each) => { each.open = false; }));
