@@ -2,12 +2,8 @@
 
 rates        `benchmarks.rates`             judged cases per second, beside schemathesis, Hypothesis and httpx
 waiting      `benchmarks.campaigns`         one wait for all notifications, beside waiting for each
-<<<<<<< Updated upstream
 receivers    `benchmarks.receiver_rates`    notifications per second of both engines, and of the receivers of `load`
-=======
-receivers    `benchmarks.receiver_rates`    notifications per second of both engines
 mock         `benchmarks.mock_rates`        requests per second of the mock gateway, alone and from two processes
->>>>>>> Stashed changes
 faults       `benchmarks.detection`         seconds to find each seeded fault
 merging      `benchmarks.merge_rates`       rows per second of the merge behind a load run, and its memory
 scale        `benchmarks.scale`             time and memory of 1,000 to 100,000 cases
@@ -21,24 +17,16 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 
-<<<<<<< Updated upstream
-from benchmarks import campaigns, detection, merge_rates, rates, receiver_processes, receiver_rates, scale
-=======
-from benchmarks import campaigns, detection, mock_rates, rates, receiver_rates, scale
->>>>>>> Stashed changes
+from benchmarks import campaigns, detection, merge_rates, mock_rates, rates, receiver_processes, receiver_rates, scale
 
 Options = argparse.Namespace
 
 MEASUREMENTS: Mapping[str, Callable[[Options], None]] = {
     "rates": lambda _: rates.rates(),
     "waiting": lambda _: campaigns.waiting(),
-<<<<<<< Updated upstream
     "receivers": lambda _: _receivers(),
-    "merging": lambda options: merge_rates.main(options.sizes),
-=======
-    "receivers": lambda _: receiver_rates.main(),
     "mock": lambda _: mock_rates.main(),
->>>>>>> Stashed changes
+    "merging": lambda options: merge_rates.main(options.sizes),
     "faults": lambda _: detection.faults(),
     "scale": lambda options: scale.main(options.sizes),
     "detection": lambda options: detection.detection(options.seeds, options.workers),
