@@ -4,6 +4,7 @@ rates        `benchmarks.rates`             judged cases per second, beside sche
 waiting      `benchmarks.campaigns`         one wait for all notifications, beside waiting for each
 receivers    `benchmarks.receiver_rates`    notifications per second of both engines, and of the receivers of `load`
 mock         `benchmarks.mock_rates`        requests per second of the mock gateway, alone and from two processes
+load         `benchmarks.load_rates`        requests per second of one and of two workers of `load`
 faults       `benchmarks.detection`         seconds to find each seeded fault
 merging      `benchmarks.merge_rates`       rows per second of the merge behind a load run, and its memory
 scale        `benchmarks.scale`             time and memory of 1,000 to 100,000 cases
@@ -17,7 +18,17 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 
-from benchmarks import campaigns, detection, merge_rates, mock_rates, rates, receiver_processes, receiver_rates, scale
+from benchmarks import (
+    campaigns,
+    detection,
+    load_rates,
+    merge_rates,
+    mock_rates,
+    rates,
+    receiver_processes,
+    receiver_rates,
+    scale,
+)
 
 Options = argparse.Namespace
 
@@ -26,6 +37,7 @@ MEASUREMENTS: Mapping[str, Callable[[Options], None]] = {
     "waiting": lambda _: campaigns.waiting(),
     "receivers": lambda _: _receivers(),
     "mock": lambda _: mock_rates.main(),
+    "load": lambda _: load_rates.main(),
     "merging": lambda options: merge_rates.main(options.sizes),
     "faults": lambda _: detection.faults(),
     "scale": lambda options: scale.main(options.sizes),

@@ -6,6 +6,7 @@
     parameters, command         options as click has them; commands, and their output
     settings                    options → settings of a run
     run                         `run`, `certify`, `doctor`
+    load                        `load`
     journals                    `judge`, `listen`, `replay`; the end of all that judge
     report, certificates        `report`, `show`, `compare`; `verify`, `sign`, `badge`, `keygen`
     register                    `site`
@@ -31,6 +32,7 @@ from conformance.cli.configuration import variable
 from conformance.cli.explaining import explain
 from conformance.cli.init import init
 from conformance.cli.journals import judge, listen, replay
+from conformance.cli.load import load
 from conformance.cli.mock import mock
 from conformance.cli.notify import notify
 from conformance.cli.pages import docs
@@ -61,6 +63,7 @@ def cli() -> None:
 COMMANDS: tuple[ConformanceCommand, ...] = (
     init,
     run,
+    load,
     certify,
     doctor,
     mock,

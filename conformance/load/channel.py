@@ -14,12 +14,13 @@ import os
 import socket
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
 # The variable with the number of the file that is the process's end of its Lifeline.
-CONTROL = "STATUM_CONFORMANCE_LOAD_CONTROL"
+CONTROL = "CONFORMANCE_LOAD_CONTROL"
 
 # Worker → master: who it is; the answer to PING; that it can take a batch; that a batch is through; a part of its file,
 # and its end with its digest.
@@ -62,6 +63,11 @@ class Lifeline:
         message: dict[str, Any] = json.loads(line)
         return message
 
+    def leave(self) -> None:
+        """Say no more, which the other end notices; it may still be heard."""
+        with suppress(OSError):
+            self._end.shutdown(socket.SHUT_WR)
+
     def close(self) -> None:
         """End the connection, which the other end notices."""
         self._end.close()
@@ -72,12 +78,13 @@ class Lifeline:
 class MasterTerms:
     """What Locust's master needs.
 
-    `journal`: the file with the plan; `apart`: groups that are not for workers. `local`: the names of the workers on
-    this machine; `expected`: how many join besides, whose files go into `folder`. `clock_s` is added to this machine's
-    monotonic clock to have that of the journal.
+    `journal`: the file with the plan; `gateway`: the base URL of its requests; `apart`: groups that are not for
+    workers. `local`: the names of the workers on this machine; `expected`: how many join besides, whose files go into
+    `folder`. `clock_s` is added to this machine's monotonic clock to have that of the journal.
     """
 
     journal: str
+    gateway: str
     contract: str | None
     rate: float
     apart: tuple[str, ...]

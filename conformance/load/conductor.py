@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from conformance import __version__
 from conformance.load.channel import (
     ASK,
     BATCH,
@@ -141,8 +142,8 @@ class Conductor:
         is_local = name in self._terms.local
         if not is_local:
             joined = sum(not worker.is_local for worker in self._workers.values())
-            if joined >= self._terms.expected or self._began is not None:
-                self._send(client, WELCOME, {"refused": "no further worker is expected"})
+            if (why := self._refusal(joined, data)) is not None:
+                self._send(client, WELCOME, {"refused": why})
                 return
             name = f"worker-{len(self._terms.local) + joined + 1}"
         worker = KnownWorker(client, name or "", is_local, self._clock(), self._terms.clock_s)
@@ -152,6 +153,16 @@ class Conductor:
             self._ready(worker)
         else:
             self._ping(worker)
+
+    def _refusal(self, joined: int, data: Message) -> str | None:
+        """Why a worker of another machine cannot take part; None if it can."""
+        if data["version"] != __version__:
+            return f"it is of version {data['version']}, and the run of {__version__}"
+        if data["gateway"] != self._terms.gateway:
+            return f"it sends to {data['gateway']}, and the run is about {self._terms.gateway}"
+        if joined >= self._terms.expected or self._is_over or self._began is not None:
+            return "no further worker is expected"
+        return None
 
     # --- The clocks of other machines
 

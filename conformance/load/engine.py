@@ -24,7 +24,7 @@ from conformance.journal.redaction import is_own_word, tokens_of
 from conformance.load.channel import CONTROL, Lifeline, MasterTerms, Message, WorkerTerms
 from conformance.load.settings import LoadSettings
 from conformance.load.shards import Driven, WorkerShard
-from conformance.model.errors import EnvironmentFailure, SuiteError
+from conformance.model.errors import EnvironmentFailure
 from conformance.model.process import Progress, interrupts_deferred
 from conformance.wire.listening import Address, listening_socket
 
@@ -102,8 +102,12 @@ class LocustProcess:
         """Its process id."""
         return self._process.pid
 
+    def leave(self) -> None:
+        """Let it notice that the suite is done with it."""
+        self._control.leave()
+
     def close(self, within_s: float = 0.0) -> None:
-        """Let it notice that the suite is done with it; kill it if it does not end in time."""
+        """Kill it if it does not end in time."""
         if not self.ended.wait(within_s):
             self._process.kill()
             self.ended.wait()
@@ -179,6 +183,7 @@ class LoadEngine:
         folder = self._settings.contract.folder
         terms = MasterTerms(
             str(journal_path.absolute()),
+            base_url,
             None if folder is None else str(folder.absolute()),
             self._load.rate,
             tuple(apart),
@@ -197,17 +202,21 @@ class LoadEngine:
                 return self._wind_down()
 
     def conclude(self, exit_code: int) -> int:
-        """Hand the verdict's exit code to Locust's master; Locust's own exit code, which is the same."""
-        if self._master is None:
+        """Hand the verdict's exit code to Locust's master; the one it ends with, negative if it had to be killed."""
+        master = self._master
+        if master is None:
             return exit_code
-        self._master.tell({"exit_code": exit_code})
-        if not self._master.ended.wait(END_WITHIN_S) or self._master.exit_code is None:
-            raise SuiteError("Locust's master does not end", lines=self._master.last_lines())
-        code = self._master.exit_code
-        for process in self._workers.values():
+        master.tell({"exit_code": exit_code})
+        for process in (master, *self._workers.values()):
             process.close(END_WITHIN_S)
-        self.close()
-        return code
+        if master.exit_code == exit_code:  # else the logs may tell why
+            for log in (process.log for process in (master, *self._workers.values())):
+                log.unlink(missing_ok=True)
+            with suppress(OSError):
+                self._work.rmdir()
+        self._master = None
+        self._workers.clear()
+        return exit_code if master.exit_code is None else master.exit_code
 
     # --- Beginning
 

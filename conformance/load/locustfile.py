@@ -17,6 +17,7 @@ from locust import User, events, task
 from locust.env import Environment
 from locust.runners import MasterRunner, WorkerRunner
 
+from conformance import __version__
 from conformance.contract.contract import contract_at
 from conformance.journal.redaction import Redaction, credential_text
 from conformance.load.channel import (
@@ -152,7 +153,8 @@ class Following:
             self._runner.register_message(kind, self._receive)
         gevent.spawn(self._listen)
         gevent.spawn(self._worker.run)
-        self._runner.send_message(HELLO, {"name": self._terms.name, "gateway": self._terms.gateway})
+        told = {"name": self._terms.name, "gateway": self._terms.gateway, "version": __version__}
+        self._runner.send_message(HELLO, told)
 
     def _receive(self, msg: Any, **_: Any) -> None:
         data: Message = msg.data or {}
@@ -172,6 +174,8 @@ class Following:
                     self._runner.send_message(PART, {"bytes": piece})
             told["sha256"] = digest_of(self._path)
         self._runner.send_message(kind, told)
+        if kind == DONE:
+            CONTROL.tell({"done": True})
 
     def _count(self, method: str, name: str, milliseconds: float, length: int, failure: str | None) -> None:
         """Count a request in Locust's statistics."""

@@ -6,12 +6,12 @@ default of 25 requests would be no load, and a load by default would be paid for
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any
 
 from conformance.gateway.settings import LEAST_RATE, MOST_RATE, Settings
+from conformance.judging.objectives import SLO
 from conformance.model.errors import UsageError
 from conformance.wire.listening import Address
 
@@ -19,8 +19,7 @@ DEFAULT_RATE_PER_S = 100.0
 DEFAULT_FOR_S = 30.0
 # A week: soak tests last days, and longer waits are mistakes.
 LEAST_FOR_S, MOST_FOR_S = 0.1, 7 * 86_400.0
-# One core sends some two thousand requests a second; the gateway's answers and notifications take the rest.
-DEFAULT_WORKERS = max(1, min(2, (os.cpu_count() or 2) // 2 + 1))
+DEFAULT_WORKERS = 2
 DEFAULT_RECEIVERS = 1
 # Each is a process; more on one machine are a typing error.
 MOST_PROCESSES = 256
@@ -32,7 +31,7 @@ class LoadSettings:
 
     `rate` is that of requests to be accepted, per second over all workers, for `for_s` seconds. `workers` are the
     processes on this machine, `expect_workers` those of others that join at `listen_workers`; `receivers` the processes
-    that take notifications. `web`: where Locust's web page is served, None for none.
+    that take notifications. `web`: where Locust's web page is served, None for none. `slo`: figures to judge by.
     Raises UsageError for numbers out of range, and for no worker at all.
     """
 
@@ -43,6 +42,7 @@ class LoadSettings:
     listen_workers: Address | None = None
     receivers: int = DEFAULT_RECEIVERS
     web: Address | None = None
+    slo: SLO | None = None
 
     def __post_init__(self) -> None:
         """Refuse unusable values."""
@@ -80,7 +80,7 @@ class LoadSettings:
             "for_s": self.for_s,
             "workers": self.workers + self.expect_workers,
             "receivers": self.receivers,
-            "slo": None,
+            "slo": None if self.slo is None else self.slo.recorded(),
         }
 
 

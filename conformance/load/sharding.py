@@ -188,9 +188,9 @@ class Dealer:
                 self.allowance.settle(self._case(row).request, refused=row[_ID] in refused)
 
     def stop(self) -> None:
-        """Hand out nothing more."""
+        """Hand out nothing more, and let go of the file."""
         self._cut.clear()
-        self._next = None
+        self._next, self._rest, self.groups = None, iter(()), ()
 
     def by_product(self, rows: Iterable[CaseRow]) -> Mapping[str, int]:
         """How many of the cases are of each product."""

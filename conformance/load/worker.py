@@ -37,7 +37,7 @@ from conformance.wire.streams import client_tls
 # Batches that a worker holds: one that it sends, one that is due next.
 AHEAD = 2
 # Groups under way at once; each has a connection. Of a gateway that answers slowly no worker asks for more.
-MOST_UNDER_WAY = 2_000
+MOST_UNDER_WAY = 1_000
 
 Spawn = Callable[[Callable[[], object]], object]
 """Runs something beside the caller: a thread, or a greenlet."""
@@ -173,6 +173,8 @@ class LoadWorker:
                 with self._changed:
                     self._under_way += 1
                 self._spawn(partial(self._send_group, group, due, taken))
+                # Behind its time it would begin all at once, each on a new connection, before it reads an answer.
+                time.sleep(0)
             else:
                 taken.unsent += [each.case.id for each in group]
                 self._group_ended(taken)

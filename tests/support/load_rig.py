@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import socketserver
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from conformance.contract.contract import statum
 from conformance.gateway.plan import Plan
@@ -16,7 +19,11 @@ from conformance.gateway.settings import Settings
 from conformance.journal import Journal, Redaction
 from conformance.journal.redaction import credential_text
 from conformance.load.channel import WorkerTerms
+from conformance.load.engine import LoadEngine
+from conformance.load.settings import LoadSettings
+from conformance.load.shards import Driven
 from conformance.mock.account import Account
+from conformance.model.process import Silent
 from conformance.model.traffic import Case, Kind, Request
 
 ACCOUNT = Account.sample()
@@ -130,3 +137,35 @@ def _request_of(stream: object) -> bytes:
     lengths = [int(line.partition(b":")[2]) for line in lines if line.lower().startswith(b"content-length:")]
     body = stream.read(lengths[0]) if lengths else b""  # type: ignore[attr-defined]
     return b"".join(lines) + b"\r\n" + body
+
+
+def is_running(pid: int) -> bool:
+    """Whether there is such a process."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def rows_of(driven: Driven, question: str) -> list[tuple[Any, ...]]:
+    """The answers of all workers' files to a question in SQL."""
+    rows = []
+    for shard in driven.shards:
+        with closing(sqlite3.connect(shard.path)) as connection:
+            rows += connection.execute(question).fetchall()
+    return rows
+
+
+def sent_in(path: Path) -> int:
+    """How many requests one worker sent."""
+    with closing(sqlite3.connect(path)) as connection:
+        return int(connection.execute("SELECT count(*) FROM sent").fetchone()[0])
+
+
+@contextmanager
+def engine_in(folder: Path, url: str, progress: Silent | None = None, **load: Any) -> Iterator[LoadEngine]:
+    """An engine of two workers."""
+    settings = LoadSettings(**{"rate": 200.0, "for_s": 1.0, "workers": 2, **load})
+    with LoadEngine(settings, settings_for(url, folder), folder / "load", progress or Silent()) as engine:
+        yield engine
