@@ -20,7 +20,6 @@ from rich.console import Console
 from conformance.cli.command import ConformanceCommand, Output
 from conformance.cli.parameters import REQUIREMENT
 from conformance.cli.printing import entry_of
-from conformance.contract.command import Command
 from conformance.contract.contract import Contract
 from conformance.contract.requirements import Actor, Requirement
 from conformance.gateway.plan import Plan
@@ -201,22 +200,20 @@ def _first_difference(
 
 def _usual(requirement: Requirement, contract: Contract) -> ExampleExchange | None:
     """The usual exchange of a command that it is judged for; of a product without a command its notification."""
-    gateway = Gateway(_account(contract), Behaviour(), SEED)
-    named = [name for name in requirement.commands if name in contract.commands] or [next(iter(contract.commands))]
     if set(requirement.commands) <= {*contract.unsolicited}:
         return None
-    command: Command = contract.commands[named[0] or ""]
-    for case in _plan(contract).cases:
-        if case.command == command.name and case.aspect == "sample":
-            path = urlsplit(case.request.url).path
-            return ExampleExchange.of(case, gateway.answer(replace(case.request, url=path), 0.0), contract)
-    return None
+    command = next((name for name in requirement.commands if name in contract.commands), next(iter(contract.commands)))
+    case = next((each for each in _plan(contract).cases if each.command == command and each.aspect == "sample"), None)
+    if case is None:
+        return None
+    gateway, path = Gateway(_account(contract), Behaviour(), SEED), urlsplit(case.request.url).path
+    return ExampleExchange.of(case, gateway.answer(replace(case.request, url=path), 0.0), contract)
 
 
 @click.command("explain", cls=ConformanceCommand, short_help="Explain a requirement, and how to mend its failure.")
 @click.argument("requirement_id", metavar="ID", type=REQUIREMENT)
 def explain(requirement_id: str, contract: Contract, **options: Any) -> int:
-    """Explain the requirement ID: what it rests on, a right exchange beside a wrong one, how to mend the usual causes.
+    """Explain the requirement ID: its source, a right exchange beside a wrong one, how to mend the usual causes.
 
     The exchanges are those of the built-in mock gateway, once as it should be and once with a fault that breaks this
     requirement; `mock --fault NAME` serves the same.
@@ -239,7 +236,7 @@ def _show(explanation: Explanation, contract: Contract, console: Console) -> Non
         if text:
             print_prose(console, "")
             print_prose(console, heading, "bold green")
-            _print_part(console, text)
+            print_prose(console, f"{INDENT}{text}")
     if explanation.right is not None:
         print_prose(console, "")
         print_prose(console, "Right:", "bold green")
@@ -289,10 +286,6 @@ def _facts(requirement: Requirement, contract: Contract) -> Iterator[str]:
         yield f"judged by {requirement.judge}"
 
 
-def _print_part(console: Console, text: str) -> None:
-    print_prose(console, f"{INDENT}{text}")
-
-
 def _print_exchange(console: Console, exchange: ExampleExchange) -> None:
     print_command(console, " ", exchange.command)
     _print_message(console, exchange.answer)
@@ -302,6 +295,6 @@ def _print_exchange(console: Console, exchange: ExampleExchange) -> None:
 
 def _print_message(console: Console, message: WireMessage) -> None:
     declared = header(message.headers, "Content-Type")
-    _print_part(console, f"{message.line}{f' · {declared}' if declared else ''}")
+    print_prose(console, f"{INDENT}{message.line}{f' · {declared}' if declared else ''}")
     if message.body:
-        _print_part(console, message.body)
+        print_prose(console, f"{INDENT}{message.body}")

@@ -102,7 +102,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Starter:
-    """A file to write, at a path below the directory; `note`: what is left to do with it."""
+    """A file to write, at a path below the directory; `note`: the change that its user still has to make."""
 
     path: str
     content: str
@@ -282,7 +282,7 @@ def _configuration(
 def _next(
     directory: Path, contract: Contract, language: Language | None, options: Mapping[str, Any], *, is_configured: bool
 ) -> Iterator[str]:
-    """The commands to go on with; what a configuration that was there before does not say is on the command line."""
+    """The commands to run next, with the options of a configuration that was not written here."""
     if directory != Path():
         yield shlex.join(["cd", str(directory)])
     if language and language.build:

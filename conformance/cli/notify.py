@@ -23,7 +23,7 @@ from conformance.reports.console import print_json, print_line, results
 
 REFUSED, UNANSWERED = 1, 3
 
-# Of a body that is printed, sent or answered; what is longer fills the screen.
+# Bytes of a body, sent or answered, that are printed; more would fill the screen.
 MOST_SHOWN = 2048
 
 

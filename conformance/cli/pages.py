@@ -24,7 +24,7 @@ SUFFIX = ".md"
 # A line of prose is read best so long; a table may be as wide as the screen.
 WIDEST = 120
 
-# What a page has for the tests of the documentation.
+# Comments by which the tests of the documentation find its sessions.
 _MARK = re.compile(r"^<!-- .* -->\n", re.MULTILINE)
 
 

@@ -117,6 +117,12 @@ def resume(path: Path, settings: Settings, progress: Progress | None = None, beh
     progress = progress or Silent()
     progress.phase("prepare")
     record = read_journal(path)
+    if record.settings.get("load") is not None:
+        # The journal may lack what other processes sent, and nothing must be sent twice.
+        raise UsageError(
+            f"{path} is the journal of a run under load, which cannot be resumed",
+            "`judge` judges what it holds; `load` begins another run",
+        )
     sessions = sum(note.kind == RESUMED for note in record.notes) + 1
     targets = record.settings["callback_targets"]
     del record  # or its file would stay open for reading while it is written to

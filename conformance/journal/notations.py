@@ -54,8 +54,9 @@ _WRITTEN: dict[Escapes | Gaps, bytes] = {
     ),
     Escapes.QUOTED_PRINTABLE: rb"=[0-9a-fA-F]{2}|=\r?\n",
     Gaps.LINE_BREAK: rb"\r\n?[ \t]*|\n[ \t]*",
-    Gaps.ZERO: rb"\0",
-    Gaps.SPACE: rb" ",
+    # Several at once cost as much as one; no more of them, because meanings are cached.
+    Gaps.ZERO: rb"\0{1,256}",
+    Gaps.SPACE: rb" {1,256}",
 }
 
 _CONTROLS = {b"a": b"\a", b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t", b"v": b"\v"}

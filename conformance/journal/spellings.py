@@ -117,7 +117,7 @@ def says_more(data: bytes, sought: Sought, *, gaps: Collection[Gaps] = (Gaps.ZER
     return sought.may_be_coded_in(data)
 
 
-_OF_GAPS = {kind: pattern_of(frozenset({kind})) for kind in Gaps}
+GAP_PATTERNS = {kind: pattern_of(frozenset({kind})) for kind in Gaps}
 
 
 Undoing = tuple[re.Pattern[bytes], Callable[[bytes], bytes | None], int]
@@ -138,7 +138,7 @@ def _to_undo(data: bytes, sought: Sought, gaps: Collection[Gaps]) -> Iterator[Un
     if begun := frozenset(kind for kind, sign in _SIGNS if sign in data):
         chosen = dict.fromkeys(kinds & begun for kinds in sought.escapes)
         yield from ((pattern_of(kinds), meant_by, 0) for kinds in chosen if kinds)
-    yield from ((pattern, meant_by, 0) for pattern in (PAIR, *(_OF_GAPS[gap] for gap in gaps)))
+    yield from ((pattern, meant_by, 0) for pattern in (PAIR, *(GAP_PATTERNS[gap] for gap in gaps)))
     if Escapes.BACKSLASH in begun:
         yield CSS, meant_by_css, 0
     if sought.wide and b"\0" in data:

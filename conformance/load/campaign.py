@@ -11,7 +11,7 @@ import time
 from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from math import ceil
+from itertools import chain
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -19,10 +19,10 @@ from conformance.gateway.campaign import hold, record_plan
 from conformance.gateway.plan import Plan
 from conformance.gateway.rig import Campaign
 from conformance.gateway.rules.notifications import LATENESS_GRACE_S
-from conformance.gateway.selection import has_to_be_refused
-from conformance.gateway.settings import MOST_EXAMPLES, Settings
+from conformance.gateway.settings import Settings
 from conformance.journal import Held, read_journal
 from conformance.journal.merging import MergedShard, ShardToMerge, merge
+from conformance.load.planning import further_groups
 from conformance.load.receivers import ReceiverDelay, Receivers, measured
 from conformance.load.settling import Settling
 from conformance.load.shards import Driven, WorkerShard
@@ -32,8 +32,6 @@ from conformance.wire.allowance import is_refused
 
 # The folder for the files of workers and receivers, in the report directory.
 WORK = "load"
-# From so many random payloads of each command on the number of accepted cases grows evenly.
-FEW_EXAMPLES, MORE_EXAMPLES = 2, 12
 
 
 class LoadTerms(Protocol):
@@ -81,27 +79,10 @@ def run_load(
     """
     settings = replace(settings, shrink_requests=settings.shrink_requests or 0)
 
-    def planned(settings: Settings, base_url: str) -> Plan:
-        return scaled_plan(settings, base_url, load.accepted)
-
     def send(campaign: Campaign, plan: Plan) -> None:
         _Load(campaign, load, engine).send(plan)
 
-    return hold(settings, planned, send, progress, behaviour, also_recorded={"load": load.recorded()})
-
-
-def scaled_plan(settings: Settings, base_url: str, accepted: int) -> Plan:
-    """A plan of which about so many requests are to be accepted, as far as the limits allow."""
-
-    def made(examples: int) -> tuple[Plan, int]:
-        plan = Plan.of(replace(settings, max_examples=examples), base_url)
-        return plan, sum(not has_to_be_refused(case) for group in plan.all_groups for case in group)
-
-    few, more = (made(examples)[1] for examples in (FEW_EXAMPLES, MORE_EXAMPLES))
-    each = max(1e-9, (more - few) / (MORE_EXAMPLES - FEW_EXAMPLES))
-    if more == few and accepted > more:  # the limits allow no more
-        return made(MORE_EXAMPLES)[0]
-    return made(max(0, min(MOST_EXAMPLES, ceil(FEW_EXAMPLES + (accepted - few) / each))))[0]
+    return hold(settings, Plan.of, send, progress, behaviour, also_recorded={"load": load.recorded()})
 
 
 @dataclass(slots=True)
@@ -114,11 +95,18 @@ class _Load:
 
     def send(self, plan: Plan) -> None:
         """Send the plan, and merge what the processes recorded."""
-        campaign = self.campaign
+        campaign, journal = self.campaign, self.campaign.journal
         record_plan(campaign, plan)
-        alone, last = plan.alone, plan.last
-        campaign.listening.progress.phase("send", f"{len(plan.cases)} cases")
-        del plan  # it may be most of the memory, and is in the journal
+        cases, alone, last = len(plan.cases), plan.alone, plan.last
+        for batch in further_groups(campaign.settings, plan, self.load.accepted):
+            further = tuple(chain.from_iterable(batch))
+            cases += len(further)
+            journal.plan(further)
+            journal.flush()  # so that no more than a batch is in memory
+            if is_interrupted():
+                raise KeyboardInterrupt
+        del plan
+        campaign.listening.progress.phase("send", f"{cases:,} cases")
         campaign.send(alone, ())
         before = read_journal(campaign.journal.path)
         held = Held(len(before.cases), len(before.exchanges), len(before.notifications))
@@ -182,7 +170,7 @@ class _Load:
                 listening.progress.notified,
             )
             listening.beside = settled
-            return settling.owed
+            return settling.accepted
         finally:
             settling.close()
 

@@ -33,6 +33,10 @@ _ACCEPTED = f"""
     )
     WHERE id IS NOT NULL AND iif(typeof(code) = 'integer', code, status) = :success GROUP BY id
     ON CONFLICT (id) DO UPDATE SET times = times + excluded.times, due = max(due, excluded.due)"""  # noqa: S608 - all from here
+_COUNTED = f"""
+    SELECT count(*) FROM (
+        SELECT {_MEMBER.format("body", ":code")} AS code, status FROM file.answered
+    ) WHERE iif(typeof(code) = 'integer', code, status) = :success"""  # noqa: S608 - all from here
 _ARRIVED = f"""
     UPDATE owed SET times = times - come.count FROM (
         SELECT CAST({_MEMBER.format("body", ":id")} AS TEXT) AS id, count(*) AS count
@@ -48,12 +52,14 @@ class Settling:
     """What is owed and what has come, in a database at `path`, which is made anew and removed by `close`.
 
     `patience_s`: for so long after its answer a notification is awaited. Times are those of the journal's clock.
-    `owed`, `arrived`: how many so far. Raises EnvironmentFailure where a file cannot be read or written.
+    `accepted`: how many requests were, also of commands that nothing follows; `owed`, `arrived`: notifications.
+    Raises EnvironmentFailure where a file cannot be read or written.
     """
 
     path: Path
     contract: Contract
     patience_s: float
+    accepted: int = 0
     owed: int = 0
     arrived: int = 0
     _connection: sqlite3.Connection = field(init=False)
@@ -85,6 +91,7 @@ class Settling:
         }
         with self._attached(shard.path):
             self._connection.execute(_ACCEPTED, given)
+            self.accepted += int(self._connection.execute(_COUNTED, given).fetchone()[0])
         self.owed = self._count("SELECT coalesce(sum(times), 0) FROM owed")
 
     def take(self, file: Path) -> int:

@@ -232,7 +232,7 @@ def notification_document(sent: SentNotification) -> dict[str, Any]:
 
 
 def initiated_document(initiated: Initiated) -> dict[str, Any]:
-    """A transaction without a request as JSON has it: what was sent, and how the callbacks answered."""
+    """As JSON, a transaction that no request precedes: the messages sent, and the answers of the callbacks."""
     answers = {"inquiry": initiated.inquiry, "notification": initiated.notification}
     return {
         "went_through": initiated.went_through,

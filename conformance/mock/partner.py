@@ -210,7 +210,8 @@ class MockGateway:
         Raises UsageError also for a kind that is several messages.
         """
         order = self.order(request_id, kind, product, self.root_url, changes or {}, members)
-        made = self._deliveries(request_id, order)
+        found = self.record.find(request_id) if request_id is not None else None
+        made = self._deliveries(request_id, order, found)
         if len(made) > 1:
             raise UsageError(
                 f"the kind {' '.join(order.kinds)} is {len(made)} messages, not one", "make each of them, or use notify"
@@ -295,7 +296,7 @@ class MockGateway:
     async def send(self, request_id: str | None, order: Order) -> list[SentNotification]:
         """Send what an order asks for. Raises UsageError if it cannot be made."""
         found = self.record.find(request_id) if request_id is not None else None
-        return await self._deliver(self._deliveries(request_id, order), found)
+        return await self._deliver(self._deliveries(request_id, order, found), found)
 
     async def restart(self) -> None:
         """As `reset`."""
@@ -313,9 +314,8 @@ class MockGateway:
         self.record.add(request, reaction, self.server.gateway.balance)
         return reaction.deliveries if self.automatic else ()
 
-    def _deliveries(self, request_id: str | None, order: Order) -> tuple[Callback, ...]:
+    def _deliveries(self, request_id: str | None, order: Order, found: RecordedRequest | None) -> tuple[Callback, ...]:
         contract = self._account.contract
-        found = self.record.find(request_id) if request_id is not None else None
         about = Transacted.invented(contract, self._random) if request_id is None else Transacted(request_id)
         return deliveries_of(contract, order, found.transacted if found else about, self._random)
 

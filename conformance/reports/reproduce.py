@@ -20,6 +20,7 @@ from conformance.contract.contract import BASIC, Authentication, Contract
 from conformance.contract.tables import Making
 from conformance.gateway.settings import DEFAULT_CORPUS, RunLimits, Settings, default_shrink_requests, is_loopback
 from conformance.journal import Record
+from conformance.judging.objectives import SLO
 from conformance.model.traffic import Case, Kind, Request, header
 from conformance.options import arguments
 
@@ -216,12 +217,13 @@ def repeat_command(settings: Mapping[str, Any], contract: Contract) -> str:
     It has the seed and the recorded settings that differ from the defaults. The secret comes from
     STATUM_CONFORMANCE_CONSUMER_SECRET; redacted values have to be filled in.
     """
-    command = "certify" if settings.get("subject_kind") == "client" else "run"
+    load = settings.get("load")
+    command = "certify" if settings.get("subject_kind") == "client" else "run" if load is None else "load"
     recorded = {**settings, "contract": settings.get("contract", {}).get("folder")}
     kinds = (ClientSettings,) if command == "certify" else (Settings, RunLimits)
     defaults: dict[str, Any] = {each.name: each.default for kind in kinds for each in fields(kind)}
     defaults["products"] = list(contract.products)
-    if command == "run":
+    if command != "certify":
         if settings["subject_name"] != settings["gateway"]:
             recorded |= dict.fromkeys(OF_A_GATEWAY)
         if settings.get("cases"):
@@ -230,7 +232,16 @@ def repeat_command(settings: Mapping[str, Any], contract: Contract) -> str:
         defaults |= {f"{member}s": list(values[:1]) for member, values in contract.members.registered.items()}
         defaults |= {"phone_numbers": [], "corpus": DEFAULT_CORPUS}
         defaults["shrink_requests"] = 0 if away else default_shrink_requests(settings["gateway"])
-    return shlex.join(["statum-conformance", command, *arguments(command, recorded, defaults)])
+    given = arguments(command, recorded, defaults)
+    return shlex.join(["statum-conformance", command, *given, *([] if load is None else _of_load(load))])
+
+
+def _of_load(load: Mapping[str, Any]) -> Iterator[str]:
+    """The options of a load; all workers are on this machine then."""
+    yield from ("--rate", f"{load['rate']:g}", "--for", f"{load['for_s']:g}")
+    yield from ("--workers", str(load["workers"]), "--receivers", str(load["receivers"]))
+    if load.get("slo"):
+        yield from ("--slo", str(SLO.of(load["slo"])))
 
 
 def replay_command(case_id: str, journal: Path, settings: Mapping[str, Any]) -> str:

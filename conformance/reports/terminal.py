@@ -8,7 +8,7 @@ A gateway's words are escaped. A line in a log has at most 500 characters.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from heapq import nlargest
 from itertools import chain
 from pathlib import Path
@@ -208,15 +208,22 @@ def problem_lines(
         yield Text(), ""
     room = MOST_LINES
     shown = 0
+    unlisted = [problem for problem in found if not problem[0].listed]
+    heights = [_height(_problem(problem, result, journal), width) for problem in unlisted[:room]]
+    # Without empty lines between them, if only so each has its example.
+    is_dense = len(unlisted) <= room and sum(heights) <= room < sum(heights) + len(heights)
+    gap = [] if is_dense else [(Text(), "")]
     for problem in found:
-        lines = [*_problem(problem, result, journal), (Text(), "")]
-        height = sum(max(1, -(-line.cell_len // width)) for line, _ in lines)
+        lines = [*_problem(problem, result, journal), *gap]
+        height = _height(lines, width)
         rest = min(len(found) - shown - 1, NAMED + 1)
         if problem[0].listed or (shown >= FEWEST_SHOWN and height + rest > room):
             break
         yield from lines
         room -= height
         shown += 1
+    if is_dense:
+        yield Text(), ""
     for problem in found[shown : shown + NAMED]:
         also = "".join(f" And {', '.join(each.ids)}: {each.title}" for each in problem[1:])
         listed = f" · listed: {problem[0].listed}" if problem[0].listed else ""
@@ -232,6 +239,10 @@ def problem_lines(
         yield Text(for_terminal(f"… and {len(rest_of):,} more in {path or 'report.json'}{names}")), ""
     if found[shown:]:
         yield Text(), ""
+
+
+def _height(lines: Iterable[Line], width: int) -> int:
+    return sum(max(1, -(-line.cell_len // width)) for line, _ in lines)
 
 
 def _problem(problem: Sequence[Shortfall], result: Result, journal: Path | None) -> Iterator[Line]:

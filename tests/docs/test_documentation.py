@@ -19,7 +19,7 @@ from flawed_clients.table import FLAWS
 from markdown_pages import CHECKOUT, PAGES, Block, blocks, broken_links, name_of, prose, sessions, steps
 from other_contracts import PARCEL, copied, parcel
 from seeded import FAULTS
-from shown_sessions import difference, run_session
+from shown_sessions import difference, judged_in, run_session
 
 from conformance.cli import COMMANDS
 from conformance.cli.configuration import PREFIX, switches, variable
@@ -101,13 +101,17 @@ ROUGHLY = 1.5
 
 @pytest.mark.parametrize("session", SESSIONS)
 def test_a_session_goes_as_it_is_shown(session: list[Block], tmp_path: Path) -> None:
-    """Each command prints what the page shows, and the clone stays clean; tutorials are followed twice."""
+    """Each command prints what the page shows, and the clone stays clean.
+
+    Tutorials are followed twice; `make run` in their clone is conformant then.
+    """
     directory = tmp_path / "here"
     directory.mkdir()
     page = Path(session[0].place.partition(":")[0]).name
 
     for _ in range(2 if page in TUTORIALS else 1):
         run_session(session, directory, frozenset(unrun.command for unrun in NOT_RUN))
+    assert page not in TUTORIALS or judged_in(directory).startswith("conformant: ")
 
 
 def test_what_is_not_run_exists() -> None:

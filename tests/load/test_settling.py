@@ -126,6 +126,7 @@ def test_what_owes_nothing_is_not_awaited(settling: Settling, tmp_path: Path) ->
     settled = settling.wait(lambda: [receiver], clock.more, clock.now)
 
     assert (0, 0) == (settled.owed, settled.missing)
+    assert 4 == settling.accepted
     assert QUIET_WINDOW_S == pytest.approx(clock.at, abs=1e-3)
 
 

@@ -291,6 +291,16 @@ def test_the_run_can_be_repeated(changes: dict[str, Any], options: str) -> None:
     assert f"statum-conformance run {options}" == repeat_command({**SETTINGS, **changes}, statum())
 
 
+def test_a_load_can_be_repeated() -> None:
+    """With the same rate, for the same time, by as many processes, all on this machine."""
+    load = {"rate": 250.0, "for_s": 60.0, "workers": 4, "receivers": 2, "slo": {"answer-p99": 0.5, "errors": 0.001}}
+
+    line = repeat_command({**SETTINGS, "subject_name": "x", "load": load, "shrink_requests": 0}, statum())
+
+    told = "--rate 250 --for 60 --workers 4 --receivers 2 --slo answer-p99=500ms,errors=0.1%"
+    assert f"statum-conformance load --seed 4711 {told}" == line
+
+
 # --- What -v adds
 
 

@@ -66,6 +66,7 @@ def test_the_first_screen_names_each_in_words_for_who_mends_it(judged: tuple[Cal
     assert 1 == called.code
     assert [] == lacking
     assert "6 problems, the gravest first" in lines[0]
+    assert len(DEFECTS) == sum(line.lstrip().startswith("replay with: ") for line in lines)
     assert len(lines) <= MOST_LINES + REMARKS
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -67,6 +68,13 @@ def run_session(blocks: Sequence[Block], directory: Path, not_run: frozenset[str
     )
     left = _git(directory, "status", "--porcelain", "--untracked-files=all")
     assert not left, f"{blocks[0].place}: the session leaves in the clone\n{left}"
+
+
+def judged_in(directory: Path) -> str:
+    """The last line of `make run` in a clone, with the environment that is there already."""
+    shell = Shell(directory, "", CHECKOUT)
+    makefile = shlex.quote(str(CHECKOUT / "Makefile"))
+    return shell.last_line(f'make -s -f {makefile} run READY= BIN="$(dirname "$(command -v statum-conformance)")"')
 
 
 def _clone(directory: Path, names: Iterable[str]) -> None:
@@ -180,6 +188,12 @@ class Shell:
         assert any_code or ended.returncode == 0, f"{told} ended with {ended.returncode}:\n{ended.stdout}"
         unlike = difference(step.shown, printed)
         assert not unlike, f"{told}: {unlike}\nIt printed:\n" + "\n".join(printed)
+
+    def last_line(self, command: str) -> str:
+        """The last line that a command prints. AssertionError if it fails."""
+        ended = self._run(command)
+        assert 0 == ended.returncode, f"`{command}` ended with {ended.returncode}:\n{ended.stdout}"
+        return ended.stdout.splitlines()[-1]
 
     def _run(self, script: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(

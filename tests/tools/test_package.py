@@ -139,6 +139,18 @@ def test_the_installed_command_signs_and_verifies(installed: Command, tmp_path: 
     assert said.splitlines()[-1].startswith("valid: ")
 
 
+def test_the_installed_command_makes_a_register(installed: Command, tmp_path: Path) -> None:
+    """Its pages, styles and scripts came with the wheel."""
+    installed(tmp_path, "run", "--product", "sms", "--max-examples", "0", "--report-dir", "kept/monday")
+
+    installed(tmp_path, "site", "kept", "--out", "public")
+
+    (subject,) = (tmp_path / "public" / "subjects").iterdir()
+    pages = [tmp_path / "public" / "index.html", subject / "index.html"]
+    assert {"register.json", "index.html", "subjects"} <= {path.name for path in (tmp_path / "public").iterdir()}
+    assert [True, True] == ["offerThemes" in page.read_text(encoding="utf-8") for page in pages]
+
+
 def test_the_installed_command_prints_the_contract(installed: Command, tmp_path: Path) -> None:
     """OpenAPI, made of the schemas in the wheel."""
     assert "3.1.0" == json.loads(installed(tmp_path, "openapi"))["openapi"]

@@ -20,7 +20,8 @@ from hostile_writers import ALONE, CODINGS, FIRST, WRITERS, found_in, nested
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from conformance.journal import Journal, Redaction, read_journal
+from conformance.journal import Journal, Redaction, read_journal, spellings
+from conformance.journal.notations import Gaps
 from conformance.journal.redaction import AUTHORIZATION, MINIMUM_LENGTH
 from conformance.model.traffic import Case, Headers, Kind, Request, Response
 
@@ -281,6 +282,19 @@ def test_text_without_a_secret_stays(secret: str, text: str, data: bytes) -> Non
     )
     assert text == redaction.text(text)
     assert data == redaction.data(data)
+
+
+@given(st.lists(st.sampled_from(["\0", "\0" * 300, " ", " " * 300, "0" * 64, *TOKEN, TOKEN]), max_size=40))
+def test_gaps_undone_together_hide_the_same(parts: list[str]) -> None:
+    """A row of zeros or spaces is one gap, for speed; byte by byte the result is the same."""
+    text, values = "".join(parts), [(TOKEN,), (SECRET, "4711")]
+    together = [Redaction.of_values(*each) for each in values]
+    with pytest.MonkeyPatch.context() as patched:
+        one_by_one = {Gaps.ZERO: re.compile(b"\0"), Gaps.SPACE: re.compile(b" ")}
+        patched.setattr(spellings, "GAP_PATTERNS", {**spellings.GAP_PATTERNS, **one_by_one})
+        expected = [(each.data(text.encode()), each.headers((("X", text),))) for each in together]
+
+    assert expected == [(each.data(text.encode()), each.headers((("X", text),))) for each in together]
 
 
 def test_a_secret_like_the_mark_is_hidden_too() -> None:

@@ -28,11 +28,11 @@ from conformance.judging.messages import Answer
 from conformance.judging.reading import Content, is_number
 from conformance.model.traffic import Case, Direction, Exchange, Kind
 
-# A client that is only observed has neither.
+# A client that is only observed offers neither of these.
 _NOT_OBSERVED = frozenset({Offer.DRIVER, Offer.CALLBACK})
 
 _LACKING_WITHOUT_DRIVER = {
-    Offer.INVOCATIONS: "there is no driver that could have calls made",
+    Offer.INVOCATIONS: "there is no driver to make calls with",
     Offer.CALLBACK: "no callback URL is given",
     Offer.RESULTS: "there is no driver to ask what became of a request",
     Offer.APPLIED: "there is no driver to ask what became of a request",
