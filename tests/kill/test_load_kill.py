@@ -17,7 +17,7 @@ from campaigns import shortfalls
 from load_in_process import ThreadedEngine
 from run_records import failed_requirements
 from seeded import LOAD_FAULTS, LOAD_VARIANTS, ON_LOAD
-from test_kill_matrix import KEY, NOWHERE, SECRET, SEED, moved
+from test_kill_matrix import KEY, MAX_EXAMPLES, SECRET, SEED
 
 from conformance.contract.contract import statum
 from conformance.contract.tables import Change
@@ -25,8 +25,7 @@ from conformance.gateway.plan import Plan
 from conformance.gateway.settings import Settings
 from conformance.journal import read_journal
 from conformance.judging.verdicts import Judged
-from conformance.load import campaign as load_campaign
-from conformance.load.campaign import WORK, run_load, scaled_plan
+from conformance.load.campaign import WORK, run_load
 from conformance.load.engine import LoadEngine
 from conformance.load.settings import LoadSettings
 from conformance.mock.account import Account
@@ -96,29 +95,14 @@ def test_a_run_does_not_meet_it(name: str) -> None:
     assert changed.accepted > 100
 
 
-def planned(_: Settings, base_url: str, accepted: int) -> Plan:
-    """The plan of such a run, which but for the address is the same for all."""
-    plan = plan_for(accepted)
-    groups, alone, last = (
-        tuple(tuple(moved(case, base_url) for case in group) for group in part)
-        for part in (plan.groups, plan.alone, plan.last)
-    )
-    return replace(plan, groups=groups, alone=alone, last=last)
-
-
-@cache
-def plan_for(accepted: int) -> Plan:
-    """The plan against NOWHERE."""
-    return scaled_plan(Settings(KEY, SECRET, notify_within_s=NOTIFY_WITHIN_S, seed=SEED), NOWHERE, accepted)
-
-
 @pytest.fixture
-def judged_under_load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Judged]:
+def judged_under_load(tmp_path: Path) -> Callable[..., Judged]:
     """A load on the built-in mock gateway by Locust's processes, judged from its journal."""
-    monkeypatch.setattr(load_campaign, "scaled_plan", planned)
 
     def judged(behaviour: Behaviour) -> Judged:
-        settings = Settings(KEY, SECRET, notify_within_s=NOTIFY_WITHIN_S, seed=SEED, report_dir=tmp_path)
+        settings = Settings(
+            KEY, SECRET, notify_within_s=NOTIFY_WITHIN_S, seed=SEED, max_examples=MAX_EXAMPLES, report_dir=tmp_path
+        )
         load = LoadSettings(RATE_PER_S, FOR_S, workers=1)
         with LoadEngine(load, settings, tmp_path / WORK, Silent()) as engine:
             judged = judge(read_journal(run_load(settings, load, engine, behaviour=behaviour)))
@@ -169,7 +153,15 @@ def test_figures_are_judged_where_a_user_gives_them(
     name: str, objectives: Mapping[str, float], broken: set[str], tmp_path: Path
 ) -> None:
     """How fast is fast enough is for the user to say. The senders are threads, which are never late."""
-    settings = Settings(KEY, SECRET, products=("sms",), notify_within_s=NOTIFY_WITHIN_S, seed=SEED, report_dir=tmp_path)
+    settings = Settings(
+        KEY,
+        SECRET,
+        products=("sms",),
+        max_examples=MAX_EXAMPLES,
+        notify_within_s=NOTIFY_WITHIN_S,
+        seed=SEED,
+        report_dir=tmp_path,
+    )
     load = LoadWithObjectives(RATE_PER_S, FOR_S, objectives=objectives)
     path = run_load(settings, load, ThreadedEngine(settings), behaviour=scaled(name)(BUILT_IN))
     judgement = judge(read_journal(path))
