@@ -183,7 +183,8 @@ class _Load:
         ]
         files += [ShardToMerge(shard.name, shard.path) for shard in receivers.shards]
         merged = merge(journal, files)
-        self._note(driven, merged, delay, accepted)
+        lost = any(shard.lost_since is not None for shard in receivers.shards)
+        self._note(driven, merged, delay, accepted, receivers_lost=lost)
         for described in receivers.left_out():
             self.campaign.listening.strays.also(described)
         journal.flush()
@@ -193,7 +194,15 @@ class _Load:
         with suppress(OSError):  # the engine keeps its logs there
             (self.campaign.settings.report_dir / WORK).rmdir()
 
-    def _note(self, driven: Driven, merged: Sequence[MergedShard], delay: ReceiverDelay, accepted: int) -> None:
+    def _note(
+        self,
+        driven: Driven,
+        merged: Sequence[MergedShard],
+        delay: ReceiverDelay,
+        accepted: int,
+        *,
+        receivers_lost: bool,
+    ) -> None:
         journal = self.campaign.journal
         for shard in merged:
             counts = {"exchanges": shard.exchanges, "notifications": shard.notifications}
@@ -220,7 +229,8 @@ class _Load:
         )
         for option, count in driven.withheld.items():
             self.campaign.sender.allowance.withhold(option, count)
-        if delay.p99_s > LATENESS_GRACE_S:
+        # One that was lost has others wait until another one serves.
+        if delay.p99_s > LATENESS_GRACE_S and not receivers_lost:
             self.campaign.listening.progress.remark(
                 f"the receivers of the suite are the bottleneck: one canary in a hundred took {delay.p99_s:.2f} s or "
                 "more; late notifications may be theirs (more --receivers, or a lower --rate)"

@@ -99,7 +99,7 @@ def stranger_lines(report: Report) -> Iterator[str]:
         yield f"{found.not_kept:,} more requests that carry no id of the run were too many to be kept in the journal"
     excused = "; what is missing for that is held against nobody" if report.subject.kind == "gateway" else ""
     for reason in found.refused:
-        yield f"the suite's own server did not take everything: {reason}{excused}"
+        yield f"the suite itself did not take everything: {reason}{excused}"
 
 
 def load_lines(report: Report) -> Iterator[str]:

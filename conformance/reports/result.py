@@ -22,7 +22,7 @@ from conformance.gateway.rules.checks import GATEWAY
 from conformance.journal import Record
 from conformance.judging.expectations import Expectations
 from conformance.judging.judgement import Finding
-from conformance.judging.terms import REFUSED_HERE
+from conformance.judging.terms import LOST, REFUSED_HERE
 from conformance.judging.verdicts import Conclusion, Face, Judged, RequirementVerdict, judge_as
 from conformance.model.traffic import Case, Direction, Exchange, Kind, last_lines
 from conformance.reports.figures import Figures
@@ -211,6 +211,7 @@ def strangers_of(record: Record, of_anybody: int) -> Strangers | None:
     """Traffic at the suite's own servers that was not judged or was refused; None if there was none."""
     not_kept = sum(note.detail["left_out"] for note in record.notes if note.kind == "strays")
     refused = dict.fromkeys(note.detail["why"] for note in record.notes if note.kind == REFUSED_HERE)
+    refused |= dict.fromkeys(f"{note.detail['name']} was lost" for note in record.notes if note.kind == LOST)
     return Strangers(of_anybody, not_kept, tuple(refused)) if of_anybody or not_kept or refused else None
 
 

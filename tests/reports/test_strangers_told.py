@@ -37,6 +37,5 @@ def test_each_kind_is_told_once() -> None:
     assert lines[0].startswith("1,000 requests to the callbacks carry no id of the run and may be anybody's")
     assert lines[1].startswith("1,234 more requests")
     assert (
-        f"the suite's own server did not take everything: {WHY}; what is missing for that is held against nobody"
-        == lines[2]
+        f"the suite itself did not take everything: {WHY}; what is missing for that is held against nobody" == lines[2]
     )

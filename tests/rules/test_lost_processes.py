@@ -17,7 +17,7 @@ from conformance.journal import Note
 from conformance.judging.judgement import Reason
 from conformance.judging.verdicts import RequirementVerdict, Verdict
 from conformance.model.traffic import LOST_WITH_ITS_SENDER
-from conformance.reports.result import judge
+from conformance.reports.result import judge, strangers_of
 
 FOLLOWS, IN_TIME, ORPHANS, ANSWERED = (
     next(iter(statum().catalogue.judged_by(ByRule(rule))))
@@ -114,3 +114,16 @@ def test_lateness_within_the_bound_of_the_clocks_is_not_judged(
     found = verdict(run, IN_TIME, clock)
 
     assert (expected, Reason.ENVIRONMENT if expected is OPEN else None) == (found.verdict, found.reason)
+
+
+def test_the_report_names_what_was_lost() -> None:
+    """Nobody takes a run that lost a process for a whole one."""
+    run = Run()
+    run.invoke("a")
+    run.notify("a")
+    record = run.record()
+
+    found = strangers_of(replace(record, notes=(*record.notes, lost("worker"), lost("receiver"))), 0)
+
+    assert found is not None
+    assert ("worker-1 was lost", "receiver-1 was lost") == found.refused
