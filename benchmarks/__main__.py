@@ -8,6 +8,7 @@ load         `benchmarks.load_rates`        requests per second of one and of tw
 faults       `benchmarks.detection`         seconds to find each seeded fault
 merging      `benchmarks.merge_rates`       rows per second of the merge behind a load run, and its memory
 scale        `benchmarks.scale`             time and memory of 1,000 to 100,000 cases
+judging      `benchmarks.judging`           rate and memory of judging up to 1,000,000 exchanges: a quarter of an hour
 detection    `benchmarks.detection`         each seeded fault and lawful variant with 20 seeds: most of an hour
 """
 
@@ -21,6 +22,7 @@ from collections.abc import Callable, Mapping
 from benchmarks import (
     campaigns,
     detection,
+    judging,
     load_rates,
     merge_rates,
     mock_rates,
@@ -38,9 +40,10 @@ MEASUREMENTS: Mapping[str, Callable[[Options], None]] = {
     "receivers": lambda _: _receivers(),
     "mock": lambda _: mock_rates.main(),
     "load": lambda _: load_rates.main(),
-    "merging": lambda options: merge_rates.main(options.sizes),
+    "merging": lambda options: merge_rates.main(options.sizes or merge_rates.SIZES),
     "faults": lambda _: detection.faults(),
-    "scale": lambda options: scale.main(options.sizes),
+    "scale": lambda options: scale.main(options.sizes or scale.SIZES),
+    "judging": lambda options: judging.main(options.sizes or judging.SIZES),
     "detection": lambda options: detection.detection(options.seeds, options.workers),
 }
 
@@ -62,7 +65,7 @@ def main() -> int:
     parser.add_argument("names", nargs="*", metavar="NAME", help="what to measure (default: all)")
     parser.add_argument("--seeds", type=int, default=detection.SEEDS, help="of detection (%(default)s; 0: none)")
     parser.add_argument("--workers", type=int, default=detection.WORKERS, help="of detection, at a time (%(default)s)")
-    parser.add_argument("--sizes", type=_sizes, default=scale.SIZES, help="of scale: cases, as in 1000,10000")
+    parser.add_argument("--sizes", type=_sizes, help="of scale and judging: cases, as in 1000,10000")
     options = parser.parse_args()
     names = options.names or [name for name in MEASUREMENTS if name != "detection" or options.seeds]
     unknown = [name for name in names if name not in MEASUREMENTS]

@@ -89,7 +89,7 @@ def _files_below(folder: Traversable, prefix: str) -> Iterator[tuple[str, Traver
             yield f"{prefix}{entry.name}", entry
 
 
-# What SQLite puts beside a database whose contents are not all in the one file.
+# The files that SQLite keeps beside a database while a part of its contents is in them.
 _OPEN = ("-wal", "-journal")
 _CHUNK = 1 << 20
 

@@ -52,7 +52,7 @@ def _made(make: Callable[..., object], parameters: Mapping[str, Any]) -> object:
     return make(**parameters)
 
 
-# What a contract may name or rest on.
+# The rules and behaviours that a contract may name.
 ENGINE = Engine(
     rules={
         **{name: partial(_made, make) for name, make in RULES.items()},

@@ -1,8 +1,9 @@
 """The command `explain`: a requirement with a right exchange beside a wrong one, and how to mend the usual causes.
 
 The exchanges are made, not written: the requests of a plan go to two mock gateways, of which one has the fault that
-breaks the requirement. The first request after which the two differ is the example. A client has no fault in the
-contract, so a requirement on one is shown by the exchange that it is about.
+breaks the requirement. The first request after which the two differ is the example. Of a requirement on a client two
+calls are shown that its rule tells apart (`conformance.client.examples`); one on a receiver by the exchange that it is
+about.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from rich.console import Console
 from conformance.cli.command import ConformanceCommand, Output
 from conformance.cli.parameters import REQUIREMENT
 from conformance.cli.printing import entry_of
+from conformance.client.examples import example_of
+from conformance.client.rules.calls import Call
 from conformance.contract.contract import Contract
 from conformance.contract.requirements import Actor, Requirement
 from conformance.gateway.plan import Plan
@@ -29,10 +32,10 @@ from conformance.mock.account import Account
 from conformance.mock.behaviour import Behaviour, Callback, Ending, Reply, json_bytes
 from conformance.mock.faults import NamedBehaviour, faults
 from conformance.mock.gateway import Gateway, Reaction
-from conformance.model.traffic import Case, Headers, header
+from conformance.model.traffic import Case, Exchange, Headers, header
 from conformance.reports.console import print_command, print_json, print_prose, results
 from conformance.reports.reproduce import curl
-from conformance.reports.text import shortened
+from conformance.reports.text import for_terminal, shortened
 from conformance.reports.view import rests_on
 
 # The same exchanges each time.
@@ -44,7 +47,7 @@ LONGEST_BODY = 400
 # Seconds between two requests of an example, so that a notification belongs to the request before it.
 STEP_S = 1.0
 INDENT = "  "
-_USER_AGENT = re.compile(r" -H 'User-Agent: statum-conformance[^']*'")
+_USER_AGENT = re.compile(r" -H (?:'User-Agent: statum-conformance[^']*'|User-Agent:)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,15 @@ class WireMessage:
         return cls(f"HTTP {reply.status}{late}{cut}{more}", reply.headers, _text(reply))
 
     @classmethod
+    def of_exchange(cls, exchange: Exchange) -> Self:
+        """The answer to a client's request, or why there is none."""
+        if exchange.response is None:
+            return cls(f"no answer: {exchange.failure}", (), "")
+        response = exchange.response
+        text = shortened(response.body.decode("utf-8", "backslashreplace"), LONGEST_BODY)
+        return cls(f"HTTP {response.status}", response.headers, text)
+
+    @classmethod
     def of_notification(cls, callback: Callback) -> Self:
         """A notification of a mock gateway."""
         late = f" after {callback.after_s:g} s" if callback.after_s else ""
@@ -83,12 +95,13 @@ def _text(message: Reply | Callback) -> str:
 
 @dataclass(frozen=True, slots=True)
 class ExampleExchange:
-    """A request, as curl sends it, its answer, and the notifications that follow."""
+    """A request, as curl sends it, its answer, and the notifications that follow; `report`: what a client says."""
 
     case: str
     command: str
     answer: WireMessage
     notifications: tuple[WireMessage, ...] = ()
+    report: str | None = None
 
     @classmethod
     def of(cls, case: Case, reaction: Reaction, contract: Contract) -> Self:
@@ -98,6 +111,22 @@ class ExampleExchange:
         command = _USER_AGENT.sub("", curl(case.request, contract, case))
         return cls(case.id, command, WireMessage.of_reply(reaction.reply), notifications)
 
+    @classmethod
+    def of_call(cls, call: Call, case: str, contract: Contract) -> Self:
+        """The last exchange of a client's call, or that there is none, and the client's report."""
+        said = None
+        if call.report is not None:
+            handed_back = f", {contract.answer.id} {call.report.request_id}" if call.report.accepted else ""
+            said = f"the client says {call.report.in_its_words}{handed_back}"
+        if not call.sent:
+            return cls(case, "no request", WireMessage("no answer", (), ""), report=said)
+        exchange = call.sent[-1].exchange
+        request = replace(exchange.request, url=f"{GATEWAY}{exchange.request.url}")
+        again = f"{len(call.sent)} requests" if len(call.sent) > 1 else None
+        report = "; ".join(filter(None, (again, said))) or None
+        command = _USER_AGENT.sub("", curl(request, contract))
+        return cls(case, command, WireMessage.of_exchange(exchange), report=report)
+
     def document(self) -> dict[str, Any]:
         """As JSON."""
         return {
@@ -105,6 +134,7 @@ class ExampleExchange:
             "curl": self.command,
             "answer": self.answer.document(),
             "notifications": [each.document() for each in self.notifications],
+            **({} if self.report is None else {"report": self.report}),
         }
 
 
@@ -113,7 +143,7 @@ class Explanation:
     """A requirement in full.
 
     `twin`: the request beside `right` that has to be accepted, where `right` has to be refused. `wrong`: the exchange
-    with a gateway that has the `fault`.
+    with a gateway that has the `fault`; `mistake`: what a client does wrong in it.
     """
 
     requirement: Requirement
@@ -121,10 +151,16 @@ class Explanation:
     right: ExampleExchange | None = None
     wrong: ExampleExchange | None = None
     fault: NamedBehaviour | None = None
+    mistake: str | None = None
 
     @classmethod
     def of(cls, requirement: Requirement, contract: Contract) -> Self:
         """Explain a requirement by the behaviours of its contract."""
+        if requirement.actor is Actor.CLIENT and (example := example_of(requirement, contract)) is not None:
+            name = example.scenario.name
+            right_call = ExampleExchange.of_call(example.right, name, contract)
+            wrong_call = ExampleExchange.of_call(example.wrong, name, contract)
+            return cls(requirement, right=right_call, wrong=wrong_call, mistake=example.message)
         if requirement.actor is not Actor.GATEWAY:
             return cls(requirement, right=_usual(requirement, contract))
         if requirement.excluded is not None:
@@ -153,6 +189,7 @@ class Explanation:
             "rests_on": rests_on(self.requirement, contract),
             **{name: each and each.document() for name, each in shown.items()},
             "fault": None if self.fault is None else {"name": self.fault.name, "summary": self.fault.summary},
+            "mistake": self.mistake,
         }
 
 
@@ -248,6 +285,10 @@ def _show(explanation: Explanation, contract: Contract, console: Console) -> Non
         print_prose(console, "")
         print_prose(console, f"Wrong: {explanation.fault.summary}", "bold red")
         _print_differences(explanation, console)
+    if explanation.mistake is not None:
+        print_prose(console, "")
+        print_prose(console, f"Wrong: {for_terminal(explanation.mistake)}", "bold red")
+        _print_mistake(explanation, console)
     print_prose(console, "")
     if explanation.fault is not None:
         print_command(console, "to see it:", f"statum-conformance mock --fault {explanation.fault.name}")
@@ -271,6 +312,17 @@ def _print_differences(explanation: Explanation, console: Console) -> None:
         print_prose(console, f"{INDENT}no notification")
 
 
+def _print_mistake(explanation: Explanation, console: Console) -> None:
+    """The request or the report of the wrong call, whichever differs from the right one."""
+    right, wrong = explanation.right, explanation.wrong
+    if right is None or wrong is None:
+        return
+    if wrong.command != right.command:
+        print_command(console, " ", wrong.command)
+    if wrong.report is not None and wrong.report != right.report:
+        print_prose(console, f"{INDENT}{for_terminal(wrong.report)}")
+
+
 def _facts(requirement: Requirement, contract: Contract) -> Iterator[str]:
     """Level, actor and commands; the source; when it applies; how it is judged."""
     commands = ", ".join(filter(None, requirement.commands)) or "no command of its own"
@@ -291,6 +343,8 @@ def _print_exchange(console: Console, exchange: ExampleExchange) -> None:
     _print_message(console, exchange.answer)
     for each in exchange.notifications:
         _print_message(console, each)
+    if exchange.report is not None:
+        print_prose(console, f"{INDENT}{for_terminal(exchange.report)}")
 
 
 def _print_message(console: Console, message: WireMessage) -> None:

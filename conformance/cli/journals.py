@@ -183,7 +183,7 @@ def _tell_github(result: Result, messages: Messages) -> None:
             messages.warn(f"{path} (${SUMMARY}) cannot be written: {error.strerror or error}")
 
 
-# Who wants to listen for longer leaves the option out.
+# To listen for longer, users leave the option out.
 MOST_LISTENED_S = 365 * 86_400.0
 
 # Beside the journal that is replayed from: that one is evidence, and stays as it is.

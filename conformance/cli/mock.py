@@ -56,7 +56,7 @@ def mock(**options: Any) -> int:
             )
     console = results()
     behaviour = partial(_behaviour, options, console)
-    behaviour()  # what cannot be used is told before anything is served
+    behaviour()  # raises for an unusable one before anything is served
     seed = fresh_seed() if options["seed"] is None else options["seed"]
     log = partial(_log_sent, console)
     processes = _processes(options)

@@ -59,7 +59,7 @@ def notify(url: str, contract: Contract, **options: Any) -> int:
 
 
 def _check_members(contract: Contract, product: str, names: Sequence[str]) -> None:
-    """Raise UsageError for a name that no notification of the product has as a member: nothing would be left out."""
+    """Raise UsageError for a member that no notification of the product has: there would be nothing to leave out."""
     known = contract.schemas.resolved(notified_at(contract, product).notification_schema)["properties"]
     for name in names:
         if name not in known:

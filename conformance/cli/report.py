@@ -43,10 +43,10 @@ from conformance.reports.result import Reportable
 from conformance.reports.terminal import STYLES
 from conformance.reports.text import for_terminal
 
-# The only one that no run writes: a certificate has a better one.
+# No run writes this one: a certificate has a better badge.
 BADGE_SVG = "badge.svg"
 
-# What asks for a report, and the name that its file has.
+# The option that asks for each report → the name of its file.
 FILES: Mapping[str, str] = {
     "html": REPORT_HTML,
     "junit": JUNIT_XML,

@@ -149,7 +149,7 @@ def prepared_certification(options: dict[str, Any]) -> Callable[[Output], Judged
     certification = certification_from(options, files_of_command(settings.driver or ""))
 
     def judged_run(output: Output) -> JudgedRun:
-        # Whoever runs the client has to know the address, also where standard output is for something else.
+        # The person who runs the client needs the address, also where standard output is for something else.
         introduce = partial(_introduce, remarks() if output.quiet or output.as_json else results())
         return held(
             partial(hold, settings) if settings.observe is None else partial(observe, settings, introduce),

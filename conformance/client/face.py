@@ -15,6 +15,7 @@ from conformance.contract.requirements import Actor, ByPlace, ByRule, Focus, Req
 from conformance.diagnosis.explanation import Explained, explain_client
 from conformance.journal import Record
 from conformance.judging.judgement import Finding, Inconclusive, Judgement, Reason, Tally
+from conformance.judging.parts import Division
 from conformance.judging.terms import Terms
 from conformance.judging.verdicts import Evaluation, Listed, RequirementVerdict, Standard, Verdict, Verdicts, verdict_on
 from conformance.model.errors import SuiteError
@@ -78,7 +79,15 @@ DRIVER_LIVES = ByRule("driver-answers-once")
 class ClientFace:
     """A client that is driven or watched, and its receiver of notifications."""
 
-    def evaluate(self, record: Record, contract: Contract, standard: Standard, *, measured: bool) -> Evaluation:  # noqa: ARG002 - as faces do
+    def evaluate(
+        self,
+        record: Record,
+        contract: Contract,
+        standard: Standard,
+        *,
+        measured: bool,  # noqa: ARG002 - as faces do
+        division: Division | None = None,  # noqa: ARG002 - it is small
+    ) -> Evaluation:
         """Judge the certification of a client; requirements on features that it lacks are not applicable."""
         evidence = ClientEvidence.of(record, contract)
         own = evidence.terms

@@ -34,6 +34,9 @@ from conformance.model.traffic import JSON_MEDIA_TYPE, Case, Exchange, Kind, Req
 # The second request of a specimen comes after any Retry-After of a scenario; the watch ends long after that.
 LATER_S, SETTLED_S = 1_000.0, 1_000_000.0
 
+# Of specimens; any two of which the second is longer will do.
+RESEND_WINDOW_S, ADVISED_DELAY_S = 2.0, 10.0
+
 # A client may report each of these on any answer.
 REPORTS = (("accepted", None), ("error", "http"), ("error", REJECTED))
 
@@ -84,7 +87,7 @@ def _bearing(calls: Sequence[PlannedCall], id_: str, command: str | None, contra
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
-    """What the requirements on clients read of one command.
+    """The scenarios of a command that the requirements on clients read.
 
     `first`, `later`: by requirement, the scenarios whose first answer it judges, and those whose answer to a second
     request it judges. `by_payload`: those whose judgement depends on the payload.
@@ -102,8 +105,8 @@ class _Reading:
         """Try every rule on specimens of that command."""
         ids = [id_ for id_, name in _pairs(Focus(), contract) if name == command]
         rows = [SENDING, *contract.behaviours.scenarios]
-        single = {row.name: _specimens(contract, command, row, attempts=1) for row in rows}
-        twice = {row.name: _specimens(contract, command, row, attempts=2) for row in rows}
+        single = {row.name: specimens(contract, command, row, attempts=1) for row in rows}
+        twice = {row.name: specimens(contract, command, row, attempts=2) for row in rows}
         first = {id_: _judged(contract, id_, command, single) for id_ in ids}
         later = {id_: _judged(contract, id_, command, twice) for id_ in ids}
         telling = [id_ for id_ in ids if len(first[id_]) < len(rows)]
@@ -146,7 +149,7 @@ def _reads_payload(contract: Contract, id_: str, command: str) -> bool:
     def judgement(evidence: ClientEvidence) -> list[type]:
         return [type(each) for each in check(replace(evidence, memo={}), command)]
 
-    for lawful in _specimens(contract, command, SENDING, attempts=1):
+    for lawful in specimens(contract, command, SENDING, attempts=1):
         (call,) = lawful.calls
         unsent = replace(lawful, calls=[replace(call, sent=())], memo={})
         if Finding in judgement(unsent):
@@ -168,7 +171,7 @@ def _with_body(call: Call, body: bytes) -> Call:
 # --- Specimens
 
 
-def _specimens(contract: Contract, command: str, row: ScenarioRow, *, attempts: int) -> list[ClientEvidence]:
+def specimens(contract: Contract, command: str, row: ScenarioRow, *, attempts: int) -> list[ClientEvidence]:
     """One call in a scenario, of a client that sends so many requests, with each report on the last answer."""
     account = Account.sample(contract=contract)
     sent = tuple(_sent(contract, command, row, account, attempts))
@@ -181,6 +184,8 @@ def _specimens(contract: Contract, command: str, row: ScenarioRow, *, attempts: 
         key=account.consumer_key,
         secret=account.consumer_secret,
         timeout_s=DEFAULT_TIMEOUT_S,
+        resend_window_s=RESEND_WINDOW_S,
+        advised_delay_s=ADVISED_DELAY_S,
         settled_at=SETTLED_S,
         greeted=True,
         contract=contract,

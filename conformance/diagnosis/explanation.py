@@ -72,7 +72,7 @@ class Failing:
     simplest: set[Simplest] = field(default_factory=set)
 
     def add(self, findings: Iterable[Finding], failed: int, observations: int) -> None:
-        """The findings of one command more."""
+        """Add the findings of another command."""
         self.observations += observations
         self.failed += failed
         for finding in findings:
@@ -186,6 +186,9 @@ def _members(contract: Contract) -> re.Pattern[str]:
     return re.compile(rf"\b({'|'.join(sorted(names, key=len, reverse=True))})\b")
 
 
+Look = Callable[[Mapping[int, ObservedCheck]], object]
+"""Has checks judge a run, by the places of their verdicts, and observes them."""
+
 Explained = tuple[Verdicts, tuple[OneCause, ...]]
 
 
@@ -197,13 +200,15 @@ def explain_gateway(  # noqa: PLR0913, PLR0917 - a failure is explained by all o
     contract: Contract,
     checks: Mapping[str, Check],
     is_of_form: Callable[[Requirement], bool],
+    look: Look | None = None,
 ) -> Explained:
     """Explain failures by the judged `part` of the record, and by the follow-ups after it.
 
     Where findings are `listed`, they are not gathered: one that is not listed would be lost among those that are.
-    `is_of_form`: whether a requirement judges the form of a message.
+    `is_of_form`: whether a requirement judges the form of a message. `look`: has checks judge the part once more.
     """
     causes = causes_of(record)
+    look = look or (lambda checks: observe(part, contract, checks.values()))
     watched = {
         number: ObservedCheck(
             checks[each.requirement.id], each.command, causes.get((each.requirement.id, each.command), ())
@@ -213,7 +218,7 @@ def explain_gateway(  # noqa: PLR0913, PLR0917 - a failure is explained by all o
     }
     if not watched:
         return verdicts, ()
-    observe(part, contract, watched.values())
+    look(watched)
     classes = payload_classes(part, {o.number for seen in watched.values() for o in seen.observations}, contract)
     signatures = signatures_of(record, set().union(*(seen.numbers for seen in watched.values())), contract)
     explained = list(verdicts)

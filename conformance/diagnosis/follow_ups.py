@@ -10,9 +10,10 @@ Cause        the cause of a failure, as it is noted
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 from conformance.contract.contract import Contract
@@ -93,6 +94,15 @@ class _Beginning(Record):
     """The beginning of a record."""
 
     whole: Record = field(kw_only=True)
+
+    @property
+    def path(self) -> Path | None:
+        """That of the whole record."""
+        return self.whole.path
+
+    def part(self, exchanges: Collection[int], notifications: Collection[int]) -> Record:
+        """As Record has it."""
+        return self.whole.part(exchanges, notifications)
 
     def attempts(self) -> Iterator[Attempt]:
         """As in Record; later exchanges are no attempts at cases of the beginning."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from typing import Any
 
@@ -29,10 +29,11 @@ from conformance.judging.judgement import (
     Minimal,
     Rule,
     RunCheck,
-    SinglePass,
     SubjectCheck,
+    numbered,
 )
 from conformance.judging.messages import Answer, Notice, ResponseSummary
+from conformance.judging.passage import SinglePass
 from conformance.judging.reading import Content
 from conformance.judging.terms import Terms
 from conformance.model.traffic import Exchange, media_type
@@ -165,6 +166,48 @@ def _parted_by_texts(group: Sequence[Finding], key: Callable[[Finding], Key]) ->
 # --- Observations
 
 
+@dataclass(slots=True)
+class Observed:
+    """The observations of a check, and its findings; those of the parts of a run add up, in any order.
+
+    `observations`: by exchange, the MOST_OBSERVED with the lowest numbers. `findings`: the MOST_GATHERED that come
+    first by the numbers of notification and exchange; `count` is the number of all.
+    """
+
+    observations: dict[int, Observation] = field(default_factory=dict)
+    findings: list[Finding] = field(default_factory=list)
+    count: int = 0
+
+    def add(self, observation: Observation) -> None:
+        """Add what was observed of an exchange; that it failed prevails."""
+        before = self.observations.get(observation.number)
+        if before is not None and before.failed and not observation.failed:
+            return
+        self.observations[observation.number] = observation
+        if len(self.observations) > 2 * MOST_OBSERVED:
+            self.limit()
+
+    def found(self, findings: Sequence[Finding]) -> None:
+        """Add findings."""
+        self.count += len(findings)
+        self.findings += findings
+        if len(self.findings) > 2 * MOST_GATHERED:
+            self.limit()
+
+    def merge(self, other: Observed) -> None:
+        """Add all of another part."""
+        self.count += other.count
+        self.findings += other.findings
+        self.observations |= other.observations
+        self.limit()
+
+    def limit(self) -> None:
+        """Put both in their order, and leave out what is beyond their limits."""
+        self.findings = sorted(self.findings, key=numbered)[:MOST_GATHERED]
+        if len(self.observations) > MOST_OBSERVED:
+            self.observations = dict(sorted(self.observations.items())[:MOST_OBSERVED])
+
+
 class ObservedCheck:
     """A check of one command that records its observations; `causes`: the known causes of its failures.
 
@@ -184,10 +227,7 @@ class ObservedCheck:
         self.check = self._watching(check)
         # The place of the first cause of each case.
         self._cause_of = {case: place for place in reversed(range(len(causes))) for case in causes[place].cases}
-        self._observed: dict[int, Observation] = {}
-        # The findings that are compared, in the order in which they were made.
-        self.found: list[Finding] = []
-        self._count = 0
+        self.observed = Observed()
 
     @property
     def observations(self) -> tuple[Observation, ...]:
@@ -195,7 +235,14 @@ class ObservedCheck:
 
         A notification that nobody asked for belongs to no exchange, and is left out.
         """
-        return tuple(self._observed[number] for number in sorted(self._observed))
+        self.observed.limit()
+        return tuple(observation for _, observation in sorted(self.observed.observations.items()))
+
+    @property
+    def found(self) -> list[Finding]:
+        """The findings that are compared, by the numbers of their notifications and exchanges."""
+        self.observed.limit()
+        return self.observed.findings
 
     @property
     def numbers(self) -> set[int]:
@@ -230,7 +277,7 @@ class ObservedCheck:
 
     def findings(self, groups: Sequence[Sequence[Finding]]) -> tuple[Finding, ...]:
         """One for each of these groups, at most KEPT_FINDINGS."""
-        alone = self._count if len(groups) == 1 else None
+        alone = self.observed.count if len(groups) == 1 else None
         return tuple(gathered(group, alone) for group in groups[:KEPT_FINDINGS])
 
     # --- Watching
@@ -273,17 +320,11 @@ class ObservedCheck:
         outcome: str | None = None,
     ) -> None:
         findings = [each for each in judgements if isinstance(each, Finding)]
-        self._count += len(findings)
-        self.found += findings[: MOST_GATHERED - len(self.found)]
+        self.observed.found(findings)
         if answer is None or (judgements and not findings) or not self._among(answer.case_id):
             return
-        before = self._observed.get(answer.number)
-        if before is None and len(self._observed) >= MOST_OBSERVED:
-            return
-        if before is not None and before.failed and not findings:
-            return
         about = answer.purpose
-        self._observed[answer.number] = Observation(
+        observation = Observation(
             answer.number,
             answer.case_id,
             about.kind,
@@ -295,6 +336,7 @@ class ObservedCheck:
             answer.http_status,
             outcome,
         )
+        self.observed.add(observation)
 
 
 def observe(record: Record, contract: Contract, checks: Iterable[ObservedCheck]) -> Evidence:

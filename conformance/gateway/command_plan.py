@@ -172,7 +172,7 @@ def valid_cases(plan: CommandPlan) -> Iterator[Group]:
 
 
 def _labelled(plan: CommandPlan, payload: ValidPayload) -> str:
-    """The payload's aspect, or that of its content, where line breaks count more than the script around them."""
+    """The aspect of a payload, or that of its content; of a text with line breaks, the breaks and not the script."""
     content = aspect_of(plan.contract, plan.command, payload.members)
     if payload.aspect in (PLAIN, "class") or (payload.aspect == "unicode" and content == "line-breaks"):
         return content

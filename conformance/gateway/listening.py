@@ -36,7 +36,7 @@ LATE_S = 2.0
 # late. With so many for each second that a notification may take, it is in time if the receiver takes 100 a second; and
 # a gateway that uses all of its time still gets 100 requests a second.
 MOST_AWAITED_PER_S = 100
-# Whatever the time: more than a default run has (300), so that it waits only once, when everything was sent.
+# However long a notification may take: more than a default run has (300), which so waits once, after its last request.
 MOST_AWAITED = 500
 # No notification is as large: of a larger one, an unusual form of its id is only read when it is judged.
 LARGE = 64 * 1024

@@ -108,7 +108,7 @@ def examine(settings: Settings, rig: Rig) -> Iterator[PreflightCheck]:
 
 
 def _canary_tls(settings: Settings, rig: Rig) -> ssl.SSLContext:
-    """What canaries trust, which is what the run trusts.
+    """The certificates that canaries trust, as the run does.
 
     EnvironmentFailure for a proxy of the environment that cannot be spoken to.
     """

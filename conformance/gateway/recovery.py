@@ -126,7 +126,7 @@ def _windowed(contract: Contract, case: Case) -> Key | None:
 class Replacements:
     """The groups to send, first those that are sent `alone`; `stands_for`: the id of each case → that of the lost one.
 
-    A case that is there only because another builds on it stands for none.
+    A case that is sent only because another builds on it replaces no lost one.
     """
 
     def __init__(
@@ -245,7 +245,7 @@ def history(record: Record, case: Case) -> tuple[Case, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Rest:
-    """What a run that was cut off has left, and what it has done.
+    """The work that a run which was cut off has left, and the work that it has done.
 
     `plan`: the cases left to send. `groups`: all planned cases. `cut_off`: the ids of those that can prove nothing any
     more; `replaced`: of those that were replaced, in so many `rounds`. `exchanges`: those of the run; `notified`: the

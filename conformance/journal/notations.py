@@ -173,7 +173,7 @@ _NO_CHARACTER = b"\x1a"
 class Notation:
     """Numbers in a row: expressions for the `row` and a `number`, and the `meanings` that a number may have in it.
 
-    A number of no meaning stands for a control character. `indexed`: each number may follow its index.
+    A number without a meaning becomes a control character. `indexed`: each number may follow its index.
     """
 
     row: re.Pattern[bytes]

@@ -167,13 +167,17 @@ _EXCHANGES = "sent LEFT JOIN answered USING (number)"
 _ATTEMPTS = """
     SELECT sent.*, status, http_version, answered.headers, answered.body, failure, answered_at, cases.*
     FROM sent LEFT JOIN answered USING (number) LEFT JOIN cases ON cases.id = sent.case_id"""
-# Exchanges before another attempt at the same case.
+# Exchanges before another attempt at the same case, of all or of some exchanges.
 _SUPERSEDED = """
-    SELECT number FROM (SELECT number, max(number) OVER (PARTITION BY case_id) AS last FROM sent) WHERE number < last"""
+    SELECT number FROM (SELECT number, max(number) OVER (PARTITION BY case_id) AS last FROM sent WHERE {among})
+    WHERE number < last"""
 # Values in all notes of a journal; those of a run of 100,000 exchanges have some ten thousand.
 MOST_NOTED = 2_000_000
 # Rows beyond a number, or of the cases whose ids are in a JSON array.
 _WHICH = "(number > ? OR {case} IN (SELECT value FROM json_each(?)))"
+# Rows whose numbers are in a JSON array, and the cases of the exchanges with these numbers.
+_NUMBERED = "{number} IN (SELECT value FROM json_each(?))"
+_OF_NUMBERED = "id IN (SELECT case_id FROM sent WHERE number IN (SELECT value FROM json_each(?)))"
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +196,7 @@ class _Snapshot:
     """A journal as it was at one moment, opened for reading alone; closed when nobody refers to it any more."""
 
     def __init__(self, path: Path, *, whole: bool) -> None:
-        self._path = path
+        self.path = path
         until = ExitStack()
         self._close = weakref.finalize(self, until.close)
         try:
@@ -213,11 +217,11 @@ class _Snapshot:
         try:
             yield
         except sqlite3.Error as error:
-            raise UsageError(f"{self._path} cannot be read as a journal: {error}", HINT) from error
+            raise UsageError(f"{self.path} cannot be read as a journal: {error}", HINT) from error
         except (ValueError, TypeError) as error:
-            raise UsageError(f"the journal {self._path} is damaged: {error}", HINT) from error
+            raise UsageError(f"the journal {self.path} is damaged: {error}", HINT) from error
         except OSError as error:
-            raise UsageError(f"the journal {self._path} cannot be read: {error.strerror}", HINT) from error
+            raise UsageError(f"the journal {self.path} cannot be read: {error.strerror}", HINT) from error
 
 
 class Stored(Sequence[T], Generic[T]):
@@ -278,20 +282,41 @@ class _StoredRecord(Record):
     """A Record that joins its rows in the database."""
 
     snapshot: _Snapshot = field(kw_only=True)
-    which: tuple[int, str] = field(kw_only=True, default=(0, "[]"))
+    which: tuple[str, tuple[object, ...]] = field(kw_only=True)
+    among: tuple[str, tuple[object, ...]] = field(kw_only=True, default=("true", ()))
     restored: Callable[[Exchange], Exchange] = field(kw_only=True)
     commands: Container[str] | None = field(kw_only=True, default=None)
 
     def attempts(self) -> Iterator[Attempt]:
         """As Record has it; UsageError, too, for a case that was never planned."""
-        superseded = frozenset(number for (number,) in self.snapshot.rows(_SUPERSEDED))
+        among, given = self.among
+        superseded = frozenset(n for (n,) in self.snapshot.rows(_SUPERSEDED.format(among=among), *given))
         with self.snapshot.readable():
-            which = _WHICH.format(case="sent.case_id").replace("number", "sent.number")
-            for row in self.snapshot.rows(f"{_ATTEMPTS} WHERE {which} ORDER BY sent.number", *self.which):
+            which, given = self.which
+            for row in self.snapshot.rows(f"{_ATTEMPTS} WHERE {which} ORDER BY sent.number", *given):
                 exchange, case = attempt_of(row, self.commands)
                 if case is None:
                     raise ValueError(f"exchange {exchange.number} is of {exchange.case_id!r}, which was never planned")
                 yield case, self.restored(exchange), exchange.number not in superseded
+
+    @property
+    def path(self) -> Path:
+        """The file of the journal."""
+        return self.snapshot.path
+
+    def part(self, exchanges: Collection[int], notifications: Collection[int]) -> Record:
+        """As Record has it, read from the file when it is asked for."""
+        numbers, others = json.dumps([*exchanges]), json.dumps([*notifications])
+        numbered = _NUMBERED.format(number="number")
+        stored = partial(Stored, self.snapshot)
+        return replace(
+            self,
+            cases=stored("cases", partial(case_of, commands=self.commands), _OF_NUMBERED, numbers),
+            exchanges=stored(_EXCHANGES, lambda row: self.restored(exchange_of(row)), numbered, numbers),
+            notifications=stored("notifications", notification_of, numbered, others),
+            which=(_NUMBERED.format(number="sent.number"), (numbers,)),
+            among=(numbered, (numbers,)),
+        )
 
     def exchanges_numbered(self, numbers: Collection[int]) -> dict[int, tuple[Case | None, Exchange]]:
         """As Record has it."""
@@ -353,7 +378,7 @@ def _recorded(path: Path, after: Held, beside: Collection[str], contract: Contra
             notes=notes,
             messages=Stored(snapshot, "messages", message_of, "true") if snapshot.version > 1 else (),
             snapshot=snapshot,
-            which=(after.exchanges, ids),
+            which=(_WHICH.format(case="sent.case_id").replace("number", "sent.number"), (after.exchanges, ids)),
             restored=restored,
             commands=commands,
         )

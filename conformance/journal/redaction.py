@@ -275,7 +275,7 @@ def _any_of(needles: Iterable[bytes], then: bytes = b"") -> bytes:
 _FOR_URLS = str.maketrans("+/", "-_")
 _NORMAL_FORMS: tuple[Literal["NFC", "NFD"], ...] = ("NFC", "NFD")
 
-# What Windows-1252 has in place of some control characters of Latin-1: who takes UTF-8 for it shows these.
+# The characters of Windows-1252 in place of control characters of Latin-1, seen where UTF-8 is read as Windows-1252.
 _OF_WINDOWS = {byte: shown for byte in range(0x80, 0xA0) if (shown := bytes([byte]).decode("cp1252", "ignore"))}
 _TWO_BYTES = ("utf-16-le", "utf-16-be")
 
@@ -321,13 +321,13 @@ def check_redactable(
     """UsageError, without the value, if one of the `values` of an `option` is in every answer."""
     if any(len(value) >= MINIMUM_LENGTH and is_of_contract(value, contract) for value in values):
         raise UsageError(
-            f"{option} is a word of the contract or a part of one, which stands in every answer; it cannot be redacted",
+            f"{option} is a word of the contract or a part of one, which is in every answer; it cannot be redacted",
             hint=hint,
         )
     if option == "--redact" and (short := [value for value in values if len(value) < MINIMUM_LENGTH]):
         raise UsageError(
             f"--redact is given a value of {len(short[0])} characters; expected {MINIMUM_LENGTH} or more",
-            hint="shorter ones stand in every text by chance",
+            hint="shorter ones are in every text by chance",
         )
 
 
@@ -335,8 +335,7 @@ def check_uncommon(values: Sequence[str], contract: Contract, option: str = "--r
     """UsageError if one of the `values` of an `option` is in the suite's own records and messages."""
     if any(len(value) >= MINIMUM_LENGTH and is_own_word(value, contract) for value in values):
         raise UsageError(
-            f"{option} is a common word or a part of one, which stands in the suite's own reports; it cannot be "
-            "redacted",
+            f"{option} is a common word or a part of one, which is in the suite's own reports; it cannot be redacted",
             hint=hint,
         )
 
@@ -354,7 +353,7 @@ def check_readable(
     if any(redaction.text(host) != host for host in hosts):
         raise UsageError(
             f"{option} is a part of the host of the gateway or of a callback URL, without which no record is read",
-            hint="leave it out, or give a value that stands behind the host",
+            hint="leave it out, or give a value that is not in the host",
         )
     read_later = {name: recorded.get(name) for name in _READ_LATER}
     if redaction.value(read_later) != read_later or _skeleton(redaction.value(recorded)) != _skeleton(recorded):

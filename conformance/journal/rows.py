@@ -18,6 +18,7 @@ import json
 from collections.abc import Callable, Collection, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
+from pathlib import Path
 from typing import Any
 
 from conformance.journal.redaction import Redaction
@@ -149,6 +150,17 @@ class Record:
     notifications: Sequence[Notification] = ()
     notes: tuple[Note, ...] = ()
     messages: Sequence[DriverLine] = ()
+
+    @property
+    def path(self) -> Path | None:
+        """The file that it is read from; None for one made by hand."""
+        return None
+
+    def part(self, exchanges: Collection[int], notifications: Collection[int]) -> Record:
+        """The exchanges and notifications with these numbers, and the cases that they need."""
+        sent = tuple(exchange for exchange in self.exchanges if exchange.number in exchanges)
+        came = tuple(notification for notification in self.notifications if notification.number in notifications)
+        return Record(self.settings, self.cases, sent, came, self.notes, self.messages)
 
     @property
     def latest_notes(self) -> tuple[Note, ...]:

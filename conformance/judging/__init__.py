@@ -5,8 +5,13 @@
     transactions        details of requests, compared with those of their notifications
     messages            answers and notifications as the contract reads them, and their summaries
     evidence            the summaries of a run of a gateway, correlated
-    judgement           the results and the types of checks; all checks in one pass through a run
+    judgement           the results and the types of checks, and their tallies
+    facts               the facts of a whole run that judging a part of it needs
+    load_facts          the times of requests under load
     excuses             reasons for a refusal or a missing notification that are not the gateway's fault
+    gathering           the facts of a part, from its evidence; requests sorted by their notifications
+    parts               a run in parts that can be judged one by one
+    passage             all checks in one pass through a run, or through a part of it
     coverage            the classes of payloads that a run has exercised
     expectations        known failures, and the file that lists them
     verdicts            from judgements to verdicts, and the conclusion; the protocol of a face

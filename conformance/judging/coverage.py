@@ -67,6 +67,11 @@ class Coverage:
             self._sent[command, label] += 1
             self._accepted[command, label] += accepted
 
+    def add(self, other: Coverage) -> None:
+        """Count all that another one counted, of other answers."""
+        self._sent.update(other._sent)
+        self._accepted.update(other._accepted)
+
     def see(self, answer: Answer) -> None:
         """Count the payload of an answer; of several answers to a case the last counts."""
         if answer.final and not answer.exchange.unsent:

@@ -21,6 +21,7 @@ from typing import Any, Self
 from conformance.contract.command import Flow
 from conformance.contract.contract import Contract
 from conformance.journal import Record
+from conformance.judging.facts import WHOLE_RUN, RunFacts, Share, TwinReply
 from conformance.judging.messages import (
     ABSENT,
     SOONEST,
@@ -60,17 +61,20 @@ class Evidence:
     `contradictions`: by case, contradicting notifications of its request. `payers`: for each command with an accepted
     request, their use of the account; `paid_in`: whether the account may have got money during the run.
 
-    `of` fills it, or a pass through `answers` and then `notices`.
+    `of` fills it, or a pass through `answers` and then `notices`. It may be of a part of a run, by its `share`; `facts`
+    are those of the whole run.
     """
 
-    def __init__(self, terms: Terms) -> None:
+    def __init__(self, terms: Terms, share: Share = WHOLE_RUN) -> None:
         self.terms = terms
+        self.share = share
+        self.facts = RunFacts()
         self.contract = terms.contract
         self.outcomes: list[ResponseSummary] = []
         self.arrivals: list[NotificationSummary] = []
         self.final: dict[str, ResponseSummary] = {}
         self.by_request_id: dict[str, ResponseSummary] = {}
-        self.unreadable_answers: Counter[str | None] = Counter(terms.unseen)
+        self.unreadable_answers: Counter[str | None] = Counter(terms.unseen if share.leads else ())
         self.unreadable_notices: Counter[str | None] = Counter()
         self.without_content: Counter[str | None] = Counter()
         self.of_anybody: Counter[str | None] = Counter()
@@ -111,13 +115,10 @@ class Evidence:
 
     def _blame_the_load(self) -> None:
         """Mark the answers of 5xx under load to requests of which others, of the same kind and aspect, had none."""
-        served = {
-            outcome.class_of_request for outcome in self.outcomes if outcome.status is not None and not outcome.crashed
-        }
-        for outcome in self.outcomes:
-            outcome.overloaded = (
-                outcome.load_sent_at is not None and outcome.crashed and outcome.class_of_request in served
-            )
+        well = (each.class_of_request for each in self.outcomes if each.status is not None and not each.crashed)
+        served = set(well) if self.share.served is None else self.share.served
+        for each in self.outcomes:
+            each.overloaded = each.load_sent_at is not None and each.crashed and each.class_of_request in served
 
     def notices(self, record: Record) -> Iterator[Notice]:
         """Yield each notification of the record in full; after the answers, for it belongs to one of them.
@@ -140,7 +141,7 @@ class Evidence:
                 continue
             carried = carried_id(content, notification.request.body, self.contract)
             answer = None if carried is None else self.by_request_id.get(carried)
-            if carried is None and self._is_of_anybody(notification):
+            if carried is None and is_of_anybody(notification, self.terms):
                 of_anybody.add(notification.number)
                 continue
             readable.add(notification.product)
@@ -148,33 +149,33 @@ class Evidence:
                 yield self._noticed(notification, content, carried, answer)
             else:
                 unknown[notification.number] = carried
-        only = {n for n, product in empty.items() if product not in readable}
+        certain = readable if self.share.readable is None else self.share.readable
+        only = {n for n, product in empty.items() if product not in certain}
         yield from self._noticed_late(record, unknown, only)
         if of_anybody:
             yield from self._instead_of_missing(record, of_anybody)
         self.arrivals.sort(key=attrgetter("number"))
         self._contradict(record)
 
-    def _is_of_anybody(self, notification: Notification) -> bool:
-        """Whether anybody may have sent it, because its address can be guessed."""
-        product = notification.product
-        return product is not None and not self.terms.is_known_only_to_the_gateway(product, notification.request.url)
-
     def _instead_of_missing(self, record: Record, of_anybody: Collection[int]) -> Iterator[Notice]:
-        """Take requests that anybody may have sent for notifications, as many as are missing.
-
-        None if a network lies between, which may have lost the missing ones, unless nobody else uses the account.
-        """
-        missing: Counter[str | None] = Counter()
-        if self.terms.settled_at is not None and (self.terms.alone or not self.terms.network_back):
-            owed = (answer for command in self.terms.commands for answer in self.owed(command))
-            missing.update(self.terms.callback_of(a.product or "") for a in owed if self._is_missing(a))
+        """Take requests that anybody may have sent for notifications, as many as are missing."""
+        missing = self.missing() if self.share.missing is None else Counter(self.share.missing)
         for notification, content in self._read(record, of_anybody):
             if missing[notification.product] < 1:
                 self.of_anybody[notification.product] += 1
             else:
                 missing[notification.product] -= 1
                 yield self._noticed(notification, content, None, None)
+
+    def missing(self) -> Counter[str | None]:
+        """By callback, how many notifications did not come, if these can have been without an id.
+
+        None if a network lies between, which may have lost them, unless nobody else uses the account.
+        """
+        if self.terms.settled_at is None or (self.terms.network_back and not self.terms.alone):
+            return Counter()
+        owed = (answer for command in self.terms.commands for answer in self.owed(command))
+        return Counter(self.terms.callback_of(a.product or "") for a in owed if self._is_missing(a))
 
     def _is_missing(self, answer: ResponseSummary) -> bool:
         """Whether its notification did not come, and the suite listened for it until its time was over."""
@@ -247,7 +248,7 @@ class Evidence:
             self._once(members.get(roles.reason, ABSENT)),
             self._once(answer.exchange.failure),
             answer.exchange.answered_at,
-            _identity(case.command, answer.exchange.request),
+            identity_of(case.command, answer.exchange.request),
             answer if answer.is_probe_of_path or case.aspect == BALANCE else None,
             details_of(case.command, asked, self.contract) if answer.accepted else None,
             self._account(answer, asked),
@@ -352,6 +353,15 @@ class Evidence:
 
     # --- Asking
 
+    def holds(self, number: int) -> bool:
+        """Whether the exchange with that number is in this part of the run."""
+        return any(outcome.number == number for outcome in self.outcomes)
+
+    @property
+    def commands(self) -> Collection[str | None]:
+        """The commands that requests were sent for; None for all others."""
+        return self._by_command.keys()
+
     def of_command(self, command: str | None, *kinds: Kind) -> Iterable[ResponseSummary]:
         """All outcomes of a command's requests, in the order in which they were sent; only of `kinds`, if given."""
         if not kinds:
@@ -382,15 +392,19 @@ class Evidence:
         """Whether the gateway gave the answer's request_id to another case, too."""
         return outcome.shared is not None and outcome.shared.several
 
-    def twin_of(self, outcome: ResponseSummary) -> ResponseSummary | None:
-        """The outcome of the case's positive twin, or of its replacement if the answer got lost.
+    def twin_of(self, outcome: ResponseSummary) -> ResponseSummary | TwinReply | None:
+        """The reply to the case's positive twin, or of its replacement if the answer got lost.
 
         A repeat has no replacement: its twin belongs to the same sequence.
         """
         twin = outcome.purpose.twin or ""
         if outcome.kind is Kind.REPEAT:
-            return self.final.get(twin)
-        return next(filter(_answered, map(self.final.get, self._stand_ins(twin))), self.final.get(twin))
+            return self._reply_to(twin)
+        replies = map(self._reply_to, self._stand_ins(twin))
+        return next(filter(_answered, replies), self._reply_to(twin))
+
+    def _reply_to(self, case_id: str) -> ResponseSummary | TwinReply | None:
+        return self.final.get(case_id) or self.facts.replies.get(case_id)
 
     def _stand_ins(self, case_id: str) -> Iterator[str]:
         """The case, its replacements, and theirs."""
@@ -416,11 +430,18 @@ class Evidence:
 _REMEMBERED_ONCE = frozenset({str, int, Purpose})
 
 
-def _answered(outcome: ResponseSummary | None) -> bool:
+def is_of_anybody(notification: Notification, terms: Terms) -> bool:
+    """Whether anybody may have sent a request without an id, because its address can be guessed."""
+    product = notification.product
+    return product is not None and not terms.is_known_only_to_the_gateway(product, notification.request.url)
+
+
+def _answered(outcome: ResponseSummary | TwinReply | None) -> bool:
     return outcome is not None and outcome.status not in (None, TOO_MANY_REQUESTS)
 
 
-def _identity(command: str | None, request: Request) -> bytes:
+def identity_of(command: str | None, request: Request) -> bytes:
+    """Equal for equal requests of a command, whatever their headers."""
     return blake2b(_addressed(command, request.method, request.url) + request.body, digest_size=IDENTITY).digest()
 
 

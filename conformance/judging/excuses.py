@@ -17,12 +17,11 @@ refusals by the suite's own receiver.
 from __future__ import annotations
 
 from collections import Counter
-from functools import cached_property
 from math import exp, inf, lgamma
-from typing import Any
 
 from conformance.contract.requirements import ANY, ByProbe, ByRule, Expected, Judge
 from conformance.judging.evidence import Evidence
+from conformance.judging.facts import ENOUGH, NETWORK, RANGE, Words, kept_words
 from conformance.judging.judgement import Inconclusive, Reason
 from conformance.judging.messages import TOO_MANY_REQUESTS, UNAUTHORIZED, ResponseSummary
 from conformance.judging.terms import Terms
@@ -38,6 +37,8 @@ PLAIN = "plain"
 # Aspects of valid requests that every run with the same seed sends, and the ids of cases from files.
 ALWAYS_SENT = frozenset({"sample", "boundary"})
 FROM_FILES = ("corpus/", "cases/")
+# The aspect of a repeat of a request that had been refused for its credential.
+AFTER_REFUSAL = "after-refusal"
 # Kinds of requests that deserve a refusal.
 REFUSED = (Kind.BROKEN, Kind.MALFORMED, Kind.CREDENTIAL, Kind.METHOD)
 
@@ -45,13 +46,6 @@ REFUSED = (Kind.BROKEN, Kind.MALFORMED, Kind.CREDENTIAL, Kind.METHOD)
 RIGHT_CREDENTIAL = ByRule("right-credential-is-not-refused")
 OVERLOAD = ByRule("too-much-is-refused-with-429")
 ORDINARY = ByProbe((f"{Kind.VALID}.{ANY}",), Expected.ACCEPTED)
-
-# The lengths of the beginnings of a phone number: country and network, or the operator's range.
-NETWORK, RANGE = 4, 5
-# So many refusals of one kind (numbers of a range, payloads of one aspect) are not chance.
-ENOUGH = 3
-# An account with a list of allowed numbers accepts no more than this part of random ones.
-LISTED = 0.1
 
 # The longest delay of a notification, or of the answer before it, in a network: TCP sends a lost segment again after
 # 1 s and then after 2 s more, and tunnels queue for a while.
@@ -65,9 +59,6 @@ MOST_REASONS = 3
 
 CUT_OFF = Inconclusive(Reason.INTERRUPTED, "the run ended before it had listened for notifications")
 
-Words = tuple[int | None, Any]
-"""Status and description of a refusal."""
-
 
 class Excuses:
     """Excuses for refusals of valid requests of one command."""
@@ -75,7 +66,7 @@ class Excuses:
     def __init__(self, evidence: Evidence, command: str | None) -> None:
         self._evidence = evidence
         self._command = command
-        self._payer = evidence.payers.get(command)
+        self._facts = evidence.facts.of(command)
         self._members = evidence.contract.members
         self._recipient = evidence.contract.members.recipient or ""
 
@@ -102,7 +93,9 @@ class Excuses:
 
         With `crashes`, for a requirement of no crash, also one that was answered with a 5xx like ordinary ones.
         """
-        if answer.accepted or not (answer.rejected or crashes) or _words(answer) not in self._ordinary_refusals:
+        if answer.accepted or not (answer.rejected or crashes):
+            return None
+        if kept_words(_words(answer)) not in self._facts.ordinary_refusals:
             return None
         return _unobserved(answer, f"ordinary requests were refused in the same words{self._see(ORDINARY)}")
 
@@ -110,36 +103,20 @@ class Excuses:
         """A reference to the requirements with this judge; "" if the contract has none."""
         return "".join(f"; see {id_}" for id_ in self._evidence.contract.catalogue.judged_by(judge))
 
-    @cached_property
-    def _ordinary_refusals(self) -> frozenset[Words]:
-        valid = self._evidence.final_of(self._command, Kind.VALID)
-        return frozenset(_words(one) for one in valid if not one.accepted and one.aspect not in UNUSUAL)
-
-    # --- Statuses of usual and unusual requests
-
-    @cached_property
-    def _statuses(self) -> Counter[tuple[int | None, str]]:
-        """The counts of each status for requests of an unusual aspect, and for PLAIN ones."""
-        kinds = (Kind.VALID, Kind.HEADERS, Kind.BURST)
-        return Counter(
-            (one.status, one.aspect if one.aspect in UNUSUAL else PLAIN)
-            for one in self._evidence.final_of(self._command, *kinds)
-        )
-
     def _is_met_by_its_kind_alone(self, answer: ResponseSummary) -> bool:
         """Whether one unusual kind of payloads got the status, more often than by chance, and no plain one."""
-        given, status = self._statuses, answer.status
-        plain_ones_pass = (status, PLAIN) not in given and self._payer is not None
-        return plain_ones_pass and given[status, answer.aspect] >= ENOUGH
+        given, status = self._facts.statuses, answer.status
+        plain_ones_pass = (status, PLAIN) not in given and self._facts.served
+        return plain_ones_pass and given.get((status, answer.aspect), 0) >= ENOUGH
 
     # --- 402: funds
 
     def _funds(self, answer: ResponseSummary) -> Inconclusive | None:
         """The funds of an account grow only if somebody pays in, or if a transaction fails."""
         price, since = answer.account.price if answer.account else None, answer.answered_at or 0.0
-        if self._payer is None or price is None or not self._payer.paid_as_much_since(since, price):
+        if price is None or not self._facts.dearest.paid_as_much_since(since, price):
             return _unobserved(answer, "answered 402: the account's funds do not suffice")
-        if not self._evidence.paid_in:
+        if not self._evidence.facts.paid_in:
             return None
         if self._is_met_by_its_kind_alone(answer):
             return None
@@ -149,7 +126,7 @@ class Excuses:
     # --- 403: access
 
     def _access(self, answer: ResponseSummary) -> Inconclusive | None:
-        if self._payer is None:
+        if not self._facts.served:
             names = [*(f"the {_in_words(member)}" for member in self._members.registered), "the product"]
             named_all = f"{', '.join(names[:-1])}{' and ' if names[:-1] else ''}{names[-1]}"
             question = f"are {named_all} registered for the account?"
@@ -158,11 +135,11 @@ class Excuses:
             return None  # the run has shown the values that the account may use; a few follow-ups cannot
         named = answer.account.named if answer.account else {}
         for member in self._members.registered:
-            if member in named and named[member] not in self._payer.named[member]:
+            if member in named and not self._facts.had(member, named[member]):
                 detail = f"the {_in_words(member)} {named[member]!r} was not accepted in any request"
                 return _unobserved(answer, f"answered 403, and {detail}: is it registered for the account?")
         number = named.get(self._recipient)
-        if number is None or number in self._payer.named[self._recipient]:
+        if number is None or self._facts.had(self._recipient, number):
             return None
         return self._number(answer, number)
 
@@ -175,36 +152,14 @@ class Excuses:
         if number in self._evidence.terms.phone_numbers or number in samples:
             detail = f"{number} was not accepted in any request: may the account use it?"
             return _unobserved(answer, f"answered 403, and {detail}")
-        drawn = self._accepted_numbers - samples
-        if len(drawn) <= LISTED * len(self._denied_numbers):
+        if self._facts.hardly_any_number:
             detail = "hardly any phone number was accepted: name those that may be used with --phone-number"
             return _unobserved(answer, f"answered 403, and {detail}", unsettled=True)
         for digits in (NETWORK, RANGE):
-            if (begins := number[:digits]) in self._ranges_denied:
+            if (begins := number[:digits]) in self._facts.denied_ranges:
                 detail = f"no phone number that begins with {begins} was accepted: does the account reach that network?"
                 return _unobserved(answer, f"answered 403, and {detail}", unsettled=True)
         return None
-
-    @cached_property
-    def _accepted_numbers(self) -> frozenset[str]:
-        return frozenset(self._payer.named[self._recipient]) if self._payer else frozenset()
-
-    @cached_property
-    def _denied_numbers(self) -> frozenset[str]:
-        """The numbers that were refused with 403 and never accepted."""
-        denied = (
-            one.account.named.get(self._recipient)
-            for one in self._evidence.final_of(self._command)
-            if one.status == ACCESS_DENIED and one.account
-        )
-        return frozenset(filter(None, denied)) - self._accepted_numbers
-
-    @cached_property
-    def _ranges_denied(self) -> frozenset[str]:
-        """The beginnings of enough of these numbers, and of no accepted number."""
-        begun = Counter(number[:digits] for number in self._denied_numbers for digits in (NETWORK, RANGE))
-        reached = {number[:digits] for number in self._accepted_numbers for digits in (NETWORK, RANGE)}
-        return frozenset(begins for begins, count in begun.items() if count >= ENOUGH) - reached
 
     # --- A text: the past
 
@@ -214,48 +169,15 @@ class Excuses:
         Not if the gateway was started for this run. The text of the refusal is evidence if no other refusal has it.
         Otherwise the gateway has to refuse everything that every run sends in this text.
         """
-        if self._evidence.terms.own_gateway or not answer.rejected or _words(answer) != self._words_for_a_repeat:
+        if self._evidence.terms.own_gateway or not answer.rejected or _words(answer) != self._facts.words_for_a_repeat:
             return None
-        if not self._words_are_for_repeats_alone and not self._all_was_sent_before:
+        if not self._facts.for_repeats_alone and not self._facts.all_sent_before:
             return None
         command = self._evidence.contract.commands.get(answer.command or "")
         window = command.window if command else None
         lately = f"within the last {window.seconds:g} s" if window else "lately"
         question = f"was the same request accepted {lately} (same seed)?"
         return _unobserved(answer, f"refused in the words for a repeat: {question}")
-
-    @cached_property
-    def _words_for_a_repeat(self) -> Words | None:
-        """Status and description of a refused repeat; None if the run has none.
-
-        The first request was accepted, or else no valid request was: then an earlier run may have sent all of them. If
-        some others were accepted, the words may mean anything.
-        """
-        valid = self._evidence.final_of(self._command, Kind.VALID)
-        nothing_accepted = not any(one.accepted for one in valid)
-        for repeat in self._evidence.final_of(self._command, Kind.REPEAT):
-            if repeat.aspect == "window" and repeat.rejected:
-                first = self._evidence.earlier_of(repeat)
-                if nothing_accepted or (first is not None and first.accepted):
-                    return _words(repeat)
-        return None
-
-    @cached_property
-    def _words_are_for_repeats_alone(self) -> bool:
-        """Whether no request that deserves a refusal was refused in the same words."""
-        said = self._words_for_a_repeat[1] if self._words_for_a_repeat else None
-        others = self._evidence.final_of(self._command, *REFUSED)
-        return said is not None and not any(other.said == said for other in others)
-
-    @cached_property
-    def _all_was_sent_before(self) -> bool:
-        """Whether the gateway refused everything that every run sends in these words."""
-        always = [
-            one
-            for one in self._evidence.final_of(self._command, Kind.VALID)
-            if one.aspect in ALWAYS_SENT and not one.case_id.startswith(FROM_FILES)
-        ]
-        return bool(always) and all(_words(one) == self._words_for_a_repeat for one in always)
 
 
 def _in_words(member: str) -> str:
@@ -401,11 +323,12 @@ def other_requests(evidence: Evidence, product: str) -> str:
     """Describe the other requests to the callback."""
     if (refused := _refused_on_arrival(evidence.terms, product)) is not None:
         return f"; {refused}"
-    others, of_anybody = evidence.without_content[product], evidence.of_anybody[product]
+    facts = evidence.facts
+    others, of_anybody = facts.without_content.get(product, 0), facts.of_anybody.get(product, 0)
     text = f"; {others} requests without a body came to its callback, which are not notifications" if others else ""
     if of_anybody:
         text += f"; {of_anybody} came there that carry no id and may be anybody's, for its address has no token"
-    elif not others and not any(arrival.product == product for arrival in evidence.arrivals):
+    elif not others and product not in facts.heard:
         text = f"; none at all came to the callback of {product}: is it registered?"
     return text
 

@@ -1,28 +1,22 @@
-"""Judgements, the three types of checks that yield them, and a single pass through a run for all checks.
+"""Judgements, the three types of checks that yield them, and their tallies.
 
 An AnswerCheck judges one answer at a time, in full, and a NoticeCheck one notification; the rule of both is a generator
 that yields nothing if the requirement held. A RunCheck judges the whole run by its summaries: a function of the
 evidence and a command.
-
-`SinglePass` reads each answer and notification once. The cost of an answer does not grow with the run, and checks share
-their conditions: those of one kind of message form a tree, in which each condition is tried once on the way.
 """
 
 from __future__ import annotations
 
 import json
 from bisect import insort
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from itertools import chain, repeat
 from operator import itemgetter
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, Generic, TypeVar
 
-from conformance.contract.contract import Contract
-from conformance.journal import Record
 from conformance.judging.evidence import Evidence
+from conformance.judging.load_facts import Exemplar
 from conformance.judging.messages import Answer, Notice, NotificationSummary, ResponseSummary
 from conformance.judging.terms import Terms
 
@@ -135,7 +129,7 @@ class Finding:
 
     @classmethod
     def in_answer(
-        cls, answer: Answer | ResponseSummary, message: str, *, pointer: str | None = None, value: Any = None
+        cls, answer: Answer | ResponseSummary | Exemplar, message: str, *, pointer: str | None = None, value: Any = None
     ) -> Finding:
         """A finding about an answer, at `pointer` of its body."""
         about = (answer.case_id, answer.number, None)
@@ -242,22 +236,24 @@ _WEIGHTS = {reason: weight for weight, reason in enumerate(Reason)}
 class Tally:
     """How many observations of one check on one command `passed`, `failed`, and were inconclusive (`unobserved`).
 
-    `passed_in`: the exchange of the first that passed, by its number, where that is known.
-    `weightiest`: the first inconclusive one with the weightiest reason; `unsettled`: the first that no passed
-    observation makes up for. `listed` are beginnings of expected messages: `beginnings` are those of them that were
-    seen, `others` counts the findings that begin with none.
+    `passed_in`: the lowest number of an exchange that passed, where one is known. `weightiest`: the inconclusive one
+    with the weightiest reason; `unsettled`: one that no passed observation makes up for; of several the one with the
+    lowest number. `listed` are beginnings of expected messages: `beginnings` are those of them that were seen, `others`
+    counts the findings that begin with none.
+
+    All orders are by number, so tallies of the parts of a run add up to that of the whole, in whatever order.
     """
 
     listed: tuple[str, ...] = ()
     passed: int = 0
     failed: int = 0
     unobserved: int = 0
-    weightiest: Inconclusive | None = None
-    unsettled: Inconclusive | None = None
     passed_in: int | None = None
     beginnings: set[str] = field(default_factory=set)
     others: int = 0
-    _findings: list[tuple[tuple[bool, int], Finding]] = field(default_factory=list)
+    _findings: list[tuple[_Place, Finding]] = field(default_factory=list)
+    _weightiest: tuple[_Place, Inconclusive] | None = None
+    _unsettled: tuple[_Place, Inconclusive] | None = None
 
     @property
     def observations(self) -> int:
@@ -266,28 +262,40 @@ class Tally:
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        """The first KEPT_FINDINGS; unlisted ones come first."""
+        """The first KEPT_FINDINGS, by the numbers of notification and exchange; unlisted ones come first."""
         return tuple(finding for _, finding in self._findings)
 
-    def add(self, judgement: Judgement, place: int = 0) -> None:
-        """Count one judgement; those of one place stay in their order."""
+    @property
+    def weightiest(self) -> Inconclusive | None:
+        """The inconclusive observation with the weightiest reason."""
+        return self._weightiest[1] if self._weightiest else None
+
+    @property
+    def unsettled(self) -> Inconclusive | None:
+        """The first inconclusive observation that no passed one makes up for."""
+        return self._unsettled[1] if self._unsettled else None
+
+    def add(self, judgement: Judgement, subject: int = 0) -> None:
+        """Count one judgement; `subject`: the number of the message that was judged."""
         if isinstance(judgement, Passed):
             self.add_passed(judgement.exchange)
         elif isinstance(judgement, Finding):
             self.failed += 1
-            insort(self._findings, ((self._is_listed(judgement), place), judgement), key=itemgetter(0))
+            place = (self._is_listed(judgement), *numbered(judgement))
+            insort(self._findings, (place, judgement), key=itemgetter(0))
             del self._findings[KEPT_FINDINGS:]
         else:
             self.unobserved += 1
-            if judgement.unsettled and self.unsettled is None:
-                self.unsettled = judgement
-            if self.weightiest is None or _WEIGHTS[judgement.reason] > _WEIGHTS[self.weightiest.reason]:
-                self.weightiest = judgement
+            number = judgement.exchange or 0
+            if judgement.unsettled:
+                self._unsettled = _first(self._unsettled, ((number, subject), judgement))
+            weight = -_WEIGHTS[judgement.reason]
+            self._weightiest = _first(self._weightiest, ((weight, number, subject), judgement))
 
     def add_passed(self, exchange: int | None) -> None:
         """Count an observation that passed, in the exchange with this number."""
         self.passed += 1
-        if self.passed_in is None:
+        if self.passed_in is None or (exchange is not None and exchange < self.passed_in):
             self.passed_in = exchange
 
     def _is_listed(self, finding: Finding) -> bool:
@@ -301,114 +309,27 @@ class Tally:
         for judgement in judgements:
             self.add(judgement)
 
-
-def _always(_: object) -> bool:
-    return True
-
-
-@dataclass(slots=True)
-class _Branch(Generic[Subject]):
-    """The rules for a subject that meets all conditions so far, and the branches for further conditions."""
-
-    rules: list[tuple[Rule[Subject], Tally]] = field(default_factory=list)
-    branches: dict[Callable[[Subject], bool], _Branch[Subject]] = field(default_factory=dict)
-
-    def grow(self, check: SubjectCheck[Subject], terms: Terms, tally: Tally) -> None:
-        """Put a check where its conditions lead."""
-        branch = self
-        for condition in check.conditions or (_always,):
-            branch = branch.branches.setdefault(condition, _Branch())
-        branch.rules.append((check.rule_under(terms), tally))
+    def add_tally(self, other: Tally) -> None:
+        """Count all that another tally of the same check counted, of other observations."""
+        self.passed += other.passed
+        self.failed += other.failed
+        self.unobserved += other.unobserved
+        self.passed_in = min((n for n in (self.passed_in, other.passed_in) if n is not None), default=None)
+        self.beginnings |= other.beginnings
+        self.others += other.others
+        self._findings = sorted([*self._findings, *other._findings], key=itemgetter(0))[:KEPT_FINDINGS]
+        self._weightiest = _first(self._weightiest, other._weightiest)
+        self._unsettled = _first(self._unsettled, other._unsettled)
 
 
-class _Bench(Generic[Subject]):
-    """Judges one kind of subject by the checks for its command."""
-
-    def __init__(self, checks: Iterable[tuple[SubjectCheck[Subject], str | None, Tally]], terms: Terms) -> None:
-        self._trees: dict[str | None, _Branch[Subject]] = defaultdict(_Branch)
-        # By command and requirement: the rule for the form of messages, and the condition under which it applies.
-        self._of_form: dict[str | None, dict[str, tuple[Rule[Subject], Tally]]] = defaultdict(dict)
-        self._has_form: Callable[[Subject], bool] = _always
-        for check, command, tally in checks:
-            if check.of_form is not None:
-                self._of_form[command][check.of_form] = (check.rule_under(terms), tally)
-                self._has_form = check.conditions[0]
-            else:
-                self._trees[command].grow(check, terms, tally)
-
-    def judge(self, subject: Subject) -> None:
-        """Judge the subject by every rule whose conditions it meets."""
-        command = subject.command
-        of_form = self._of_form.get(command)
-        if of_form and self._has_form(subject):
-            self._judge_form(subject, of_form)
-        tree = self._trees.get(command)
-        met = [] if tree is None else [tree]
-        for branch in met:
-            for condition, beneath in branch.branches.items():
-                if not condition(subject):
-                    continue
-                if beneath.branches:
-                    met.append(beneath)
-                for rule, tally in beneath.rules:
-                    judgements = rule(subject)
-                    first = next(judgements, None)
-                    if first is None:
-                        tally.add_passed(subject.exchange_number)
-                        continue
-                    for judgement in chain((first,), judgements):
-                        tally.add(judgement, subject.number)
-
-    @staticmethod
-    def _judge_form(subject: Subject, of_form: Mapping[str, tuple[Rule[Subject], Tally]]) -> None:
-        """Judge the subject by the form requirements that it could have broken."""
-        form = subject.form
-        for requirement in form.occasions:
-            if requirement not in of_form:
-                continue
-            rule, tally = of_form[requirement]
-            if requirement not in form.broken:
-                tally.add_passed(subject.exchange_number)
-                continue
-            for judgement in rule(subject):
-                tally.add(judgement, subject.number)
+_Place = tuple[int, ...]
+_Placed = tuple[_Place, Inconclusive]
 
 
-@dataclass(frozen=True, slots=True)
-class SinglePass:
-    """A judged run. `tallies` are in the order in which the checks were given."""
+def numbered(finding: Finding) -> tuple[int, int]:
+    """The place of a finding among those of its check: the numbers of its notification and of its exchange."""
+    return finding.notification or 0, finding.exchange or 0
 
-    evidence: Evidence
-    tallies: tuple[Tally, ...]
 
-    @classmethod
-    def of(
-        cls,
-        record: Record,
-        contract: Contract,
-        checks: Iterable[tuple[Check, str | None]],
-        witnesses: Sequence[Callable[[Answer], None]] = (),
-        listed: Sequence[tuple[str, ...]] = (),
-    ) -> Self:
-        """Go through a record and have each check judge it for the command beside the check.
-
-        Each of the `witnesses` gets every answer in full, too. `listed`: for each check, in their order, the beginnings
-        of its expected messages; none by default.
-        """
-        evidence = Evidence(Terms.of(record, contract))
-        beginnings = chain(listed, repeat(()))
-        asked = [
-            (check, command, Tally(expected)) for (check, command), expected in zip(checks, beginnings, strict=False)
-        ]
-        of_answers = _Bench([(c, m, t) for c, m, t in asked if isinstance(c, AnswerCheck)], evidence.terms)
-        for answer in evidence.answers(record):
-            of_answers.judge(answer)
-            for witness in witnesses:
-                witness(answer)
-        of_notices = _Bench([(c, m, t) for c, m, t in asked if isinstance(c, NoticeCheck)], evidence.terms)
-        for notice in evidence.notices(record):
-            of_notices.judge(notice)
-        for check, command, tally in asked:
-            if not isinstance(check, SubjectCheck):
-                tally.add_all(check(evidence, command))
-        return cls(evidence, tuple(tally for _, _, tally in asked))
+def _first(one: _Placed | None, other: _Placed | None) -> _Placed | None:
+    return min(filter(None, (one, other)), key=itemgetter(0), default=None)

@@ -290,13 +290,16 @@ class AlteredIds(Generic[Owner]):
     """
 
     def __init__(self, expected: Iterable[tuple[str | None, Owner]], unknown: Iterable[str]) -> None:
-        self._exactly: dict[str, Owner] = {}
-        for request_id, owner in expected:
-            if request_id is not None:
-                self._exactly.setdefault(_bare(request_id), owner)
         wanted = {_bare(request_id) for request_id in unknown}
+        near = wanted.union(*map(_cuts, wanted))
+        self._exactly: dict[str, Owner] = {}
         self._cut: dict[str, Owner] = {}
-        for bare, owner in self._exactly.items():
+        for request_id, owner in expected if wanted else ():
+            if request_id is None:
+                continue
+            bare = _bare(request_id)
+            if bare in near:
+                self._exactly.setdefault(bare, owner)
             for part in _cuts(bare):
                 if part in wanted:
                     self._cut.setdefault(part, owner)

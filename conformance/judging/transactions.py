@@ -11,17 +11,15 @@ from __future__ import annotations
 
 import json
 import re
-from array import array
-from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from functools import cache
-from itertools import accumulate
 from typing import Any, Self
 
 from conformance.contract.contract import Contract, Telling
+from conformance.judging.facts import Staircase
 from conformance.judging.reading import is_number
 from conformance.payloads.texts import GSM_7, UCS_2, septets, units
 
@@ -230,27 +228,14 @@ class Payer:
     """The accepted requests of one command. `named`: every value that one of them used, by member."""
 
     named: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
-    _sent_at: array[float] = field(default_factory=lambda: array("d"))
-    _prices: array[int] = field(default_factory=lambda: array("q"))
-    _dearest: tuple[list[float], list[int]] | None = None
+    dearest: Staircase = field(default_factory=Staircase)
 
     def add(self, asked: AccountUse, sent_at: float) -> None:
         """Add one accepted request."""
         for member, value in asked.named.items():
             self.named[member].add(value)
         if asked.price is not None:
-            self._sent_at.append(sent_at)
-            self._prices.append(asked.price)
-
-    def paid_as_much_since(self, at: float, price: int) -> bool:
-        """Whether a request with this price, or a higher one, was sent after that moment."""
-        if self._dearest is None:
-            ordered = sorted(zip(self._sent_at, self._prices, strict=True))
-            dearest = list(accumulate((price for _, price in reversed(ordered)), max))[::-1]
-            self._dearest = [sent_at for sent_at, _ in ordered], dearest
-        times, dearest = self._dearest
-        place = bisect_right(times, at)
-        return place < len(times) and dearest[place] >= price
+            self.dearest.add(sent_at, asked.price)
 
 
 @cache

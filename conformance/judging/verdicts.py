@@ -25,6 +25,7 @@ from conformance.journal import Record
 from conformance.judging.coverage import Covered
 from conformance.judging.expectations import Expectation, Expectations, Seen, Stale, known, stale
 from conformance.judging.judgement import Finding, Inconclusive, OneCause, Pattern, Reason, Tally
+from conformance.judging.parts import Division
 from conformance.judging.terms import Terms
 
 
@@ -198,8 +199,19 @@ class Evaluation:
 class Face(Protocol):
     """A gateway or a client: whose requirements are judged, by which checks, and how failures are explained."""
 
-    def evaluate(self, record: Record, contract: Contract, standard: Standard, *, measured: bool) -> Evaluation:
-        """Have the checks judge a record; its coverage is counted only if it is to be `measured`."""
+    def evaluate(
+        self,
+        record: Record,
+        contract: Contract,
+        standard: Standard,
+        *,
+        measured: bool,
+        division: Division | None = None,
+    ) -> Evaluation:
+        """Have the checks judge a record; its coverage is counted only if it is to be `measured`.
+
+        `division`: its parts, if it is to be judged in parts.
+        """
 
 
 def judge_as(  # noqa: PLR0913 - a record is judged by all of them
@@ -210,11 +222,13 @@ def judge_as(  # noqa: PLR0913 - a record is judged by all of them
     contract: Contract | None = None,
     measured: bool = True,
     strict: bool | None = None,
+    division: Division | None = None,
 ) -> Judged:
     """Judge a recorded run of a gateway, or the certification of a client, by the catalogue of its contract.
 
     `contract`: that of the run; the built-in one by default. `measured`: whether to count coverage, which takes about
     as long as judging. `strict`: whether a broken SHOULD counts as a failure; None: as in the settings of the run.
+    `division`: the parts of a large run, to be judged one by one; None: it is judged in one pass.
     Raises SuiteError if the catalogue cannot be read, KeyError if a judged requirement has no check.
     """
     contract = contract or statum()
@@ -222,7 +236,9 @@ def judge_as(  # noqa: PLR0913 - a record is judged by all of them
     listed_as_written = expectations or Expectations()
     expectations = listed_as_written.read_strictly() if strict else listed_as_written
     day = day_of(record) if expectations.entries else date.min
-    evaluation = face.evaluate(record, contract, Standard(expectations, day, strict), measured=measured)
+    evaluation = face.evaluate(
+        record, contract, Standard(expectations, day, strict), measured=measured, division=division
+    )
     verdicts = evaluation.verdicts
     chosen, focus = bool(record.settings.get("cases")), Focus.of(record.settings.get("only"))
     if chosen:

@@ -18,10 +18,10 @@ from typing import Any, Protocol
 from conformance.gateway.campaign import hold, record_plan
 from conformance.gateway.plan import Plan
 from conformance.gateway.rig import Campaign
-from conformance.gateway.rules.notifications import LATENESS_GRACE_S
 from conformance.gateway.settings import Settings
 from conformance.journal import Held, read_journal
 from conformance.journal.merging import MergedShard, ShardToMerge, merge
+from conformance.judging.gathering import LATENESS_GRACE_S
 from conformance.load.planning import further_groups
 from conformance.load.receivers import ReceiverDelay, Receivers, measured
 from conformance.load.settling import Settling

@@ -19,9 +19,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-# The variable with the number of the file that is the process's end of its Lifeline.
-CONTROL = "CONFORMANCE_LOAD_CONTROL"
-
 # Worker → master: who it is; the answer to PING; that it can take a batch; that a batch is through; a part of its file,
 # and its end with its digest.
 HELLO, PONG, ASK, REPORT, PART, DONE = (f"load-{name}" for name in ("hello", "pong", "ask", "report", "part", "done"))
@@ -44,8 +41,8 @@ class Lifeline:
 
     @classmethod
     def of_process(cls) -> Self:
-        """The end that this process was started with. KeyError if it was not started by the suite."""
-        return cls(socket.socket(fileno=int(os.environ[CONTROL])))
+        """The end that this process was started with, in the place of standard input."""
+        return cls(socket.socket(fileno=os.dup(0)))
 
     def tell(self, message: Message) -> None:
         """Send a message. Raises OSError if the other end is gone."""

@@ -139,7 +139,7 @@ class Conductor:
         if client in self._workers:
             return
         name: str | None = data["name"]
-        is_local = name in self._terms.local
+        is_local = name in self._terms.local and all(each.name != name for each in self._workers.values())
         if not is_local:
             joined = sum(not worker.is_local for worker in self._workers.values())
             if (why := self._refusal(joined, data)) is not None:
@@ -148,7 +148,7 @@ class Conductor:
             name = f"worker-{len(self._terms.local) + joined + 1}"
         worker = KnownWorker(client, name or "", is_local, self._clock(), self._terms.clock_s)
         self._workers[client] = worker
-        self._send(client, WELCOME, {"name": worker.name, "gateway": data["gateway"]})
+        self._send(client, WELCOME, {"name": worker.name})
         if is_local:
             self._ready(worker)
         else:

@@ -21,7 +21,7 @@ from typing import Any, Self
 
 from conformance.gateway.settings import Settings
 from conformance.journal.redaction import is_own_word, tokens_of
-from conformance.load.channel import CONTROL, Lifeline, MasterTerms, Message, WorkerTerms
+from conformance.load.channel import Lifeline, MasterTerms, Message, WorkerTerms
 from conformance.load.settings import LoadSettings
 from conformance.load.shards import Driven, WorkerShard
 from conformance.model.errors import EnvironmentFailure
@@ -56,18 +56,17 @@ class LocustProcess:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("LOCUST_")}
         package = str(Path(__file__).parents[2])
         found_at = [package, *filter(None, [environment.get("PYTHONPATH")])]
-        environment |= {CONTROL: str(theirs.fileno()), "PYTHONPATH": os.pathsep.join(found_at)}
+        environment["PYTHONPATH"] = os.pathsep.join(found_at)
         command = [sys.executable, "-m", "locust", "-f", str(LOCUSTFILE), "--loglevel", "WARNING", *arguments]
         try:
             with self.log.open("wb") as log:
                 self._process = subprocess.Popen(  # noqa: S603 - our own locustfile
                     command,
-                    stdin=subprocess.DEVNULL,
+                    stdin=theirs.fileno(),
                     stdout=log,
                     stderr=subprocess.STDOUT,
                     cwd=folder,  # where no configuration of Locust lies
                     env=environment,
-                    pass_fds=[theirs.fileno()],
                     start_new_session=True,
                 )
         except OSError as error:

@@ -57,13 +57,21 @@ def _follow(
         if message is None and is_done:
             return
         if message is None:
-            raise EnvironmentFailure(f"the load run at {address} is gone before its end", lines=process.last_lines())
+            raise _cut_short(process, address)
         if "refused" in message:
             raise EnvironmentFailure(f"the load run at {address} does not take this worker: {message['refused']}")
         if "name" in message:
             has_joined = True
             say(f"joined the load run at {address} as {message['name']}")
         is_done = is_done or "done" in message
+
+
+def _cut_short(process: LocustProcess, address: Address) -> EnvironmentFailure:
+    """Why this worker has ended although the load run has not told it to."""
+    code = process.exit_code or 0
+    if code < 0:
+        return EnvironmentFailure(f"this worker of the load run at {address} was killed by signal {-code}")
+    return EnvironmentFailure(f"the load run at {address} is gone before its end", lines=process.last_lines())
 
 
 def _check_reached(address: Address) -> None:

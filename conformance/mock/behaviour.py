@@ -61,7 +61,7 @@ class Moment:
     now: float
     callbacks: Mapping[str, str] = field(default_factory=dict)
     contract: Contract = field(default_factory=statum)
-    arrivals: Arrivals = field(default_factory=Arrivals)
+    arrivals: Arrivals = field(default_factory=Arrivals, compare=False)
 
     @property
     def asked(self) -> Command | None:

@@ -69,7 +69,7 @@ class Alphabet:
         return cls(name, ranges, offsets, visible, tuple(sequences))
 
     def characters(self, unit: int) -> str:
-        """The character that `unit` (32 bits) stands for; one time in four a sequence, if there are any."""
+        """The character that `unit` (32 bits) encodes; one time in four a sequence, if there are any."""
         by_range, unit = unit & 1, unit >> 1
         if self.sequences:
             joined, unit = unit & 1, unit >> 1
@@ -92,7 +92,7 @@ class Mixture:
     visible: str = "a"
 
     def characters(self, unit: int) -> str:
-        """The character that `unit` (32 bits) stands for."""
+        """The character that `unit` (32 bits) encodes."""
         return self.alphabets[unit % len(self.alphabets)].characters(unit // len(self.alphabets))
 
 
@@ -101,7 +101,7 @@ Speller = Alphabet | Mixture
 
 
 def spell(speller: Speller, data: bytes) -> str:
-    """The text that `data` stands for: one code point for each four bytes, at least one of them visible.
+    """The text that `data` encodes: one code point for each four bytes, at least one of them visible.
 
     A sequence at the end may be cut to that length; its first characters are assigned, too.
     """

@@ -1,4 +1,4 @@
-"""What is known of a certificate: whether it counts, and the result that it states.
+"""A certificate as a register sees it: whether it counts, and the result that it states.
 
 CheckedCertificate      a certificate whose signatures hold, with its state
 Checks                  whose signature counts, what is required, and at which moment

@@ -28,7 +28,7 @@ from conformance.reports.text import counted
 # A folder with this file is a register, whose copies are not results of their own.
 MANIFEST = "register-files.json"
 
-# What is looked for in folders; a file that is given by itself may have any name.
+# The files to read in a folder; one that is named on the command line may have any name.
 NAMES = (REPORT_JSON, CERTIFICATE)
 SUFFIXES = tuple(f"{separator}{name}" for name in NAMES for separator in "-._")
 
@@ -157,7 +157,7 @@ def _of_certificate(file: Path, data: bytes, contracts: Contracts, checks: Check
 
 
 def _contract(name: str, contracts: Contracts) -> Contract:
-    """The contract of that name; the first one, which then refuses the result, if there is none."""
+    """The contract of that name; if there is none, the first one, which then refuses the result."""
     return contracts.get(name) or next(iter(contracts.values()))
 
 

@@ -82,7 +82,7 @@ class RegisteredResult:
 
     @property
     def run(self) -> tuple[str, str, str | None, datetime, int]:
-        """What the results of one run have in common."""
+        """The key of the run: equal for all its results."""
         subject = self.report.subject
         return self.contract.name, subject.kind, subject.url, self.began, self.report.seed
 

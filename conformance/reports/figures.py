@@ -20,6 +20,9 @@ from markupsafe import Markup
 
 from conformance.contract.contract import Contract
 from conformance.journal import Record
+from conformance.judging.facts import Share
+from conformance.judging.parts import Division
+from conformance.judging.terms import Terms
 from conformance.model.untrusted import lenient_object
 from conformance.reports.report import Latency, Measured
 from conformance.wire.ledger import request_id_of
@@ -48,6 +51,11 @@ class Series:
         """Add a latency; a negative one counts as 0."""
         self.began.append(began)
         self.took.append(max(took, 0.0))
+
+    def merge(self, other: Series) -> None:
+        """Add all of another one."""
+        self.began.extend(other.began)
+        self.took.extend(other.took)
 
     def described(self) -> Latency:
         """Their number and quantiles. There must be at least one."""
@@ -87,6 +95,58 @@ def quantile(ordered: Sequence[float], share: float) -> float:
     return ordered[int(rank) - 1]
 
 
+@dataclass(slots=True)
+class Timings:
+    """The latencies and result codes of a run, or of a part of it; those of all parts add up, in any order."""
+
+    answers: dict[str, Series] = field(default_factory=lambda: defaultdict(Series))
+    notifications: dict[str, Series] = field(default_factory=lambda: defaultdict(Series))
+    codes: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+
+    @classmethod
+    def of(cls, record: Record, contract: Contract, start: float) -> Timings:
+        """Measure a record; `start`: when the first exchange of the run was sent."""
+        timings = cls()
+        commands = {case.id: case.command for case in record.cases}
+        answered: dict[str, float] = {}
+        for exchange in record.exchanges:
+            if exchange.answered_at is None or exchange.response is None:
+                continue
+            took = exchange.answered_at - exchange.sent_at
+            timings.answers[commands.get(exchange.case_id) or "none"].add(exchange.sent_at - start, took)
+            if (request_id := request_id_of(exchange.response.body, contract.answer.id)) is not None:
+                answered.setdefault(request_id, exchange.answered_at)
+        for notification in record.notifications:
+            product, members = notification.product, lenient_object(notification.request.body)
+            if product is None or members is None:
+                continue
+            timings.codes[product][_code(members, contract.notification.outcome)] += 1
+            since = answered.pop(str(members.get(contract.notification.id)), None)  # of repeats the first counts
+            if since is not None:
+                timings.notifications[product].add(since - start, notification.received_at - since)
+        return timings
+
+    def merge(self, other: Timings) -> None:
+        """Add those of another part."""
+        for mine, its in ((self.answers, other.answers), (self.notifications, other.notifications)):
+            for name, series in its.items():
+                mine[name].merge(series)
+        for product, codes in other.codes.items():
+            self.codes[product].update(codes)
+
+
+@dataclass(frozen=True, slots=True)
+class TimePart:
+    """Measures a part of a run, which began at `start`."""
+
+    start: float
+
+    def __call__(self, record: Record, terms: Terms, share: Share) -> Timings:  # noqa: ARG002 - as PartTask has it
+        """Its timings."""
+        timings = Timings.of(record, terms.contract, self.start)
+        return Timings(dict(timings.answers), dict(timings.notifications), dict(timings.codes))
+
+
 @dataclass(frozen=True, slots=True)
 class Figures:
     """Latencies of answers by command and of notifications by product, and how often each result code came."""
@@ -96,30 +156,16 @@ class Figures:
     result_codes: Mapping[str, Mapping[str, int]]
 
     @classmethod
-    def of(cls, record: Record, contract: Contract) -> Figures:
-        """Measure a record. A notification has a latency where an answer gave its request_id."""
-        commands = {case.id: case.command for case in record.cases}
-        answers: dict[str, Series] = defaultdict(Series)
-        notifications: dict[str, Series] = defaultdict(Series)
-        codes: dict[str, Counter[str]] = defaultdict(Counter)
-        answered: dict[str, float] = {}
-        start = 0.0
-        for exchange in record.exchanges:
-            start = start or exchange.sent_at
-            if exchange.answered_at is None or exchange.response is None:
-                continue
-            took = exchange.answered_at - exchange.sent_at
-            answers[commands.get(exchange.case_id) or "none"].add(exchange.sent_at - start, took)
-            if (request_id := request_id_of(exchange.response.body, contract.answer.id)) is not None:
-                answered.setdefault(request_id, exchange.answered_at)
-        for notification in record.notifications:
-            product, members = notification.product, lenient_object(notification.request.body)
-            if product is None or members is None:
-                continue
-            codes[product][_code(members, contract.notification.outcome)] += 1
-            since = answered.pop(str(members.get(contract.notification.id)), None)  # of repeats the first counts
-            if since is not None:
-                notifications[product].add(since - start, notification.received_at - since)
+    def of(cls, record: Record, contract: Contract, division: Division | None = None) -> Figures:
+        """Measure a record, or its parts. A notification has a latency where an answer gave its request_id."""
+        start = next((exchange.sent_at for exchange in record.exchanges[:1]), 0.0)
+        if division is None:
+            timings = Timings.of(record, contract, start)
+        else:
+            timings, task = Timings(), TimePart(start)
+            for measured in division.each((part, task) for part in (*division.others, division.leading)):
+                timings.merge(measured)
+        answers, notifications, codes = timings.answers, timings.notifications, timings.codes
         return cls(
             {name: answers[name] for name in sorted(answers)},
             {name: notifications[name] for name in contract.callbacks if name in notifications},
@@ -144,7 +190,7 @@ def _code(members: Mapping[str, Any], outcome: str) -> str:
 
 
 def _commonest(codes: Counter[str]) -> dict[str, int]:
-    common = dict(sorted(codes.most_common(MOST_CODES)))
+    common = dict(sorted(sorted(codes.items(), key=lambda each: (-each[1], each[0]))[:MOST_CODES]))
     rest = sum(codes.values()) - sum(common.values())
     return {**common, **({"other": common.get("other", 0) + rest} if rest else {})}
 

@@ -10,6 +10,7 @@ Only this module asks whether a record is of a gateway or of a client.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,11 +19,14 @@ from conformance.client.face import CLIENT
 from conformance.client.rules.calls import REUSED, UNUSED
 from conformance.contract.contract import Contract, statum
 from conformance.diagnosis.follow_ups import SEARCH, run_proper
+from conformance.gateway.division import divided
 from conformance.gateway.rules.checks import GATEWAY
 from conformance.journal import Record
 from conformance.judging.expectations import Expectations
+from conformance.judging.facts import Share
 from conformance.judging.judgement import Finding
-from conformance.judging.terms import LOST, REFUSED_HERE
+from conformance.judging.parts import Division
+from conformance.judging.terms import LOST, REFUSED_HERE, Terms
 from conformance.judging.verdicts import Conclusion, Face, Judged, RequirementVerdict, judge_as
 from conformance.model.traffic import Case, Direction, Exchange, Kind, last_lines
 from conformance.reports.figures import Figures
@@ -35,6 +39,7 @@ from conformance.reports.report import (
     LeftProcess,
     ListedAs,
     LoadReport,
+    Measured,
     MinimalRequest,
     PassedExample,
     Report,
@@ -76,8 +81,20 @@ def judge(
     measured: bool = True,
     strict: bool | None = None,
 ) -> Judged:
-    """Judge a record of either face, as `judge_as` does."""
-    return judge_as(_face_of(record), record, expectations, contract=contract, measured=measured, strict=strict)
+    """Judge a record of either face, as `judge_as` does; a large one in parts."""
+    contract = contract or statum()
+    with _divided(record, contract) as division:
+        face = _face_of(record)
+        return judge_as(
+            face, record, expectations, contract=contract, measured=measured, strict=strict, division=division
+        )
+
+
+def _divided(
+    record: Record, contract: Contract, parts: int | None = None, processes: int | None = None
+) -> AbstractContextManager[Division | None]:
+    """The parts of a large record of a gateway; None for others."""
+    return nullcontext() if is_client(record) else divided(record, contract, parts, processes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +125,7 @@ class Result(Reportable):
     judged: Judged = field(kw_only=True)
 
     @classmethod
-    def of(
+    def of(  # noqa: PLR0913 - all may be left out
         cls,
         record: Record,
         expectations: Expectations | None = None,
@@ -116,18 +133,27 @@ class Result(Reportable):
         contract: Contract | None = None,
         show_phone_numbers: bool | None = None,
         strict: bool | None = None,
+        parts: int | None = None,
+        processes: int | None = None,
     ) -> Result:
         """Judge a record by the `contract` (None: that of Statum). Pure: the same record gives the same report.
 
         Where they are None, `expectations`, `show_phone_numbers` (whether given numbers are shown whole) and `strict`
-        (whether a broken SHOULD is a failure) are those that the record holds.
+        (whether a broken SHOULD is a failure) are those that the record holds. `parts` and `processes`: into how many
+        parts it is cut, and how many other processes judge them, as in `conformance.gateway.division.divided`; the
+        report is the same.
         """
         contract = contract or statum()
         if expectations is None:
             expectations = Expectations.of(record.settings.get("expectations"))
-        judged = judge(record, expectations=expectations, contract=contract, strict=strict)
         masking = Masking.of(record.settings, shown=show_phone_numbers)
-        report: Report = masking.value(_report(record, judged, contract, shown=show_phone_numbers))
+        with _divided(record, contract, parts, processes) as division:
+            face = _face_of(record)
+            judged = judge_as(face, record, expectations, contract=contract, strict=strict, division=division)
+            proper = run_proper(record, contract)
+            figures = Figures.of(proper, contract, division).measured()
+            load = _load(proper, contract, division)
+        report: Report = masking.value(_report(record, judged, contract, figures, load, shown=show_phone_numbers))
         return cls(report, contract, masking=masking, record=record, judged=judged)
 
     @property
@@ -141,7 +167,15 @@ class Result(Reportable):
         return self.judged.exit_code
 
 
-def _report(record: Record, judged: Judged, contract: Contract, *, shown: bool | None) -> Report:
+def _report(  # noqa: PLR0913 - it is made of all of them
+    record: Record,
+    judged: Judged,
+    contract: Contract,
+    figures: Measured,
+    load: LoadReport | None,
+    *,
+    shown: bool | None,
+) -> Report:
     settings = record.settings
     notes = {note.kind: note.detail for note in record.notes}
     requests = _Requests.of(record, judged, contract)
@@ -168,15 +202,32 @@ def _report(record: Record, judged: Judged, contract: Contract, *, shown: bool |
         one_causes=judged.one_causes,
         coverage=judged.coverage,
         client=client_of(record) if client else None,
-        figures=Figures.of(proper, contract).measured(),
-        load=_load(proper, contract),
+        figures=figures,
+        load=load,
         expectations=_expectations(judged),
     )
 
 
-def _load(record: Record, contract: Contract) -> LoadReport | None:
+@dataclass(frozen=True, slots=True)
+class LoadOfPart:
+    """Measures the load of a part of a run."""
+
+    def __call__(self, record: Record, terms: Terms, share: Share) -> LoadFigures | None:  # noqa: ARG002 - as PartTask
+        """Its figures; None if the run had no load."""
+        return LoadFigures.of(record, terms.contract)
+
+
+def _load(record: Record, contract: Contract, division: Division | None) -> LoadReport | None:
     """The figures of a run under load; None for any other."""
-    figures = LoadFigures.of(record, contract)
+    if division is None or record.settings.get("load") is None:
+        figures = LoadFigures.of(record, contract)
+    else:
+        figures = None
+        for some in division.each((part, LoadOfPart()) for part in (*division.others, division.leading)):
+            if figures is None:
+                figures = some
+            elif some is not None:
+                figures.add(some)
     return None if figures is None else figures.report(record.settings["load"])
 
 

@@ -126,7 +126,7 @@ class Sender:
 
     @property
     def allowance(self) -> Allowance:
-        """What is counted against the limits of the run."""
+        """The count of requests and money against the limits of the run."""
         return self._allowance
 
     def _only_reads(self, case: Case) -> bool:

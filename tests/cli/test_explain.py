@@ -11,6 +11,7 @@ from other_contracts import parcel
 
 from conformance.cli.explaining import Explanation
 from conformance.contract.contract import statum
+from conformance.contract.requirements import Actor
 
 Capsys = pytest.CaptureFixture[str]
 
@@ -59,14 +60,37 @@ def test_wrong_exchanges_differ_where_the_requirement_says(capsys: Capsys) -> No
     assert DIFFERENCES == differing
 
 
-def test_a_requirement_on_a_client_is_shown_by_the_usual_exchange(capsys: Capsys) -> None:
-    """No row of the contract is a flawed client; an excluded requirement has no exchange at all."""
-    shown = {id_: explained(capsys, id_) for id_ in ("RDG-03", "RCV-07", "EXC-01")}
+def test_a_requirement_on_a_receiver_is_shown_by_the_usual_exchange(capsys: Capsys) -> None:
+    """With its notifications; an excluded requirement has no exchange at all."""
+    shown = {id_: explained(capsys, id_) for id_ in ("RCV-07", "EXC-01")}
 
-    assert {"RDG-03": True, "RCV-07": True, "EXC-01": False} == {
-        id_: each["right"] is not None for id_, each in shown.items()
-    }
+    assert {"RCV-07": True, "EXC-01": False} == {id_: each["right"] is not None for id_, each in shown.items()}
     assert shown["RCV-07"]["right"]["notifications"]
+
+
+# Requirements on several calls, which one call does not show.
+OF_SEVERAL_CALLS = {"SND-13", "SND-14", "ROB-01"}
+
+
+def test_a_requirement_on_a_client_is_shown_by_two_calls_that_its_rule_tells_apart() -> None:
+    """They differ in one respect: the requests, their number, or the client's report."""
+    client = [each for each in statum().catalogue.requirements if each.actor is Actor.CLIENT and each.excluded is None]
+    explanations = {each.id: Explanation.of(each, statum()) for each in client}
+    shown = {id_: each for id_, each in explanations.items() if each.mistake is not None}
+
+    assert OF_SEVERAL_CALLS == explanations.keys() - shown.keys()
+    assert [] == [id_ for id_, each in shown.items() if each.right == each.wrong]
+
+
+def test_people_read_what_a_client_does_wrong(capsys: Capsys) -> None:
+    """In the words of the rule, beside the answer that the client got."""
+    out = call(capsys, "explain", "RDG-05").out
+
+    places = [out.index(text) for text in ("Right:", "HTTP 400", "the client says an error (http, 400)", "Wrong: ")]
+    assert places == sorted(places)
+    assert (
+        "Wrong: the gateway answered 400, and the client says accepted\n  the client says accepted, request_id" in out
+    )
 
 
 def test_people_read_the_mend_and_how_to_see_and_repeat_it(capsys: Capsys) -> None:

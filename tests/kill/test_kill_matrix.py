@@ -25,12 +25,14 @@ from conformance.journal import read_journal
 from conformance.judging.verdicts import Conclusion, Judged, Verdict
 from conformance.mock.behaviour import BUILT_IN, Behaviour, Callback, Moment
 from conformance.model.traffic import Case
-from conformance.reports.result import judge
+from conformance.reports.result import Result
 
 KEY, SECRET = "SampleKey", "SampleSecret"
 SEED = 20261122
 # Fewer than a run has by default, so that each fault is killed with less; `make bench` has it with all, over 20 seeds.
 MAX_EXAMPLES = 4
+# A small run in so many parts has nearly every group and every id apart from all others.
+PARTS = 64
 NOWHERE = "http://gateway.invalid/api/v2"
 # Short, for each fault that loses a notification makes its run wait so long; still a hundred times what the mock needs.
 NOTIFY_WITHIN_S = 2.0
@@ -44,7 +46,7 @@ def sooner(sent: tuple[Callback, ...], _: Moment) -> tuple[Callback, ...]:
 
 
 def judged(directory: Path, behaviour: Behaviour) -> Judged:
-    """A whole run against the built-in mock gateway with that behaviour, judged from its journal."""
+    """A run against the built-in mock gateway with that behaviour, judged from its journal, whole and in parts."""
     settings = Settings(
         consumer_key=KEY,
         consumer_secret=SECRET,
@@ -55,7 +57,10 @@ def judged(directory: Path, behaviour: Behaviour) -> Judged:
         report_dir=directory,
     )
     behaviour = replace(behaviour, deliveries=(*behaviour.deliveries, sooner))
-    return judge(read_journal(campaign.run(settings, behaviour=behaviour, planned=planned)))
+    record = read_journal(campaign.run(settings, behaviour=behaviour, planned=planned))
+    whole = Result.of(record)
+    assert whole.document == Result.of(record, parts=PARTS).document, "in parts it is judged otherwise"
+    return whole.judged
 
 
 def planned(settings: Settings, base_url: str) -> Plan:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,13 @@ from load_rig import KEY, SECRET
 from sockets import quiet_port
 
 from conformance.cli.configuration import PREFIX
+from conformance.contract.contract import statum
+from conformance.gateway.settings import Settings
+from conformance.judging.objectives import SLO
 from conformance.load import settings as load_settings
+from conformance.load.settings import LoadSettings
+from conformance.reports.reproduce import repeat_command
+from conformance.wire.listening import Address
 
 Capsys = pytest.CaptureFixture[str]
 # The gateway of these lines is never reached.
@@ -70,3 +77,15 @@ def test_nobody_to_join_is_one_clear_line(capsys: Capsys) -> None:
 
     assert (3, 1) == (called.code, called.err.count("\n"))
     assert f"error: no load run can be joined at {where}: connection refused (hint: start it first" in called.err
+
+
+def test_a_load_is_repeated_as_a_load() -> None:
+    """The line below the verdict has its rate, its length and its figures, with all workers on one machine."""
+    load = LoadSettings(rate=50.0, for_s=2.5, workers=1, expect_workers=2, listen_workers=Address("127.0.0.1", 5557))
+    load = replace(load, slo=SLO.parse("answer-p99=500ms,errors=0.1%"))
+    run = Settings(KEY, SECRET, gateway="http://127.0.0.1:9000/api/v2", seed=7)
+    named = {"gateway": run.gateway, "subject_name": run.gateway, "load": load.recorded()}
+
+    line = repeat_command({**run.recorded(), **named}, statum())
+    assert line.startswith("statum-conformance load --gateway http://127.0.0.1:9000/api/v2 ")
+    assert line.endswith(" --seed 7 --rate 50 --for 2.5 --workers 3 --receivers 1 --slo answer-p99=500ms,errors=0.1%")

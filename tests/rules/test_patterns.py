@@ -22,7 +22,8 @@ from conformance.diagnosis.observations import ObservedCheck, observe
 from conformance.diagnosis.patterns import Observation, ordinal, pattern_of, pattern_of_run, period, turning_point
 from conformance.gateway.rules.checks import checks_of
 from conformance.journal import Note
-from conformance.judging.judgement import Dependence, Pattern, SinglePass
+from conformance.judging.judgement import Dependence, Pattern
+from conformance.judging.passage import SinglePass
 from conformance.judging.verdicts import RequirementVerdict, Verdict
 from conformance.model.traffic import Kind
 from conformance.reports.result import judge

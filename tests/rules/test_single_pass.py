@@ -16,12 +16,12 @@ from conformance.judging.judgement import (
     Judgement,
     Passed,
     Reason,
-    SinglePass,
     Tally,
     answers_where,
     notices_where,
 )
 from conformance.judging.messages import Answer, Notice
+from conformance.judging.passage import SinglePass
 
 
 def heard(run: Run, *checks: Check) -> tuple[Tally, ...]:

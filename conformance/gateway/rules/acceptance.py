@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from decimal import Decimal
 
 from conformance.contract.contract import Contract
 from conformance.contract.schemas import value_at
@@ -17,6 +16,8 @@ from conformance.gateway.rules.answers import EQUAL, burst_of
 from conformance.gateway.rules.refusals import reply, twin_obstacle
 from conformance.judging.evidence import BALANCE, Evidence
 from conformance.judging.excuses import INSUFFICIENT_FUNDS, Excuses, unjudgeable
+from conformance.judging.facts import Amounts, AskedFor
+from conformance.judging.gathering import echoes
 from conformance.judging.judgement import (
     Check,
     Finding,
@@ -29,7 +30,7 @@ from conformance.judging.judgement import (
 )
 from conformance.judging.messages import ABSENT, NotificationSummary, ResponseSummary
 from conformance.judging.reading import is_number
-from conformance.judging.transactions import SEPARATOR, amount_in, comparable, compared
+from conformance.judging.transactions import amount_in, comparable, compared
 from conformance.model.traffic import Kind
 
 # Kinds of cases that have to be accepted.
@@ -225,9 +226,6 @@ def accepted_at_once(evidence: Evidence, command: str | None) -> Iterator[Judgem
 # --- Whose notification it is
 
 
-# Requests that are compared with a notification that contradicts its own request. A run has few that ask for the same
-# amount, or none that ask for another; and then the comparison proves nothing.
-MOST_COMPARED = 100
 # So many equal members are neither chance nor a fee.
 BEYOND_CHANCE = 2
 
@@ -239,51 +237,32 @@ def tells_of_its_own_request(evidence: Evidence, command: str | None) -> Iterato
     So another request has to fit instead; and either more than one member agrees with that one, or most of the other
     notifications agree with their own.
     """
-    arrivals = [
-        arrival
-        for arrival in evidence.arrivals
-        if arrival.echo and arrival.answer and arrival.answer.command == command and not arrival.answer.shared
-        if arrival.answer.case_id not in evidence.contradictions  # which is another fault
-    ]
-    contradicting = [arrival for arrival in arrivals if arrival.echo and arrival.echo.contradicting]
-    faithful = len(arrivals) - len(contradicting)
-    others = _by_amount(evidence, command) if contradicting else {}
-    for arrival in arrivals:
+    facts, others = evidence.facts.of(command), evidence.facts.amounts.get(command, {})
+    for arrival in echoes(evidence, command):
         if arrival.echo is None or arrival.answer is None:
             continue
         if not arrival.echo.contradicting:
             yield Passed(arrival.answer.number)
             continue
         other = _meant(arrival, command, others, evidence.contract)
-        if other and (arrival.echo.contradicting >= BEYOND_CHANCE or faithful > len(contradicting)):
+        if other and (arrival.echo.contradicting >= BEYOND_CHANCE or facts.faithful > facts.contradicting):
             names = comparable(command, evidence.contract)
             shows = {name: value for name, value in zip(names, arrival.echo.values, strict=True) if value is not None}
             words = f"the notification tells what {other.case_id} asked for, not its own request"
             yield Finding.in_notice(arrival, words, pointer="", value=shows)
 
 
-def _by_amount(evidence: Evidence, command: str | None) -> Mapping[Decimal, list[ResponseSummary]]:
-    """The accepted requests of a command by the amount that they asked for."""
-    found: dict[Decimal, list[ResponseSummary]] = defaultdict(list)
-    for answer in evidence.owed(command):
-        asked = [] if answer.details is None else answer.details.split(SEPARATOR)
-        amount = amount_in(command, asked, evidence.contract) if asked else None
-        if amount is not None and len(found[amount]) < MOST_COMPARED:
-            found[amount].append(answer)
-    return found
-
-
 def _meant(
     arrival: NotificationSummary,
     command: str | None,
-    by_amount: Mapping[Decimal, list[ResponseSummary]],
+    by_amount: Amounts,
     contract: Contract,
-) -> ResponseSummary | None:
+) -> AskedFor | None:
     """Another request that asked for all that the notification tells; None if there is none."""
     told = arrival.echo.values if arrival.echo else ()
     amount = amount_in(command, told, contract) if told else None
     for other in by_amount.get(amount, ()) if amount is not None else ():
-        if other is not arrival.answer and other.details is not None:
+        if arrival.answer is not None and other.number != arrival.answer.number:
             agreeing, contradicting = compared(command, told, other.details, contract)
             if agreeing and not contradicting:
                 return other

@@ -14,6 +14,7 @@ from operator import attrgetter
 
 from conformance.contract.requirements import ACCEPTED, ANSWER, ERROR
 from conformance.judging.evidence import Evidence
+from conformance.judging.facts import kept
 from conformance.judging.judgement import (
     AnswerCheck,
     AnswerRule,
@@ -155,7 +156,7 @@ def error_is_not_described_as_success(evidence: Evidence, command: str | None) -
     for outcome in evidence.of_command(command):
         if outcome.accepted or outcome.reason is ABSENT or outcome.is_probe_of_path:
             continue
-        if outcome.said is not None and outcome.said in evidence.said_of_success:
+        if outcome.said is not None and kept(outcome.said) in evidence.facts.said_of_success:
             words = f"the {name} of the error is the one of a success"
             yield Finding.in_answer(outcome, words, pointer=f"/{name}", value=outcome.said)
         else:
@@ -233,6 +234,8 @@ def unique_among_equal(evidence: Evidence, command: str | None) -> Iterator[Judg
             continue
         before = first.setdefault(answer.identity, answer)
         if before is answer:
+            if answer.number in evidence.share.repeated:
+                yield Passed(answer.number)  # one of another id, in another part of the run
             continue
         ids = ids_of.setdefault(answer.identity, {before.request_id or "": before})
         yield _given_before(answer, ids[answer.request_id]) if answer.request_id in ids else Passed(answer.number)

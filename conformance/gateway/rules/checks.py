@@ -35,6 +35,7 @@ from conformance.gateway.rules import acceptance, answers, load, notifications, 
 from conformance.gateway.rules.acceptance import LAWFUL, must_be_accepted
 from conformance.gateway.rules.answers import any_answer
 from conformance.gateway.rules.notifications import attributed, to_a_product
+from conformance.gateway.rules.partwise import DividedPass
 from conformance.gateway.rules.refusals import EXPECTED, beside_twin
 from conformance.journal import Record
 from conformance.judging.coverage import Coverage
@@ -48,13 +49,14 @@ from conformance.judging.judgement import (
     NoticeCheck,
     Reason,
     RunCheck,
-    SinglePass,
     SubjectCheck,
     Tally,
     answers_where,
     notices_where,
 )
 from conformance.judging.messages import ABSENT, Answer, Notice, ResponseSummary
+from conformance.judging.parts import Division
+from conformance.judging.passage import SinglePass
 from conformance.judging.terms import Terms
 from conformance.judging.verdicts import (
     Evaluation,
@@ -255,35 +257,46 @@ class GatewayFace:
     checks: Callable[[Contract], Mapping[str, Check]] = checks_of
     scope: Callable[[Record, Contract], Record] = run_proper
 
-    def evaluate(self, record: Record, contract: Contract, standard: Standard, *, measured: bool) -> Evaluation:
-        """Judge the run of a gateway in one pass."""
+    def evaluate(
+        self,
+        record: Record,
+        contract: Contract,
+        standard: Standard,
+        *,
+        measured: bool,
+        division: Division | None = None,
+    ) -> Evaluation:
+        """Judge the run of a gateway in one pass, or in the parts of its `division`."""
         part, checks = self.scope(record, contract), self.checks(contract)
         terms = Terms.of(part, contract)
         # A run that ended before it sent anything: notifications of that time do not count against the gateway.
         unproven = terms.obstacle is not None and terms.settled_at is None and not part.exchanges
         judged = [contract.notified(name) for name in (*terms.commands, *contract.unsolicited)]
         pairs = contract.catalogue.judged(Actor.GATEWAY, judged, Focus.of(record.settings.get("only")))
-        coverage = Coverage(contract)
-        passage = SinglePass.of(
-            part,
-            contract,
-            [(checks[r.id], command) for r, command in pairs],
-            witnesses=[coverage.see] if measured else [],
-            listed=[standard.beginnings(r, command, terms) for r, command in pairs],
-        )
-        tallies = tuple(Tally() for _ in pairs) if unproven else passage.tallies
+        listed = [standard.beginnings(r, command, terms) for r, command in pairs]
+        coverage, look = Coverage(contract), None
+        if division is None:
+            asked = [(checks[r.id], command) for r, command in pairs]
+            passage = SinglePass.of(part, contract, asked, [coverage.see] if measured else [], listed)
+            tallies, facts = passage.tallies, passage.evidence.facts
+        else:
+            names = tuple((r.id, command) for r, command in pairs)
+            divided = DividedPass.of(division, terms, self.checks, names, listed, measured=measured)
+            tallies, facts, coverage, look = divided.tallies, divided.facts, divided.coverage, divided.look
+        if unproven:
+            tallies = tuple(Tally() for _ in pairs)
 
         def explain(verdicts: Verdicts, listed: Listed) -> Explained:
-            return explain_gateway(verdicts, listed, record, part, contract, checks, is_of_form)
+            return explain_gateway(verdicts, listed, record, part, contract, checks, is_of_form, look)
 
         return Evaluation(
             terms,
             tuple(_verdict_on(*pair, terms, tally, standard) for pair, tally in zip(pairs, tallies, strict=True)),
             tallies,
-            sum(outcome.accepted for outcome in passage.evidence.final.values()),
+            facts.accepted,
             explain,
             coverage.of(terms.commands) if measured else (),
-            of_anybody=passage.evidence.of_anybody.total(),
+            of_anybody=sum(facts.of_anybody.values()),
         )
 
     is_about_notifications = staticmethod(is_about_notifications)

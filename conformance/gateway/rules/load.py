@@ -9,16 +9,16 @@ A time above a figure is counted as such, so that verdicts do not depend on how 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 
 from conformance.contract.requirements import ByRule, Requirement
 from conformance.judging.evidence import Evidence
-from conformance.judging.excuses import CUT_OFF, OVERLOAD, excuse_for_lateness
+from conformance.judging.excuses import CUT_OFF, OVERLOAD
 from conformance.judging.judgement import Check, Finding, Inconclusive, Judgement, Passed, Reason, verdict_of
+from conformance.judging.load_facts import TimesUnderLoad
 from conformance.judging.messages import TOO_MANY_REQUESTS, NotificationSummary, ResponseSummary
-from conformance.judging.objectives import SLO, Objective, Timed, in_percent, in_time
+from conformance.judging.objectives import SLO, Timed, in_percent, in_time
 from conformance.judging.terms import Terms
-from conformance.model.traffic import CLOSED_ON_REUSE, LOST_WITH_ITS_SENDER
 
 # A load generator that is later than this with a request has more to do than it can: shorter pauses are those of its
 # garbage collector and of the operating system.
@@ -75,50 +75,36 @@ def _carried_out(evidence: Evidence, answer: ResponseSummary) -> NotificationSum
 
 def answers_meet(evidence: Evidence, _: str | None) -> Iterator[Judgement]:
     """All answers to requests under load, refusals included, from the moment when the request was sent."""
-    if evidence.terms.load is None:
-        return
-    times = [
-        (answer.answered_at - answer.load_sent_at, answer)
-        for answer in evidence.outcomes
-        if answer.load_sent_at is not None and answer.answered_at is not None and answer.http_status is not None
-    ]
-    for objective in evidence.terms.load.slo.of_timed(Timed.ANSWER):
-        yield from _met(objective, times, evidence.terms)
+    yield from _met(Timed.ANSWER, evidence.facts.load.answers, evidence)
 
 
 def notifications_meet(evidence: Evidence, _: str | None) -> Iterator[Judgement]:
     """The first notification of each accepted request, from its answer on; another rule judges missing ones."""
-    if evidence.terms.load is None:
-        return
-    times = []
-    for command in evidence.terms.commands:
-        for answer in evidence.owed(command):
-            first = evidence.first_about(answer)
-            if answer.load_sent_at is None or answer.answered_at is None or first is None:
-                continue
-            if excuse_for_lateness(evidence.terms, answer) is None:
-                times.append((max(0.0, first.received_at - answer.answered_at), answer))
-    for objective in evidence.terms.load.slo.of_timed(Timed.NOTIFICATION):
-        yield from _met(objective, times, evidence.terms)
+    yield from _met(Timed.NOTIFICATION, evidence.facts.load.notifications, evidence)
 
 
-def _met(objective: Objective, times: Sequence[tuple[float, ResponseSummary]], terms: Terms) -> Iterator[Judgement]:
-    """Whether the objective is met; not held against the gateway if the load generator was behind."""
-    if not times:
+def _met(of: Timed, times: TimesUnderLoad, evidence: Evidence) -> Iterator[Judgement]:
+    """Whether each objective is met; not held against the gateway if the load generator was behind.
+
+    Judged once, in the part of the run that holds the slowest.
+    """
+    load = evidence.terms.load
+    if load is None or times.slowest is None or not evidence.holds(times.slowest[2].number):
         return
-    over = [took for took, _ in times if took > objective.within_s]
-    slowest, answer = max(times, key=lambda each: (each[0], -each[1].number))
-    late = behind(terms.load.behind_s) if terms.load else None
-    if objective.is_met(len(over), len(times)):
-        yield Passed(answer.number)
-    elif late is not None:
-        yield Inconclusive(Reason.ENVIRONMENT, late, answer.number)
-    else:
-        allowed = (
-            f"allowed are {in_percent(1 - objective.share)} (--slo {objective.name}={in_time(objective.within_s)})"
-        )
-        words = f"{len(over):,} of {len(times):,} {objective.of}s took longer than {in_time(objective.within_s)}"
-        yield Finding.in_answer(answer, f"{words}, the slowest {slowest:.2f} s; {allowed}")
+    slowest, _, answer = times.slowest
+    late = behind(load.behind_s)
+    for objective in load.slo.of_timed(of):
+        over = times.over[objective.name]
+        if objective.is_met(over, times.count):
+            yield Passed(answer.number)
+        elif late is not None:
+            yield Inconclusive(Reason.ENVIRONMENT, late, answer.number)
+        else:
+            allowed = (
+                f"allowed are {in_percent(1 - objective.share)} (--slo {objective.name}={in_time(objective.within_s)})"
+            )
+            words = f"{over:,} of {times.count:,} {objective.of}s took longer than {in_time(objective.within_s)}"
+            yield Finding.in_answer(answer, f"{words}, the slowest {slowest:.2f} s; {allowed}")
 
 
 def failures_are_few(evidence: Evidence, _: str | None) -> Iterator[Judgement]:
@@ -126,28 +112,15 @@ def failures_are_few(evidence: Evidence, _: str | None) -> Iterator[Judgement]:
 
     Requests whose answer was not waited for are not counted.
     """
-    if evidence.terms.load is None or (allowed := evidence.terms.load.slo.errors) is None:
+    facts = evidence.facts.load
+    if evidence.terms.load is None or (allowed := evidence.terms.load.slo.errors) is None or not facts.requests:
         return
-    count = 0
-    failed: list[ResponseSummary] = []
-    for answer in evidence.outcomes:
-        if answer.load_sent_at is None or not answer.final or _is_unknown(answer):
-            continue
-        count += 1
-        if answer.status in (None, TOO_MANY_REQUESTS) or answer.crashed:
-            failed.append(answer)
-    if not count:
-        return
-    if len(failed) <= allowed * count:
-        yield Passed()
-    else:
-        words = f"{len(failed):,} of {count:,} requests failed, allowed are {in_percent(allowed)} (--slo errors)"
-        yield Finding.in_answer(failed[0], words)
-
-
-def _is_unknown(answer: ResponseSummary) -> bool:
-    """Whether the run does not show how the gateway answered."""
-    return answer.status is None and answer.failure in (None, CLOSED_ON_REUSE, LOST_WITH_ITS_SENDER)
+    if facts.first_failed is None or facts.failed <= allowed * facts.requests:
+        if evidence.share.leads:
+            yield Passed()
+    elif evidence.holds(facts.first_failed[1].number):
+        words = f"{facts.failed:,} of {facts.requests:,} requests failed, allowed are {in_percent(allowed)}"
+        yield Finding.in_answer(facts.first_failed[1], f"{words} (--slo errors)")
 
 
 RULES: Mapping[str, Callable[..., Check]] = {

@@ -10,24 +10,15 @@ its own requirement, not those that depend on it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping
 from itertools import chain
 
 from conformance.contract.places import notified_of
 from conformance.contract.requirements import ByRule
 from conformance.gateway.rules.answers import declared_otherwise
 from conformance.judging.evidence import Evidence
-from conformance.judging.excuses import (
-    CUT_OFF,
-    NETWORK_HOLDS_S,
-    delayed_in_the_network,
-    excuse_for_absence,
-    excuse_for_lateness,
-    in_an_outage,
-    lost_in_the_network,
-    other_requests,
-)
+from conformance.judging.excuses import CUT_OFF, delayed_in_the_network, lost_in_the_network, other_requests
+from conformance.judging.gathering import Awaited, Punctual
 from conformance.judging.judgement import (
     PASSED,
     Check,
@@ -42,15 +33,11 @@ from conformance.judging.judgement import (
     shown,
     verdict_of,
 )
-from conformance.judging.messages import Notice, NotificationSummary, ResponseSummary
+from conformance.judging.messages import Notice, NotificationSummary
 from conformance.judging.terms import Terms
 from conformance.judging.transactions import contradiction, telling_of
 from conformance.model.traffic import Kind, normalized
 from conformance.wire.receiver import MAX_BODY
-
-# Clocks are read at both ends of one process: an answer is dated when it was read, a notification when its head came
-# in. Under load either may be late by this much without the gateway being late.
-LATENESS_GRACE_S = 0.25
 
 
 def follows_each_accepted_request(evidence: Evidence, command: str | None) -> Iterator[Judgement]:
@@ -58,51 +45,36 @@ def follows_each_accepted_request(evidence: Evidence, command: str | None) -> It
 
     Nor can a run whose callback path was lost for good or for a while: the gateway may have sent the missing ones.
     """
-    product = evidence.contract.product_of(command)
-    missing: list[ResponseSummary] = []
-    notified: list[ResponseSummary] = []
-    for answer in evidence.owed(command):
-        if evidence.terms.settled_at is None:
-            yield replace(CUT_OFF, exchange=answer.number)
-        elif evidence.first_about(answer) is not None:
-            notified.append(answer)
-        elif (obstacle := excuse_for_absence(evidence.terms, answer)) is not None:
-            yield obstacle
-        else:
-            missing.append(answer)
-    yield from _of_missing(evidence, product or "", missing, notified)
+    awaited = Awaited.of(evidence, command)
+    yield from awaited.excused
+    yield from _of_missing(evidence, command, awaited)
 
 
-def _of_missing(
-    evidence: Evidence, product: str, missing: Sequence[ResponseSummary], notified: Sequence[ResponseSummary]
-) -> Iterator[Judgement]:
-    """Judge the requests whose notification never arrived, beside those whose did (`notified`)."""
-    terms, callback = evidence.terms, evidence.terms.callback_of(product)
-    explained = evidence.unreadable_notices[callback or None]
-    if explained:
-        explained += terms.left_out.get(callback, 0)  # of these no more were kept
-    meanwhile = [] if product in terms.ways_lost else list(filter(None, (in_an_outage(terms, a) for a in missing)))
-    of_outages = {obstacle.exchange for obstacle in meanwhile}
-    left = [answer for answer in missing if answer.number not in of_outages]
-    unexplained = max(0, len(left) - explained)
-    comparable = notified if not terms.watch.outages else [a for a in notified if in_an_outage(terms, a) is None]
-    lost = lost_in_the_network(terms, product, unexplained, unexplained + len(comparable)) if unexplained else None
+def _of_missing(evidence: Evidence, command: str | None, awaited: Awaited) -> Iterator[Judgement]:
+    """Judge the requests whose notification never arrived, beside those whose did."""
+    product = evidence.contract.product_of(command) or ""
+    terms, facts = evidence.terms, evidence.facts.of(command).missing
+    callback = terms.callback_of(product)
+    lost = None
+    if facts.unexplained:
+        lost = lost_in_the_network(terms, product, facts.unexplained, facts.unexplained + facts.comparable)
     if lost is not None:
-        yield from (Inconclusive(Reason.ENVIRONMENT, lost, answer.number) for answer in missing)
+        for answer in (*awaited.missing, *(answer for answer, _ in awaited.cut)):
+            yield Inconclusive(Reason.ENVIRONMENT, lost, answer.number)
         return
-    yield from meanwhile
-    if unexplained or not meanwhile:
-        yield from (Passed(answer.number) for answer in notified)
-    if unexplained:
-        # Which of them the unreadable ones belong to is unknown; that more are missing than that is certain.
-        words = f"no notification within {terms.notify_within_s:g} s of the accepted request"
-        words += other_requests(evidence, callback)
-        for answer in left[explained:]:
+    yield from (obstacle for _, obstacle in awaited.cut)
+    if facts.unexplained or not facts.cut:
+        yield from (Passed(answer.number) for answer in awaited.notified)
+    # Which of them the unreadable ones belong to is unknown; that more are missing than that is certain.
+    words = f"no notification within {terms.notify_within_s:g} s of the accepted request"
+    words += other_requests(evidence, callback) if awaited.missing else ""
+    see = ", ".join(_owners_of_unattributed(evidence, product)) if facts.explained_until else ""
+    for answer in awaited.missing:
+        if answer.number > facts.explained_until:
             yield Finding.in_answer(answer, words)
-    see = ", ".join(_owners_of_unattributed(evidence, product)) if explained else ""
-    for answer in left[:explained]:
-        words = f"a notification came that cannot be attributed; see {see}"
-        yield Inconclusive(Reason.PRECONDITION, words, answer.number)
+        else:
+            detail = f"a notification came that cannot be attributed; see {see}"
+            yield Inconclusive(Reason.PRECONDITION, detail, answer.number)
 
 
 def _owners_of_unattributed(evidence: Evidence, product: str) -> Iterator[str]:
@@ -121,31 +93,14 @@ def comes_in_time(evidence: Evidence, command: str | None) -> Iterator[Judgement
     A network may have held one for a while: a short delay over one shows nothing. It may also have lost one, and a
     gateway that sent it once more is not late.
     """
-    within = evidence.terms.notify_within_s
-    late: list[tuple[ResponseSummary, NotificationSummary, float]] = []
-    in_time = 0
-    for answer in evidence.owed(command):
-        first = evidence.first_about(answer)
-        if first is None or answer.answered_at is None:
-            continue
-        took = first.received_at - answer.answered_at
-        if took <= within + LATENESS_GRACE_S:
-            in_time += 1
-            yield Passed(answer.number)
-        elif (obstacle := excuse_for_lateness(evidence.terms, answer)) is not None:
-            yield obstacle
-        elif evidence.terms.network_back and took <= within + NETWORK_HOLDS_S:
-            detail = f"a notification came {took:.2f} s after the answer, allowed are {within:g} s; networks hold up"
-            yield Inconclusive(Reason.ENVIRONMENT, detail, answer.number)
-        elif took <= within + LATENESS_GRACE_S + evidence.terms.dated_within_s:
-            detail = f"a notification came {took:.2f} s after the answer, allowed are {within:g} s; "
-            detail += f"the times of this run may be wrong by {evidence.terms.dated_within_s:.2g} s"
-            yield Inconclusive(Reason.ENVIRONMENT, detail, answer.number)
-        else:
-            late.append((answer, first, took))
-    product = evidence.contract.product_of(command)
-    lost = delayed_in_the_network(evidence.terms, product or "", len(late), in_time + len(late)) if late else None
-    for answer, first, took in late:
+    within, facts = evidence.terms.notify_within_s, evidence.facts.of(command)
+    timed = Punctual.of(evidence, command)
+    yield from (Passed(answer.number) for answer in timed.in_time)
+    yield from timed.excused
+    product = evidence.contract.product_of(command) or ""
+    owed = facts.in_time + facts.late
+    lost = delayed_in_the_network(evidence.terms, product, facts.late, owed) if facts.late else None
+    for answer, first, took in timed.late:
         if lost is not None:
             yield Inconclusive(Reason.ENVIRONMENT, lost, answer.number)
         else:
@@ -256,16 +211,15 @@ def none_for_a_rejected_request(evidence: Evidence, command: str | None) -> Iter
 def none_that_nobody_asked_for(evidence: Evidence, _: str | None) -> Iterator[Judgement]:
     """Answers whose request_id cannot be read explain as many notifications with an unknown one."""
     if evidence.terms.settled_at is None:
-        yield CUT_OFF
+        yield from [CUT_OFF] if evidence.share.leads else []
         return
-    name = evidence.contract.notification.id
-    for product in (*evidence.contract.products, None):
-        orphans = [arrival for arrival in evidence.arrivals if arrival.product == product and arrival.orphan]
-        unexplained = orphans[evidence.unreadable_answers[product] :]
-        for arrival in unexplained:
+    name, products = evidence.contract.notification.id, (*evidence.contract.products, None)
+    for arrival in evidence.arrivals:
+        product = arrival.product
+        if arrival.orphan and product in products and arrival.number > evidence.facts.explained_orphans[product]:
             words = f"a notification with a {name} that nobody was given came to {product or 'no known path'}"
             yield Finding.in_notice(arrival, words, pointer=f"/{name}", value=arrival.request_id)
-    if any(arrival.answer is not None for arrival in evidence.arrivals):
+    if evidence.share.leads and evidence.facts.attributed:
         yield PASSED
 
 

@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator, Mapping
 
 from conformance.contract.requirements import Expected
 from conformance.judging.evidence import Evidence
-from conformance.judging.excuses import Excuses, unjudgeable
+from conformance.judging.excuses import AFTER_REFUSAL, Excuses, unjudgeable
+from conformance.judging.facts import TwinReply
 from conformance.judging.judgement import (
     Check,
     Finding,
@@ -58,7 +59,7 @@ def twin_obstacle(evidence: Evidence, answer: ResponseSummary) -> Inconclusive |
     return None
 
 
-def reply(answer: ResponseSummary) -> str:
+def reply(answer: ResponseSummary | TwinReply) -> str:
     """Status and description of an answer, in words."""
     reason = f": {shown(answer.said)}" if answer.said is not None else ""
     return f"answered {answer.status}{reason}" if answer.status is not None else "no answer"
@@ -150,7 +151,7 @@ def refused_credential_has_no_effect(evidence: Evidence, command: str | None) ->
             words = f"a request refused for its credential ({answer.aspect}) was followed by a notification"
             arrivals = () if evidence.shares_id(answer) else evidence.arrivals_about(answer)
             yield from verdict_of(answer, (Finding.in_notice(arrival, words) for arrival in arrivals))
-        elif answer.kind is Kind.REPEAT and answer.aspect == "after-refusal":
+        elif answer.kind is Kind.REPEAT and answer.aspect == AFTER_REFUSAL:
             probe = evidence.earlier_of(answer)
             obstacle = unjudgeable(answer) or twin_obstacle(evidence, answer)
             if obstacle:
