@@ -3,6 +3,7 @@
 rates        `benchmarks.rates`             judged cases per second, beside schemathesis, Hypothesis and httpx
 waiting      `benchmarks.campaigns`         one wait for all notifications, beside waiting for each
 receivers    `benchmarks.receiver_rates`    notifications per second of both engines, and of the receivers of `load`
+mock         `benchmarks.mock_rates`        requests per second of the mock gateway, alone and from two processes
 load         `benchmarks.load_rates`        requests per second of one and of two workers of `load`
 faults       `benchmarks.detection`         seconds to find each seeded fault
 merging      `benchmarks.merge_rates`       rows per second of the merge behind a load run, and its memory
@@ -24,6 +25,7 @@ from benchmarks import (
     judging,
     load_rates,
     merge_rates,
+    mock_rates,
     rates,
     receiver_processes,
     receiver_rates,
@@ -36,6 +38,7 @@ MEASUREMENTS: Mapping[str, Callable[[Options], None]] = {
     "rates": lambda _: rates.rates(),
     "waiting": lambda _: campaigns.waiting(),
     "receivers": lambda _: _receivers(),
+    "mock": lambda _: mock_rates.main(),
     "load": lambda _: load_rates.main(),
     "merging": lambda options: merge_rates.main(options.sizes or merge_rates.SIZES),
     "faults": lambda _: detection.faults(),

@@ -278,3 +278,24 @@ def test_a_contract_without_such_a_product_starts_none(capsys: Capsys) -> None:
     called = call(capsys, "mock", "--contract", str(PARCEL), "--unsolicited", "tips=5")
     assert 2 == called.code
     assert "in the contract 'parcel' a request precedes every notification" in called.only_line
+
+
+def test_several_processes_have_one_summary(tmp_path: Path) -> None:
+    """What each of them did is counted together, and all end with the first."""
+    with serving(tmp_path, "--processes", "2") as mock:
+        answers = [httpx.post(f"{mock.url}/sms", json=SMS, auth=CREDENTIAL) for _ in range(6)]
+        called = mock.stop()
+
+    assert [200] * 6 == [answer.status_code for answer in answers]
+    assert 6 == len({answer.json()["request_id"] for answer in answers})
+    assert (0, "") == (called.code, called.err)
+    assert "6 requests answered, 0 notifications taken, 0 not taken" in called.out
+
+
+@pytest.mark.parametrize("number", ["0", "65"])
+def test_a_number_of_processes_that_makes_no_sense_is_refused(capsys: Capsys, number: str) -> None:
+    """In one line, before anything is served."""
+    called = call(capsys, "mock", "--processes", number)
+
+    assert 2 == called.code
+    assert f"error: --processes is {number}; expected a number from 1 to 64\n" == called.err
