@@ -99,7 +99,9 @@ class Schedule:
 
     def _groups(self, columns: str = "*") -> Iterator[tuple[CaseRow, ...]]:
         """The groups in the order of the plan, in which the cases of a group follow each other."""
-        with closing(sqlite3.connect(f"{self._path.resolve().as_uri()}?mode=ro", uri=True)) as connection:
+        uri = f"{self._path.resolve().as_uri()}?mode=ro"
+        # The thread that drops the last reference to the generator closes it.
+        with closing(sqlite3.connect(uri, uri=True, check_same_thread=False)) as connection:
             rows = connection.execute(f"SELECT {columns} FROM cases ORDER BY number")  # noqa: S608 - from above
             for group, cases in groupby(rows, key=lambda row: row[_GROUP]):
                 if group not in self._apart:

@@ -167,6 +167,7 @@ PHASES: Mapping[str, str] = {
     "prepare": "preparing",
     "preflight": "checking",
     "send": "sending",
+    "load": "sending under load",
     "wait": "waiting",
     "deliver": "delivering",
     "observe": "observing",

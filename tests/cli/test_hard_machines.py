@@ -146,7 +146,7 @@ def test_what_the_machine_lacks_in_the_middle_of_a_run_is_an_obstacle(
     def lacking(*_: object, **__: object) -> None:
         raise lack
 
-    monkeypatch.setattr(campaign, "_send", lacking)
+    monkeypatch.setattr(campaign, "_send_all", lacking)
     called = call(capsys, "run", "--product", "sms", "-q", "--report-dir", str(tmp_path))
 
     assert 3 == called.code

@@ -52,6 +52,8 @@ class Streams:
                 answer.read()
             except (OSError, http.client.HTTPException):
                 self.broken.append(number)
+                if line is not None:
+                    line.close()
                 line = None
                 continue
             assert 200 == answer.status

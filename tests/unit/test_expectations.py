@@ -135,7 +135,8 @@ def test_an_entry_without_a_command_is_about_every_command() -> None:
 
 def test_a_run_in_which_nothing_was_exercised_is_never_0() -> None:
     """Even if all of it is listed."""
-    entries = [listed(id_, "INCONCLUSIVE", number=number) for number, id_ in enumerate(CHECKS, start=1)]
+    exercised = [id_ for id_ in CHECKS if not id_.startswith("LOD-")]  # those are for `load`, and not applicable here
+    entries = [listed(id_, "INCONCLUSIVE", number=number) for number, id_ in enumerate(exercised, start=1)]
     nothing = judged_by(dict.fromkeys(CHECKS, saying()), Run().record(), *entries)
 
     assert 3 == judged(ENC_01=()).exit_code

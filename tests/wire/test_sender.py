@@ -304,10 +304,10 @@ def test_a_request_stands_in_the_file_before_its_first_byte_goes_out(
     commit = Journal._commit  # noqa: SLF001 - to be slowed down
     arrived = threading.Event()
 
-    def slow(self: Journal, batch: object) -> None:
+    def slow(self: Journal, connection: object, batch: object) -> None:
         if not recorded_first:
             assert arrived.wait(PATIENCE_S)
-        commit(self, batch)  # type: ignore[arg-type]
+        commit(self, connection, batch)  # type: ignore[arg-type]
 
     def answer(_: bytes, number: int) -> bytes:
         seen.append(len(read_journal(journal.path).exchanges) - number)
