@@ -14,10 +14,9 @@ from seeded import fault
 
 from conformance.gateway import campaign, listening, preflight
 from conformance.gateway.rig import CANARY_HEADER
-from conformance.gateway.rules import notifications
 from conformance.gateway.settings import RunLimits, Settings
 from conformance.journal import Note, Record, read_journal
-from conformance.judging import excuses
+from conformance.judging import excuses, gathering
 from conformance.judging.judgement import Reason
 from conformance.judging.terms import HEARTBEAT, Outage, Watch
 from conformance.judging.verdicts import Judged, RequirementVerdict, Verdict
@@ -164,7 +163,7 @@ QUICK = {
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing on loopback is held up, so that little is left out around an outage."""
-    for module in (excuses, notifications, listening):
+    for module in (excuses, gathering, listening):
         monkeypatch.setattr(module, "NETWORK_HOLDS_S", 0.1)
     monkeypatch.setattr(preflight, "SOONEST_HEARTBEAT_S", 0.01)
 

@@ -160,7 +160,7 @@ def test_judging_leaves_memory_for_a_run_five_times_as_large(small: Path, journa
         capture_output=True,
         text=True,
         check=True,
-        timeout=60,
+        timeout=300,  # against a hang: it judges some ten thousand exchanges, on a busy machine too
         cwd=Path(__file__).parents[2],
     )
     (few, before), (many, after) = (map(int, line.split()) for line in judged.stdout.splitlines())
